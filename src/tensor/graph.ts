@@ -1,0 +1,109 @@
+/** The trace: nodes in the order they were made, equal ones made once. Static shapes, no cycles by construction. */
+import type { Attrs, Op } from './op.ts';
+import { Tensor } from './tensor.ts';
+import type { DType, Shape, Stage, TensorType } from './types.ts';
+import { at, laterStage, showType, sizeOf } from './types.ts';
+
+export interface Node {
+  readonly graph: Graph;
+  readonly id: number;
+  /** null: a graph input (weight, prompt, state or constant). */
+  readonly op: Op | null;
+  readonly inputs: readonly Tensor[];
+  readonly attrs: Attrs;
+  readonly outputs: readonly TensorType[];
+  readonly stage: Stage;
+  /** Module path at the time of tracing, such as `unet.down_blocks.0`. */
+  readonly path: string;
+  /** For inputs: its name. */
+  readonly name?: string;
+  /** For constants: its values. */
+  readonly data?: Float64Array;
+}
+
+export class Graph {
+  readonly nodes: Node[] = [];
+  readonly inputs = new Map<string, Tensor>();
+  readonly #equal = new Map<string, Node>();
+  #path = '';
+
+  /** Declares an input. @throws Error when the name is taken. */
+  input(name: string, shape: Shape, stage: Stage, dtype: DType = 'f32'): Tensor {
+    if (this.inputs.has(name)) {
+      throw new Error(`graph input ${name} is declared twice`);
+    }
+    const tensor = this.#add({ op: null, inputs: [], attrs: {}, outputs: [{ dtype, shape }], stage, name });
+    this.inputs.set(name, tensor);
+    return tensor;
+  }
+
+  /** A constant known when tracing; equal constants are one node. */
+  constant(values: ArrayLike<number>, shape: Shape, dtype: DType = 'f32'): Tensor {
+    if (values.length !== sizeOf(shape)) {
+      throw new Error(`constant of shape [${shape.join(',')}] got ${values.length} values`);
+    }
+    const data = Float64Array.from(values);
+    const key = data.length <= 64 ? `const ${dtype} ${shape.join(',')} ${data.join(',')}` : undefined;
+    const found = key === undefined ? undefined : this.#equal.get(key);
+    if (found) {
+      return new Tensor(found, 0);
+    }
+    const made = this.#add({ op: null, inputs: [], attrs: {}, outputs: [{ dtype, shape }], stage: 'load', data });
+    if (key !== undefined) {
+      this.#equal.set(key, made.node);
+    }
+    return made;
+  }
+
+  scalar(value: number): Tensor {
+    return this.constant([value], []);
+  }
+
+  /** Runs `build` with `name` appended to the module path that its nodes carry. */
+  scope<T>(name: string, build: () => T): T {
+    const outer = this.#path;
+    this.#path = outer === '' ? name : `${outer}.${name}`;
+    try {
+      return build();
+    } finally {
+      this.#path = outer;
+    }
+  }
+
+  /** Adds a node, or returns the equal one that is there. */
+  apply(op: Op, inputs: readonly Tensor[], attrs: Attrs): Tensor[] {
+    const key = `${op.name} ${inputs.map((t) => `${t.node.id}.${t.index}`).join(' ')} ${JSON.stringify(attrs)}`;
+    let node = this.#equal.get(key);
+    if (!node) {
+      const types = inputs.map((t) => t.type);
+      let outputs: readonly TensorType[];
+      try {
+        outputs = op.infer(types, attrs);
+      } catch (error) {
+        const where = this.#path === '' ? '' : ` in ${this.#path}`;
+        const what = error instanceof Error ? error.message : String(error);
+        throw new Error(`${op.name}(${types.map(showType).join(', ')})${where}: ${what}`);
+      }
+      const stage = inputs.reduce<Stage>((s, t) => laterStage(s, t.node.stage), 'load');
+      node = this.#add({ op, inputs, attrs, outputs, stage }).node;
+      this.#equal.set(key, node);
+    }
+    const made = node;
+    return made.outputs.map((_, i) => new Tensor(made, i));
+  }
+
+  #add(part: Omit<Node, 'graph' | 'id' | 'path'>): Tensor {
+    const node: Node = { ...part, graph: this, id: this.nodes.length, path: this.#path };
+    this.nodes.push(node);
+    return new Tensor(node, 0);
+  }
+}
+
+/** Adds `op` to the graph that its inputs belong to. @throws Error when they belong to two graphs or there are none. */
+export function applyOp(op: Op, inputs: readonly Tensor[], attrs: Attrs): Tensor[] {
+  const graph = at(inputs, 0).graph;
+  if (inputs.some((t) => t.graph !== graph)) {
+    throw new Error(`${op.name} was given tensors of two graphs`);
+  }
+  return graph.apply(op, inputs, attrs);
+}

@@ -1,0 +1,101 @@
+/** From a dispatch to WGSL: the typed header (constants, uniform, bindings with load/store) in front of static text. */
+import type { Binding, DeviceCaps, Dispatch, Param } from './op.ts';
+import type { TensorType } from './types.ts';
+import { at } from './types.ts';
+
+/** The whole WGSL of a dispatch. With the overrides it is the pipeline's cache key. */
+export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps: DeviceCaps): string {
+  const lines: string[] = [];
+  if (caps.f16 && types.some((t) => t.dtype === 'f16')) {
+    lines.push('enable f16;');
+  }
+  if (caps.subgroups && /\bsubgroup[A-Z]/.test(dispatch.code)) {
+    lines.push('enable subgroups;');
+  }
+  for (const [name, value] of Object.entries(dispatch.constants ?? {})) {
+    lines.push(typeof value === 'string' ? `alias ${name} = ${value};` : constant(name, value));
+  }
+  const fields = Object.entries(dispatch.params);
+  if (fields.length > 0) {
+    lines.push(`struct Params { ${fields.map(([name, p]) => `${name}: ${paramType(p)}`).join(', ')} }`);
+    lines.push('@group(0) @binding(0) var<uniform> params: Params;');
+  }
+  dispatch.bindings.forEach((binding, i) => {
+    lines.push(...declare(binding, at(types, i), i + 1, caps));
+  });
+  return `${lines.join('\n')}\n${dispatch.code}`;
+}
+
+/** Bytes of the uniform: params in order, 4 bytes each, padded to 16. */
+export function packParams(params: Readonly<Record<string, Param>>): Uint8Array<ArrayBuffer> {
+  const values = Object.values(params);
+  const bytes = new ArrayBuffer(Math.max(16, Math.ceil(values.length / 4) * 16));
+  const view = new DataView(bytes);
+  values.forEach((p, i) => {
+    if (typeof p === 'number') {
+      view.setUint32(i * 4, p, true);
+    } else if ('f32' in p) {
+      view.setFloat32(i * 4, p.f32, true);
+    } else {
+      view.setInt32(i * 4, p.i32, true);
+    }
+  });
+  return new Uint8Array(bytes);
+}
+
+function paramType(p: Param): string {
+  return typeof p === 'number' ? 'u32' : 'f32' in p ? 'f32' : 'i32';
+}
+
+function constant(name: string, value: number): string {
+  return Number.isInteger(value) ? `const ${name}: u32 = ${value}u;` : `const ${name}: f32 = ${value};`;
+}
+
+/** How one element (or vec4) of a binding is stored, read as f32 and written from f32. */
+interface Storage {
+  readonly element: string;
+  readonly load: string;
+  readonly store: string | null;
+}
+
+function storage(name: string, type: TensorType, vec: 1 | 4, caps: DeviceCaps): Storage {
+  const direct = (element: string, f: string): Storage => ({
+    element,
+    load: `${f}(${name}[i])`,
+    store: `${name}[i] = ${element}(v);`,
+  });
+  if (type.dtype === 'i32') {
+    return direct(vec === 4 ? 'vec4<i32>' : 'i32', vec === 4 ? 'vec4<i32>' : 'i32');
+  }
+  if (type.dtype === 'f32') {
+    return direct(vec === 4 ? 'vec4<f32>' : 'f32', vec === 4 ? 'vec4<f32>' : 'f32');
+  }
+  if (caps.f16) {
+    return direct(vec === 4 ? 'vec4<f16>' : 'f16', vec === 4 ? 'vec4<f32>' : 'f32');
+  }
+  return vec === 4
+    ? {
+        element: 'vec2<u32>',
+        load: `vec4<f32>(unpack2x16float(${name}[i].x), unpack2x16float(${name}[i].y))`,
+        store: `${name}[i] = vec2<u32>(pack2x16float(v.xy), pack2x16float(v.zw));`,
+      }
+    : { element: 'u32', load: `unpack2x16float(${name}[i >> 1u])[i & 1u]`, store: null };
+}
+
+function declare(binding: Binding, type: TensorType, index: number, caps: DeviceCaps): string[] {
+  const vec = binding.vec ?? 1;
+  const value = type.dtype === 'i32' ? (vec === 4 ? 'vec4<i32>' : 'i32') : vec === 4 ? 'vec4<f32>' : 'f32';
+  const { element, load, store } = storage(binding.name, type, vec, caps);
+  const access = binding.access === 'read' ? 'read' : 'read_write';
+  const lines = [
+    `@group(0) @binding(${index}) var<storage, ${access}> ${binding.name}: array<${element}>;`,
+    `fn load_${binding.name}(i: u32) -> ${value} { return ${load}; }`,
+  ];
+  if (binding.access !== 'read') {
+    if (store === null) {
+      throw new Error(`${binding.name}: storing f16 one by one needs the shader-f16 feature; use f32 activations here`);
+    }
+    lines.push(`fn store_${binding.name}(i: u32, v: ${value}) { ${store} }`);
+  }
+  return lines;
+}
