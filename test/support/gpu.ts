@@ -5,7 +5,10 @@ import { openDevice } from '../../src/tensor/device.ts';
 
 Object.assign(globalThis, globals);
 
-/** Opens the machine's adapter (lavapipe in CI). Dawn keeps the process alive until the device is destroyed. */
+/** One Dawn instance a process: it must outlive its devices, and a second one aborts when the first is collected. */
+const gpu = create([]);
+
+/** Opens the machine's adapter (lavapipe in CI). */
 export function testDevice(options: DeviceOptions = {}): Promise<Device> {
-  return openDevice(create([]), options);
+  return openDevice(gpu, options);
 }
