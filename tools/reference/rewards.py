@@ -1,4 +1,4 @@
-"""Small fixtures of the shared preprocess and of ImageReward's network.
+"""Small fixtures of the shared preprocess, of ImageReward's network and of the aesthetic reward.
 
     python tools/reference/rewards.py test/fixtures
 
@@ -15,9 +15,11 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
-from transformers import BlipTextConfig, BlipVisionConfig
+from transformers import BlipTextConfig, BlipVisionConfig, CLIPConfig, CLIPModel
 from transformers.models.blip.modeling_blip import BlipVisionModel
 from transformers.models.blip.modeling_blip_text import BlipTextModel
+
+import clip
 
 MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]
@@ -75,9 +77,9 @@ def image_reward_keys(vision, text, mlp):
 
 
 class Head(nn.Module):
-    def __init__(self):
+    def __init__(self, widths):
         super().__init__()
-        linear = [nn.Linear(a, b) for a, b in zip(MLP, MLP[1:])]
+        linear = [nn.Linear(a, b) for a, b in zip(widths, widths[1:])]
         drop = nn.Dropout
         self.layers = nn.Sequential(linear[0], drop(0.2), linear[1], drop(0.2), linear[2], drop(0.1), linear[3], linear[4])
 
@@ -90,7 +92,7 @@ def image_reward(out):
     text = randomise(BlipTextModel(BlipTextConfig(
         **{k: x for k, x in m.items() if k != "encoder_width"}, encoder_hidden_size=m["encoder_width"], is_decoder=True,
         pad_token_id=0, bos_token_id=48, sep_token_id=3), add_pooling_layer=False), 2)
-    head = randomise(Head(), 3)
+    head = randomise(Head(MLP), 3)
     weights = {k: x.clone().contiguous() for k, x in image_reward_keys(vision, text, head).items()}
     vision, text, head = vision.double(), text.double(), head.double()
     g = torch.Generator().manual_seed(4)
@@ -109,6 +111,21 @@ def image_reward(out):
     })
     with open(os.path.join(out, "image_reward.json"), "w") as f:
         json.dump(CONFIG, f, indent=1)
+
+
+def aesthetic(out):
+    """The whole path picture → loss on the weights of the clip_gelu fixture: preprocess, CLIP features, norm, head."""
+    name = "clip_gelu"
+    model = clip.randomise(CLIPModel(CLIPConfig(**clip.CONFIGS[name])), list(clip.CONFIGS).index(name)).double().eval()
+    head = randomise(Head([7, 16, 12, 8, 4, 1]), 6)
+    weights = {f"w.{k}": v.clone() for k, v in head.state_dict().items()}
+    g = torch.Generator().manual_seed(7)
+    image = torch.rand(1, 3, 20, 18, generator=g).double().requires_grad_()
+    pixels = preprocess(image, 15)
+    features = model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output)
+    loss = 10 - head.double().layers(F.normalize(features, dim=-1))[:, 0]
+    (gradient,) = torch.autograd.grad(loss.sum(), image)
+    save(out, "aesthetic", {**weights, "in.image": image.permute(0, 2, 3, 1), "out.loss": loss, "out.gradient": gradient.permute(0, 2, 3, 1)})
 
 
 def resizes(out):
@@ -133,4 +150,5 @@ def save(out, name, tensors):
 
 if __name__ == "__main__":
     image_reward(sys.argv[1])
+    aesthetic(sys.argv[1])
     resizes(sys.argv[1])
