@@ -1,4 +1,5 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
+import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
 import { needed } from './interpreter.ts';
 import { assignSlots } from './memory.ts';
@@ -19,6 +20,8 @@ export interface PlanSpec {
   readonly updates?: readonly Update[];
   /** Forces a variant by op name, such as `{ conv2d: 'v1' }`. */
   readonly variants?: Readonly<Record<string, string>>;
+  /** false: one kernel an op, as traced (for comparison and debugging). */
+  readonly fuse?: boolean;
 }
 
 /** A dispatch with the buffer behind each binding. */
@@ -79,7 +82,8 @@ const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`;
 export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const updates = spec.updates ?? [];
   const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
-  const order = inStageOrder(needed(roots.map((t) => t.node)));
+  const traced = inStageOrder(needed(roots.map((t) => t.node)));
+  const order = spec.fuse === false ? traced : fuseElementwise(traced, mustExist(traced, roots));
   const rootOf = viewRoots(order);
   const find = (t: Tensor): string => rootOf.get(keyOf(t)) ?? keyOf(t);
 
@@ -178,6 +182,12 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
     bytes: byteSize(u.state.type),
   }));
   return { steps, buffers, inputs, outputs, constants, copies };
+}
+
+/** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
+function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {
+  const across = order.flatMap((node) => node.inputs.filter((t) => t.node.stage !== node.stage));
+  return new Set([...roots, ...across].map(keyOf));
 }
 
 function inStageOrder(nodes: readonly Node[]): Node[] {

@@ -1,0 +1,27 @@
+/**
+ * `npm run demo`: sets up, then runs ReNO on the embedded pocket models and says where the pictures are.
+ * Further arguments go to `reno generate`, such as `npm run demo -- --prompt "a photo of a blue fish" --seed 3`.
+ */
+import { join } from 'node:path';
+import { root, runTypeScript } from './lib/exec.mjs';
+import { say } from './lib/say.mjs';
+import { setup } from './setup.mjs';
+
+const PROMPT = 'a photo of a red cat and a blue car';
+const OUTPUT = 'reno-out/demo';
+
+const given = process.argv.slice(2);
+const unless = (flag, value) => (given.some((arg) => arg === flag || arg.startsWith(`${flag}=`)) ? [] : [flag, value]);
+
+const adapter = await setup();
+say(`WebGPU runs on ${adapter.description || adapter.name || 'an unnamed adapter'}.`);
+const args = [...unless('--prompt', PROMPT), ...unless('--output', OUTPUT), ...given];
+const code = await runTypeScript('src/cli/main.ts', ['generate', ...args]);
+if (code === 0 && !given.some((arg) => arg.startsWith('--output'))) {
+  const out = join(root, OUTPUT);
+  say('');
+  say(`before   ${join(out, 'init.png')}`);
+  say(`after    ${join(out, 'best.png')}`);
+  say(`report   ${join(out, 'report.html')}   (open it in a browser; it needs no server)`);
+}
+process.exit(code);

@@ -1,0 +1,47 @@
+/** npm packages: are the ones of package-lock.json installed, and if not, `npm ci`. */
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { exec, root } from './exec.mjs';
+import { duration, say, stop } from './say.mjs';
+
+const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
+
+/** Whether node_modules holds what the lock file says (npm keeps its own list of what it put there). */
+function installed() {
+  if (!existsSync(join(root, 'node_modules/.package-lock.json'))) {
+    return false;
+  }
+  const wanted = readJson('package-lock.json').packages;
+  const present = readJson('node_modules/.package-lock.json').packages;
+  // Optional packages are those of other platforms.
+  return Object.entries(wanted).every(
+    ([path, entry]) => path === '' || entry.optional || entry.devOptional || present[path]?.version === entry.version,
+  );
+}
+
+/** npm as the running npm if there is one, so that its version and settings are kept. */
+function npm(args) {
+  const path = process.env.npm_execpath;
+  if (path?.endsWith('.js')) {
+    return exec(process.execPath, [path, ...args]);
+  }
+  return process.platform === 'win32' ? exec('cmd', ['/c', 'npm', ...args]) : exec('npm', args);
+}
+
+export async function ensurePackages() {
+  if (installed()) {
+    return;
+  }
+  if (existsSync(join(root, 'node_modules')) && lstatSync(join(root, 'node_modules')).isSymbolicLink()) {
+    say('node_modules is a link and does not match package-lock.json: run `npm ci` where it points.');
+    return;
+  }
+  say('Installing the npm packages of package-lock.json (about 330 MB on disk, most of it Dawn and TypeScript) …');
+  const start = performance.now();
+  const { code, output } = await npm(['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  if (code !== 0) {
+    console.error(output.trim());
+    stop('npm could not install the packages (see above): the npm registry must be reachable once.');
+  }
+  say(`Installed the npm packages in ${duration(performance.now() - start)}.`);
+}
