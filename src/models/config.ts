@@ -19,6 +19,11 @@ export class Config {
     return this.#values[key] !== undefined && this.#values[key] !== null;
   }
 
+  /** Written as null, which for a few keys means "none" rather than the default. */
+  isNull(key: string): boolean {
+    return this.#values[key] === null;
+  }
+
   value(key: string): unknown {
     return this.#values[key] ?? undefined;
   }

@@ -2,8 +2,8 @@
  * The tensors of a checkpoint as graph inputs: models ask for them by the checkpoint's own names with the shape
  * they need, and the store remembers what was asked for, so that it can upload it and say what nobody asked for.
  */
-import { floatsToHalves } from '../tensor/float16.ts';
 import type { Graph } from '../tensor/graph.ts';
+import { encodeF16 } from '../tensor/half.ts';
 import type { SafetensorsEntry, SafetensorsFile } from '../tensor/safetensors.ts';
 import { listed, openSafetensors, readBytes, toFloats } from '../tensor/safetensors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -201,11 +201,11 @@ export class WeightStore {
   }
 
   /** Reads what was asked for, tensor by tensor, and writes it into `plan` in the dtype of its graph input. */
-  async upload(plan: WeightSink, wanted: (name: string) => boolean = () => true): Promise<void> {
+  async upload(plan: WeightSink): Promise<void> {
     const { stored, used, name } = this.#checkpoint;
     for (const [key, tensor] of used) {
       const found = stored.get(key);
-      if (found && wanted(`${name}.${key}`)) {
+      if (found) {
         const bytes = await readBytes(found.file, found.entry.name);
         plan.write(`${name}.${key}`, inDType(bytes, found.entry, tensor.dtype));
       }
@@ -233,7 +233,7 @@ function inDType(bytes: Uint8Array, entry: SafetensorsEntry, dtype: DType): Floa
   if (dtype !== 'f16') {
     return toFloats(bytes, entry.dtype);
   }
-  return entry.dtype === 'F16' ? bytes : new Uint8Array(floatsToHalves(toFloats(bytes, entry.dtype)).buffer);
+  return entry.dtype === 'F16' ? bytes : new Uint8Array(encodeF16(toFloats(bytes, entry.dtype)).buffer);
 }
 
 /**

@@ -3,7 +3,7 @@
  * Nothing in a header is believed before it is checked against the file; tensors are read one by one, by range.
  * Format: https://github.com/huggingface/safetensors (README, "Format").
  */
-import { bfloatsToFloats, halvesToFloats } from './float16.ts';
+import { decodeF16 } from './half.ts';
 import type { Shape } from './types.ts';
 import { at, sizeOf } from './types.ts';
 
@@ -167,9 +167,10 @@ export function toFloats(bytes: Uint8Array, dtype: SafetensorsDType): Float32Arr
     case 'F32':
       return new Float32Array(buffer);
     case 'F16':
-      return halvesToFloats(new Uint16Array(buffer));
+      return decodeF16(new Uint16Array(buffer));
     case 'BF16':
-      return bfloatsToFloats(new Uint16Array(buffer));
+      // bfloat16 is the upper half of an f32.
+      return new Float32Array(Uint32Array.from(new Uint16Array(buffer), (b) => b << 16).buffer);
     case 'F64':
       return Float32Array.from(new Float64Array(buffer));
     case 'I64':

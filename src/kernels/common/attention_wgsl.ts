@@ -64,10 +64,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (t >= params.queries) {
     return;
   }
-  let from = ((id.z * params.queries + t) * params.heads + id.y) * params.head;
+  let first = ((id.z * params.queries + t) * params.heads + id.y) * params.head;
   var sum = 0.0;
   for (var d = 0u; d < params.head; d++) {
-    sum += load_y(from + d) * load_dy(from + d);
+    sum += load_y(first + d) * load_dy(first + d);
   }
   store_delta((id.z * params.heads + id.y) * params.queries + t, sum);
 }

@@ -1,0 +1,139 @@
+/** Elementwise ops of two operands, with NumPy broadcasting; either may be a number. */
+import type { Op } from '../tensor/op.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { at } from '../tensor/types.ts';
+import { sumTo } from './common/sum_to.ts';
+import { binaryCases, defineElementwise } from './elementwise.ts';
+import { neg } from './unary.ts';
+
+type None = Record<string, never>;
+const NONE: None = {};
+
+const addOp = defineElementwise<None>({
+  name: 'add',
+  arity: 2,
+  expression: 'a + b',
+  f64: (_, a, b) => a + b,
+  vjp: ({ inputs, dy }) => inputs.map((t) => () => sumTo(dy, t.shape)),
+  cases: binaryCases(NONE, ['normal', 'normal']),
+});
+
+const subOp = defineElementwise<None>({
+  name: 'sub',
+  arity: 2,
+  expression: 'a - b',
+  f64: (_, a, b) => a - b,
+  vjp: ({ inputs, dy }) => [() => sumTo(dy, at(inputs, 0).shape), () => neg(sumTo(dy, at(inputs, 1).shape))],
+  cases: binaryCases(NONE, ['normal', 'normal']),
+});
+
+const mulOp = defineElementwise<None>({
+  name: 'mul',
+  arity: 2,
+  expression: 'a * b',
+  f64: (_, a, b) => a * b,
+  vjp: ({ inputs, dy }) => {
+    const [a, b] = [at(inputs, 0), at(inputs, 1)];
+    return [() => sumTo(mul(dy, b), a.shape), () => sumTo(mul(dy, a), b.shape)];
+  },
+  cases: binaryCases(NONE, ['normal', 'normal']),
+});
+
+const divOp = defineElementwise<None>({
+  name: 'div',
+  arity: 2,
+  expression: 'a / b',
+  f64: (_, a, b) => a / b,
+  vjp: ({ inputs, outputs, dy }) => {
+    const [a, b, y] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
+    return [() => sumTo(div(dy, b), a.shape), () => neg(sumTo(div(mul(dy, y), b), b.shape))];
+  },
+  cases: binaryCases(NONE, ['normal', 'positive']),
+});
+
+/** dy where the first operand was chosen, half of it at a tie (as torch.maximum). */
+const chosen = (name: string, sign: '<' | '>', wins: (a: number, b: number) => boolean): Op<None> =>
+  defineElementwise<None>({
+    name,
+    arity: 3,
+    expression: `c * (0.5 * (select(T(0.0), T(1.0), a ${sign} b) + select(T(0.0), T(1.0), a ${sign}= b)))`,
+    f64: (_, a, b, dy) => (a === b ? dy / 2 : wins(a, b) ? dy : 0),
+    flops: 3,
+    cases: [{ name: 'odd', inputs: [{ shape: [3, 5] }, { shape: [5] }, { shape: [3, 5] }], attrs: NONE }],
+  });
+
+const largerBackward = chosen('maximum_backward', '>', (a, b) => a > b);
+const smallerBackward = chosen('minimum_backward', '<', (a, b) => a < b);
+
+const maximumOp = defineElementwise<None>({
+  name: 'maximum',
+  arity: 2,
+  expression: 'max(a, b)',
+  f64: (_, a, b) => Math.max(a, b),
+  vjp: ({ inputs, dy }) => {
+    const [a, b] = [at(inputs, 0), at(inputs, 1)];
+    return [
+      () => sumTo(largerBackward.one([a, b, dy], NONE), a.shape),
+      () => sumTo(largerBackward.one([b, a, dy], NONE), b.shape),
+    ];
+  },
+  cases: binaryCases(NONE, ['normal', 'normal']),
+});
+
+const minimumOp = defineElementwise<None>({
+  name: 'minimum',
+  arity: 2,
+  expression: 'min(a, b)',
+  f64: (_, a, b) => Math.min(a, b),
+  vjp: ({ inputs, dy }) => {
+    const [a, b] = [at(inputs, 0), at(inputs, 1)];
+    return [
+      () => sumTo(smallerBackward.one([a, b, dy], NONE), a.shape),
+      () => sumTo(smallerBackward.one([b, a, dy], NONE), b.shape),
+    ];
+  },
+  cases: binaryCases(NONE, ['normal', 'normal']),
+});
+
+const lessOp = defineElementwise<None>({
+  name: 'less',
+  arity: 2,
+  expression: 'select(T(0.0), T(1.0), a < b)',
+  f64: (_, a, b) => (a < b ? 1 : 0),
+  vjp: () => [null, null],
+  dtype: () => 'f32',
+  cases: [
+    ...binaryCases(NONE, ['normal', 'normal']).map((c) => ({ ...c, grad: [] })),
+    {
+      name: 'integers',
+      inputs: [
+        { shape: [4, 8], dtype: 'i32', fill: 'ids', below: 5 },
+        { shape: [8], dtype: 'i32', fill: 'ids', below: 5 },
+      ],
+      attrs: NONE,
+      grad: [],
+    },
+  ],
+});
+
+/** A tensor, or a number that becomes an f32 constant. At least one operand of an op must be a tensor. */
+export type Operand = Tensor | number;
+
+function apply(op: Op<None>, a: Operand, b: Operand): Tensor {
+  if (typeof a === 'number') {
+    if (typeof b === 'number') {
+      throw new TypeError(`${op.name}(${a}, ${b}): one operand must be a tensor`);
+    }
+    return op.one([b.graph.scalar(a), b], NONE);
+  }
+  return op.one([a, typeof b === 'number' ? a.graph.scalar(b) : b], NONE);
+}
+
+export const add = (a: Operand, b: Operand): Tensor => apply(addOp, a, b);
+export const sub = (a: Operand, b: Operand): Tensor => apply(subOp, a, b);
+export const mul = (a: Operand, b: Operand): Tensor => apply(mulOp, a, b);
+export const div = (a: Operand, b: Operand): Tensor => apply(divOp, a, b);
+export const maximum = (a: Operand, b: Operand): Tensor => apply(maximumOp, a, b);
+export const minimum = (a: Operand, b: Operand): Tensor => apply(minimumOp, a, b);
+/** 1 where a < b, else 0 (f32). No gradient. */
+export const less = (a: Operand, b: Operand): Tensor => apply(lessOp, a, b);

@@ -1,0 +1,45 @@
+/** Dispatches of one invocation per element, on a grid that may exceed 65535 workgroups. */
+import type { Binding, Dispatch, Param } from '../../tensor/op.ts';
+
+const MAX_GROUPS_PER_DIMENSION = 65535;
+
+/** A grid of at least `groups` workgroups, as near to that as two dimensions allow. */
+export function gridOf(groups: number): [number, number, number] {
+  const y = Math.max(1, Math.ceil(groups / MAX_GROUPS_PER_DIMENSION));
+  return [Math.max(1, Math.ceil(groups / y)), y, 1];
+}
+
+/** Entry point for kernels that define `fn run(i: u32)`: called once for every i < params.size. */
+const PER_ELEMENT = `
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  let i = id.x + id.y * groups.x * WG;
+  if (i < params.size) {
+    run(i);
+  }
+}
+`;
+
+export interface PerElement {
+  readonly label: string;
+  /** WGSL that defines `fn run(i: u32)`. */
+  readonly code: string;
+  /** How many invocations; shown to the kernel as params.size. */
+  readonly size: number;
+  readonly constants?: Readonly<Record<string, number | string>>;
+  readonly params?: Readonly<Record<string, Param>>;
+  readonly bindings: readonly Binding[];
+  readonly workgroup?: number;
+}
+
+export function perElement(kernel: PerElement): Dispatch {
+  const workgroup = kernel.workgroup ?? 64;
+  return {
+    label: kernel.label,
+    code: `${kernel.code}${PER_ELEMENT}`,
+    constants: { ...kernel.constants, WG: workgroup },
+    params: { size: kernel.size, ...kernel.params },
+    bindings: kernel.bindings,
+    workgroups: gridOf(Math.ceil(kernel.size / workgroup)),
+  };
+}

@@ -1,0 +1,116 @@
+/** Index arithmetic for broadcasting and data movement: shapes brought to few dimensions with a stride per operand. */
+import type { Param } from '../../tensor/op.ts';
+import type { Shape } from '../../tensor/types.ts';
+import { at, stridesOf } from '../../tensor/types.ts';
+
+export const MAX_RANK = 6;
+
+/** A loop nest: `dims` (outermost first) and, per operand, the stride of each dimension in elements. */
+export interface Nest {
+  readonly dims: readonly number[];
+  readonly strides: readonly (readonly number[])[];
+}
+
+/** Strides that read `shape` as if it had been broadcast (NumPy rules) to `to`. */
+export function broadcastStrides(shape: Shape, to: Shape): number[] {
+  const own = stridesOf(shape);
+  const lead = to.length - shape.length;
+  return to.map((_, i) => (i < lead || at(shape, i - lead) === 1 ? 0 : at(own, i - lead)));
+}
+
+/** The same loop nest with dimensions of size 1 dropped and neighbours merged where every operand allows it. */
+export function collapse(nest: Nest): Nest {
+  const dims: number[] = [];
+  const strides: number[][] = nest.strides.map(() => []);
+  nest.dims.forEach((size, d) => {
+    if (size === 1) {
+      return;
+    }
+    const last = dims.length - 1;
+    const step = nest.strides.map((s) => at(s, d));
+    if (last >= 0 && step.every((s, k) => at(at(strides, k), last) === s * size)) {
+      dims[last] = at(dims, last) * size;
+      step.forEach((s, k) => {
+        at(strides, k)[last] = s;
+      });
+    } else {
+      dims.push(size);
+      step.forEach((s, k) => {
+        at(strides, k).push(s);
+      });
+    }
+  });
+  return { dims, strides };
+}
+
+/** `values` with `fill` in front, so that there are `rank` of them. @throws RangeError when there are more. */
+export function padFront(values: readonly number[], rank: number, fill: number): number[] {
+  if (values.length > rank) {
+    throw new RangeError(`${values.length} dimensions; kernels go to ${rank}`);
+  }
+  return [...new Array<number>(rank - values.length).fill(fill), ...values];
+}
+
+/** Params d0…d5 of the dimensions, and `<name>0…5` of each operand's strides, for COORDINATES. */
+export function nestParams(nest: Nest, names: readonly string[]): Record<string, Param> {
+  const params: Record<string, Param> = {};
+  padFront(nest.dims, MAX_RANK, 1).forEach((d, i) => {
+    params[`d${i}`] = d;
+  });
+  names.forEach((name, k) => {
+    padFront(at(nest.strides, k), MAX_RANK, 0).forEach((s, i) => {
+      params[`${name}${i}`] = s;
+    });
+  });
+  return params;
+}
+
+/** WGSL: the coordinates of element i in a row-major nest of params.d0…d5. */
+export const COORDINATES = `
+alias Place = array<u32, 6>;
+fn place(i: u32) -> Place {
+  var rest = i;
+  var at: Place;
+  at[5] = rest % params.d5;
+  rest /= params.d5;
+  at[4] = rest % params.d4;
+  rest /= params.d4;
+  at[3] = rest % params.d3;
+  rest /= params.d3;
+  at[2] = rest % params.d2;
+  rest /= params.d2;
+  at[1] = rest % params.d1;
+  at[0] = rest / params.d1;
+  return at;
+}
+`;
+
+/** WGSL: where operand `name` has the element at a place, by params.<name>0…5. */
+export const offsetSnippet = (name: string): string => `
+fn offset_${name}(at: Place) -> u32 {
+  return at[0] * params.${name}0 + at[1] * params.${name}1 + at[2] * params.${name}2
+    + at[3] * params.${name}3 + at[4] * params.${name}4 + at[5] * params.${name}5;
+}
+`;
+
+/** Calls `visit(i, offsets)` for every element of the nest in row-major order; `offsets` is reused. */
+export function forEachPlace(nest: Nest, visit: (i: number, offsets: readonly number[]) => void): void {
+  const rank = nest.dims.length;
+  const size = nest.dims.reduce((n, d) => n * d, 1);
+  const position = new Array<number>(rank).fill(0);
+  const offsets = nest.strides.map(() => 0);
+  for (let i = 0; i < size; i++) {
+    visit(i, offsets);
+    for (let d = rank - 1; d >= 0; d--) {
+      const next = at(position, d) + 1;
+      const wraps = next === at(nest.dims, d);
+      position[d] = wraps ? 0 : next;
+      nest.strides.forEach((s, k) => {
+        offsets[k] = at(offsets, k) + at(s, d) * (wraps ? 1 - next : 1);
+      });
+      if (!wraps) {
+        break;
+      }
+    }
+  }
+}

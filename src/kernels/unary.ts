@@ -1,0 +1,294 @@
+/** Elementwise ops of one operand. Each nonlinear one makes its backward too: `<name>_backward(saved, dy) = dy · slope(saved)`. */
+import type { Attrs, CaseInput, Op } from '../tensor/op.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import {
+  GELU,
+  GELU_TANH,
+  geluOf,
+  geluSlopeOf,
+  QUICK_GELU,
+  SIGMOID,
+  SILU,
+  sigmoidOf,
+  siluOf,
+  siluSlopeOf,
+  TANH,
+} from './common/math.ts';
+import { defineElementwise, unaryCases } from './elementwise.ts';
+
+type None = Record<string, never>;
+const NONE: None = {};
+
+interface Unary<A extends Attrs> {
+  readonly name: string;
+  /** WGSL over `a`, and its function in f64. */
+  readonly expression: string;
+  readonly f64: (x: number, attrs: A) => number;
+  /** What the slope is written in: the input or the output. */
+  readonly saved: 'input' | 'output';
+  /** Derivative: WGSL over `a` (= saved), and in f64. */
+  readonly slope: string;
+  readonly slope64: (saved: number, attrs: A) => number;
+  readonly snippet?: string;
+  readonly parameters?: (attrs: A) => readonly number[];
+  readonly flops?: number;
+  readonly fill?: CaseInput['fill'];
+  readonly attrs: A;
+}
+
+function defineUnary<A extends Attrs>(unary: Unary<A>): Op<A> {
+  const { name, snippet, parameters, flops = 1, fill = 'normal', attrs } = unary;
+  const shared = { ...(snippet ? { snippet } : {}), ...(parameters ? { parameters } : {}) };
+  const backward = defineElementwise<A>({
+    ...shared,
+    name: `${name}_backward`,
+    arity: 2,
+    expression: `b * (${unary.slope})`,
+    f64: (a, saved, dy) => dy * unary.slope64(saved, a),
+    flops: 2 * flops,
+    cases: [
+      { name: 'odd', inputs: [{ shape: [3, 5], fill }, { shape: [3, 5] }], attrs },
+      { name: 'vec4', inputs: [{ shape: [3, 8], fill }, { shape: [3, 8] }], attrs },
+    ],
+  });
+  return defineElementwise<A>({
+    ...shared,
+    name,
+    arity: 1,
+    expression: unary.expression,
+    f64: (a, x) => unary.f64(x, a),
+    vjp: ({ inputs, outputs, attrs, dy }) => {
+      const [saved] = unary.saved === 'input' ? inputs : outputs;
+      return [() => backward.one(saved ? [saved, dy] : [], attrs)];
+    },
+    flops,
+    cases: unaryCases(attrs, fill),
+  });
+}
+
+const negOp = defineElementwise<None>({
+  name: 'neg',
+  arity: 1,
+  expression: '-a',
+  f64: (_, a) => -a,
+  vjp: ({ dy }) => [() => neg(dy)],
+  cases: unaryCases(NONE),
+});
+
+type Affine = { readonly factor: number; readonly offset: number };
+const affineOp = defineElementwise<Affine>({
+  name: 'affine',
+  arity: 1,
+  expression: 'a * p0 + p1',
+  parameters: ({ factor, offset }) => [factor, offset],
+  f64: ({ factor, offset }, a) => a * factor + offset,
+  vjp: ({ attrs, dy }) => [() => affine(dy, attrs.factor)],
+  flops: 2,
+  cases: [
+    ...unaryCases({ factor: -0.75, offset: 1.25 }),
+    { name: 'factor only', inputs: [{ shape: [5] }], attrs: { factor: 1e-5, offset: 0 } },
+  ],
+});
+
+const expOp = defineUnary<None>({
+  name: 'exp',
+  expression: 'exp(a)',
+  f64: Math.exp,
+  saved: 'output',
+  slope: 'a',
+  slope64: (y) => y,
+  attrs: NONE,
+});
+
+const logOp = defineUnary<None>({
+  name: 'log',
+  expression: 'log(a)',
+  f64: Math.log,
+  saved: 'input',
+  slope: '1.0 / a',
+  slope64: (x) => 1 / x,
+  fill: 'positive',
+  attrs: NONE,
+});
+
+const sqrtOp = defineUnary<None>({
+  name: 'sqrt',
+  expression: 'sqrt(a)',
+  f64: Math.sqrt,
+  saved: 'output',
+  slope: '0.5 / a',
+  slope64: (y) => 0.5 / y,
+  fill: 'positive',
+  attrs: NONE,
+});
+
+const rsqrtOp = defineUnary<None>({
+  name: 'rsqrt',
+  expression: '1.0 / sqrt(a)',
+  f64: (x) => 1 / Math.sqrt(x),
+  saved: 'output',
+  slope: '-0.5 * a * a * a',
+  slope64: (y) => -0.5 * y * y * y,
+  fill: 'positive',
+  attrs: NONE,
+});
+
+const squareOp = defineUnary<None>({
+  name: 'square',
+  expression: 'a * a',
+  f64: (x) => x * x,
+  saved: 'input',
+  slope: '2.0 * a',
+  slope64: (x) => 2 * x,
+  attrs: NONE,
+});
+
+const absOp = defineUnary<None>({
+  name: 'abs',
+  expression: 'abs(a)',
+  f64: Math.abs,
+  saved: 'input',
+  slope: 'sign(a)',
+  slope64: Math.sign,
+  attrs: NONE,
+});
+
+const reciprocalOp = defineUnary<None>({
+  name: 'reciprocal',
+  expression: '1.0 / a',
+  f64: (x) => 1 / x,
+  saved: 'output',
+  slope: '-a * a',
+  slope64: (y) => -y * y,
+  fill: 'positive',
+  attrs: NONE,
+});
+
+const sigmoidOp = defineUnary<None>({
+  name: 'sigmoid',
+  expression: 'sigmoid(a)',
+  f64: sigmoidOf,
+  saved: 'output',
+  slope: 'a * (1.0 - a)',
+  slope64: (y) => y * (1 - y),
+  snippet: SIGMOID,
+  flops: 4,
+  attrs: NONE,
+});
+
+const tanhOp = defineUnary<None>({
+  name: 'tanh',
+  expression: 'tanh_(a)',
+  f64: Math.tanh,
+  saved: 'output',
+  slope: '1.0 - a * a',
+  slope64: (y) => 1 - y * y,
+  snippet: TANH,
+  flops: 6,
+  attrs: NONE,
+});
+
+const reluOp = defineUnary<None>({
+  name: 'relu',
+  expression: 'max(a, T(0.0))',
+  f64: (x) => Math.max(x, 0),
+  saved: 'input',
+  slope: 'select(T(0.0), T(1.0), a > T(0.0))',
+  slope64: (x) => (x > 0 ? 1 : 0),
+  attrs: NONE,
+});
+
+const siluOp = defineUnary<None>({
+  name: 'silu',
+  expression: 'silu(a)',
+  f64: siluOf,
+  saved: 'input',
+  slope: 'silu_slope(a)',
+  slope64: siluSlopeOf,
+  snippet: SIGMOID + SILU,
+  flops: 5,
+  attrs: NONE,
+});
+
+const quickGeluOp = defineUnary<None>({
+  name: 'quick_gelu',
+  expression: 'quick_gelu(a)',
+  f64: (x) => x * sigmoidOf(1.702 * x),
+  saved: 'input',
+  slope: 'quick_gelu_slope(a)',
+  slope64: (x) => {
+    const s = sigmoidOf(1.702 * x);
+    return s * (1 + 1.702 * x * (1 - s));
+  },
+  snippet: SIGMOID + QUICK_GELU,
+  flops: 6,
+  attrs: NONE,
+});
+
+const geluOp = defineUnary<None>({
+  name: 'gelu',
+  expression: 'gelu(a)',
+  f64: geluOf,
+  saved: 'input',
+  slope: 'gelu_slope(a)',
+  slope64: geluSlopeOf,
+  snippet: GELU,
+  flops: 20,
+  attrs: NONE,
+});
+
+const TANH_SCALE = Math.sqrt(2 / Math.PI);
+const geluTanhOp = defineUnary<None>({
+  name: 'gelu_tanh',
+  expression: 'gelu_tanh(a)',
+  f64: (x) => 0.5 * x * (1 + Math.tanh(TANH_SCALE * (x + 0.044715 * x ** 3))),
+  saved: 'input',
+  slope: 'gelu_tanh_slope(a)',
+  slope64: (x) => {
+    const t = Math.tanh(TANH_SCALE * (x + 0.044715 * x ** 3));
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * TANH_SCALE * (1 + 3 * 0.044715 * x * x);
+  },
+  snippet: SIGMOID + GELU_TANH,
+  flops: 12,
+  attrs: NONE,
+});
+
+type Clamp = { readonly lo: number; readonly hi: number };
+const clampOp = defineUnary<Clamp>({
+  name: 'clamp',
+  expression: 'clamp(a, T(p0), T(p1))',
+  f64: (x, { lo, hi }) => Math.min(Math.max(x, lo), hi),
+  saved: 'input',
+  slope: 'select(T(0.0), T(1.0), (a >= T(p0)) & (a <= T(p1)))',
+  slope64: (x, { lo, hi }) => (x >= lo && x <= hi ? 1 : 0),
+  parameters: ({ lo, hi }) => [lo, hi],
+  flops: 2,
+  attrs: { lo: -0.5, hi: 0.75 },
+});
+
+export const neg = (x: Tensor): Tensor => negOp.one([x], {});
+/** x · factor + offset. */
+export const affine = (x: Tensor, factor: number, offset = 0): Tensor => affineOp.one([x], { factor, offset });
+export const exp = (x: Tensor): Tensor => expOp.one([x], {});
+export const log = (x: Tensor): Tensor => logOp.one([x], {});
+export const sqrt = (x: Tensor): Tensor => sqrtOp.one([x], {});
+export const rsqrt = (x: Tensor): Tensor => rsqrtOp.one([x], {});
+export const square = (x: Tensor): Tensor => squareOp.one([x], {});
+export const abs = (x: Tensor): Tensor => absOp.one([x], {});
+export const reciprocal = (x: Tensor): Tensor => reciprocalOp.one([x], {});
+export const sigmoid = (x: Tensor): Tensor => sigmoidOp.one([x], {});
+export const tanh = (x: Tensor): Tensor => tanhOp.one([x], {});
+export const relu = (x: Tensor): Tensor => reluOp.one([x], {});
+export const silu = (x: Tensor): Tensor => siluOp.one([x], {});
+/** x · sigmoid(1.702 x), as in OpenAI's CLIP. */
+export const quickGelu = (x: Tensor): Tensor => quickGeluOp.one([x], {});
+/** x · Φ(x), exactly ('erf') or by the tanh approximation. */
+export const gelu = (x: Tensor, approximate: 'erf' | 'tanh' = 'erf'): Tensor =>
+  (approximate === 'erf' ? geluOp : geluTanhOp).one([x], {});
+/** Limits x to [lo, hi]. The gradient passes where lo <= x <= hi, as in torch.clamp. @throws Error when lo > hi. */
+export function clamp(x: Tensor, lo: number, hi: number): Tensor {
+  if (!(lo <= hi)) {
+    throw new Error(`clamp to [${lo}, ${hi}]: the bounds are reversed`);
+  }
+  return clampOp.one([x], { lo, hi });
+}

@@ -1,0 +1,118 @@
+/** BLIP's image encoder under timm's names. Source: salesforce/BLIP, models/vit.py. */
+import { attention, conv2d, linear, reshape, slice } from '../kernels/index.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { withClassToken } from './clip.ts';
+import { addPositions, type Linear, layerNormOf, linearOf } from './clip_encoder.ts';
+import type { Config } from './config.ts';
+import type { WeightStore } from './weights.ts';
+
+/** The vision transformer's parameters as BLIP's vit.py names them; `heads` and `mlp` (inner width) are per block. */
+export interface BlipVisionConfig {
+  readonly image_size: number;
+  readonly patch_size: number;
+  readonly width: number;
+  readonly depth: number;
+  readonly heads: number;
+  readonly mlp: number;
+  readonly layer_norm_eps: number;
+}
+
+/** What is absent is as in ImageReward-v1.0: ViT-L/16. */
+export function blipVisionConfig(config: Config): BlipVisionConfig {
+  const width = config.count('width', 1024);
+  return {
+    image_size: config.count('image_size', 224),
+    patch_size: config.count('patch_size', 16),
+    width,
+    depth: config.count('depth', 24),
+    heads: config.count('heads', 16),
+    mlp: config.count('mlp', 4 * width),
+    layer_norm_eps: config.number('layer_norm_eps', 1e-6),
+  };
+}
+
+/** timm attention: queries, keys and values come from one fused matrix `qkv` [3C, C]. */
+class VisionAttention {
+  readonly #heads: number;
+  readonly q: Linear;
+  readonly k: Linear;
+  readonly v: Linear;
+  readonly proj: Linear;
+
+  constructor(w: WeightStore, size: number, heads: number) {
+    const weight = w.get('qkv.weight', [3 * size, size]);
+    const bias = w.get('qkv.bias', [3 * size]);
+    const third =
+      (i: number): Linear =>
+      (x, options) =>
+        linear(x, slice(weight, [i * size, 0], [size, size]), slice(bias, [i * size], [size]), options);
+    this.#heads = heads;
+    this.q = third(0);
+    this.k = third(1);
+    this.v = third(2);
+    this.proj = linearOf(w.sub('proj'), size, size);
+  }
+
+  forward(x: Tensor, residual: Tensor): Tensor {
+    return this.proj(attention(this.q(x), this.k(x), this.v(x), { heads: this.#heads }), { residual });
+  }
+}
+
+class VisionBlock {
+  readonly norm1: (x: Tensor) => Tensor;
+  readonly attn: VisionAttention;
+  readonly norm2: (x: Tensor) => Tensor;
+  readonly fc1: Linear;
+  readonly fc2: Linear;
+
+  constructor(w: WeightStore, config: BlipVisionConfig) {
+    const { width, layer_norm_eps: eps } = config;
+    this.norm1 = layerNormOf(w.sub('norm1'), width, eps);
+    this.attn = new VisionAttention(w.sub('attn'), width, config.heads);
+    this.norm2 = layerNormOf(w.sub('norm2'), width, eps);
+    this.fc1 = linearOf(w.sub('mlp', 'fc1'), width, config.mlp);
+    this.fc2 = linearOf(w.sub('mlp', 'fc2'), config.mlp, width);
+  }
+
+  forward(x: Tensor): Tensor {
+    const attended = this.attn.forward(this.norm1(x), x);
+    return this.fc2(this.fc1(this.norm2(attended), { activation: 'gelu' }), { residual: attended });
+  }
+}
+
+/** BLIP's `VisionTransformer`: all tokens after the final norm. */
+export class BlipVisionTransformer {
+  readonly config: BlipVisionConfig;
+  readonly cls_token: Tensor;
+  readonly pos_embed: Tensor;
+  readonly patch_embed: readonly [Tensor, Tensor];
+  readonly blocks: VisionBlock[];
+  readonly norm: (x: Tensor) => Tensor;
+
+  constructor(w: WeightStore, config: BlipVisionConfig) {
+    const { width, patch_size: patch } = config;
+    const tokens = Math.floor(config.image_size / patch) ** 2 + 1;
+    this.config = config;
+    this.cls_token = w.get('cls_token', [1, 1, width]);
+    this.pos_embed = w.get('pos_embed', [1, tokens, width]);
+    this.patch_embed = [
+      w.get('patch_embed.proj.weight', [width, 3, patch, patch]),
+      w.get('patch_embed.proj.bias', [width]),
+    ];
+    this.blocks = Array.from({ length: config.depth }, (_, i) => new VisionBlock(w.sub('blocks', i), config));
+    this.norm = layerNormOf(w.sub('norm'), width, config.layer_norm_eps);
+  }
+
+  /** Normalised pixels [N,H,W,3] of the configured size → tokens [N,1+patches,width]. */
+  forward(pixels: Tensor): Tensor {
+    const { image_size: size, patch_size: patch, width } = this.config;
+    if (pixels.dim(1) !== size || pixels.dim(2) !== size) {
+      throw new Error(`the model takes ${size}×${size} pixels, the image has ${pixels.dim(2)}×${pixels.dim(1)}`);
+    }
+    const [weight, bias] = this.patch_embed;
+    const patches = conv2d(pixels, weight, bias, { stride: patch });
+    const positions = reshape(this.pos_embed, [-1, width]);
+    const tokens = addPositions(withClassToken(patches, this.cls_token), positions);
+    return this.norm(this.blocks.reduce((x, block, i) => x.graph.scope(`blocks.${i}`, () => block.forward(x)), tokens));
+  }
+}

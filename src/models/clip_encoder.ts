@@ -1,0 +1,138 @@
+/** The pre-norm transformer that CLIP's two towers share: transformers' `CLIPEncoder`, fields named as there. */
+import { add, attention, cast, gelu, layerNorm, linear, slice } from '../kernels/index.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { at } from '../tensor/types.ts';
+import type { WeightStore } from './weights.ts';
+
+export interface CLIPEncoderConfig {
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly hidden_act: HiddenAct;
+  readonly layer_norm_eps: number;
+}
+
+/** Scale and shift of a LayerNorm over `size` channels, read from `weight` and `bias`. */
+export function layerNormOf(w: WeightStore, size: number, eps: number): (x: Tensor) => Tensor {
+  const weight = w.get('weight', [size]);
+  const bias = w.get('bias', [size]);
+  return (x) => layerNorm(x, weight, bias, eps);
+}
+
+/** A linear layer read from `weight` ([out, in]) and, unless it has none, `bias`. */
+export function linearOf(w: WeightStore, input: number, output: number, hasBias = true): Linear {
+  const weight = w.get('weight', [output, input]);
+  const bias = hasBias ? w.get('bias', [output]) : null;
+  return (x, options) => linear(x, weight, bias, options);
+}
+
+export type Linear = (x: Tensor, options?: Parameters<typeof linear>[3]) => Tensor;
+
+/** Weights may be stored as f16; what is joined with activations has to be f32 as they are. */
+export function asF32(x: Tensor): Tensor {
+  return x.dtype === 'f32' ? x : cast(x, 'f32');
+}
+
+/** The first token of every sequence, [B,T,C] → [B,1,C]. */
+export function firstToken(x: Tensor): Tensor {
+  return slice(x, [0, 0, 0], [x.dim(0), 1, x.dim(2)]);
+}
+
+export const ACTIVATIONS = ['quick_gelu', 'gelu', 'gelu_new', 'gelu_pytorch_tanh', 'relu', 'silu'] as const;
+/** `hidden_act` as transformers spells it. */
+export type HiddenAct = (typeof ACTIVATIONS)[number];
+
+/** `layer` and the activation after it. */
+export function activated(layer: Linear, x: Tensor, act: HiddenAct): Tensor {
+  return act === 'gelu_new' || act === 'gelu_pytorch_tanh' ? gelu(layer(x), 'tanh') : layer(x, { activation: act });
+}
+
+class CLIPAttention {
+  readonly #heads: number;
+  readonly q_proj: Linear;
+  readonly k_proj: Linear;
+  readonly v_proj: Linear;
+  readonly out_proj: Linear;
+
+  constructor(w: WeightStore, config: CLIPEncoderConfig) {
+    const size = config.hidden_size;
+    this.#heads = config.num_attention_heads;
+    this.q_proj = linearOf(w.sub('q_proj'), size, size);
+    this.k_proj = linearOf(w.sub('k_proj'), size, size);
+    this.v_proj = linearOf(w.sub('v_proj'), size, size);
+    this.out_proj = linearOf(w.sub('out_proj'), size, size);
+  }
+
+  /** Queries from `x` [B,T,C], keys and values from `context` [B,S,C]; `residual` [B,T,C] is added. */
+  forward(x: Tensor, context: Tensor, residual: Tensor, causal: boolean): Tensor {
+    const mixed = attention(this.q_proj(x), this.k_proj(context), this.v_proj(context), { heads: this.#heads, causal });
+    return this.out_proj(mixed, { residual });
+  }
+}
+
+class CLIPEncoderLayer {
+  readonly #config: CLIPEncoderConfig;
+  readonly self_attn: CLIPAttention;
+  readonly layer_norm1: (x: Tensor) => Tensor;
+  readonly layer_norm2: (x: Tensor) => Tensor;
+  readonly fc1: Linear;
+  readonly fc2: Linear;
+
+  constructor(w: WeightStore, config: CLIPEncoderConfig) {
+    const { hidden_size: size, intermediate_size: inner, layer_norm_eps: eps } = config;
+    this.#config = config;
+    this.self_attn = new CLIPAttention(w.sub('self_attn'), config);
+    this.layer_norm1 = layerNormOf(w.sub('layer_norm1'), size, eps);
+    this.layer_norm2 = layerNormOf(w.sub('layer_norm2'), size, eps);
+    this.fc1 = linearOf(w.sub('mlp', 'fc1'), size, inner);
+    this.fc2 = linearOf(w.sub('mlp', 'fc2'), inner, size);
+  }
+
+  /** [B,T,C] → [B,T,C], or [B,1,C] when only the first token's output is wanted (its attention still sees all). */
+  forward(x: Tensor, causal: boolean, onlyFirst = false): Tensor {
+    const normed = this.layer_norm1(x);
+    const query = onlyFirst ? firstToken(normed) : normed;
+    const residual = onlyFirst ? firstToken(x) : x;
+    const attended = this.self_attn.forward(query, normed, residual, causal);
+    return this.fc2(activated(this.fc1, this.layer_norm2(attended), this.#config.hidden_act), { residual: attended });
+  }
+}
+
+export class CLIPEncoder {
+  readonly layers: CLIPEncoderLayer[];
+
+  constructor(w: WeightStore, config: CLIPEncoderConfig) {
+    this.layers = Array.from(
+      { length: config.num_hidden_layers },
+      (_, i) => new CLIPEncoderLayer(w.sub('layers', i), config),
+    );
+  }
+
+  /** Hidden states as transformers returns them: the input, then each layer's output, all [B,T,C]. */
+  forward(x: Tensor, causal: boolean): Tensor[] {
+    const states = [x];
+    this.layers.forEach((layer, i) => {
+      states.push(x.graph.scope(`layers.${i}`, () => layer.forward(at(states, i), causal)));
+    });
+    return states;
+  }
+
+  /** The last layer's output at the first token, [B,1,C]; that layer works on this token alone. */
+  forwardFirst(x: Tensor): Tensor {
+    const last = this.layers.length - 1;
+    return this.layers.reduce(
+      (h, layer, i) => x.graph.scope(`layers.${i}`, () => layer.forward(h, false, i === last)),
+      x,
+    );
+  }
+}
+
+/** Adds learned positions [P,C] to `x` [B,T,C]. @throws Error when there are fewer positions than tokens. */
+export function addPositions(x: Tensor, table: Tensor): Tensor {
+  const [tokens, positions] = [x.dim(1), table.dim(0)];
+  if (tokens > positions) {
+    throw new Error(`${tokens} tokens, but the model has ${positions} positions`);
+  }
+  return add(x, tokens === positions ? table : slice(table, [0, 0], [tokens, table.dim(1)]));
+}

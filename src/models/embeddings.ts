@@ -1,0 +1,39 @@
+/** Embeddings of the timestep. One-step generators know it when tracing, so all of this runs once, at load. */
+import type { Graph } from '../tensor/graph.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { Linear } from './layers.ts';
+import type { WeightStore } from './weights.ts';
+
+export interface TimestepsConfig {
+  readonly flip_sin_to_cos: boolean;
+  readonly freq_shift: number;
+}
+
+const MAX_PERIOD = 10000;
+
+/** Sinusoids of `timestep` as diffusers' get_timestep_embedding makes them: [1, channels], sine half first unless flipped. */
+export function timesteps(graph: Graph, timestep: number, channels: number, config: TimestepsConfig): Tensor {
+  const half = Math.floor(channels / 2);
+  const angles = Array.from({ length: half }, (_, i) => {
+    return timestep * Math.exp((-Math.log(MAX_PERIOD) * i) / (half - config.freq_shift));
+  });
+  const sines = angles.map(Math.sin);
+  const cosines = angles.map(Math.cos);
+  const values = config.flip_sin_to_cos ? [...cosines, ...sines] : [...sines, ...cosines];
+  return graph.constant(channels % 2 === 1 ? [...values, 0] : values, [1, channels]);
+}
+
+export class TimestepEmbedding {
+  readonly linear_1: Linear;
+  readonly linear_2: Linear;
+
+  constructor(w: WeightStore, inChannels: number, timeEmbedDim: number) {
+    this.linear_1 = new Linear(w.sub('linear_1'), inChannels, timeEmbedDim);
+    this.linear_2 = new Linear(w.sub('linear_2'), timeEmbedDim, timeEmbedDim);
+  }
+
+  /** [1,I] → [1,T] */
+  forward(sample: Tensor): Tensor {
+    return this.linear_2.forward(this.linear_1.forward(sample, { activation: 'silu' }));
+  }
+}

@@ -1,0 +1,58 @@
+/** LAION's aesthetic predictor: a linear head on CLIP's normalised image features; loss 10 − score; it reads no prompt. */
+import { affine, l2Normalize } from '../../kernels/index.ts';
+import { type CLIPConfig, CLIPVisionModel, clipConfig } from '../../models/clip.ts';
+import { type Linear, linearOf } from '../../models/clip_encoder.ts';
+import { readConfig } from '../../models/config.ts';
+import type { ModelFiles } from '../../models/files.ts';
+import { RewardMLP } from '../../models/reward_mlp.ts';
+import { openWeights, type WeightStore } from '../../models/weights.ts';
+import type { Graph } from '../../tensor/graph.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { preprocess } from '../preprocess.ts';
+import type { PromptValues, Reward } from './reward.ts';
+
+/** CLIP's text side is in the file, and not wanted. */
+const TEXT = [/^text_model\./, /^text_projection\./, /^logit_scale$/];
+
+export class AestheticReward implements Reward {
+  readonly name = 'Aesthetic';
+  readonly weights: readonly WeightStore[];
+  readonly #vision: CLIPVisionModel;
+  readonly #projection: Linear;
+  readonly #mlp: RewardMLP;
+
+  /** @param clip keys `vision_model.*` and `visual_projection`. @param head keys `layers.{0,2,4,6,7}`. */
+  constructor(clip: WeightStore, head: WeightStore, config: CLIPConfig) {
+    const { vision_config: vision, projection_dim: size } = config;
+    this.weights = [clip, head];
+    this.#vision = new CLIPVisionModel(clip.sub('vision_model'), vision);
+    this.#projection = linearOf(clip.sub('visual_projection'), vision.hidden_size, size, false);
+    this.#mlp = new RewardMLP(head, size);
+  }
+
+  /** files: a CLIPModel folder with the head beside it as aesthetic.safetensors. @throws Error naming the broken file. */
+  static async open(graph: Graph, files: ModelFiles): Promise<AestheticReward> {
+    const config = clipConfig(await readConfig(files));
+    const clip = await openWeights(graph, files, 'model', { name: 'aesthetic', ignore: TEXT });
+    const head = await openWeights(graph, files, 'aesthetic', { name: 'aesthetic_head' });
+    const reward = new AestheticReward(clip, head, config);
+    clip.assertAllUsed();
+    head.assertAllUsed();
+    return reward;
+  }
+
+  score(image: Tensor): Tensor {
+    return image.graph.scope('aesthetic', () => {
+      const pixels = preprocess(image, this.#vision.config.image_size);
+      return this.#mlp.forward(l2Normalize(this.#projection(this.#vision.pooled(pixels))));
+    });
+  }
+
+  loss(image: Tensor): Tensor {
+    return affine(this.score(image), -1, 10);
+  }
+
+  promptValues(): PromptValues {
+    return new Map();
+  }
+}

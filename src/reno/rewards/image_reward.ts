@@ -1,0 +1,62 @@
+/** ImageReward: BLIP with a scalar head trained on human rankings; loss 2 − score. (Xu et al., 2304.05977.) */
+import { affine } from '../../kernels/index.ts';
+import { ImageReward, imageRewardConfig } from '../../models/blip.ts';
+import { readConfig } from '../../models/config.ts';
+import type { ModelFiles } from '../../models/files.ts';
+import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
+import { openWeights, type WeightStore } from '../../models/weights.ts';
+import type { Graph } from '../../tensor/graph.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { preprocess } from '../preprocess.ts';
+import type { PromptValues, Reward } from './reward.ts';
+
+/** Tokens of a prompt, special ones included: ImageReward's own max_length. */
+const MAX_LENGTH = 35;
+const IDS = 'image_reward.prompt_ids';
+const MASK = 'image_reward.prompt_mask';
+
+export class ImageRewardReward implements Reward {
+  readonly name = 'ImageReward';
+  readonly weights: readonly WeightStore[];
+  readonly model: ImageReward;
+  readonly #tokenizer: TextTokenizer;
+  readonly #ids: Tensor;
+  readonly #mask: Tensor;
+
+  constructor(graph: Graph, model: ImageReward, weights: WeightStore, tokenizer: TextTokenizer) {
+    const positions = model.config.med_config.max_position_embeddings;
+    const length = Math.min(MAX_LENGTH, positions, tokenizer.maxLength ?? MAX_LENGTH);
+    this.model = model;
+    this.weights = [weights];
+    this.#tokenizer = tokenizer;
+    this.#ids = graph.input(IDS, [1, length], 'prompt', 'i32');
+    this.#mask = graph.input(MASK, [1, length], 'prompt');
+  }
+
+  /** files: config.json ({vision, med_config, mean, std}), model.safetensors, BERT tokenizer. @throws Error naming the broken file. */
+  static async open(graph: Graph, files: ModelFiles): Promise<ImageRewardReward> {
+    const config = imageRewardConfig(await readConfig(files));
+    const weights = await openWeights(graph, files, 'model', { name: 'image_reward' });
+    const model = new ImageReward(weights, config);
+    weights.assertAllUsed();
+    return new ImageRewardReward(graph, model, weights, await openTokenizer(files));
+  }
+
+  score(image: Tensor): Tensor {
+    return image.graph.scope('image_reward', () =>
+      this.model.forward(preprocess(image, this.model.config.vision.image_size), this.#ids, this.#mask),
+    );
+  }
+
+  loss(image: Tensor): Tensor {
+    return affine(this.score(image), -1, 2);
+  }
+
+  promptValues(prompt: string): PromptValues {
+    const { ids, mask } = this.#tokenizer.encode(prompt, this.#ids.dim(1));
+    return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
+      [IDS, ids],
+      [MASK, mask],
+    ]);
+  }
+}

@@ -1,0 +1,50 @@
+/** The rewards by name. */
+import type { ModelFiles } from '../../models/files.ts';
+import type { Graph } from '../../tensor/graph.ts';
+import { AestheticReward } from './aesthetic.ts';
+import { CLIPScoreReward } from './clip_score.ts';
+import { HPSReward } from './hps.ts';
+import { ImageRewardReward } from './image_reward.ts';
+import { PickScoreReward } from './pick_score.ts';
+import type { Reward } from './reward.ts';
+
+export type { PromptValues, Reward } from './reward.ts';
+
+const REWARDS = {
+  hps: HPSReward,
+  clip: CLIPScoreReward,
+  pick_score: PickScoreReward,
+  image_reward: ImageRewardReward,
+  aesthetic: AestheticReward,
+} as const;
+
+export type RewardName = keyof typeof REWARDS;
+
+/** Also the folder names under weights/pocket. */
+export const REWARD_NAMES = Object.keys(REWARDS) as RewardName[];
+
+/** @throws Error, one sentence listing the known rewards, when `name` is none of them. */
+export function rewardName(name: string): RewardName {
+  const found = REWARD_NAMES.find((known) => known === name);
+  if (!found) {
+    throw new Error(`there is no reward ${name}; known rewards: ${REWARD_NAMES.join(', ')}`);
+  }
+  return found;
+}
+
+/** The reference's weight of a reward, for when the user gives none. */
+export const DEFAULT_WEIGHTS: Readonly<Record<RewardName, number>> = {
+  hps: 5,
+  clip: 0.01,
+  pick_score: 0.05,
+  image_reward: 1,
+  aesthetic: 0,
+};
+
+/**
+ * Opens a reward's folder and declares its weights and prompt inputs in `graph`.
+ * @throws Error, one sentence: an unknown name, or the file that is missing, broken or does not fit.
+ */
+export function openReward(graph: Graph, name: string, files: ModelFiles): Promise<Reward> {
+  return REWARDS[rewardName(name)].open(graph, files);
+}

@@ -1,0 +1,36 @@
+/** PickScore: a CLIP fine-tuned on the choices of Pick-a-Pic's users; loss 30 − e^s·cosine. (Kirstain et al., 2305.01569.) */
+import { affine } from '../../kernels/index.ts';
+import type { ModelFiles } from '../../models/files.ts';
+import type { WeightStore } from '../../models/weights.ts';
+import type { Graph } from '../../tensor/graph.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { ClipSimilarity } from './clip_reward.ts';
+import type { PromptValues, Reward } from './reward.ts';
+
+export class PickScoreReward implements Reward {
+  readonly name = 'PickScore';
+  readonly weights: readonly WeightStore[];
+  readonly #clip: ClipSimilarity;
+
+  constructor(clip: ClipSimilarity) {
+    this.weights = [clip.weights];
+    this.#clip = clip;
+  }
+
+  /** files: a CLIPModel folder as transformers saves it, with its tokenizer. @throws Error naming the broken file. */
+  static async open(graph: Graph, files: ModelFiles): Promise<PickScoreReward> {
+    return new PickScoreReward(await ClipSimilarity.open(graph, 'pick_score', files));
+  }
+
+  score(image: Tensor): Tensor {
+    return this.#clip.logit(image);
+  }
+
+  loss(image: Tensor): Tensor {
+    return affine(this.score(image), -1, 30);
+  }
+
+  promptValues(prompt: string): PromptValues {
+    return this.#clip.promptValues(prompt);
+  }
+}

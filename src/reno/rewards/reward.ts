@@ -1,0 +1,19 @@
+/** What the loop knows of a reward network. */
+import type { WeightStore } from '../../models/weights.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+
+/** Values for graph inputs of stage `prompt`, by input name. */
+export type PromptValues = ReadonlyMap<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>;
+
+export interface Reward {
+  /** As the reference logs it: `HPS`, `CLIP`, `PickScore`, `ImageReward`, `Aesthetic`. */
+  readonly name: string;
+  /** The checkpoints the network reads, to be uploaded into the plan. */
+  readonly weights: readonly WeightStore[];
+  /** image [N,H,W,3] in [0,1] → score [N], larger is better. */
+  score(image: Tensor): Tensor;
+  /** image [N,H,W,3] in [0,1] → loss [N], smaller is better: a constant minus the score. */
+  loss(image: Tensor): Tensor;
+  /** What to write into the plan before its `prompt` stage runs. */
+  promptValues(prompt: string): PromptValues;
+}
