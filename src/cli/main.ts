@@ -4,10 +4,12 @@ import { renderUsage } from 'citty';
 import { asCitty, type Command, parseCommandLine, plain } from './args.ts';
 import { devicesCommand, doctorCommand } from './doctor.ts';
 import { sentenceOf, UsageError } from './errors.ts';
+import { evaluateCommand } from './evaluate.ts';
+import { generateCommand } from './generate.ts';
 
 const root: Command = {
   meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
-  subCommands: { doctor: doctorCommand, devices: devicesCommand },
+  subCommands: { generate: generateCommand, evaluate: evaluateCommand, doctor: doctorCommand, devices: devicesCommand },
 };
 
 async function main(tokens: readonly string[]): Promise<number> {
