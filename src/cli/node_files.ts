@@ -1,0 +1,62 @@
+/** Model folders on a disk, for Node. */
+import { open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ModelFiles } from '../models/files.ts';
+import type { ByteSource } from '../tensor/safetensors.ts';
+
+export function nodeFiles(folder: string): ModelFiles {
+  return {
+    name: folder,
+    has: async (path) => (await sizeOrNull(join(folder, path))) !== null,
+    read: (path) => fileSource(join(folder, path)),
+    readText: async (path) => {
+      try {
+        return await readFile(join(folder, path), 'utf8');
+      } catch (error) {
+        throw unreadable(join(folder, path), error);
+      }
+    },
+  };
+}
+
+/** One file, opened anew for each range, so that no handle outlives its use. */
+export async function fileSource(path: string): Promise<ByteSource> {
+  const size = await sizeOrNull(path);
+  if (size === null) {
+    throw new Error(`${path}: there is no such file; check the model folder`);
+  }
+  return {
+    name: path,
+    size,
+    read: async (offset, length) => {
+      const bytes = new Uint8Array(length);
+      try {
+        await using handle = await open(path, 'r');
+        let done = 0;
+        while (done < length) {
+          const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+          if (bytesRead === 0) {
+            throw new Error('the file ends too early');
+          }
+          done += bytesRead;
+        }
+      } catch (error) {
+        throw unreadable(path, error);
+      }
+      return bytes;
+    },
+  };
+}
+
+async function sizeOrNull(path: string): Promise<number | null> {
+  try {
+    const found = await stat(path);
+    return found.isFile() ? found.size : null;
+  } catch {
+    return null;
+  }
+}
+
+function unreadable(path: string, error: unknown): Error {
+  return new Error(`${path}: cannot be read (${error instanceof Error ? error.message : error})`);
+}

@@ -1,0 +1,404 @@
+/**
+ * 2-D convolution over channels-last images, and its two gradients, which are ops of their own.
+ * Kernels are [KH,KW,Cin,Cout] inside; the wrapper permutes PyTorch's [Cout,Cin,KH,KW] once, in the load stage.
+ */
+import type { Binding, HostArray, Op, OpCase, OpSite, Param } from '../tensor/op.ts';
+import { defineOp } from '../tensor/op.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Shape, TensorType } from '../tensor/types.ts';
+import { at, byteSize, sameShape } from '../tensor/types.ts';
+import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './common/conv2d_wgsl.ts';
+import type { Activation } from './common/linalg_basic.ts';
+import { activate, reshape, sumRows, swapLast, transpose } from './common/linalg_basic.ts';
+import { epilogueCode } from './common/matmul_wgsl.ts';
+import { matmul } from './matmul.ts';
+
+/** Zeros around the image: top, bottom, left, right. */
+type Padding = readonly [number, number, number, number];
+type Geometry = { readonly stride: number; readonly padding: Padding };
+type Conv2dAttrs = Geometry & { readonly bias: boolean; readonly residual: boolean };
+type BackwardInputAttrs = Geometry & { readonly height: number; readonly width: number };
+type BackwardWeightAttrs = Geometry & { readonly kh: number; readonly kw: number };
+
+/** Sizes of a convolution x [images,height,width,cin] → y [images,outHeight,outWidth,cout]. */
+interface Sizes {
+  readonly images: number;
+  readonly height: number;
+  readonly width: number;
+  readonly cin: number;
+  readonly cout: number;
+  readonly kh: number;
+  readonly kw: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly stride: number;
+  readonly top: number;
+  readonly left: number;
+}
+
+function sizesOf(x: Shape, kernel: readonly [number, number], cout: number, { stride, padding }: Geometry): Sizes {
+  const [images, height, width, cin] = [at(x, 0), at(x, 1), at(x, 2), at(x, 3)];
+  const [kh, kw] = kernel;
+  const [top, bottom, left, right] = padding;
+  const outHeight = Math.floor((height + top + bottom - kh) / stride) + 1;
+  const outWidth = Math.floor((width + left + right - kw) / stride) + 1;
+  return { images, height, width, cin, cout, kh, kw, outHeight, outWidth, stride, top, left };
+}
+
+const rank4 = (type: TensorType | undefined, what: string): Shape => {
+  if (type?.shape.length !== 4) {
+    throw new Error(`${what} must have 4 dimensions`);
+  }
+  return type.shape;
+};
+
+const forwardSizes = (site: OpSite<Conv2dAttrs>): Sizes => {
+  const w = at(site.inputs, 1).shape;
+  return sizesOf(at(site.inputs, 0).shape, [at(w, 0), at(w, 1)], at(w, 3), site.attrs);
+};
+
+/** dy, w [KH,KW,Cout,Cin] → the sizes of the convolution that made y. */
+const backwardInputSizes = (dy: Shape, w: Shape, attrs: BackwardInputAttrs): Sizes =>
+  sizesOf([at(dy, 0), attrs.height, attrs.width, at(w, 3)], [at(w, 0), at(w, 1)], at(w, 2), attrs);
+
+const backwardWeightSizes = (x: Shape, dy: Shape, attrs: BackwardWeightAttrs): Sizes =>
+  sizesOf(x, [attrs.kh, attrs.kw], at(dy, 3), attrs);
+
+const flopsOf = (s: Sizes): number => 2 * s.images * s.outHeight * s.outWidth * s.kh * s.kw * s.cin * s.cout;
+const bytesOf = (site: OpSite): number => [...site.inputs, ...site.outputs].reduce((sum, t) => sum + byteSize(t), 0);
+
+/** Calls `visit(pixel of y, pixel of x, tap)` for every pair that the kernel connects, in a fixed order. */
+function eachTap(s: Sizes, visit: (out: number, source: number, tap: number) => void): void {
+  for (let out = 0; out < s.images * s.outHeight * s.outWidth; out++) {
+    const ox = out % s.outWidth;
+    const oy = Math.floor(out / s.outWidth) % s.outHeight;
+    const image = Math.floor(out / (s.outWidth * s.outHeight));
+    for (let tap = 0; tap < s.kh * s.kw; tap++) {
+      const iy = oy * s.stride + Math.floor(tap / s.kw) - s.top;
+      const ix = ox * s.stride + (tap % s.kw) - s.left;
+      if (iy >= 0 && iy < s.height && ix >= 0 && ix < s.width) {
+        visit(out, (image * s.height + iy) * s.width + ix, tap);
+      }
+    }
+  }
+}
+
+const dataOf = (arrays: readonly HostArray[], i: number): Float64Array => at(arrays, i).data;
+
+function forwardReference(inputs: readonly HostArray[], site: OpSite<Conv2dAttrs>): Float64Array[] {
+  const s = forwardSizes(site);
+  const [x, w] = [dataOf(inputs, 0), dataOf(inputs, 1)];
+  const y = new Float64Array(s.images * s.outHeight * s.outWidth * s.cout);
+  const { bias, residual } = site.attrs;
+  for (let i = 0; i < y.length; i++) {
+    y[i] = (bias ? at(dataOf(inputs, 2), i % s.cout) : 0) + (residual ? at(dataOf(inputs, bias ? 3 : 2), i) : 0);
+  }
+  eachTap(s, (out, source, tap) => {
+    for (let c = 0; c < s.cin; c++) {
+      for (let o = 0; o < s.cout; o++) {
+        y[out * s.cout + o] =
+          at(y, out * s.cout + o) + at(x, source * s.cin + c) * at(w, (tap * s.cin + c) * s.cout + o);
+      }
+    }
+  });
+  return [y];
+}
+
+function backwardInputReference(inputs: readonly HostArray[], site: OpSite<BackwardInputAttrs>): Float64Array[] {
+  const s = backwardInputSizes(at(inputs, 0).shape, at(inputs, 1).shape, site.attrs);
+  const [dy, w] = [dataOf(inputs, 0), dataOf(inputs, 1)];
+  const dx = new Float64Array(s.images * s.height * s.width * s.cin);
+  eachTap(s, (out, source, tap) => {
+    for (let o = 0; o < s.cout; o++) {
+      for (let c = 0; c < s.cin; c++) {
+        dx[source * s.cin + c] =
+          at(dx, source * s.cin + c) + at(dy, out * s.cout + o) * at(w, (tap * s.cout + o) * s.cin + c);
+      }
+    }
+  });
+  return [dx];
+}
+
+function backwardWeightReference(inputs: readonly HostArray[], site: OpSite<BackwardWeightAttrs>): Float64Array[] {
+  const s = backwardWeightSizes(at(inputs, 0).shape, at(inputs, 1).shape, site.attrs);
+  const [x, dy] = [dataOf(inputs, 0), dataOf(inputs, 1)];
+  const dw = new Float64Array(s.kh * s.kw * s.cin * s.cout);
+  eachTap(s, (out, source, tap) => {
+    for (let c = 0; c < s.cin; c++) {
+      for (let o = 0; o < s.cout; o++) {
+        const i = (tap * s.cin + c) * s.cout + o;
+        dw[i] = at(dw, i) + at(x, source * s.cin + c) * at(dy, out * s.cout + o);
+      }
+    }
+  });
+  return [dw];
+}
+
+/** What all kernels here are told: sizes as u32, padding as i32 because positions before it are negative. */
+function params(s: Sizes): Record<string, Param> {
+  return { ...s, top: { i32: s.top }, left: { i32: s.left } };
+}
+
+const read = (name: string, input: number, vec: 1 | 4 = 1): Binding => ({ name, ref: { input }, access: 'read', vec });
+const write = (name: string, vec: 1 | 4 = 1): Binding => ({ name, ref: { output: 0 }, access: 'write', vec });
+
+function forwardBindings({ bias, residual }: Conv2dAttrs, vec: 1 | 4): Binding[] {
+  return [
+    read('x', 0, vec),
+    read('w', 1, vec),
+    write('y', vec),
+    ...(bias ? [read('bias', 2, vec)] : []),
+    ...(residual ? [read('residual', bias ? 3 : 2, vec)] : []),
+  ];
+}
+
+const geometry = (stride: number, padding: Padding): Geometry => ({ stride, padding });
+const plain = { bias: false, residual: false };
+
+/** Geometries every one of the three ops is tested on: x, [KH,KW], Cout. */
+const GEOMETRIES: readonly { name: string; x: Shape; kernel: readonly [number, number]; cout: number; g: Geometry }[] =
+  [
+    { name: '3x3', x: [1, 5, 6, 8], kernel: [3, 3], cout: 12, g: geometry(1, [1, 1, 1, 1]) },
+    { name: '3x3 two images, odd', x: [2, 4, 5, 3], kernel: [3, 3], cout: 5, g: geometry(1, [1, 1, 1, 1]) },
+    { name: 'stride 2', x: [1, 6, 6, 4], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
+    {
+      name: 'stride 2, padded below and right',
+      x: [1, 6, 8, 4],
+      kernel: [3, 3],
+      cout: 4,
+      g: geometry(2, [0, 1, 0, 1]),
+    },
+    { name: '1x1 stride 2', x: [1, 5, 5, 4], kernel: [1, 1], cout: 4, g: geometry(2, [0, 0, 0, 0]) },
+    { name: 'patches', x: [1, 8, 8, 3], kernel: [4, 4], cout: 16, g: geometry(4, [0, 0, 0, 0]) },
+    { name: 'no padding, 2x3', x: [1, 5, 7, 4], kernel: [2, 3], cout: 4, g: geometry(1, [0, 0, 0, 0]) },
+    { name: 'wider than the pixel block', x: [1, 3, 19, 4], kernel: [3, 3], cout: 20, g: geometry(1, [1, 1, 1, 1]) },
+  ];
+
+function outShape(s: Sizes): Shape {
+  return [s.images, s.outHeight, s.outWidth, s.cout];
+}
+
+export const conv2dOp: Op<Conv2dAttrs> = defineOp({
+  name: 'conv2d',
+  infer: ([xType, wType, ...rest], attrs) => {
+    const x = rank4(xType, 'x');
+    const w = rank4(wType, 'the kernel');
+    if (x[3] !== w[2]) {
+      throw new Error(`x has ${x[3]} channels, the kernel takes ${w[2]}`);
+    }
+    const s = sizesOf(x, [at(w, 0), at(w, 1)], at(w, 3), attrs);
+    if (s.outHeight < 1 || s.outWidth < 1) {
+      throw new Error(`the image is smaller than the ${s.kh}x${s.kw} kernel`);
+    }
+    if (rest.length !== Number(attrs.bias) + Number(attrs.residual)) {
+      throw new Error('bias and residual do not match the attributes');
+    }
+    if (attrs.bias && !sameShape(at(rest, 0).shape, [s.cout])) {
+      throw new Error(`bias must be [${s.cout}]`);
+    }
+    if (attrs.residual && !sameShape(at(rest, attrs.bias ? 1 : 0).shape, outShape(s))) {
+      throw new Error(`residual must be [${outShape(s).join(',')}]`);
+    }
+    return [{ dtype: xType?.dtype ?? 'f32', shape: outShape(s) }];
+  },
+  vjp: ({ inputs, attrs, dy }) => {
+    const { stride, padding } = attrs;
+    const x = at(inputs, 0);
+    const w = at(inputs, 1);
+    return [
+      () => conv2dBackwardInput.one([dy, swapLast(w)], { stride, padding, height: x.dim(1), width: x.dim(2) }),
+      () => conv2dBackwardWeight.one([x, dy], { stride, padding, kh: w.dim(0), kw: w.dim(1) }),
+      ...(attrs.bias ? [() => sumRows(dy)] : []),
+      ...(attrs.residual ? [() => dy] : []),
+    ];
+  },
+  reference: forwardReference,
+  variants: {
+    v1: {
+      dispatches: (site) => {
+        const s = forwardSizes(site);
+        const pixels = s.images * s.outHeight * s.outWidth;
+        return [
+          {
+            label: 'conv2d.v1',
+            code: CONV2D_V1 + epilogueCode(site.attrs),
+            params: { ...params(s), pixels },
+            bindings: forwardBindings(site.attrs, 1),
+            workgroups: [Math.ceil(s.cout / 16), Math.ceil(pixels / 4), 1],
+          },
+        ];
+      },
+    },
+  },
+  cost: (site) => ({ flops: flopsOf(forwardSizes(site)), bytes: bytesOf(site) }),
+  cases: [
+    ...GEOMETRIES.map(
+      ({ name, x, kernel, cout, g }): OpCase<Conv2dAttrs> => ({
+        name,
+        inputs: [{ shape: x }, { shape: [...kernel, at(x, 3), cout] }],
+        attrs: { ...g, ...plain },
+      }),
+    ),
+    {
+      name: 'bias and residual, f16 weights',
+      inputs: [
+        { shape: [1, 4, 4, 8] },
+        { shape: [3, 3, 8, 12], dtype: 'f16' },
+        { shape: [12], dtype: 'f16' },
+        { shape: [1, 4, 4, 12] },
+      ],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: true },
+    },
+    {
+      name: 'bias, few channels',
+      inputs: [{ shape: [1, 4, 5, 4] }, { shape: [3, 3, 4, 3] }, { shape: [3] }],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: false },
+    },
+  ],
+});
+
+export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
+  name: 'conv2d_backward_input',
+  infer: ([dyType, wType], attrs) => {
+    const dy = rank4(dyType, 'dy');
+    const w = rank4(wType, 'the kernel');
+    const s = backwardInputSizes(dy, w, attrs);
+    if (!sameShape(dy, outShape(s))) {
+      throw new Error(`dy must be [${outShape(s).join(',')}]`);
+    }
+    return [{ dtype: dyType?.dtype ?? 'f32', shape: [s.images, s.height, s.width, s.cin] }];
+  },
+  // Linear in both: the same three convolutions once more.
+  vjp: ({ inputs, attrs, dy: g }) => {
+    const { stride, padding } = attrs;
+    const dy = at(inputs, 0);
+    const w = at(inputs, 1);
+    return [
+      () => conv2dOp.one([g, swapLast(w)], { stride, padding, ...plain }),
+      () => swapLast(conv2dBackwardWeight.one([g, dy], { stride, padding, kh: w.dim(0), kw: w.dim(1) })),
+    ];
+  },
+  reference: backwardInputReference,
+  variants: {
+    v1: {
+      dispatches: (site) => {
+        const s = backwardInputSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs);
+        const pixels = s.images * s.height * s.width;
+        return [
+          {
+            label: 'conv2d_backward_input.v1',
+            code: CONV2D_BACKWARD_INPUT_V1,
+            params: { ...params(s), pixels },
+            bindings: [read('dy', 0), read('w', 1), write('dx')],
+            workgroups: [Math.ceil(s.cin / 16), Math.ceil(pixels / 4), 1],
+          },
+        ];
+      },
+    },
+  },
+  cost: (site) => ({
+    flops: flopsOf(backwardInputSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs)),
+    bytes: bytesOf(site),
+  }),
+  cases: [
+    ...GEOMETRIES.map(({ name, x, kernel, cout, g }): OpCase<BackwardInputAttrs> => {
+      const s = sizesOf(x, kernel, cout, g);
+      return {
+        name,
+        inputs: [{ shape: outShape(s) }, { shape: [...kernel, cout, at(x, 3)] }],
+        attrs: { ...g, height: s.height, width: s.width },
+      };
+    }),
+    {
+      name: 'f16 weights',
+      inputs: [{ shape: [1, 3, 4, 8] }, { shape: [3, 3, 8, 4], dtype: 'f16' }],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), height: 3, width: 4 },
+    },
+  ],
+});
+
+export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
+  name: 'conv2d_backward_weight',
+  infer: ([xType, dyType], attrs) => {
+    const x = rank4(xType, 'x');
+    const dy = rank4(dyType, 'dy');
+    const s = backwardWeightSizes(x, dy, attrs);
+    if (!sameShape(dy, outShape(s))) {
+      throw new Error(`dy must be [${outShape(s).join(',')}]`);
+    }
+    return [{ dtype: xType?.dtype ?? 'f32', shape: [s.kh, s.kw, s.cin, s.cout] }];
+  },
+  vjp: ({ inputs, attrs, dy: g }) => {
+    const { stride, padding } = attrs;
+    const x = at(inputs, 0);
+    const dy = at(inputs, 1);
+    return [
+      () => conv2dBackwardInput.one([dy, swapLast(g)], { stride, padding, height: x.dim(1), width: x.dim(2) }),
+      () => conv2dOp.one([x, g], { stride, padding, ...plain }),
+    ];
+  },
+  reference: backwardWeightReference,
+  variants: {
+    v1: {
+      dispatches: (site) => {
+        const s = backwardWeightSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs);
+        const rows = s.kh * s.kw * s.cin;
+        return [
+          {
+            label: 'conv2d_backward_weight.v1',
+            code: CONV2D_BACKWARD_WEIGHT_V1,
+            params: { ...params(s), rows },
+            bindings: [read('x', 0), read('dy', 1), write('dw')],
+            workgroups: [Math.ceil(s.cout / 16), Math.ceil(rows / 4), 1],
+          },
+        ];
+      },
+    },
+  },
+  cost: (site) => ({
+    flops: flopsOf(backwardWeightSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs)),
+    bytes: bytesOf(site),
+  }),
+  cases: GEOMETRIES.map(({ name, x, kernel, cout, g }): OpCase<BackwardWeightAttrs> => {
+    const s = sizesOf(x, kernel, cout, g);
+    return { name, inputs: [{ shape: x }, { shape: outShape(s) }], attrs: { ...g, kh: s.kh, kw: s.kw } };
+  }),
+});
+
+export interface Conv2dOptions {
+  readonly stride?: number;
+  /** Zeros on every side, or [top, bottom, left, right]. Default 0. */
+  readonly padding?: number | Padding;
+  /** Added to the result; of its shape. */
+  readonly residual?: Tensor;
+  /** Applied last. */
+  readonly activation?: Activation;
+}
+
+/**
+ * x [N,H,W,Cin], `weight` [Cout,Cin,KH,KW] (PyTorch's layout), bias [Cout] or null → [N,OH,OW,Cout].
+ * A 1x1 convolution of stride 1 is traced as the matrix product that it is.
+ * @throws Error when sizes do not fit.
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
+  const { stride = 1, padding = 0, residual, activation } = options;
+  const sides: Padding = typeof padding === 'number' ? [padding, padding, padding, padding] : padding;
+  if (weight.dim(2) === 1 && weight.dim(3) === 1 && stride === 1 && sides.every((p) => p === 0)) {
+    const matrix = reshape(weight, [weight.dim(0), weight.dim(1)]);
+    return matmul(x, matrix, {
+      transposeB: true,
+      bias,
+      ...(residual ? { residual } : {}),
+      ...(activation ? { activation } : {}),
+    });
+  }
+  const inputs = [x, transpose(weight, [2, 3, 1, 0])];
+  if (bias) {
+    inputs.push(bias);
+  }
+  if (residual) {
+    inputs.push(residual);
+  }
+  const y = conv2dOp.one(inputs, { stride, padding: sides, bias: Boolean(bias), residual: Boolean(residual) });
+  return activate(y, activation);
+}

@@ -1,0 +1,229 @@
+/**
+ * Batched matrix product y = a b (+ bias) (+ residual), and `linear`, which is it on a transposed weight.
+ * The op knows one layout, a [..., M, K] and b [..., K, N]; transposed operands are transpose nodes, which
+ * for weights run once. A `b` without batch dimensions folds the batch of `a` into its rows.
+ */
+import type { Binding, Dispatch, HostArray, OpSite } from '../tensor/op.ts';
+import { defineOp } from '../tensor/op.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Shape } from '../tensor/types.ts';
+import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
+import type { Activation } from './common/linalg_basic.ts';
+import { activate, reshape, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
+import { epilogueCode, MATMUL_V1 } from './common/matmul_wgsl.ts';
+
+type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean };
+
+/** The product as `batch` products of [m,k] and [k,n]; a step of 0 means that operand is shared. */
+interface Problem {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly stepA: number;
+  readonly stepB: number;
+}
+
+function problemOf(a: Shape, b: Shape): Problem {
+  const m = at(a, a.length - 2);
+  const k = at(a, a.length - 1);
+  const n = at(b, b.length - 1);
+  const batchA = sizeOf(a.slice(0, -2));
+  const batchB = sizeOf(b.slice(0, -2));
+  if (batchB === 1) {
+    return { batch: 1, m: m * batchA, n, k, stepA: 0, stepB: 0 };
+  }
+  return { batch: batchB, m, n, k, stepA: batchA === 1 ? 0 : m * k, stepB: k * n };
+}
+
+const siteProblem = (site: OpSite<MatmulAttrs>): Problem =>
+  problemOf(at(site.inputs, 0).shape, at(site.inputs, 1).shape);
+
+function dispatch(site: OpSite<MatmulAttrs>, part: Omit<Dispatch, 'params' | 'bindings'>, vec: 1 | 4): Dispatch {
+  const { bias, residual } = site.attrs;
+  const { m, n, k, stepA, stepB } = siteProblem(site);
+  const bindings: Binding[] = [
+    { name: 'a', ref: { input: 0 }, access: 'read', vec },
+    { name: 'b', ref: { input: 1 }, access: 'read', vec },
+    { name: 'y', ref: { output: 0 }, access: 'write', vec },
+  ];
+  if (bias) {
+    bindings.push({ name: 'bias', ref: { input: 2 }, access: 'read', vec });
+  }
+  if (residual) {
+    bindings.push({ name: 'residual', ref: { input: bias ? 3 : 2 }, access: 'read', vec });
+  }
+  return { ...part, params: { m, n, k, stepA, stepB }, bindings };
+}
+
+function reference([a, b, ...rest]: readonly HostArray[], site: OpSite<MatmulAttrs>): Float64Array[] {
+  if (!a || !b) {
+    throw new Error('matmul needs two inputs');
+  }
+  const { batch, m, n, k, stepA, stepB } = siteProblem(site);
+  const bias = site.attrs.bias ? at(rest, 0).data : null;
+  const residual = site.attrs.residual ? at(rest, site.attrs.bias ? 1 : 0).data : null;
+  const y = new Float64Array(batch * m * n);
+  for (let i = 0; i < y.length; i++) {
+    const column = i % n;
+    const row = Math.floor(i / n) % m;
+    const z = Math.floor(i / (n * m));
+    let sum = (bias ? at(bias, column) : 0) + (residual ? at(residual, i) : 0);
+    for (let j = 0; j < k; j++) {
+      sum += at(a.data, z * stepA + row * k + j) * at(b.data, z * stepB + j * n + column);
+    }
+    y[i] = sum;
+  }
+  return [y];
+}
+
+export const matmulOp = defineOp<MatmulAttrs>({
+  name: 'matmul',
+  infer: ([a, b, ...rest], { bias, residual }) => {
+    if (!a || !b || a.shape.length < 2 || b.shape.length < 2) {
+      throw new Error('needs matrices a [..., M, K] and b [..., K, N]');
+    }
+    if (a.shape.at(-1) !== b.shape.at(-2)) {
+      throw new Error(`a has ${a.shape.at(-1)} columns, b ${b.shape.at(-2)} rows`);
+    }
+    const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
+    for (const x of [a, b]) {
+      const own = x.shape.slice(0, -2);
+      if (sizeOf(own) !== 1 && sizeOf(own) !== sizeOf(batch)) {
+        throw new Error(`batch [${own.join(',')}] is neither one matrix nor the whole batch [${batch.join(',')}]`);
+      }
+    }
+    const shape = [...batch, at(a.shape, a.shape.length - 2), at(b.shape, b.shape.length - 1)];
+    if (rest.length !== Number(bias) + Number(residual)) {
+      throw new Error('bias and residual do not match the attributes');
+    }
+    if (bias && !sameShape(at(rest, 0).shape, [at(shape, shape.length - 1)])) {
+      throw new Error('bias must be [N]');
+    }
+    if (residual && !sameShape(at(rest, bias ? 1 : 0).shape, shape)) {
+      throw new Error(`residual must be [${shape.join(',')}]`);
+    }
+    return [{ dtype: a.dtype, shape }];
+  },
+  vjp: ({ inputs, attrs, dy }) => {
+    const a = at(inputs, 0);
+    const b = at(inputs, 1);
+    const gradB = (): Tensor => {
+      if (sizeOf(b.shape.slice(0, -2)) !== 1) {
+        return sumTo(matmul(swapLast(a), dy), b.shape);
+      }
+      const rows = (t: Tensor): Tensor => reshape(t, [sizeOf(t.shape) / t.dim(-1), t.dim(-1)]);
+      return reshape(matmul(swapLast(rows(a)), rows(dy)), b.shape);
+    };
+    return [
+      () => sumTo(matmul(dy, swapLast(b)), a.shape),
+      gradB,
+      ...(attrs.bias ? [() => sumRows(dy)] : []),
+      ...(attrs.residual ? [() => dy] : []),
+    ];
+  },
+  reference,
+  variants: {
+    v1: {
+      dispatches: (site) => {
+        const { batch, m, n } = siteProblem(site);
+        return [
+          dispatch(
+            site,
+            {
+              label: 'matmul.v1',
+              code: MATMUL_V1 + epilogueCode(site.attrs),
+              workgroups: [Math.ceil(n / 8), Math.ceil(m / 8), batch],
+            },
+            1,
+          ),
+        ];
+      },
+    },
+  },
+  cost: (site) => {
+    const { batch, m, n, k } = siteProblem(site);
+    const bytes = [...site.inputs, ...site.outputs].reduce((sum, t) => sum + byteSize(t), 0);
+    return { flops: 2 * batch * m * n * k, bytes };
+  },
+  cases: [
+    { name: 'multiples of 4', inputs: [{ shape: [20, 24] }, { shape: [24, 36] }], attrs: plain() },
+    { name: 'odd sizes', inputs: [{ shape: [5, 7] }, { shape: [7, 3] }], attrs: plain() },
+    { name: 'row of one', inputs: [{ shape: [1, 12] }, { shape: [12, 8] }], attrs: plain() },
+    {
+      name: 'batch folded into rows, epilogue',
+      inputs: [{ shape: [2, 3, 8] }, { shape: [8, 12] }, { shape: [12] }, { shape: [2, 3, 12] }],
+      attrs: { bias: true, residual: true },
+    },
+    {
+      name: 'residual, odd',
+      inputs: [{ shape: [9, 5] }, { shape: [5, 6] }, { shape: [9, 6] }],
+      attrs: { bias: false, residual: true },
+    },
+    { name: 'batched', inputs: [{ shape: [3, 4, 8] }, { shape: [3, 8, 4] }], attrs: plain() },
+    { name: 'shared a', inputs: [{ shape: [4, 8] }, { shape: [2, 8, 12] }], attrs: plain() },
+    {
+      name: 'batched, odd',
+      inputs: [{ shape: [2, 2, 3, 5] }, { shape: [2, 2, 5, 7] }, { shape: [7] }],
+      attrs: { bias: true, residual: false },
+    },
+    {
+      name: 'f16 weight',
+      inputs: [{ shape: [6, 16] }, { shape: [16, 20], dtype: 'f16' }, { shape: [20], dtype: 'f16' }],
+      attrs: { bias: true, residual: false },
+    },
+    { name: 'f16 weight, odd', inputs: [{ shape: [3, 9] }, { shape: [9, 5], dtype: 'f16' }], attrs: plain() },
+  ],
+});
+
+function plain(): MatmulAttrs {
+  return { bias: false, residual: false };
+}
+
+export interface MatmulOptions {
+  /** `a` is given as [..., K, M]. */
+  readonly transposeA?: boolean;
+  /** `b` is given as [..., N, K]. */
+  readonly transposeB?: boolean;
+  /** [N] */
+  readonly bias?: Tensor | null;
+  /** Added to the product; of its shape. */
+  readonly residual?: Tensor;
+  /** Applied last. */
+  readonly activation?: Activation;
+}
+
+/**
+ * activation(a b + bias + residual) for a [..., M, K], b [..., K, N] → [..., M, N]; batch dimensions broadcast
+ * when one side has none, or all of them.
+ * @throws Error when sizes do not fit.
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false, bias, residual, activation } = options;
+  const inputs = [transposeA ? swapLast(a) : a, transposeB ? swapLast(b) : b];
+  if (bias) {
+    inputs.push(bias);
+  }
+  if (residual) {
+    inputs.push(residual);
+  }
+  return activate(matmulOp.one(inputs, { bias: Boolean(bias), residual: Boolean(residual) }), activation);
+}
+
+/** x [..., K] times `weight` [N, K] transposed (PyTorch's layout), plus bias [N] → [..., N]. */
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor | null,
+  options: Pick<MatmulOptions, 'residual' | 'activation'> = {},
+): Tensor {
+  if (x.shape.length < 2) {
+    const rows = matmul(reshape(x, [1, x.dim(-1)]), weight, {
+      transposeB: true,
+      ...(bias ? { bias } : {}),
+      ...(options.residual ? { residual: reshape(options.residual, [1, weight.dim(0)]) } : {}),
+    });
+    return activate(reshape(rows, [weight.dim(0)]), options.activation);
+  }
+  return matmul(x, weight, { transposeB: true, ...(bias ? { bias } : {}), ...options });
+}

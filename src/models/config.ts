@@ -1,0 +1,109 @@
+/** Checked reading of a checkpoint's config.json: each error is one sentence that names the file and the key. */
+import type { ModelFiles } from './files.ts';
+
+export class Config {
+  readonly file: string;
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  /** @param file the config's path, for messages. @throws Error when `values` is not a JSON object. */
+  constructor(file: string, values: unknown) {
+    if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+      throw new Error(`${file}: must be a JSON object`);
+    }
+    this.file = file;
+    this.#values = values as Record<string, unknown>;
+  }
+
+  /** Absent and null are the same: diffusers writes null for "not set". */
+  has(key: string): boolean {
+    return this.#values[key] !== undefined && this.#values[key] !== null;
+  }
+
+  value(key: string): unknown {
+    return this.#values[key] ?? undefined;
+  }
+
+  number(key: string, absent?: number): number {
+    return this.#read(key, 'a finite number', absent, (v) => (typeof v === 'number' && Number.isFinite(v) ? v : null));
+  }
+
+  /** A positive integer. */
+  count(key: string, absent?: number): number {
+    return this.#read(key, 'a positive integer', absent, (v) => (isCount(v) ? v : null));
+  }
+
+  boolean(key: string, absent?: boolean): boolean {
+    return this.#read(key, 'true or false', absent, (v) => (typeof v === 'boolean' ? v : null));
+  }
+
+  string(key: string, absent?: string): string {
+    return this.#read(key, 'a string', absent, (v) => (typeof v === 'string' ? v : null));
+  }
+
+  /** One of `choices`; anything else is what this engine cannot do yet. */
+  oneOf<const T extends string>(key: string, choices: readonly T[], absent?: T): T {
+    const known = (v: unknown): T | null => choices.find((c) => c === v) ?? null;
+    return this.#read(key, `one of ${choices.map((c) => `"${c}"`).join(', ')}`, absent, known);
+  }
+
+  /** A non-empty list of positive integers. */
+  counts(key: string, absent?: readonly number[]): readonly number[] {
+    const list = (v: unknown): number[] | null => (Array.isArray(v) && v.length > 0 && v.every(isCount) ? v : null);
+    return this.#read(key, 'a list of positive integers', absent, list);
+  }
+
+  /** One positive integer for each of `n` blocks, which diffusers lets be written as a single number. */
+  countsEach(key: string, n: number, absent?: number): readonly number[] {
+    const value = this.value(key) ?? absent;
+    if (isCount(value)) {
+      return new Array<number>(n).fill(value);
+    }
+    const list = this.counts(key);
+    if (list.length !== n) {
+      this.fail(key, `must have ${n} entries, one for each block, but has ${list.length}`);
+    }
+    return list;
+  }
+
+  /** A non-empty list of strings. */
+  strings(key: string, absent?: readonly string[]): readonly string[] {
+    const list = (v: unknown): string[] | null =>
+      Array.isArray(v) && v.length > 0 && v.every((s) => typeof s === 'string') ? v : null;
+    return this.#read(key, 'a list of strings', absent, list);
+  }
+
+  /** A nested object, such as `vision_config`. */
+  section(key: string): Config {
+    return new Config(`${this.file} (${key})`, this.value(key));
+  }
+
+  /** @throws Error `<file>: <key> <what>` */
+  fail(key: string, what: string): never {
+    throw new Error(`${this.file}: ${key} ${what}`);
+  }
+
+  #read<T>(key: string, kind: string, absent: T | undefined, parse: (value: unknown) => T | null): T {
+    const value = this.value(key);
+    if (value === undefined) {
+      return absent ?? this.fail(key, `is missing (it must be ${kind})`);
+    }
+    return parse(value) ?? this.fail(key, `must be ${kind}, but is ${JSON.stringify(value)}`);
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+/** Reads a JSON config from a model folder. @throws Error naming the file when it is missing or not JSON. */
+export async function readConfig(files: ModelFiles, path = 'config.json'): Promise<Config> {
+  const text = await files.readText(path);
+  const file = `${files.name}/${path}`;
+  let values: unknown;
+  try {
+    values = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file}: is not valid JSON (${error instanceof Error ? error.message : error})`);
+  }
+  return new Config(file, values);
+}

@@ -1,0 +1,167 @@
+/** The adapter and what it can do; pipelines, compiled once each. */
+import type { DeviceCaps } from './op.ts';
+
+export interface DeviceOptions {
+  readonly powerPreference?: GPUPowerPreference;
+  /** Leave features unused as if the adapter lacked them (to test other adapters' paths). */
+  readonly without?: readonly ('shader-f16' | 'subgroups' | 'timestamp-query')[];
+}
+
+export interface AdapterSummary {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+}
+
+/** Limits worth raising to what the adapter has; the defaults of WebGPU are phone-sized. */
+const RAISED_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+] as const;
+
+const WANTED_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
+
+const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render/i;
+
+export class Device {
+  readonly gpu: GPUDevice;
+  readonly caps: DeviceCaps;
+  readonly info: AdapterSummary;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  #failure: Error | null = null;
+
+  constructor(gpu: GPUDevice, caps: DeviceCaps, info: AdapterSummary) {
+    this.gpu = gpu;
+    this.caps = caps;
+    this.info = info;
+    gpu.addEventListener('uncapturederror', (event) => {
+      this.#failure ??= new Error(`the GPU rejected a command: ${event.error.message}`);
+    });
+    void gpu.lost.then((lost) => {
+      if (lost.reason !== 'destroyed') {
+        this.#failure ??= new Error(
+          `the GPU device was lost (${lost.message}); start again, with a smaller size if memory ran out`,
+        );
+      }
+    });
+  }
+
+  get limits(): GPUSupportedLimits {
+    return this.gpu.limits;
+  }
+
+  /** How many pipelines this device has compiled so far. */
+  get pipelineCount(): number {
+    return this.#pipelines.size;
+  }
+
+  /** @throws the first error the GPU reported, if any. */
+  assertHealthy(): void {
+    if (this.#failure) {
+      throw this.#failure;
+    }
+  }
+
+  /** A bind group layout with a uniform at 0 (when `hasParams`) and storage buffers from 1; `r` read-only, `w` writable. */
+  layout(hasParams: boolean, accesses: string): GPUBindGroupLayout {
+    const key = `${hasParams ? 'u' : '-'}${accesses}`;
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      const entries: GPUBindGroupLayoutEntry[] = [...accesses].map((a, i) => ({
+        binding: i + 1,
+        visibility: 4, // GPUShaderStage.COMPUTE: a global that Node does not have
+        buffer: { type: a === 'r' ? 'read-only-storage' : 'storage' },
+      }));
+      if (hasParams) {
+        entries.unshift({ binding: 0, visibility: 4, buffer: { type: 'uniform' } });
+      }
+      layout = this.gpu.createBindGroupLayout({ entries });
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  /**
+   * Compiles `code` once; the key is the final WGSL with its overrides and layout.
+   * @throws Error with the compiler's first message and the kernel's label.
+   */
+  pipeline(
+    label: string,
+    code: string,
+    layout: GPUBindGroupLayout,
+    overrides: Readonly<Record<string, number>>,
+  ): Promise<GPUComputePipeline> {
+    const key = `${JSON.stringify(overrides)}\n${code}`;
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) {
+      pipeline = this.#compile(label, code, layout, overrides);
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  async #compile(
+    label: string,
+    code: string,
+    layout: GPUBindGroupLayout,
+    overrides: Readonly<Record<string, number>>,
+  ): Promise<GPUComputePipeline> {
+    const module = this.gpu.createShaderModule({ label, code });
+    try {
+      return await this.gpu.createComputePipelineAsync({
+        label,
+        layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module, constants: { ...overrides } },
+      });
+    } catch (error) {
+      const compilation = await module.getCompilationInfo();
+      const first = compilation.messages.find((m) => m.type === 'error');
+      const line = first ? code.split('\n')[first.lineNum - 1]?.trim() : '';
+      const what = first ? `${first.message} (line ${first.lineNum}: ${line})` : String(error);
+      throw new Error(`kernel ${label} does not compile: ${what}`);
+    }
+  }
+
+  destroy(): void {
+    this.gpu.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+}
+
+/**
+ * Requests a device with the adapter's own limits and the features the kernels can use.
+ * @throws Error when there is no adapter.
+ */
+export async function openDevice(gpu: GPU, options: DeviceOptions = {}): Promise<Device> {
+  const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
+  if (!adapter) {
+    throw new Error('no WebGPU adapter was found; run `reno doctor` to see what to install');
+  }
+  const features = WANTED_FEATURES.filter((f) => adapter.features.has(f) && !options.without?.includes(f));
+  const requiredLimits: Record<string, number> = {};
+  for (const name of RAISED_LIMITS) {
+    requiredLimits[name] = adapter.limits[name];
+  }
+  const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
+  const { vendor, architecture, description, subgroupMinSize, subgroupMaxSize } = adapter.info;
+  const has = (feature: (typeof WANTED_FEATURES)[number]): boolean => features.includes(feature);
+  const caps: DeviceCaps = {
+    f16: has('shader-f16'),
+    subgroups: has('subgroups'),
+    subgroupMinSize: has('subgroups') ? (subgroupMinSize ?? 4) : 1,
+    subgroupMaxSize: has('subgroups') ? (subgroupMaxSize ?? 128) : 1,
+    software: SOFTWARE.test(`${vendor} ${architecture} ${description}`),
+    maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
+    maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
+  };
+  return new Device(device, caps, { vendor, architecture, description });
+}

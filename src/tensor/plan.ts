@@ -1,0 +1,379 @@
+/** Compile once, replay many times: buffers, pipelines and bind groups are made here, and only here. */
+import type { Device } from './device.ts';
+import { decodeF16, encodeF16 } from './half.ts';
+import { assemble, packParams } from './kernel.ts';
+import type { PlanSpec, Schedule, Step } from './schedule.ts';
+import { schedule } from './schedule.ts';
+import type { Stage, TensorType } from './types.ts';
+import { at, byteSize, STAGES, showType, sizeOf } from './types.ts';
+
+/** Dispatches per submission: enough to keep the queue full, few enough for browser watchdogs. */
+const DISPATCHES_PER_SUBMIT = 256;
+
+interface Encoded {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+export interface PlanSummary {
+  readonly dispatches: Readonly<Record<Stage, number>>;
+  readonly flops: Readonly<Record<Stage, number>>;
+  /** Bytes by what they are for; `loadOnly` inputs are given back after the load stage. */
+  readonly bytes: {
+    readonly inputs: number;
+    readonly loadOnly: number;
+    readonly kept: number;
+    readonly transient: number;
+  };
+}
+
+export class Plan {
+  readonly summary: PlanSummary;
+  readonly schedule: Schedule;
+  readonly #device: Device;
+  readonly #buffers: (GPUBuffer | null)[];
+  readonly #encoded: Readonly<Record<Stage, readonly Encoded[]>>;
+  readonly #uniforms: GPUBuffer | null;
+
+  constructor(
+    device: Device,
+    plan: Schedule,
+    buffers: (GPUBuffer | null)[],
+    encoded: Readonly<Record<Stage, readonly Encoded[]>>,
+    uniforms: GPUBuffer | null,
+  ) {
+    this.#device = device;
+    this.schedule = plan;
+    this.#buffers = buffers;
+    this.#encoded = encoded;
+    this.#uniforms = uniforms;
+    this.summary = summarize(plan);
+  }
+
+  /**
+   * Fills a graph input. Numbers are converted to the input's type; a Uint8Array is taken as its raw bytes.
+   * @throws Error when there is no such input or the length does not fit.
+   */
+  write(name: string, data: ArrayLike<number> | Uint8Array): void {
+    const input = this.schedule.inputs.get(name);
+    if (!input) {
+      return; // An input that nothing reads has no buffer.
+    }
+    const bytes = toBytes(name, input.type, data);
+    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), 0, bytes);
+  }
+
+  /** Encodes and submits a stage; returns as soon as it is queued. After `step`, every state has its new value. */
+  run(stage: Stage): void {
+    this.#device.assertHealthy();
+    const list = this.#encoded[stage];
+    const { gpu } = this.#device;
+    for (let start = 0; start < list.length; start += DISPATCHES_PER_SUBMIT) {
+      const encoder = gpu.createCommandEncoder({ label: stage });
+      const pass = encoder.beginComputePass();
+      for (const { pipeline, bindGroup, workgroups } of list.slice(start, start + DISPATCHES_PER_SUBMIT)) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+      pass.end();
+      gpu.queue.submit([encoder.finish()]);
+    }
+    if (stage === 'step' && this.schedule.copies.length > 0) {
+      const encoder = gpu.createCommandEncoder({ label: 'updates' });
+      for (const { from, to, bytes } of this.schedule.copies) {
+        encoder.copyBufferToBuffer(this.#bufferAt(from), 0, this.#bufferAt(to), 0, bytes);
+      }
+      gpu.queue.submit([encoder.finish()]);
+    }
+    if (stage === 'load') {
+      this.#releaseLoadOnly();
+    }
+  }
+
+  /**
+   * Values of an output or input at this point of the queue, as f32 (i32 for ids, exact up to 2^24).
+   * The copy is queued at once and resolves later, so reads can be pipelined.
+   */
+  async read(name: string): Promise<Float32Array<ArrayBuffer>> {
+    const found = this.schedule.outputs.get(name) ?? this.schedule.inputs.get(name);
+    if (!found) {
+      throw new Error(`the plan has no output or input named ${name}`);
+    }
+    const { gpu } = this.#device;
+    const bytes = byteSize(found.type);
+    const staging = gpu.createBuffer({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
+    const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
+    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), 0, staging, 0, bytes);
+    gpu.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(1); // GPUMapMode.READ
+      this.#device.assertHealthy();
+      return fromBytes(found.type, staging.getMappedRange().slice(0));
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Resolves when all that was submitted has run. */
+  async finished(): Promise<void> {
+    await this.#device.gpu.queue.onSubmittedWorkDone();
+    this.#device.assertHealthy();
+  }
+
+  /**
+   * Runs a stage with a GPU timestamp around each dispatch (its updates included).
+   * @returns nanoseconds per dispatch, or null where the adapter has no timestamp-query.
+   */
+  async profile(stage: Stage): Promise<{ readonly step: Step; readonly ns: number }[] | null> {
+    const { gpu } = this.#device;
+    const list = this.#encoded[stage];
+    if (!gpu.features.has('timestamp-query') || list.length === 0) {
+      return null;
+    }
+    const times: number[] = [];
+    const batch = 1024; // A query set holds at most 4096 timestamps.
+    for (let start = 0; start < list.length; start += batch) {
+      times.push(...(await this.#timed(list.slice(start, start + batch))));
+    }
+    return times.map((ns, i) => ({ step: at(this.schedule.steps[stage], i), ns }));
+  }
+
+  async #timed(list: readonly Encoded[]): Promise<number[]> {
+    const { gpu } = this.#device;
+    const querySet = gpu.createQuerySet({ type: 'timestamp', count: list.length * 2 });
+    const resolved = gpu.createBuffer({ size: list.length * 16, usage: USAGE.QUERY_RESOLVE | USAGE.COPY_SRC });
+    const staging = gpu.createBuffer({ size: list.length * 16, usage: USAGE.MAP_READ | USAGE.COPY_DST });
+    const encoder = gpu.createCommandEncoder({ label: 'profile' });
+    list.forEach(({ pipeline, bindGroup, workgroups }, i) => {
+      const pass = encoder.beginComputePass({
+        timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 },
+      });
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(...workgroups);
+      pass.end();
+    });
+    encoder.resolveQuerySet(querySet, 0, list.length * 2, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, staging, 0, list.length * 16);
+    gpu.queue.submit([encoder.finish()]);
+    await staging.mapAsync(1);
+    const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
+    staging.destroy();
+    resolved.destroy();
+    querySet.destroy();
+    return list.map((_, i) => Number(at(stamps, 2 * i + 1) - at(stamps, 2 * i)));
+  }
+
+  /** Gives all GPU memory back; the plan cannot be used afterwards. */
+  destroy(): void {
+    this.#buffers.forEach((buffer, i) => {
+      buffer?.destroy();
+      this.#buffers[i] = null;
+    });
+    this.#uniforms?.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  #bufferAt(index: number): GPUBuffer {
+    const buffer = this.#buffers[index];
+    if (!buffer) {
+      const name = this.schedule.buffers[index]?.name;
+      throw new Error(`buffer ${name} is gone: the load stage ran already, or the plan was destroyed`);
+    }
+    return buffer;
+  }
+
+  #releaseLoadOnly(): void {
+    this.schedule.buffers.forEach((spec, i) => {
+      if (spec.loadOnly) {
+        this.#buffers[i]?.destroy();
+        this.#buffers[i] = null;
+      }
+    });
+  }
+}
+
+const USAGE = {
+  MAP_READ: 0x1,
+  COPY_SRC: 0x4,
+  COPY_DST: 0x8,
+  UNIFORM: 0x40,
+  STORAGE: 0x80,
+  QUERY_RESOLVE: 0x200,
+} as const;
+
+/**
+ * Plans `spec` for `device`: schedules, allocates, compiles all pipelines in parallel and binds.
+ * @throws Error when a buffer is larger than the adapter allows or memory runs out; the message names the need and the limit.
+ */
+export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
+  const plan = schedule(spec, device.caps);
+  checkLimits(device, plan);
+  const { gpu } = device;
+  gpu.pushErrorScope('out-of-memory');
+  const buffers = plan.buffers.map((b) =>
+    gpu.createBuffer({ label: b.name, size: b.bytes, usage: USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST }),
+  );
+  const shortage = await gpu.popErrorScope();
+  if (shortage) {
+    for (const buffer of buffers) {
+      buffer.destroy();
+    }
+    const total = plan.buffers.reduce((n, b) => n + b.bytes, 0);
+    throw new Error(
+      `the GPU has too little memory for this plan (${mib(total)} MiB needed): choose a smaller size or model`,
+    );
+  }
+  for (const { buffer, node } of plan.constants) {
+    gpu.queue.writeBuffer(at(buffers, buffer), 0, toBytes('constant', at(node.outputs, 0), node.data ?? []));
+  }
+  const uniforms = new Uniforms(gpu.limits.minUniformBufferOffsetAlignment);
+  for (const stage of STAGES) {
+    for (const step of plan.steps[stage]) {
+      uniforms.add(step.dispatch.params);
+    }
+  }
+  const uniformBuffer = uniforms.upload(gpu);
+  const encoded: Record<Stage, Encoded[]> = { load: [], prompt: [], step: [] };
+  for (const stage of STAGES) {
+    encoded[stage] = await Promise.all(
+      plan.steps[stage].map((step) => encode(device, step, buffers, uniforms, uniformBuffer)),
+    );
+  }
+  device.assertHealthy();
+  return new Plan(device, plan, buffers, encoded, uniformBuffer);
+}
+
+async function encode(
+  device: Device,
+  step: Step,
+  buffers: readonly GPUBuffer[],
+  uniforms: Uniforms,
+  uniformBuffer: GPUBuffer | null,
+): Promise<Encoded> {
+  const { dispatch, types } = step;
+  const slot = uniforms.find(dispatch.params);
+  const accesses = dispatch.bindings.map((b) => (b.access === 'read' ? 'r' : 'w')).join('');
+  const layout = device.layout(slot !== null, accesses);
+  const code = assemble(dispatch, types, device.caps);
+  const pipeline = await device.pipeline(dispatch.label, code, layout, dispatch.overrides ?? {});
+  const entries: GPUBindGroupEntry[] = step.buffers.map((b, i) => ({
+    binding: i + 1,
+    resource: { buffer: at(buffers, b) },
+  }));
+  if (slot !== null && uniformBuffer) {
+    entries.unshift({ binding: 0, resource: { buffer: uniformBuffer, offset: slot.offset, size: slot.size } });
+  }
+  return { pipeline, bindGroup: device.gpu.createBindGroup({ layout, entries }), workgroups: dispatch.workgroups };
+}
+
+/** All uniforms of a plan in one buffer, equal ones once. */
+class Uniforms {
+  readonly #alignment: number;
+  readonly #slots = new Map<string, { offset: number; bytes: Uint8Array<ArrayBuffer> }>();
+  #end = 0;
+
+  constructor(alignment: number) {
+    this.#alignment = alignment;
+  }
+
+  add(params: Step['dispatch']['params']): void {
+    const key = JSON.stringify(params);
+    if (key !== '{}' && !this.#slots.has(key)) {
+      const bytes = packParams(params);
+      this.#slots.set(key, { offset: this.#end, bytes });
+      this.#end += Math.ceil(bytes.length / this.#alignment) * this.#alignment;
+    }
+  }
+
+  find(params: Step['dispatch']['params']): { offset: number; size: number } | null {
+    const slot = this.#slots.get(JSON.stringify(params));
+    return slot ? { offset: slot.offset, size: slot.bytes.length } : null;
+  }
+
+  upload(gpu: GPUDevice): GPUBuffer | null {
+    if (this.#end === 0) {
+      return null;
+    }
+    const all = new Uint8Array(this.#end);
+    for (const { offset, bytes } of this.#slots.values()) {
+      all.set(bytes, offset);
+    }
+    const buffer = gpu.createBuffer({ label: 'params', size: this.#end, usage: USAGE.UNIFORM | USAGE.COPY_DST });
+    gpu.queue.writeBuffer(buffer, 0, all);
+    return buffer;
+  }
+}
+
+const mib = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
+
+function checkLimits(device: Device, plan: Schedule): void {
+  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  const tooLarge = plan.buffers.find((b) => b.bytes > limit);
+  if (tooLarge) {
+    throw new Error(
+      `${tooLarge.name} needs one buffer of ${mib(tooLarge.bytes)} MiB but this adapter binds at most ${mib(limit)} MiB: choose a smaller size or another adapter`,
+    );
+  }
+}
+
+function toBytes(name: string, type: TensorType, data: ArrayLike<number> | Uint8Array): Uint8Array<ArrayBuffer> {
+  const size = sizeOf(type.shape);
+  if (data instanceof Uint8Array) {
+    const expected = byteSize(type);
+    if (data.length > expected || data.length < expected - 2) {
+      throw new Error(`${name} is ${showType(type)} (${expected} bytes) but was given ${data.length} bytes`);
+    }
+    const padded = new Uint8Array(expected);
+    padded.set(data);
+    return padded;
+  }
+  if (data.length !== size) {
+    throw new Error(`${name} is ${showType(type)} (${size} elements) but was given ${data.length}`);
+  }
+  const padded = new Uint8Array(byteSize(type));
+  const values =
+    type.dtype === 'f16' ? encodeF16(data) : type.dtype === 'i32' ? Int32Array.from(data) : Float32Array.from(data);
+  padded.set(new Uint8Array(values.buffer));
+  return padded;
+}
+
+function fromBytes(type: TensorType, bytes: ArrayBuffer): Float32Array<ArrayBuffer> {
+  const size = sizeOf(type.shape);
+  if (type.dtype === 'f16') {
+    return decodeF16(new Uint16Array(bytes, 0, size));
+  }
+  return type.dtype === 'i32' ? Float32Array.from(new Int32Array(bytes, 0, size)) : new Float32Array(bytes, 0, size);
+}
+
+function summarize(plan: Schedule): PlanSummary {
+  const bytesOf = (keep: (b: Schedule['buffers'][number]) => boolean): number =>
+    plan.buffers.filter(keep).reduce((n, b) => n + b.bytes, 0);
+  const flopsOf = (stage: Stage): number => {
+    const nodes = new Set(plan.steps[stage].map((s) => s.node));
+    return [...nodes].reduce((n, node) => {
+      const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+      return n + (node.op?.cost(site).flops ?? 0);
+    }, 0);
+  };
+  const each = <T>(f: (stage: Stage) => T): Record<Stage, T> => ({
+    load: f('load'),
+    prompt: f('prompt'),
+    step: f('step'),
+  });
+  return {
+    dispatches: each((s) => plan.steps[s].length),
+    flops: each(flopsOf),
+    bytes: {
+      inputs: bytesOf((b) => (b.kind === 'input' || b.kind === 'constant') && !b.loadOnly),
+      loadOnly: bytesOf((b) => b.loadOnly === true),
+      kept: bytesOf((b) => b.kind === 'kept'),
+      transient: bytesOf((b) => b.kind === 'slot'),
+    },
+  };
+}

@@ -1,0 +1,14 @@
+/** One Dawn device for a test file. */
+import { create, globals } from 'webgpu';
+import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
+import { openDevice } from '../../src/tensor/device.ts';
+
+Object.assign(globalThis, globals);
+
+/** One Dawn instance a process: it must outlive its devices, and a second one aborts when the first is collected. */
+const gpu = create([]);
+
+/** Opens the machine's adapter (lavapipe in CI). */
+export function testDevice(options: DeviceOptions = {}): Promise<Device> {
+  return openDevice(gpu, options);
+}

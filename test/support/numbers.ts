@@ -1,0 +1,70 @@
+/** Seeded inputs and distances for tests. */
+
+import { f16BitsToF32, f32ToF16Bits } from '../../src/tensor/half.ts';
+import type { CaseInput } from '../../src/tensor/op.ts';
+import { sizeOf } from '../../src/tensor/types.ts';
+
+/** mulberry32: uniform in [0, 1), the same everywhere. */
+export function uniform(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export function normal(seed: number): () => number {
+  const next = uniform(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+}
+
+/** Values for a case's input, rounded to what its dtype can hold so that CPU and GPU start equal. */
+export function fill(input: CaseInput, seed: number): Float64Array {
+  const next = uniform(seed);
+  const gauss = normal(seed);
+  const scale = input.scale ?? 1;
+  const draw = (): number => {
+    switch (input.fill ?? (input.dtype === 'i32' ? 'ids' : 'normal')) {
+      case 'positive':
+        return scale * (0.1 + next());
+      case 'unit':
+        return scale * next();
+      case 'ids':
+        return Math.floor(next() * (input.below ?? 2));
+      case 'mask':
+        return next() < 0.7 ? 1 : 0;
+      default:
+        return scale * gauss();
+    }
+  };
+  const round = input.dtype === 'f16' ? (v: number) => f16BitsToF32(f32ToF16Bits(v)) : Math.fround;
+  return Float64Array.from({ length: sizeOf(input.shape) }, () => round(draw()));
+}
+
+/** Normalised mean squared error: Σ(a−b)² / Σb²; NaN anywhere gives NaN. */
+export function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let error = 0;
+  let power = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const e = expected[i] ?? Number.NaN;
+    error += ((actual[i] ?? Number.NaN) - e) ** 2;
+    power += e * e;
+  }
+  return error === 0 ? 0 : error / Math.max(power, 1e-30);
+}
+
+export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let ab = 0;
+  let aa = 0;
+  let bb = 0;
+  for (let i = 0; i < a.length; i++) {
+    const x = a[i] ?? Number.NaN;
+    const y = b[i] ?? Number.NaN;
+    ab += x * y;
+    aa += x * x;
+    bb += y * y;
+  }
+  return ab / Math.sqrt(aa * bb);
+}

@@ -1,0 +1,93 @@
+/** Runs one case of one op: on the GPU by a named variant, on the interpreter, and its gradient both ways. */
+import type { Device } from '../../src/tensor/device.ts';
+import { Graph } from '../../src/tensor/graph.ts';
+import { interpret } from '../../src/tensor/interpreter.ts';
+import type { Op, OpCase } from '../../src/tensor/op.ts';
+import { opNamed } from '../../src/tensor/op.ts';
+import { compile } from '../../src/tensor/plan.ts';
+import { chooseVariant } from '../../src/tensor/schedule.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { at, sizeOf } from '../../src/tensor/types.ts';
+import { gradients } from '../../src/tensor/vjp.ts';
+import { fill } from './numbers.ts';
+
+export interface Traced {
+  readonly inputs: Tensor[];
+  readonly outputs: Tensor[];
+  readonly feeds: Map<string, Float64Array>;
+}
+
+export function trace(op: Op, c: OpCase, seed = 1): Traced {
+  const graph = new Graph();
+  const feeds = new Map<string, Float64Array>();
+  const inputs = c.inputs.map((spec, i) => {
+    feeds.set(`x${i}`, fill(spec, seed * 1000 + i));
+    return graph.input(`x${i}`, spec.shape, 'step', spec.dtype ?? (spec.fill === 'ids' ? 'i32' : 'f32'));
+  });
+  return { inputs, outputs: op.call(inputs, c.attrs), feeds };
+}
+
+/** Whether `variant` may run this case on this device. */
+export function supported(device: Device, op: Op, c: OpCase, variant: string): boolean {
+  const { outputs } = trace(op, c);
+  const node = at(outputs, 0).node;
+  const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+  if (op.isView) {
+    return false;
+  }
+  chooseVariant(node, site, device.caps, variant);
+  return op.variants[variant]?.supports?.(site, device.caps) ?? true;
+}
+
+/** Outputs on the GPU beside the interpreter's. */
+export async function runCase(device: Device, op: Op, c: OpCase, variant: string, seed = 1) {
+  const { outputs, feeds } = trace(op, c, seed);
+  const named = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t]));
+  const plan = await compile(device, { outputs: named, variants: { [op.name]: variant } });
+  try {
+    for (const [name, data] of feeds) {
+      plan.write(name, data);
+    }
+    plan.run('step');
+    const actual = await Promise.all(outputs.map((_, i) => plan.read(`y${i}`)));
+    return { actual, expected: interpret(outputs, feeds) };
+  } finally {
+    plan.destroy();
+  }
+}
+
+/** Gradients of Σ r·y₀ by the VJP and by central differences, both in f64 on the interpreter. */
+export function gradientPair(
+  op: Op,
+  c: OpCase,
+  seed = 1,
+): { vjp: Float64Array[]; differences: Float64Array[]; wrt: number[] } {
+  const { inputs, outputs, feeds } = trace(op, c, seed);
+  const floats = c.inputs.map((_, i) => i).filter((i) => at(inputs, i).dtype !== 'i32');
+  const wrt = [...(c.grad ?? floats)];
+  const y = at(outputs, 0);
+  const weights = fill({ shape: y.shape }, seed * 1000 + 999);
+  const r = y.graph.constant(weights, y.shape);
+  const product = opNamed('mul').one([y, r], {});
+  const loss = opNamed('sum').one([product], { axes: y.shape.map((_, i) => i), keepDims: false });
+  const grads = gradients(
+    loss,
+    wrt.map((i) => at(inputs, i)),
+  );
+  const vjp = interpret(grads, feeds);
+  const value = (): number => at(at(interpret([loss], feeds), 0), 0);
+  const h = 1e-5;
+  const differences = wrt.map((i) => {
+    const x = at([...feeds.values()], i);
+    return Float64Array.from({ length: sizeOf(at(inputs, i).shape) }, (_, k) => {
+      const before = at(x, k);
+      x[k] = before + h;
+      const above = value();
+      x[k] = before - h;
+      const below = value();
+      x[k] = before;
+      return (above - below) / (2 * h);
+    });
+  });
+  return { vjp, differences, wrt };
+}
