@@ -11,7 +11,7 @@ export function bundleCli() {
   return esbuild.build({
     absWorkingDir: root,
     entryPoints: ['src/cli/main.ts'],
-    outfile: 'dist/cli.js',
+    outfile: 'dist/cli/main.js',
     bundle: true,
     platform: 'node',
     format: 'esm',
