@@ -11,7 +11,7 @@ import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/type
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, reshape, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import { epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
-import { hasSubgroupTile, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
+import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
 
 type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean };
 
@@ -150,7 +150,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
         dispatch(
           site,
           'matmul.v4',
-          MATMUL_V4 + SUBGROUP_TILE,
+          MATMUL_V4 + SUBGROUP_TILE + PUT_ROWS,
           ({ batch, m, n }) => [Math.ceil(n / TILE_COLUMNS), Math.ceil(m / TILE_ROWS), batch],
           4,
         ),

@@ -18,7 +18,7 @@ export function hasSubgroupTile(caps: DeviceCaps): boolean {
 /**
  * `accumulate(sum, low, high, b, stride, last)` adds 8 steps of k: this lane's `low`, `high` are a's 8 rows at
  * k + lane, `b` indexes this lane's vec4 of b's row k, `stride` leads to its next row and `last` is its last one
- * (beyond it a must be zero). Needs `load_b`, and `put(row, sum)` which `put_rows` calls for each of the 8 rows.
+ * (beyond it a must be zero). Needs `load_b`.
  */
 export const SUBGROUP_TILE = /* wgsl */ `
 struct Rows { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f }
@@ -48,7 +48,10 @@ fn accumulate(start: Rows, low: vec4f, high: vec4f, b: u32, stride: u32, last: u
   sum = step(sum, subgroupBroadcast(low, 7u), subgroupBroadcast(high, 7u), load_b(min(b + 7u * stride, last)));
   return sum;
 }
+`;
 
+/** `put_rows(row, sum)` calls `put(row, v)`, which the kernel defines, for each of the 8 rows. */
+export const PUT_ROWS = /* wgsl */ `
 fn put_rows(row: u32, sum: Rows) {
   put(row, sum.r0);
   put(row + 1u, sum.r1);
