@@ -1,19 +1,7 @@
 /** Elementwise ops of one operand. Each nonlinear one makes its backward too: `<name>_backward(saved, dy) = dy · slope(saved)`. */
 import type { Attrs, CaseInput, Op } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import {
-  GELU,
-  GELU_TANH,
-  geluOf,
-  geluSlopeOf,
-  QUICK_GELU,
-  SIGMOID,
-  SILU,
-  sigmoidOf,
-  siluOf,
-  siluSlopeOf,
-  TANH,
-} from './common/math.ts';
+import { GELU, geluOf, geluSlopeOf, sigmoidOf, siluOf, siluSlopeOf, TANH } from './common/math.ts';
 import { defineElementwise, unaryCases } from './elementwise.ts';
 
 type None = Record<string, never>;
@@ -166,12 +154,11 @@ const reciprocalOp = defineUnary<None>({
 
 const sigmoidOp = defineUnary<None>({
   name: 'sigmoid',
-  expression: 'sigmoid(a)',
+  expression: '1.0 / (1.0 + exp(-a))',
   f64: sigmoidOf,
   saved: 'output',
   slope: 'a * (1.0 - a)',
   slope64: (y) => y * (1 - y),
-  snippet: SIGMOID,
   flops: 4,
   attrs: NONE,
 });
@@ -200,27 +187,25 @@ const reluOp = defineUnary<None>({
 
 const siluOp = defineUnary<None>({
   name: 'silu',
-  expression: 'silu(a)',
+  expression: 'a / (1.0 + exp(-a))',
   f64: siluOf,
   saved: 'input',
-  slope: 'silu_slope(a)',
+  slope: '(1.0 + a * (1.0 - 1.0 / (1.0 + exp(-a)))) / (1.0 + exp(-a))',
   slope64: siluSlopeOf,
-  snippet: SIGMOID + SILU,
   flops: 5,
   attrs: NONE,
 });
 
 const quickGeluOp = defineUnary<None>({
   name: 'quick_gelu',
-  expression: 'quick_gelu(a)',
+  expression: 'a / (1.0 + exp(-1.702 * a))',
   f64: (x) => x * sigmoidOf(1.702 * x),
   saved: 'input',
-  slope: 'quick_gelu_slope(a)',
+  slope: '(1.0 + 1.702 * a * (1.0 - 1.0 / (1.0 + exp(-1.702 * a)))) / (1.0 + exp(-1.702 * a))',
   slope64: (x) => {
     const s = sigmoidOf(1.702 * x);
     return s * (1 + 1.702 * x * (1 - s));
   },
-  snippet: SIGMOID + QUICK_GELU,
   flops: 6,
   attrs: NONE,
 });
@@ -237,18 +222,19 @@ const geluOp = defineUnary<None>({
   attrs: NONE,
 });
 
+// 0.5 (1 + tanh u) = sigmoid(2u), u = √(2/π) (x + 0.044715 x³).
+const GELU_TANH_SIGMOID = '(1.0 / (1.0 + exp(-1.5957691216057308 * a * (1.0 + 0.044715 * a * a))))';
 const TANH_SCALE = Math.sqrt(2 / Math.PI);
 const geluTanhOp = defineUnary<None>({
   name: 'gelu_tanh',
-  expression: 'gelu_tanh(a)',
+  expression: `a * ${GELU_TANH_SIGMOID}`,
   f64: (x) => 0.5 * x * (1 + Math.tanh(TANH_SCALE * (x + 0.044715 * x ** 3))),
   saved: 'input',
-  slope: 'gelu_tanh_slope(a)',
+  slope: `${GELU_TANH_SIGMOID} * (1.0 + a * (1.0 - ${GELU_TANH_SIGMOID}) * 1.5957691216057308 * (1.0 + 0.134145 * a * a))`,
   slope64: (x) => {
     const t = Math.tanh(TANH_SCALE * (x + 0.044715 * x ** 3));
     return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * TANH_SCALE * (1 + 3 * 0.044715 * x * x);
   },
-  snippet: SIGMOID + GELU_TANH,
   flops: 12,
   attrs: NONE,
 });

@@ -21,7 +21,7 @@ export interface WeightOptions {
   /** Keys (after aliases) that need not be used: buffers such as position_ids (always), or a part left out. */
   readonly ignore?: readonly RegExp[];
   /** How floats are kept on the GPU. Default `stored`: f16 as its raw bytes, everything else as f32. */
-  readonly storage?: 'stored' | DType;
+  readonly storage?: 'stored' | 'f16' | 'f32';
 }
 
 /** Where weights go: a compiled plan. */
@@ -42,7 +42,7 @@ class Checkpoint {
   readonly graph: Graph;
   readonly name: string;
   readonly ignore: readonly RegExp[];
-  readonly storage: 'stored' | DType;
+  readonly storage: 'stored' | 'f16' | 'f32';
   readonly stored = new Map<string, Stored>();
   readonly used = new Map<string, Tensor>();
 

@@ -11,12 +11,6 @@ fn silu(x: T) -> T { return x * sigmoid(x); }
 fn silu_slope(x: T) -> T { let s = sigmoid(x); return s * (1.0 + x * (1.0 - s)); }
 `;
 
-/** x sigmoid(1.702 x), the approximation of OpenAI's CLIP, and its derivative. Needs SIGMOID. */
-export const QUICK_GELU = `
-fn quick_gelu(x: T) -> T { return x * sigmoid(1.702 * x); }
-fn quick_gelu_slope(x: T) -> T { let s = sigmoid(1.702 * x); return s * (1.0 + 1.702 * x * (1.0 - s)); }
-`;
-
 /** GELU x Φ(x) and its derivative Φ(x) + x φ(x). erf: Abramowitz and Stegun 7.1.26, absolute error 1.5e-7. */
 export const GELU = `
 fn erf(x: T) -> T {
@@ -27,15 +21,6 @@ fn erf(x: T) -> T {
 fn gelu(x: T) -> T { return 0.5 * x * (1.0 + erf(0.70710678118654752 * x)); }
 fn gelu_slope(x: T) -> T {
   return 0.5 * (1.0 + erf(0.70710678118654752 * x)) + 0.39894228040143268 * x * exp(-0.5 * x * x);
-}
-`;
-
-/** The tanh form of GELU, as x sigmoid(2 k (x + 0.044715 x³)) with k = √(2/π). Needs SIGMOID. */
-export const GELU_TANH = `
-fn gelu_tanh(x: T) -> T { return x * sigmoid(1.5957691216057308 * x * (1.0 + 0.044715 * x * x)); }
-fn gelu_tanh_slope(x: T) -> T {
-  let s = sigmoid(1.5957691216057308 * x * (1.0 + 0.044715 * x * x));
-  return s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
 }
 `;
 

@@ -1,0 +1,147 @@
+/** `reno doctor`: whether this machine can run ReNO, on what, and what to install where it cannot. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Device } from '../tensor/device.ts';
+import { type AdapterName, listAdapters, NO_ADAPTER_HELP, openAdapter } from './adapter.ts';
+import { type Args, type Command, isSet } from './args.ts';
+import { sentenceOf } from './errors.ts';
+import { adapterChoice, adapterFlags, printJson } from './shared.ts';
+
+export const doctorCommand: Command = {
+  meta: { name: 'doctor', description: 'Say which GPU is used, what it can do, and what to install where none works' },
+  args: { ...adapterFlags, json: { type: 'boolean', description: 'Print one line of JSON' } },
+  run: doctor,
+};
+
+export const devicesCommand: Command = {
+  meta: { name: 'devices', description: 'List the adapters, for --adapter' },
+  args: { json: { type: 'boolean', description: 'Print one line of JSON' } },
+  run: devices,
+};
+
+interface Finding {
+  readonly what: string;
+  readonly value: string;
+  readonly ok: boolean;
+  readonly note?: string;
+}
+
+async function doctor(args: Args): Promise<number> {
+  const findings: Finding[] = [node()];
+  let working = false;
+  try {
+    using device = await openAdapter(adapterChoice(args));
+    findings.push(...describe(device), await computes(device));
+    working = findings.every((f) => f.ok);
+  } catch (error) {
+    findings.push({ what: 'adapter', value: 'none', ok: false, note: sentenceOf(error) });
+    findings.push(...((await listAdapters()).length === 0 ? distributionAdvice() : []));
+  }
+  const summary = working ? 'ReNO runs on this machine' : 'ReNO cannot run on this machine yet';
+  if (isSet(args, 'json')) {
+    printJson({ ok: working, summary, rows: findings });
+  } else {
+    for (const { what, value, ok, note } of findings) {
+      console.log(`${ok ? 'ok ' : '-- '} ${what.padEnd(22)} ${value}${note ? `\n       ${note}` : ''}`);
+    }
+    console.log(summary);
+  }
+  return working ? 0 : 1;
+}
+
+function node(): Finding {
+  const major = Number(process.versions.node.split('.')[0]);
+  return {
+    what: 'node',
+    value: process.versions.node,
+    ok: major >= 20,
+    ...(major >= 20 ? {} : { note: 'Node 20 or later is needed' }),
+  };
+}
+
+function describe(device: Device): Finding[] {
+  const { caps, info, limits } = device;
+  const mib = (bytes: number): string => `${Math.floor(bytes / 2 ** 20)} MiB`;
+  const yes = (flag: boolean, without: string): { value: string; ok: true; note?: string } =>
+    flag ? { value: 'yes', ok: true } : { value: 'no', ok: true, note: without };
+  return [
+    {
+      what: 'adapter',
+      value: info.description || `${info.vendor} ${info.architecture}`,
+      ok: true,
+      ...(caps.software ? { note: 'a software driver: the pocket models run, larger ones need a GPU' } : {}),
+    },
+    { what: 'shader-f16', ...yes(caps.f16, 'f16 weights are unpacked from u32 instead') },
+    { what: 'subgroups', ...yes(caps.subgroups, 'reductions go through workgroup memory instead') },
+    ...(caps.subgroups
+      ? [{ what: 'subgroup size', value: `${caps.subgroupMinSize} to ${caps.subgroupMaxSize}`, ok: true }]
+      : []),
+    {
+      what: 'timestamp-query',
+      ...yes(device.gpu.features.has('timestamp-query'), 'kernels cannot be timed one by one'),
+    },
+    { what: 'storage binding', value: mib(limits.maxStorageBufferBindingSize), ok: true },
+    { what: 'buffer', value: mib(limits.maxBufferSize), ok: true },
+    { what: 'workgroup storage', value: `${limits.maxComputeWorkgroupStorageSize / 1024} KiB`, ok: true },
+    { what: 'workgroup invocations', value: String(limits.maxComputeInvocationsPerWorkgroup), ok: true },
+    {
+      what: 'storage buffers',
+      value: `${limits.maxStorageBuffersPerShaderStage} a stage`,
+      ok: limits.maxStorageBuffersPerShaderStage >= 8,
+    },
+  ];
+}
+
+/** Adds one to a few numbers: an adapter that is listed but broken is found here rather than in a run. */
+async function computes(device: Device): Promise<Finding> {
+  const code =
+    '@group(0) @binding(1) var<storage, read_write> x: array<f32>;\n@compute @workgroup_size(4) fn main(@builtin(global_invocation_id) id: vec3u) { x[id.x] += 1.0; }';
+  const { gpu } = device;
+  const layout = device.layout(false, 'w');
+  const pipeline = await device.pipeline('doctor', code, layout, {});
+  const buffer = gpu.createBuffer({ size: 16, usage: 0x80 | 0x8 | 0x4 }); // STORAGE, COPY_DST, COPY_SRC
+  const staging = gpu.createBuffer({ size: 16, usage: 0x1 | 0x8 }); // MAP_READ, COPY_DST
+  gpu.queue.writeBuffer(buffer, 0, new Float32Array([1, 2, 3, 4]));
+  const encoder = gpu.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, gpu.createBindGroup({ layout, entries: [{ binding: 1, resource: { buffer } }] }));
+  pass.dispatchWorkgroups(1);
+  pass.end();
+  encoder.copyBufferToBuffer(buffer, 0, staging, 0, 16);
+  gpu.queue.submit([encoder.finish()]);
+  await staging.mapAsync(1);
+  const result = [...new Float32Array(staging.getMappedRange())];
+  const ok = result.join() === '2,3,4,5';
+  return { what: 'computes', value: ok ? 'yes' : `wrongly: ${result.join()}`, ok };
+}
+
+async function devices(args: Args): Promise<number> {
+  const adapters: AdapterName[] = await listAdapters();
+  if (isSet(args, 'json')) {
+    printJson({ ok: adapters.length > 0, summary: `${adapters.length} adapters`, rows: adapters });
+  } else {
+    for (const { backend, name } of adapters) {
+      console.log(`${backend.padEnd(8)} ${name}`);
+    }
+  }
+  if (adapters.length === 0) {
+    throw new Error(`no WebGPU adapter was found; ${NO_ADAPTER_HELP}`);
+  }
+  return 0;
+}
+
+/** The commands for this distribution, where it is one we know. */
+function distributionAdvice(): Finding[] {
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const id = /^ID=(.*)$/m.exec(release)?.[1]?.replaceAll('"', '');
+  const version = /^VERSION_ID=(.*)$/m.exec(release)?.[1]?.replaceAll('"', '');
+  const commands =
+    id === 'debian' && version === '12'
+      ? "echo 'deb http://deb.debian.org/debian bookworm-backports main' > /etc/apt/sources.list.d/backports.list && apt-get update && apt-get install -y -t bookworm-backports mesa-vulkan-drivers"
+      : id === 'debian' || id === 'ubuntu'
+        ? 'apt-get install -y mesa-vulkan-drivers'
+        : id === 'fedora'
+          ? 'dnf install -y mesa-vulkan-drivers'
+          : undefined;
+  return commands ? [{ what: 'to install (as root)', value: commands, ok: false }] : [];
+}

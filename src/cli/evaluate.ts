@@ -1,0 +1,182 @@
+/** `reno evaluate pocket`: base, best-of-N and ReNO-N on held-out prompts, as a table and JSON; resumable. */
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { subfolder } from '../models/files.ts';
+import {
+  type EvaluationHeader,
+  type EvaluationRow,
+  evaluate,
+  METHODS,
+  parseRows,
+  renderTable,
+  summarize,
+} from '../reno/evaluate.ts';
+import { Judge } from '../reno/judge.ts';
+import { duration } from '../reno/report.ts';
+import { Reno } from '../reno/session.ts';
+import { type PocketPrompt, parsePocketPrompts } from '../reno/tasks.ts';
+import { openAdapter } from './adapter.ts';
+import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';
+import { UsageError } from './errors.ts';
+import { type ChosenModel, chosenModel, modelFlags } from './models.ts';
+import { OutFolder } from './out_folder.ts';
+import { encodePng, toPicture } from './png.ts';
+import { settingsFlags, settingsFrom } from './settings_flags.ts';
+import { adapterChoice, adapterFlags, printJson } from './shared.ts';
+
+const { 'no-optim': _noOptim, imageselect: _imageselect, ...optimising } = settingsFlags;
+
+const pocketCommand: Command = {
+  meta: {
+    name: 'pocket',
+    description: 'Six categories of held-out prompts with the pocket models and their evaluator',
+  },
+  args: {
+    out: {
+      type: 'string',
+      alias: ['o'],
+      description: 'Folder for rows, table and pictures; a started evaluation goes on there',
+      default: 'reno-out/evaluate-pocket',
+      valueHint: 'folder',
+    },
+    seeds: { type: 'string', description: 'Seeds, such as 0,1,2', default: '0', valueHint: 'list' },
+    limit: { type: 'string', description: 'Only so many prompts of each category', valueHint: 'n' },
+    'no-best-of-n': { type: 'boolean', description: 'Leave best-of-N out' },
+    ...modelFlags,
+    ...optimising,
+    ...adapterFlags,
+    json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
+  },
+  run: evaluatePocket,
+};
+
+export const evaluateCommand: Command = {
+  meta: { name: 'evaluate', description: 'Measure how often the pictures are right' },
+  subCommands: { pocket: pocketCommand },
+};
+
+async function evaluatePocket(args: Args): Promise<number> {
+  const seeds = parseSeeds(textFlag(args, 'seeds') ?? '0');
+  const limit = countFlag(args, 'limit', 1);
+  const model = chosenModel(args);
+  const settings = await settingsFrom(args, model);
+  const file = 'heldout_prompts.json';
+  const prompts = limited(parsePocketPrompts(`${model.files.name}/${file}`, await model.files.readText(file)), limit);
+  const folder = new OutFolder(textFlag(args, 'out') ?? 'reno-out/evaluate-pocket');
+  try {
+    const header: EvaluationHeader = { format: 1, weights: fingerprint(model), settings };
+    const rows = openRows(folder, header);
+    using device = await openAdapter(adapterChoice(args));
+    console.error(`adapter: ${device.info.description || device.info.vendor}`);
+    using reno = await Reno.open(device, model.name, model.files, settings);
+    using select = isSet(args, 'no-best-of-n')
+      ? null
+      : await Reno.open(device, model.name, model.files, { ...settings, mode: 'imageselect' });
+    using judge = await Judge.open(device, subfolder(model.files, 'evaluator'), reno.imageSize);
+    const { height, width } = reno.imageSize;
+
+    const keys = new Set(rows.map(keyOf));
+    const methods = METHODS.filter((m) => m !== 'best-of-n' || select !== null);
+    const wanted = new Set(
+      seeds.flatMap((seed) => prompts.flatMap(({ id }) => methods.map((method) => keyOf({ id, seed, method })))),
+    );
+    const already = [...wanted].filter((key) => keys.has(key)).length;
+    const start = performance.now();
+    let done = 0;
+    await evaluate({ reno, select, judge }, prompts, seeds, {
+      isDone: (id, seed, method) => keys.has(keyOf({ id, seed, method })),
+      onRow: (row, pixels) => {
+        rows.push(row);
+        keys.add(keyOf(row));
+        folder.write(
+          `pictures/${row.seed}/${String(row.id).padStart(3, '0')}_${row.method}.png`,
+          encodePng(toPicture(pixels, height, width)),
+        );
+        appendFileSync(join(folder.path, ROWS), `${JSON.stringify(row)}\n`);
+        done += 1;
+        const left = ((performance.now() - start) / 1000 / done) * (wanted.size - already - done);
+        console.error(
+          `${already + done}/${wanted.size}  ${row.method.padEnd(9)} ${row.right ? 'right' : 'wrong'}  ${row.prompt}${row.right ? '' : ` (${row.reason})`}  ${duration(left)} left`,
+        );
+      },
+    });
+    return report(
+      args,
+      folder,
+      rows.filter((row) => wanted.has(keyOf(row))),
+      settings.nIters,
+      header,
+    );
+  } catch (error) {
+    folder.discardIfEmpty();
+    throw error;
+  }
+}
+
+const ROWS = 'rows.jsonl';
+
+function keyOf(row: Pick<EvaluationRow, 'id' | 'seed' | 'method'>): string {
+  return `${row.id} ${row.seed} ${row.method}`;
+}
+
+function report(
+  args: Args,
+  folder: OutFolder,
+  rows: readonly EvaluationRow[],
+  nIters: number,
+  header: EvaluationHeader,
+): number {
+  const results = summarize(rows);
+  const table = renderTable(results, nIters);
+  folder.write('table.md', `${table}\n`);
+  folder.write('evaluation.json', `${JSON.stringify({ ...header, nIters, results }, null, 1)}\n`);
+  console.log(table);
+  const overall = results.at(-1)?.right ?? {};
+  const percent = (fraction: number | undefined): string => `${((fraction ?? 0) * 100).toFixed(1)}%`;
+  const best = overall['best-of-n'] === undefined ? '' : `best-of-${nIters} ${percent(overall['best-of-n'])}, `;
+  const summary = `right by the independent evaluator: base ${percent(overall.base)}, ${best}ReNO-${nIters} ${percent(overall.reno)}`;
+  console.log(`${summary}\nrows, pictures and table: ${folder.path}`);
+  if (isSet(args, 'json')) {
+    printJson({ ok: true, summary, rows: results });
+  }
+  return 0;
+}
+
+/** What an interrupted run left, without a line that was cut off; a new file where there is none. */
+function openRows(folder: OutFolder, header: EvaluationHeader): EvaluationRow[] {
+  const path = join(folder.path, ROWS);
+  const rows = existsSync(path) ? parseRows(readFileSync(path, 'utf8'), header) : [];
+  folder.write(ROWS, [header, ...rows].map((line) => `${JSON.stringify(line)}\n`).join(''));
+  return rows;
+}
+
+/** The first `limit` prompts of each category. */
+function limited(prompts: readonly PocketPrompt[], limit: number | undefined): PocketPrompt[] {
+  const seen = new Map<string, number>();
+  return prompts.filter(({ category }) => {
+    const n = (seen.get(category) ?? 0) + 1;
+    seen.set(category, n);
+    return limit === undefined || n <= limit;
+  });
+}
+
+function parseSeeds(text: string): number[] {
+  return text.split(',').map((word) => {
+    const seed = Number(word);
+    if (word.trim() === '' || !Number.isSafeInteger(seed) || seed < 0) {
+      throw new UsageError(`--seeds must be whole numbers such as 0,1,2, not "${text}"`);
+    }
+    return seed;
+  });
+}
+
+/** SHA-256 over all weights and configurations of a model folder. */
+function fingerprint({ folder, files }: ChosenModel): string {
+  const hash = createHash('sha256');
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
+  for (const name of names.filter((n) => /\.(safetensors|json)$/.test(n)).sort()) {
+    hash.update(name).update(readFileSync(join(files.name, name)));
+  }
+  return hash.digest('hex').slice(0, 16);
+}

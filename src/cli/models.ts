@@ -1,0 +1,63 @@
+/** Which model folders there are. */
+import { join } from 'node:path';
+import type { ModelFiles } from '../models/files.ts';
+import type { RewardName } from '../reno/rewards/index.ts';
+import { REWARD_NAMES } from '../reno/rewards/index.ts';
+import { type Args, textFlag } from './args.ts';
+import { UsageError } from './errors.ts';
+import { nodeFiles } from './node_files.ts';
+import { PACKAGE_ROOT } from './shared.ts';
+
+/** Models that come with the package, by name, and where they lie in it. */
+const EMBEDDED: Readonly<Record<string, string>> = { pocket: 'weights/pocket' };
+
+export const modelFlags = {
+  model: {
+    type: 'string',
+    description: `Model: ${Object.keys(EMBEDDED).join(', ')}`,
+    default: 'pocket',
+    valueHint: 'name',
+  },
+  weights: {
+    type: 'string',
+    description: "Folder to read instead of the model's own, laid out like weights/pocket",
+    valueHint: 'folder',
+  },
+} as const;
+
+export interface ChosenModel {
+  readonly name: string;
+  readonly folder: string;
+  readonly files: ModelFiles;
+}
+
+/** @throws UsageError when there is no such model */
+export function chosenModel(args: Args): ChosenModel {
+  const name = textFlag(args, 'model') ?? 'pocket';
+  const own = EMBEDDED[name];
+  if (own === undefined) {
+    throw new UsageError(`there is no model "${name}"; the models are ${Object.keys(EMBEDDED).join(', ')}`);
+  }
+  const folder = textFlag(args, 'weights') ?? join(PACKAGE_ROOT, own);
+  return { name, folder, files: nodeFiles(folder) };
+}
+
+/** `image_reward` as the reference's flags spell it: `imagereward`. */
+export function flagName(reward: RewardName): string {
+  return reward.replaceAll('_', '');
+}
+
+/** A comma-separated list of rewards. @throws UsageError naming the one that does not exist */
+export function parseRewardList(text: string): RewardName[] {
+  return text.split(',').map((word) => {
+    const found = REWARD_NAMES.find(
+      (name) => name === word.trim() || flagName(name) === word.trim().replaceAll('-', ''),
+    );
+    if (!found) {
+      throw new UsageError(
+        `there is no reward "${word.trim()}"; the rewards are ${REWARD_NAMES.map(flagName).join(', ')}`,
+      );
+    }
+    return found;
+  });
+}

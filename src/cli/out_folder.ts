@@ -1,0 +1,89 @@
+/** The folder a run leaves its files in: found to be writable before the work starts, and never half a file in it. */
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { sentenceOf, systemCode } from './errors.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission is denied',
+  EPERM: 'permission is denied',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'a part of the path is a file',
+  EEXIST: 'a file of that name is in the way',
+};
+
+export class OutFolder {
+  readonly path: string;
+  /** Folders that this run made, outermost first: taken away again if it leaves nothing in them. */
+  readonly #made: string[];
+
+  /** Makes the folder if needed and tries to write. @throws Error, one sentence, when that cannot be done. */
+  constructor(path: string) {
+    this.path = resolve(path);
+    this.#made = missingFolders(this.path);
+    try {
+      mkdirSync(this.path, { recursive: true });
+      if (!statSync(this.path).isDirectory()) {
+        throw Object.assign(new Error(), { code: 'EEXIST' });
+      }
+      accessSync(this.path, constants.W_OK | constants.X_OK);
+      const probe = this.#temporary('probe');
+      writeFileSync(probe, '');
+      rmSync(probe);
+    } catch (error) {
+      this.discardIfEmpty();
+      throw new Error(`cannot write to the folder ${path}: ${reason(error)}; give another one with --out`);
+    }
+  }
+
+  /** Writes under a temporary name, then renames: a reader sees the whole file or none. */
+  write(name: string, content: Uint8Array | string): string {
+    const path = join(this.path, name);
+    const temporary = this.#temporary(name.replaceAll('/', '_'));
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(temporary, content);
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw new Error(`cannot write ${path}: ${reason(error)}`);
+    }
+    return path;
+  }
+
+  /** After a failure: removes the folders this run made, unless something is in them. */
+  discardIfEmpty(): void {
+    for (const folder of this.#made.toReversed()) {
+      if (existsSync(folder) && readdirSync(folder).length === 0) {
+        rmdirSync(folder);
+      }
+    }
+  }
+
+  #temporary(name: string): string {
+    return join(this.path, `.${name}.${process.pid}.tmp`);
+  }
+}
+
+function reason(error: unknown): string {
+  return REASONS[systemCode(error) ?? ''] ?? sentenceOf(error);
+}
+
+function missingFolders(path: string): string[] {
+  const missing: string[] = [];
+  for (let folder = path; !existsSync(folder) && dirname(folder) !== folder; folder = dirname(folder)) {
+    missing.unshift(folder);
+  }
+  return missing;
+}

@@ -1,0 +1,61 @@
+/** What a run shows while it goes: one line that is redrawn on a terminal, plain lines now and then elsewhere. */
+import type { IterationRecord, RewardInfo } from '../reno/history.ts';
+import { duration } from '../reno/report.ts';
+
+/** Where progress goes: stderr, so that stdout carries results only. */
+export interface Terminal {
+  readonly isTTY: boolean;
+  readonly columns: number;
+  write(text: string): void;
+}
+
+export function stderrTerminal(): Terminal {
+  return {
+    isTTY: process.stderr.isTTY === true,
+    columns: process.stderr.columns ?? 100,
+    write: (text) => void process.stderr.write(text),
+  };
+}
+
+const BAR = 20;
+/** Without a terminal, every so many iterations. */
+const PLAIN_EVERY = 10;
+
+export class Progress {
+  readonly #terminal: Terminal;
+  readonly #total: number;
+  readonly #rewards: readonly RewardInfo[];
+  #best = 0;
+
+  constructor(terminal: Terminal, total: number, rewards: readonly RewardInfo[]) {
+    this.#terminal = terminal;
+    this.#total = total;
+    this.#rewards = rewards;
+  }
+
+  update(record: IterationRecord, isBest: boolean): void {
+    const done = record.iteration + 1;
+    this.#best = isBest ? record.iteration : this.#best;
+    const left = (record.seconds / done) * (this.#total - done);
+    const scores = this.#rewards.map(
+      ({ name, offset }) => `${name} ${(offset - (record.losses[name] ?? 0)).toFixed(3)}`,
+    );
+    const time = done < this.#total ? `${duration(left)} left` : `${duration(record.seconds)} in all`;
+    const text = `${done}/${this.#total}  ${scores.join('  ')}  best ${this.#best}  ${time}`;
+    if (this.#terminal.isTTY) {
+      const filled = Math.round((BAR * done) / this.#total);
+      const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} `;
+      const line = `${bar}${text}`.slice(0, this.#terminal.columns - 1);
+      this.#terminal.write(`\r${line}\x1b[K${done === this.#total ? '\n' : ''}`);
+    } else if (record.iteration % PLAIN_EVERY === 0 || done === this.#total) {
+      this.#terminal.write(`iteration ${text}\n`);
+    }
+  }
+
+  /** Ends the redrawn line when the run ended early. */
+  close(last: IterationRecord | undefined): void {
+    if (this.#terminal.isTTY && last && last.iteration + 1 < this.#total) {
+      this.#terminal.write('\n');
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/** The files that one run leaves behind. */
+import type { History } from '../reno/history.ts';
+import { dataUri } from '../reno/html.ts';
+import type { Trajectory } from '../reno/loop.ts';
+import { drawNoise } from '../reno/noise.ts';
+import { renderReport } from '../reno/report.ts';
+import { writeSafetensors } from '../tensor/safetensors.ts';
+import { at } from '../tensor/types.ts';
+import type { OutFolder } from './out_folder.ts';
+import { encodePng, type Picture, toPicture } from './png.ts';
+import { makeStrip, stripIterations } from './strip.ts';
+
+/** Writes pictures, history, latents and report; the report last, because it stands for a complete folder. */
+export function writeRun(folder: OutFolder, trajectory: Trajectory, history: History, allImages: boolean): void {
+  const { height, width } = history.image;
+  const picture = (pixels: Float32Array): Picture => toPicture(pixels, height, width);
+  const init = encodePng(picture(trajectory.initImage));
+  const best = encodePng(picture(trajectory.bestImage));
+  const frames = framesWithBest(trajectory);
+  folder.write('init.png', init);
+  folder.write('best.png', best);
+  if (frames.length > 1) {
+    folder.write('strip.png', encodePng(makeStrip(frames.map((f) => picture(f.pixels)))));
+  }
+  if (allImages) {
+    for (const { iteration, pixels } of trajectory.frames) {
+      folder.write(`iterations/${String(iteration).padStart(3, '0')}.png`, encodePng(picture(pixels)));
+    }
+  }
+  const { shape } = history.config.noise;
+  folder.write(
+    'latents.safetensors',
+    writeSafetensors(
+      {
+        init: { shape, data: drawNoise(shape, history.config.seed) },
+        best: { shape, data: trajectory.bestLatents },
+      },
+      { prompt: history.config.prompt, seed: String(history.config.seed), model: history.config.model },
+    ),
+  );
+  folder.write('history.json', `${JSON.stringify(history, null, 1)}\n`);
+  const uri = (bytes: Uint8Array): string => dataUri('image/png', bytes);
+  const images = {
+    init: uri(init),
+    best: uri(best),
+    frames: frames.map(({ iteration, pixels }) => ({ iteration, uri: uri(encodePng(picture(pixels))) })),
+  };
+  folder.write('report.html', renderReport(history, images));
+}
+
+/** An even choice of the frames there are, with the best picture in its place. */
+function framesWithBest(trajectory: Trajectory): { iteration: number; pixels: Float32Array }[] {
+  const { records, frames } = trajectory;
+  const shown = new Set(stripIterations(records.length).map((i) => at(records, i).iteration));
+  const best = { iteration: at(records, trajectory.best).iteration, pixels: trajectory.bestImage };
+  const others = frames.filter((f) => shown.has(f.iteration) && f.iteration !== best.iteration);
+  return [...others, best].sort((a, b) => a.iteration - b.iteration);
+}

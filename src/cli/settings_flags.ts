@@ -1,0 +1,79 @@
+/** The reference's options (arguments.py), with its names: `--n-iters` or `--n_iters`. */
+import type { ArgsDef } from 'citty';
+import { OPTIMIZERS, type OptimizerName } from '../reno/optimizer.ts';
+import { DEFAULT_WEIGHTS, REWARD_NAMES, type RewardName } from '../reno/rewards/index.ts';
+import { type RenoSettings, readSettings } from '../reno/settings.ts';
+import { type Args, countFlag, isSet, numberFlag, textFlag } from './args.ts';
+import { UsageError } from './errors.ts';
+import { type ChosenModel, flagName, parseRewardList } from './models.ts';
+
+const WEIGHTED = REWARD_NAMES.filter((name) => DEFAULT_WEIGHTS[name] > 0);
+
+const rewardFlags: ArgsDef = Object.fromEntries(
+  WEIGHTED.flatMap((name) => [
+    [
+      `${flagName(name)}-weighting`,
+      {
+        type: 'string',
+        alias: [`${flagName(name)}-weight`],
+        description: `Weight of reward ${flagName(name)}; 0 leaves it out`,
+        valueHint: 'number',
+      },
+    ],
+    [`disable-${flagName(name)}`, { type: 'boolean', description: `Leave reward ${flagName(name)} out` }],
+  ]),
+);
+
+export const settingsFlags: ArgsDef = {
+  'n-iters': { type: 'string', description: 'Iterations, or noises to choose from', valueHint: 'n' },
+  lr: { type: 'string', description: 'Learning rate', valueHint: 'number' },
+  optim: { type: 'enum', options: [...OPTIMIZERS], description: 'Optimiser' },
+  'grad-clip': { type: 'string', description: 'Largest norm of the gradient', valueHint: 'number' },
+  'reg-weight': { type: 'string', description: 'Weight of the noise regulariser', valueHint: 'number' },
+  'disable-reg': { type: 'boolean', description: 'No noise regulariser' },
+  rewards: { type: 'string', description: 'Only these rewards, such as hps,clip', valueHint: 'list' },
+  ...rewardFlags,
+  'no-optim': { type: 'boolean', description: 'Only generate: one step, nothing optimised' },
+  imageselect: { type: 'boolean', description: 'Choose the best of n noises instead of optimising one' },
+};
+
+/** The model's own settings with what the command line changes. @throws UsageError, one sentence */
+export async function settingsFrom(args: Args, model: ChosenModel): Promise<RenoSettings> {
+  // Flags are checked first: a wrong command line is reported even where the weights are missing.
+  const given = {
+    nIters: countFlag(args, 'n-iters', 1),
+    lr: numberFlag(args, 'lr', 0),
+    gradClip: numberFlag(args, 'grad-clip', 0),
+    regWeight: isSet(args, 'disable-reg') ? 0 : numberFlag(args, 'reg-weight', 0),
+    optim: OPTIMIZERS.find((name): name is OptimizerName => name === textFlag(args, 'optim')),
+  };
+  const only = textFlag(args, 'rewards');
+  const listed = only === undefined ? undefined : parseRewardList(only);
+  const weights = new Map(WEIGHTED.map((name) => [name, numberFlag(args, `${flagName(name)}-weighting`, 0)]));
+  if (isSet(args, 'no-optim') && isSet(args, 'imageselect')) {
+    throw new UsageError('--no-optim and --imageselect exclude each other');
+  }
+
+  const own = await readSettings(model.files);
+  const rewards: Partial<Record<RewardName, number>> = {};
+  for (const name of REWARD_NAMES) {
+    const weight = weights.get(name) ?? own.rewards[name] ?? (listed ? DEFAULT_WEIGHTS[name] : 0);
+    const wanted = (listed?.includes(name) ?? true) && !isSet(args, `disable-${flagName(name)}`);
+    if (wanted && weight > 0) {
+      rewards[name] = weight;
+    }
+  }
+  if (Object.keys(rewards).length === 0) {
+    throw new UsageError('no reward is left; ReNO needs at least one of weight above 0');
+  }
+  return {
+    mode: isSet(args, 'no-optim') ? 'no-optim' : isSet(args, 'imageselect') ? 'imageselect' : 'reno',
+    nIters: given.nIters ?? own.nIters,
+    lr: given.lr ?? own.lr,
+    optim: given.optim ?? own.optim,
+    nesterov: own.nesterov,
+    gradClip: given.gradClip ?? own.gradClip,
+    regWeight: given.regWeight ?? own.regWeight,
+    rewards,
+  };
+}

@@ -1,0 +1,39 @@
+/** What several commands share: flags, the JSON line, where the package lies. */
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ArgsDef } from 'citty';
+import type { AdapterChoice } from './adapter.ts';
+import { type Args, textFlag } from './args.ts';
+
+export const adapterFlags = {
+  adapter: {
+    type: 'string',
+    description: 'Part of the adapter\'s name (see "reno devices"; or set RENO_ADAPTER)',
+    valueHint: 'name',
+  },
+  backend: {
+    type: 'string',
+    description: 'Graphics API, such as vulkan or metal (or set RENO_BACKEND)',
+    valueHint: 'name',
+  },
+} satisfies ArgsDef;
+
+export function adapterChoice(args: Args): AdapterChoice {
+  const adapter = textFlag(args, 'adapter');
+  const backend = textFlag(args, 'backend');
+  return { ...(adapter ? { adapter } : {}), ...(backend ? { backend } : {}) };
+}
+
+/** The last line of a command that was given --json. */
+export interface JsonResult {
+  readonly ok: boolean;
+  readonly summary: string;
+  readonly rows: readonly unknown[];
+}
+
+export function printJson(result: JsonResult): void {
+  console.log(JSON.stringify(result));
+}
+
+/** The package's own folder: weights and prompt lists are found from here, wherever the command is run. */
+export const PACKAGE_ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');

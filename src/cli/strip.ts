@@ -1,0 +1,33 @@
+/** The trajectory as one picture: frames side by side, enlarged if they are small. */
+import type { Picture } from './png.ts';
+
+const GAP = 4;
+/** Frames are enlarged by a whole factor until they are about this high. */
+const TARGET_HEIGHT = 128;
+
+/** @throws Error when there is no frame */
+export function makeStrip(frames: readonly Picture[]): Picture {
+  const [first] = frames;
+  if (!first) {
+    throw new Error('a strip needs at least one picture');
+  }
+  const scale = Math.max(1, Math.floor(TARGET_HEIGHT / first.height));
+  const cell = { width: first.width * scale, height: first.height * scale };
+  const width = frames.length * (cell.width + GAP) - GAP;
+  const data = new Uint8Array(width * cell.height * 3).fill(255);
+  frames.forEach((frame, n) => {
+    for (let y = 0; y < cell.height; y++) {
+      for (let x = 0; x < cell.width; x++) {
+        const from = (Math.floor(y / scale) * frame.width + Math.floor(x / scale)) * 3;
+        data.set(frame.data.subarray(from, from + 3), (y * width + n * (cell.width + GAP) + x) * 3);
+      }
+    }
+  });
+  return { width, height: cell.height, data };
+}
+
+/** Which iterations to show: `count` of them, evenly spread, the first and the last among them. */
+export function stripIterations(iterations: number, count = 8): number[] {
+  const n = Math.min(count, iterations);
+  return [...new Set(Array.from({ length: n }, (_, i) => Math.round((i * (iterations - 1)) / Math.max(1, n - 1))))];
+}

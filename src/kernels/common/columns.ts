@@ -1,0 +1,78 @@
+/**
+ * Gradients of gains and offsets: two sums over rows for each column, in fixed order.
+ * v2: rows in chunks, one invocation a column and chunk, then the chunks. v1: one invocation a column.
+ */
+import type { Attrs, Binding, Dispatch, OpSite, Param, Variant } from '../../tensor/op.ts';
+import { perElement } from './grid.ts';
+
+/** `fn terms(row, c) -> vec2<f32>` gives what a row adds to the two sums. */
+const SUM_ROWS = `
+fn run(i: u32) {
+  let c = i % params.width;
+  let chunk = i / params.width;
+  let end = min((chunk + 1u) * params.length, params.rows);
+  var sums = vec2<f32>();
+  for (var row = chunk * params.length; row < end; row++) {
+    sums += terms(row, c);
+  }
+  store_first(i, sums.x);
+  store_second(i, sums.y);
+}
+`;
+
+const CHUNK_TERMS = `
+fn terms(row: u32, c: u32) -> vec2<f32> {
+  let i = row * params.width + c;
+  return vec2<f32>(load_firsts(i), load_seconds(i));
+}
+`;
+
+interface Extent {
+  readonly rows: number;
+  readonly width: number;
+  readonly params?: Readonly<Record<string, Param>>;
+  /** Functions over T (f32 here) that the terms call. */
+  readonly snippet?: string;
+}
+
+/** Outputs 0 and 1 of the op, each [width], are the two sums of `terms`; inputs are bound in order as `names`. */
+export function columnVariants<A extends Attrs>(
+  name: string,
+  terms: string,
+  names: readonly string[],
+  extentOf: (site: OpSite<A>) => Extent,
+): Record<'v2' | 'v1', Variant<A>> {
+  const chunked =
+    (version: string, chunk: number) =>
+    (site: OpSite<A>): Dispatch[] => {
+      const { rows, width, params, snippet = '' } = extentOf(site);
+      const length = Math.min(chunk, rows);
+      const chunks = Math.ceil(rows / length);
+      const label = `${name}.${version}`;
+      const inputs = names.map<Binding>((n, k) => ({ name: n, ref: { input: k }, access: 'read' }));
+      const results = ['first', 'second'].map<Binding>((n, k) => ({ name: n, ref: { output: k }, access: 'write' }));
+      const partial = (k: number) => ({ scratch: k, type: { dtype: 'f32', shape: [chunks, width] } }) as const;
+      const pass = (code: string, n: number, size: number, bindings: Binding[], of: number): Dispatch =>
+        perElement({
+          label,
+          code: code + SUM_ROWS,
+          size,
+          constants: { T: 'f32' },
+          params: { rows: of, length: n, width, ...params },
+          bindings,
+        });
+      if (chunks === 1) {
+        return [pass(snippet + terms, length, width, [...inputs, ...results], rows)];
+      }
+      const written = ['first', 'second'].map<Binding>((n, k) => ({ name: n, ref: partial(k), access: 'write' }));
+      const read = ['firsts', 'seconds'].map<Binding>((n, k) => ({ name: n, ref: partial(k), access: 'read' }));
+      return [
+        pass(snippet + terms, length, width * chunks, [...inputs, ...written], rows),
+        pass(CHUNK_TERMS, chunks, width, [...read, ...results], chunks),
+      ];
+    };
+  return {
+    v2: { dispatches: chunked('v2', 64) },
+    v1: { dispatches: chunked('v1', Number.POSITIVE_INFINITY) },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Data movement: element i of the result is one element of x, or zero.
+ * v1: one element an invocation. v2: vec4 on both sides, where innermost runs stay whole. v3: four elements gathered
+ * for one vec4 store: the only way to store f16 without shader-f16.
+ */
+import type { Attrs, DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
+import { at, sizeOf } from '../../tensor/types.ts';
+import { perElement } from './grid.ts';
+import { canStoreOne } from './site.ts';
+import type { Nest } from './strided.ts';
+import { COORDINATES, collapse, MAX_RANK, nestParams, offsetSnippet, padFront } from './strided.ts';
+
+/** Where the elements of the result come from. */
+export interface Movement {
+  /** Dimensions of the result, and the stride in x of each. */
+  readonly nest: Nest;
+  /** Element of x at the origin. */
+  readonly offset: number;
+  /** For padding: how many zeros stand before x, and x's own size, in each dimension. */
+  readonly window?: { readonly before: readonly number[]; readonly sizes: readonly number[] };
+}
+
+const GATHER = `
+fn fetch(i: u32) -> E { return load_x(params.offset + offset_x(place(i))); }
+`;
+
+const GATHER_WINDOW = `
+fn fetch(i: u32) -> E {
+  var at = place(i);
+  let before = Place(params.b0, params.b1, params.b2, params.b3, params.b4, params.b5);
+  let sizes = Place(params.n0, params.n1, params.n2, params.n3, params.n4, params.n5);
+  for (var d = 0u; d < 6u; d++) {
+    // Unsigned: before the window wraps to a large number.
+    at[d] -= before[d];
+    if (at[d] >= sizes[d]) {
+      return E();
+    }
+  }
+  return load_x(params.offset + offset_x(at));
+}
+`;
+
+const ONE = `
+fn run(i: u32) { store_y(i, fetch(i)); }
+`;
+
+const FOUR = `
+fn run(i: u32) {
+  let k = 4u * i;
+  store_y(i, V(fetch(k), fetch(k + 1u), fetch(k + 2u), fetch(k + 3u)));
+}
+`;
+
+export function movementVariants<A extends Attrs>(
+  name: string,
+  movementOf: (site: OpSite<A>) => Movement,
+): Record<'v2' | 'v1' | 'v3', Variant<A>> {
+  const dispatch = (site: OpSite<A>, version: string, movement: Movement, load: 1 | 4, store: 1 | 4): Dispatch => {
+    const output = at(site.outputs, 0);
+    const scalar = output.dtype === 'i32' ? 'i32' : 'f32';
+    const { window } = movement;
+    // A window is per dimension, so its dimensions are not merged.
+    const nest = window ? movement.nest : collapse(movement.nest);
+    const windowParams: Record<string, number> = {};
+    if (window) {
+      padFront(window.before, MAX_RANK, 0).forEach((b, d) => {
+        windowParams[`b${d}`] = b;
+      });
+      padFront(window.sizes, MAX_RANK, 1).forEach((n, d) => {
+        windowParams[`n${d}`] = n;
+      });
+    }
+    return perElement({
+      label: `${name}.${version}`,
+      code: [COORDINATES, offsetSnippet('x'), window ? GATHER_WINDOW : GATHER, load === store ? ONE : FOUR].join(''),
+      size: sizeOf(output.shape) / store,
+      constants: { E: load === 4 ? `vec4<${scalar}>` : scalar, V: `vec4<${scalar}>` },
+      params: { offset: movement.offset, ...nestParams(nest, ['x']), ...windowParams },
+      bindings: [
+        { name: 'x', ref: { input: 0 }, access: 'read', vec: load },
+        { name: 'y', ref: { output: 0 }, access: 'write', vec: store },
+      ],
+    });
+  };
+  return {
+    v2: {
+      supports: (site) => inFours(movementOf(site)) !== null,
+      dispatches: (site) => {
+        const movement = inFours(movementOf(site));
+        return movement ? [dispatch(site, 'v2', movement, 4, 4)] : [];
+      },
+    },
+    v1: {
+      supports: (site: OpSite<A>, caps: DeviceCaps) => canStoreOne(at(site.outputs, 0), caps),
+      dispatches: (site) => [dispatch(site, 'v1', movementOf(site), 1, 1)],
+    },
+    v3: {
+      supports: (site) => sizeOf(at(site.outputs, 0).shape) % 4 === 0,
+      dispatches: (site) => [dispatch(site, 'v3', movementOf(site), 1, 4)],
+    },
+  };
+}
+
+/** The same movement counted in vec4s: null unless the innermost run is contiguous and everything divides by 4. */
+function inFours(movement: Movement): Movement | null {
+  const { nest, offset, window } = movement;
+  const strides = at(nest.strides, 0);
+  const last = nest.dims.length - 1;
+  if (last < 0 || at(strides, last) !== 1) {
+    return null;
+  }
+  const quarter = (values: readonly number[]): number[] => values.map((v, d) => (d === last ? v / 4 : v));
+  const scaled: Movement = {
+    nest: { dims: quarter(nest.dims), strides: [strides.map((s, d) => (d === last ? 1 : s / 4))] },
+    offset: offset / 4,
+    ...(window ? { window: { before: quarter(window.before), sizes: quarter(window.sizes) } } : {}),
+  };
+  const all = [...scaled.nest.dims, ...at(scaled.nest.strides, 0), scaled.offset];
+  const inside = scaled.window ? [...scaled.window.before, ...scaled.window.sizes] : [];
+  return [...all, ...inside].every(Number.isInteger) ? scaled : null;
+}

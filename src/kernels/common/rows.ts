@@ -1,0 +1,69 @@
+/**
+ * Kernels that walk the rows (last axis) of tensors of one shape, by team.ts.
+ * v1: one invocation a row. v2: one workgroup a row (GPUs). v3: as v1, with vec4 where rows allow it (CPU drivers).
+ */
+import type { Attrs, Binding, DeviceCaps, Dispatch, OpSite, Param, Variant } from '../../tensor/op.ts';
+import { at, sizeOf } from '../../tensor/types.ts';
+import { canStoreOne, lastOf, vecOf } from './site.ts';
+import type { Team } from './team.ts';
+import { teamDispatch } from './team.ts';
+
+export interface RowOptions<A extends Attrs> {
+  readonly params?: (site: OpSite<A>) => Readonly<Record<string, Param>>;
+  /** Code that depends on what the op was given, such as whether there is a gain. */
+  readonly snippet?: (site: OpSite<A>) => string;
+  /** Inputs and outputs that are read one element at a time (statistics of rows). */
+  readonly single?: readonly string[];
+}
+
+/**
+ * `code` runs once a row of output 0, with params.width (in T). Inputs and outputs are bound in order under the names
+ * given; names beyond the inputs that a site has are left out.
+ */
+export function rowVariants<A extends Attrs>(
+  name: string,
+  code: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  options: RowOptions<A> = {},
+): Record<'v3' | 'v2' | 'v1', Variant<A>> {
+  const dispatch = (site: OpSite<A>, version: string, team: Team, vec: 1 | 4): Dispatch[] => {
+    const { shape } = at(site.outputs, 0);
+    const width = lastOf(shape);
+    const vecFor = (binding: string): 1 | 4 => (options.single?.includes(binding) ? 1 : vec);
+    const bindings: Binding[] = [
+      ...inputs
+        .slice(0, site.inputs.length)
+        .map((n, k) => ({ name: n, ref: { input: k }, access: 'read', vec: vecFor(n) }) as const),
+      ...outputs.map((n, k) => ({ name: n, ref: { output: k }, access: 'write', vec: vecFor(n) }) as const),
+    ];
+    return [
+      teamDispatch({
+        label: `${name}.${version}`,
+        code: (options.snippet?.(site) ?? '') + code,
+        team,
+        vec,
+        teams: sizeOf(shape) / width,
+        params: { width: width / vec, ...options.params?.(site) },
+        bindings,
+      }),
+    ];
+  };
+  const vecAt = (site: OpSite<A>): 1 | 4 => vecOf(lastOf(at(site.outputs, 0).shape));
+  const storable = (site: OpSite<A>, caps: DeviceCaps): boolean =>
+    vecAt(site) === 4 || canStoreOne(at(site.outputs, 0), caps);
+  return {
+    v3: {
+      supports: (site, caps) => caps.software && storable(site, caps),
+      dispatches: (site) => dispatch(site, 'v3', 'invocation', vecAt(site)),
+    },
+    v2: {
+      supports: storable,
+      dispatches: (site) => dispatch(site, 'v2', 'workgroup', vecAt(site)),
+    },
+    v1: {
+      supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+      dispatches: (site) => dispatch(site, 'v1', 'invocation', 1),
+    },
+  };
+}

@@ -1,0 +1,553 @@
+/**
+ * GroupNorm (+ SiLU) of x [N, …, C], statistics in f32. Outputs: y, and [N, groups, 2] mean and 1/√(variance + eps).
+ * Three passes: partial statistics of each group by chunks of pixels; their combination, as one scale and shift a
+ * channel; y = silu(x · scale + shift). v1: chunks by one invocation each, scalar. v2: by workgroups (GPUs).
+ * v3: as v1 with vec4 (CPU drivers).
+ */
+import type { Binding, BufferRef, DeviceCaps, Dispatch, HostArray, OpSite, Variant } from '../tensor/op.ts';
+import { defineOp } from '../tensor/op.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Shape } from '../tensor/types.ts';
+import { at, sizeOf } from '../tensor/types.ts';
+import { add, mul, sub } from './binary.ts';
+import { columnVariants } from './common/columns.ts';
+import { perElement } from './common/grid.ts';
+import { SIGMOID, SILU, siluOf, siluSlopeOf } from './common/math.ts';
+import { canStoreOne, elementCost, expectShape, lastOf, vecOf } from './common/site.ts';
+import type { Team } from './common/team.ts';
+import { teamDispatch } from './common/team.ts';
+import { mean } from './reduce.ts';
+import { reshape } from './reshape.ts';
+import { affine, rsqrt, silu, square } from './unary.ts';
+
+type GroupNorm = { readonly groups: number; readonly eps: number; readonly silu: boolean };
+type Backward = { readonly silu: boolean };
+
+const PLAIN = `
+fn activate(z: T) -> T { return z; }
+fn activate_slope(z: T) -> T { return T(1.0); }
+`;
+const WITH_SILU = `${SIGMOID}${SILU}
+fn activate(z: T) -> T { return silu(z); }
+fn activate_slope(z: T) -> T { return silu_slope(z); }
+`;
+
+/** A team is (image, group, chunk of pixels); sizes of channels are counted in T. */
+const TEAM = `
+struct Part { group: u32, image: u32, first: u32, end: u32, base: u32 }
+fn part(team: u32) -> Part {
+  let group = team / params.chunks % params.groups;
+  let image = team / params.chunks / params.groups;
+  let first = team % params.chunks * params.length;
+  let end = min(first + params.length, params.pixels);
+  return Part(group, image, first, end, image * params.pixels * params.channels + group * params.per_group);
+}
+`;
+
+/** Mean of the chunk and the squares around it. */
+const STATISTICS = `${TEAM}
+fn run(team: u32, lane: u32) {
+  let p = part(team);
+  let count = f32((p.end - p.first) * params.per_group * WIDTH);
+  var sum = T();
+  for (var pixel = p.first + lane; pixel < p.end; pixel += LANES) {
+    let start = p.base + pixel * params.channels;
+    for (var i = start; i < start + params.per_group; i++) {
+      sum += load_x(i);
+    }
+  }
+  let mean = team_sum(total(sum), lane) / count;
+  var squares = T();
+  for (var pixel = p.first + lane; pixel < p.end; pixel += LANES) {
+    let start = p.base + pixel * params.channels;
+    for (var i = start; i < start + params.per_group; i++) {
+      let d = load_x(i) - mean;
+      squares += d * d;
+    }
+  }
+  let around = team_sum(total(squares), lane);
+  if (lane == 0u) {
+    store_partial(2u * team, mean);
+    store_partial(2u * team + 1u, around);
+  }
+}
+`;
+
+/** One invocation an image and group: combines its chunks (Chan et al.), writes statistics and [N, 2, C] scale, shift. */
+const COMBINE = `
+fn run(i: u32) {
+  let group = i % params.groups;
+  let image = i / params.groups;
+  var mean = 0.0;
+  for (var k = 0u; k < params.chunks; k++) {
+    mean += load_partial(2u * (i * params.chunks + k)) * chunk_share(k);
+  }
+  var variance = 0.0;
+  for (var k = 0u; k < params.chunks; k++) {
+    let d = load_partial(2u * (i * params.chunks + k)) - mean;
+    variance += load_partial(2u * (i * params.chunks + k) + 1u) * params.share + d * d * chunk_share(k);
+  }
+  let scale = 1.0 / sqrt(variance + params.eps);
+  store_stats(2u * i, mean);
+  store_stats(2u * i + 1u, scale);
+  for (var c = group * params.per_group; c < (group + 1u) * params.per_group; c++) {
+    let gain = load_gamma(c) * scale;
+    store_table(2u * image * params.channels + c, gain);
+    store_table((2u * image + 1u) * params.channels + c, load_beta(c) - mean * gain);
+  }
+}
+
+/** How much of the group's elements chunk k has. */
+fn chunk_share(k: u32) -> f32 {
+  let pixels = min(params.length, params.pixels - k * params.length);
+  return f32(pixels * params.per_group) * params.share;
+}
+`;
+
+const APPLY = `
+fn run(i: u32) {
+  let c = i % params.channels;
+  let row = i / (params.channels * params.pixels) * 2u;
+  let scale = load_table(row * params.channels + c);
+  let shift = load_table((row + 1u) * params.channels + c);
+  store_y(i, activate(load_x(i) * scale + shift));
+}
+`;
+
+/** With dz = dy · slope(z), g = gamma dz, n = normalised x: Σ g and Σ g n of the chunk. */
+const BACKWARD_SUMS = `${TEAM}
+fn run(team: u32, lane: u32) {
+  let p = part(team);
+  let statistics = 2u * (p.image * params.groups + p.group);
+  let mean = load_stats(statistics);
+  let scale = load_stats(statistics + 1u);
+  var sum = T();
+  var dot = T();
+  for (var pixel = p.first + lane; pixel < p.end; pixel += LANES) {
+    let start = p.base + pixel * params.channels;
+    for (var k = 0u; k < params.per_group; k++) {
+      let c = p.group * params.per_group + k;
+      let gamma = load_gamma(c);
+      let n = (load_x(start + k) - mean) * scale;
+      let g = gamma * load_dy(start + k) * activate_slope(n * gamma + load_beta(c));
+      sum += g;
+      dot += g * n;
+    }
+  }
+  let g = team_sum(total(sum), lane);
+  let gn = team_sum(total(dot), lane);
+  if (lane == 0u) {
+    store_partial(2u * team, g);
+    store_partial(2u * team + 1u, gn);
+  }
+}
+`;
+
+/**
+ * dx = scale (g - mean(g) - n mean(g n)), as gain · dz + slope · x + offset; [N, 4, C]: gain, shift (to find z again),
+ * slope, offset.
+ */
+const BACKWARD_COMBINE = `
+fn run(i: u32) {
+  let group = i % params.groups;
+  let image = i / params.groups;
+  let mean = load_stats(2u * i);
+  let scale = load_stats(2u * i + 1u);
+  var g = 0.0;
+  var gn = 0.0;
+  for (var k = 0u; k < params.chunks; k++) {
+    g += load_partial(2u * (i * params.chunks + k));
+    gn += load_partial(2u * (i * params.chunks + k) + 1u);
+  }
+  let slope = -scale * scale * gn * params.share;
+  let offset = -scale * g * params.share - slope * mean;
+  for (var c = group * params.per_group; c < (group + 1u) * params.per_group; c++) {
+    let gain = load_gamma(c) * scale;
+    let row = 4u * image;
+    store_table(row * params.channels + c, gain);
+    store_table((row + 1u) * params.channels + c, load_beta(c) - mean * gain);
+    store_table((row + 2u) * params.channels + c, slope);
+    store_table((row + 3u) * params.channels + c, offset);
+  }
+}
+`;
+
+const BACKWARD_APPLY = `
+fn run(i: u32) {
+  let c = i % params.channels;
+  let row = i / (params.channels * params.pixels) * 4u;
+  let x = load_x(i);
+  let gain = load_table(row * params.channels + c);
+  let z = x * gain + load_table((row + 1u) * params.channels + c);
+  let slope = load_table((row + 2u) * params.channels + c);
+  let offset = load_table((row + 3u) * params.channels + c);
+  store_dx(i, load_dy(i) * activate_slope(z) * gain + x * slope + offset);
+}
+`;
+
+/** Per channel, over images and pixels: Σ dz n and Σ dz. */
+const GAINS = `
+fn terms(row: u32, c: u32) -> vec2<f32> {
+  let i = row * params.width + c;
+  let statistics = 2u * (row / params.pixels * params.groups + c / params.per_group);
+  let n = (load_x(i) - load_stats(statistics)) * load_stats(statistics + 1u);
+  let dz = load_dy(i) * activate_slope(n * load_gamma(c) + load_beta(c));
+  return vec2<f32>(dz * n, dz);
+}
+`;
+
+interface Extent {
+  readonly images: number;
+  readonly pixels: number;
+  readonly channels: number;
+  readonly groups: number;
+  readonly perGroup: number;
+}
+
+function extentOf(shape: Shape, groups: number): Extent {
+  const [images, channels] = [at(shape, 0), lastOf(shape)];
+  return { images, pixels: sizeOf(shape) / images / channels, channels, groups, perGroup: channels / groups };
+}
+
+interface Passes {
+  readonly label: string;
+  readonly extent: Extent;
+  readonly silu: boolean;
+  readonly team: Team;
+  /** Widths of T in the partial sums and in the last pass. */
+  readonly sumVec: 1 | 4;
+  readonly applyVec: 1 | 4;
+  /** Rows of the table of channels. */
+  readonly rows: number;
+  readonly eps?: number;
+  readonly code: { readonly sums: string; readonly combine: string; readonly apply: string };
+  readonly sums: readonly Operand[];
+  readonly combine: readonly Operand[];
+  readonly apply: readonly Operand[];
+}
+
+/** A binding; `wide`: read in T. */
+interface Operand {
+  readonly name: string;
+  readonly ref: BufferRef;
+  readonly access: Binding['access'];
+  readonly wide: boolean;
+}
+
+const given = (name: string, input: number, wide = true): Operand => ({ name, ref: { input }, access: 'read', wide });
+const made = (name: string, output: number, wide = true): Operand => ({ name, ref: { output }, access: 'write', wide });
+
+function passes(p: Passes): Dispatch[] {
+  const { images, pixels, channels, groups, perGroup } = p.extent;
+  const length = Math.min(pixels, p.team === 'workgroup' ? 1024 : 64);
+  const chunks = Math.ceil(pixels / length);
+  const partial: BufferRef = { scratch: 0, type: { dtype: 'f32', shape: [images * groups, chunks, 2] } };
+  const table: BufferRef = { scratch: 1, type: { dtype: 'f32', shape: [images, p.rows, channels] } };
+  const bind = (operands: readonly Operand[], vec: 1 | 4): Binding[] =>
+    operands.map(({ name, ref, access, wide }) => ({ name, ref, access, vec: wide ? vec : 1 }));
+  const activation = p.silu ? WITH_SILU : PLAIN;
+  const share = { f32: 1 / (pixels * perGroup) };
+  const sizes = (vec: number) => ({
+    pixels,
+    channels: channels / vec,
+    groups,
+    per_group: perGroup / vec,
+    chunks,
+    length,
+  });
+  return [
+    teamDispatch({
+      label: `${p.label}.sums`,
+      code: activation + p.code.sums,
+      team: p.team,
+      vec: p.sumVec,
+      teams: images * groups * chunks,
+      constants: { WIDTH: p.sumVec },
+      params: sizes(p.sumVec),
+      bindings: [...bind(p.sums, p.sumVec), { name: 'partial', ref: partial, access: 'write' }],
+    }),
+    perElement({
+      label: `${p.label}.combine`,
+      code: p.code.combine,
+      size: images * groups,
+      params: { ...sizes(1), share, eps: { f32: p.eps ?? 0 } },
+      bindings: [
+        { name: 'partial', ref: partial, access: 'read' },
+        ...bind(p.combine, 1),
+        { name: 'table', ref: table, access: 'write' },
+      ],
+      workgroup: 16,
+    }),
+    perElement({
+      label: `${p.label}.apply`,
+      code: activation + p.code.apply,
+      size: (images * pixels * channels) / p.applyVec,
+      constants: { T: p.applyVec === 4 ? 'vec4<f32>' : 'f32' },
+      params: { pixels, channels: channels / p.applyVec },
+      bindings: [...bind(p.apply, p.applyVec), { name: 'table', ref: table, access: 'read', vec: p.applyVec }],
+    }),
+  ];
+}
+
+/** The three variants of a chain of passes. */
+function variants<A extends GroupNorm | Backward>(
+  name: string,
+  describe: (site: OpSite<A>) => Pick<Passes, 'extent' | 'rows' | 'eps' | 'code' | 'sums' | 'combine' | 'apply'>,
+): Record<'v3' | 'v2' | 'v1', Variant<A>> {
+  const run =
+    (version: string, team: Team, wide: boolean) =>
+    (site: OpSite<A>): Dispatch[] => {
+      const described = describe(site);
+      const { perGroup, channels } = described.extent;
+      const [sumVec, applyVec] = wide ? [vecOf(perGroup), vecOf(channels)] : ([1, 1] as const);
+      return passes({ label: `${name}.${version}`, silu: site.attrs.silu, team, sumVec, applyVec, ...described });
+    };
+  const storable = (site: OpSite<A>, caps: DeviceCaps): boolean =>
+    vecOf(lastOf(at(site.outputs, 0).shape)) === 4 || canStoreOne(at(site.outputs, 0), caps);
+  return {
+    v3: {
+      supports: (site, caps) => caps.software && storable(site, caps),
+      dispatches: run('v3', 'invocation', true),
+    },
+    v2: { supports: storable, dispatches: run('v2', 'workgroup', true) },
+    v1: {
+      supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+      dispatches: run('v1', 'invocation', false),
+    },
+  };
+}
+
+/** Calls `visit(element, group of its image, channel)` for every element. */
+function forEachElement(
+  { images, pixels, channels, groups, perGroup }: Extent,
+  visit: (i: number, k: number, c: number) => void,
+): void {
+  for (let i = 0; i < images * pixels * channels; i++) {
+    const c = i % channels;
+    visit(i, Math.floor(i / (pixels * channels)) * groups + Math.floor(c / perGroup), c);
+  }
+}
+
+const backwardOperands = (inputs: readonly HostArray[]) =>
+  [at(inputs, 0).data, at(inputs, 1).data, at(inputs, 2).data, at(inputs, 3).data, at(inputs, 4).data] as const;
+
+/** x, stats, gamma, beta, dy → dx. */
+const backwardOp = defineOp<Backward>({
+  name: 'group_norm_backward',
+  infer: (inputs) => {
+    const [x, dy] = [at(inputs, 0), at(inputs, 4)];
+    expectShape(dy, x.shape, 'dy');
+    return [{ dtype: dy.dtype, shape: x.shape }];
+  },
+  reference: (inputs, site) => {
+    const [x, stats, gamma, beta, dy] = backwardOperands(inputs);
+    const extent = extentOf(at(site.outputs, 0).shape, at(at(site.inputs, 1).shape, 1));
+    const count = extent.pixels * extent.perGroup;
+    const g = new Float64Array(x.length);
+    const n = new Float64Array(x.length);
+    const sums = new Float64Array(stats.length);
+    forEachElement(extent, (i, k, c) => {
+      const ni = (at(x, i) - at(stats, 2 * k)) * at(stats, 2 * k + 1);
+      const gi = at(gamma, c) * at(dy, i) * (site.attrs.silu ? siluSlopeOf(ni * at(gamma, c) + at(beta, c)) : 1);
+      n[i] = ni;
+      g[i] = gi;
+      sums[2 * k] = at(sums, 2 * k) + gi / count;
+      sums[2 * k + 1] = at(sums, 2 * k + 1) + (gi * ni) / count;
+    });
+    const dx = new Float64Array(x.length);
+    forEachElement(extent, (i, k) => {
+      dx[i] = at(stats, 2 * k + 1) * (at(g, i) - at(sums, 2 * k) - at(n, i) * at(sums, 2 * k + 1));
+    });
+    return [dx];
+  },
+  variants: variants<Backward>('group_norm_backward', (site) => ({
+    extent: extentOf(at(site.outputs, 0).shape, at(at(site.inputs, 1).shape, 1)),
+    rows: 4,
+    code: { sums: BACKWARD_SUMS, combine: BACKWARD_COMBINE, apply: BACKWARD_APPLY },
+    sums: [given('x', 0), given('stats', 1, false), given('gamma', 2), given('beta', 3), given('dy', 4)],
+    combine: [given('stats', 1), given('gamma', 2), given('beta', 3)],
+    apply: [given('x', 0), given('dy', 4), made('dx', 0)],
+  })),
+  cost: (site) => elementCost(site, site.attrs.silu ? 28 : 16),
+  cases: [false, true].flatMap((silu) => [
+    {
+      name: `odd${silu ? ', silu' : ''}`,
+      inputs: [{ shape: [2, 3, 5, 6] }, { shape: [2, 2, 2] }, { shape: [6] }, { shape: [6] }, { shape: [2, 3, 5, 6] }],
+      attrs: { silu },
+    },
+    {
+      name: `vec4, chunks${silu ? ', silu' : ''}`,
+      inputs: [{ shape: [1, 9, 9, 8] }, { shape: [1, 2, 2] }, { shape: [8] }, { shape: [8] }, { shape: [1, 9, 9, 8] }],
+      attrs: { silu },
+    },
+  ]),
+});
+
+/** x, stats, gamma, beta, dy → gradients of gamma and beta. */
+const gainsOp = defineOp<Backward>({
+  name: 'group_norm_backward_gains',
+  infer: (inputs) => {
+    const { shape } = at(inputs, 2);
+    return [
+      { dtype: 'f32', shape },
+      { dtype: 'f32', shape },
+    ];
+  },
+  reference: (inputs, site) => {
+    const [x, stats, gamma, beta, dy] = backwardOperands(inputs);
+    const dgamma = new Float64Array(gamma.length);
+    const dbeta = new Float64Array(gamma.length);
+    forEachElement(extentOf(at(site.inputs, 0).shape, at(at(site.inputs, 1).shape, 1)), (i, k, c) => {
+      const n = (at(x, i) - at(stats, 2 * k)) * at(stats, 2 * k + 1);
+      const dz = at(dy, i) * (site.attrs.silu ? siluSlopeOf(n * at(gamma, c) + at(beta, c)) : 1);
+      dgamma[c] = at(dgamma, c) + dz * n;
+      dbeta[c] = at(dbeta, c) + dz;
+    });
+    return [dgamma, dbeta];
+  },
+  variants: columnVariants<Backward>(
+    'group_norm_backward_gains',
+    GAINS,
+    ['x', 'stats', 'gamma', 'beta', 'dy'],
+    (site) => {
+      const { images, pixels, channels, groups, perGroup } = extentOf(
+        at(site.inputs, 0).shape,
+        at(at(site.inputs, 1).shape, 1),
+      );
+      return {
+        rows: images * pixels,
+        width: channels,
+        params: { pixels, groups, per_group: perGroup },
+        snippet: site.attrs.silu ? WITH_SILU : PLAIN,
+      };
+    },
+  ),
+  cost: (site) => ({ ...elementCost(site, 0), flops: 20 * sizeOf(at(site.inputs, 0).shape) }),
+  cases: [false, true].map((silu) => ({
+    name: silu ? 'silu' : 'plain',
+    inputs: [{ shape: [2, 7, 5, 6] }, { shape: [2, 3, 2] }, { shape: [6] }, { shape: [6] }, { shape: [2, 7, 5, 6] }],
+    attrs: { silu },
+  })),
+});
+
+const groupNormOp = defineOp<GroupNorm>({
+  name: 'group_norm',
+  infer: (inputs, { groups }) => {
+    const [x, gamma, beta] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
+    const channels = lastOf(x.shape);
+    if (x.shape.length < 2 || channels % groups !== 0) {
+      throw new Error(`[${x.shape.join(',')}] does not divide into ${groups} groups of channels`);
+    }
+    expectShape(gamma, [channels], 'gamma');
+    expectShape(beta, [channels], 'beta');
+    return [
+      { dtype: x.dtype, shape: x.shape },
+      { dtype: 'f32', shape: [at(x.shape, 0), groups, 2] },
+    ];
+  },
+  vjp: ({ inputs, outputs, attrs, dy }) => {
+    const [x, gamma, beta, stats] = [at(inputs, 0), at(inputs, 1), at(inputs, 2), at(outputs, 1)];
+    const all = [x, stats, gamma, beta, dy];
+    const { silu } = attrs;
+    return [
+      () => backwardOp.one(all, { silu }),
+      () => at(gainsOp.call(all, { silu }), 0),
+      () => at(gainsOp.call(all, { silu }), 1),
+    ];
+  },
+  reference: (inputs, site) => {
+    const [x, gamma, beta] = [at(inputs, 0).data, at(inputs, 1).data, at(inputs, 2).data];
+    const { groups, eps, silu } = site.attrs;
+    const extent = extentOf(at(site.outputs, 0).shape, groups);
+    const count = extent.pixels * extent.perGroup;
+    const stats = new Float64Array(2 * extent.images * groups);
+    forEachElement(extent, (i, k) => {
+      stats[2 * k] = at(stats, 2 * k) + at(x, i) / count;
+    });
+    forEachElement(extent, (i, k) => {
+      stats[2 * k + 1] = at(stats, 2 * k + 1) + (at(x, i) - at(stats, 2 * k)) ** 2 / count;
+    });
+    for (let k = 1; k < stats.length; k += 2) {
+      stats[k] = 1 / Math.sqrt(at(stats, k) + eps);
+    }
+    const y = new Float64Array(x.length);
+    forEachElement(extent, (i, k, c) => {
+      const z = (at(x, i) - at(stats, 2 * k)) * at(stats, 2 * k + 1) * at(gamma, c) + at(beta, c);
+      y[i] = silu ? siluOf(z) : z;
+    });
+    return [y, stats];
+  },
+  variants: variants<GroupNorm>('group_norm', (site) => ({
+    extent: extentOf(at(site.outputs, 0).shape, site.attrs.groups),
+    rows: 2,
+    eps: site.attrs.eps,
+    code: { sums: STATISTICS, combine: COMBINE, apply: APPLY },
+    sums: [given('x', 0)],
+    combine: [given('gamma', 1), given('beta', 2), made('stats', 1)],
+    apply: [given('x', 0), made('y', 0)],
+  })),
+  cost: (site) => elementCost(site, site.attrs.silu ? 12 : 7),
+  cases: [
+    {
+      name: 'odd',
+      inputs: [{ shape: [2, 3, 5, 6] }, { shape: [6] }, { shape: [6] }],
+      attrs: { groups: 2, eps: 1e-5, silu: false },
+    },
+    {
+      name: 'silu',
+      inputs: [{ shape: [2, 3, 5, 6] }, { shape: [6] }, { shape: [6] }],
+      attrs: { groups: 3, eps: 1e-5, silu: true },
+    },
+    {
+      name: 'vec4',
+      inputs: [{ shape: [2, 3, 3, 8] }, { shape: [8] }, { shape: [8] }],
+      attrs: { groups: 2, eps: 1e-6, silu: true },
+    },
+    {
+      name: 'vec4 across groups',
+      inputs: [{ shape: [1, 3, 3, 12] }, { shape: [12] }, { shape: [12] }],
+      attrs: { groups: 6, eps: 1e-6, silu: false },
+    },
+    {
+      name: 'chunks',
+      inputs: [{ shape: [1, 9, 9, 4] }, { shape: [4] }, { shape: [4] }],
+      attrs: { groups: 1, eps: 1e-6, silu: true },
+    },
+    {
+      name: 'tokens',
+      inputs: [{ shape: [2, 5, 4] }, { shape: [4] }, { shape: [4] }],
+      attrs: { groups: 4, eps: 1e-6, silu: false },
+    },
+    {
+      name: 'f16 weights',
+      inputs: [{ shape: [1, 3, 2, 8] }, { shape: [8], dtype: 'f16' }, { shape: [8], dtype: 'f16' }],
+      attrs: { groups: 2, eps: 1e-5, silu: true },
+    },
+    {
+      name: 'f16',
+      inputs: [{ shape: [1, 3, 2, 8], dtype: 'f16' }, { shape: [8] }, { shape: [8] }],
+      attrs: { groups: 2, eps: 1e-5, silu: true },
+    },
+  ],
+  composition: (inputs, attrs) => {
+    const [x, gamma, beta] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
+    const { images, pixels, groups, perGroup } = extentOf(x.shape, attrs.groups);
+    const grouped = reshape(x, [images, pixels, groups, perGroup]);
+    const centred = sub(grouped, mean(grouped, [1, 3], true));
+    const n = mul(centred, rsqrt(affine(mean(square(centred), [1, 3], true), 1, attrs.eps)));
+    const z = add(mul(reshape(n, x.shape), gamma), beta);
+    return attrs.silu ? silu(z) : z;
+  },
+});
+
+/**
+ * GroupNorm over channel groups of x [N, …, C] with gain `gamma` [C] and offset `beta` [C]; then SiLU if asked for.
+ * @throws Error when C is no multiple of `groups` or a shape does not fit.
+ */
+export const groupNorm = (
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  options: { readonly groups: number; readonly eps: number; readonly silu?: boolean },
+): Tensor =>
+  groupNormOp.one([x, gamma, beta], { groups: options.groups, eps: options.eps, silu: options.silu ?? false });

@@ -1,0 +1,138 @@
+/** Nearest-neighbour upsampling of [N,H,W,C] by a whole factor; the backward sums each block. v1: scalar. v2: vec4. */
+import type { Dispatch, OpSite, Variant } from '../tensor/op.ts';
+import { defineOp } from '../tensor/op.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Shape, TensorType } from '../tensor/types.ts';
+import { at, sizeOf } from '../tensor/types.ts';
+import { broadcastTo } from './broadcast_to.ts';
+import { perElement } from './common/grid.ts';
+import { canStoreOne, elementCost, lastOf, vecOf } from './common/site.ts';
+import { reshape } from './reshape.ts';
+
+type Upsample = { readonly factor: number };
+
+/** Sizes are those of the result. */
+const FORWARD = `
+fn run(i: u32) {
+  let c = i % params.channels;
+  let w = i / params.channels % params.width;
+  let row = i / params.channels / params.width;
+  let from = row / params.factor * (params.width / params.factor) + w / params.factor;
+  store_y(i, load_x(from * params.channels + c));
+}
+`;
+
+/** Sizes are those of the result, the smaller image. */
+const BACKWARD = `
+fn run(i: u32) {
+  let c = i % params.channels;
+  let w = i / params.channels % params.width;
+  let row = i / params.channels / params.width;
+  var sum = T();
+  for (var y = 0u; y < params.factor; y++) {
+    for (var x = 0u; x < params.factor; x++) {
+      let from = (row * params.factor + y) * params.width * params.factor + w * params.factor + x;
+      sum += load_x(from * params.channels + c);
+    }
+  }
+  store_y(i, sum);
+}
+`;
+
+function variants(name: string, code: string): Record<'v2' | 'v1', Variant<Upsample>> {
+  const dispatch = (site: OpSite<Upsample>, version: string, vec: 1 | 4): Dispatch[] => {
+    const { shape } = at(site.outputs, 0);
+    return [
+      perElement({
+        label: `${name}.${version}`,
+        code,
+        size: sizeOf(shape) / vec,
+        constants: { T: vec === 4 ? 'vec4<f32>' : 'f32' },
+        params: { width: at(shape, 2), channels: at(shape, 3) / vec, factor: site.attrs.factor },
+        bindings: [
+          { name: 'x', ref: { input: 0 }, access: 'read', vec },
+          { name: 'y', ref: { output: 0 }, access: 'write', vec },
+        ],
+      }),
+    ];
+  };
+  return {
+    v2: {
+      supports: (site) => vecOf(lastOf(at(site.outputs, 0).shape)) === 4,
+      dispatches: (site) => dispatch(site, 'v2', 4),
+    },
+    v1: {
+      supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+      dispatches: (site) => dispatch(site, 'v1', 1),
+    },
+  };
+}
+
+/** x with height and width multiplied by `scale`. */
+function scaled(x: TensorType, scale: number): TensorType {
+  const [n = 0, h = 0, w = 0, c = 0] = x.shape;
+  if (x.shape.length !== 4 || !Number.isInteger(h * scale) || !Number.isInteger(w * scale)) {
+    throw new Error(`[${x.shape.join(',')}] is no image [N,H,W,C] that scales by ${scale}`);
+  }
+  return { dtype: x.dtype, shape: [n, h * scale, w * scale, c] };
+}
+
+/** Calls `visit(element of the larger image, element of the smaller)`. */
+function forEachPair(large: Shape, factor: number, visit: (i: number, k: number) => void): void {
+  const [h, w, c] = [at(large, 1), at(large, 2), at(large, 3)];
+  for (let i = 0; i < sizeOf(large); i++) {
+    const column = Math.floor(i / c) % w;
+    const row = Math.floor(i / c / w);
+    const [image, y] = [Math.floor(row / h), row % h];
+    const to = (image * (h / factor) + Math.floor(y / factor)) * (w / factor) + Math.floor(column / factor);
+    visit(i, to * c + (i % c));
+  }
+}
+
+const backwardOp = defineOp<Upsample>({
+  name: 'upsample_nearest_backward',
+  infer: (inputs, { factor }) => [scaled(at(inputs, 0), 1 / factor)],
+  reference: ([dy], site) => {
+    const dx = new Float64Array(sizeOf(at(site.outputs, 0).shape));
+    forEachPair(dy?.shape ?? [], site.attrs.factor, (i, k) => {
+      dx[k] = at(dx, k) + at(dy?.data ?? [], i);
+    });
+    return [dx];
+  },
+  variants: variants('upsample_nearest_backward', BACKWARD),
+  cost: (site) => elementCost(site, site.attrs.factor ** 2),
+  cases: [
+    { name: 'odd', inputs: [{ shape: [2, 6, 9, 3] }], attrs: { factor: 3 } },
+    { name: 'vec4', inputs: [{ shape: [1, 4, 6, 8] }], attrs: { factor: 2 } },
+  ],
+});
+
+const upsampleOp = defineOp<Upsample>({
+  name: 'upsample_nearest',
+  infer: (inputs, { factor }) => [scaled(at(inputs, 0), factor)],
+  vjp: ({ attrs, dy }) => [() => backwardOp.one([dy], attrs)],
+  reference: ([x], site) => {
+    const { shape } = at(site.outputs, 0);
+    const y = new Float64Array(sizeOf(shape));
+    forEachPair(shape, site.attrs.factor, (i, k) => {
+      y[i] = at(x?.data ?? [], k);
+    });
+    return [y];
+  },
+  variants: variants('upsample_nearest', FORWARD),
+  cost: (site) => elementCost(site, 0),
+  cases: [
+    { name: 'odd', inputs: [{ shape: [2, 2, 3, 3] }], attrs: { factor: 3 } },
+    { name: 'vec4', inputs: [{ shape: [1, 2, 3, 8] }], attrs: { factor: 2 } },
+    { name: 'f16', inputs: [{ shape: [1, 2, 3, 4], dtype: 'f16' }], attrs: { factor: 2 } },
+  ],
+  composition: (inputs, { factor }) => {
+    const x = at(inputs, 0);
+    const [n, h, w, c] = [x.dim(0), x.dim(1), x.dim(2), x.dim(3)];
+    const spread = broadcastTo(reshape(x, [n, h, 1, w, 1, c]), [n, h, factor, w, factor, c]);
+    return reshape(spread, [n, h * factor, w * factor, c]);
+  },
+});
+
+/** Every pixel of x [N,H,W,C] repeated factor × factor times. */
+export const upsampleNearest = (x: Tensor, factor: number): Tensor => upsampleOp.one([x], { factor });

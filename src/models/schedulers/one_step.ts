@@ -1,0 +1,30 @@
+/**
+ * A generator of one step needs three numbers of its scheduler: both formulas are linear in z and the prediction.
+ * z is standard normal; the model sees `inputScale`·z; the picture's latents are x0 = `z`·z + `prediction`·model(…).
+ */
+import { add, affine, sub } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+
+export interface OneStep {
+  /** What the model is told, in training steps. */
+  readonly timestep: number;
+  readonly inputScale: number;
+  readonly x0: { readonly z: number; readonly prediction: number };
+}
+
+export function modelInput(step: OneStep, z: Tensor): Tensor {
+  return step.inputScale === 1 ? z : affine(z, step.inputScale);
+}
+
+/** z and prediction of one shape → latents of unit variance. Where the factors are opposite, subtracts first: one rounding. */
+export function predictX0(step: OneStep, z: Tensor, prediction: Tensor): Tensor {
+  const { x0 } = step;
+  if (x0.z === 0) {
+    return scaled(prediction, x0.prediction);
+  }
+  return x0.z === -x0.prediction
+    ? scaled(sub(z, prediction), x0.z)
+    : add(scaled(z, x0.z), scaled(prediction, x0.prediction));
+}
+
+const scaled = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : affine(x, factor));

@@ -1,0 +1,174 @@
+/** Base model, best-of-N and ReNO-N on held-out prompts, judged by a network that none of them was optimised against. */
+import { at } from '../tensor/types.ts';
+import type { Generated, GenerateOptions } from './session.ts';
+import { type PocketPrompt, promptSeed } from './tasks.ts';
+import type { ScenePrompt, Verdict } from './verdict.ts';
+
+export const METHODS = ['base', 'best-of-n', 'reno'] as const;
+export type Method = (typeof METHODS)[number];
+
+/** One prompt by one method: one line of rows.jsonl. */
+export interface EvaluationRow {
+  readonly id: number;
+  readonly category: string;
+  readonly prompt: string;
+  readonly seed: number;
+  /** What `reno generate --seed` takes to make this picture again. */
+  readonly noiseSeed: number;
+  readonly method: Method;
+  readonly right: boolean;
+  /** What is wrong first. */
+  readonly reason: string;
+  /** Weighted reward loss of the judged picture. */
+  readonly loss: number;
+  /** Iteration, or draw, of the judged picture. */
+  readonly iteration: number;
+  readonly seconds: number;
+}
+
+export interface Generator {
+  generate(options: GenerateOptions): Promise<Generated>;
+}
+
+export interface EvaluationParts {
+  /** Optimises; its first picture is the base model's. */
+  readonly reno: Generator;
+  /** Chooses among fresh noises, the first of which is the base model's. Null: best-of-N is left out. */
+  readonly select: Generator | null;
+  readonly judge: { judge(pixels: Float32Array, prompt: ScenePrompt): Promise<Verdict> };
+}
+
+export interface EvaluationHooks {
+  /** Whether a row is there already, from a run that was interrupted. */
+  readonly isDone: (id: number, seed: number, method: Method) => boolean;
+  readonly onRow: (row: EvaluationRow, pixels: Float32Array) => void;
+}
+
+/** Runs what is not done yet, prompt by prompt. */
+export async function evaluate(
+  parts: EvaluationParts,
+  prompts: readonly PocketPrompt[],
+  seeds: readonly number[],
+  hooks: EvaluationHooks,
+): Promise<void> {
+  for (const seed of seeds) {
+    for (const prompt of prompts) {
+      const noiseSeed = promptSeed(seed, prompt.id);
+      const missing = (method: Method): boolean => !hooks.isDone(prompt.id, seed, method);
+      const finish = async (method: Method, made: Generated, which: 'init' | 'best'): Promise<void> => {
+        if (!missing(method)) {
+          return;
+        }
+        const { trajectory } = made;
+        const pixels = which === 'init' ? trajectory.initImage : trajectory.bestImage;
+        const record = at(trajectory.records, which === 'init' ? 0 : trajectory.best);
+        const { right, reason } = await parts.judge.judge(pixels, prompt);
+        const row = {
+          id: prompt.id,
+          category: prompt.category,
+          prompt: prompt.prompt,
+          seed,
+          noiseSeed,
+          method,
+          right,
+          reason,
+          loss: record.total,
+          iteration: record.iteration,
+          seconds: which === 'init' ? record.seconds : trajectory.seconds,
+        };
+        hooks.onRow(row, pixels);
+      };
+      if (missing('base') || missing('reno')) {
+        const made = await parts.reno.generate({ prompt: prompt.prompt, seed: noiseSeed });
+        await finish('base', made, 'init');
+        await finish('reno', made, 'best');
+      }
+      if (parts.select && missing('best-of-n')) {
+        await finish('best-of-n', await parts.select.generate({ prompt: prompt.prompt, seed: noiseSeed }), 'best');
+      }
+    }
+  }
+}
+
+export interface CategoryResult {
+  readonly category: string;
+  readonly prompts: number;
+  /** Fraction right, by method. */
+  readonly right: Readonly<Partial<Record<Method, number>>>;
+}
+
+/** One entry for each category in order of appearance, then `overall` (each picture counts once, as GenEval's does not). */
+export function summarize(rows: readonly EvaluationRow[]): CategoryResult[] {
+  const categories = [...new Set(rows.map((r) => r.category))];
+  const result = (category: string, of: readonly EvaluationRow[]): CategoryResult => {
+    const right: Partial<Record<Method, number>> = {};
+    let prompts = 0;
+    for (const method of METHODS) {
+      const own = of.filter((r) => r.method === method);
+      if (own.length > 0) {
+        right[method] = own.filter((r) => r.right).length / own.length;
+        prompts = Math.max(prompts, own.length);
+      }
+    }
+    return { category, prompts, right };
+  };
+  return [
+    ...categories.map((c) =>
+      result(
+        c,
+        rows.filter((r) => r.category === c),
+      ),
+    ),
+    result('overall', rows),
+  ];
+}
+
+/** A Markdown table, which is also legible on a terminal. */
+export function renderTable(results: readonly CategoryResult[], nIters: number): string {
+  const titles = { base: 'base', 'best-of-n': `best-of-${nIters}`, reno: `ReNO-${nIters}` };
+  const methods = METHODS.filter((m) => results.some((r) => r.right[m] !== undefined));
+  const percent = (fraction: number | undefined): string =>
+    fraction === undefined ? '' : `${(fraction * 100).toFixed(1)}%`;
+  const lines = [
+    ['category', 'prompts', ...methods.map((m) => titles[m])],
+    ...results.map((r) => [
+      r.category.replaceAll('_', ' '),
+      String(r.prompts),
+      ...methods.map((m) => percent(r.right[m])),
+    ]),
+  ];
+  const widths = at(lines, 0).map((_, i) => Math.max(...lines.map((l) => l[i]?.length ?? 0)));
+  const row = (cells: readonly string[]): string =>
+    `| ${cells.map((c, i) => (i === 0 ? c.padEnd(at(widths, i)) : c.padStart(at(widths, i)))).join(' | ')} |`;
+  const rule = `|${widths.map((w, i) => (i === 0 ? '-'.repeat(w + 2) : `${'-'.repeat(w + 1)}:`)).join('|')}|`;
+  return [row(at(lines, 0)), rule, ...lines.slice(1).map(row)].join('\n');
+}
+
+/** What rows.jsonl begins with: rows of other weights or settings must not be mixed with these. */
+export interface EvaluationHeader {
+  readonly format: 1;
+  readonly weights: string;
+  readonly settings: unknown;
+}
+
+/**
+ * Reads rows.jsonl of an earlier run; a last line that was cut off while it was written is dropped.
+ * @throws Error when it belongs to other weights or settings, or is no such file
+ */
+export function parseRows(text: string, header: EvaluationHeader): EvaluationRow[] {
+  const lines = text.split('\n').slice(0, -1);
+  const [first, ...rest] = lines.map((line, i) => {
+    try {
+      return JSON.parse(line) as unknown;
+    } catch {
+      throw new Error(`line ${i + 1} of rows.jsonl is not JSON; remove the file or give another --out`);
+    }
+  });
+  if (first === undefined) {
+    return [];
+  }
+  if (JSON.stringify(first) !== JSON.stringify(header)) {
+    throw new Error('the folder holds rows of other weights or settings; give another --out or remove rows.jsonl');
+  }
+  return rest as EvaluationRow[];
+}

@@ -1,0 +1,62 @@
+/** What a run leaves in history.json: enough to draw its report, to repeat it, and to compare it with another. */
+
+export interface IterationRecord {
+  readonly iteration: number;
+  /** Loss of each reward before its weight, by name: lower is better. */
+  readonly losses: Readonly<Record<string, number>>;
+  /** Weighted sum of the losses, without the regulariser: the best image is the one where this is lowest. */
+  readonly total: number;
+  readonly regulariser: number;
+  /** ‖z‖ of the noise that made this iteration's image. */
+  readonly norm: number;
+  /** 2-norm of the gradient before clipping; absent where nothing is optimised. */
+  readonly gradNorm?: number;
+  /** From the start of the run until this iteration's numbers were read. */
+  readonly seconds: number;
+}
+
+export interface RewardInfo {
+  readonly name: string;
+  readonly weight: number;
+  /** score = offset − loss is the reward as its authors report it (ImageReward score, CLIP logit, cosine). */
+  readonly offset: number;
+}
+
+export type Mode = 'reno' | 'imageselect' | 'no-optim';
+
+export interface RunConfig {
+  readonly model: string;
+  readonly prompt: string;
+  readonly seed: number;
+  readonly mode: Mode;
+  readonly nIters: number;
+  readonly lr: number;
+  readonly optim: string;
+  readonly gradClip: number;
+  readonly regWeight: number;
+  readonly rewards: readonly RewardInfo[];
+  readonly noise: { readonly generator: string; readonly shape: readonly number[] };
+}
+
+export interface AdapterRecord {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  readonly f16: boolean;
+  readonly subgroups: boolean;
+}
+
+export interface History {
+  readonly format: 1;
+  readonly tool: string;
+  readonly config: RunConfig;
+  readonly adapter: AdapterRecord;
+  readonly image: { readonly height: number; readonly width: number };
+  readonly iterations: readonly IterationRecord[];
+  /** Index into `iterations` of the best image. */
+  readonly best: number;
+  /** One sentence when the run ended before its last iteration, else null. */
+  readonly stopped: string | null;
+  /** Seconds: reading and compiling (once per process), the prompt's networks, and the iterations. */
+  readonly seconds: { readonly load: number; readonly prompt: number; readonly iterations: number };
+}

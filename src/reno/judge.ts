@@ -1,0 +1,48 @@
+/** The independent evaluator on the GPU: a picture and a prompt in, a verdict out. It shares no weights with any reward. */
+import { readConfig } from '../models/config.ts';
+import { Evaluator } from '../models/evaluator.ts';
+import type { ModelFiles } from '../models/files.ts';
+import { openWeights } from '../models/weights.ts';
+import type { Device } from '../tensor/device.ts';
+import { Graph } from '../tensor/graph.ts';
+import { compile, type Plan } from '../tensor/plan.ts';
+import type { ImageSize } from './session.ts';
+import { detect, judge, type ScenePrompt, type Verdict, type VerdictConfig, verdictConfig } from './verdict.ts';
+
+export class Judge implements Disposable {
+  readonly #plan: Plan;
+  readonly #config: VerdictConfig;
+
+  private constructor(plan: Plan, config: VerdictConfig) {
+    this.#plan = plan;
+    this.#config = config;
+  }
+
+  /** files: the evaluator's folder. @throws Error, one sentence naming the file that is missing or broken */
+  static async open(device: Device, files: ModelFiles, { height, width }: ImageSize): Promise<Judge> {
+    const config = await readConfig(files);
+    const graph = new Graph();
+    const weights = await openWeights(graph, files, 'model', { name: 'evaluator' });
+    const evaluator = new Evaluator(weights, config);
+    weights.assertAllUsed();
+    const grid = evaluator.forward(graph.input('image', [1, height, width, 3], 'step'));
+    const plan = await compile(device, { outputs: { grid } });
+    await weights.upload(plan);
+    plan.run('load');
+    return new Judge(plan, verdictConfig(config));
+  }
+
+  /** @param pixels [H,W,3] in [0,1]; judged as the 8-bit picture that is saved, so that a file can be judged again */
+  async judge(pixels: Float32Array, prompt: ScenePrompt): Promise<Verdict> {
+    this.#plan.write(
+      'image',
+      pixels.map((v) => Math.round(v * 255) / 255),
+    );
+    this.#plan.run('step');
+    return judge(detect(await this.#plan.read('grid'), this.#config), prompt, this.#config);
+  }
+
+  [Symbol.dispose](): void {
+    this.#plan.destroy();
+  }
+}

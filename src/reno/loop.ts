@@ -1,0 +1,175 @@
+/**
+ * Runs a step graph again and again. Nothing is waited for but the scalars of two iterations ago,
+ * which keeps the queue busy without letting it grow.
+ */
+import type { Shape, Stage } from '../tensor/types.ts';
+import { at, sizeOf } from '../tensor/types.ts';
+import type { IterationRecord } from './history.ts';
+import { GRAD_NORM, NOISE_NORM, REGULARISER, type StepGraph, TOTAL } from './step_graph.ts';
+
+/** What the loop needs of a plan; the interpreter can stand in for one in tests. */
+export interface StepRunner {
+  write(name: string, data: ArrayLike<number>): void;
+  run(stage: Stage): void;
+  /** The value at this point of the queue; need not be awaited at once. */
+  read(name: string): Promise<Float32Array<ArrayBuffer>>;
+}
+
+export interface Frame {
+  readonly iteration: number;
+  /** [H,W,3] in [0,1]. */
+  readonly pixels: Float32Array<ArrayBuffer>;
+}
+
+export interface LoopOptions {
+  readonly iterations: number;
+  /** The noise of an iteration, or null to go on with what the optimiser made of it. Iteration 0 needs one. */
+  readonly noise: (iteration: number) => Float32Array | null;
+  /** Whether to keep this iteration's image beside the first and the best. */
+  readonly wantsFrame?: (iteration: number) => boolean;
+  /** Called in order, late: while a later iteration runs. */
+  readonly onIteration?: (record: IterationRecord, isBest: boolean) => void;
+  readonly signal?: AbortSignal;
+  /** Milliseconds of a clock. */
+  readonly now?: () => number;
+}
+
+export interface Trajectory {
+  readonly records: readonly IterationRecord[];
+  /** Position in `records` of the lowest total. */
+  readonly best: number;
+  readonly initImage: Float32Array<ArrayBuffer>;
+  readonly bestImage: Float32Array<ArrayBuffer>;
+  readonly bestLatents: Float32Array<ArrayBuffer>;
+  readonly frames: readonly Frame[];
+  /** Why the run ended early, one sentence; null when it did not. */
+  readonly stopped: string | null;
+  readonly seconds: number;
+}
+
+/** Iterations whose scalars may be unread while the next is queued. */
+const IN_FLIGHT = 2;
+
+/** Sets every state but the noise to what a run starts from. */
+export function resetStates(runner: StepRunner, step: StepGraph): void {
+  for (const { state, initial } of step.updates) {
+    if (initial !== null) {
+      runner.write(state.node.name ?? '', filled(state.shape, initial));
+    }
+  }
+}
+
+function filled(shape: Shape, value: number): Float32Array {
+  return new Float32Array(sizeOf(shape)).fill(value);
+}
+
+/**
+ * Runs the `step` stage `iterations` times from a reset state (the `load` and `prompt` stages have run).
+ * A NaN or infinity in a scalar stops the run and keeps the best image until then.
+ * @throws Error when there is no usable iteration at all, naming the reward that failed
+ */
+export async function runLoop(runner: StepRunner, step: StepGraph, options: LoopOptions): Promise<Trajectory> {
+  const now = options.now ?? (() => performance.now());
+  const start = now();
+  resetStates(runner, step);
+  const records: IterationRecord[] = [];
+  const frames: Promise<Frame>[] = [];
+  let best = 0;
+  let failure: string | null = null;
+  let interruption: string | null = null;
+  let initImage: Promise<Float32Array<ArrayBuffer>> | undefined;
+  const pending: { iteration: number; scalars: Promise<Float32Array<ArrayBuffer>> }[] = [];
+
+  const settle = async (): Promise<void> => {
+    const oldest = pending.shift();
+    if (!oldest) {
+      return;
+    }
+    const values = await oldest.scalars;
+    if (failure !== null) {
+      return;
+    }
+    const record = toRecord(step.scalars, values, oldest.iteration, (now() - start) / 1000);
+    const bad = step.scalars.findIndex((_, i) => !Number.isFinite(at(values, i)));
+    if (bad >= 0) {
+      failure = describeBadScalar(at(step.scalars, bad), at(values, bad), oldest.iteration);
+    }
+    if (!Number.isFinite(record.total)) {
+      return;
+    }
+    records.push(record);
+    const isBest = records.length === 1 || record.total < at(records, best).total;
+    best = isBest ? records.length - 1 : best;
+    options.onIteration?.(record, isBest);
+  };
+
+  for (let iteration = 0; iteration < options.iterations && failure === null; iteration++) {
+    if (options.signal?.aborted) {
+      interruption = `the run was interrupted before iteration ${iteration}`;
+      break;
+    }
+    const noise = options.noise(iteration);
+    if (noise) {
+      runner.write(step.latents.node.name ?? '', noise);
+    }
+    runner.run('step');
+    pending.push({ iteration, scalars: runner.read('scalars') });
+    const wanted = options.wantsFrame?.(iteration) ?? false;
+    if (iteration === 0 || wanted) {
+      const pixels = runner.read('image');
+      initImage ??= pixels;
+      if (wanted) {
+        frames.push(pixels.then((p) => ({ iteration, pixels: p })));
+      }
+    }
+    if (pending.length > IN_FLIGHT) {
+      await settle();
+    }
+  }
+  while (pending.length > 0) {
+    await settle();
+  }
+  const stopped = failure ?? interruption;
+  if (!initImage || records.length === 0) {
+    throw new Error(stopped ?? 'ReNO was asked for no iterations; give at least 1');
+  }
+  const last = at(records, records.length - 1).iteration;
+  return {
+    records,
+    best,
+    initImage: await initImage,
+    bestImage: await runner.read('best_image'),
+    bestLatents: await runner.read('best_latents'),
+    frames: (await Promise.all(frames)).filter((f) => f.iteration <= last),
+    stopped,
+    seconds: (now() - start) / 1000,
+  };
+}
+
+function toRecord(names: readonly string[], values: Float32Array, iteration: number, seconds: number): IterationRecord {
+  const byName = new Map(names.map((name, i) => [name, at(values, i)]));
+  const take = (name: string): number | undefined => {
+    const value = byName.get(name);
+    byName.delete(name);
+    return value;
+  };
+  const total = take(TOTAL) ?? 0;
+  const regulariser = take(REGULARISER) ?? 0;
+  const norm = take(NOISE_NORM) ?? 0;
+  const gradNorm = take(GRAD_NORM);
+  const losses = Object.fromEntries(byName);
+  return { iteration, losses, total, regulariser, norm, ...(gradNorm === undefined ? {} : { gradNorm }), seconds };
+}
+
+function describeBadScalar(name: string, value: number, iteration: number): string {
+  const what =
+    name === GRAD_NORM
+      ? 'the gradient of the noise'
+      : name === NOISE_NORM || name === REGULARISER
+        ? 'the norm of the noise'
+        : name === TOTAL
+          ? 'the total loss'
+          : `the loss of ${name}`;
+  const advice = iteration === 0 ? 'check the weights' : 'try a smaller --lr or --grad-clip';
+  return `${what} became ${value} at iteration ${iteration}; ${advice}`;
+}

@@ -1,0 +1,54 @@
+/** What ReNO minimises: weighted reward losses, and how far the norm of the noise is from that of a Gaussian sample. */
+import { add, affine, log, reshape, square, sub, sum } from '../kernels/index.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { sizeOf } from '../tensor/types.ts';
+
+/** One reward network applied to the image: a scalar to minimise, and its weight in the sum. */
+export interface RewardTerm {
+  /** As the reference logs it: `HPS`, `ImageReward`, `CLIP`, … */
+  readonly name: string;
+  readonly weight: number;
+  /** One element, any rank. */
+  readonly loss: Tensor;
+}
+
+export interface Objective {
+  /** Each reward's loss before its weight, in the order given. Scalars of shape []. */
+  readonly losses: readonly Tensor[];
+  /** Σ weight·loss. The best image is chosen by this, without the regulariser. */
+  readonly rewardLoss: Tensor;
+  readonly regulariser: Tensor;
+  /** rewardLoss + regulariser: what is differentiated. */
+  readonly total: Tensor;
+  /** ‖z‖², from which the norm is reported. */
+  readonly squaredNorm: Tensor;
+}
+
+/**
+ * weight·(½‖z‖² − (d−1) ln‖z‖), in f32 from s = ‖z‖² as weight·½(s − (d−1) ln s): no square root, same value.
+ * The negative log-density of the norm of a d-dimensional Gaussian sample, up to a constant; its gradient
+ * vanishes at ‖z‖² = d − 1. (ReNO, section 3.2.)
+ */
+export function noiseRegulariser(squaredNorm: Tensor, dimension: number, weight: number): Tensor {
+  const half = weight / 2;
+  return sub(affine(squaredNorm, half), affine(log(squaredNorm), half * (dimension - 1)));
+}
+
+/** @throws Error when there is no reward, or a loss is not one value */
+export function buildObjective(latents: Tensor, terms: readonly RewardTerm[], regWeight: number): Objective {
+  const losses = terms.map(({ name, loss }) => {
+    if (sizeOf(loss.shape) !== 1) {
+      throw new Error(`the loss of reward ${name} has shape [${loss.shape.join(',')}]; it must be one value`);
+    }
+    return reshape(loss, []);
+  });
+  const weighted = losses.map((loss, i) => affine(loss, terms[i]?.weight ?? 0));
+  const [first, ...rest] = weighted;
+  if (!first) {
+    throw new Error('ReNO needs at least one reward');
+  }
+  const rewardLoss = rest.reduce((total, term) => add(total, term), first);
+  const squaredNorm = sum(square(latents));
+  const regulariser = noiseRegulariser(squaredNorm, sizeOf(latents.shape), regWeight);
+  return { losses, rewardLoss, regulariser, total: add(rewardLoss, regulariser), squaredNorm };
+}

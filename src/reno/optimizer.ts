@@ -1,0 +1,66 @@
+/** The reference's optimisers as graph updates: state lives in tensors on the device, named as torch names it. */
+import { add, affine, div, mul, sqrt, square, sub } from '../kernels/index.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Shape } from '../tensor/types.ts';
+
+export const OPTIMIZERS = ['sgd', 'adam'] as const;
+export type OptimizerName = (typeof OPTIMIZERS)[number];
+
+/** After a step, `state` holds `value`; a run starts with it filled with `initial` (null: the caller writes it). */
+export interface StateUpdate {
+  readonly state: Tensor;
+  readonly value: Tensor;
+  readonly initial: number | null;
+}
+
+export interface OptimizerStep {
+  /** The parameter after the step. */
+  readonly next: Tensor;
+  readonly updates: readonly StateUpdate[];
+}
+
+export interface OptimizerConfig {
+  readonly name: OptimizerName;
+  readonly lr: number;
+  /** SGD only. The reference uses 0.9 and Nesterov. */
+  readonly momentum?: number;
+  readonly nesterov?: boolean;
+}
+
+/** Traces one step of `config` on `parameter`. */
+export function optimizerStep(parameter: Tensor, grad: Tensor, config: OptimizerConfig): OptimizerStep {
+  return config.name === 'adam'
+    ? adam(parameter, grad, config.lr)
+    : sgd(parameter, grad, config.lr, config.momentum ?? 0.9, config.nesterov ?? true);
+}
+
+function stateOf(like: Tensor, name: string, shape: Shape = like.shape): Tensor {
+  return like.graph.input(`optimizer.${name}`, shape, 'step');
+}
+
+/** torch.optim.SGD: buf ← m·buf + g; z ← z − lr·(g + m·buf) with Nesterov, z − lr·buf without. */
+function sgd(z: Tensor, g: Tensor, lr: number, momentum: number, nesterov: boolean): OptimizerStep {
+  const state = stateOf(z, 'momentum_buffer');
+  const buffer = add(affine(state, momentum), g);
+  const direction = nesterov ? add(g, affine(buffer, momentum)) : buffer;
+  return { next: sub(z, affine(direction, lr)), updates: [{ state, value: buffer, initial: 0 }] };
+}
+
+/**
+ * torch.optim.Adam with betas (0.9, 0.999) and the reference's eps of 1e-2. The bias correction 1 − βᵗ is kept as the
+ * same running average as the moments, of ones: 1 − βᵗ by subtraction would lose most of its f32 digits at t = 1.
+ */
+function adam(z: Tensor, g: Tensor, lr: number, eps = 1e-2): OptimizerStep {
+  const average = (name: string, beta: number, x: Tensor | null): StateUpdate => {
+    const state = stateOf(z, name, x ? z.shape : []);
+    const decayed = affine(state, beta, x ? 0 : 1 - beta);
+    return { state, value: x ? add(decayed, affine(x, 1 - beta)) : decayed, initial: 0 };
+  };
+  const mean = average('exp_avg', 0.9, g);
+  const variance = average('exp_avg_sq', 0.999, square(g));
+  const meanBias = average('bias_correction1', 0.9, null);
+  const varianceBias = average('bias_correction2', 0.999, null);
+  const denominator = affine(div(sqrt(variance.value), sqrt(varianceBias.value)), 1, eps);
+  const step = div(mul(mean.value, div(z.graph.scalar(lr), meanBias.value)), denominator);
+  return { next: sub(z, step), updates: [mean, variance, meanBias, varianceBias] };
+}

@@ -1,0 +1,175 @@
+/** report.html from a run's history and pictures: one file that opens from a disk, nothing fetched. */
+import { at } from '../tensor/types.ts';
+import { type Chart, lineChart, short } from './chart.ts';
+import type { History, IterationRecord, RewardInfo } from './history.ts';
+import { escapeHtml } from './html.ts';
+import { REPORT_SCRIPT, REPORT_STYLE } from './report_style.ts';
+
+/** Pictures as `data:` URIs. */
+export interface ReportImages {
+  readonly init: string;
+  readonly best: string;
+  readonly frames: readonly { readonly iteration: number; readonly uri: string }[];
+}
+
+/** Below this many pixels a side, a picture is shown with its pixels rather than smoothed. */
+const SMALL = 256;
+
+export function renderReport(history: History, images: ReportImages): string {
+  const { config } = history;
+  const first = at(history.iterations, 0);
+  const best = at(history.iterations, history.best);
+  const many = history.iterations.length > 1;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(config.prompt)} · ReNO</title>
+<style>${REPORT_STYLE}</style>
+</head>
+<body style="--aspect: ${history.image.width} / ${history.image.height}">
+<main>
+<h1>${escapeHtml(config.prompt)}</h1>
+<p class="facts">${escapeHtml(describeRun(history))}</p>
+${history.stopped ? `<p class="warning">This run ended early: ${escapeHtml(history.stopped)}.</p>` : ''}
+${pair(history, images, first, best)}
+${many && images.frames.length > 0 ? `<h2>On the way</h2>\n${strip(images, best)}` : ''}
+${many ? `<h2>Rewards and noise</h2>\n<div class="charts">${charts(history).map(lineChart).join('\n')}</div>\n<p class="legend"><i></i>the best iteration, ${best.iteration}</p>` : ''}
+<div class="tables">
+<section><h2>Settings</h2>${settings(history)}</section>
+<section><h2>Machine and time</h2>${machine(history)}</section>
+</div>
+${many ? `<details><summary>All ${history.iterations.length} iterations as numbers</summary><div class="wide">${numbers(history)}</div></details>` : ''}
+</main>
+<script>${REPORT_SCRIPT}</script>
+</body>
+</html>
+`;
+}
+
+function describeRun({ config, iterations, seconds }: History): string {
+  const how = {
+    reno: `noise optimised for ${iterations.length} iterations`,
+    imageselect: `best of ${iterations.length} noises`,
+    'no-optim': 'one step, nothing optimised',
+  }[config.mode];
+  return `${config.model} · seed ${config.seed} · ${how} · ${duration(seconds.iterations)}`;
+}
+
+function pair({ image, config }: History, images: ReportImages, first: IterationRecord, best: IterationRecord): string {
+  const pixels = Math.max(image.width, image.height) < SMALL ? ' class="pixels"' : '';
+  const figure = (uri: string, css: string, title: string, record: IterationRecord): string =>
+    `<figure class="${css}"><img${pixels} src="${escapeHtml(uri)}" alt="${escapeHtml(`${title}: ${config.prompt}`)}">
+<figcaption><b>${title}</b><span>iteration ${record.iteration}</span></figcaption></figure>`;
+  if (config.mode === 'no-optim') {
+    return `<div class="pair">${figure(images.best, 'before', 'The picture', first)}</div>`;
+  }
+  return `<div class="pair">
+${figure(images.init, 'before', 'Before', first)}
+<div class="arrow"><svg width="34" height="18" viewBox="0 0 34 18" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M1 9h30M24 2l7 7-7 7"/></svg>loss<br>${short(first.total)}<br>to ${short(best.total)}</div>
+${figure(images.best, 'after', 'After', best)}
+</div>`;
+}
+
+function strip(images: ReportImages, best: IterationRecord): string {
+  const figures = images.frames.map(
+    ({ iteration, uri }) =>
+      `<figure${iteration === best.iteration ? ' class="is-best"' : ''}><img class="pixels" src="${escapeHtml(uri)}" alt="iteration ${iteration}"><figcaption>${iteration}</figcaption></figure>`,
+  );
+  return `<div class="strip">${figures.join('\n')}</div>`;
+}
+
+/** Every reward as its authors report it, then the weighted loss and the noise. */
+function charts({ config, iterations, best }: History): Chart[] {
+  const dimension = config.noise.shape.reduce((n, d) => n * d, 1);
+  const score = ({ name, weight, offset }: RewardInfo): Chart => ({
+    title: name,
+    note: `higher is better; weight ${short(weight)}`,
+    values: iterations.map((r) => offset - (r.losses[name] ?? Number.NaN)),
+    best,
+  });
+  const out: Chart[] = [
+    { title: 'Weighted loss', note: 'lower is better; chooses the best', values: iterations.map((r) => r.total), best },
+    ...config.rewards.map(score),
+    {
+      title: 'Norm of the noise',
+      note: 'kept near that of a Gaussian sample',
+      values: iterations.map((r) => r.norm),
+      best,
+      reference: { value: Math.sqrt(dimension - 1), label: '√(d − 1)' },
+    },
+  ];
+  const gradients = iterations.flatMap((r) => (r.gradNorm === undefined ? [] : [r.gradNorm]));
+  if (gradients.length === iterations.length) {
+    const note = `clipped to ${short(config.gradClip)} before each step`;
+    out.push({ title: 'Norm of the gradient', note, values: gradients, best });
+  }
+  return out;
+}
+
+function rows(pairs: readonly (readonly [string, string])[]): string {
+  const body = pairs.map(([name, value]) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`);
+  return `<table>${body.join('')}</table>`;
+}
+
+function settings({ config }: History): string {
+  const optimised: [string, string][] = [
+    ['Optimiser', `${config.optim}, learning rate ${config.lr}`],
+    ['Gradient clip', String(config.gradClip)],
+    ['Regulariser weight', String(config.regWeight)],
+  ];
+  return rows([
+    ['Model', config.model],
+    ['Seed', String(config.seed)],
+    ['Noise', `[${config.noise.shape.join(', ')}], ${config.noise.generator}`],
+    ...(config.mode === 'reno' ? optimised : []),
+    ['Rewards', config.rewards.map((r) => `${r.name} × ${r.weight}`).join(', ')],
+  ]);
+}
+
+function machine({ adapter, seconds, iterations, tool }: History): string {
+  return rows([
+    ['Adapter', adapter.description || `${adapter.vendor} ${adapter.architecture}`],
+    ['f16 storage', adapter.f16 ? 'native' : 'packed'],
+    ['Loading and compiling', duration(seconds.load)],
+    ['Prompt', duration(seconds.prompt)],
+    ['Iterations', `${duration(seconds.iterations)} (${duration(seconds.iterations / iterations.length)} each)`],
+    ['Made with', tool],
+  ]);
+}
+
+function numbers({ config, iterations, best }: History): string {
+  const names = config.rewards.map((r) => r.name);
+  const head = [
+    'iteration',
+    ...names.map((n) => `${n} loss`),
+    'weighted',
+    'regulariser',
+    'norm',
+    'gradient',
+    'seconds',
+  ];
+  const body = iterations.map((r, i) => {
+    const cells = [
+      String(r.iteration),
+      ...names.map((n) => (r.losses[n] ?? Number.NaN).toFixed(4)),
+      r.total.toFixed(4),
+      r.regulariser.toFixed(4),
+      r.norm.toFixed(3),
+      r.gradNorm === undefined ? '' : short(r.gradNorm),
+      r.seconds.toFixed(2),
+    ];
+    return `<tr${i === best ? ' class="is-best"' : ''}>${cells.map((c) => `<td>${escapeHtml(c)}</td>`).join('')}</tr>`;
+  });
+  return `<table><tr>${head.map((h) => `<th>${escapeHtml(h)}</th>`).join('')}</tr>${body.join('')}</table>`;
+}
+
+/** Seconds for people: `340 ms`, `4.2 s`, `3 min 5 s`. */
+export function duration(seconds: number): string {
+  if (seconds < 1) {
+    return `${Math.round(seconds * 1000)} ms`;
+  }
+  const whole = Math.round(seconds);
+  return seconds < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}

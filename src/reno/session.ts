@@ -1,0 +1,215 @@
+/** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
+import { type ModelFiles, subfolder } from '../models/files.ts';
+import { OneStepPipeline } from '../models/pipeline.ts';
+import { openTokenizer, type TextTokenizer } from '../models/tokenizers.ts';
+import type { Device } from '../tensor/device.ts';
+import { Graph } from '../tensor/graph.ts';
+import { compile, type Plan, type PlanSummary } from '../tensor/plan.ts';
+import type { Shape } from '../tensor/types.ts';
+import type { AdapterRecord, History, IterationRecord, RewardInfo } from './history.ts';
+import { freshNoise, optimisedNoise } from './image_select.ts';
+import { runLoop, type Trajectory } from './loop.ts';
+import { NOISE_GENERATOR } from './noise.ts';
+import { openReward, REWARD_NAMES, type Reward } from './rewards/index.ts';
+import type { RenoSettings } from './settings.ts';
+import { buildStep, type StepGraph } from './step_graph.ts';
+
+const PROMPT_IDS = 'generator.prompt_ids';
+
+/** score = offset − loss, by the name a reward reports. */
+const OFFSETS: Readonly<Record<string, number>> = { HPS: 1, ImageReward: 2, CLIP: 100, PickScore: 30, Aesthetic: 10 };
+
+export interface GenerateOptions {
+  readonly prompt: string;
+  readonly seed: number;
+  /** Default: the settings'. */
+  readonly nIters?: number;
+  readonly wantsFrame?: (iteration: number) => boolean;
+  readonly onIteration?: (record: IterationRecord, isBest: boolean) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Generated {
+  readonly trajectory: Trajectory;
+  readonly history: History;
+}
+
+export interface ImageSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+export class Reno implements Disposable {
+  readonly settings: RenoSettings;
+  readonly rewards: readonly RewardInfo[];
+  readonly latentShape: Shape;
+  readonly imageSize: ImageSize;
+  readonly loadSeconds: number;
+  readonly #model: string;
+  readonly #device: Device;
+  readonly #plan: Plan;
+  readonly #step: StepGraph;
+  readonly #tokenizer: TextTokenizer;
+  readonly #networks: readonly Reward[];
+  #prompt: string | null = null;
+
+  private constructor(parts: {
+    model: string;
+    settings: RenoSettings;
+    rewards: readonly RewardInfo[];
+    device: Device;
+    plan: Plan;
+    step: StepGraph;
+    tokenizer: TextTokenizer;
+    networks: readonly Reward[];
+    loadSeconds: number;
+  }) {
+    this.settings = parts.settings;
+    this.rewards = parts.rewards;
+    this.latentShape = parts.step.latents.shape;
+    this.imageSize = { height: parts.step.image.dim(1), width: parts.step.image.dim(2) };
+    this.loadSeconds = parts.loadSeconds;
+    this.#model = parts.model;
+    this.#device = parts.device;
+    this.#plan = parts.plan;
+    this.#step = parts.step;
+    this.#tokenizer = parts.tokenizer;
+    this.#networks = parts.networks;
+  }
+
+  /**
+   * Reads a model folder (generator/, a folder for each reward), traces, compiles and uploads.
+   * @param model how the history calls it
+   * @throws Error, one sentence: a file that is missing, broken or does not fit, or a GPU that is too small
+   */
+  static async open(device: Device, model: string, files: ModelFiles, settings: RenoSettings): Promise<Reno> {
+    const start = performance.now();
+    const graph = new Graph();
+    const generator = subfolder(files, 'generator');
+    const pipeline = await OneStepPipeline.open(graph, generator);
+    const tokenizer = await openTokenizer(subfolder(generator, 'tokenizer'));
+    const positions = pipeline.text_encoder.config.max_position_embeddings;
+    const ids = graph.input(PROMPT_IDS, [1, Math.min(positions, tokenizer.maxLength ?? positions)], 'prompt', 'i32');
+    const latents = graph.input('latents', pipeline.latentShape(), 'step');
+    const image = graph.scope('generator', () => pipeline.generate(latents, pipeline.encodePrompt(ids)));
+
+    const chosen = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0);
+    const networks: Reward[] = [];
+    for (const name of chosen) {
+      networks.push(await openReward(graph, name, subfolder(files, name)));
+    }
+    const terms = networks.map((network, i) => ({
+      name: network.name,
+      weight: settings.rewards[chosen[i] ?? 'hps'] ?? 0,
+      loss: network.loss(image),
+    }));
+    const step = buildStep(
+      { latents, image, rewards: terms },
+      {
+        kind: settings.mode === 'reno' ? 'optimise' : 'score',
+        optimizer: { name: settings.optim, lr: settings.lr, nesterov: settings.nesterov },
+        gradClip: settings.gradClip,
+        regWeight: settings.regWeight,
+      },
+    );
+    const plan = await compile(device, { outputs: step.outputs, updates: step.updates });
+    try {
+      await pipeline.upload(plan);
+      for (const store of networks.flatMap((network) => network.weights)) {
+        await store.upload(plan);
+      }
+      plan.run('load');
+      await plan.finished();
+    } catch (error) {
+      plan.destroy();
+      throw error;
+    }
+    const rewards = terms.map(({ name, weight }) => ({ name, weight, offset: OFFSETS[name] ?? 0 }));
+    const loadSeconds = (performance.now() - start) / 1000;
+    return new Reno({ model, settings, rewards, device, plan, step, tokenizer, networks, loadSeconds });
+  }
+
+  get summary(): PlanSummary {
+    return this.#plan.summary;
+  }
+
+  /**
+   * Runs the settings' mode for one prompt and seed. Nothing is compiled; the same arguments give the same bytes.
+   * @throws Error when no iteration gave a finite loss, or the GPU failed
+   */
+  async generate(options: GenerateOptions): Promise<Generated> {
+    const { mode } = this.settings;
+    const nIters = mode === 'no-optim' ? 1 : (options.nIters ?? this.settings.nIters);
+    const promptSeconds = await this.#setPrompt(options.prompt);
+    const noise = mode === 'imageselect' ? freshNoise : optimisedNoise;
+    const trajectory = await runLoop(this.#plan, this.#step, {
+      iterations: nIters,
+      noise: noise(this.latentShape, options.seed),
+      ...(options.wantsFrame ? { wantsFrame: options.wantsFrame } : {}),
+      ...(options.onIteration ? { onIteration: options.onIteration } : {}),
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    return { trajectory, history: this.#history(options, nIters, trajectory, promptSeconds) };
+  }
+
+  /** What the plan holds now, such as `noise_gradient`: for tests. */
+  read(name: string): Promise<Float32Array> {
+    return this.#plan.read(name);
+  }
+
+  [Symbol.dispose](): void {
+    this.#plan.destroy();
+  }
+
+  async #setPrompt(prompt: string): Promise<number> {
+    if (prompt === this.#prompt) {
+      return 0;
+    }
+    const start = performance.now();
+    this.#plan.write(PROMPT_IDS, this.#tokenizer.encode(prompt, this.#promptLength).ids);
+    for (const network of this.#networks) {
+      for (const [name, values] of network.promptValues(prompt)) {
+        this.#plan.write(name, values);
+      }
+    }
+    this.#plan.run('prompt');
+    await this.#plan.finished();
+    this.#prompt = prompt;
+    return (performance.now() - start) / 1000;
+  }
+
+  get #promptLength(): number {
+    return this.#step.latents.graph.inputs.get(PROMPT_IDS)?.dim(1) ?? 0;
+  }
+
+  #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {
+    const { mode, lr, optim, gradClip, regWeight } = this.settings;
+    return {
+      format: 1,
+      tool: 'reno-webgpu',
+      config: {
+        model: this.#model,
+        prompt: options.prompt,
+        seed: options.seed,
+        mode,
+        nIters,
+        lr,
+        optim,
+        gradClip,
+        regWeight,
+        rewards: this.rewards,
+        noise: { generator: NOISE_GENERATOR, shape: this.latentShape },
+      },
+      adapter: adapterRecord(this.#device),
+      image: this.imageSize,
+      iterations: trajectory.records,
+      best: trajectory.best,
+      stopped: trajectory.stopped,
+      seconds: { load: this.loadSeconds, prompt: promptSeconds, iterations: trajectory.seconds },
+    };
+  }
+}
+
+export function adapterRecord({ info, caps }: Device): AdapterRecord {
+  return { ...info, f16: caps.f16, subgroups: caps.subgroups };
+}

@@ -1,0 +1,64 @@
+/** Everything that decides a run but the prompt and the seed. */
+import { type Config, readConfig } from '../models/config.ts';
+import type { ModelFiles } from '../models/files.ts';
+import type { Mode } from './history.ts';
+import { OPTIMIZERS, type OptimizerName } from './optimizer.ts';
+import { DEFAULT_WEIGHTS, REWARD_NAMES, type RewardName } from './rewards/index.ts';
+
+export interface RenoSettings {
+  readonly mode: Mode;
+  readonly nIters: number;
+  readonly lr: number;
+  readonly optim: OptimizerName;
+  readonly nesterov: boolean;
+  readonly gradClip: number;
+  readonly regWeight: number;
+  /** Weight of each reward; one of weight 0 is neither loaded nor computed. */
+  readonly rewards: Readonly<Partial<Record<RewardName, number>>>;
+}
+
+/** The reference's defaults (arguments.py); rewards are those of the model folder. */
+export const REFERENCE_SETTINGS: RenoSettings = {
+  mode: 'reno',
+  nIters: 50,
+  lr: 5,
+  optim: 'sgd',
+  nesterov: true,
+  gradClip: 0.1,
+  regWeight: 0.01,
+  rewards: {},
+};
+
+/**
+ * The defaults of a model folder: what its reno.json says, and where that is silent, the reference's values
+ * with every reward whose folder is there. @throws Error naming the file and key when reno.json is wrong.
+ */
+export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
+  const there = await Promise.all(REWARD_NAMES.map((name) => files.has(`${name}/config.json`)));
+  const rewards = Object.fromEntries(
+    REWARD_NAMES.filter((name, i) => there[i] && DEFAULT_WEIGHTS[name] > 0).map((name) => [
+      name,
+      DEFAULT_WEIGHTS[name],
+    ]),
+  );
+  if (!(await files.has('reno.json'))) {
+    return { ...REFERENCE_SETTINGS, rewards };
+  }
+  const config = await readConfig(files, 'reno.json');
+  return {
+    mode: 'reno',
+    nIters: config.count('n_iters', REFERENCE_SETTINGS.nIters),
+    lr: config.number('lr', REFERENCE_SETTINGS.lr),
+    optim: config.oneOf('optim', OPTIMIZERS, REFERENCE_SETTINGS.optim),
+    nesterov: config.boolean('nesterov', REFERENCE_SETTINGS.nesterov),
+    gradClip: config.number('grad_clip', REFERENCE_SETTINGS.gradClip),
+    regWeight: config.number('reg_weight', REFERENCE_SETTINGS.regWeight),
+    rewards: config.has('rewards') ? rewardWeights(config) : rewards,
+  };
+}
+
+function rewardWeights(config: Config): Partial<Record<RewardName, number>> {
+  const section = config.section('rewards');
+  const known = REWARD_NAMES.filter((name) => section.has(name));
+  return Object.fromEntries(known.map((name) => [name, section.number(name)]));
+}

@@ -1,0 +1,91 @@
+/**
+ * One iteration of ReNO as one graph: losses, gradient to the noise, clip, optimiser and best-of-trajectory,
+ * around a generator and rewards traced by the caller. Only a handful of scalars need to be read back.
+ */
+import { concat, less, reshape, select, sqrt } from '../kernels/index.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { at } from '../tensor/types.ts';
+import { gradients } from '../tensor/vjp.ts';
+import { clipGradNorm } from './grad_clip.ts';
+import { buildObjective, type RewardTerm } from './objective.ts';
+import { type OptimizerConfig, optimizerStep, type StateUpdate } from './optimizer.ts';
+
+/** Optimise the noise, or only score the image of a given noise (best-of-N, no optimisation). */
+export type StepKind = 'optimise' | 'score';
+
+export interface StepConfig {
+  readonly kind: StepKind;
+  readonly optimizer: OptimizerConfig;
+  /** Largest 2-norm of the gradient that reaches the optimiser. */
+  readonly gradClip: number;
+  /** Weight of the norm regulariser; 0 turns it off. */
+  readonly regWeight: number;
+}
+
+/** What the caller has traced: the noise, the image made from it ([1,H,W,3] in [0,1]), and the rewards of that image. */
+export interface StepParts {
+  readonly latents: Tensor;
+  readonly image: Tensor;
+  readonly rewards: readonly RewardTerm[];
+}
+
+export interface StepGraph {
+  /** For the plan. `noise_gradient` (before clipping) is there when optimising. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly updates: readonly StateUpdate[];
+  /** What each element of the output `scalars` is. */
+  readonly scalars: readonly string[];
+  readonly latents: Tensor;
+  readonly image: Tensor;
+}
+
+/** Larger than any loss, finite: shader compilers may assume that infinities do not occur. */
+const NO_LOSS_YET = 3e38;
+
+/** Names in `scalars` beside the rewards' own. */
+export const TOTAL = 'total';
+export const REGULARISER = 'regulariser';
+export const NOISE_NORM = 'norm';
+export const GRAD_NORM = 'grad_norm';
+
+export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
+  const { latents, image, rewards } = parts;
+  const graph = latents.graph;
+  return graph.scope('reno', () => {
+    const objective = buildObjective(latents, rewards, config.regWeight);
+    const scalars = new Map<string, Tensor>(rewards.map(({ name }, i) => [name, at(objective.losses, i)]));
+    scalars.set(TOTAL, objective.rewardLoss);
+    scalars.set(REGULARISER, objective.regulariser);
+    scalars.set(NOISE_NORM, sqrt(objective.squaredNorm));
+    const updates: StateUpdate[] = [];
+    const outputs: Record<string, Tensor> = { image };
+
+    // The best so far is compared before the noise moves, so that image and noise belong together.
+    const bestLoss = graph.input('best_loss', [], 'step');
+    const better = less(objective.rewardLoss, bestLoss);
+    const keep = (name: string, value: Tensor): void => {
+      const state = graph.input(name, value.shape, 'step');
+      updates.push({ state, value: select(better, value, state), initial: 0 });
+    };
+    updates.push({ state: bestLoss, value: select(better, objective.rewardLoss, bestLoss), initial: NO_LOSS_YET });
+    keep('best_image', image);
+    keep('best_latents', latents);
+
+    if (config.kind === 'optimise') {
+      const [gradient] = gradients(objective.total, [latents]);
+      if (!gradient) {
+        throw new Error('the loss has no gradient to the noise');
+      }
+      const clipped = clipGradNorm(gradient, config.gradClip);
+      scalars.set(GRAD_NORM, clipped.norm);
+      const step = optimizerStep(latents, clipped.grad, config.optimizer);
+      updates.push({ state: latents, value: step.next, initial: null }, ...step.updates);
+      outputs.noise_gradient = gradient;
+    }
+    outputs.scalars = concat(
+      [...scalars.values()].map((t) => reshape(t, [1])),
+      0,
+    );
+    return { outputs, updates, scalars: [...scalars.keys()], latents, image };
+  });
+}

@@ -1,0 +1,131 @@
+/** Lists of prompts: the pocket's own, and those of the reference's tasks in the files their authors publish. */
+import { RELATIONS, type ScenePrompt } from './verdict.ts';
+
+export interface PocketPrompt extends ScenePrompt {
+  readonly id: number;
+  /** GenEval's six: single_object, two_object, counting, colors, position, color_attr. */
+  readonly category: string;
+  readonly prompt: string;
+}
+
+/** Reads heldout_prompts.json. @throws Error naming the entry and what is wrong with it */
+export function parsePocketPrompts(file: string, text: string): PocketPrompt[] {
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file}: is not valid JSON (${error instanceof Error ? error.message : error})`);
+  }
+  if (!Array.isArray(list) || list.length === 0) {
+    throw new Error(`${file}: must be a list of prompts`);
+  }
+  return list.map((entry: unknown, i) => {
+    if (!isPocketPrompt(entry)) {
+      throw new Error(`${file}: entry ${i} must have id, category, prompt, objects and relation`);
+    }
+    return entry;
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isPocketPrompt(value: unknown): value is PocketPrompt {
+  if (!isRecord(value) || !Array.isArray(value.objects)) {
+    return false;
+  }
+  const { id, category, prompt, objects, relation } = value;
+  const objectsFit = objects.every(
+    (o: unknown) =>
+      isRecord(o) &&
+      typeof o.name === 'string' &&
+      (o.color === null || typeof o.color === 'string') &&
+      Number.isSafeInteger(o.count),
+  );
+  const relationFits =
+    relation === null ||
+    (isRecord(relation) &&
+      RELATIONS.some((r) => r === relation.rel) &&
+      [relation.a, relation.b].every((i) => typeof i === 'number' && i in objects));
+  return (
+    Number.isSafeInteger(id) && typeof category === 'string' && typeof prompt === 'string' && objectsFit && relationFits
+  );
+}
+
+/** Every prompt of a list has its own noise, as in the reference; a list has fewer than 2^20 prompts. */
+export function promptSeed(seed: number, index: number): number {
+  return seed * 2 ** 20 + index;
+}
+
+export const TASKS = ['single', 'example-prompts', 't2i-compbench', 'parti-prompts', 'geneval'] as const;
+export type TaskName = (typeof TASKS)[number];
+
+/** One picture to make, and where the benchmark's own tools look for it. */
+export interface TaskItem {
+  readonly prompt: string;
+  /** Path of the best picture, relative to the output folder. */
+  readonly best: string;
+  /** Path of the first picture, where the reference keeps it. */
+  readonly init?: string;
+  /** Other files the benchmark wants, by path. */
+  readonly extra?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The items of a task from its published list: lines (example-prompts, t2i-compbench), evaluation_metadata.jsonl (geneval)
+ * or PartiPrompts.tsv (parti-prompts). Files are laid out as the reference does. @throws Error when the text is no such list
+ */
+export function taskItems(task: Exclude<TaskName, 'single'>, text: string, seed: number): TaskItem[] {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  switch (task) {
+    case 'example-prompts':
+      return lines.map((line, i) => {
+        const prompt = line.trim();
+        const folder = `${String(i).padStart(3, '0')}_${fileName(prompt)}.png`;
+        return { prompt, best: `${folder}/best_image.png`, init: `${folder}/init_image.png` };
+      });
+    case 't2i-compbench':
+      return lines.map((line, i) => {
+        const prompt = line.trim();
+        return { prompt, best: `samples/${fileName(prompt)}_${String(i).padStart(6, '0')}.png` };
+      });
+    case 'geneval':
+      return lines.map((line, i) => {
+        const folder = String(i).padStart(5, '0');
+        const best = `${folder}/samples/${String(seed).padStart(5, '0')}.png`;
+        return { prompt: genevalPrompt(line, i), best, extra: { [`${folder}/metadata.jsonl`]: line } };
+      });
+    case 'parti-prompts':
+      return partiPrompts(lines).map((prompt, i) => ({
+        prompt,
+        best: `${i}/best_image.png`,
+        extra: { [`${i}/prompt.txt`]: prompt },
+      }));
+  }
+}
+
+function genevalPrompt(line: string, i: number): string {
+  try {
+    const parsed: unknown = JSON.parse(line);
+    if (isRecord(parsed) && typeof parsed.prompt === 'string') {
+      return parsed.prompt;
+    }
+  } catch {}
+  throw new Error(`line ${i + 1} of the list is not GenEval metadata (JSON with a prompt)`);
+}
+
+/** The column `Prompt` of a tab-separated table. Quotes are ordinary characters in it. */
+function partiPrompts(lines: readonly string[]): string[] {
+  const [head = '', ...rest] = lines;
+  const column = head.split('\t').indexOf('Prompt');
+  if (column < 0) {
+    throw new Error('the list has no column "Prompt"; give PartiPrompts.tsv');
+  }
+  return rest.map((line) => line.split('\t')[column]?.trim() ?? '');
+}
+
+/** A prompt as part of a path: a slash would be a folder; 150 characters as in the reference. */
+function fileName(prompt: string): string {
+  return prompt.replaceAll(/[/\\\0]/g, '_').slice(0, 150);
+}

@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Device } from '../../src/tensor/device.ts';
+import { compile } from '../../src/tensor/plan.ts';
+import { expectClose } from '../support/golden.ts';
+import { testDevice } from '../support/gpu.ts';
+import { nmse } from '../support/numbers.ts';
+import { tracedPipeline } from './pipeline.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => device.gpu.destroy());
+
+it('a generator folder with f16 weights: text features, picture and gradient at z, as PyTorch', async () => {
+  const { pipeline, context, image, gradient, feeds, expected } = await tracedPipeline();
+  using plan = await compile(device, { outputs: { context, image, gradient } });
+  await pipeline.upload(plan);
+  for (const [name, values] of feeds) {
+    plan.write(name, values);
+  }
+  plan.run('load');
+  plan.run('prompt');
+  plan.run('step');
+  expect(nmse(await plan.read('context'), expected.context)).toBeLessThan(1e-6);
+  expectClose({ output: await plan.read('image'), gradient: await plan.read('gradient') }, { expected });
+});

@@ -1,0 +1,39 @@
+/** A small generator folder, from token ids and z to the picture and the gradient at z (tools/reference/networks.py). */
+import { nodeFiles } from '../../src/cli/node_files.ts';
+import { mul, sum } from '../../src/kernels/index.ts';
+import { OneStepPipeline } from '../../src/models/pipeline.ts';
+import { Graph } from '../../src/tensor/graph.ts';
+import { readFloats } from '../../src/tensor/safetensors.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { gradients } from '../../src/tensor/vjp.ts';
+import { FIXTURES, openFixture, type Values } from '../support/golden.ts';
+
+export interface TracedPipeline {
+  readonly pipeline: OneStepPipeline;
+  readonly context: Tensor;
+  readonly image: Tensor;
+  readonly gradient: Tensor;
+  /** Values of all graph inputs but the weights. */
+  readonly feeds: ReadonlyMap<string, Float32Array>;
+  readonly expected: Values & { readonly context: Float32Array };
+}
+
+export async function tracedPipeline(): Promise<TracedPipeline> {
+  const file = await openFixture('pipeline/golden.safetensors');
+  const graph = new Graph();
+  const pipeline = await OneStepPipeline.open(graph, nodeFiles(`${FIXTURES}/pipeline`));
+  const z = graph.input('z', pipeline.latentShape(16, 24), 'step');
+  const context = pipeline.encodePrompt(graph.input('ids', [1, 8], 'prompt', 'i32'));
+  const image = pipeline.generate(z, context);
+  const [gradient = z] = gradients(sum(mul(image, graph.input('cotangent', image.shape, 'prompt'))), [z]);
+  const feeds = new Map<string, Float32Array>();
+  for (const name of ['z', 'ids', 'cotangent']) {
+    feeds.set(name, await readFloats(file, name));
+  }
+  const expected = {
+    context: await readFloats(file, 'context'),
+    output: await readFloats(file, 'image'),
+    gradient: await readFloats(file, 'gradient'),
+  };
+  return { pipeline, context, image, gradient, feeds, expected };
+}

@@ -1,0 +1,147 @@
+/** The plan as a whole: replay equals the interpreter, twice gives the same bits, states move, memory comes back. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { add, clamp, linear, mean, mul, silu, softmax, sub, sum } from '../src/kernels/index.ts';
+import type { Device } from '../src/tensor/device.ts';
+import { Graph } from '../src/tensor/graph.ts';
+import { interpret } from '../src/tensor/interpreter.ts';
+import { compile } from '../src/tensor/plan.ts';
+import type { Tensor } from '../src/tensor/tensor.ts';
+import { at } from '../src/tensor/types.ts';
+import { gradients } from '../src/tensor/vjp.ts';
+import { testDevice } from './support/gpu.ts';
+import { fill, nmse } from './support/numbers.ts';
+
+let device: Device;
+
+beforeAll(async () => {
+  device = await testDevice();
+});
+
+afterAll(() => {
+  device.destroy();
+});
+
+/** A two-layer network with a loss, its gradient to the state `z` and one step of descent. */
+function network(): { z: Tensor; loss: Tensor; grad: Tensor; next: Tensor; feeds: Map<string, Float64Array> } {
+  const graph = new Graph();
+  const z = graph.input('z', [3, 8], 'step');
+  const context = graph.input('context', [3, 16], 'prompt');
+  const w1 = graph.input('w1', [16, 8], 'load', 'f16');
+  const w2 = graph.input('w2', [5, 16], 'load');
+  const hidden = silu(add(linear(z, w1), mul(context, context)));
+  const y = softmax(linear(hidden, w2));
+  const loss = mean(mul(y, clamp(sub(y, graph.scalar(0.3)), -0.2, 0.4)));
+  const grad = at(gradients(loss, [z]), 0);
+  const next = sub(z, mul(grad, graph.scalar(10)));
+  const feeds = new Map([
+    ['z', fill({ shape: [3, 8] }, 1)],
+    ['context', fill({ shape: [3, 16] }, 2)],
+    ['w1', fill({ shape: [16, 8], dtype: 'f16' }, 3)],
+    ['w2', fill({ shape: [5, 16] }, 4)],
+  ]);
+  return { z, loss, grad, next, feeds };
+}
+
+async function planned(fuse: boolean) {
+  const net = network();
+  const plan = await compile(device, {
+    outputs: { loss: net.loss, grad: net.grad },
+    updates: [{ state: net.z, value: net.next }],
+    fuse,
+  });
+  const reset = (): void => {
+    for (const [name, data] of net.feeds) {
+      if (name !== 'w2' && name !== 'w1') {
+        plan.write(name, data);
+      }
+    }
+  };
+  for (const name of ['w1', 'w2']) {
+    plan.write(name, net.feeds.get(name) ?? []);
+  }
+  reset();
+  plan.run('load');
+  plan.run('prompt');
+  return { ...net, plan, reset };
+}
+
+describe.each([true, false])('with fusion %s', (fuse) => {
+  it('equals the interpreter over three steps of descent', async () => {
+    const { plan, z, loss, grad, next, feeds } = await planned(fuse);
+    for (let i = 0; i < 3; i++) {
+      const [l, g, n] = interpret([loss, grad, next], feeds);
+      plan.run('step');
+      expect(nmse(await plan.read('loss'), at([l ?? []], 0))).toBeLessThan(1e-10);
+      expect(nmse(await plan.read('grad'), g ?? [])).toBeLessThan(1e-9);
+      expect(nmse(await plan.read('z'), n ?? [])).toBeLessThan(1e-10);
+      feeds.set('z', n ?? new Float64Array());
+    }
+    expect(z.shape).toEqual([3, 8]);
+    plan.destroy();
+  });
+});
+
+it('gives the same bits when it is replayed from the same state', async () => {
+  const { plan, reset } = await planned(true);
+  const runs: string[] = [];
+  for (let i = 0; i < 2; i++) {
+    reset();
+    plan.run('prompt');
+    plan.run('step');
+    plan.run('step');
+    runs.push(Buffer.from((await plan.read('z')).buffer).toString('hex'));
+  }
+  expect(runs[1]).toBe(runs[0]);
+  plan.destroy();
+});
+
+it('uses fewer dispatches with fusion and compiles nothing twice', async () => {
+  const fused = await planned(true);
+  const plain = await planned(false);
+  expect(fused.plan.summary.dispatches.step).toBeLessThan(plain.plan.summary.dispatches.step);
+  const before = device.pipelineCount;
+  const again = await planned(true);
+  expect(device.pipelineCount).toBe(before);
+  for (const { plan } of [fused, plain, again]) {
+    plan.destroy();
+  }
+});
+
+it('gives weights back that only the load stage reads', async () => {
+  const { plan } = await planned(true);
+  expect(plan.summary.bytes.loadOnly).toBeGreaterThan(0);
+  expect(() => plan.run('load')).not.toThrow();
+  expect(() => plan.write('w1', new Float32Array(128))).toThrow(/load stage ran already/);
+  plan.destroy();
+});
+
+it('says what does not fit', async () => {
+  const { plan } = await planned(true);
+  expect(() => plan.write('z', [1, 2])).toThrow('z is f32[3,8] (24 elements) but was given 2');
+  await expect(plan.read('nothing')).rejects.toThrow('no output or input named nothing');
+  plan.destroy();
+  const graph = new Graph();
+  const huge = graph.input('huge', [2 ** 28], 'step');
+  await expect(compile(device, { outputs: { y: sum(huge) } })).rejects.toThrow(/huge needs one buffer of 1024 MiB/);
+});
+
+it('runs f16 weights on an adapter without shader-f16', async () => {
+  const plain = await testDevice({ without: ['shader-f16'] });
+  const graph = new Graph();
+  const x = graph.input('x', [4, 8], 'step');
+  const w = graph.input('w', [6, 8], 'load', 'f16');
+  const y = linear(x, w);
+  const feeds = new Map([
+    ['x', fill({ shape: [4, 8] }, 5)],
+    ['w', fill({ shape: [6, 8], dtype: 'f16' }, 6)],
+  ]);
+  const plan = await compile(plain, { outputs: { y } });
+  for (const [name, data] of feeds) {
+    plan.write(name, data);
+  }
+  plan.run('load');
+  plan.run('step');
+  expect(nmse(await plan.read('y'), interpret([y], feeds)[0] ?? [])).toBeLessThan(1e-10);
+  plan.destroy();
+  plain.destroy();
+});

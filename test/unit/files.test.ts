@@ -1,0 +1,88 @@
+/** The two faces of ModelFiles give the same bytes, and say the file's name when they cannot. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nodeFiles } from '../../src/cli/node_files.ts';
+import { type ModelFiles, subfolder } from '../../src/models/files.ts';
+import { httpFiles } from '../../src/web/http_files.ts';
+
+const BYTES = Uint8Array.from({ length: 1000 }, (_, i) => i % 251);
+let folder: string;
+let ranged: Server;
+let plain: Server;
+
+/** Serves BYTES at /m/a/data.bin and a text at /m/a/text.txt, with or without ranges. */
+function serve(ranges: boolean): Promise<Server> {
+  const server = createServer((request, response) => {
+    const body = request.url === '/m/a/data.bin' ? BYTES : request.url === '/m/a/text.txt' ? 'ünïcode' : null;
+    const range = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '');
+    if (body === null) {
+      response.writeHead(404).end();
+    } else if (ranges && range && typeof body !== 'string') {
+      const [start, end] = [Number(range[1]), Number(range[2])];
+      response.writeHead(206, { 'Content-Range': `bytes ${start}-${end}/${body.length}` });
+      response.end(body.subarray(start, end + 1));
+    } else {
+      response.writeHead(200).end(body);
+    }
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve(server));
+  });
+}
+
+function url(server: Server): string {
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/m`;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'files-'));
+  await mkdir(join(folder, 'a'));
+  await writeFile(join(folder, 'a/data.bin'), BYTES);
+  await writeFile(join(folder, 'a/text.txt'), 'ünïcode');
+  ranged = await serve(true);
+  plain = await serve(false);
+});
+afterAll(async () => {
+  ranged.close();
+  plain.close();
+  await rm(folder, { recursive: true });
+});
+
+const faces: Record<string, () => ModelFiles> = {
+  'a folder': () => nodeFiles(folder),
+  'a server with ranges': () => httpFiles(`${url(ranged)}/`),
+  'a server without ranges': () => httpFiles(url(plain)),
+};
+
+describe.each(Object.entries(faces))('%s', (_, make) => {
+  it('reads by range', async () => {
+    const source = await subfolder(make(), 'a').read('data.bin');
+    expect(source.size).toBe(1000);
+    expect(await source.read(0, 8)).toEqual(BYTES.slice(0, 8));
+    expect(await source.read(990, 10)).toEqual(BYTES.slice(990));
+  });
+
+  it('does not give less than was asked for', async () => {
+    const source = await make().read('a/data.bin');
+    await expect(source.read(995, 10)).rejects.toThrow('data.bin');
+  });
+
+  it('reads text, and knows what is there', async () => {
+    const files = make();
+    expect(await files.readText('a/text.txt')).toBe('ünïcode');
+    expect([await files.has('a/text.txt'), await files.has('a/gone.txt')]).toEqual([true, false]);
+  });
+
+  it('names a file that is not there', async () => {
+    await expect(make().read('a/gone.bin')).rejects.toThrow('a/gone.bin');
+    await expect(make().readText('a/gone.txt')).rejects.toThrow('a/gone.txt');
+  });
+});
+
+it('a server that is not there is named', async () => {
+  await expect(httpFiles('http://127.0.0.1:1').read('x.bin')).rejects.toThrow('http://127.0.0.1:1/x.bin: cannot be');
+});

@@ -1,0 +1,78 @@
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nodeFiles } from '../../src/cli/node_files.ts';
+import { OneStepPipeline } from '../../src/models/pipeline.ts';
+import { Graph } from '../../src/tensor/graph.ts';
+import { interpret } from '../../src/tensor/interpreter.ts';
+import { tracedPipeline } from '../parity/pipeline.ts';
+import { expectClose, FIXTURES } from '../support/golden.ts';
+
+it('a generator folder in f64 on the CPU, as PyTorch', async () => {
+  const { pipeline, image, gradient, feeds, expected } = await tracedPipeline();
+  const all = new Map<string, ArrayLike<number>>([...feeds, ...(await pipeline.values())]);
+  const [output = [], slope = []] = interpret([image, gradient], all);
+  expectClose({ output, gradient: slope }, { expected }, 1e-9);
+});
+
+describe('a broken model folder', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'pipeline-'));
+    await cp(`${FIXTURES}/pipeline`, folder, { recursive: true });
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const open = (): Promise<OneStepPipeline> => OneStepPipeline.open(new Graph(), nodeFiles(folder));
+  const edit = async (path: string, change: object): Promise<void> => {
+    const values: object = JSON.parse(await readFile(join(folder, path), 'utf8'));
+    await writeFile(join(folder, path), JSON.stringify({ ...values, ...change }));
+  };
+
+  it('opens before it is broken', async () => {
+    expect((await open()).latentShape()).toEqual([1, 4, 8, 8]);
+  });
+
+  const cases: Record<string, [() => Promise<void>, RegExp]> = {
+    'no model_index.json': [() => rm(join(folder, 'model_index.json')), /model_index\.json: cannot be read/],
+    'no config': [() => rm(join(folder, 'unet/config.json')), /unet\/config\.json: cannot be read/],
+    'no weights': [
+      () => rm(join(folder, 'vae/diffusion_pytorch_model.safetensors')),
+      /vae: there is no diffusion_pytorch_model\.safetensors/,
+    ],
+    'truncated weights': [
+      () => truncate(join(folder, 'unet/diffusion_pytorch_model.safetensors'), 100_000),
+      /diffusion_pytorch_model\.safetensors: tensor \S+ ends at byte \d+, after the end of the file/,
+    ],
+    'another part': [
+      () => edit('model_index.json', { unet: ['diffusers', 'UNet3DConditionModel'] }),
+      /model_index\.json: unet must be a part of class UNet2DConditionModel/,
+    ],
+    'a config of other widths': [
+      () => edit('unet/config.json', { block_out_channels: [8, 32] }),
+      /tensor \S+ has shape \[.*\] where \[.*\] is needed; does config\.json belong to these weights\?/,
+    ],
+    'a config of fewer layers': [
+      () => edit('vae/config.json', { mid_block_add_attention: false }),
+      /10 tensors are not used by this model: decoder\.mid_block\.attentions/,
+    ],
+    'a config of more layers': [
+      () => edit('unet/config.json', { layers_per_block: 2 }),
+      /there is no tensor down_blocks\.0\.resnets\.1\.norm1\.weight/,
+    ],
+    'a text encoder of another width': [
+      () => edit('unet/config.json', { cross_attention_dim: 16 }),
+      /cross_attention_dim is 16, but the text encoder's hidden_size is 12/,
+    ],
+  };
+  it.each(Object.entries(cases))('%s', async (_, [breakIt, message]) => {
+    await breakIt();
+    await expect(open()).rejects.toThrow(message);
+  });
+
+  it('a size that is no multiple of a latent', async () => {
+    const pipeline = await open();
+    expect(() => pipeline.latentShape(18, 16)).toThrow('16×18 is not possible: sides must be multiples of 4');
+  });
+});
