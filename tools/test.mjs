@@ -56,7 +56,7 @@ async function tests() {
     problems.push(timedOut ? 'the tests did not end in time' : `vitest ended with code ${code} and left no report`);
   }
   rmSync(folder, { recursive: true, force: true });
-  if (counts.passed + counts.failed === 0) {
+  if (counts.passed + counts.failed + problems.length === 0) {
     problems.push('no test ran');
   } else if (code !== 0 && counts.failed + problems.length === 0) {
     problems.push(`vitest ended with code ${code} though no test failed: see the errors above`);

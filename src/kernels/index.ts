@@ -1,14 +1,18 @@
 /** Every op of the engine, by the name models use. Importing this registers them all. */
+
+export { attention } from './attention.ts';
 export type { Operand } from './binary.ts';
 export { add, div, less, maximum, minimum, mul, sub } from './binary.ts';
 export { broadcastTo } from './broadcast_to.ts';
 export { cast } from './cast.ts';
 export { concat } from './concat.ts';
+export { conv2d } from './conv2d.ts';
 export { embedding } from './embedding.ts';
 export { geglu } from './geglu.ts';
 export { groupNorm } from './group_norm.ts';
 export { l2Normalize } from './l2_normalize.ts';
 export { layerNorm } from './layer_norm.ts';
+export { linear, matmul } from './matmul.ts';
 export { max, mean, sum } from './reduce.ts';
 export { reshape } from './reshape.ts';
 export { resizeBicubic } from './resize_bicubic.ts';

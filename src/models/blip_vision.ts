@@ -2,8 +2,9 @@
 import { attention, conv2d, linear, reshape, slice } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { withClassToken } from './clip.ts';
-import { addPositions, type Linear, layerNormOf, linearOf } from './clip_encoder.ts';
+import { addPositions } from './clip_encoder.ts';
 import type { Config } from './config.ts';
+import { LayerNorm, Linear } from './layers.ts';
 import type { WeightStore } from './weights.ts';
 
 /** The vision transformer's parameters as BLIP's vit.py names them; `heads` and `mlp` (inner width) are per block. */
@@ -34,49 +35,48 @@ export function blipVisionConfig(config: Config): BlipVisionConfig {
 /** timm attention: queries, keys and values come from one fused matrix `qkv` [3C, C]. */
 class VisionAttention {
   readonly #heads: number;
-  readonly q: Linear;
-  readonly k: Linear;
-  readonly v: Linear;
+  readonly qkv: readonly { readonly weight: Tensor; readonly bias: Tensor }[];
   readonly proj: Linear;
 
   constructor(w: WeightStore, size: number, heads: number) {
     const weight = w.get('qkv.weight', [3 * size, size]);
     const bias = w.get('qkv.bias', [3 * size]);
-    const third =
-      (i: number): Linear =>
-      (x, options) =>
-        linear(x, slice(weight, [i * size, 0], [size, size]), slice(bias, [i * size], [size]), options);
     this.#heads = heads;
-    this.q = third(0);
-    this.k = third(1);
-    this.v = third(2);
-    this.proj = linearOf(w.sub('proj'), size, size);
+    // Split at load, so that no step has to cut activations and join gradients.
+    this.qkv = [0, 1, 2].map((i) => ({
+      weight: slice(weight, [i * size, 0], [size, size]),
+      bias: slice(bias, [i * size], [size]),
+    }));
+    this.proj = new Linear(w.sub('proj'), size, size);
   }
 
   forward(x: Tensor, residual: Tensor): Tensor {
-    return this.proj(attention(this.q(x), this.k(x), this.v(x), { heads: this.#heads }), { residual });
+    const [q, k, v] = this.qkv.map(({ weight, bias }) => linear(x, weight, bias)) as [Tensor, Tensor, Tensor];
+    return this.proj.forward(attention(q, k, v, { heads: this.#heads }), { residual });
   }
 }
 
 class VisionBlock {
-  readonly norm1: (x: Tensor) => Tensor;
+  readonly norm1: LayerNorm;
   readonly attn: VisionAttention;
-  readonly norm2: (x: Tensor) => Tensor;
+  readonly norm2: LayerNorm;
   readonly fc1: Linear;
   readonly fc2: Linear;
 
   constructor(w: WeightStore, config: BlipVisionConfig) {
     const { width, layer_norm_eps: eps } = config;
-    this.norm1 = layerNormOf(w.sub('norm1'), width, eps);
+    this.norm1 = new LayerNorm(w.sub('norm1'), width, eps);
     this.attn = new VisionAttention(w.sub('attn'), width, config.heads);
-    this.norm2 = layerNormOf(w.sub('norm2'), width, eps);
-    this.fc1 = linearOf(w.sub('mlp', 'fc1'), width, config.mlp);
-    this.fc2 = linearOf(w.sub('mlp', 'fc2'), config.mlp, width);
+    this.norm2 = new LayerNorm(w.sub('norm2'), width, eps);
+    this.fc1 = new Linear(w.sub('mlp', 'fc1'), width, config.mlp);
+    this.fc2 = new Linear(w.sub('mlp', 'fc2'), config.mlp, width);
   }
 
   forward(x: Tensor): Tensor {
-    const attended = this.attn.forward(this.norm1(x), x);
-    return this.fc2(this.fc1(this.norm2(attended), { activation: 'gelu' }), { residual: attended });
+    const attended = this.attn.forward(this.norm1.forward(x), x);
+    return this.fc2.forward(this.fc1.forward(this.norm2.forward(attended), { activation: 'gelu' }), {
+      residual: attended,
+    });
   }
 }
 
@@ -87,7 +87,7 @@ export class BlipVisionTransformer {
   readonly pos_embed: Tensor;
   readonly patch_embed: readonly [Tensor, Tensor];
   readonly blocks: VisionBlock[];
-  readonly norm: (x: Tensor) => Tensor;
+  readonly norm: LayerNorm;
 
   constructor(w: WeightStore, config: BlipVisionConfig) {
     const { width, patch_size: patch } = config;
@@ -100,7 +100,7 @@ export class BlipVisionTransformer {
       w.get('patch_embed.proj.bias', [width]),
     ];
     this.blocks = Array.from({ length: config.depth }, (_, i) => new VisionBlock(w.sub('blocks', i), config));
-    this.norm = layerNormOf(w.sub('norm'), width, config.layer_norm_eps);
+    this.norm = new LayerNorm(w.sub('norm'), width, config.layer_norm_eps);
   }
 
   /** Normalised pixels [N,H,W,3] of the configured size → tokens [N,1+patches,width]. */
@@ -113,6 +113,8 @@ export class BlipVisionTransformer {
     const patches = conv2d(pixels, weight, bias, { stride: patch });
     const positions = reshape(this.pos_embed, [-1, width]);
     const tokens = addPositions(withClassToken(patches, this.cls_token), positions);
-    return this.norm(this.blocks.reduce((x, block, i) => x.graph.scope(`blocks.${i}`, () => block.forward(x)), tokens));
+    return this.norm.forward(
+      this.blocks.reduce((x, block, i) => x.graph.scope(`blocks.${i}`, () => block.forward(x)), tokens),
+    );
   }
 }

@@ -2,19 +2,10 @@
 import { broadcastTo, concat, conv2d, reshape } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
-import {
-  ACTIVATIONS,
-  addPositions,
-  asF32,
-  CLIPEncoder,
-  type CLIPEncoderConfig,
-  firstToken,
-  type Linear,
-  layerNormOf,
-  linearOf,
-} from './clip_encoder.ts';
+import { ACTIVATIONS, addPositions, asF32, CLIPEncoder, type CLIPEncoderConfig, firstToken } from './clip_encoder.ts';
 import { type CLIPTextConfig, CLIPTextModel, clipTextConfig } from './clip_text.ts';
 import type { Config } from './config.ts';
+import { LayerNorm, Linear } from './layers.ts';
 import type { WeightStore } from './weights.ts';
 
 export interface CLIPVisionConfig extends CLIPEncoderConfig {
@@ -58,9 +49,9 @@ export class CLIPVisionModel {
   readonly class_embedding: Tensor;
   readonly patch_embedding: Tensor;
   readonly position_embedding: Tensor;
-  readonly pre_layrnorm: (x: Tensor) => Tensor;
+  readonly pre_layrnorm: LayerNorm;
   readonly encoder: CLIPEncoder;
-  readonly post_layernorm: (x: Tensor) => Tensor;
+  readonly post_layernorm: LayerNorm;
 
   /** Reads the fields of `vision_model` (the misspelt `pre_layrnorm` is what checkpoints have). */
   constructor(w: WeightStore, config: CLIPVisionConfig) {
@@ -71,9 +62,9 @@ export class CLIPVisionModel {
     this.class_embedding = root.get('embeddings.class_embedding', [size]);
     this.patch_embedding = root.get('embeddings.patch_embedding.weight', [size, config.num_channels, patch, patch]);
     this.position_embedding = root.get('embeddings.position_embedding.weight', [positions, size]);
-    this.pre_layrnorm = layerNormOf(root.sub('pre_layrnorm'), size, eps);
+    this.pre_layrnorm = new LayerNorm(root.sub('pre_layrnorm'), size, eps);
     this.encoder = new CLIPEncoder(root.sub('encoder'), config);
-    this.post_layernorm = layerNormOf(root.sub('post_layernorm'), size, eps);
+    this.post_layernorm = new LayerNorm(root.sub('post_layernorm'), size, eps);
   }
 
   /** pixelValues: normalised images [N,H,W,3] of the configured size → tokens [N,1+patches,C], class token first. */
@@ -85,7 +76,9 @@ export class CLIPVisionModel {
       );
     }
     const patches = conv2d(pixelValues, this.patch_embedding, null, { stride: patch });
-    return this.pre_layrnorm(addPositions(withClassToken(patches, this.class_embedding), this.position_embedding));
+    return this.pre_layrnorm.forward(
+      addPositions(withClassToken(patches, this.class_embedding), this.position_embedding),
+    );
   }
 
   /** `last_hidden_state` [N,T,C] (no norm after the last layer) and `pooler_output` [N,C]. */
@@ -101,7 +94,7 @@ export class CLIPVisionModel {
   }
 
   #pool(first: Tensor): Tensor {
-    return reshape(this.post_layernorm(first), [first.dim(0), first.dim(2)]);
+    return reshape(this.post_layernorm.forward(first), [first.dim(0), first.dim(2)]);
   }
 }
 
@@ -125,13 +118,13 @@ export class CLIPModel {
     this.config = config;
     this.text_model = new CLIPTextModel(w.sub('text_model'), config.text_config);
     this.vision_model = new CLIPVisionModel(w.sub('vision_model'), config.vision_config);
-    this.text_projection = linearOf(
+    this.text_projection = new Linear(
       w.sub('text_projection'),
       config.text_config.hidden_size,
       config.projection_dim,
       false,
     );
-    this.visual_projection = linearOf(
+    this.visual_projection = new Linear(
       w.sub('visual_projection'),
       config.vision_config.hidden_size,
       config.projection_dim,
@@ -142,11 +135,15 @@ export class CLIPModel {
 
   /** ids i32 [B,T], eosMask f32 [B,T] (see `eosMaskOf`) → text features [B,P], not normalised. */
   getTextFeatures(ids: Tensor, eosMask: Tensor): Tensor {
-    return ids.graph.scope('text_model', () => this.text_projection(this.text_model.forward(ids).pooled(eosMask)));
+    return ids.graph.scope('text_model', () =>
+      this.text_projection.forward(this.text_model.forward(ids).pooled(eosMask)),
+    );
   }
 
   /** Normalised pixels [N,H,W,3] → image features [N,P], not normalised. */
   getImageFeatures(pixelValues: Tensor): Tensor {
-    return pixelValues.graph.scope('vision_model', () => this.visual_projection(this.vision_model.pooled(pixelValues)));
+    return pixelValues.graph.scope('vision_model', () =>
+      this.visual_projection.forward(this.vision_model.pooled(pixelValues)),
+    );
   }
 }

@@ -1,7 +1,8 @@
 /** The pre-norm transformer that CLIP's two towers share: transformers' `CLIPEncoder`, fields named as there. */
-import { add, attention, cast, gelu, layerNorm, linear, slice } from '../kernels/index.ts';
+import { add, attention, cast, gelu, slice } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
+import { LayerNorm, Linear } from './layers.ts';
 import type { WeightStore } from './weights.ts';
 
 export interface CLIPEncoderConfig {
@@ -12,22 +13,6 @@ export interface CLIPEncoderConfig {
   readonly hidden_act: HiddenAct;
   readonly layer_norm_eps: number;
 }
-
-/** Scale and shift of a LayerNorm over `size` channels, read from `weight` and `bias`. */
-export function layerNormOf(w: WeightStore, size: number, eps: number): (x: Tensor) => Tensor {
-  const weight = w.get('weight', [size]);
-  const bias = w.get('bias', [size]);
-  return (x) => layerNorm(x, weight, bias, eps);
-}
-
-/** A linear layer read from `weight` ([out, in]) and, unless it has none, `bias`. */
-export function linearOf(w: WeightStore, input: number, output: number, hasBias = true): Linear {
-  const weight = w.get('weight', [output, input]);
-  const bias = hasBias ? w.get('bias', [output]) : null;
-  return (x, options) => linear(x, weight, bias, options);
-}
-
-export type Linear = (x: Tensor, options?: Parameters<typeof linear>[3]) => Tensor;
 
 /** Weights may be stored as f16; what is joined with activations has to be f32 as they are. */
 export function asF32(x: Tensor): Tensor {
@@ -45,7 +30,9 @@ export type HiddenAct = (typeof ACTIVATIONS)[number];
 
 /** `layer` and the activation after it. */
 export function activated(layer: Linear, x: Tensor, act: HiddenAct): Tensor {
-  return act === 'gelu_new' || act === 'gelu_pytorch_tanh' ? gelu(layer(x), 'tanh') : layer(x, { activation: act });
+  return act === 'gelu_new' || act === 'gelu_pytorch_tanh'
+    ? gelu(layer.forward(x), 'tanh')
+    : layer.forward(x, { activation: act });
 }
 
 class CLIPAttention {
@@ -58,24 +45,27 @@ class CLIPAttention {
   constructor(w: WeightStore, config: CLIPEncoderConfig) {
     const size = config.hidden_size;
     this.#heads = config.num_attention_heads;
-    this.q_proj = linearOf(w.sub('q_proj'), size, size);
-    this.k_proj = linearOf(w.sub('k_proj'), size, size);
-    this.v_proj = linearOf(w.sub('v_proj'), size, size);
-    this.out_proj = linearOf(w.sub('out_proj'), size, size);
+    this.q_proj = new Linear(w.sub('q_proj'), size, size);
+    this.k_proj = new Linear(w.sub('k_proj'), size, size);
+    this.v_proj = new Linear(w.sub('v_proj'), size, size);
+    this.out_proj = new Linear(w.sub('out_proj'), size, size);
   }
 
   /** Queries from `x` [B,T,C], keys and values from `context` [B,S,C]; `residual` [B,T,C] is added. */
   forward(x: Tensor, context: Tensor, residual: Tensor, causal: boolean): Tensor {
-    const mixed = attention(this.q_proj(x), this.k_proj(context), this.v_proj(context), { heads: this.#heads, causal });
-    return this.out_proj(mixed, { residual });
+    const mixed = attention(this.q_proj.forward(x), this.k_proj.forward(context), this.v_proj.forward(context), {
+      heads: this.#heads,
+      causal,
+    });
+    return this.out_proj.forward(mixed, { residual });
   }
 }
 
 class CLIPEncoderLayer {
   readonly #config: CLIPEncoderConfig;
   readonly self_attn: CLIPAttention;
-  readonly layer_norm1: (x: Tensor) => Tensor;
-  readonly layer_norm2: (x: Tensor) => Tensor;
+  readonly layer_norm1: LayerNorm;
+  readonly layer_norm2: LayerNorm;
   readonly fc1: Linear;
   readonly fc2: Linear;
 
@@ -83,19 +73,21 @@ class CLIPEncoderLayer {
     const { hidden_size: size, intermediate_size: inner, layer_norm_eps: eps } = config;
     this.#config = config;
     this.self_attn = new CLIPAttention(w.sub('self_attn'), config);
-    this.layer_norm1 = layerNormOf(w.sub('layer_norm1'), size, eps);
-    this.layer_norm2 = layerNormOf(w.sub('layer_norm2'), size, eps);
-    this.fc1 = linearOf(w.sub('mlp', 'fc1'), size, inner);
-    this.fc2 = linearOf(w.sub('mlp', 'fc2'), inner, size);
+    this.layer_norm1 = new LayerNorm(w.sub('layer_norm1'), size, eps);
+    this.layer_norm2 = new LayerNorm(w.sub('layer_norm2'), size, eps);
+    this.fc1 = new Linear(w.sub('mlp', 'fc1'), size, inner);
+    this.fc2 = new Linear(w.sub('mlp', 'fc2'), inner, size);
   }
 
   /** [B,T,C] → [B,T,C], or [B,1,C] when only the first token's output is wanted (its attention still sees all). */
   forward(x: Tensor, causal: boolean, onlyFirst = false): Tensor {
-    const normed = this.layer_norm1(x);
+    const normed = this.layer_norm1.forward(x);
     const query = onlyFirst ? firstToken(normed) : normed;
     const residual = onlyFirst ? firstToken(x) : x;
     const attended = this.self_attn.forward(query, normed, residual, causal);
-    return this.fc2(activated(this.fc1, this.layer_norm2(attended), this.#config.hidden_act), { residual: attended });
+    return this.fc2.forward(activated(this.fc1, this.layer_norm2.forward(attended), this.#config.hidden_act), {
+      residual: attended,
+    });
   }
 }
 

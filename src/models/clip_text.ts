@@ -1,9 +1,10 @@
 /** CLIP's text tower: transformers' `CLIPTextModel` (also the text encoders of Stable Diffusion and SDXL). */
-import { embedding, layerNorm, matmul, reshape } from '../kernels/index.ts';
+import { embedding, matmul, reshape } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import { ACTIVATIONS, addPositions, CLIPEncoder, type CLIPEncoderConfig } from './clip_encoder.ts';
 import type { Config } from './config.ts';
+import { LayerNorm } from './layers.ts';
 import type { WeightStore } from './weights.ts';
 
 export interface CLIPTextConfig extends CLIPEncoderConfig {
@@ -41,7 +42,7 @@ export class CLIPTextModel {
   readonly token_embedding: Tensor;
   readonly position_embedding: Tensor;
   readonly encoder: CLIPEncoder;
-  readonly final_layer_norm: readonly [Tensor, Tensor];
+  readonly final_layer_norm: LayerNorm;
 
   /** Reads `embeddings.*`, `encoder.*`, `final_layer_norm.*`, with or without the older prefix `text_model.`. */
   constructor(w: WeightStore, config: CLIPTextConfig) {
@@ -51,16 +52,14 @@ export class CLIPTextModel {
     this.token_embedding = root.get('embeddings.token_embedding.weight', [config.vocab_size, size]);
     this.position_embedding = root.get('embeddings.position_embedding.weight', [config.max_position_embeddings, size]);
     this.encoder = new CLIPEncoder(root.sub('encoder'), config);
-    this.final_layer_norm = [root.get('final_layer_norm.weight', [size]), root.get('final_layer_norm.bias', [size])];
+    this.final_layer_norm = new LayerNorm(root.sub('final_layer_norm'), size, config.layer_norm_eps);
   }
 
   /** ids: i32 [B,T], T at most the number of positions. Attention is causal, so padding needs no mask. */
   forward(ids: Tensor): CLIPTextOutput {
     const embedded = addPositions(embedding(this.token_embedding, ids), this.position_embedding);
     const hiddenStates = this.encoder.forward(embedded, true);
-    const [weight, bias] = this.final_layer_norm;
-    const last = at(hiddenStates, hiddenStates.length - 1);
-    const lastHiddenState = layerNorm(last, weight, bias, this.config.layer_norm_eps);
+    const lastHiddenState = this.final_layer_norm.forward(at(hiddenStates, hiddenStates.length - 1));
     return { lastHiddenState, hiddenStates, pooled: (eosMask) => poolAt(lastHiddenState, eosMask) };
   }
 }

@@ -1,17 +1,9 @@
 /** BLIP's text encoder: BERT with cross-attention to an image. Source: salesforce/BLIP, models/med.py. */
 import { attention, broadcastTo, embedding, reshape } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import {
-  ACTIVATIONS,
-  activated,
-  addPositions,
-  firstToken,
-  type HiddenAct,
-  type Linear,
-  layerNormOf,
-  linearOf,
-} from './clip_encoder.ts';
+import { ACTIVATIONS, activated, addPositions, firstToken, type HiddenAct } from './clip_encoder.ts';
 import type { Config } from './config.ts';
+import { LayerNorm, Linear } from './layers.ts';
 import type { WeightStore } from './weights.ts';
 
 /** BLIP's med_config.json (BertConfig with cross-attention). */
@@ -49,23 +41,26 @@ class BertAttention {
   readonly key: Linear;
   readonly value: Linear;
   readonly dense: Linear;
-  readonly LayerNorm: (x: Tensor) => Tensor;
+  readonly LayerNorm: LayerNorm;
 
   constructor(w: WeightStore, config: MedConfig, contextSize: number) {
     const size = config.hidden_size;
     this.#heads = config.num_attention_heads;
-    this.query = linearOf(w.sub('self', 'query'), size, size);
-    this.key = linearOf(w.sub('self', 'key'), contextSize, size);
-    this.value = linearOf(w.sub('self', 'value'), contextSize, size);
-    this.dense = linearOf(w.sub('output', 'dense'), size, size);
-    this.LayerNorm = layerNormOf(w.sub('output', 'LayerNorm'), size, config.layer_norm_eps);
+    this.query = new Linear(w.sub('self', 'query'), size, size);
+    this.key = new Linear(w.sub('self', 'key'), contextSize, size);
+    this.value = new Linear(w.sub('self', 'value'), contextSize, size);
+    this.dense = new Linear(w.sub('output', 'dense'), size, size);
+    this.LayerNorm = new LayerNorm(w.sub('output', 'LayerNorm'), size, config.layer_norm_eps);
   }
 
   /** x [B,T,C] attends to context [B,S,D]; keyMask f32 [B,S]: 1 = may be seen. */
   forward(x: Tensor, context: Tensor, keyMask?: Tensor): Tensor {
     const mask = keyMask ? { keyMask } : {};
-    const mixed = attention(this.query(x), this.key(context), this.value(context), { heads: this.#heads, ...mask });
-    return this.LayerNorm(this.dense(mixed, { residual: x }));
+    const mixed = attention(this.query.forward(x), this.key.forward(context), this.value.forward(context), {
+      heads: this.#heads,
+      ...mask,
+    });
+    return this.LayerNorm.forward(this.dense.forward(mixed, { residual: x }));
   }
 }
 
@@ -80,16 +75,16 @@ class BertLayer {
   readonly crossattention: BertAttention;
   readonly intermediate: Linear;
   readonly output: Linear;
-  readonly LayerNorm: (x: Tensor) => Tensor;
+  readonly LayerNorm: LayerNorm;
 
   constructor(w: WeightStore, config: MedConfig) {
     const { hidden_size: size, intermediate_size: inner } = config;
     this.#act = config.hidden_act;
     this.attention = new BertAttention(w.sub('attention'), config, size);
     this.crossattention = new BertAttention(w.sub('crossattention'), config, config.encoder_width);
-    this.intermediate = linearOf(w.sub('intermediate', 'dense'), size, inner);
-    this.output = linearOf(w.sub('output', 'dense'), inner, size);
-    this.LayerNorm = layerNormOf(w.sub('output', 'LayerNorm'), size, config.layer_norm_eps);
+    this.intermediate = new Linear(w.sub('intermediate', 'dense'), size, inner);
+    this.output = new Linear(w.sub('output', 'dense'), inner, size);
+    this.LayerNorm = new LayerNorm(w.sub('output', 'LayerNorm'), size, config.layer_norm_eps);
   }
 
   /** [B,T,C] → [N,T,C], or [N,1,C] when only the first token's output is wanted (it still sees all); N images. */
@@ -97,7 +92,9 @@ class BertLayer {
     const own = this.attention.forward(onlyFirst ? firstToken(x) : x, x, keyMask);
     const attended = toBatch(own, image.dim(0));
     const crossed = this.crossattention.forward(attended, image);
-    return this.LayerNorm(this.output(activated(this.intermediate, crossed, this.#act), { residual: crossed }));
+    return this.LayerNorm.forward(
+      this.output.forward(activated(this.intermediate, crossed, this.#act), { residual: crossed }),
+    );
   }
 }
 
@@ -106,7 +103,7 @@ export class MedBertModel {
   readonly config: MedConfig;
   readonly word_embeddings: Tensor;
   readonly position_embeddings: Tensor;
-  readonly LayerNorm: (x: Tensor) => Tensor;
+  readonly LayerNorm: LayerNorm;
   readonly layer: BertLayer[];
 
   constructor(w: WeightStore, config: MedConfig) {
@@ -114,7 +111,7 @@ export class MedBertModel {
     this.config = config;
     this.word_embeddings = w.get('embeddings.word_embeddings.weight', [config.vocab_size, size]);
     this.position_embeddings = w.get('embeddings.position_embeddings.weight', [config.max_position_embeddings, size]);
-    this.LayerNorm = layerNormOf(w.sub('embeddings', 'LayerNorm'), size, config.layer_norm_eps);
+    this.LayerNorm = new LayerNorm(w.sub('embeddings', 'LayerNorm'), size, config.layer_norm_eps);
     this.layer = Array.from(
       { length: config.num_hidden_layers },
       (_, i) => new BertLayer(w.sub('encoder', 'layer', i), config),
@@ -131,7 +128,7 @@ export class MedBertModel {
     const last = this.layer.length - 1;
     const state = this.layer.reduce(
       (x, layer, i) => x.graph.scope(`layer.${i}`, () => layer.forward(x, toBatch(mask, x.dim(0)), image, i === last)),
-      this.LayerNorm(embedded),
+      this.LayerNorm.forward(embedded),
     );
     return reshape(state, [state.dim(0), this.config.hidden_size]);
   }

@@ -79,7 +79,9 @@ function tokenText(token: unknown): string | undefined {
   return typeof token === 'string' ? token : undefined;
 }
 
-/** Reads tokenizer.json and tokenizer_config.json of a folder. @throws Error naming the file that is missing or broken. */
+const SETTINGS = 'tokenizer_config.json';
+
+/** Reads tokenizer.json and, if it is there, tokenizer_config.json. @throws Error naming the file that is missing or broken. */
 export async function openTokenizer(files: ModelFiles): Promise<TextTokenizer> {
   const read = async (path: string): Promise<unknown> => {
     const text = await files.readText(path);
@@ -89,5 +91,6 @@ export async function openTokenizer(files: ModelFiles): Promise<TextTokenizer> {
       throw new Error(`${files.name}/${path}: is not valid JSON (${error instanceof Error ? error.message : error})`);
     }
   };
-  return new TextTokenizer(files.name, await read('tokenizer.json'), await read('tokenizer_config.json'));
+  const settings = (await files.has(SETTINGS)) ? await read(SETTINGS) : {};
+  return new TextTokenizer(files.name, await read('tokenizer.json'), settings);
 }

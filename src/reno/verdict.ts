@@ -43,8 +43,10 @@ export interface VerdictConfig {
   readonly threshold: number;
   /** Cells (Chebyshev) within which a detection has to be the strongest. */
   readonly peakRadius: number;
-  /** A relation holds when the centres differ by more than this many pixels. */
-  readonly relationPixels: number;
+  /** Each offset between two centres is shortened by this many pixels before its direction is taken. */
+  readonly relationMargin: number;
+  /** A relation holds when the cosine between the offset and its direction is larger than this. */
+  readonly relationCosine: number;
 }
 
 export function verdictConfig(config: Config): VerdictConfig {
@@ -73,7 +75,8 @@ export function verdictConfig(config: Config): VerdictConfig {
     channels: { objectness, class: kind, colour, total: 1 + objects.length + colours.length },
     threshold: thresholds.number('objectness'),
     peakRadius: thresholds.number('peak_radius'),
-    relationPixels: thresholds.number('relation_px'),
+    relationMargin: thresholds.number('relation_margin_px'),
+    relationCosine: thresholds.number('relation_cosine'),
   };
 }
 
@@ -171,7 +174,13 @@ function wrongRelation(
   if (!first || !second) {
     return 'an object of the relation is missing';
   }
-  const [dx, dy] = [first.x - second.x, first.y - second.y];
-  const distance = { 'left of': -dx, 'right of': dx, above: -dy, below: dy }[rel];
-  return distance > config.relationPixels ? undefined : `${first.object} is not ${rel} ${second.object}`;
+  return relationHolds(first, rel, second, config) ? undefined : `${first.object} is not ${rel} ${second.object}`;
+}
+
+/** GenEval's rule: of two diagonal neighbours both, such as `left of` and `above`, can hold. */
+function relationHolds(a: Detection, rel: Relation, b: Detection, config: VerdictConfig): boolean {
+  const shorten = (v: number): number => Math.sign(v) * Math.max(Math.abs(v) - config.relationMargin, 0);
+  const [dx, dy] = [shorten(a.x - b.x), shorten(a.y - b.y)];
+  const along = { 'left of': -dx, 'right of': dx, above: -dy, below: dy }[rel];
+  return along > config.relationCosine * Math.hypot(dx, dy);
 }

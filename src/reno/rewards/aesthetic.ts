@@ -1,9 +1,9 @@
 /** LAION's aesthetic predictor: a linear head on CLIP's normalised image features; loss 10 − score; it reads no prompt. */
 import { affine, l2Normalize } from '../../kernels/index.ts';
 import { type CLIPConfig, CLIPVisionModel, clipConfig } from '../../models/clip.ts';
-import { type Linear, linearOf } from '../../models/clip_encoder.ts';
 import { readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
+import { Linear } from '../../models/layers.ts';
 import { RewardMLP } from '../../models/reward_mlp.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
 import type { Graph } from '../../tensor/graph.ts';
@@ -26,7 +26,7 @@ export class AestheticReward implements Reward {
     const { vision_config: vision, projection_dim: size } = config;
     this.weights = [clip, head];
     this.#vision = new CLIPVisionModel(clip.sub('vision_model'), vision);
-    this.#projection = linearOf(clip.sub('visual_projection'), vision.hidden_size, size, false);
+    this.#projection = new Linear(clip.sub('visual_projection'), vision.hidden_size, size, false);
     this.#mlp = new RewardMLP(head, size);
   }
 
@@ -44,7 +44,7 @@ export class AestheticReward implements Reward {
   score(image: Tensor): Tensor {
     return image.graph.scope('aesthetic', () => {
       const pixels = preprocess(image, this.#vision.config.image_size);
-      return this.#mlp.forward(l2Normalize(this.#projection(this.#vision.pooled(pixels))));
+      return this.#mlp.forward(l2Normalize(this.#projection.forward(this.#vision.pooled(pixels))));
     });
   }
 

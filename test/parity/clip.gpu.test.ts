@@ -1,0 +1,96 @@
+/** CLIP against transformers: values and image gradients on the GPU, through a plan. Fixtures: tools/reference/clip.py. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exp, l2Normalize, mul, sum } from '../../src/kernels/index.ts';
+import { CLIPModel, clipConfig } from '../../src/models/clip.ts';
+import { asF32 } from '../../src/models/clip_encoder.ts';
+import { eosMaskOf } from '../../src/models/clip_text.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { Graph } from '../../src/tensor/graph.ts';
+import { compile } from '../../src/tensor/plan.ts';
+import { at } from '../../src/tensor/types.ts';
+import { gradients } from '../../src/tensor/vjp.ts';
+import { Fixture, fixtureConfig } from '../support/fixtures.ts';
+import { testDevice } from '../support/gpu.ts';
+import { cosine, nmse } from '../support/numbers.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => device.destroy());
+
+async function build(name: string, storage: 'stored' | 'f16' = 'stored') {
+  const fixture = await Fixture.open(name);
+  const graph = new Graph();
+  const weights = fixture.weights(graph, storage);
+  const model = new CLIPModel(weights, clipConfig(await fixtureConfig(name)));
+  const pixels = graph.input('pixels', fixture.shape('in.pixels'), 'step');
+  const ids = graph.input('ids', fixture.shape('in.ids'), 'prompt', 'i32');
+  const eosMask = graph.input('eos_mask', fixture.shape('in.ids'), 'prompt');
+  const text = model.text_model.forward(ids);
+  const textFeatures = model.getTextFeatures(ids, eosMask);
+  const imageFeatures = model.getImageFeatures(pixels);
+  const similarity = sum(mul(l2Normalize(imageFeatures), l2Normalize(textFeatures)), [1]);
+  const logits = mul(similarity, exp(asF32(model.logit_scale)));
+  const [gradient = logits] = gradients(sum(logits), [pixels]);
+  const vision = model.vision_model.forward(pixels);
+  const outputs = {
+    last_hidden_state: text.lastHiddenState,
+    penultimate: at(text.hiddenStates, text.hiddenStates.length - 2),
+    pooled: text.pooled(eosMask),
+    text_features: textFeatures,
+    image_features: imageFeatures,
+    vision_last_hidden_state: vision.lastHiddenState,
+    vision_pooled: vision.pooled,
+    vision_pooled_alone: model.vision_model.pooled(pixels),
+    logits,
+    gradient,
+  };
+  weights.assertAllUsed();
+  const plan = await compile(device, { outputs });
+  await weights.upload(plan);
+  plan.write('pixels', await fixture.values('in.pixels'));
+  const [rows, length] = [ids.dim(0), ids.dim(1)];
+  const values = await fixture.values('in.ids');
+  plan.write('ids', values);
+  const eos = model.config.text_config.eos_token_id;
+  const masks = Array.from({ length: rows }, (_, row) => [
+    ...eosMaskOf(values.slice(row * length, (row + 1) * length), eos),
+  ]);
+  plan.write('eos_mask', masks.flat());
+  plan.run('load');
+  plan.run('prompt');
+  plan.run('step');
+  return { fixture, plan, textFeatures, imageFeatures };
+}
+
+describe.each(['clip_quick_gelu', 'clip_gelu'])('%s', (name) => {
+  it('equals transformers', async () => {
+    const { fixture, plan, textFeatures, imageFeatures } = await build(name);
+    using _ = plan;
+    for (const output of [
+      'last_hidden_state',
+      'penultimate',
+      'pooled',
+      'text_features',
+      'image_features',
+      'vision_last_hidden_state',
+      'logits',
+      'gradient',
+    ]) {
+      const error = nmse(await plan.read(output), await fixture.values(`out.${output}`));
+      expect(error, output).toBeLessThanOrEqual(1e-9);
+    }
+    expect(cosine(await plan.read('gradient'), await fixture.values('out.gradient'))).toBeGreaterThanOrEqual(0.999999);
+    expect(nmse(await plan.read('vision_pooled_alone'), await plan.read('vision_pooled'))).toBeLessThanOrEqual(1e-12);
+    expect(textFeatures.node.stage).toBe('prompt');
+    expect(imageFeatures.node.stage).toBe('step');
+  });
+
+  it('stays close with weights stored as f16', async () => {
+    const { fixture, plan } = await build(name, 'f16');
+    using _ = plan;
+    expect(nmse(await plan.read('logits'), await fixture.values('out.logits'))).toBeLessThanOrEqual(1e-5);
+    expect(cosine(await plan.read('gradient'), await fixture.values('out.gradient'))).toBeGreaterThanOrEqual(0.9999);
+  });
+});

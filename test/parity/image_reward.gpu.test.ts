@@ -1,0 +1,60 @@
+/** ImageReward's network against transformers' BLIP, on the GPU through a plan. Fixture: tools/reference/rewards.py. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sum } from '../../src/kernels/index.ts';
+import { ImageReward, imageRewardConfig } from '../../src/models/blip.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { Graph } from '../../src/tensor/graph.ts';
+import { compile } from '../../src/tensor/plan.ts';
+import { gradients } from '../../src/tensor/vjp.ts';
+import { Fixture, fixtureConfig } from '../support/fixtures.ts';
+import { testDevice } from '../support/gpu.ts';
+import { cosine, nmse } from '../support/numbers.ts';
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => device.destroy());
+
+async function build(storage: 'stored' | 'f16') {
+  const fixture = await Fixture.open('image_reward');
+  const graph = new Graph();
+  const weights = fixture.weights(graph, storage);
+  const model = new ImageReward(weights, imageRewardConfig(await fixtureConfig('image_reward')));
+  const pixels = graph.input('pixels', fixture.shape('in.pixels'), 'step');
+  const ids = graph.input('ids', fixture.shape('in.ids'), 'prompt', 'i32');
+  const mask = graph.input('mask', fixture.shape('in.mask'), 'prompt');
+  const imageTokens = model.visual_encoder.forward(pixels);
+  const score = model.forward(pixels, ids, mask);
+  const [gradient = score] = gradients(sum(score), [pixels]);
+  weights.assertAllUsed();
+  const cls = model.text_encoder.firstHiddenState(ids, mask, imageTokens);
+  const plan = await compile(device, { outputs: { image_tokens: imageTokens, cls, score, gradient } });
+  await weights.upload(plan);
+  for (const name of ['pixels', 'ids', 'mask']) {
+    plan.write(name, await fixture.values(`in.${name}`));
+  }
+  plan.run('load');
+  plan.run('prompt');
+  plan.run('step');
+  return { fixture, plan };
+}
+
+describe('ImageReward', () => {
+  it("equals transformers' BLIP encoders and a plain head", async () => {
+    const { fixture, plan } = await build('stored');
+    using _ = plan;
+    for (const output of ['image_tokens', 'cls', 'score', 'gradient']) {
+      expect(nmse(await plan.read(output), await fixture.values(`out.${output}`)), output).toBeLessThanOrEqual(1e-9);
+    }
+    expect(cosine(await plan.read('gradient'), await fixture.values('out.gradient'))).toBeGreaterThanOrEqual(0.999999);
+    expect(plan.summary.dispatches.prompt).toBeGreaterThan(0);
+  });
+
+  it('stays close with weights stored as f16', async () => {
+    const { fixture, plan } = await build('f16');
+    using _ = plan;
+    expect(nmse(await plan.read('score'), await fixture.values('out.score'))).toBeLessThanOrEqual(1e-5);
+    expect(cosine(await plan.read('gradient'), await fixture.values('out.gradient'))).toBeGreaterThanOrEqual(0.9999);
+  });
+});

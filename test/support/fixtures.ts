@@ -1,0 +1,79 @@
+/** Golden files of test/fixtures, made by tools/reference. */
+import { readFile } from 'node:fs/promises';
+import { Config } from '../../src/models/config.ts';
+import type { ModelFiles } from '../../src/models/files.ts';
+import { WeightStore } from '../../src/models/weights.ts';
+import type { Graph } from '../../src/tensor/graph.ts';
+import {
+  bytesSource,
+  openSafetensors,
+  readFloats,
+  type SafetensorsFile,
+  writeSafetensors,
+} from '../../src/tensor/safetensors.ts';
+import type { Shape } from '../../src/tensor/types.ts';
+
+const FOLDER = new URL('../fixtures/', import.meta.url);
+
+/** A fixture keeps weights under `w.`, inputs under `in.`, what the reference computed under `out.`. */
+export class Fixture {
+  readonly #file: SafetensorsFile;
+
+  private constructor(file: SafetensorsFile) {
+    this.#file = file;
+  }
+
+  static async open(name: string): Promise<Fixture> {
+    const bytes = await readFile(new URL(`${name}.safetensors`, FOLDER));
+    return new Fixture(await openSafetensors(bytesSource(`${name}.safetensors`, bytes)));
+  }
+
+  weights(graph: Graph, storage: 'stored' | 'f16' = 'stored'): WeightStore {
+    const options = { aliases: [[/^w\./, '']] as const, ignore: [/^(in|out)\./], storage };
+    return new WeightStore(graph, [this.#file], options);
+  }
+
+  /** The weights as a checkpoint of their own. */
+  async weightsFile(): Promise<Uint8Array> {
+    const tensors: Record<string, { shape: Shape; data: Float32Array }> = {};
+    for (const [key, { shape }] of this.#file.entries) {
+      if (key.startsWith('w.')) {
+        tensors[key.slice(2)] = { shape, data: await this.values(key) };
+      }
+    }
+    return writeSafetensors(tensors);
+  }
+
+  values(name: string): Promise<Float32Array<ArrayBuffer>> {
+    return readFloats(this.#file, name);
+  }
+
+  shape(name: string): Shape {
+    const entry = this.#file.entries.get(name);
+    if (!entry) {
+      throw new Error(`the fixture has no tensor ${name}`);
+    }
+    return entry.shape;
+  }
+}
+
+/** A model folder that is not on a disk. */
+export function memoryFiles(name: string, contents: Readonly<Record<string, string | Uint8Array>>): ModelFiles {
+  const bytes = (path: string): Uint8Array => {
+    const content = contents[path];
+    if (content === undefined) {
+      throw new Error(`${name}/${path}: there is no such file`);
+    }
+    return typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  };
+  return {
+    name,
+    has: async (path) => contents[path] !== undefined,
+    read: async (path) => bytesSource(`${name}/${path}`, bytes(path)),
+    readText: async (path) => new TextDecoder().decode(bytes(path)),
+  };
+}
+
+export async function fixtureConfig(name: string): Promise<Config> {
+  return new Config(`${name}.json`, JSON.parse(await readFile(new URL(`${name}.json`, FOLDER), 'utf8')));
+}
