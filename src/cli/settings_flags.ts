@@ -72,6 +72,8 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     lr: given.lr ?? own.lr,
     optim: given.optim ?? own.optim,
     nesterov: own.nesterov,
+    momentum: own.momentum,
+    adamEps: own.adamEps,
     gradClip: given.gradClip ?? own.gradClip,
     regWeight: given.regWeight ?? own.regWeight,
     rewards,

@@ -25,12 +25,14 @@ export interface OptimizerConfig {
   /** SGD only. The reference uses 0.9 and Nesterov. */
   readonly momentum?: number;
   readonly nesterov?: boolean;
+  /** Adam only. The reference uses 1e-2. */
+  readonly eps?: number;
 }
 
 /** Traces one step of `config` on `parameter`. */
 export function optimizerStep(parameter: Tensor, grad: Tensor, config: OptimizerConfig): OptimizerStep {
   return config.name === 'adam'
-    ? adam(parameter, grad, config.lr)
+    ? adam(parameter, grad, config.lr, config.eps ?? 1e-2)
     : sgd(parameter, grad, config.lr, config.momentum ?? 0.9, config.nesterov ?? true);
 }
 
@@ -47,10 +49,10 @@ function sgd(z: Tensor, g: Tensor, lr: number, momentum: number, nesterov: boole
 }
 
 /**
- * torch.optim.Adam with betas (0.9, 0.999) and the reference's eps of 1e-2. The bias correction 1 − βᵗ is kept as the
+ * torch.optim.Adam with betas (0.9, 0.999). The bias correction 1 − βᵗ is kept as the
  * same running average as the moments, of ones: 1 − βᵗ by subtraction would lose most of its f32 digits at t = 1.
  */
-function adam(z: Tensor, g: Tensor, lr: number, eps = 1e-2): OptimizerStep {
+function adam(z: Tensor, g: Tensor, lr: number, eps: number): OptimizerStep {
   const average = (name: string, beta: number, x: Tensor | null): StateUpdate => {
     const state = stateOf(z, name, x ? z.shape : []);
     const decayed = affine(state, beta, x ? 0 : 1 - beta);

@@ -107,7 +107,13 @@ export class Reno implements Disposable {
       { latents, image, rewards: terms },
       {
         kind: settings.mode === 'reno' ? 'optimise' : 'score',
-        optimizer: { name: settings.optim, lr: settings.lr, nesterov: settings.nesterov },
+        optimizer: {
+          name: settings.optim,
+          lr: settings.lr,
+          momentum: settings.momentum,
+          nesterov: settings.nesterov,
+          eps: settings.adamEps,
+        },
         gradClip: settings.gradClip,
         regWeight: settings.regWeight,
       },

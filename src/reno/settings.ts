@@ -11,6 +11,9 @@ export interface RenoSettings {
   readonly lr: number;
   readonly optim: OptimizerName;
   readonly nesterov: boolean;
+  readonly momentum: number;
+  /** Adam's eps. The reference's is large, 1e-2. */
+  readonly adamEps: number;
   readonly gradClip: number;
   readonly regWeight: number;
   /** Weight of each reward; one of weight 0 is neither loaded nor computed. */
@@ -24,6 +27,8 @@ export const REFERENCE_SETTINGS: RenoSettings = {
   lr: 5,
   optim: 'sgd',
   nesterov: true,
+  momentum: 0.9,
+  adamEps: 1e-2,
   gradClip: 0.1,
   regWeight: 0.01,
   rewards: {},
@@ -45,14 +50,18 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     return { ...REFERENCE_SETTINGS, rewards };
   }
   const config = await readConfig(files, 'reno.json');
+  const number = (key: 'lr' | 'momentum' | 'adamEps' | 'gradClip' | 'regWeight'): number =>
+    config.number(key, REFERENCE_SETTINGS[key]);
   return {
     mode: 'reno',
-    nIters: config.count('n_iters', REFERENCE_SETTINGS.nIters),
-    lr: config.number('lr', REFERENCE_SETTINGS.lr),
+    nIters: config.count('nIters', REFERENCE_SETTINGS.nIters),
+    lr: number('lr'),
     optim: config.oneOf('optim', OPTIMIZERS, REFERENCE_SETTINGS.optim),
     nesterov: config.boolean('nesterov', REFERENCE_SETTINGS.nesterov),
-    gradClip: config.number('grad_clip', REFERENCE_SETTINGS.gradClip),
-    regWeight: config.number('reg_weight', REFERENCE_SETTINGS.regWeight),
+    momentum: number('momentum'),
+    adamEps: number('adamEps'),
+    gradClip: number('gradClip'),
+    regWeight: number('regWeight'),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
   };
 }
