@@ -3,7 +3,11 @@ import { type Counter, type Key, normals, philox4x32 } from '../../src/tensor/ra
 
 // Known answers of Random123's tests/kat_vectors, philox4x32 with 10 rounds.
 const known: [Counter, Key, number[]][] = [
-  [[0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
+  [
+    [0, 0, 0, 0],
+    [0, 0],
+    [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
+  ],
   [
     [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
     [0xffffffff, 0xffffffff],
