@@ -25,7 +25,7 @@ fn cubic(x: f32) -> f32 {
 fn run(o: u32) {
   let center = params.scale * (f32(o) + 0.5);
   let first = max(i32(center - params.support + 0.5), 0);
-  let count = min(i32(center + params.support + 0.5), i32(params.from)) - first;
+  let count = min(i32(center + params.support + 0.5), i32(params.extent)) - first;
   let row = o * params.row;
   store_table(row, f32(first));
   store_table(row + 1u, f32(count));
@@ -43,14 +43,14 @@ fn run(o: u32) {
 const FORWARD = `
 fn run(i: u32) {
   let c = i % params.inner;
-  let o = i / params.inner % params.to;
-  let outer = i / params.inner / params.to;
+  let o = i / params.inner % params.out;
+  let outer = i / params.inner / params.out;
   let row = o * params.row;
   let first = u32(load_table(row));
   let count = u32(load_table(row + 1u));
   var sum = 0.0;
   for (var k = 0u; k < count; k++) {
-    sum += load_table(row + 2u + k) * load_x((outer * params.from + first + k) * params.inner + c);
+    sum += load_table(row + 2u + k) * load_x((outer * params.extent + first + k) * params.inner + c);
   }
   store_y(i, sum);
 }
@@ -60,16 +60,16 @@ fn run(i: u32) {
 const BACKWARD = `
 fn run(i: u32) {
   let c = i % params.inner;
-  let p = i / params.inner % params.from;
-  let outer = i / params.inner / params.from;
+  let p = i / params.inner % params.extent;
+  let outer = i / params.inner / params.extent;
   let lo = max(0, i32(floor((f32(p) - params.support - 0.5) / params.scale)) - 1);
-  let hi = min(i32(params.to), i32(ceil((f32(p) + params.support + 1.5) / params.scale)) + 1);
+  let hi = min(i32(params.out), i32(ceil((f32(p) + params.support + 1.5) / params.scale)) + 1);
   var sum = 0.0;
   for (var o = lo; o < hi; o++) {
     let row = u32(o) * params.row;
     let k = p - u32(load_table(row));
     if (k < u32(load_table(row + 1u))) {
-      sum += load_table(row + 2u + k) * load_x((outer * params.to + u32(o)) * params.inner + c);
+      sum += load_table(row + 2u + k) * load_x((outer * params.out + u32(o)) * params.inner + c);
     }
   }
   store_y(i, sum);
@@ -141,7 +141,7 @@ function tableDispatch(label: string, a: Axis, table: BufferRef): Dispatch {
     code: TABLE,
     size: a.to,
     params: {
-      from: a.from,
+      extent: a.from,
       row: a.row,
       scale: { f32: a.scale },
       support: { f32: a.support },
@@ -170,7 +170,7 @@ function resampleDispatch({ label, a, inner, adjoint, size, table, x, y }: Pass)
     label,
     code: adjoint ? BACKWARD : FORWARD,
     size,
-    params: { inner, from: a.from, to: a.to, row: a.row, ...reach },
+    params: { inner, extent: a.from, out: a.to, row: a.row, ...reach },
     bindings: [
       { name: 'table', ref: table, access: 'read' },
       { name: 'x', ref: x, access: 'read' },

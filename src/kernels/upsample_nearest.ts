@@ -17,8 +17,8 @@ fn run(i: u32) {
   let c = i % params.channels;
   let w = i / params.channels % params.width;
   let row = i / params.channels / params.width;
-  let from = row / params.factor * (params.width / params.factor) + w / params.factor;
-  store_y(i, load_x(from * params.channels + c));
+  let source = row / params.factor * (params.width / params.factor) + w / params.factor;
+  store_y(i, load_x(source * params.channels + c));
 }
 `;
 
@@ -31,8 +31,8 @@ fn run(i: u32) {
   var sum = T();
   for (var y = 0u; y < params.factor; y++) {
     for (var x = 0u; x < params.factor; x++) {
-      let from = (row * params.factor + y) * params.width * params.factor + w * params.factor + x;
-      sum += load_x(from * params.channels + c);
+      let source = (row * params.factor + y) * params.width * params.factor + w * params.factor + x;
+      sum += load_x(source * params.channels + c);
     }
   }
   store_y(i, sum);
