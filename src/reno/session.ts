@@ -137,6 +137,11 @@ export class Reno implements Disposable {
     return this.#plan.summary;
   }
 
+  /** For profiling and debugging: the plan that is replayed. */
+  get plan(): Plan {
+    return this.#plan;
+  }
+
   /**
    * Runs the settings' mode for one prompt and seed. Nothing is compiled; the same arguments give the same bytes.
    * @throws Error when no iteration gave a finite loss, or the GPU failed
