@@ -21,7 +21,6 @@ export default defineConfig({
           include: gpu,
           // One process a file: a device lost in one cannot fail another, and Dawn gives its memory back.
           pool: 'forks',
-          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

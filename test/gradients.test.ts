@@ -6,7 +6,7 @@ import { nmse } from './support/numbers.ts';
 import { gradientPair } from './support/op_runner.ts';
 
 for (const op of allOps().values()) {
-  if (!op.vjp) {
+  if (!op.vjp || op.cases.every((c) => c.grad?.length === 0)) {
     continue;
   }
   describe(op.name, () => {

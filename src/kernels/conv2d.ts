@@ -2,15 +2,28 @@
  * 2-D convolution over channels-last images, and its two gradients, which are ops of their own.
  * Kernels are [KH,KW,Cin,Cout] inside; the wrapper permutes PyTorch's [Cout,Cin,KH,KW] once, in the load stage.
  */
-import type { Binding, HostArray, Op, OpCase, OpSite, Param } from '../tensor/op.ts';
+import type {
+  Attrs,
+  Binding,
+  DeviceCaps,
+  Dispatch,
+  HostArray,
+  Op,
+  OpCase,
+  OpSite,
+  Param,
+  Variant,
+} from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, byteSize, sameShape } from '../tensor/types.ts';
+import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V3, CONV2D_V4, CONV2D_WALK } from './common/conv2d_tile_wgsl.ts';
 import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './common/conv2d_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, reshape, sumRows, swapLast, transpose } from './common/linalg_basic.ts';
 import { epilogueCode } from './common/matmul_wgsl.ts';
+import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
 import { matmul } from './matmul.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
@@ -61,8 +74,14 @@ const forwardSizes = (site: OpSite<Conv2dAttrs>): Sizes => {
 const backwardInputSizes = (dy: Shape, w: Shape, attrs: BackwardInputAttrs): Sizes =>
   sizesOf([at(dy, 0), attrs.height, attrs.width, at(w, 3)], [at(w, 0), at(w, 1)], at(w, 2), attrs);
 
+const siteBackwardInputSizes = (site: OpSite<BackwardInputAttrs>): Sizes =>
+  backwardInputSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs);
+
 const backwardWeightSizes = (x: Shape, dy: Shape, attrs: BackwardWeightAttrs): Sizes =>
   sizesOf(x, [attrs.kh, attrs.kw], at(dy, 3), attrs);
+
+const siteBackwardWeightSizes = (site: OpSite<BackwardWeightAttrs>): Sizes =>
+  backwardWeightSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs);
 
 const flopsOf = (s: Sizes): number => 2 * s.images * s.outHeight * s.outWidth * s.kh * s.kw * s.cin * s.cout;
 const bytesOf = (site: OpSite): number => [...site.inputs, ...site.outputs].reduce((sum, t) => sum + byteSize(t), 0);
@@ -142,14 +161,99 @@ function params(s: Sizes): Record<string, Param> {
 const read = (name: string, input: number, vec: 1 | 4 = 1): Binding => ({ name, ref: { input }, access: 'read', vec });
 const write = (name: string, vec: 1 | 4 = 1): Binding => ({ name, ref: { output: 0 }, access: 'write', vec });
 
-function forwardBindings({ bias, residual }: Conv2dAttrs, vec: 1 | 4): Binding[] {
+/** `vec`: of everything but x. */
+function forwardBindings({ bias, residual }: Conv2dAttrs, vec: 1 | 4, weights = 'w'): Binding[] {
   return [
-    read('x', 0, vec),
-    read('w', 1, vec),
+    read('x', 0),
+    read(weights, 1, vec),
     write('y', vec),
     ...(bias ? [read('bias', 2, vec)] : []),
     ...(residual ? [read('residual', bias ? 3 : 2, vec)] : []),
   ];
+}
+
+/** A convolution over taps with fused bias and residual; `walk` says which of the two it is (see CONV2D_WALK). */
+function walkDispatch(
+  s: Sizes,
+  direction: 'forward' | 'backward',
+  kernel: WalkKernel,
+  bindings: readonly Binding[],
+  epilogue: { readonly bias: boolean; readonly residual: boolean },
+): Dispatch[] {
+  const forward = direction === 'forward';
+  const classes = forward ? 1 : s.stride;
+  const [outHeight, outWidth, cout] = forward ? [s.outHeight, s.outWidth, s.cout] : [s.height, s.width, s.cin];
+  const [sourceHeight, sourceWidth, cin] = forward ? [s.height, s.width, s.cin] : [s.outHeight, s.outWidth, s.cout];
+  const gridHeight = Math.ceil(outHeight / classes);
+  const gridWidth = Math.ceil(outWidth / classes);
+  const pixels = s.images * gridHeight * gridWidth;
+  return [
+    {
+      label: `${forward ? 'conv2d' : 'conv2d_backward_input'}.${kernel.name}`,
+      code: kernel.code + CONV2D_WALK + epilogueCode(epilogue, 4),
+      params: {
+        images: s.images,
+        sourceHeight,
+        sourceWidth,
+        cin,
+        outHeight,
+        outWidth,
+        cout4: cout / 4,
+        kh: s.kh,
+        kw: s.kw,
+        gridHeight,
+        gridWidth,
+        classes,
+        reach: { i32: forward ? s.stride : 1 },
+        sign: { i32: forward ? 1 : -1 },
+        top: { i32: s.top },
+        left: { i32: s.left },
+      },
+      bindings,
+      workgroups: [Math.ceil(cout / kernel.channels), Math.ceil(pixels / kernel.pixels), classes * classes],
+    },
+  ];
+}
+
+interface WalkKernel {
+  readonly name: string;
+  readonly code: string;
+  /** What a workgroup makes. */
+  readonly pixels: number;
+  readonly channels: number;
+  /** WGSL name of the weights. */
+  readonly weights: string;
+  readonly runs: (caps: DeviceCaps) => boolean;
+}
+
+/** A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs. */
+const WALKS: readonly WalkKernel[] = [
+  {
+    name: 'v4',
+    code: CONV2D_V4 + SUBGROUP_TILE,
+    pixels: TILE_ROWS,
+    channels: TILE_COLUMNS,
+    weights: 'b',
+    runs: hasSubgroupTile,
+  },
+  { name: 'v2', code: CONV2D_V2, pixels: 4, channels: 64, weights: 'w', runs: (caps) => caps.software },
+  { name: 'v3', code: CONV2D_V3, pixels: 64, channels: 64, weights: 'w', runs: (caps) => caps.maxInvocations >= 256 },
+];
+
+/** The variants of WALKS, for results whose channels count in fours. */
+function walkVariants<A extends Attrs>(
+  channels: (site: OpSite<A>) => number,
+  dispatches: (site: OpSite<A>, kernel: WalkKernel) => Dispatch[],
+): Record<string, Variant<A>> {
+  return Object.fromEntries(
+    WALKS.map((kernel) => [
+      kernel.name,
+      {
+        supports: (site: OpSite<A>, caps: DeviceCaps) => kernel.runs(caps) && channels(site) % 4 === 0,
+        dispatches: (site: OpSite<A>) => dispatches(site, kernel),
+      },
+    ]),
+  );
 }
 
 const geometry = (stride: number, padding: Padding): Geometry => ({ stride, padding });
@@ -171,6 +275,8 @@ const GEOMETRIES: readonly { name: string; x: Shape; kernel: readonly [number, n
     { name: '1x1 stride 2', x: [1, 5, 5, 4], kernel: [1, 1], cout: 4, g: geometry(2, [0, 0, 0, 0]) },
     { name: 'patches', x: [1, 8, 8, 3], kernel: [4, 4], cout: 16, g: geometry(4, [0, 0, 0, 0]) },
     { name: 'no padding, 2x3', x: [1, 5, 7, 4], kernel: [2, 3], cout: 4, g: geometry(1, [0, 0, 0, 0]) },
+    { name: 'past the tiles', x: [1, 9, 8, 24], kernel: [3, 3], cout: 72, g: geometry(1, [1, 1, 1, 1]) },
+    { name: 'odd input channels, stride 2', x: [1, 7, 9, 5], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
     { name: 'wider than the pixel block', x: [1, 3, 19, 4], kernel: [3, 3], cout: 20, g: geometry(1, [1, 1, 1, 1]) },
   ];
 
@@ -214,6 +320,11 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
   },
   reference: forwardReference,
   variants: {
+    ...walkVariants<Conv2dAttrs>(
+      (site) => forwardSizes(site).cout,
+      (site, kernel) =>
+        walkDispatch(forwardSizes(site), 'forward', kernel, forwardBindings(site.attrs, 4, kernel.weights), site.attrs),
+    ),
     v1: {
       dispatches: (site) => {
         const s = forwardSizes(site);
@@ -280,9 +391,20 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
   },
   reference: backwardInputReference,
   variants: {
+    ...walkVariants<BackwardInputAttrs>(
+      (site) => siteBackwardInputSizes(site).cin,
+      (site, kernel) =>
+        walkDispatch(
+          siteBackwardInputSizes(site),
+          'backward',
+          kernel,
+          [read('x', 0), read(kernel.weights, 1, 4), write('y', 4)],
+          plain,
+        ),
+    ),
     v1: {
       dispatches: (site) => {
-        const s = backwardInputSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs);
+        const s = siteBackwardInputSizes(site);
         const pixels = s.images * s.height * s.width;
         return [
           {
@@ -297,7 +419,7 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
     },
   },
   cost: (site) => ({
-    flops: flopsOf(backwardInputSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs)),
+    flops: flopsOf(siteBackwardInputSizes(site)),
     bytes: bytesOf(site),
   }),
   cases: [
@@ -339,9 +461,28 @@ export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
   },
   reference: backwardWeightReference,
   variants: {
+    v4: {
+      supports: (site, caps) => {
+        const { cin, cout } = siteBackwardWeightSizes(site);
+        return hasSubgroupTile(caps) && cin % TILE_ROWS === 0 && cout % 4 === 0;
+      },
+      dispatches: (site) => {
+        const s = siteBackwardWeightSizes(site);
+        const pixels = s.images * s.outHeight * s.outWidth;
+        return [
+          {
+            label: 'conv2d_backward_weight.v4',
+            code: CONV2D_BACKWARD_WEIGHT_V4 + SUBGROUP_TILE + PUT_ROWS,
+            params: { ...params(s), pixels, cout4: s.cout / 4 },
+            bindings: [read('x', 0, 4), read('b', 1, 4), write('dw', 4)],
+            workgroups: [Math.ceil(s.cout / TILE_COLUMNS), s.cin / TILE_ROWS, s.kh * s.kw],
+          },
+        ];
+      },
+    },
     v1: {
       dispatches: (site) => {
-        const s = backwardWeightSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs);
+        const s = siteBackwardWeightSizes(site);
         const rows = s.kh * s.kw * s.cin;
         return [
           {
@@ -356,7 +497,7 @@ export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
     },
   },
   cost: (site) => ({
-    flops: flopsOf(backwardWeightSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs)),
+    flops: flopsOf(siteBackwardWeightSizes(site)),
     bytes: bytesOf(site),
   }),
   cases: GEOMETRIES.map(({ name, x, kernel, cout, g }): OpCase<BackwardWeightAttrs> => {

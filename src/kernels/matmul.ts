@@ -10,7 +10,8 @@ import type { Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, reshape, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
-import { epilogueCode, MATMUL_V1 } from './common/matmul_wgsl.ts';
+import { epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
+import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
 
 type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean };
 
@@ -39,11 +40,19 @@ function problemOf(a: Shape, b: Shape): Problem {
 const siteProblem = (site: OpSite<MatmulAttrs>): Problem =>
   problemOf(at(site.inputs, 0).shape, at(site.inputs, 1).shape);
 
-function dispatch(site: OpSite<MatmulAttrs>, part: Omit<Dispatch, 'params' | 'bindings'>, vec: 1 | 4): Dispatch {
+/** The one dispatch of a variant; `vec` says how b, y, bias and residual are indexed. */
+function dispatch(
+  site: OpSite<MatmulAttrs>,
+  label: string,
+  code: string,
+  workgroups: (p: Problem) => readonly [number, number, number],
+  vec: 1 | 4 = 1,
+): Dispatch[] {
   const { bias, residual } = site.attrs;
-  const { m, n, k, stepA, stepB } = siteProblem(site);
+  const problem = siteProblem(site);
+  const { m, n, k, stepA, stepB } = problem;
   const bindings: Binding[] = [
-    { name: 'a', ref: { input: 0 }, access: 'read', vec },
+    { name: 'a', ref: { input: 0 }, access: 'read' },
     { name: 'b', ref: { input: 1 }, access: 'read', vec },
     { name: 'y', ref: { output: 0 }, access: 'write', vec },
   ];
@@ -53,8 +62,18 @@ function dispatch(site: OpSite<MatmulAttrs>, part: Omit<Dispatch, 'params' | 'bi
   if (residual) {
     bindings.push({ name: 'residual', ref: { input: bias ? 3 : 2 }, access: 'read', vec });
   }
-  return { ...part, params: { m, n, k, stepA, stepB }, bindings };
+  return [
+    {
+      label,
+      code: code + epilogueCode(site.attrs, vec),
+      params: { m, n, k, stepA, stepB, n4: Math.floor(n / 4) },
+      bindings,
+      workgroups: workgroups(problem),
+    },
+  ];
 }
+
+const columnsInFours = (site: OpSite<MatmulAttrs>): boolean => siteProblem(site).n % 4 === 0;
 
 function reference([a, b, ...rest]: readonly HostArray[], site: OpSite<MatmulAttrs>): Float64Array[] {
   if (!a || !b) {
@@ -123,22 +142,32 @@ export const matmulOp = defineOp<MatmulAttrs>({
     ];
   },
   reference,
+  // A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs.
   variants: {
+    v4: {
+      supports: (site, caps) => hasSubgroupTile(caps) && columnsInFours(site),
+      dispatches: (site) =>
+        dispatch(
+          site,
+          'matmul.v4',
+          MATMUL_V4 + SUBGROUP_TILE + PUT_ROWS,
+          ({ batch, m, n }) => [Math.ceil(n / TILE_COLUMNS), Math.ceil(m / TILE_ROWS), batch],
+          4,
+        ),
+    },
+    v2: {
+      supports: (site, caps) => caps.software && columnsInFours(site),
+      dispatches: (site) =>
+        dispatch(site, 'matmul.v2', MATMUL_V2, ({ batch, m, n }) => [Math.ceil(n / 64), Math.ceil(m / 4), batch], 4),
+    },
+    v3: {
+      supports: (site, caps) => caps.maxInvocations >= 256 && columnsInFours(site),
+      dispatches: (site) =>
+        dispatch(site, 'matmul.v3', MATMUL_V3, ({ batch, m, n }) => [Math.ceil(n / 64), Math.ceil(m / 64), batch], 4),
+    },
     v1: {
-      dispatches: (site) => {
-        const { batch, m, n } = siteProblem(site);
-        return [
-          dispatch(
-            site,
-            {
-              label: 'matmul.v1',
-              code: MATMUL_V1 + epilogueCode(site.attrs),
-              workgroups: [Math.ceil(n / 8), Math.ceil(m / 8), batch],
-            },
-            1,
-          ),
-        ];
-      },
+      dispatches: (site) =>
+        dispatch(site, 'matmul.v1', MATMUL_V1, ({ batch, m, n }) => [Math.ceil(n / 8), Math.ceil(m / 8), batch]),
     },
   },
   cost: (site) => {
@@ -148,6 +177,11 @@ export const matmulOp = defineOp<MatmulAttrs>({
   },
   cases: [
     { name: 'multiples of 4', inputs: [{ shape: [20, 24] }, { shape: [24, 36] }], attrs: plain() },
+    {
+      name: 'past the tiles',
+      inputs: [{ shape: [67, 19] }, { shape: [19, 72] }, { shape: [72] }],
+      attrs: { bias: true, residual: false },
+    },
     { name: 'odd sizes', inputs: [{ shape: [5, 7] }, { shape: [7, 3] }], attrs: plain() },
     { name: 'row of one', inputs: [{ shape: [1, 12] }, { shape: [12, 8] }], attrs: plain() },
     {

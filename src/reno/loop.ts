@@ -29,6 +29,10 @@ export interface LoopOptions {
   readonly wantsFrame?: (iteration: number) => boolean;
   /** Called in order, late: while a later iteration runs. */
   readonly onIteration?: (record: IterationRecord, isBest: boolean) => void;
+  /** Called after onIteration with the image of an iteration that `wantsFrame`: to show a run while it goes on. */
+  readonly onFrame?: (frame: Frame, record: IterationRecord, isBest: boolean) => void;
+  /** Awaited before each iteration is queued: to pause a run. */
+  readonly turn?: (iteration: number) => Promise<void>;
   readonly signal?: AbortSignal;
   /** Milliseconds of a clock. */
   readonly now?: () => number;
@@ -78,7 +82,11 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
   let failure: string | null = null;
   let interruption: string | null = null;
   let initImage: Promise<Float32Array<ArrayBuffer>> | undefined;
-  const pending: { iteration: number; scalars: Promise<Float32Array<ArrayBuffer>> }[] = [];
+  const pending: {
+    iteration: number;
+    scalars: Promise<Float32Array<ArrayBuffer>>;
+    frame: Promise<Frame> | undefined;
+  }[] = [];
 
   const settle = async (): Promise<void> => {
     const oldest = pending.shift();
@@ -101,9 +109,13 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     const isBest = records.length === 1 || record.total < at(records, best).total;
     best = isBest ? records.length - 1 : best;
     options.onIteration?.(record, isBest);
+    if (options.onFrame && oldest.frame) {
+      options.onFrame(await oldest.frame, record, isBest);
+    }
   };
 
   for (let iteration = 0; iteration < options.iterations && failure === null; iteration++) {
+    await options.turn?.(iteration);
     if (options.signal?.aborted) {
       interruption = `the run was interrupted before iteration ${iteration}`;
       break;
@@ -113,15 +125,18 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
       runner.write(step.latents.node.name ?? '', noise);
     }
     runner.run('step');
-    pending.push({ iteration, scalars: runner.read('scalars') });
+    const scalars = runner.read('scalars');
     const wanted = options.wantsFrame?.(iteration) ?? false;
+    let frame: Promise<Frame> | undefined;
     if (iteration === 0 || wanted) {
-      const pixels = runner.read('image');
-      initImage ??= pixels;
+      const image = runner.read('image');
+      initImage ??= image;
       if (wanted) {
-        frames.push(pixels.then((p) => ({ iteration, pixels: p })));
+        frame = image.then((pixels) => ({ iteration, pixels }));
+        frames.push(frame);
       }
     }
+    pending.push({ iteration, scalars, frame });
     if (pending.length > IN_FLIGHT) {
       await settle();
     }

@@ -1,7 +1,8 @@
 /** report.html from a run's history and pictures: one file that opens from a disk, nothing fetched. */
+import type { Shape } from '../tensor/types.ts';
 import { at } from '../tensor/types.ts';
 import { type Chart, lineChart, short } from './chart.ts';
-import type { History, IterationRecord, RewardInfo } from './history.ts';
+import type { History, IterationRecord, RewardInfo, RunConfig } from './history.ts';
 import { escapeHtml } from './html.ts';
 import { REPORT_SCRIPT, REPORT_STYLE } from './report_style.ts';
 
@@ -80,8 +81,13 @@ function strip(images: ReportImages, best: IterationRecord): string {
   return `<div class="strip">${figures.join('\n')}</div>`;
 }
 
-/** Every reward as its authors report it, then the weighted loss and the noise. */
-function charts({ config, iterations, best }: History): Chart[] {
+/** What the curves of a run need, while it goes on or after it. */
+export interface ChartedRun extends Pick<History, 'iterations' | 'best'> {
+  readonly config: Pick<RunConfig, 'rewards' | 'gradClip'> & { readonly noise: { readonly shape: Shape } };
+}
+
+/** The weighted loss, every reward as its authors report it, and the noise. */
+export function charts({ config, iterations, best }: ChartedRun): Chart[] {
   const dimension = config.noise.shape.reduce((n, d) => n * d, 1);
   const score = ({ name, weight, offset }: RewardInfo): Chart => ({
     title: name,

@@ -6,9 +6,9 @@ import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
 import { compile, type Plan, type PlanSummary } from '../tensor/plan.ts';
 import type { Shape } from '../tensor/types.ts';
-import type { AdapterRecord, History, IterationRecord, RewardInfo } from './history.ts';
+import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
-import { runLoop, type Trajectory } from './loop.ts';
+import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
 import { NOISE_GENERATOR } from './noise.ts';
 import { openReward, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
@@ -19,14 +19,12 @@ const PROMPT_IDS = 'generator.prompt_ids';
 /** score = offset − loss, by the name a reward reports. */
 const OFFSETS: Readonly<Record<string, number>> = { HPS: 1, ImageReward: 2, CLIP: 100, PickScore: 30, Aesthetic: 10 };
 
-export interface GenerateOptions {
+export interface GenerateOptions
+  extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'turn' | 'signal'> {
   readonly prompt: string;
   readonly seed: number;
   /** Default: the settings'. */
   readonly nIters?: number;
-  readonly wantsFrame?: (iteration: number) => boolean;
-  readonly onIteration?: (record: IterationRecord, isBest: boolean) => void;
-  readonly signal?: AbortSignal;
 }
 
 export interface Generated {
@@ -139,6 +137,11 @@ export class Reno implements Disposable {
     return this.#plan.summary;
   }
 
+  /** For profiling and debugging: the plan that is replayed. */
+  get plan(): Plan {
+    return this.#plan;
+  }
+
   /**
    * Runs the settings' mode for one prompt and seed. Nothing is compiled; the same arguments give the same bytes.
    * @throws Error when no iteration gave a finite loss, or the GPU failed
@@ -149,11 +152,9 @@ export class Reno implements Disposable {
     const promptSeconds = await this.#setPrompt(options.prompt);
     const noise = mode === 'imageselect' ? freshNoise : optimisedNoise;
     const trajectory = await runLoop(this.#plan, this.#step, {
+      ...options,
       iterations: nIters,
       noise: noise(this.latentShape, options.seed),
-      ...(options.wantsFrame ? { wantsFrame: options.wantsFrame } : {}),
-      ...(options.onIteration ? { onIteration: options.onIteration } : {}),
-      ...(options.signal ? { signal: options.signal } : {}),
     });
     return { trajectory, history: this.#history(options, nIters, trajectory, promptSeconds) };
   }

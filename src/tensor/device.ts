@@ -112,7 +112,10 @@ export class Device {
     layout: GPUBindGroupLayout,
     overrides: Readonly<Record<string, number>>,
   ): Promise<GPUComputePipeline> {
+    // What is wrong with the code is said below, once, with the kernel's name.
+    this.gpu.pushErrorScope('validation');
     const module = this.gpu.createShaderModule({ label, code });
+    void this.gpu.popErrorScope();
     try {
       return await this.gpu.createComputePipelineAsync({
         label,

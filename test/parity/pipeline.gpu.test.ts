@@ -1,27 +1,34 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Device } from '../../src/tensor/device.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
 import { compile } from '../../src/tensor/plan.ts';
 import { expectClose } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
 import { nmse } from '../support/numbers.ts';
 import { tracedPipeline } from './pipeline.ts';
 
-let device: Device;
-beforeAll(async () => {
-  device = await testDevice();
-});
-afterAll(() => device.gpu.destroy());
+const adapters: Record<string, DeviceOptions> = {
+  'with all that the adapter has': {},
+  'without shader-f16 and subgroups': { without: ['shader-f16', 'subgroups'] },
+};
 
-it('a generator folder with f16 weights: text features, picture and gradient at z, as PyTorch', async () => {
-  const { pipeline, context, image, gradient, feeds, expected } = await tracedPipeline();
-  using plan = await compile(device, { outputs: { context, image, gradient } });
-  await pipeline.upload(plan);
-  for (const [name, values] of feeds) {
-    plan.write(name, values);
-  }
-  plan.run('load');
-  plan.run('prompt');
-  plan.run('step');
-  expect(nmse(await plan.read('context'), expected.context)).toBeLessThan(1e-6);
-  expectClose({ output: await plan.read('image'), gradient: await plan.read('gradient') }, { expected });
+describe.each(Object.entries(adapters))('%s', (_, options) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await testDevice(options);
+  });
+  afterAll(() => device.gpu.destroy());
+
+  it('a generator folder with f16 weights: text features, picture and gradient at z, as PyTorch', async () => {
+    const { pipeline, context, image, gradient, feeds, expected } = await tracedPipeline();
+    using plan = await compile(device, { outputs: { context, image, gradient } });
+    await pipeline.upload(plan);
+    for (const [name, values] of feeds) {
+      plan.write(name, values);
+    }
+    plan.run('load');
+    plan.run('prompt');
+    plan.run('step');
+    expect(nmse(await plan.read('context'), expected.context)).toBeLessThan(1e-6);
+    expectClose({ output: await plan.read('image'), gradient: await plan.read('gradient') }, { expected });
+  });
 });

@@ -11,7 +11,7 @@ import {
   type SafetensorsFile,
   writeSafetensors,
 } from '../../src/tensor/safetensors.ts';
-import type { Shape } from '../../src/tensor/types.ts';
+import { at, type Shape } from '../../src/tensor/types.ts';
 
 const FOLDER = new URL('../fixtures/', import.meta.url);
 
@@ -75,5 +75,21 @@ export function memoryFiles(name: string, contents: Readonly<Record<string, stri
 }
 
 export async function fixtureConfig(name: string): Promise<Config> {
-  return new Config(`${name}.json`, JSON.parse(await readFile(new URL(`${name}.json`, FOLDER), 'utf8')));
+  return new Config(`${name}.json`, await fixtureJson(name));
+}
+
+export async function fixtureJson(name: string): Promise<unknown> {
+  return JSON.parse(await readFile(new URL(`${name}.json`, FOLDER), 'utf8'));
+}
+
+/** PyTorch's [N,C,H,W] → [N,H,W,C]. */
+export function channelsLast(values: Float32Array, shape: Shape): Float32Array {
+  const [channels, pixels] = [at(shape, 1), at(shape, 2) * at(shape, 3)];
+  const out = new Float32Array(values.length);
+  values.forEach((value, i) => {
+    const image = Math.floor(i / (channels * pixels));
+    const channel = Math.floor(i / pixels) % channels;
+    out[(image * pixels + (i % pixels)) * channels + channel] = value;
+  });
+  return out;
 }

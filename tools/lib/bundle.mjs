@@ -30,6 +30,8 @@ const web = {
   format: 'esm',
   target: 'es2022',
   sourcemap: true,
+  // Browsers that have WebGPU but not yet `using`.
+  banner: { js: 'Symbol.dispose ??= Symbol.for("Symbol.dispose");' },
 };
 
 /** What the page needs beside its code: itself and the pocket weights. */

@@ -35,3 +35,147 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   store_y(i, sum + bias_at(column) + residual_at(i));
 }
 `;
+
+/** An invocation holds 4 rows x 8 columns in registers: for CPU drivers without subgroups of 8. `n4` = n / 4. */
+export const MATMUL_V2 = /* wgsl */ `
+fn put(z: u32, row: u32, column: u32, v: vec4f) {
+  if (row < params.m && column < params.n4) {
+    let i = (z * params.m + row) * params.n4 + column;
+    store_y(i, v + bias_at(column) + residual_at(i));
+  }
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let column = id.x * 2u;
+  let second = min(column + 1u, params.n4 - 1u);
+  let row = id.y * 4u;
+  if (column >= params.n4) {
+    return;
+  }
+  let last = params.m - 1u;
+  let a0 = id.z * params.stepA + row * params.k;
+  let a1 = id.z * params.stepA + min(row + 1u, last) * params.k;
+  let a2 = id.z * params.stepA + min(row + 2u, last) * params.k;
+  let a3 = id.z * params.stepA + min(row + 3u, last) * params.k;
+  let from_b = id.z * params.stepB / 4u;
+  var s0 = vec4f();
+  var s1 = vec4f();
+  var s2 = vec4f();
+  var s3 = vec4f();
+  var t0 = vec4f();
+  var t1 = vec4f();
+  var t2 = vec4f();
+  var t3 = vec4f();
+  for (var k = 0u; k < params.k; k++) {
+    let b = load_b(from_b + k * params.n4 + column);
+    let c = load_b(from_b + k * params.n4 + second);
+    let x = vec4f(load_a(a0 + k), load_a(a1 + k), load_a(a2 + k), load_a(a3 + k));
+    s0 = fma(vec4f(x.x), b, s0);
+    s1 = fma(vec4f(x.y), b, s1);
+    s2 = fma(vec4f(x.z), b, s2);
+    s3 = fma(vec4f(x.w), b, s3);
+    t0 = fma(vec4f(x.x), c, t0);
+    t1 = fma(vec4f(x.y), c, t1);
+    t2 = fma(vec4f(x.z), c, t2);
+    t3 = fma(vec4f(x.w), c, t3);
+  }
+  put(id.z, row, column, s0);
+  put(id.z, row + 1u, column, s1);
+  put(id.z, row + 2u, column, s2);
+  put(id.z, row + 3u, column, s3);
+  put(id.z, row, column + 1u, t0);
+  put(id.z, row + 1u, column + 1u, t1);
+  put(id.z, row + 2u, column + 1u, t2);
+  put(id.z, row + 3u, column + 1u, t3);
+}
+`;
+
+/** For GPUs: a workgroup of 16x16 makes 64x64 of y from tiles of 16 k in workgroup memory, an invocation 4x4. */
+export const MATMUL_V3 = /* wgsl */ `
+var<workgroup> tile_a: array<array<f32, 65>, 16>;
+var<workgroup> tile_b: array<array<vec4f, 16>, 16>;
+
+fn put(z: u32, row: u32, column: u32, v: vec4f) {
+  if (row < params.m && column < params.n4) {
+    let i = (z * params.m + row) * params.n4 + column;
+    store_y(i, v + bias_at(column) + residual_at(i));
+  }
+}
+
+@compute @workgroup_size(16, 16)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let from_a = group.z * params.stepA;
+  let from_b = group.z * params.stepB / 4u;
+  let column = group.x * 16u + local.x;
+  let column_b = min(column, params.n4 - 1u);
+  let row = group.y * 64u;
+  var s0 = vec4f();
+  var s1 = vec4f();
+  var s2 = vec4f();
+  var s3 = vec4f();
+  for (var k = 0u; k < params.k; k += 16u) {
+    let ka = k + local.x;
+    for (var r = local.y; r < 64u; r += 16u) {
+      let i = from_a + min(row + r, params.m - 1u) * params.k + min(ka, params.k - 1u);
+      tile_a[local.x][r] = select(0.0, load_a(i), ka < params.k);
+    }
+    tile_b[local.y][local.x] = load_b(from_b + min(k + local.y, params.k - 1u) * params.n4 + column_b);
+    workgroupBarrier();
+    for (var j = 0u; j < 16u; j++) {
+      let b = tile_b[j][local.x];
+      s0 = fma(vec4f(tile_a[j][local.y]), b, s0);
+      s1 = fma(vec4f(tile_a[j][local.y + 16u]), b, s1);
+      s2 = fma(vec4f(tile_a[j][local.y + 32u]), b, s2);
+      s3 = fma(vec4f(tile_a[j][local.y + 48u]), b, s3);
+    }
+    workgroupBarrier();
+  }
+  put(group.z, row + local.y, column, s0);
+  put(group.z, row + local.y + 16u, column, s1);
+  put(group.z, row + local.y + 32u, column, s2);
+  put(group.z, row + local.y + 48u, column, s3);
+}
+`;
+
+/** A subgroup makes 8 rows x 32 columns, see SUBGROUP_TILE. */
+export const MATMUL_V4 = /* wgsl */ `
+var<private> column: u32;
+var<private> z: u32;
+
+fn put(row: u32, v: vec4f) {
+  if (row < params.m && column < params.n4) {
+    let i = (z * params.m + row) * params.n4 + column;
+    store_y(i, v + bias_at(column) + residual_at(i));
+  }
+}
+
+/** Rows row … row + 3 of a at k, zero beyond its end. */
+fn four(row: u32, k: u32) -> vec4f {
+  let last = params.m - 1u;
+  let i = z * params.stepA + min(k, params.k - 1u);
+  let v = vec4f(
+    load_a(i + min(row, last) * params.k),
+    load_a(i + min(row + 1u, last) * params.k),
+    load_a(i + min(row + 2u, last) * params.k),
+    load_a(i + min(row + 3u, last) * params.k),
+  );
+  return select(vec4f(), v, k < params.k);
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  z = group.z;
+  column = group.x * 8u + lane;
+  let row = group.y * 8u;
+  let column_b = min(column, params.n4 - 1u) + z * params.stepB / 4u;
+  let last = (params.k - 1u) * params.n4 + column_b;
+  var sum = Rows();
+  for (var k = 0u; k < params.k; k += 8u) {
+    let low = four(row, k + lane);
+    let high = four(row + 4u, k + lane);
+    sum = accumulate(sum, low, high, k * params.n4 + column_b, params.n4, last);
+  }
+  put_rows(row, sum);
+}
+`;

@@ -16,6 +16,7 @@ const TEXT = [/^text_model\./, /^text_projection\./, /^logit_scale$/];
 
 export class AestheticReward implements Reward {
   readonly name = 'Aesthetic';
+  readonly offset = 10;
   readonly weights: readonly WeightStore[];
   readonly #vision: CLIPVisionModel;
   readonly #projection: Linear;
@@ -49,7 +50,7 @@ export class AestheticReward implements Reward {
   }
 
   loss(image: Tensor): Tensor {
-    return affine(this.score(image), -1, 10);
+    return affine(this.score(image), -1, this.offset);
   }
 
   promptValues(): PromptValues {

@@ -9,6 +9,7 @@ import type { PromptValues, Reward } from './reward.ts';
 
 export class CLIPScoreReward implements Reward {
   readonly name = 'CLIP';
+  readonly offset = 100;
   readonly weights: readonly WeightStore[];
   readonly #clip: ClipSimilarity;
 
@@ -27,7 +28,7 @@ export class CLIPScoreReward implements Reward {
   }
 
   loss(image: Tensor): Tensor {
-    return affine(this.score(image), -1, 100);
+    return affine(this.score(image), -1, this.offset);
   }
 
   promptValues(prompt: string): PromptValues {

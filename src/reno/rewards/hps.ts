@@ -9,6 +9,7 @@ import type { PromptValues, Reward } from './reward.ts';
 
 export class HPSReward implements Reward {
   readonly name = 'HPS';
+  readonly offset = 1;
   readonly weights: readonly WeightStore[];
   readonly #clip: ClipSimilarity;
 
@@ -27,7 +28,7 @@ export class HPSReward implements Reward {
   }
 
   loss(image: Tensor): Tensor {
-    return affine(this.score(image), -1, 1);
+    return affine(this.score(image), -1, this.offset);
   }
 
   promptValues(prompt: string): PromptValues {

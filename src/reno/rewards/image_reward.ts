@@ -17,6 +17,7 @@ const MASK = 'image_reward.prompt_mask';
 
 export class ImageRewardReward implements Reward {
   readonly name = 'ImageReward';
+  readonly offset = 2;
   readonly weights: readonly WeightStore[];
   readonly model: ImageReward;
   readonly #tokenizer: TextTokenizer;
@@ -49,7 +50,7 @@ export class ImageRewardReward implements Reward {
   }
 
   loss(image: Tensor): Tensor {
-    return affine(this.score(image), -1, 2);
+    return affine(this.score(image), -1, this.offset);
   }
 
   promptValues(prompt: string): PromptValues {

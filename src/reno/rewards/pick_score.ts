@@ -9,6 +9,7 @@ import type { PromptValues, Reward } from './reward.ts';
 
 export class PickScoreReward implements Reward {
   readonly name = 'PickScore';
+  readonly offset = 30;
   readonly weights: readonly WeightStore[];
   readonly #clip: ClipSimilarity;
 
@@ -27,7 +28,7 @@ export class PickScoreReward implements Reward {
   }
 
   loss(image: Tensor): Tensor {
-    return affine(this.score(image), -1, 30);
+    return affine(this.score(image), -1, this.offset);
   }
 
   promptValues(prompt: string): PromptValues {

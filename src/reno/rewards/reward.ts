@@ -12,7 +12,9 @@ export interface Reward {
   readonly weights: readonly WeightStore[];
   /** image [N,H,W,3] in [0,1] → score [N], larger is better. */
   score(image: Tensor): Tensor;
-  /** image [N,H,W,3] in [0,1] → loss [N], smaller is better: a constant minus the score. */
+  /** loss = offset − score. */
+  readonly offset: number;
+  /** image [N,H,W,3] in [0,1] → loss [N], smaller is better. */
   loss(image: Tensor): Tensor;
   /** What to write into the plan before its `prompt` stage runs. */
   promptValues(prompt: string): PromptValues;

@@ -1,0 +1,119 @@
+/** The page in a real browser: Chromium without a display, WebGPU on SwiftShader (which has no shader-f16: packed weights). */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+// @ts-expect-error plain JavaScript, because it also runs before anything is installed
+import { serveWeb } from '../../tools/lib/bundle.mjs';
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+const WEIGHTS = join(resolve(import.meta.dirname, '../..'), 'weights/pocket/generator');
+const FLAGS = [
+  '--no-sandbox',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+const ITERATIONS = 4;
+
+const missing = !CHROMIUM ? 'no Chromium in /usr/bin' : !existsSync(WEIGHTS) ? 'no weights/pocket/generator' : null;
+if (missing) {
+  console.warn(`SKIPPED the browser tests: ${missing}.`);
+}
+
+describe.skipIf(missing !== null)('the page', () => {
+  let server: { url: string; close: () => Promise<void> };
+  let browser: Browser;
+  let page: Page;
+  const problems: string[] = [];
+
+  const state = (): Promise<string | undefined> => page.evaluate(() => document.documentElement.dataset.state);
+  const waitFor = (wanted: string): Promise<unknown> =>
+    page.waitForFunction((s) => document.documentElement.dataset.state === s, wanted, { timeout: 300_000 });
+  const pixels = (id: string): Promise<string> =>
+    page.evaluate((name) => (document.getElementById(name) as HTMLCanvasElement).toDataURL(), id);
+  const loss = async (id: string): Promise<number> =>
+    Number(/loss (\S+)/.exec((await page.textContent(`#${id}-loss`)) ?? '')?.[1]);
+  const iteration = async (id: string): Promise<number> =>
+    Number(/iteration (\d+)/.exec((await page.textContent(`#${id}-loss`)) ?? '')?.[1]);
+
+  beforeAll(async () => {
+    server = await serveWeb(0);
+    browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: FLAGS });
+    page = await browser.newPage();
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') {
+        problems.push(message.text());
+      }
+    });
+    await page.goto(`${server.url}?seed=3&iterations=${ITERATIONS}`);
+    await page.waitForFunction(() => document.documentElement.dataset.state !== 'loading', null, { timeout: 300_000 });
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  it('loads the models and names the adapter', async () => {
+    expect(await page.textContent('#notice')).toBe('');
+    expect(await state()).toBe('ready');
+    expect(await page.textContent('#adapter')).toMatch(/swiftshader/i);
+  });
+
+  it('lowers the loss and changes the picture', async () => {
+    await page.click('#run');
+    await waitFor('running');
+    await waitFor('ready');
+    expect(await page.textContent('#status')).toContain(`${ITERATIONS} iterations`);
+    expect(await iteration('now')).toBe(ITERATIONS - 1);
+    expect(await loss('best')).toBeLessThan(await loss('init'));
+    expect(await pixels('best')).not.toBe(await pixels('init'));
+    expect(await page.locator('#charts .chart').count()).toBeGreaterThanOrEqual(4);
+    expect(await page.isVisible('a[download="report.html"]')).toBe(true);
+    expect(problems).toEqual([]);
+  });
+
+  it('draws the same bytes for the same seed', async () => {
+    const before = [await pixels('init'), await pixels('best')];
+    await page.click('#run');
+    await waitFor('running');
+    await waitFor('ready');
+    expect([await pixels('init'), await pixels('best')]).toEqual(before);
+  });
+
+  it('pauses, goes on, and stops early', async () => {
+    await page.fill('#iterations', '40');
+    await page.click('#run');
+    await page.waitForFunction(() => Number(document.querySelector('progress')?.value) >= 1, null, {
+      timeout: 300_000,
+    });
+    await page.click('#pause');
+    expect(await state()).toBe('paused');
+    await page.waitForTimeout(3000); // what was queued before the pause ends
+    const held = await page
+      .inputValue('#progress')
+      .catch(() => page.evaluate(() => document.querySelector('progress')?.value));
+    await page.waitForTimeout(1500);
+    expect(await page.evaluate(() => document.querySelector('progress')?.value)).toBe(Number(held));
+    await page.click('#stop');
+    await waitFor('ready');
+    expect(await page.textContent('#status')).toContain('interrupted');
+  });
+
+  it('says one clear sentence where WebGPU is missing', async () => {
+    const bare = await browser.newPage();
+    await bare.addInitScript(() => {
+      Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined });
+    });
+    await bare.goto(server.url);
+    await bare.waitForFunction(() => document.documentElement.dataset.state === 'unusable');
+    expect(await bare.textContent('#notice')).toContain('no WebGPU');
+    expect(await bare.isVisible('form')).toBe(false);
+    await bare.close();
+  });
+});
