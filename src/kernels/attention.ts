@@ -227,6 +227,20 @@ function attrsOf(heads: number, more: Partial<AttentionAttrs> = {}): AttentionAt
   return { heads, scale: 0.35, causal: false, mask: false, ...more };
 }
 
+/** Keys and values in f16. */
+const HALF_BACKWARD: OpCase<AttentionAttrs> = {
+  name: 'f16 keys and values',
+  inputs: [
+    { shape: [1, 3, 16] },
+    { shape: [1, 4, 16], dtype: 'f16' },
+    { shape: [1, 4, 16], dtype: 'f16' },
+    { shape: [1, 3, 16] },
+    { shape: [1, 2, 3] },
+    { shape: [1, 2, 3] },
+  ],
+  attrs: attrsOf(2),
+};
+
 function caseOf({ name, batch, t, s, head, attrs }: (typeof SIZES)[number], backward: boolean): OpCase<AttentionAttrs> {
   const query = { shape: [batch, t, attrs.heads * head] };
   const key = { shape: [batch, s, attrs.heads * head] };
@@ -344,7 +358,7 @@ export const attentionBackwardQuery: Op<AttentionAttrs> = defineOp<AttentionAttr
     longest: 64,
   }),
   cost: (site) => costOf(site, 3),
-  cases: SIZES.map((size) => caseOf(size, true)),
+  cases: [...SIZES.map((size) => caseOf(size, true)), HALF_BACKWARD],
 });
 
 /** dk and dv from q, k, v, dy, lse, delta (and the key mask). */
@@ -365,7 +379,7 @@ export const attentionBackwardKeyValue: Op<AttentionAttrs> = defineOp<AttentionA
     longest: 32,
   }),
   cost: (site) => costOf(site, 4),
-  cases: SIZES.map((size) => caseOf(size, true)),
+  cases: [...SIZES.map((size) => caseOf(size, true)), HALF_BACKWARD],
 });
 
 export interface AttentionOptions {

@@ -515,11 +515,21 @@ export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
     flops: flopsOf(siteBackwardWeightSizes(site)),
     bytes: bytesOf(site),
   }),
-  cases: GEOMETRIES.map(({ name, x, kernel, cout, g, ...size }): OpCase<BackwardWeightAttrs> => {
-    const s = sizesOf(x, kernel, cout, g);
-    const inputs = [{ shape: x }, { shape: outShape(s) }];
-    return { name, inputs, ...gradOf(size), attrs: { ...g, kh: s.kh, kw: s.kw } };
-  }),
+  cases: [
+    ...GEOMETRIES.map(({ name, x, kernel, cout, g, ...size }): OpCase<BackwardWeightAttrs> => {
+      const s = sizesOf(x, kernel, cout, g);
+      const inputs = [{ shape: x }, { shape: outShape(s) }];
+      return { name, inputs, ...gradOf(size), attrs: { ...g, kh: s.kh, kw: s.kw } };
+    }),
+    {
+      name: 'f16 images',
+      inputs: [
+        { shape: [1, 3, 4, 8], dtype: 'f16' },
+        { shape: [1, 3, 4, 4], dtype: 'f16' },
+      ],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), kh: 3, kw: 3 },
+    },
+  ],
 });
 
 export interface Conv2dOptions {
