@@ -1,5 +1,5 @@
 /** BLIP's image encoder under timm's names. Source: salesforce/BLIP, models/vit.py. */
-import { attention, conv2d, linear, reshape, slice } from '../kernels/index.ts';
+import { attention, conv2d, reshape, slice } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { withClassToken } from './clip.ts';
 import { addPositions } from './clip_encoder.ts';
@@ -35,24 +35,20 @@ export function blipVisionConfig(config: Config): BlipVisionConfig {
 /** timm attention: queries, keys and values come from one fused matrix `qkv` [3C, C]. */
 class VisionAttention {
   readonly #heads: number;
-  readonly qkv: readonly { readonly weight: Tensor; readonly bias: Tensor }[];
+  readonly qkv: Linear;
   readonly proj: Linear;
 
   constructor(w: WeightStore, size: number, heads: number) {
-    const weight = w.get('qkv.weight', [3 * size, size]);
-    const bias = w.get('qkv.bias', [3 * size]);
     this.#heads = heads;
-    // Split at load, so that no step has to cut activations and join gradients.
-    this.qkv = [0, 1, 2].map((i) => ({
-      weight: slice(weight, [i * size, 0], [size, size]),
-      bias: slice(bias, [i * size], [size]),
-    }));
+    this.qkv = new Linear(w.sub('qkv'), size, 3 * size);
     this.proj = new Linear(w.sub('proj'), size, size);
   }
 
   forward(x: Tensor, residual: Tensor): Tensor {
-    const [q, k, v] = this.qkv.map(({ weight, bias }) => linear(x, weight, bias)) as [Tensor, Tensor, Tensor];
-    return this.proj.forward(attention(q, k, v, { heads: this.#heads }), { residual });
+    const joined = this.qkv.forward(x);
+    const [batch, tokens, size] = [x.dim(0), x.dim(1), x.dim(2)];
+    const third = (i: number): Tensor => slice(joined, [0, 0, i * size], [batch, tokens, size]);
+    return this.proj.forward(attention(third(0), third(1), third(2), { heads: this.#heads }), { residual });
   }
 }
 

@@ -126,5 +126,5 @@ export function addPositions(x: Tensor, table: Tensor): Tensor {
   if (tokens > positions) {
     throw new Error(`${tokens} tokens, but the model has ${positions} positions`);
   }
-  return add(x, tokens === positions ? table : slice(table, [0, 0], [tokens, table.dim(1)]));
+  return add(x, tokens === positions ? table : slice(asF32(table), [0, 0], [tokens, table.dim(1)]));
 }

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-async function build(name: string, storage: 'stored' | 'f16' = 'stored') {
+async function build(device: Device, name: string, storage: 'stored' | 'f16' = 'stored') {
   const fixture = await Fixture.open(name);
   const graph = new Graph();
   const weights = fixture.weights(graph, storage);
@@ -64,9 +64,12 @@ async function build(name: string, storage: 'stored' | 'f16' = 'stored') {
   return { fixture, plan, textFeatures, imageFeatures };
 }
 
-describe.each(['clip_quick_gelu', 'clip_gelu'])('%s', (name) => {
+/** Without shader-f16, f16 weights are repacked four at a time: the odd widths of clip_gelu cannot be. */
+const WITHOUT = { clip_quick_gelu: ['shader-f16', 'timestamp-query'], clip_gelu: ['timestamp-query'] } as const;
+
+describe.each(['clip_quick_gelu', 'clip_gelu'] as const)('%s', (name) => {
   it('equals transformers', async () => {
-    const { fixture, plan, textFeatures, imageFeatures } = await build(name);
+    const { fixture, plan, textFeatures, imageFeatures } = await build(device, name);
     using _ = plan;
     for (const output of [
       'last_hidden_state',
@@ -87,8 +90,9 @@ describe.each(['clip_quick_gelu', 'clip_gelu'])('%s', (name) => {
     expect(imageFeatures.node.stage).toBe('step');
   });
 
-  it('stays close with weights stored as f16', async () => {
-    const { fixture, plan } = await build(name, 'f16');
+  it.each(WITHOUT[name])('stays close with f16 weights, without %s', async (feature) => {
+    using on = await testDevice({ without: [feature] });
+    const { fixture, plan } = await build(on, name, 'f16');
     using _ = plan;
     expect(nmse(await plan.read('logits'), await fixture.values('out.logits'))).toBeLessThanOrEqual(1e-5);
     expect(cosine(await plan.read('gradient'), await fixture.values('out.gradient'))).toBeGreaterThanOrEqual(0.9999);

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-async function build(storage: 'stored' | 'f16') {
+async function build(device: Device, storage: 'stored' | 'f16') {
   const fixture = await Fixture.open('image_reward');
   const graph = new Graph();
   const weights = fixture.weights(graph, storage);
@@ -42,7 +42,7 @@ async function build(storage: 'stored' | 'f16') {
 
 describe('ImageReward', () => {
   it("equals transformers' BLIP encoders and a plain head", async () => {
-    const { fixture, plan } = await build('stored');
+    const { fixture, plan } = await build(device, 'stored');
     using _ = plan;
     for (const output of ['image_tokens', 'cls', 'score', 'gradient']) {
       expect(nmse(await plan.read(output), await fixture.values(`out.${output}`)), output).toBeLessThanOrEqual(1e-9);
@@ -51,8 +51,9 @@ describe('ImageReward', () => {
     expect(plan.summary.dispatches.prompt).toBeGreaterThan(0);
   });
 
-  it('stays close with weights stored as f16', async () => {
-    const { fixture, plan } = await build('f16');
+  it.each(['shader-f16', 'timestamp-query'] as const)('stays close with f16 weights, without %s', async (feature) => {
+    using on = await testDevice({ without: [feature] });
+    const { fixture, plan } = await build(on, 'f16');
     using _ = plan;
     expect(nmse(await plan.read('score'), await fixture.values('out.score'))).toBeLessThanOrEqual(1e-5);
     expect(cosine(await plan.read('gradient'), await fixture.values('out.gradient'))).toBeGreaterThanOrEqual(0.9999);
