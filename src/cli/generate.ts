@@ -99,7 +99,11 @@ async function single(run: Run, prompt: string, seed: number, allImages: boolean
   progress.close(trajectory.records.at(-1));
   writeRun(folder, trajectory, history, allImages);
   const row = resultRow(prompt, seed, { trajectory, history });
-  const summary = `loss ${row.initLoss.toFixed(4)} to ${row.bestLoss.toFixed(4)} at iteration ${row.bestIteration}, ${trajectory.seconds.toFixed(1)} s`;
+  const losses =
+    settings.mode === 'no-optim'
+      ? `loss ${row.initLoss.toFixed(4)}`
+      : `loss ${row.initLoss.toFixed(4)} to ${row.bestLoss.toFixed(4)} at iteration ${row.bestIteration}`;
+  const summary = `${losses}, ${trajectory.seconds.toFixed(1)} s`;
   console.log(`${summary}\npictures and report: ${join(folder.path, 'report.html')}`);
   if (trajectory.stopped) {
     console.error(`reno: ${trajectory.stopped}; the best picture until then is kept`);
