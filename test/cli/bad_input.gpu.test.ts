@@ -155,6 +155,10 @@ describe.skipIf(!there)('broken weights', () => {
     await expectRefusal([...generate, '--weights', spoiled(path, spoil)], 1, sentence);
   });
 
+  it('a reward that the model does not have is refused', async () => {
+    await expectRefusal([...generate, '--pickscore-weighting', '1'], 2, /model pocket has no reward pickscore/);
+  });
+
   it('a folder that is not there is refused', async () => {
     await expectRefusal([...generate, '--weights', join(work, 'nowhere')], 1, /nowhere: there is no such folder/);
   });
