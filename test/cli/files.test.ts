@@ -112,6 +112,16 @@ describe('Progress', () => {
     }
   });
 
+  it('shortens the bar, then leaves it out, before it cuts the numbers', () => {
+    const narrow = (columns: number): string => {
+      const written: string[] = [];
+      new Progress({ isTTY: true, columns, write: (text) => written.push(text) }, 4, rewards).update(record(0), true);
+      return plain(written.join('')).trim();
+    };
+    expect(narrow(44)).toBe('██░░░░░░ 1/4  HPS 0.250  best 0  6.0 s left');
+    expect(narrow(40)).toBe('1/4  HPS 0.250  best 0  6.0 s left');
+  });
+
   it('prints plain lines elsewhere', () => {
     const text = show(false, [...Array(12).keys()], 12);
     expect(text.split('\n')).toEqual([
