@@ -1,11 +1,10 @@
 /**
- * GFLOP/s of every variant of the heavy kernels at the pocket models' shapes: `npx tsx bench/kernels.ts [filter]`.
- * Variants of a shape take turns, so that what else the machine does hits them alike; medians are printed.
+ * GFLOP per second of every variant of the heavy kernels at the pocket models' shapes: `npx tsx bench/kernels.ts [filter]`.
+ * Variants of a shape take turns, so that what else the machine does hits them alike; medians are printed. On a CPU
+ * driver the second number is per second of one core (its threads are this process's), which a busy machine hardly moves.
  */
 import { create, globals } from 'webgpu';
-import '../src/kernels/attention.ts';
-import '../src/kernels/conv2d.ts';
-import '../src/kernels/matmul.ts';
+import '../src/kernels/index.ts';
 import { openDevice } from '../src/tensor/device.ts';
 import { Graph } from '../src/tensor/graph.ts';
 import type { Attrs } from '../src/tensor/op.ts';
@@ -108,13 +107,22 @@ async function planOf(point: Point, variant: string): Promise<Plan | null> {
   return plan;
 }
 
-async function milliseconds(plan: Plan, repeats: number): Promise<number> {
+interface Time {
+  readonly wall: number;
+  /** Of all threads together. */
+  readonly cpu: number;
+}
+
+/** Milliseconds of one run. */
+async function timeOf(plan: Plan, repeats: number): Promise<Time> {
   const start = performance.now();
+  const before = process.cpuUsage();
   for (let i = 0; i < repeats; i++) {
     plan.run('step');
   }
   await plan.finished();
-  return (performance.now() - start) / repeats;
+  const { user, system } = process.cpuUsage(before);
+  return { wall: (performance.now() - start) / repeats, cpu: (user + system) / 1000 / repeats };
 }
 
 const median = (values: readonly number[]): number =>
@@ -124,23 +132,24 @@ const median = (values: readonly number[]): number =>
   );
 
 for (const point of POINTS.filter((p) => filter.test(p.op))) {
-  const plans: { variant: string; plan: Plan; repeats: number; times: number[] }[] = [];
+  const plans: { variant: string; plan: Plan; repeats: number; times: Time[] }[] = [];
   for (const variant of Object.keys(opNamed(point.op).variants)) {
     const plan = await planOf(point, variant);
     if (plan) {
-      await milliseconds(plan, 1);
-      const once = await milliseconds(plan, 2);
-      plans.push({ variant, plan, repeats: Math.max(1, Math.min(50, Math.ceil(20 / once))), times: [] });
+      await timeOf(plan, 1);
+      const once = await timeOf(plan, 2);
+      plans.push({ variant, plan, repeats: Math.max(1, Math.min(50, Math.ceil(20 / once.cpu))), times: [] });
     }
   }
   for (let round = 0; round < ROUNDS; round++) {
     for (const p of plans) {
-      p.times.push(await milliseconds(p.plan, p.repeats));
+      p.times.push(await timeOf(p.plan, p.repeats));
     }
   }
   const results = plans.map(({ variant, plan, times }) => {
-    const ms = median(times);
-    return `${variant} ${(plan.summary.flops.step / ms / 1e6).toFixed(2)}`;
+    const rate = (ms: number): string => (plan.summary.flops.step / ms / 1e6).toFixed(2);
+    const core = device.caps.software ? ` (${rate(median(times.map((t) => t.cpu)))}/core)` : '';
+    return `${variant} ${rate(median(times.map((t) => t.wall)))}${core}`;
   });
   console.log(`${point.op} ${point.shapes.map((s) => s.join('x')).join(' ')}: ${results.join('  ')} GFLOP/s`);
   for (const { plan } of plans) {

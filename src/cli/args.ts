@@ -53,9 +53,9 @@ export function parseCommandLine(root: Command, tokens: readonly string[]): Pars
   return { command, name, help: false, args };
 }
 
-const COLOUR = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
+const COLOUR = new RegExp(`${String.fromCharCode(27)}\\[\\d*[mK]`, 'g');
 
-/** `text` without the terminal colours that citty puts in. */
+/** `text` without a terminal's colours and erasures. */
 export function plain(text: string): string {
   return text.replaceAll(COLOUR, '');
 }

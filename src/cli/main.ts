@@ -1,44 +1,6 @@
 #!/usr/bin/env node
-/** The command `reno`: finds the command, runs it, and turns whatever fails into one sentence and an exit code. */
-import { renderUsage } from 'citty';
-import { asCitty, type Command, parseCommandLine, plain } from './args.ts';
-import { devicesCommand, doctorCommand } from './doctor.ts';
-import { sentenceOf, UsageError } from './errors.ts';
-import { evaluateCommand } from './evaluate.ts';
-import { generateCommand } from './generate.ts';
-
-const root: Command = {
-  meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
-  subCommands: { generate: generateCommand, evaluate: evaluateCommand, doctor: doctorCommand, devices: devicesCommand },
-};
-
-async function main(tokens: readonly string[]): Promise<number> {
-  try {
-    if (tokens.length === 0) {
-      console.log(await usage(root, 'reno'));
-      return 2;
-    }
-    const { command, name, help, args } = parseCommandLine(root, tokens);
-    if (help) {
-      console.log(await usage(command, name));
-      return 0;
-    }
-    return (await command.run?.(args)) ?? 0;
-  } catch (error) {
-    console.error(`reno: ${sentenceOf(error)}`);
-    if (process.env.DEBUG?.includes('reno')) {
-      console.error(error);
-    }
-    return error instanceof UsageError ? 2 : 1;
-  }
-}
-
-async function usage(command: Command, name: string): Promise<string> {
-  const parents = name.split(' ').slice(0, -1).join(' ');
-  const own = name.split(' ').at(-1) ?? name;
-  const text = await renderUsage(asCitty(command, own), parents === '' ? undefined : asCitty(root, parents));
-  return process.stdout.isTTY ? text : plain(text);
-}
+/** The command `reno`. */
+import { runCli } from './cli.ts';
 
 // Dawn keeps the process alive while its instance is referenced, so leave explicitly.
-process.exit(await main(process.argv.slice(2)));
+process.exit(await runCli(process.argv.slice(2)));

@@ -1,4 +1,5 @@
 /** Which model folders there are. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelFiles } from '../models/files.ts';
 import type { RewardName } from '../reno/rewards/index.ts';
@@ -31,7 +32,7 @@ export interface ChosenModel {
   readonly files: ModelFiles;
 }
 
-/** @throws UsageError when there is no such model */
+/** @throws UsageError when there is no such model, Error when its folder is not there */
 export function chosenModel(args: Args): ChosenModel {
   const name = textFlag(args, 'model') ?? 'pocket';
   const own = EMBEDDED[name];
@@ -39,6 +40,9 @@ export function chosenModel(args: Args): ChosenModel {
     throw new UsageError(`there is no model "${name}"; the models are ${Object.keys(EMBEDDED).join(', ')}`);
   }
   const folder = textFlag(args, 'weights') ?? join(PACKAGE_ROOT, own);
+  if (!existsSync(folder)) {
+    throw new Error(`${folder}: there is no such folder; the model ${name} is read from it`);
+  }
   return { name, folder, files: nodeFiles(folder) };
 }
 

@@ -19,6 +19,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'permission is denied',
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
+  ENOENT: 'no folder can be made there',
   ENOTDIR: 'a part of the path is a file',
   EEXIST: 'a file of that name is in the way',
 };
@@ -33,7 +34,10 @@ export class OutFolder {
     this.path = resolve(path);
     this.#made = missingFolders(this.path);
     try {
-      mkdirSync(this.path, { recursive: true });
+      // One by one: Node's recursive mkdir never returns in a file system that takes no folders, such as /proc.
+      for (const folder of this.#made) {
+        mkdirSync(folder);
+      }
       if (!statSync(this.path).isDirectory()) {
         throw Object.assign(new Error(), { code: 'EEXIST' });
       }

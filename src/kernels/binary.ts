@@ -3,7 +3,7 @@ import type { Op } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import { sumTo } from './common/sum_to.ts';
-import { binaryCases, defineElementwise } from './elementwise.ts';
+import { binaryCases, defineElementwise, fewBinaryCases } from './elementwise.ts';
 import { neg } from './unary.ts';
 
 type None = Record<string, never>;
@@ -15,7 +15,7 @@ const addOp = defineElementwise<None>({
   expression: 'a + b',
   f64: (_, a, b) => a + b,
   vjp: ({ inputs, dy }) => inputs.map((t) => () => sumTo(dy, t.shape)),
-  cases: binaryCases(NONE, ['normal', 'normal']),
+  cases: fewBinaryCases(NONE),
 });
 
 const subOp = defineElementwise<None>({
@@ -36,7 +36,7 @@ const mulOp = defineElementwise<None>({
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
     return [() => sumTo(mul(dy, b), a.shape), () => sumTo(mul(dy, a), b.shape)];
   },
-  cases: binaryCases(NONE, ['normal', 'normal']),
+  cases: fewBinaryCases(NONE),
 });
 
 const divOp = defineElementwise<None>({
@@ -77,7 +77,7 @@ const maximumOp = defineElementwise<None>({
       () => sumTo(largerBackward.one([b, a, dy], NONE), b.shape),
     ];
   },
-  cases: binaryCases(NONE, ['normal', 'normal']),
+  cases: fewBinaryCases(NONE),
 });
 
 const minimumOp = defineElementwise<None>({
@@ -92,7 +92,7 @@ const minimumOp = defineElementwise<None>({
       () => sumTo(smallerBackward.one([b, a, dy], NONE), b.shape),
     ];
   },
-  cases: binaryCases(NONE, ['normal', 'normal']),
+  cases: fewBinaryCases(NONE),
 });
 
 const lessOp = defineElementwise<None>({
@@ -103,7 +103,7 @@ const lessOp = defineElementwise<None>({
   vjp: () => [null, null],
   dtype: () => 'f32',
   cases: [
-    ...binaryCases(NONE, ['normal', 'normal']).map((c) => ({ ...c, grad: [] })),
+    ...fewBinaryCases(NONE).map((c) => ({ ...c, grad: [] })),
     {
       name: 'integers',
       inputs: [

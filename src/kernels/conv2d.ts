@@ -21,10 +21,12 @@ import { at, byteSize, sameShape } from '../tensor/types.ts';
 import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V3, CONV2D_V4, CONV2D_WALK } from './common/conv2d_tile_wgsl.ts';
 import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './common/conv2d_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
-import { activate, reshape, sumRows, swapLast, transpose } from './common/linalg_basic.ts';
+import { activate, sumRows, swapLast } from './common/linalg_basic.ts';
 import { epilogueCode } from './common/matmul_wgsl.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
 import { matmul } from './matmul.ts';
+import { reshape } from './reshape.ts';
+import { transpose } from './transpose.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
 type Padding = readonly [number, number, number, number];

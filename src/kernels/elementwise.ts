@@ -209,6 +209,13 @@ export function unaryCases<A extends Attrs>(attrs: A, fill: NonNullable<CaseInpu
   ];
 }
 
+/** Cases for ops of two operands that share every kernel but the expression with one that has all of binaryCases. */
+export function fewBinaryCases<A extends Attrs>(attrs: A): OpCase<A>[] {
+  return binaryCases(attrs, ['normal', 'normal']).filter(({ name }) =>
+    ['same odd', 'bias', 'both broadcast'].includes(name ?? ''),
+  );
+}
+
 /** Cases for ops of two operands: every way of broadcasting that the kernels tell apart. */
 export function binaryCases<A extends Attrs>(
   attrs: A,

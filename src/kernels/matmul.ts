@@ -8,10 +8,12 @@ import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
+import { broadcastTo } from './broadcast_to.ts';
 import type { Activation } from './common/linalg_basic.ts';
-import { activate, reshape, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
+import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import { epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
+import { reshape } from './reshape.ts';
 
 type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean };
 
@@ -228,13 +230,12 @@ export interface MatmulOptions {
 }
 
 /**
- * activation(a b + bias + residual) for a [..., M, K], b [..., K, N] → [..., M, N]; batch dimensions broadcast
- * when one side has none, or all of them.
+ * activation(a b + bias + residual) for a [..., M, K], b [..., K, N] → [..., M, N]; batch dimensions broadcast.
  * @throws Error when sizes do not fit.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const { transposeA = false, transposeB = false, bias, residual, activation } = options;
-  const inputs = [transposeA ? swapLast(a) : a, transposeB ? swapLast(b) : b];
+  const inputs = broadcastBatches(transposeA ? swapLast(a) : a, transposeB ? swapLast(b) : b);
   if (bias) {
     inputs.push(bias);
   }
@@ -242,6 +243,15 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     inputs.push(residual);
   }
   return activate(matmulOp.one(inputs, { bias: Boolean(bias), residual: Boolean(residual) }), activation);
+}
+
+/** Repeats an operand whose batch is neither one matrix nor the whole batch; the op takes those two as they are. */
+function broadcastBatches(a: Tensor, b: Tensor): Tensor[] {
+  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  return [a, b].map((x) => {
+    const own = sizeOf(x.shape.slice(0, -2));
+    return own === 1 || own === sizeOf(batch) ? x : broadcastTo(x, [...batch, ...x.shape.slice(-2)]);
+  });
 }
 
 /** x [..., K] times `weight` [N, K] transposed (PyTorch's layout), plus bias [N] → [..., N]. */

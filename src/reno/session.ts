@@ -4,7 +4,7 @@ import { OneStepPipeline } from '../models/pipeline.ts';
 import { openTokenizer, type TextTokenizer } from '../models/tokenizers.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
-import { compile, type Plan, type PlanSummary } from '../tensor/plan.ts';
+import { compile, type Plan } from '../tensor/plan.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
@@ -43,10 +43,11 @@ export class Reno implements Disposable {
   readonly latentShape: Shape;
   readonly imageSize: ImageSize;
   readonly loadSeconds: number;
+  /** The compiled computation and what it was compiled from: for tests and profiling. */
+  readonly plan: Plan;
+  readonly step: StepGraph;
   readonly #model: string;
   readonly #device: Device;
-  readonly #plan: Plan;
-  readonly #step: StepGraph;
   readonly #tokenizer: TextTokenizer;
   readonly #networks: readonly Reward[];
   #prompt: string | null = null;
@@ -69,8 +70,8 @@ export class Reno implements Disposable {
     this.loadSeconds = parts.loadSeconds;
     this.#model = parts.model;
     this.#device = parts.device;
-    this.#plan = parts.plan;
-    this.#step = parts.step;
+    this.plan = parts.plan;
+    this.step = parts.step;
     this.#tokenizer = parts.tokenizer;
     this.#networks = parts.networks;
   }
@@ -133,15 +134,6 @@ export class Reno implements Disposable {
     return new Reno({ model, settings, rewards, device, plan, step, tokenizer, networks, loadSeconds });
   }
 
-  get summary(): PlanSummary {
-    return this.#plan.summary;
-  }
-
-  /** For profiling and debugging: the plan that is replayed. */
-  get plan(): Plan {
-    return this.#plan;
-  }
-
   /**
    * Runs the settings' mode for one prompt and seed. Nothing is compiled; the same arguments give the same bytes.
    * @throws Error when no iteration gave a finite loss, or the GPU failed
@@ -149,9 +141,9 @@ export class Reno implements Disposable {
   async generate(options: GenerateOptions): Promise<Generated> {
     const { mode } = this.settings;
     const nIters = mode === 'no-optim' ? 1 : (options.nIters ?? this.settings.nIters);
-    const promptSeconds = await this.#setPrompt(options.prompt);
+    const promptSeconds = await this.setPrompt(options.prompt);
     const noise = mode === 'imageselect' ? freshNoise : optimisedNoise;
-    const trajectory = await runLoop(this.#plan, this.#step, {
+    const trajectory = await runLoop(this.plan, this.step, {
       ...options,
       iterations: nIters,
       noise: noise(this.latentShape, options.seed),
@@ -159,34 +151,30 @@ export class Reno implements Disposable {
     return { trajectory, history: this.#history(options, nIters, trajectory, promptSeconds) };
   }
 
-  /** What the plan holds now, such as `noise_gradient`: for tests. */
-  read(name: string): Promise<Float32Array> {
-    return this.#plan.read(name);
-  }
-
   [Symbol.dispose](): void {
-    this.#plan.destroy();
+    this.plan.destroy();
   }
 
-  async #setPrompt(prompt: string): Promise<number> {
+  /** Runs what depends on the prompt alone, unless it is the last one's. @returns the seconds it took */
+  async setPrompt(prompt: string): Promise<number> {
     if (prompt === this.#prompt) {
       return 0;
     }
     const start = performance.now();
-    this.#plan.write(PROMPT_IDS, this.#tokenizer.encode(prompt, this.#promptLength).ids);
+    this.plan.write(PROMPT_IDS, this.#tokenizer.encode(prompt, this.#promptLength).ids);
     for (const network of this.#networks) {
       for (const [name, values] of network.promptValues(prompt)) {
-        this.#plan.write(name, values);
+        this.plan.write(name, values);
       }
     }
-    this.#plan.run('prompt');
-    await this.#plan.finished();
+    this.plan.run('prompt');
+    await this.plan.finished();
     this.#prompt = prompt;
     return (performance.now() - start) / 1000;
   }
 
   get #promptLength(): number {
-    return this.#step.latents.graph.inputs.get(PROMPT_IDS)?.dim(1) ?? 0;
+    return this.step.latents.graph.inputs.get(PROMPT_IDS)?.dim(1) ?? 0;
   }
 
   #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {

@@ -59,26 +59,45 @@ export async function runCase(device: Device, op: Op, c: OpCase, variant: string
 /** Elements of an input whose gradient is checked by differences: all of a small one, evenly spread over a large one. */
 const MAX_DIFFERENCES = 40;
 
+/** L = Σ r·y₀ with fixed random r, and its gradients, as graph nodes. */
+function gradientGraph(op: Op, c: OpCase, seed: number) {
+  const { inputs, outputs, feeds } = trace(op, c, seed);
+  const floats = c.inputs
+    .map((_, i) => i)
+    .filter((i) => at(inputs, i).dtype !== 'i32' && at(c.inputs, i).fill !== 'mask');
+  const wrt = [...(c.grad ?? floats)];
+  const y = at(outputs, 0);
+  const r = y.graph.constant(fill({ shape: y.shape }, seed * 1000 + 999), y.shape);
+  const product = opNamed('mul').one([y, r], {});
+  const loss = opNamed('sum').one([product], { axes: y.shape.map((_, i) => i), keepDims: false });
+  const grads = gradients(
+    loss,
+    wrt.map((i) => at(inputs, i)),
+  );
+  return { loss, grads, wrt, feeds };
+}
+
+/** The gradients by the VJP's kernels on the GPU beside the interpreter's. */
+export async function runGradient(device: Device, op: Op, c: OpCase, seed = 1) {
+  const { grads, feeds } = gradientGraph(op, c, seed);
+  using plan = await compile(device, { outputs: Object.fromEntries(grads.map((g, i) => [`g${i}`, g])) });
+  for (const [name, data] of feeds) {
+    plan.write(name, data);
+  }
+  plan.run('load');
+  plan.run('step');
+  const actual = await Promise.all(grads.map((_, i) => plan.read(`g${i}`)));
+  return { actual, expected: interpret(grads, feeds) };
+}
+
 /** Gradients of Σ r·y₀ by the VJP and by central differences at the same elements, both in f64 on the interpreter. */
 export function gradientPair(
   op: Op,
   c: OpCase,
   seed = 1,
 ): { vjp: Float64Array[]; differences: Float64Array[]; wrt: number[] } {
-  const { inputs, outputs, feeds } = trace(op, c, seed);
-  const floats = c.inputs.map((_, i) => i).filter((i) => at(inputs, i).dtype !== 'i32');
-  const wrt = [...(c.grad ?? floats)];
-  const y = at(outputs, 0);
-  const r = y.graph.constant(fill({ shape: y.shape }, seed * 1000 + 999), y.shape);
-  const product = opNamed('mul').one([y, r], {});
-  const loss = opNamed('sum').one([product], { axes: y.shape.map((_, i) => i), keepDims: false });
-  const grads = interpret(
-    gradients(
-      loss,
-      wrt.map((i) => at(inputs, i)),
-    ),
-    feeds,
-  );
+  const { loss, grads: graphs, wrt, feeds } = gradientGraph(op, c, seed);
+  const grads = interpret(graphs, feeds);
   const value = (): number => at(at(interpret([loss], feeds), 0), 0);
   const h = 1e-5;
   const vjp: Float64Array[] = [];

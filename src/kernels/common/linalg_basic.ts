@@ -1,16 +1,11 @@
-/** The basic ops that the rules of matmul, convolution and attention need, looked up when they are called. */
-import { opNamed } from '../../tensor/op.ts';
+/** Small compositions that the rules of matmul, convolution and attention share. */
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
-import { sameShape, sizeOf } from '../../tensor/types.ts';
-
-export function reshape(x: Tensor, shape: Shape): Tensor {
-  return sameShape(x.shape, shape) ? x : opNamed('reshape').one([x], { shape });
-}
-
-export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
-  return opNamed('transpose').one([x], { permutation });
-}
+import { sizeOf } from '../../tensor/types.ts';
+import { sum } from '../reduce.ts';
+import { reshape } from '../reshape.ts';
+import { transpose } from '../transpose.ts';
+import { gelu, quickGelu, relu, silu } from '../unary.ts';
 
 /** Exchanges the last two dimensions; twice gives the first tensor back, so that a weight is stored once a layout. */
 export function swapLast(x: Tensor): Tensor {
@@ -28,23 +23,25 @@ export function swapLast(x: Tensor): Tensor {
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   const lead = x.shape.length - shape.length;
   const axes = x.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
-  return axes.length === 0 ? x : reshape(opNamed('sum').one([x], { axes, keepDims: false }), shape);
+  return axes.length === 0 ? reshape(x, shape) : reshape(sum(x, axes), shape);
 }
 
 /** Sum over all dimensions but the last. */
 export function sumRows(x: Tensor): Tensor {
   const width = x.dim(-1);
-  const rows = reshape(x, [sizeOf(x.shape) / width, width]);
-  return opNamed('sum').one([rows], { axes: [0], keepDims: false });
+  return sum(reshape(x, [sizeOf(x.shape) / width, width]), [0]);
 }
 
-/** An activation by the name the wrappers take; the op of that name. */
+/** Activations that the wrappers apply after the product: nodes of their own, so that gradients need nothing new. */
 export type Activation = 'silu' | 'gelu' | 'quick_gelu' | 'relu';
 
-/** `approximate` as torch spells it; C's gelu reads it, the others have no attributes. */
+const ACTIVATIONS: Readonly<Record<Activation, (x: Tensor) => Tensor>> = {
+  silu,
+  gelu: (x) => gelu(x, 'erf'),
+  quick_gelu: quickGelu,
+  relu,
+};
+
 export function activate(x: Tensor, activation: Activation | undefined): Tensor {
-  if (activation === undefined) {
-    return x;
-  }
-  return opNamed(activation).one([x], activation === 'gelu' ? { approximate: 'erf' } : {});
+  return activation === undefined ? x : ACTIVATIONS[activation](x);
 }

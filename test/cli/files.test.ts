@@ -1,0 +1,115 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decode } from 'fast-png';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { plain } from '../../src/cli/args.ts';
+import { OutFolder } from '../../src/cli/out_folder.ts';
+import { encodePng, toPicture } from '../../src/cli/png.ts';
+import { Progress } from '../../src/cli/progress.ts';
+import { makeStrip, stripIterations } from '../../src/cli/strip.ts';
+
+let work = '';
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), 'reno-files-'));
+});
+afterEach(() => rmSync(work, { recursive: true, force: true }));
+
+describe('OutFolder', () => {
+  it('writes whole files, in folders too, and leaves nothing else', () => {
+    const folder = new OutFolder(join(work, 'a/b'));
+    folder.write('x.json', '{}');
+    folder.write('sub/y.bin', Uint8Array.of(1, 2));
+    folder.write('x.json', '{"again":1}');
+    expect(readFileSync(join(work, 'a/b/x.json'), 'utf8')).toBe('{"again":1}');
+    expect([...readFileSync(join(work, 'a/b/sub/y.bin'))]).toEqual([1, 2]);
+    expect(readdirSync(join(work, 'a/b')).sort()).toEqual(['sub', 'x.json']);
+  });
+
+  it('takes away the folders it made when nothing came into them, and no others', () => {
+    new OutFolder(join(work, 'a/b')).discardIfEmpty();
+    expect(existsSync(join(work, 'a'))).toBe(false);
+    new OutFolder(work).discardIfEmpty();
+    expect(existsSync(work)).toBe(true);
+    const used = new OutFolder(join(work, 'c/d'));
+    used.write('x', 'x');
+    used.discardIfEmpty();
+    expect(existsSync(join(work, 'c/d/x'))).toBe(true);
+  });
+
+  it('says in one sentence that a file cannot be written', () => {
+    const folder = new OutFolder(join(work, 'a'));
+    folder.write('x', 'x');
+    expect(() => folder.write('x/y', 'y')).toThrow(
+      /^cannot write .*x.y: a (part of the path is a file|file of that name)/,
+    );
+    expect(readdirSync(join(work, 'a'))).toEqual(['x']);
+  });
+});
+
+describe('pictures', () => {
+  it('become PNG with rounded and clamped values', () => {
+    const png = decode(encodePng(toPicture(Float32Array.of(0, 0.5, 1, -1, 2, 0.25), 1, 2)));
+    expect([png.width, png.height, png.channels, png.depth]).toEqual([2, 1, 3, 8]);
+    expect([...png.data]).toEqual([0, 128, 255, 0, 255, 64]);
+  });
+
+  it('stand side by side in a strip, enlarged', () => {
+    const flat = (v: number) => ({ height: 64, width: 32, data: new Uint8Array(64 * 32 * 3).fill(v) });
+    const strip = makeStrip([flat(10), flat(20)]);
+    expect([strip.width, strip.height]).toEqual([64 + 4 + 64, 128]);
+    expect([...strip.data.subarray(0, 3), ...strip.data.subarray(64 * 3, 64 * 3 + 3)]).toEqual([
+      10, 10, 10, 255, 255, 255,
+    ]);
+    expect(strip.data.at(-1)).toBe(20);
+    expect(() => makeStrip([])).toThrow('at least one picture');
+  });
+
+  it('are chosen evenly, with both ends', () => {
+    expect(stripIterations(50)).toEqual([0, 7, 14, 21, 28, 35, 42, 49]);
+    expect(stripIterations(3)).toEqual([0, 1, 2]);
+    expect(stripIterations(1)).toEqual([0]);
+  });
+});
+
+describe('Progress', () => {
+  const rewards = [{ name: 'HPS', weight: 5, offset: 1 }];
+  const record = (iteration: number) => ({
+    iteration,
+    losses: { HPS: 0.75 },
+    total: 1,
+    regulariser: 0,
+    norm: 1,
+    seconds: (iteration + 1) * 2,
+  });
+  const show = (isTTY: boolean, iterations: readonly number[], total: number): string => {
+    const written: string[] = [];
+    const progress = new Progress({ isTTY, columns: 80, write: (text) => written.push(text) }, total, rewards);
+    for (const i of iterations) {
+      progress.update(record(i), i === 0);
+    }
+    progress.close(record(iterations.at(-1) ?? 0));
+    return written.join('');
+  };
+
+  it('draws one line again and again on a terminal, never wider than it', () => {
+    const text = show(true, [0, 1, 2, 3], 4);
+    expect(text.split('\r')).toHaveLength(5);
+    expect(text).toContain('█████░░░░░░░░░░░░░░░ 1/4  HPS 0.250  best 0  6.0 s left');
+    expect(text.endsWith('\n')).toBe(true);
+    expect(show(true, [0, 1], 4).endsWith('\n')).toBe(true);
+    for (const line of text.split('\r')) {
+      expect(plain(line).trimEnd().length).toBeLessThan(80);
+    }
+  });
+
+  it('prints plain lines elsewhere', () => {
+    const text = show(false, [...Array(12).keys()], 12);
+    expect(text.split('\n')).toEqual([
+      'iteration 1/12  HPS 0.250  best 0  22.0 s left',
+      'iteration 11/12  HPS 0.250  best 0  2.0 s left',
+      'iteration 12/12  HPS 0.250  best 0  24.0 s in all',
+      '',
+    ]);
+  });
+});

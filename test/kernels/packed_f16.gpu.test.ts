@@ -1,0 +1,39 @@
+/** Adapters without shader-f16: f16 tensors are read and written packed in u32. Every case with f16 that has a variant. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import '../../src/kernels/index.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { allOps } from '../../src/tensor/op.ts';
+import { testDevice } from '../support/gpu.ts';
+import { nmse } from '../support/numbers.ts';
+import { runCase, supported } from '../support/op_runner.ts';
+
+let device: Device;
+
+beforeAll(async () => {
+  device = await testDevice({ without: ['shader-f16'] });
+});
+
+afterAll(() => {
+  device.destroy();
+});
+
+for (const op of allOps().values()) {
+  const cases = op.cases.filter((c) => c.inputs.some((i) => i.dtype === 'f16'));
+  if (cases.length === 0 || op.isView) {
+    continue;
+  }
+  describe(op.name, () => {
+    cases.forEach((c, index) => {
+      it(`#${index} ${c.name ?? ''}`, async () => {
+        const usable = Object.keys(op.variants).filter((v) => supported(device, op, c, v));
+        expect(usable.length).toBeGreaterThan(0);
+        for (const variant of usable) {
+          const { actual, expected } = await runCase(device, op, c, variant);
+          expected.forEach((e, i) => {
+            expect(nmse(actual[i] ?? [], e), `${variant}, output ${i}`).toBeLessThanOrEqual(c.nmse ?? 1e-6);
+          });
+        }
+      });
+    });
+  });
+}
