@@ -18,13 +18,15 @@ const FLAGS = [
   '--no-first-run',
 ];
 const ITERATIONS = 3;
+/** SwiftShader on a busy machine takes seconds an iteration. */
+const PATIENCE = 400_000;
 
 const missing = !CHROMIUM ? 'no Chromium in /usr/bin' : !existsSync(WEIGHTS) ? 'no weights/pocket/generator' : null;
 if (missing) {
   console.warn(`SKIPPED the browser tests: ${missing}.`);
 }
 
-describe.skipIf(missing !== null)('the page', () => {
+describe.skipIf(missing !== null)('the page', { timeout: PATIENCE }, () => {
   let server: { url: string; close: () => Promise<void> };
   let browser: Browser;
   let page: Page;
@@ -32,7 +34,7 @@ describe.skipIf(missing !== null)('the page', () => {
 
   const state = (): Promise<string | undefined> => page.evaluate(() => document.documentElement.dataset.state);
   const waitFor = (wanted: string): Promise<unknown> =>
-    page.waitForFunction((s) => document.documentElement.dataset.state === s, wanted, { timeout: 300_000 });
+    page.waitForFunction((s) => document.documentElement.dataset.state === s, wanted, { timeout: PATIENCE });
   const pixels = (id: string): Promise<string> =>
     page.evaluate((name) => (document.getElementById(name) as HTMLCanvasElement).toDataURL(), id);
   const loss = async (id: string): Promise<number> =>
@@ -53,11 +55,11 @@ describe.skipIf(missing !== null)('the page', () => {
       }
     });
     await page.goto(`${server.url}?seed=3&iterations=${ITERATIONS}`);
-    await page.waitForFunction(() => document.documentElement.dataset.state !== 'loading', null, { timeout: 300_000 });
+    await page.waitForFunction(() => document.documentElement.dataset.state !== 'loading', null, { timeout: PATIENCE });
     if ((await state()) !== 'ready') {
       throw new Error(`the page says: ${await page.textContent('#notice')}`);
     }
-  }, 400_000);
+  }, PATIENCE);
 
   afterAll(async () => {
     await browser?.close();
@@ -93,7 +95,7 @@ describe.skipIf(missing !== null)('the page', () => {
     await page.fill('#iterations', '40');
     await page.click('#run');
     await page.waitForFunction(() => Number(document.querySelector('progress')?.value) >= 1, null, {
-      timeout: 300_000,
+      timeout: PATIENCE,
     });
     await page.click('#pause');
     expect(await state()).toBe('paused');
