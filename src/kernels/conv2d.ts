@@ -15,21 +15,16 @@ import type {
   Variant,
 } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
-import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, byteSize, sameShape } from '../tensor/types.ts';
 import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V3, CONV2D_V4, CONV2D_WALK } from './common/conv2d_tile_wgsl.ts';
 import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './common/conv2d_wgsl.ts';
-import type { Activation } from './common/linalg_basic.ts';
-import { activate, sumRows, swapLast } from './common/linalg_basic.ts';
+import { sumRows, swapLast } from './common/linalg_basic.ts';
 import { epilogueCode } from './common/matmul_wgsl.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
-import { matmul } from './matmul.ts';
-import { reshape } from './reshape.ts';
-import { transpose } from './transpose.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
-type Padding = readonly [number, number, number, number];
+export type Padding = readonly [number, number, number, number];
 type Geometry = { readonly stride: number; readonly padding: Padding };
 type Conv2dAttrs = Geometry & { readonly bias: boolean; readonly residual: boolean };
 type BackwardInputAttrs = Geometry & { readonly height: number; readonly width: number };
@@ -531,41 +526,3 @@ export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
     },
   ],
 });
-
-export interface Conv2dOptions {
-  readonly stride?: number;
-  /** Zeros on every side, or [top, bottom, left, right]. Default 0. */
-  readonly padding?: number | Padding;
-  /** Added to the result; of its shape. */
-  readonly residual?: Tensor;
-  /** Applied last. */
-  readonly activation?: Activation;
-}
-
-/**
- * x [N,H,W,Cin], `weight` [Cout,Cin,KH,KW] (PyTorch's layout), bias [Cout] or null → [N,OH,OW,Cout].
- * A 1x1 convolution of stride 1 is traced as the matrix product that it is.
- * @throws Error when sizes do not fit.
- */
-export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
-  const { stride = 1, padding = 0, residual, activation } = options;
-  const sides: Padding = typeof padding === 'number' ? [padding, padding, padding, padding] : padding;
-  if (weight.dim(2) === 1 && weight.dim(3) === 1 && stride === 1 && sides.every((p) => p === 0)) {
-    const matrix = reshape(weight, [weight.dim(0), weight.dim(1)]);
-    return matmul(x, matrix, {
-      transposeB: true,
-      bias,
-      ...(residual ? { residual } : {}),
-      ...(activation ? { activation } : {}),
-    });
-  }
-  const inputs = [x, transpose(weight, [2, 3, 1, 0])];
-  if (bias) {
-    inputs.push(bias);
-  }
-  if (residual) {
-    inputs.push(residual);
-  }
-  const y = conv2dOp.one(inputs, { stride, padding: sides, bias: Boolean(bias), residual: Boolean(residual) });
-  return activate(y, activation);
-}
