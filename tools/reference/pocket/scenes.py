@@ -219,6 +219,24 @@ def sample_scene(rng, category=None, split='train'):
     return _render(objects, bg), cap, _meta(objects, bg, category, cap, spec)
 
 
+
+def sample_for(rng, category, spec, split='train'):
+    """Another scene for the same caption: what the caption leaves open is drawn again. -> (objects, bg)"""
+    names, fixed = spec['names'], category in ('colors', 'color_attr')
+    while True:
+        if category == 'counting':
+            objects = [(names[0], int(rng.integers(NC)), *q) for q in place(rng, spec['n'])]
+        else:
+            q = place_relation(rng, spec['rel']) if category == 'position' else place(rng, len(names))
+            objects = [(o, spec['colors'][k] if fixed else int(rng.integers(NC)), *q[k]) for k, o in enumerate(names)]
+        if split != 'train' or allowed(objects):
+            return objects, int(rng.integers(len(BACKGROUNDS)))
+
+
+def render_indices(objects, bg):
+    return _render(objects, bg)
+
+
 # ---------------------------------------------------------------- slightly wrong scenes
 _WRONG = {
     'single_object': ('object', 'extra', 'double'), 'two_object': ('object', 'missing', 'extra', 'double'),
