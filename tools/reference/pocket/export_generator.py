@@ -1,6 +1,6 @@
-"""Writes weights/pocket/generator (diffusers pipeline layout, f16) from a student checkpoint, the VAE and the tokenizer.
+"""Writes weights/pocket/generator (diffusers pipeline layout, f16) from a checkpoint, the VAE and the tokenizer.
 
-    python export_generator.py --student $POCKET_WORK/student --vae $POCKET_WORK/vae --tokenizer $POCKET_WORK/tokenizer_clip --out weights/pocket/generator
+    python export_generator.py --gen $POCKET_WORK/gen --vae $POCKET_WORK/vae --tokenizer $POCKET_WORK/tokenizer_clip --out weights/pocket/generator
 """
 import argparse
 import json
@@ -12,12 +12,12 @@ from common import save_half
 from models import load_tokenizer, make_text, make_unet
 
 ap = argparse.ArgumentParser()
-for n in ('student', 'vae', 'tokenizer', 'out'):
+for n in ('gen', 'vae', 'tokenizer', 'out'):
     ap.add_argument('--' + n, required=True)
 a = ap.parse_args()
 tok = load_tokenizer(a.tokenizer)
 net = torch.nn.ModuleDict(dict(unet=make_unet(), text=make_text(tok)))
-net.load_state_dict(torch.load(a.student + '/last.pt')['ema'])
+net.load_state_dict(torch.load(a.gen + '/last.pt')['ema'])
 os.makedirs(a.out, exist_ok=True)
 save_half(net['unet'], a.out + '/unet')
 save_half(net['text'], a.out + '/text_encoder')
@@ -35,4 +35,4 @@ with open(a.out + '/model_index.json', 'w') as f:
     f.write('\n')
 for root, _, files in os.walk(a.out):
     for n in files:
-        print(os.path.getsize(os.path.join(root, n)), os.path.join(root, n))
+        os.path.getsize(os.path.join(root, n)) > 1e5 and print(os.path.getsize(os.path.join(root, n)), os.path.join(root, n))

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 from common import EMA, Log
+from muon import Muon
 from models import load_tokenizer, make_text, make_unet, tokenize
 
 ap = argparse.ArgumentParser()
@@ -23,9 +24,9 @@ ap.add_argument('--out', required=True)
 ap.add_argument('--minutes', type=float, default=40)
 ap.add_argument('--threads', type=int, default=1)
 ap.add_argument('--batch', type=int, default=64)
-ap.add_argument('--lr', type=float, default=1.5e-3)
-ap.add_argument('--pool', type=int, default=32)
-ap.add_argument('--take', type=int, default=4)
+ap.add_argument('--lr', type=float, default=2e-3)
+ap.add_argument('--muon', type=float, default=.02)
+ap.add_argument('--pool', type=int, default=128)
 ap.add_argument('--resume', action='store_true')
 a = ap.parse_args()
 torch.set_num_threads(a.threads)
@@ -34,7 +35,7 @@ rng = np.random.default_rng(2)
 tok = load_tokenizer(a.tokenizer)
 net = torch.nn.ModuleDict(dict(unet=make_unet(), text=make_text(tok)))
 print({k: sum(p.numel() for p in m.parameters()) for k, m in net.items()})
-opt = torch.optim.AdamW(net.parameters(), lr=a.lr, betas=(.9, .99), weight_decay=.01)
+opt = Muon(net, a.muon, a.lr)
 ema = EMA(net, .998)
 os.makedirs(a.out, exist_ok=True)
 ckpt = os.path.join(a.out, 'last.pt')
@@ -66,28 +67,38 @@ weights = np.array([.5, 1, 1.2, 1, 1.3, 1.3])
 weights /= weights.sum()
 
 
+ready = [[] for _ in range(6)]
+
+
+def refill(k):
+    """Couples one caption's scenes with noise and puts the pairs into the category's reservoir."""
+    cap, gs = groups[k][rng.integers(len(groups[k]))]
+    gs = rng.permutation(gs)[:max(1, a.pool // per)]
+    x = z_all[torch.from_numpy(gs)].flatten(0, 1).float()
+    n = torch.randn(x.shape)
+    row, col = linear_sum_assignment(-(n.flatten(1) @ x.flatten(1).T).numpy())
+    ready[k] += [(cap, x[c], n[r]) for r, c in zip(row, col)]
+
+
 def batch():
     ids, x0, noise = [], [], []
-    for _ in range(a.batch // a.take):
-        g = groups[rng.choice(6, p=weights)]
-        cap, gs = g[rng.integers(len(g))]
-        pool = [(q, s) for q in (gs if len(gs) * per <= a.pool else rng.permutation(gs)[:max(1, a.pool // per)]) for s in range(per)]
-        x = torch.stack([z_all[q, s] for q, s in pool]).float()
-        n = torch.randn(len(x), *x.shape[1:])
-        row, col = linear_sum_assignment(-(n.flatten(1) @ x.flatten(1).T).numpy())
-        k = rng.permutation(len(x))[:a.take]
-        noise.append(n[row[k]])
-        x0.append(x[col[k]])
-        ids += [empty if rng.random() < .1 else cap for _ in k]
-    return torch.stack(ids), torch.cat(x0), torch.cat(noise)
+    for k in rng.choice(6, a.batch, p=weights):
+        while len(ready[k]) < 1024:
+            refill(k)
+        i = rng.integers(len(ready[k]))
+        ready[k][i], ready[k][-1] = ready[k][-1], ready[k][i]
+        cap, x, n = ready[k].pop()
+        ids.append(empty if rng.random() < .1 else cap)
+        x0.append(x)
+        noise.append(n)
+    return torch.stack(ids), torch.stack(x0), torch.stack(noise)
 
 
 t0 = last = reload = time.time()
 step, total, acc, hi = 0, a.minutes * 60, [], []
 while time.time() - t0 < total:
     frac = (time.time() - t0) / total
-    for g in opt.param_groups:
-        g['lr'] = float(a.lr * min(1, (step + 1) / 100) * (1 if frac < .4 else .5 + .5 * np.cos(np.pi * (frac - .4) / .6)) + 2e-5)
+    factor = min(1, (step + 1) / 50) * (1 if frac < .4 else max(.02, (1 - frac) / .6))
     ids, x0, z = batch()
     t = torch.sigmoid(torch.randn(len(x0)) * 1.2 + .4)
     t[:len(t) // 8] = 1                              # the student starts from t = 1: keep that end well trained
@@ -99,7 +110,7 @@ while time.time() - t0 < total:
     opt.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1)
-    opt.step()
+    opt.step(factor)
     ema.update(net)
     step += 1
     acc.append(loss.item())
@@ -107,7 +118,7 @@ while time.time() - t0 < total:
     if step % 20 == 0:
         log(step=step, rate=round(step * a.batch / (time.time() - t0), 1), loss=float(np.mean(acc)), loss_t1=float(np.mean(hi)), groups=len(z_all))
         acc, hi = [], []
-    if time.time() - reload > 45 and z_all.shape[0] < 2490:
+    if time.time() - reload > 45 and z_all.shape[0] < 2390:
         reload = time.time()
         try:
             z_all, groups = load()

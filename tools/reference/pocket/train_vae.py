@@ -3,7 +3,9 @@
 Loss: foreground-weighted L1 + L2 + L1 of finite differences (edges), KL so light that it only bounds the latents' scale.
 Objects are stamps aligned with the latent cells, so a few minutes of one core suffice.
 
-    python train_vae.py --minutes 12 --out $POCKET_WORK/vae
+    python train_vae.py --minutes 12 --out $POCKET_WORK/vae1
+    python train_vae.py --minutes 8 --init $POCKET_WORK/vae1 --out $POCKET_WORK/vae2 --batch 24 --lr 1.5e-3 --kl 1e-4
+    python train_vae.py --minutes 12 --init $POCKET_WORK/vae2 --out $POCKET_WORK/vae3 --decoder-only --batch 24 --lr 1.2e-3
 """
 import argparse
 import os
@@ -26,6 +28,8 @@ ap.add_argument('--bf16', type=int, default=0)
 ap.add_argument('--last', type=int, default=1)
 ap.add_argument('--bench', type=int, default=0)
 ap.add_argument('--init')
+ap.add_argument('--decoder-only', action='store_true', help='polish the decoder for a generator that is already being trained: encoder and scale stay')
+ap.add_argument('--noise', type=float, default=.06, help='latent noise while polishing, relative to the latents')
 a = ap.parse_args()
 torch.set_num_threads(a.threads)
 torch.manual_seed(1)
@@ -38,7 +42,10 @@ vae = AutoencoderKL.from_pretrained(a.init) if a.init else AutoencoderKL(
 print({k: sum(p.numel() for p in getattr(vae, k).parameters()) for k in ('encoder', 'decoder')})
 if a.last:
     vae.to(memory_format=torch.channels_last)
-opt = torch.optim.AdamW(vae.parameters(), lr=a.lr, betas=(.9, .99), weight_decay=0)
+if a.decoder_only:
+    vae.encoder.requires_grad_(False)
+    vae.quant_conv.requires_grad_(False)
+opt = torch.optim.AdamW([p for p in vae.parameters() if p.requires_grad], lr=a.lr, betas=(.9, .99), weight_decay=0)
 ema = EMA(vae, .998)
 os.makedirs(a.out, exist_ok=True)
 log = Log(os.path.join(a.out, 'log.jsonl'))
@@ -55,7 +62,7 @@ def snapshot(final=False):
     x = to_tensor(scene_batch(r, 128)[0])
     z = torch.cat([m.encode(b).latent_dist.mean for b in x.split(32)])
     y = torch.cat([m.decode(b).sample for b in z.split(32)])
-    m.register_to_config(scaling_factor=float(1 / z.std()))
+    m.register_to_config(scaling_factor=vae.config.scaling_factor if a.decoder_only else float(1 / z.std()))
     m.save_pretrained(a.out + '.tmp')
     if os.path.exists(a.out + '/config.json'):
         for f in os.listdir(a.out + '.tmp'):
@@ -83,15 +90,17 @@ while True:
     if a.last:
         x = x.contiguous(memory_format=torch.channels_last)
     with torch.autocast('cpu', torch.bfloat16, enabled=bool(a.bf16)):
-        post = vae.encode(x).latent_dist
-        y = vae.decode(post.sample()).sample
+        with torch.set_grad_enabled(not a.decoder_only):
+            post = vae.encode(x).latent_dist
+        z = post.mean + torch.randn_like(post.mean) * torch.rand(len(x), 1, 1, 1) * a.noise / vae.config.scaling_factor if a.decoder_only else post.sample()
+        y = vae.decode(z).sample
     y = y.float()
     contrast = (x - x[..., :1, :1]).abs().amax(1, keepdim=True)   # to the corner, which is nearly always background
     w = 1 + (contrast > .02) * (2 / contrast.clamp_min(.1)).clamp(2, 6)  # pale objects on pale ground count more
     d = y - x
     l1, l2 = (w * d.abs()).mean(), (w * d * d).mean()
     edge = (d[..., 1:] - d[..., :-1]).abs().mean() + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
-    kl = post.kl().mean() / post.mean[0].numel()
+    kl = 0 * l1 if a.decoder_only else post.kl().mean() / post.mean[0].numel()
     loss = l1 + l2 + .5 * edge + a.kl * kl
     opt.zero_grad()
     loss.backward()
