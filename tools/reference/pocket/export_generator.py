@@ -33,6 +33,14 @@ with open(a.out + '/model_index.json', 'w') as f:
         'reno_one_step': {'prediction': 'flow', 'sigma': 1.0, 'timestep': 1000, 'x0': 'z - v'},
     }, f, indent=2)
     f.write('\n')
+for part in ('unet', 'vae'):                         # diffusers notes the folder that it loaded from
+    path = f'{a.out}/{part}/config.json'
+    with open(path) as f:
+        c = json.load(f)
+    c.pop('_name_or_path', None)
+    with open(path, 'w') as f:
+        json.dump(c, f, indent=2, sort_keys=True)
+        f.write('\n')
 for root, _, files in os.walk(a.out):
     for n in files:
         os.path.getsize(os.path.join(root, n)) > 1e5 and print(os.path.getsize(os.path.join(root, n)), os.path.join(root, n))
