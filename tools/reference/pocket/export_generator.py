@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import torch
+from safetensors.torch import load_file, save_file
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler
 from common import save_half
 from models import load_tokenizer, make_text, make_unet
@@ -21,6 +22,8 @@ net.load_state_dict(torch.load(a.gen + '/last.pt')['ema'])
 os.makedirs(a.out, exist_ok=True)
 save_half(net['unet'], a.out + '/unet')
 save_half(net['text'], a.out + '/text_encoder')
+path = a.out + '/text_encoder/model.safetensors'      # transformers 5 drops the prefix that every published text encoder has
+save_file({'text_model.' + k.removeprefix('text_model.'): v for k, v in load_file(path).items()}, path, {'format': 'pt'})
 save_half(AutoencoderKL.from_pretrained(a.vae), a.out + '/vae')
 FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=1.0).save_pretrained(a.out + '/scheduler')
 shutil.copytree(a.tokenizer, a.out + '/tokenizer', dirs_exist_ok=True)
