@@ -261,26 +261,37 @@ function walkVariants<A extends Attrs>(
 const geometry = (stride: number, padding: Padding): Geometry => ({ stride, padding });
 const plain = { bias: false, residual: false };
 
+interface TestGeometry {
+  readonly name: string;
+  readonly x: Shape;
+  readonly kernel: readonly [number, number];
+  readonly cout: number;
+  readonly g: Geometry;
+  /** Too many inputs for finite differences: the smaller ones take those. */
+  readonly big?: true;
+}
+
+const gradOf = ({ big }: Pick<TestGeometry, 'big'>): { grad?: readonly number[] } => (big ? { grad: [] } : {});
+
 /** Geometries every one of the three ops is tested on: x, [KH,KW], Cout. */
-const GEOMETRIES: readonly { name: string; x: Shape; kernel: readonly [number, number]; cout: number; g: Geometry }[] =
-  [
-    { name: '3x3', x: [1, 5, 6, 8], kernel: [3, 3], cout: 12, g: geometry(1, [1, 1, 1, 1]) },
-    { name: '3x3 two images, odd', x: [2, 4, 5, 3], kernel: [3, 3], cout: 5, g: geometry(1, [1, 1, 1, 1]) },
-    { name: 'stride 2', x: [1, 6, 6, 4], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
-    {
-      name: 'stride 2, padded below and right',
-      x: [1, 6, 8, 4],
-      kernel: [3, 3],
-      cout: 4,
-      g: geometry(2, [0, 1, 0, 1]),
-    },
-    { name: '1x1 stride 2', x: [1, 5, 5, 4], kernel: [1, 1], cout: 4, g: geometry(2, [0, 0, 0, 0]) },
-    { name: 'patches', x: [1, 8, 8, 3], kernel: [4, 4], cout: 16, g: geometry(4, [0, 0, 0, 0]) },
-    { name: 'no padding, 2x3', x: [1, 5, 7, 4], kernel: [2, 3], cout: 4, g: geometry(1, [0, 0, 0, 0]) },
-    { name: 'past the tiles', x: [1, 9, 8, 24], kernel: [3, 3], cout: 72, g: geometry(1, [1, 1, 1, 1]) },
-    { name: 'odd input channels, stride 2', x: [1, 7, 9, 5], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
-    { name: 'wider than the pixel block', x: [1, 3, 19, 4], kernel: [3, 3], cout: 20, g: geometry(1, [1, 1, 1, 1]) },
-  ];
+const GEOMETRIES: readonly TestGeometry[] = [
+  { name: '3x3', x: [1, 5, 6, 8], kernel: [3, 3], cout: 12, g: geometry(1, [1, 1, 1, 1]) },
+  { name: '3x3 two images, odd', x: [2, 4, 5, 3], kernel: [3, 3], cout: 5, g: geometry(1, [1, 1, 1, 1]) },
+  { name: 'stride 2', x: [1, 6, 6, 4], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
+  {
+    name: 'stride 2, padded below and right',
+    x: [1, 6, 8, 4],
+    kernel: [3, 3],
+    cout: 4,
+    g: geometry(2, [0, 1, 0, 1]),
+  },
+  { name: '1x1 stride 2', x: [1, 5, 5, 4], kernel: [1, 1], cout: 4, g: geometry(2, [0, 0, 0, 0]) },
+  { name: 'patches', x: [1, 8, 8, 3], kernel: [4, 4], cout: 16, g: geometry(4, [0, 0, 0, 0]) },
+  { name: 'no padding, 2x3', x: [1, 5, 7, 4], kernel: [2, 3], cout: 4, g: geometry(1, [0, 0, 0, 0]) },
+  { name: 'past the tiles', x: [1, 9, 8, 24], kernel: [3, 3], cout: 72, g: geometry(1, [1, 1, 1, 1]), big: true },
+  { name: 'odd input channels, stride 2', x: [1, 7, 9, 5], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
+  { name: 'wider than the pixel block', x: [1, 3, 19, 4], kernel: [3, 3], cout: 20, g: geometry(1, [1, 1, 1, 1]) },
+];
 
 function outShape(s: Sizes): Shape {
   return [s.images, s.outHeight, s.outWidth, s.cout];
@@ -346,8 +357,9 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
   cost: (site) => ({ flops: flopsOf(forwardSizes(site)), bytes: bytesOf(site) }),
   cases: [
     ...GEOMETRIES.map(
-      ({ name, x, kernel, cout, g }): OpCase<Conv2dAttrs> => ({
+      ({ name, x, kernel, cout, g, ...size }): OpCase<Conv2dAttrs> => ({
         name,
+        ...gradOf(size),
         inputs: [{ shape: x }, { shape: [...kernel, at(x, 3), cout] }],
         attrs: { ...g, ...plain },
       }),
@@ -425,10 +437,11 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
     bytes: bytesOf(site),
   }),
   cases: [
-    ...GEOMETRIES.map(({ name, x, kernel, cout, g }): OpCase<BackwardInputAttrs> => {
+    ...GEOMETRIES.map(({ name, x, kernel, cout, g, ...size }): OpCase<BackwardInputAttrs> => {
       const s = sizesOf(x, kernel, cout, g);
       return {
         name,
+        ...gradOf(size),
         inputs: [{ shape: outShape(s) }, { shape: [...kernel, cout, at(x, 3)] }],
         attrs: { ...g, height: s.height, width: s.width },
       };
@@ -502,10 +515,21 @@ export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
     flops: flopsOf(siteBackwardWeightSizes(site)),
     bytes: bytesOf(site),
   }),
-  cases: GEOMETRIES.map(({ name, x, kernel, cout, g }): OpCase<BackwardWeightAttrs> => {
-    const s = sizesOf(x, kernel, cout, g);
-    return { name, inputs: [{ shape: x }, { shape: outShape(s) }], attrs: { ...g, kh: s.kh, kw: s.kw } };
-  }),
+  cases: [
+    ...GEOMETRIES.map(({ name, x, kernel, cout, g, ...size }): OpCase<BackwardWeightAttrs> => {
+      const s = sizesOf(x, kernel, cout, g);
+      const inputs = [{ shape: x }, { shape: outShape(s) }];
+      return { name, inputs, ...gradOf(size), attrs: { ...g, kh: s.kh, kw: s.kw } };
+    }),
+    {
+      name: 'f16 images',
+      inputs: [
+        { shape: [1, 3, 4, 8], dtype: 'f16' },
+        { shape: [1, 3, 4, 4], dtype: 'f16' },
+      ],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), kh: 3, kw: 3 },
+    },
+  ],
 });
 
 export interface Conv2dOptions {
