@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exp, l2Normalize, mul, sum } from '../../src/kernels/index.ts';
 import { CLIPModel, clipConfig } from '../../src/models/clip.ts';
 import { asF32 } from '../../src/models/clip_encoder.ts';
-import { eosMaskOf } from '../../src/models/clip_text.ts';
+import { CLIPTextModel, eosMaskOf } from '../../src/models/clip_text.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan.ts';
@@ -29,6 +29,7 @@ async function build(device: Device, name: string, storage: 'stored' | 'f16' = '
   const eosMask = graph.input('eos_mask', fixture.shape('in.ids'), 'prompt');
   const text = model.text_model.forward(ids);
   const textFeatures = model.getTextFeatures(ids, eosMask);
+  const alone = new CLIPTextModel(weights, model.config.text_config).forward(ids);
   const imageFeatures = model.getImageFeatures(pixels);
   const similarity = sum(mul(l2Normalize(imageFeatures), l2Normalize(textFeatures)), [1]);
   const logits = mul(similarity, exp(asF32(model.logit_scale)));
@@ -61,7 +62,7 @@ async function build(device: Device, name: string, storage: 'stored' | 'f16' = '
   plan.run('load');
   plan.run('prompt');
   plan.run('step');
-  return { fixture, plan, textFeatures, imageFeatures };
+  return { fixture, plan, text, alone, textFeatures, imageFeatures };
 }
 
 /** Without shader-f16, f16 weights are repacked four at a time: the odd widths of clip_gelu cannot be. */
@@ -69,7 +70,7 @@ const WITHOUT = { clip_quick_gelu: ['shader-f16', 'timestamp-query'], clip_gelu:
 
 describe.each(['clip_quick_gelu', 'clip_gelu'] as const)('%s', (name) => {
   it('equals transformers', async () => {
-    const { fixture, plan, textFeatures, imageFeatures } = await build(device, name);
+    const { fixture, plan, text, alone, textFeatures, imageFeatures } = await build(device, name);
     using _ = plan;
     for (const output of [
       'last_hidden_state',
@@ -86,6 +87,8 @@ describe.each(['clip_quick_gelu', 'clip_gelu'] as const)('%s', (name) => {
     }
     expect(cosine(await plan.read('gradient'), await fixture.values('out.gradient'))).toBeGreaterThanOrEqual(0.999999);
     expect(nmse(await plan.read('vision_pooled_alone'), await plan.read('vision_pooled'))).toBeLessThanOrEqual(1e-12);
+    // A text encoder on its own keeps its prefix in older files: the same tensors, so the same nodes.
+    expect(alone.lastHiddenState.node).toBe(text.lastHiddenState.node);
     expect(textFeatures.node.stage).toBe('prompt');
     expect(imageFeatures.node.stage).toBe('step');
   });

@@ -1,5 +1,4 @@
 /** The embedded evaluator against PyTorch: logits, detections, verdicts. Fixture: tools/reference/pocket/evaluator_fixture.py. */
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
@@ -28,10 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-/** Until the trained weights are committed. */
-const there = existsSync(new URL('../fixtures/pocket_evaluator.json', import.meta.url));
-
-it.skipIf(!there)('the pocket evaluator equals PyTorch: logits, detections, verdicts', async () => {
+it('the pocket evaluator equals PyTorch: logits, detections, verdicts', async () => {
   const files = nodeFiles(fileURLToPath(new URL('../../weights/pocket/evaluator', import.meta.url)));
   const fixture = await Fixture.open('pocket_evaluator');
   const { cases } = (await fixtureJson('pocket_evaluator')) as { cases: Case[] };

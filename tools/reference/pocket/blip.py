@@ -159,12 +159,13 @@ class BertModel(nn.Module):
         super().__init__()
         self.embeddings, self.encoder = BertEmbeddings(c), BertEncoder(c)
 
-    def forward(self, ids, attention_mask, image):
-        x = self.embeddings(ids)
+    def forward(self, ids, attention_mask, image, all_layers=False):
+        x, states = self.embeddings(ids), []
         mask = (1.0 - attention_mask[:, None, None, :].float()) * -10000.0
         for layer in self.encoder.layer:
             x = layer(x, image, mask)
-        return x
+            states.append(x)
+        return states if all_layers else x
 
 
 class Blip(nn.Module):

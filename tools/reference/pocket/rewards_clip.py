@@ -142,7 +142,7 @@ def evaluate(t, tokens, n=128, split="train", seed=5, soften=None):
         good, bad, caps = [], [], []
         while len(good) < n:
             image, caption, spec, scene, bg = D.draw(rng, cat, split)
-            w = D.wrong_scene(rng, spec, scene, split=split)
+            w = D.wrong_scene(rng, spec, scene, split=split, tint_share=0)
             if w:
                 good.append(image), bad.append(D.render(w, bg)), caps.append(caption)
         x, y = D.to_tensor(good), D.to_tensor(bad)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, os.environ.get("POCKET_SCENES", os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.environ.get("POCKET_SCENES", "."))
 import scenes as S  # noqa: E402
 import rewards_bank  # noqa: E402
 
@@ -117,7 +117,7 @@ def free_places(scene):
     return [(x, y) for x in range(6) for y in range(6) if all(abs(x - s[2]) >= 3 or abs(y - s[3]) >= 3 for s in scene)]
 
 
-def wrong_scene(rng, spec, scene, tries=30, split="train"):
+def wrong_scene(rng, spec, scene, tries=30, split="train", tint_share=0.2):
     """The scene changed a little so that the caption no longer holds, without any held-out combination."""
     for _ in range(tries):
         s = [tuple(o) for o in scene]
@@ -137,7 +137,7 @@ def wrong_scene(rng, spec, scene, tries=30, split="train"):
         if kind == "object":
             s[i] = (int(rng.integers(len(OBJECTS))), c, x, y)
         elif kind == "colour":
-            tint = rng.random() < 0.2 and split == "train"
+            tint = rng.random() < tint_share and split == "train"
             s[i] = (o, int(rng.integers(len(COLOURS))) + (len(COLOURS) * tint), x, y)
         elif kind == "swap" and len(s) == 2:
             s = [(s[0][0], s[1][1]) + s[0][2:], (s[1][0], s[0][1]) + s[1][2:]]

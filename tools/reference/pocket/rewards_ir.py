@@ -26,15 +26,17 @@ class Training(nn.Module):
     def __init__(self, model):
         super().__init__()
         self.model = model
-        self.match_head, self.word_head = nn.Linear(128, 1), nn.Linear(128, 6)
+        self.match_head = nn.Linear(128, 1)
+        self.word_heads = nn.ModuleList(nn.Linear(128, 5 + 1 + 2 + 8) for _ in range(3))  # count, yes, position, colour
         self.frozen = False  # the trunk, at first: its dense labels already say what is where
 
     def forward(self, images, owner, ids, mask):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             v = self.model.blip.visual_encoder(images)
         v = v[owner]
-        h = self.model.blip.text_encoder(ids, mask, v)
-        return self.model.mlp(h[:, 0])[:, 0], self.match_head(h[:, 0])[:, 0], self.word_head(h)
+        states = self.model.blip.text_encoder(ids, mask, v, all_layers=True)
+        h = states[-1]
+        return self.model.mlp(h[:, 0])[:, 0], self.match_head(h[:, 0])[:, 0], [f(s) for f, s in zip(self.word_heads, states)]
 
 
 def bradley_terry(score, grade, caption, picture):
@@ -61,28 +63,52 @@ def batch(rng, groups, soften, tokens, k=4):
                 captions.append(text)
                 plain = g.images[j][3] == 1.0
                 clean.append((plain and level[i * k + j] < 0.6) * (1 if e == 0 else -1))
-                words.append(D.errors(spec, g.images[j][1])[1] if plain else {})
+                words.append((spec, g.images[j][1]) if plain else None)
     ids, mask = tokens(captions)
-    count, yes = torch.full(ids.shape, -1), torch.full(ids.shape, -1.0)
-    for r, w in enumerate(words):
-        for pos, (kind, value) in w.items():
-            if kind == "object":
-                count[r, pos + 1] = value
-            else:
+    return x, torch.tensor(owner), ids, mask, torch.tensor(cap), torch.tensor(grade), torch.tensor(clean), word_labels(words, ids.shape)
+
+
+def word_labels(words, shape):
+    """Per token: count of the named object, truth of colour/number/relation words, place and colour of a lone object."""
+    count, yes, place, colour = torch.full(shape, -1), torch.full(shape, -1.0), torch.full((*shape, 2), float("nan")), torch.full(shape, -1)
+    for r, pair in enumerate(words):
+        if pair is None:
+            continue
+        spec, scene = pair
+        for pos, (kind, value) in D.errors(spec, scene)[1].items():
+            if kind != "object":
                 yes[r, pos + 1] = float(value)
-    return x, torch.tensor(owner), ids, mask, torch.tensor(cap), torch.tensor(grade), torch.tensor(clean), count, yes
+                continue
+            count[r, pos + 1] = value
+            lone = [s for s in scene if s[0] == spec.objects[spec.words[pos][1]][0]]
+            if len(lone) == 1:
+                place[r, pos + 1] = torch.tensor([lone[0][2] - 2.5, lone[0][3] - 2.5]) / 2.5
+                if lone[0][1] < 8:
+                    colour[r, pos + 1] = lone[0][1]
+    return count, yes, place, colour
+
+
+def word_loss(word, labels, layer):
+    """The first layer can only know what the object is like; whether words hold is asked from the second on."""
+    count, yes, place, colour = labels
+    wc = F.cross_entropy(word[..., :5].flatten(0, 1), count.flatten(), ignore_index=-1)
+    on = ~place[..., 0].isnan()
+    wp = ((word[..., 6:8][on] - place[on]) ** 2).mean()
+    wo = F.cross_entropy(word[..., 8:].flatten(0, 1), colour.flatten(), ignore_index=-1)
+    k = yes >= 0
+    wy = F.binary_cross_entropy_with_logits(word[..., 5][k], yes[k])
+    return wc + wp + wo + (wy if layer else 0), wc, wy, wp, wo
 
 
 def losses(t, b):
-    x, owner, ids, mask, cap, grade, clean, count, yes = b
-    score, match, word = t(D.preprocess(x), owner, ids, mask)
+    x, owner, ids, mask, cap, grade, clean, labels = b
+    score, match, words = t(D.preprocess(x), owner, ids, mask)
     bt, acc = bradley_terry(score, grade, cap, owner)
     on = clean != 0
     itm = F.binary_cross_entropy_with_logits(match[on], (clean[on] > 0).float(), pos_weight=torch.tensor(2.0))
-    wc = F.cross_entropy(word[..., :5].reshape(-1, 5), count.flatten(), ignore_index=-1)
-    k = yes >= 0
-    wy = F.binary_cross_entropy_with_logits(word[..., 5][k], yes[k])
-    return bt, itm, wc, wy, acc
+    w = [word_loss(w, labels, i) for i, w in enumerate(words)]
+    total = 1.5 * bt + itm + 0.4 * w[0][0] + 0.4 * w[1][0] + 0.4 * w[2][0] + 0.5 * w[2][2]
+    return total, dict(bt=bt, acc=acc, itm=itm, count=w[2][1], yes=w[2][2], place=w[2][3], colour=w[2][4])
 
 
 def evaluate(model, tokens, n=128, split="train", seed=5, soften=None):
@@ -92,7 +118,7 @@ def evaluate(model, tokens, n=128, split="train", seed=5, soften=None):
         good, bad, caps = [], [], []
         while len(good) < n:
             image, caption, spec, scene, bg = D.draw(rng, cat, split)
-            w = D.wrong_scene(rng, spec, scene, split=split)
+            w = D.wrong_scene(rng, spec, scene, split=split, tint_share=0)
             if w:
                 good.append(image), bad.append(D.render(w, bg)), caps.append(caption)
         x, y = D.to_tensor(good), D.to_tensor(bad)
@@ -141,6 +167,7 @@ def main():
     p.add_argument("--seed", type=int, default=31)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--freeze", type=float, default=0.0, help="share of the time with a frozen trunk")
+    p.add_argument("--rest", type=float, default=0.5, help="share of the later steps that leave the trunk alone: twice the steps for the time")
     p.add_argument("--groups", type=int, default=16)
     p.add_argument("--lr", type=float, default=1e-3)
     p.add_argument("--muon", type=float, default=0.01)
@@ -156,15 +183,15 @@ def main():
         trunk = torch.load(a.trunk)
         t.model.blip.visual_encoder.load_state_dict({k[6:]: v for k, v in trunk.items() if k.startswith("trunk.")})
     if a.start:
-        t.load_state_dict(torch.load(a.start))
+        t.load_state_dict(torch.load(a.start), strict=False)
     opt = Optimiser(t, a.lr, a.muon)
     average, clock, log, last = Average(t, 0.99), Clock(a.minutes, 50, a.hold), D.Loss(), time.time()
     while not clock.done():
-        t.frozen = clock.fraction() < a.freeze
-        bt, itm, wc, wy, acc = losses(t, batch(rng, a.groups, soften, tokens))
-        opt.step(bt + itm + wc + wy, clock.factor())
+        t.frozen = clock.fraction() < a.freeze or rng.random() < a.rest
+        loss, parts = losses(t, batch(rng, a.groups, soften, tokens))
+        opt.step(loss, clock.factor())
         average.update(t)
-        log.add(bt=bt.item(), itm=itm.item(), count=wc.item(), yes=wy.item(), acc=acc.item())
+        log.add(**{k: v.item() for k, v in parts.items()})
         if time.time() - last > 60:
             last = time.time()
             torch.save(average.model.state_dict(), a.checkpoint)

@@ -83,10 +83,14 @@ class Group:
         return e if w == 1 else w * e + (1 - w) * D.errors(spec, b)[0]
 
 
+# the share of each category in training (cumulative): more of what is harder
+SHARES = np.cumsum([0.06, 0.12, 0.2, 0.1, 0.3, 0.22])
+
+
 def group(rng, k=4):
     """One right picture, one slightly wrong, blends between the two, one more wrong; two captions."""
     while True:
-        _, caption, spec, scene, bg = D.draw(rng)
+        _, caption, spec, scene, bg = D.draw(rng, S.CATEGORIES[np.searchsorted(SHARES, rng.random())])
         scene = D.retint(rng, scene, spec, 0.4)
         w1 = D.wrong_scene(rng, spec, scene)
         c2 = wrong_caption(rng, spec, scene)
