@@ -1,5 +1,6 @@
 /** Pickles written opcode by opcode, and archives around them: what no honest torch.save would write. */
 import { zipSync } from 'fflate';
+import type { SafetensorsValue } from '../../src/tensor/safetensors.ts';
 
 export type Part = string | number | readonly Part[];
 
@@ -65,4 +66,17 @@ export function archiveOf(
     members[`archive/data/${key}`] = data;
   }
   return zipSync({ ...members, ...extra }, { level: 0 });
+}
+
+/** A flat f32 state dict as torch.save would archive it. */
+export function torchArchive(tensors: Readonly<Record<string, SafetensorsValue>>): Uint8Array {
+  const items: Part[] = [];
+  const storages: Record<string, Uint8Array> = {};
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    const key = String(Object.keys(storages).length);
+    const strides = shape.map((_, i) => shape.slice(i + 1).reduce((n, d) => n * d, 1));
+    items.push(text(name), tensor({ key, count: data.length, shape, strides }));
+    storages[key] = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+  return archiveOf(bytesOf(0x80, 2, '}(', ...items, 'u.'), storages);
 }

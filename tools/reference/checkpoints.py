@@ -1,17 +1,23 @@
-"""Small checkpoints as torch.save writes them, for test/unit/pickle.test.ts.
+"""Small checkpoints as torch.save writes them, for test/unit/pickle.test.ts, and what torch reads of published ones.
 
-    python tools/reference/checkpoints.py          writes test/fixtures/checkpoints/ (torch 2.13.0)
+    python tools/reference/checkpoints.py [FOLDER]     writes test/fixtures/checkpoints/ (torch 2.13.0)
 
 The same object four times: zip.pt (the format since 1.6), legacy.pt (before), protocol4.pt (a newer pickle), zip64.pt (as
 archives beyond 4 GiB are, where sizes and places do not fit 32 bits); and their tensors, dense, in expected.safetensors.
+FOLDER holds published files: real.json then has dtype, shape and SHA-256 of each of their tensors, and what the aesthetic
+head says of a ramp.
 """
+import hashlib
+import json
 import os
+import sys
 import zipfile
 from collections import OrderedDict
 
 import torch
 from safetensors.torch import save_file
 
+AESTHETIC = "sac+logos+ava1-l14-linearMSE.pth"
 OUT = os.path.join(os.path.dirname(__file__), "../../test/fixtures/checkpoints")
 
 
@@ -54,6 +60,21 @@ def zip64(source, target):
         zipfile.ZIP64_LIMIT = limits
 
 
+def published(folder):
+    files = {}
+    for name in (AESTHETIC, "sa_l14.pth", "lpips_vgg.pth", "taef2_decoder.pth", "taef2_encoder.pth"):
+        state = torch.load(os.path.join(folder, name), map_location="cpu", weights_only=True)
+        files[name] = {
+            key: [str(t.dtype)[6:], list(t.shape), hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest()]
+            for key, t in state.items()
+        }
+    state = torch.load(os.path.join(folder, AESTHETIC), map_location="cpu", weights_only=True)
+    x = torch.linspace(-1, 1, 768, dtype=torch.float64)
+    for i in (0, 2, 4, 6, 7):
+        x = state[f"layers.{i}.weight"].double() @ x + state[f"layers.{i}.bias"].double()
+    return {"files": files, "aesthetic_of_ramp": x.item()}
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
     state = state_dict()
@@ -71,6 +92,9 @@ def main():
     zip64(path("zip.pt"), path("zip64.pt"))
     dense = {key: value.detach().contiguous().clone() for key, value in state.items()}
     save_file(dense, path("expected.safetensors"))
+    if len(sys.argv) > 1:
+        with open(path("real.json"), "w") as f:
+            json.dump(published(sys.argv[1]), f, indent=1)
 
 
 if __name__ == "__main__":
