@@ -5,6 +5,7 @@ import { openTokenizer, type TextTokenizer } from '../models/tokenizers.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
+import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
@@ -36,6 +37,9 @@ export interface ImageSize {
   readonly height: number;
   readonly width: number;
 }
+
+/** How to plan, where the defaults are not wanted: forced kernel variants, no fusion, weights kept for inspection. */
+export type Planning = Omit<PlanSpec, 'outputs' | 'updates'>;
 
 export class Reno implements Disposable {
   readonly settings: RenoSettings;
@@ -81,7 +85,13 @@ export class Reno implements Disposable {
    * @param model how the history calls it
    * @throws Error, one sentence: a file that is missing, broken or does not fit, or a GPU that is too small
    */
-  static async open(device: Device, model: string, files: ModelFiles, settings: RenoSettings): Promise<Reno> {
+  static async open(
+    device: Device,
+    model: string,
+    files: ModelFiles,
+    settings: RenoSettings,
+    planning: Planning = {},
+  ): Promise<Reno> {
     const start = performance.now();
     const graph = new Graph();
     const generator = subfolder(files, 'generator');
@@ -117,7 +127,8 @@ export class Reno implements Disposable {
         regWeight: settings.regWeight,
       },
     );
-    const plan = await compile(device, { outputs: step.outputs, updates: step.updates });
+    const spec = { ...planning, outputs: step.outputs, updates: step.updates };
+    const plan = await compile(device, spec);
     try {
       await pipeline.upload(plan);
       for (const store of networks.flatMap((network) => network.weights)) {
