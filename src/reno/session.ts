@@ -7,6 +7,7 @@ import { Graph } from '../tensor/graph.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
 import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Shape } from '../tensor/types.ts';
+import { at } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
@@ -16,9 +17,6 @@ import type { RenoSettings } from './settings.ts';
 import { buildStep, type StepGraph } from './step_graph.ts';
 
 const PROMPT_IDS = 'generator.prompt_ids';
-
-/** score = offset − loss, by the name a reward reports. */
-const OFFSETS: Readonly<Record<string, number>> = { HPS: 1, ImageReward: 2, CLIP: 100, PickScore: 30, Aesthetic: 10 };
 
 export interface GenerateOptions
   extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'turn' | 'signal'> {
@@ -140,7 +138,7 @@ export class Reno implements Disposable {
       plan.destroy();
       throw error;
     }
-    const rewards = terms.map(({ name, weight }) => ({ name, weight, offset: OFFSETS[name] ?? 0 }));
+    const rewards = networks.map(({ name, offset }, i) => ({ name, weight: at(terms, i).weight, offset }));
     const loadSeconds = (performance.now() - start) / 1000;
     return new Reno({ model, settings, rewards, device, plan, step, tokenizer, networks, loadSeconds });
   }
