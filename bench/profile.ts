@@ -38,6 +38,16 @@ for (const row of kernelTimes(medians).slice(0, 30)) {
     `${row.label.slice(0, 40).padEnd(40)} ${String(row.count).padStart(6)} ${row.ms.toFixed(2).padStart(7)} ${share} ${row.gflops.toFixed(2).padStart(8)}`,
   );
 }
+console.log('\nslowest dispatches                       ms  GFLOP/s');
+for (const { step, ns } of [...medians].sort((a, b) => b.ns - a.ns).slice(0, 20)) {
+  const { node, dispatch, types } = step;
+  const flops =
+    node.op?.cost({ inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs }).flops ?? 0;
+  const shapes = types.map((t) => t.shape.join('x')).join(' ');
+  console.log(
+    `${dispatch.label.padEnd(28)} ${(ns / 1e6).toFixed(2).padStart(8)} ${(flops / ns).toFixed(2).padStart(8)}  ${shapes} ${node.path}`,
+  );
+}
 const modules = new Map<string, number>();
 for (const { step, ns } of medians) {
   const path = step.node.path.replace(/^grad\((.*)\)$/, 'grad $1');

@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: sets up, then runs ReNO on the embedded pocket models and says where the pictures are.
- * Further arguments go to `reno generate`, such as `npm run demo -- --prompt "a photo of a blue fish" --seed 3`.
+ * Further arguments go to `reno generate`, such as `npm run demo -- --prompt "a photo of a blue duck and a green car" --seed 3`.
  */
 import { join } from 'node:path';
 import { root, runTypeScript } from './lib/exec.mjs';

@@ -170,9 +170,20 @@ export function isSet(args: Args, flag: string): boolean {
 export function asCitty(command: Command, name: string): CommandDef {
   return {
     meta: { name, description: command.meta.description },
-    args: { ...command.args },
+    args: shown(command.args ?? {}),
     subCommands: Object.fromEntries(
       Object.entries(command.subCommands ?? {}).map(([key, sub]) => [key, asCitty(sub, key)]),
     ),
   };
+}
+
+/** Only one-letter aliases: citty would print longer ones with a single dash. */
+function shown(definitions: ArgsDef): ArgsDef {
+  const short = ([flag, { ...definition }]: [string, ArgsDef[string]]): [string, ArgsDef[string]] => {
+    if ('alias' in definition) {
+      definition.alias = [definition.alias ?? []].flat().filter((alias) => alias.length === 1);
+    }
+    return [flag, definition];
+  };
+  return Object.fromEntries(Object.entries(definitions).map(short));
 }

@@ -5,6 +5,7 @@ import { devicesCommand, doctorCommand } from './doctor.ts';
 import { sentenceOf, UsageError } from './errors.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
+import { toolVersion } from './shared.ts';
 
 const root: Command = {
   meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
@@ -17,6 +18,10 @@ export async function runCli(tokens: readonly string[]): Promise<number> {
     if (tokens.length === 0) {
       console.log(await usage(root, 'reno'));
       return 2;
+    }
+    if (tokens[0] === '--version') {
+      console.log(toolVersion());
+      return 0;
     }
     const { command, name, help, args } = parseCommandLine(root, tokens);
     if (help) {

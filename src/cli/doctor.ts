@@ -118,7 +118,7 @@ async function computes(device: Device): Promise<Finding> {
 async function devices(args: Args): Promise<number> {
   const adapters: AdapterName[] = await listAdapters();
   if (isSet(args, 'json')) {
-    printJson({ ok: adapters.length > 0, summary: `${adapters.length} adapters`, rows: adapters });
+    printJson({ ok: adapters.length > 0, summary: `adapters found: ${adapters.length}`, rows: adapters });
   } else {
     for (const { backend, name } of adapters) {
       console.log(`${backend.padEnd(8)} ${name}`);

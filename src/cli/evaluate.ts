@@ -8,22 +8,25 @@ import {
   type EvaluationRow,
   evaluate,
   METHODS,
+  type Method,
   parseRows,
   renderTable,
   summarize,
 } from '../reno/evaluate.ts';
+import type { AdapterRecord } from '../reno/history.ts';
 import { Judge } from '../reno/judge.ts';
 import { duration } from '../reno/report.ts';
-import { Reno } from '../reno/session.ts';
+import { adapterRecord, Reno } from '../reno/session.ts';
 import { type PocketPrompt, parsePocketPrompts } from '../reno/tasks.ts';
 import { openAdapter } from './adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
 import { type ChosenModel, chosenModel, modelFlags } from './models.ts';
 import { OutFolder } from './out_folder.ts';
-import { encodePng, toPicture } from './png.ts';
+import { decodePng, encodePng, type Picture, toPicture } from './png.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, printJson } from './shared.ts';
+import { makeStrip, stack } from './strip.ts';
 
 const { 'no-optim': _noOptim, imageselect: _imageselect, ...optimising } = settingsFlags;
 
@@ -89,10 +92,7 @@ async function evaluatePocket(args: Args): Promise<number> {
       onRow: (row, pixels) => {
         rows.push(row);
         keys.add(keyOf(row));
-        folder.write(
-          `pictures/${row.seed}/${String(row.id).padStart(3, '0')}_${row.method}.png`,
-          encodePng(toPicture(pixels, height, width)),
-        );
+        folder.write(pictureOf(row), encodePng(toPicture(pixels, height, width)));
         appendFileSync(join(folder.path, ROWS), `${JSON.stringify(row)}\n`);
         done += 1;
         const left = ((performance.now() - start) / 1000 / done) * (wanted.size - already - done);
@@ -101,13 +101,9 @@ async function evaluatePocket(args: Args): Promise<number> {
         );
       },
     });
-    return report(
-      args,
-      folder,
-      rows.filter((row) => wanted.has(keyOf(row))),
-      settings.nIters,
-      header,
-    );
+    const counted = rows.filter((row) => wanted.has(keyOf(row)));
+    writeGrid(folder, counted);
+    return report(args, folder, counted, { ...header, nIters: settings.nIters, adapter: adapterRecord(device) });
   } catch (error) {
     folder.discardIfEmpty();
     throw error;
@@ -115,6 +111,23 @@ async function evaluatePocket(args: Args): Promise<number> {
 }
 
 const ROWS = 'rows.jsonl';
+
+function pictureOf({ seed, id, method }: Pick<EvaluationRow, 'id' | 'seed' | 'method'>): string {
+  return `pictures/${seed}/${String(id).padStart(3, '0')}_${method}.png`;
+}
+
+/** Pairs before and after, for each category the first prompts in the list: chosen by place, not by how they came out. */
+function writeGrid(folder: OutFolder, rows: readonly EvaluationRow[], pairs = 3): void {
+  const picture = (row: EvaluationRow, method: Method): Picture =>
+    decodePng(readFileSync(join(folder.path, pictureOf({ ...row, method }))));
+  const strips = [...new Set(rows.map((r) => r.category))].map((category) => {
+    const shown = rows.filter((r) => r.category === category && r.method === 'reno').slice(0, pairs);
+    return makeStrip(shown.flatMap((row) => [picture(row, 'base'), picture(row, 'reno')]));
+  });
+  if (strips.every((s) => s.width === strips[0]?.width)) {
+    folder.write('grid.png', encodePng(stack(strips)));
+  }
+}
 
 function keyOf(row: Pick<EvaluationRow, 'id' | 'seed' | 'method'>): string {
   return `${row.id} ${row.seed} ${row.method}`;
@@ -124,13 +137,13 @@ function report(
   args: Args,
   folder: OutFolder,
   rows: readonly EvaluationRow[],
-  nIters: number,
-  header: EvaluationHeader,
+  about: EvaluationHeader & { readonly nIters: number; readonly adapter: AdapterRecord },
 ): number {
+  const { nIters } = about;
   const results = summarize(rows);
   const table = renderTable(results, nIters);
   folder.write('table.md', `${table}\n`);
-  folder.write('evaluation.json', `${JSON.stringify({ ...header, nIters, results }, null, 1)}\n`);
+  folder.write('evaluation.json', `${JSON.stringify({ ...about, results }, null, 1)}\n`);
   console.log(table);
   const overall = results.at(-1)?.right ?? {};
   const percent = (fraction: number | undefined): string => `${((fraction ?? 0) * 100).toFixed(1)}%`;

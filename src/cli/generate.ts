@@ -15,7 +15,7 @@ import { encodePng, toPicture } from './png.ts';
 import { Progress, stderrTerminal } from './progress.ts';
 import { writeRun } from './run_files.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
-import { adapterChoice, adapterFlags, printJson } from './shared.ts';
+import { adapterChoice, adapterFlags, printJson, toolVersion } from './shared.ts';
 import { stripIterations } from './strip.ts';
 
 export const generateCommand: Command = {
@@ -89,7 +89,7 @@ async function single(run: Run, prompt: string, seed: number, allImages: boolean
   const nIters = settings.mode === 'no-optim' ? 1 : settings.nIters;
   const shown = new Set(stripIterations(nIters));
   const progress = new Progress(stderrTerminal(), nIters, reno.rewards);
-  const { trajectory, history } = await reno.generate({
+  const { trajectory, history: made } = await reno.generate({
     prompt,
     seed,
     wantsFrame: (i) => allImages || shown.has(i),
@@ -97,9 +97,14 @@ async function single(run: Run, prompt: string, seed: number, allImages: boolean
     signal: run.signal,
   });
   progress.close(trajectory.records.at(-1));
+  const history = { ...made, tool: toolVersion() };
   writeRun(folder, trajectory, history, allImages);
   const row = resultRow(prompt, seed, { trajectory, history });
-  const summary = `loss ${row.initLoss.toFixed(4)} to ${row.bestLoss.toFixed(4)} at iteration ${row.bestIteration}, ${trajectory.seconds.toFixed(1)} s`;
+  const losses =
+    settings.mode === 'no-optim'
+      ? `loss ${row.initLoss.toFixed(4)}`
+      : `loss ${row.initLoss.toFixed(4)} to ${row.bestLoss.toFixed(4)} at iteration ${row.bestIteration}`;
+  const summary = `${losses}, ${trajectory.seconds.toFixed(1)} s`;
   console.log(`${summary}\npictures and report: ${join(folder.path, 'report.html')}`);
   if (trajectory.stopped) {
     console.error(`reno: ${trajectory.stopped}; the best picture until then is kept`);

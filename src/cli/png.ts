@@ -1,5 +1,5 @@
 /** Pictures between the engine ([H,W,3] in [0,1]) and PNG files. */
-import { encode } from 'fast-png';
+import { decode, encode } from 'fast-png';
 
 export interface Picture {
   readonly height: number;
@@ -15,4 +15,13 @@ export function toPicture(pixels: Float32Array, height: number, width: number): 
 
 export function encodePng({ width, height, data }: Picture): Uint8Array {
   return encode({ width, height, data, channels: 3, depth: 8 });
+}
+
+/** A picture that `encodePng` wrote. @throws Error when it is not 8-bit RGB */
+export function decodePng(bytes: Uint8Array): Picture {
+  const { width, height, data, channels, depth } = decode(bytes);
+  if (channels !== 3 || depth !== 8) {
+    throw new Error(`a PNG of 8-bit RGB is needed, not ${channels} channels of ${depth} bits`);
+  }
+  return { width, height, data: Uint8Array.from(data) };
 }

@@ -17,6 +17,7 @@ export function stderrTerminal(): Terminal {
   };
 }
 
+/** Cells of the bar, where there is room for it beside the numbers. */
 const BAR = 20;
 /** Without a terminal, every so many iterations. */
 const PLAIN_EVERY = 10;
@@ -43,8 +44,10 @@ export class Progress {
     const time = done < this.#total ? `${duration(left)} left` : `${duration(record.seconds)} in all`;
     const text = `${done}/${this.#total}  ${scores.join('  ')}  best ${this.#best}  ${time}`;
     if (this.#terminal.isTTY) {
-      const filled = Math.round((BAR * done) / this.#total);
-      const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} `;
+      const room = this.#terminal.columns - text.length - 2;
+      const width = room < 5 ? 0 : Math.min(BAR, room);
+      const filled = Math.round((width * done) / this.#total);
+      const bar = width === 0 ? '' : `${'█'.repeat(filled)}${'░'.repeat(width - filled)} `;
       const line = `${bar}${text}`.slice(0, this.#terminal.columns - 1);
       this.#terminal.write(`\r${line}\x1b[K${done === this.#total ? '\n' : ''}`);
     } else if (record.iteration % PLAIN_EVERY === 0 || done === this.#total) {

@@ -63,6 +63,11 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
       rewards[name] = weight;
     }
   }
+  for (const name of REWARD_NAMES) {
+    if (rewards[name] !== undefined && !(await model.files.has(`${name}/config.json`))) {
+      throw new UsageError(`model ${model.name} has no reward ${flagName(name)}: ${model.folder}/${name} is not there`);
+    }
+  }
   if (Object.keys(rewards).length === 0) {
     throw new UsageError('no reward is left; ReNO needs at least one of weight above 0');
   }

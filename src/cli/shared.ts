@@ -1,4 +1,5 @@
 /** What several commands share: flags, the JSON line, where the package lies. */
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ArgsDef } from 'citty';
@@ -37,3 +38,12 @@ export function printJson(result: JsonResult): void {
 
 /** The package's own folder: weights and prompt lists are found from here, wherever the command is run. */
 export const PACKAGE_ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** Name and version, such as `reno-webgpu 0.1.0`. */
+export function toolVersion(): string {
+  const { name, version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
+    name: string;
+    version: string;
+  };
+  return `${name} ${version}`;
+}

@@ -26,6 +26,25 @@ export function makeStrip(frames: readonly Picture[]): Picture {
   return { width, height: cell.height, data };
 }
 
+/** Strips of equal width under each other. @throws Error when there is none */
+export function stack(strips: readonly Picture[]): Picture {
+  const [first] = strips;
+  if (!first) {
+    throw new Error('there is nothing to stack');
+  }
+  const rows = strips.flatMap((strip, i) =>
+    i === 0 ? [strip.data] : [new Uint8Array(GAP * first.width * 3).fill(255), strip.data],
+  );
+  const height = strips.reduce((n, strip) => n + strip.height, 0) + GAP * (strips.length - 1);
+  const data = new Uint8Array(first.width * height * 3);
+  let end = 0;
+  for (const row of rows) {
+    data.set(row, end);
+    end += row.length;
+  }
+  return { width: first.width, height, data };
+}
+
 /** Which iterations to show: `count` of them, evenly spread, the first and the last among them. */
 export function stripIterations(iterations: number, count = 8): number[] {
   const n = Math.min(count, iterations);

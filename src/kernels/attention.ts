@@ -3,11 +3,17 @@
  * The forward op also returns the log-sum-exp of each row, from which the backward ops recompute probabilities.
  * Query and key/value gradients are two ops, because keys of a cross-attention often need none.
  */
-import type { Binding, Dispatch, HostArray, Op, OpCase, OpSite } from '../tensor/op.ts';
+import type { Binding, Dispatch, HostArray, Op, OpCase, OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
+import {
+  ATTENTION_BACKWARD_KEY_VALUE_V4,
+  ATTENTION_BACKWARD_QUERY_V4,
+  ATTENTION_V4,
+  ROW_CHUNKS,
+} from './common/attention_row_wgsl.ts';
 import {
   ATTENTION_BACKWARD_KEY_VALUE_V1,
   ATTENTION_BACKWARD_QUERY_V1,
@@ -15,6 +21,7 @@ import {
   ATTENTION_V1,
   keyMaskCode,
 } from './common/attention_wgsl.ts';
+import { hasSubgroupTile, TILE_LANES } from './common/subgroup_tile.ts';
 
 type AttentionAttrs = {
   readonly heads: number;
@@ -154,23 +161,42 @@ const write = (name: string, output: number, vec: 1 | 4 = 1): Binding => ({
   vec,
 });
 
-/** A dispatch over rows (queries or keys), heads and batch. */
-function dispatch(
-  site: OpSite<AttentionAttrs>,
-  label: string,
-  code: string,
-  bindings: readonly Binding[],
-  rows: number,
-): Dispatch {
-  const { batch, queries, keys, heads, head } = siteSizes(site);
-  const { causal, mask, scale } = site.attrs;
+/** One kernel in two makes: `v1` for any head size, `v4` for CPU drivers with subgroups of 8 where D is a multiple of 8. */
+interface Kernel {
+  readonly name: string;
+  readonly v1: string;
+  readonly v4: string;
+  readonly bindings: readonly Binding[];
+  /** Largest head of v4, whose loops over it are unrolled: LLVM takes minutes for longer ones. */
+  readonly longest: number;
+  /** What an invocation is: a query row or a key row. */
+  readonly rows: 'queries' | 'keys';
+}
+
+function variantsOf(kernel: Kernel): Record<'v4' | 'v1', Variant<AttentionAttrs>> {
+  const dispatches = (site: OpSite<AttentionAttrs>, variant: 'v1' | 'v4'): Dispatch[] => {
+    const { batch, queries, keys, heads, head } = siteSizes(site);
+    const { causal, mask, scale } = site.attrs;
+    const rows = kernel.rows === 'queries' ? queries : keys;
+    const code = variant === 'v4' ? kernel.v4 + ROW_CHUNKS : kernel.v1;
+    return [
+      {
+        label: `${kernel.name}.${variant}`,
+        code: code + keyMaskCode(mask),
+        constants: variant === 'v4' ? { HEAD: head, CHUNKS: head / 8 } : { HEAD: head },
+        params: { queries, keys, heads, causal: Number(causal), scale: { f32: scale } },
+        bindings: mask ? [...kernel.bindings, read('mask', site.inputs.length - 1)] : kernel.bindings,
+        workgroups: [Math.ceil(rows / (variant === 'v4' ? TILE_LANES : 32)), heads, batch],
+      },
+    ];
+  };
   return {
-    label,
-    code: code + keyMaskCode(mask),
-    constants: { HEAD: head },
-    params: { queries, keys, heads, causal: Number(causal), scale: { f32: scale } },
-    bindings: mask ? [...bindings, read('mask', site.inputs.length - 1)] : bindings,
-    workgroups: [Math.ceil(rows / 32), heads, batch],
+    v4: {
+      supports: (site, caps) =>
+        hasSubgroupTile(caps) && siteSizes(site).head % 8 === 0 && siteSizes(site).head <= kernel.longest,
+      dispatches: (site) => dispatches(site, 'v4'),
+    },
+    v1: { dispatches: (site) => dispatches(site, 'v1') },
   };
 }
 
@@ -190,6 +216,7 @@ const SIZES: readonly { name: string; batch: number; t: number; s: number; head:
     head: 5,
     attrs: attrsOf(1, { causal: true, mask: true }),
   },
+  { name: 'causal and key mask', batch: 2, t: 11, s: 11, head: 8, attrs: attrsOf(1, { causal: true, mask: true }) },
   { name: 'head of 32', batch: 1, t: 6, s: 5, head: 32, attrs: attrsOf(2) },
   { name: 'head of 40', batch: 1, t: 3, s: 5, head: 40, attrs: attrsOf(1) },
   { name: 'head of 64, more rows than a workgroup', batch: 1, t: 37, s: 3, head: 64, attrs: attrsOf(1) },
@@ -199,6 +226,20 @@ const SIZES: readonly { name: string; batch: number; t: number; s: number; head:
 function attrsOf(heads: number, more: Partial<AttentionAttrs> = {}): AttentionAttrs {
   return { heads, scale: 0.35, causal: false, mask: false, ...more };
 }
+
+/** Keys and values in f16. */
+const HALF_BACKWARD: OpCase<AttentionAttrs> = {
+  name: 'f16 keys and values',
+  inputs: [
+    { shape: [1, 3, 16] },
+    { shape: [1, 4, 16], dtype: 'f16' },
+    { shape: [1, 4, 16], dtype: 'f16' },
+    { shape: [1, 3, 16] },
+    { shape: [1, 2, 3] },
+    { shape: [1, 2, 3] },
+  ],
+  attrs: attrsOf(2),
+};
 
 function caseOf({ name, batch, t, s, head, attrs }: (typeof SIZES)[number], backward: boolean): OpCase<AttentionAttrs> {
   const query = { shape: [batch, t, attrs.heads * head] };
@@ -235,19 +276,14 @@ export const attentionOp: Op<AttentionAttrs> = defineOp<AttentionAttrs>({
     ];
   },
   reference: forwardReference,
-  variants: {
-    v1: {
-      dispatches: (site) => [
-        dispatch(
-          site,
-          'attention.v1',
-          ATTENTION_V1,
-          [read('q', 0), read('k', 1), read('v', 2), write('y', 0), write('lse', 1)],
-          siteSizes(site).queries,
-        ),
-      ],
-    },
-  },
+  variants: variantsOf({
+    name: 'attention',
+    v1: ATTENTION_V1,
+    v4: ATTENTION_V4,
+    bindings: [read('q', 0), read('k', 1), read('v', 2), write('y', 0), write('lse', 1)],
+    rows: 'queries',
+    longest: 64,
+  }),
   cost: (site) => costOf(site, 2),
   cases: [
     ...SIZES.map((size) => caseOf(size, false)),
@@ -313,21 +349,16 @@ export const attentionBackwardQuery: Op<AttentionAttrs> = defineOp<AttentionAttr
     return [{ dtype: at(inputs, 0).dtype, shape: at(inputs, 0).shape }];
   },
   reference: (inputs, site) => backwardReference(inputs, site).slice(0, 1),
-  variants: {
-    v1: {
-      dispatches: (site) => [
-        dispatch(
-          site,
-          'attention_backward_query.v1',
-          ATTENTION_BACKWARD_QUERY_V1,
-          [...BACKWARD_INPUTS, write('dq', 0)],
-          siteSizes(site).queries,
-        ),
-      ],
-    },
-  },
+  variants: variantsOf({
+    name: 'attention_backward_query',
+    v1: ATTENTION_BACKWARD_QUERY_V1,
+    v4: ATTENTION_BACKWARD_QUERY_V4,
+    bindings: [...BACKWARD_INPUTS, write('dq', 0)],
+    rows: 'queries',
+    longest: 64,
+  }),
   cost: (site) => costOf(site, 3),
-  cases: SIZES.map((size) => caseOf(size, true)),
+  cases: [...SIZES.map((size) => caseOf(size, true)), HALF_BACKWARD],
 });
 
 /** dk and dv from q, k, v, dy, lse, delta (and the key mask). */
@@ -339,21 +370,16 @@ export const attentionBackwardKeyValue: Op<AttentionAttrs> = defineOp<AttentionA
     return [k, k];
   },
   reference: (inputs, site) => backwardReference(inputs, site).slice(1),
-  variants: {
-    v1: {
-      dispatches: (site) => [
-        dispatch(
-          site,
-          'attention_backward_key_value.v1',
-          ATTENTION_BACKWARD_KEY_VALUE_V1,
-          [...BACKWARD_INPUTS, write('dk', 0), write('dv', 1)],
-          siteSizes(site).keys,
-        ),
-      ],
-    },
-  },
+  variants: variantsOf({
+    name: 'attention_backward_key_value',
+    v1: ATTENTION_BACKWARD_KEY_VALUE_V1,
+    v4: ATTENTION_BACKWARD_KEY_VALUE_V4,
+    bindings: [...BACKWARD_INPUTS, write('dk', 0), write('dv', 1)],
+    rows: 'keys',
+    longest: 32,
+  }),
   cost: (site) => costOf(site, 4),
-  cases: SIZES.map((size) => caseOf(size, true)),
+  cases: [...SIZES.map((size) => caseOf(size, true)), HALF_BACKWARD],
 });
 
 export interface AttentionOptions {

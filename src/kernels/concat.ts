@@ -4,15 +4,17 @@ import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
+import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { axisOf, canStoreOne, elementCost } from './common/site.ts';
 import { slice } from './slice_pad.ts';
 
 type Concat = { readonly axis: number };
 
-const CONCAT = `
+const CONCAT = `${DIVIDE}
 fn run(i: u32) {
-  store_y(i / params.run * params.out_run + params.start + i % params.run, Y(load_x(i)));
+  let outer = quotient(i, params.run);
+  store_y(outer * params.out_run + params.start + i - outer * params.run, Y(load_x(i)));
 }
 `;
 

@@ -15,21 +15,16 @@ import type {
   Variant,
 } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
-import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, byteSize, sameShape } from '../tensor/types.ts';
 import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V3, CONV2D_V4, CONV2D_WALK } from './common/conv2d_tile_wgsl.ts';
 import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './common/conv2d_wgsl.ts';
-import type { Activation } from './common/linalg_basic.ts';
-import { activate, sumRows, swapLast } from './common/linalg_basic.ts';
+import { sumRows, swapLast } from './common/linalg_basic.ts';
 import { epilogueCode } from './common/matmul_wgsl.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
-import { matmul } from './matmul.ts';
-import { reshape } from './reshape.ts';
-import { transpose } from './transpose.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
-type Padding = readonly [number, number, number, number];
+export type Padding = readonly [number, number, number, number];
 type Geometry = { readonly stride: number; readonly padding: Padding };
 type Conv2dAttrs = Geometry & { readonly bias: boolean; readonly residual: boolean };
 type BackwardInputAttrs = Geometry & { readonly height: number; readonly width: number };
@@ -261,26 +256,37 @@ function walkVariants<A extends Attrs>(
 const geometry = (stride: number, padding: Padding): Geometry => ({ stride, padding });
 const plain = { bias: false, residual: false };
 
+interface TestGeometry {
+  readonly name: string;
+  readonly x: Shape;
+  readonly kernel: readonly [number, number];
+  readonly cout: number;
+  readonly g: Geometry;
+  /** Too many inputs for finite differences: the smaller ones take those. */
+  readonly big?: true;
+}
+
+const gradOf = ({ big }: Pick<TestGeometry, 'big'>): { grad?: readonly number[] } => (big ? { grad: [] } : {});
+
 /** Geometries every one of the three ops is tested on: x, [KH,KW], Cout. */
-const GEOMETRIES: readonly { name: string; x: Shape; kernel: readonly [number, number]; cout: number; g: Geometry }[] =
-  [
-    { name: '3x3', x: [1, 5, 6, 8], kernel: [3, 3], cout: 12, g: geometry(1, [1, 1, 1, 1]) },
-    { name: '3x3 two images, odd', x: [2, 4, 5, 3], kernel: [3, 3], cout: 5, g: geometry(1, [1, 1, 1, 1]) },
-    { name: 'stride 2', x: [1, 6, 6, 4], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
-    {
-      name: 'stride 2, padded below and right',
-      x: [1, 6, 8, 4],
-      kernel: [3, 3],
-      cout: 4,
-      g: geometry(2, [0, 1, 0, 1]),
-    },
-    { name: '1x1 stride 2', x: [1, 5, 5, 4], kernel: [1, 1], cout: 4, g: geometry(2, [0, 0, 0, 0]) },
-    { name: 'patches', x: [1, 8, 8, 3], kernel: [4, 4], cout: 16, g: geometry(4, [0, 0, 0, 0]) },
-    { name: 'no padding, 2x3', x: [1, 5, 7, 4], kernel: [2, 3], cout: 4, g: geometry(1, [0, 0, 0, 0]) },
-    { name: 'past the tiles', x: [1, 9, 8, 24], kernel: [3, 3], cout: 72, g: geometry(1, [1, 1, 1, 1]) },
-    { name: 'odd input channels, stride 2', x: [1, 7, 9, 5], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
-    { name: 'wider than the pixel block', x: [1, 3, 19, 4], kernel: [3, 3], cout: 20, g: geometry(1, [1, 1, 1, 1]) },
-  ];
+const GEOMETRIES: readonly TestGeometry[] = [
+  { name: '3x3', x: [1, 5, 6, 8], kernel: [3, 3], cout: 12, g: geometry(1, [1, 1, 1, 1]) },
+  { name: '3x3 two images, odd', x: [2, 4, 5, 3], kernel: [3, 3], cout: 5, g: geometry(1, [1, 1, 1, 1]) },
+  { name: 'stride 2', x: [1, 6, 6, 4], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
+  {
+    name: 'stride 2, padded below and right',
+    x: [1, 6, 8, 4],
+    kernel: [3, 3],
+    cout: 4,
+    g: geometry(2, [0, 1, 0, 1]),
+  },
+  { name: '1x1 stride 2', x: [1, 5, 5, 4], kernel: [1, 1], cout: 4, g: geometry(2, [0, 0, 0, 0]) },
+  { name: 'patches', x: [1, 8, 8, 3], kernel: [4, 4], cout: 16, g: geometry(4, [0, 0, 0, 0]) },
+  { name: 'no padding, 2x3', x: [1, 5, 7, 4], kernel: [2, 3], cout: 4, g: geometry(1, [0, 0, 0, 0]) },
+  { name: 'past the tiles', x: [1, 9, 8, 24], kernel: [3, 3], cout: 72, g: geometry(1, [1, 1, 1, 1]), big: true },
+  { name: 'odd input channels, stride 2', x: [1, 7, 9, 5], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
+  { name: 'wider than the pixel block', x: [1, 3, 19, 4], kernel: [3, 3], cout: 20, g: geometry(1, [1, 1, 1, 1]) },
+];
 
 function outShape(s: Sizes): Shape {
   return [s.images, s.outHeight, s.outWidth, s.cout];
@@ -346,8 +352,9 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
   cost: (site) => ({ flops: flopsOf(forwardSizes(site)), bytes: bytesOf(site) }),
   cases: [
     ...GEOMETRIES.map(
-      ({ name, x, kernel, cout, g }): OpCase<Conv2dAttrs> => ({
+      ({ name, x, kernel, cout, g, ...size }): OpCase<Conv2dAttrs> => ({
         name,
+        ...gradOf(size),
         inputs: [{ shape: x }, { shape: [...kernel, at(x, 3), cout] }],
         attrs: { ...g, ...plain },
       }),
@@ -425,10 +432,11 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
     bytes: bytesOf(site),
   }),
   cases: [
-    ...GEOMETRIES.map(({ name, x, kernel, cout, g }): OpCase<BackwardInputAttrs> => {
+    ...GEOMETRIES.map(({ name, x, kernel, cout, g, ...size }): OpCase<BackwardInputAttrs> => {
       const s = sizesOf(x, kernel, cout, g);
       return {
         name,
+        ...gradOf(size),
         inputs: [{ shape: outShape(s) }, { shape: [...kernel, cout, at(x, 3)] }],
         attrs: { ...g, height: s.height, width: s.width },
       };
@@ -502,46 +510,19 @@ export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
     flops: flopsOf(siteBackwardWeightSizes(site)),
     bytes: bytesOf(site),
   }),
-  cases: GEOMETRIES.map(({ name, x, kernel, cout, g }): OpCase<BackwardWeightAttrs> => {
-    const s = sizesOf(x, kernel, cout, g);
-    return { name, inputs: [{ shape: x }, { shape: outShape(s) }], attrs: { ...g, kh: s.kh, kw: s.kw } };
-  }),
+  cases: [
+    ...GEOMETRIES.map(({ name, x, kernel, cout, g, ...size }): OpCase<BackwardWeightAttrs> => {
+      const s = sizesOf(x, kernel, cout, g);
+      const inputs = [{ shape: x }, { shape: outShape(s) }];
+      return { name, inputs, ...gradOf(size), attrs: { ...g, kh: s.kh, kw: s.kw } };
+    }),
+    {
+      name: 'f16 images',
+      inputs: [
+        { shape: [1, 3, 4, 8], dtype: 'f16' },
+        { shape: [1, 3, 4, 4], dtype: 'f16' },
+      ],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), kh: 3, kw: 3 },
+    },
+  ],
 });
-
-export interface Conv2dOptions {
-  readonly stride?: number;
-  /** Zeros on every side, or [top, bottom, left, right]. Default 0. */
-  readonly padding?: number | Padding;
-  /** Added to the result; of its shape. */
-  readonly residual?: Tensor;
-  /** Applied last. */
-  readonly activation?: Activation;
-}
-
-/**
- * x [N,H,W,Cin], `weight` [Cout,Cin,KH,KW] (PyTorch's layout), bias [Cout] or null → [N,OH,OW,Cout].
- * A 1x1 convolution of stride 1 is traced as the matrix product that it is.
- * @throws Error when sizes do not fit.
- */
-export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
-  const { stride = 1, padding = 0, residual, activation } = options;
-  const sides: Padding = typeof padding === 'number' ? [padding, padding, padding, padding] : padding;
-  if (weight.dim(2) === 1 && weight.dim(3) === 1 && stride === 1 && sides.every((p) => p === 0)) {
-    const matrix = reshape(weight, [weight.dim(0), weight.dim(1)]);
-    return matmul(x, matrix, {
-      transposeB: true,
-      bias,
-      ...(residual ? { residual } : {}),
-      ...(activation ? { activation } : {}),
-    });
-  }
-  const inputs = [x, transpose(weight, [2, 3, 1, 0])];
-  if (bias) {
-    inputs.push(bias);
-  }
-  if (residual) {
-    inputs.push(residual);
-  }
-  const y = conv2dOp.one(inputs, { stride, padding: sides, bias: Boolean(bias), residual: Boolean(residual) });
-  return activate(y, activation);
-}

@@ -8,6 +8,7 @@ import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { DType, Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, sizeOf } from '../tensor/types.ts';
+import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { canStoreOne, elementCost, resultDType } from './common/site.ts';
 import type { Nest } from './common/strided.ts';
@@ -151,11 +152,12 @@ function fastPlaces(nest: Nest, names: readonly string[]): Places | null {
   return { code, params, bindings };
 }
 
-const PLACE_3D = `
+const PLACE_3D = `${DIVIDE}
 alias Place = vec3<u32>;
 fn place(i: u32) -> Place {
-  let row = i / params.columns;
-  return Place(row / params.middle, row % params.middle, i % params.columns);
+  let row = quotient(i, params.columns);
+  let outer = quotient(row, params.middle);
+  return Place(outer, row - outer * params.middle, i - row * params.columns);
 }
 `;
 

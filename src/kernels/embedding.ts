@@ -3,15 +3,17 @@ import type { Dispatch, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
+import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { elementCost, lastOf, vecOf } from './common/site.ts';
 
 type None = Record<string, never>;
 type Backward = { readonly rows: number };
 
-const FORWARD = `
+const FORWARD = `${DIVIDE}
 fn run(i: u32) {
-  store_y(i, load_table(u32(load_ids(i / params.width)) * params.width + i % params.width));
+  let k = quotient(i, params.width);
+  store_y(i, load_table(u32(load_ids(k)) * params.width + i - k * params.width));
 }
 `;
 

@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { mul } from './binary.ts';
+import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { GELU, geluOf, geluSlopeOf } from './common/math.ts';
 import { canStoreOne, elementCost, expectShape, lastOf, vecOf } from './common/site.ts';
@@ -13,16 +14,16 @@ import { gelu } from './unary.ts';
 
 type None = Record<string, never>;
 
-const FORWARD = `${GELU}
+const FORWARD = `${DIVIDE}${GELU}
 fn run(i: u32) {
-  let a = i + i / params.width * params.width;
+  let a = i + quotient(i, params.width) * params.width;
   store_y(i, load_x(a) * gelu(load_x(a + params.width)));
 }
 `;
 
-const BACKWARD = `${GELU}
+const BACKWARD = `${DIVIDE}${GELU}
 fn run(i: u32) {
-  let a = i + i / params.width * params.width;
+  let a = i + quotient(i, params.width) * params.width;
   let b = load_x(a + params.width);
   store_dx(a, load_dy(i) * gelu(b));
   store_dx(a + params.width, load_dy(i) * load_x(a) * gelu_slope(b));

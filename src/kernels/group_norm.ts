@@ -11,6 +11,7 @@ import type { Shape } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { add, mul, sub } from './binary.ts';
 import { columnVariants } from './common/columns.ts';
+import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { SIGMOID, SILU, siluOf, siluSlopeOf } from './common/math.ts';
 import { canStoreOne, elementCost, expectShape, lastOf, vecOf } from './common/site.ts';
@@ -104,10 +105,11 @@ fn chunk_share(k: u32) -> f32 {
 }
 `;
 
-const APPLY = `
+const APPLY = `${DIVIDE}
 fn run(i: u32) {
-  let c = i % params.channels;
-  let row = i / (params.channels * params.pixels) * 2u;
+  let pixel = quotient(i, params.channels);
+  let c = i - pixel * params.channels;
+  let row = quotient(pixel, params.pixels) * 2u;
   let scale = load_table(row * params.channels + c);
   let shift = load_table((row + 1u) * params.channels + c);
   store_y(i, activate(load_x(i) * scale + shift));
@@ -172,10 +174,11 @@ fn run(i: u32) {
 }
 `;
 
-const BACKWARD_APPLY = `
+const BACKWARD_APPLY = `${DIVIDE}
 fn run(i: u32) {
-  let c = i % params.channels;
-  let row = i / (params.channels * params.pixels) * 4u;
+  let pixel = quotient(i, params.channels);
+  let c = i - pixel * params.channels;
+  let row = quotient(pixel, params.pixels) * 4u;
   let x = load_x(i);
   let gain = load_table(row * params.channels + c);
   let z = x * gain + load_table((row + 1u) * params.channels + c);
@@ -189,7 +192,7 @@ fn run(i: u32) {
 const GAINS = `
 fn terms(row: u32, c: u32) -> vec2<f32> {
   let i = row * params.width + c;
-  let statistics = 2u * (row / params.pixels * params.groups + c / params.per_group);
+  let statistics = 2u * (quotient(row, params.pixels) * params.groups + quotient(c, params.per_group));
   let n = (load_x(i) - load_stats(statistics)) * load_stats(statistics + 1u);
   let dz = load_dy(i) * activate_slope(n * load_gamma(c) + load_beta(c));
   return vec2<f32>(dz * n, dz);

@@ -6,7 +6,7 @@ export { add, div, less, maximum, minimum, mul, sub } from './binary.ts';
 export { broadcastTo } from './broadcast_to.ts';
 export { cast } from './cast.ts';
 export { concat } from './concat.ts';
-export { conv2d } from './conv2d.ts';
+export { conv2d } from './conv2d_layer.ts';
 export { embedding } from './embedding.ts';
 export { geglu } from './geglu.ts';
 export { groupNorm } from './group_norm.ts';

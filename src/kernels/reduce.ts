@@ -10,6 +10,7 @@ import type { Shape } from '../tensor/types.ts';
 import { at, byteSize, sizeOf, stridesOf } from '../tensor/types.ts';
 import { div, less, mul } from './binary.ts';
 import { broadcastTo } from './broadcast_to.ts';
+import { DIVIDE } from './common/divide.ts';
 import { LOWEST } from './common/math.ts';
 import { axisOf } from './common/site.ts';
 import { forEachPlace, padFront } from './common/strided.ts';
@@ -22,20 +23,22 @@ import { affine } from './unary.ts';
 type Reduce = { readonly axes: readonly number[]; readonly keepDims: boolean };
 
 /** A team reduces elements [chunk · length, …) of one output: kept dimensions k0…k2, reduced dimensions r0…r2. */
-const REDUCE = `
+const REDUCE = `${DIVIDE}
 fn offset(r: u32) -> u32 {
   if (FLAT == 1u) {
     return r * params.stride_r2;
   }
-  let rest = r / params.r2;
-  return (r % params.r2) * params.stride_r2 + (rest % params.r1) * params.stride_r1 + (rest / params.r1) * params.stride_r0;
+  let rest = quotient(r, params.r2);
+  let r0 = quotient(rest, params.r1);
+  return (r - rest * params.r2) * params.stride_r2 + (rest - r0 * params.r1) * params.stride_r1 + r0 * params.stride_r0;
 }
 
 fn run(team: u32, lane: u32) {
-  let k = team / params.chunks;
-  let rest = k / params.k2;
-  let base = (k % params.k2) * params.stride_k2 + (rest % params.k1) * params.stride_k1 + (rest / params.k1) * params.stride_k0;
-  let first = (team % params.chunks) * params.length;
+  let k = quotient(team, params.chunks);
+  let rest = quotient(k, params.k2);
+  let k0 = quotient(rest, params.k1);
+  let base = (k - rest * params.k2) * params.stride_k2 + (rest - k0 * params.k1) * params.stride_k1 + k0 * params.stride_k0;
+  let first = (team - k * params.chunks) * params.length;
   let end = min(first + params.length, params.reduced);
   var value = initial();
   for (var r = first + lane; r < end; r += LANES) {

@@ -8,6 +8,7 @@ import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
+import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 
 type Size = { readonly height: number; readonly width: number };
@@ -40,11 +41,12 @@ fn run(o: u32) {
 `;
 
 /** x [outer, from, inner] → y [outer, to, inner]. */
-const FORWARD = `
+const FORWARD = `${DIVIDE}
 fn run(i: u32) {
-  let c = i % params.inner;
-  let o = i / params.inner % params.out;
-  let outer = i / params.inner / params.out;
+  let sample = quotient(i, params.inner);
+  let c = i - sample * params.inner;
+  let outer = quotient(sample, params.out);
+  let o = sample - outer * params.out;
   let row = o * params.row;
   let first = u32(load_table(row));
   let count = u32(load_table(row + 1u));
@@ -57,11 +59,12 @@ fn run(i: u32) {
 `;
 
 /** dy [outer, to, inner] → dx [outer, from, inner]: over the outputs that may have read pixel p. */
-const BACKWARD = `
+const BACKWARD = `${DIVIDE}
 fn run(i: u32) {
-  let c = i % params.inner;
-  let p = i / params.inner % params.extent;
-  let outer = i / params.inner / params.extent;
+  let sample = quotient(i, params.inner);
+  let c = i - sample * params.inner;
+  let outer = quotient(sample, params.extent);
+  let p = sample - outer * params.extent;
   let lo = max(0, i32(floor((f32(p) - params.support - 0.5) / params.scale)) - 1);
   let hi = min(i32(params.out), i32(ceil((f32(p) + params.support + 1.5) / params.scale)) + 1);
   var sum = 0.0;

@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { broadcastTo } from './broadcast_to.ts';
+import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { canStoreOne, elementCost, lastOf, vecOf } from './common/site.ts';
 import { reshape } from './reshape.ts';
@@ -12,22 +13,25 @@ import { reshape } from './reshape.ts';
 type Upsample = { readonly factor: number };
 
 /** Sizes are those of the result. */
-const FORWARD = `
+const FORWARD = `${DIVIDE}
 fn run(i: u32) {
-  let c = i % params.channels;
-  let w = i / params.channels % params.width;
-  let row = i / params.channels / params.width;
-  let source = row / params.factor * (params.width / params.factor) + w / params.factor;
+  let pixel = quotient(i, params.channels);
+  let c = i - pixel * params.channels;
+  let row = quotient(pixel, params.width);
+  let w = pixel - row * params.width;
+  let small = quotient(row, params.factor) * quotient(params.width, params.factor);
+  let source = small + quotient(w, params.factor);
   store_y(i, load_x(source * params.channels + c));
 }
 `;
 
 /** Sizes are those of the result, the smaller image. */
-const BACKWARD = `
+const BACKWARD = `${DIVIDE}
 fn run(i: u32) {
-  let c = i % params.channels;
-  let w = i / params.channels % params.width;
-  let row = i / params.channels / params.width;
+  let pixel = quotient(i, params.channels);
+  let c = i - pixel * params.channels;
+  let row = quotient(pixel, params.width);
+  let w = pixel - row * params.width;
   var sum = T();
   for (var y = 0u; y < params.factor; y++) {
     for (var x = 0u; x < params.factor; x++) {

@@ -35,7 +35,7 @@ export function renderReport(history: History, images: ReportImages): string {
 <p class="facts">${escapeHtml(describeRun(history))}</p>
 ${history.stopped ? `<p class="warning">This run ended early: ${escapeHtml(history.stopped)}.</p>` : ''}
 ${pair(history, images, first, best)}
-${many && images.frames.length > 0 ? `<h2>On the way</h2>\n${strip(images, best)}` : ''}
+${many && images.frames.length > 0 ? `<h2>On the way</h2>\n${strip(history, images, best)}` : ''}
 ${many ? `<h2>Rewards and noise</h2>\n<div class="charts">${charts(history).map(lineChart).join('\n')}</div>\n<p class="legend"><i></i>the best iteration, ${best.iteration}</p>` : ''}
 <div class="tables">
 <section><h2>Settings</h2>${settings(history)}</section>
@@ -58,10 +58,13 @@ function describeRun({ config, iterations, seconds }: History): string {
   return `${config.model} · seed ${config.seed} · ${how} · ${duration(seconds.iterations)}`;
 }
 
+function pixelsClass({ width, height }: History['image']): string {
+  return Math.max(width, height) < SMALL ? ' class="pixels"' : '';
+}
+
 function pair({ image, config }: History, images: ReportImages, first: IterationRecord, best: IterationRecord): string {
-  const pixels = Math.max(image.width, image.height) < SMALL ? ' class="pixels"' : '';
   const figure = (uri: string, css: string, title: string, record: IterationRecord): string =>
-    `<figure class="${css}"><img${pixels} src="${escapeHtml(uri)}" alt="${escapeHtml(`${title}: ${config.prompt}`)}">
+    `<figure class="${css}"><img${pixelsClass(image)} src="${escapeHtml(uri)}" alt="${escapeHtml(`${title}: ${config.prompt}`)}">
 <figcaption><b>${title}</b><span>iteration ${record.iteration}</span></figcaption></figure>`;
   if (config.mode === 'no-optim') {
     return `<div class="pair">${figure(images.best, 'before', 'The picture', first)}</div>`;
@@ -73,10 +76,10 @@ ${figure(images.best, 'after', 'After', best)}
 </div>`;
 }
 
-function strip(images: ReportImages, best: IterationRecord): string {
+function strip({ image }: History, images: ReportImages, best: IterationRecord): string {
   const figures = images.frames.map(
     ({ iteration, uri }) =>
-      `<figure${iteration === best.iteration ? ' class="is-best"' : ''}><img class="pixels" src="${escapeHtml(uri)}" alt="iteration ${iteration}"><figcaption>${iteration}</figcaption></figure>`,
+      `<figure${iteration === best.iteration ? ' class="is-best"' : ''}><img${pixelsClass(image)} src="${escapeHtml(uri)}" alt="iteration ${iteration}"><figcaption>${iteration}</figcaption></figure>`,
   );
   return `<div class="strip">${figures.join('\n')}</div>`;
 }
@@ -99,7 +102,7 @@ export function charts({ config, iterations, best }: ChartedRun): Chart[] {
     { title: 'Weighted loss', note: 'lower is better; chooses the best', values: iterations.map((r) => r.total), best },
     ...config.rewards.map(score),
     {
-      title: 'Norm of the noise',
+      title: 'Noise norm',
       note: 'kept near that of a Gaussian sample',
       values: iterations.map((r) => r.norm),
       best,
@@ -108,8 +111,8 @@ export function charts({ config, iterations, best }: ChartedRun): Chart[] {
   ];
   const gradients = iterations.flatMap((r) => (r.gradNorm === undefined ? [] : [r.gradNorm]));
   if (gradients.length === iterations.length) {
-    const note = `clipped to ${short(config.gradClip)} before each step`;
-    out.push({ title: 'Norm of the gradient', note, values: gradients, best });
+    const reference = { value: config.gradClip, label: 'clip' };
+    out.push({ title: 'Gradient norm', note: 'clipped before each step', values: gradients, best, reference });
   }
   return out;
 }

@@ -1,37 +1,49 @@
-/** Model folders behind a URL, for browsers: ranged requests, or the whole file where the server knows no ranges. */
+/** Model folders behind a URL, for browsers: small files in one request, ranges of large ones, or whatever the server can. */
 import type { ModelFiles } from '../models/files.ts';
 import type { ByteSource } from '../tensor/safetensors.ts';
 
-export function httpFiles(base: string): ModelFiles {
+/** Hundreds of requests for small tensors take longer than the bytes. */
+const WHOLE_BYTES = 64 * 2 ** 20;
+
+/** @param wholeBytes up to how many bytes a file is fetched whole */
+export function httpFiles(base: string, wholeBytes = WHOLE_BYTES): ModelFiles {
   const url = (path: string): string => `${base.replace(/\/$/, '')}/${path}`;
   return {
     name: base,
     has: async (path) => (await fetch(url(path), { method: 'HEAD' })).ok,
-    read: (path) => httpSource(url(path)),
+    read: (path) => httpSource(url(path), wholeBytes),
     readText: async (path) => (await request(url(path))).text(),
   };
 }
 
-export async function httpSource(url: string): Promise<ByteSource> {
+export async function httpSource(url: string, wholeBytes = WHOLE_BYTES): Promise<ByteSource> {
   // One byte tells both the size and whether ranges work; HEAD would tell neither for compressed answers.
   const probe = await request(url, { headers: { Range: 'bytes=0-0' } });
   const total = probe.status === 206 ? /\/(\d+)$/.exec(probe.headers.get('Content-Range') ?? '')?.[1] : undefined;
+  const bytes = await probe.arrayBuffer();
   if (total === undefined) {
-    const whole = new Uint8Array(await probe.arrayBuffer());
-    return {
-      name: url,
-      size: whole.length,
-      read: async (offset, length) => exactly(whole.slice(offset, offset + length), length, url),
-    };
+    return wholeFile(url, bytes);
   }
-  await probe.arrayBuffer();
+  const size = Number(total);
+  if (size <= wholeBytes) {
+    return wholeFile(url, await (await request(url)).arrayBuffer());
+  }
   return {
     name: url,
-    size: Number(total),
+    size,
     read: async (offset, length) => {
       const part = await request(url, { headers: { Range: `bytes=${offset}-${offset + length - 1}` } });
       return exactly(new Uint8Array(await part.arrayBuffer()), length, url);
     },
+  };
+}
+
+function wholeFile(url: string, bytes: ArrayBuffer): ByteSource {
+  const whole = new Uint8Array(bytes);
+  return {
+    name: url,
+    size: whole.length,
+    read: async (offset, length) => exactly(whole.slice(offset, offset + length), length, url),
   };
 }
 

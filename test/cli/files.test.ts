@@ -5,9 +5,9 @@ import { decode } from 'fast-png';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { plain } from '../../src/cli/args.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
-import { encodePng, toPicture } from '../../src/cli/png.ts';
+import { decodePng, encodePng, toPicture } from '../../src/cli/png.ts';
 import { Progress } from '../../src/cli/progress.ts';
-import { makeStrip, stripIterations } from '../../src/cli/strip.ts';
+import { makeStrip, stack, stripIterations } from '../../src/cli/strip.ts';
 
 let work = '';
 beforeEach(() => {
@@ -65,6 +65,15 @@ describe('pictures', () => {
     expect(() => makeStrip([])).toThrow('at least one picture');
   });
 
+  it('are read back, and strips stand under each other', () => {
+    const picture = toPicture(Float32Array.of(0, 0.2, 0.4, 0.6, 0.8, 1), 1, 2);
+    expect(decodePng(encodePng(picture))).toEqual(picture);
+    const both = stack([picture, picture]);
+    expect([both.width, both.height]).toEqual([2, 1 + 4 + 1]);
+    expect([...both.data.subarray(0, 6), ...both.data.subarray(-6)]).toEqual([...picture.data, ...picture.data]);
+    expect(both.data.subarray(6, -6).every((v) => v === 255)).toBe(true);
+  });
+
   it('are chosen evenly, with both ends', () => {
     expect(stripIterations(50)).toEqual([0, 7, 14, 21, 28, 35, 42, 49]);
     expect(stripIterations(3)).toEqual([0, 1, 2]);
@@ -101,6 +110,16 @@ describe('Progress', () => {
     for (const line of text.split('\r')) {
       expect(plain(line).trimEnd().length).toBeLessThan(80);
     }
+  });
+
+  it('shortens the bar, then leaves it out, before it cuts the numbers', () => {
+    const narrow = (columns: number): string => {
+      const written: string[] = [];
+      new Progress({ isTTY: true, columns, write: (text) => written.push(text) }, 4, rewards).update(record(0), true);
+      return plain(written.join('')).trim();
+    };
+    expect(narrow(44)).toBe('██░░░░░░ 1/4  HPS 0.250  best 0  6.0 s left');
+    expect(narrow(40)).toBe('1/4  HPS 0.250  best 0  6.0 s left');
   });
 
   it('prints plain lines elsewhere', () => {

@@ -49,7 +49,7 @@ class Fake {
 /** Right where the picture's mark says so: ReNO always, best-of-N for even prompts, the base model never. */
 const judge = {
   judge: async (pixels: Float32Array, asked: ScenePrompt) => {
-    const even = prompts.findIndex((p) => p === asked) % 2 === 0;
+    const even = prompts.some((p, i) => p === asked && i % 2 === 0);
     const right = pixels[0] === 2 || (pixels[0] === 1 && even);
     return { right, reason: right ? 'right' : 'cat: expected 1, found 0' };
   },

@@ -54,7 +54,8 @@ afterAll(async () => {
 
 const faces: Record<string, () => ModelFiles> = {
   'a folder': () => nodeFiles(folder),
-  'a server with ranges': () => httpFiles(`${url(ranged)}/`),
+  'a server with ranges': () => httpFiles(`${url(ranged)}/`, 999),
+  'a server with ranges, a small file': () => httpFiles(`${url(ranged)}/`),
   'a server without ranges': () => httpFiles(url(plain)),
 };
 

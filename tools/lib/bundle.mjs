@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import * as esbuild from 'esbuild';
 import { root } from './exec.mjs';
 
-const WEB_OUT = join(root, 'dist/web');
-
 /** The command `reno`: one file beside node_modules, since Dawn and the tokenizers stay packages. */
 export function bundleCli() {
   return esbuild.build({
@@ -17,14 +15,12 @@ export function bundleCli() {
     format: 'esm',
     target: 'node20',
     packages: 'external',
-    banner: { js: '#!/usr/bin/env node' },
   });
 }
 
 const web = {
   absWorkingDir: root,
   entryPoints: ['src/web/main.ts', 'src/web/style.css'],
-  outdir: 'dist/web',
   bundle: true,
   platform: 'browser',
   format: 'esm',
@@ -34,26 +30,29 @@ const web = {
   banner: { js: 'Symbol.dispose ??= Symbol.for("Symbol.dispose");' },
 };
 
-/** What the page needs beside its code: itself and the pocket weights. */
-function copyStatic() {
-  rmSync(WEB_OUT, { recursive: true, force: true });
-  mkdirSync(WEB_OUT, { recursive: true });
-  cpSync(join(root, 'src/web/index.html'), join(WEB_OUT, 'index.html'));
+/** Puts what the page needs beside its code into a fresh folder: itself and the pocket weights. */
+function copyStatic(folder) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  cpSync(join(root, 'src/web/index.html'), join(folder, 'index.html'));
   if (existsSync(join(root, 'weights/pocket'))) {
-    cpSync(join(root, 'weights/pocket'), join(WEB_OUT, 'pocket'), { recursive: true });
+    cpSync(join(root, 'weights/pocket'), join(folder, 'pocket'), { recursive: true });
   }
 }
 
 /** The browser page, ready for any static file server, in dist/web. */
 export function bundleWeb() {
-  copyStatic();
-  return esbuild.build({ ...web, minify: true });
+  const outdir = join(root, 'dist/web');
+  copyStatic(outdir);
+  return esbuild.build({ ...web, outdir, minify: true });
 }
 
-/** Serves the page with fresh code on every load; resolves to its address. Serves this machine only. */
+/** Serves the page with fresh code on every load, to this machine only; resolves to its address. */
 export async function serveWeb(port) {
-  copyStatic();
-  const context = await esbuild.context(web);
-  const served = await context.serve({ servedir: WEB_OUT, host: '127.0.0.1', port });
+  // Not dist/web: a build must not pull the files from under a server.
+  const outdir = join(root, 'dist/serve');
+  copyStatic(outdir);
+  const context = await esbuild.context({ ...web, outdir });
+  const served = await context.serve({ servedir: outdir, host: '127.0.0.1', port });
   return { url: `http://127.0.0.1:${served.port}/`, close: () => context.dispose() };
 }

@@ -3,13 +3,14 @@
  * v2: rows in chunks, one invocation a column and chunk, then the chunks. v1: one invocation a column.
  */
 import type { Attrs, Binding, Dispatch, OpSite, Param, Variant } from '../../tensor/op.ts';
+import { DIVIDE } from './divide.ts';
 import { perElement } from './grid.ts';
 
 /** `fn terms(row, c) -> vec2<f32>` gives what a row adds to the two sums. */
-const SUM_ROWS = `
+const SUM_ROWS = `${DIVIDE}
 fn run(i: u32) {
-  let c = i % params.width;
-  let chunk = i / params.width;
+  let chunk = quotient(i, params.width);
+  let c = i - chunk * params.width;
   let end = min((chunk + 1u) * params.length, params.rows);
   var sums = vec2<f32>();
   for (var row = chunk * params.length; row < end; row++) {

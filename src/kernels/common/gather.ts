@@ -26,15 +26,16 @@ fn fetch(i: u32) -> E { return load_x(params.offset + offset_x(place(i))); }
 
 const GATHER_WINDOW = `
 fn fetch(i: u32) -> E {
-  var at = place(i);
-  let before = Place(params.b0, params.b1, params.b2, params.b3, params.b4, params.b5);
-  let sizes = Place(params.n0, params.n1, params.n2, params.n3, params.n4, params.n5);
-  for (var d = 0u; d < 6u; d++) {
-    // Unsigned: before the window wraps to a large number.
-    at[d] -= before[d];
-    if (at[d] >= sizes[d]) {
-      return E();
-    }
+  let here = place(i);
+  // Unsigned: before the window wraps to a large number.
+  let at = Place(
+    here.outer - vec3<u32>(params.b0, params.b1, params.b2),
+    here.inner - vec3<u32>(params.b3, params.b4, params.b5),
+  );
+  let outside = (at.outer >= vec3<u32>(params.n0, params.n1, params.n2))
+    | (at.inner >= vec3<u32>(params.n3, params.n4, params.n5));
+  if (any(outside)) {
+    return E();
   }
   return load_x(params.offset + offset_x(at));
 }

@@ -2,6 +2,7 @@
 import type { Param } from '../../tensor/op.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, stridesOf } from '../../tensor/types.ts';
+import { DIVIDE } from './divide.ts';
 
 export const MAX_RANK = 6;
 
@@ -66,30 +67,27 @@ export function nestParams(nest: Nest, names: readonly string[]): Record<string,
 }
 
 /** WGSL: the coordinates of element i in a row-major nest of params.d0…d5. */
-export const COORDINATES = `
-alias Place = array<u32, 6>;
+export const COORDINATES = `${DIVIDE}
+// Vectors: lavapipe keeps arrays in memory.
+struct Place { outer: vec3<u32>, inner: vec3<u32> }
 fn place(i: u32) -> Place {
-  var rest = i;
-  var at: Place;
-  at[5] = rest % params.d5;
-  rest /= params.d5;
-  at[4] = rest % params.d4;
-  rest /= params.d4;
-  at[3] = rest % params.d3;
-  rest /= params.d3;
-  at[2] = rest % params.d2;
-  rest /= params.d2;
-  at[1] = rest % params.d1;
-  at[0] = rest / params.d1;
-  return at;
+  let q5 = quotient(i, params.d5);
+  let q4 = quotient(q5, params.d4);
+  let q3 = quotient(q4, params.d3);
+  let q2 = quotient(q3, params.d2);
+  let q1 = quotient(q2, params.d1);
+  return Place(
+    vec3<u32>(q1, q2 - q1 * params.d1, q3 - q2 * params.d2),
+    vec3<u32>(q4 - q3 * params.d3, q5 - q4 * params.d4, i - q5 * params.d5),
+  );
 }
 `;
 
 /** WGSL: where operand `name` has the element at a place, by params.<name>0…5. */
 export const offsetSnippet = (name: string): string => `
 fn offset_${name}(at: Place) -> u32 {
-  return at[0] * params.${name}0 + at[1] * params.${name}1 + at[2] * params.${name}2
-    + at[3] * params.${name}3 + at[4] * params.${name}4 + at[5] * params.${name}5;
+  return at.outer.x * params.${name}0 + at.outer.y * params.${name}1 + at.outer.z * params.${name}2
+    + at.inner.x * params.${name}3 + at.inner.y * params.${name}4 + at.inner.z * params.${name}5;
 }
 `;
 

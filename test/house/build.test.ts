@@ -1,0 +1,18 @@
+/** What `npm run build` makes: the command runs from its one file, and the page's code needs nothing of Node. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+
+it('builds the command and the page', { timeout: 60_000 }, () => {
+  const build = spawnSync(process.execPath, ['tools/build.mjs'], { cwd: root, encoding: 'utf8' });
+  expect(build.stderr).toBe('');
+  expect(build.status).toBe(0);
+  const help = spawnSync(process.execPath, ['dist/cli/main.js', 'generate', '--help'], { cwd: root, encoding: 'utf8' });
+  expect(help.status).toBe(0);
+  expect(help.stdout).toContain('--prompt');
+  const page = readFileSync(join(root, 'dist/web/main.js'), 'utf8');
+  expect(page).not.toMatch(/from ?"node:|require\("/);
+});

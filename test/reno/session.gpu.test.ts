@@ -1,0 +1,124 @@
+/** A loaded ReNO on the embedded models: what it remembers between runs, and what it must not. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fileSource, nodeFiles } from '../../src/cli/node_files.ts';
+import { OutFolder } from '../../src/cli/out_folder.ts';
+import { writeRun } from '../../src/cli/run_files.ts';
+import type { History } from '../../src/reno/history.ts';
+import { drawNoise } from '../../src/reno/noise.ts';
+import { type Generated, Reno } from '../../src/reno/session.ts';
+import { type RenoSettings, readSettings } from '../../src/reno/settings.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { openSafetensors, readFloats } from '../../src/tensor/safetensors.ts';
+import { testDevice } from '../support/gpu.ts';
+
+const folder = resolve(import.meta.dirname, '../../weights/pocket');
+const there = existsSync(join(folder, 'generator'));
+const files = nodeFiles(folder);
+const cat = { prompt: 'a photo of a red cat', seed: 3, nIters: 4 };
+
+describe.skipIf(!there)('Reno', () => {
+  let device: Device;
+  let settings: RenoSettings;
+  let reno: Reno;
+  let first: Generated;
+  beforeAll(async () => {
+    device = await testDevice();
+    settings = await readSettings(files);
+    reno = await Reno.open(device, 'pocket', files, settings);
+    first = await reno.generate({ ...cat, wantsFrame: (i) => i < 3 });
+  });
+  afterAll(() => {
+    reno?.[Symbol.dispose]();
+    device?.destroy();
+  });
+
+  it('lowers the loss, and its first picture is that of the seed', () => {
+    const { records, best, initImage } = first.trajectory;
+    expect(records).toHaveLength(4);
+    expect(records[best]?.total).toBeLessThan(records[0]?.total ?? 0);
+    expect(best).toBeGreaterThan(0);
+    expect(initImage).toHaveLength(64 * 64 * 3);
+    expect(initImage.every((v) => v >= 0 && v <= 1)).toBe(true);
+  });
+
+  it('gives the same bytes again after another prompt and seed, and compiles nothing for them', async () => {
+    const compiled = device.pipelineCount;
+    const other = await reno.generate({ ...cat, prompt: 'a photo of two cars', seed: 4 });
+    const again = await reno.generate(cat);
+    expect(device.pipelineCount).toBe(compiled);
+    expect(again.trajectory.bestImage).toEqual(first.trajectory.bestImage);
+    expect(again.trajectory.bestLatents).toEqual(first.trajectory.bestLatents);
+    const numbers = (g: Generated) => g.trajectory.records.map(({ seconds: _, ...rest }) => rest);
+    expect(numbers(again)).toEqual(numbers(first));
+    expect(other.trajectory.initImage).not.toEqual(first.trajectory.initImage);
+  });
+
+  it('sees the prompt: the same noise under another prompt is another picture with other losses', async () => {
+    const other = await reno.generate({ ...cat, prompt: 'a photo of two cars', nIters: 1 });
+    expect(other.trajectory.initImage).not.toEqual(first.trajectory.initImage);
+    expect(other.trajectory.records[0]?.losses).not.toEqual(first.trajectory.records[0]?.losses);
+  });
+
+  it('without optimisation scores the very same first picture, then fresh noises', async () => {
+    using select = await Reno.open(device, 'pocket', files, { ...settings, mode: 'imageselect' });
+    const { trajectory } = await select.generate(cat);
+    expect(trajectory.initImage).toEqual(first.trajectory.initImage);
+    expect(new Set(trajectory.records.map((r) => r.norm)).size).toBe(4);
+    const best = trajectory.records[trajectory.best];
+    expect(trajectory.bestLatents).toEqual(drawNoise(reno.latentShape, cat.seed, best?.iteration ?? 0));
+    expect(select.plan.summary.flops.step).toBeLessThan(reno.plan.summary.flops.step / 2);
+  });
+
+  it('leaves out rewards of weight 0', async () => {
+    using clip = await Reno.open(device, 'pocket', files, {
+      ...settings,
+      rewards: { clip: 1, hps: 0 },
+      mode: 'no-optim',
+    });
+    const { trajectory, history } = await clip.generate(cat);
+    expect(history.config.rewards.map((r) => r.name)).toEqual(['CLIP']);
+    expect(Object.keys(trajectory.records[0]?.losses ?? {})).toEqual(['CLIP']);
+    expect(trajectory.records).toHaveLength(1);
+    expect(trajectory.initImage).toEqual(first.trajectory.initImage);
+  });
+
+  it('stays within the budget of an iteration', () => {
+    expect(reno.plan.summary.flops.step).toBeLessThan(2.5e9);
+  });
+
+  describe('the files of a run', () => {
+    let out = '';
+    beforeAll(() => {
+      out = mkdtempSync(join(tmpdir(), 'reno-run-'));
+      writeRun(new OutFolder(out), first.trajectory, first.history, true);
+    });
+    afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+    it('are all there', () => {
+      expect(readdirSync(out).sort()).toEqual([
+        'best.png',
+        'history.json',
+        'init.png',
+        'iterations',
+        'latents.safetensors',
+        'report.html',
+        'strip.png',
+      ]);
+      expect(readdirSync(join(out, 'iterations'))).toEqual(['000.png', '001.png', '002.png']);
+    });
+
+    it('hold the numbers of the run', async () => {
+      const history = JSON.parse(readFileSync(join(out, 'history.json'), 'utf8')) as History;
+      expect(history.iterations).toEqual(first.trajectory.records);
+      expect(history.config.prompt).toBe(cat.prompt);
+      expect(history.adapter.description + history.adapter.vendor).not.toBe('');
+      const latents = await openSafetensors(await fileSource(join(out, 'latents.safetensors')));
+      expect(await readFloats(latents, 'init')).toEqual(drawNoise(reno.latentShape, cat.seed));
+      expect(await readFloats(latents, 'best')).toEqual(first.trajectory.bestLatents);
+      expect(latents.entries.get('best')?.shape).toEqual([1, 8, 8, 8]);
+    });
+  });
+});
