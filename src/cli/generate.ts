@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Generated } from '../reno/session.ts';
 import { Reno } from '../reno/session.ts';
 import type { RenoSettings } from '../reno/settings.ts';
-import { promptSeed, TASKS, type TaskItem, type TaskName, taskItems } from '../reno/tasks.ts';
+import { promptNoise, TASKS, type TaskItem, type TaskName, taskItems } from '../reno/tasks.ts';
 import { at } from '../tensor/types.ts';
 import { openAdapter } from './adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';
@@ -129,8 +129,8 @@ async function many(run: Run, items: readonly TaskItem[], seed: number): Promise
     if (existsSync(join(folder.path, item.best))) {
       continue;
     }
-    const noiseSeed = promptSeed(seed, i);
-    const made = await reno.generate({ prompt: item.prompt, seed: noiseSeed, signal: run.signal });
+    const noise = promptNoise(reno.settings, seed, i);
+    const made = await reno.generate({ prompt: item.prompt, ...noise, signal: run.signal });
     if (made.trajectory.stopped) {
       throw new Error(made.trajectory.stopped);
     }
@@ -141,7 +141,7 @@ async function many(run: Run, items: readonly TaskItem[], seed: number): Promise
       folder.write(item.init, encodePng(toPicture(made.trajectory.initImage, height, width)));
     }
     folder.write(item.best, encodePng(toPicture(made.trajectory.bestImage, height, width)));
-    const row = resultRow(item.prompt, noiseSeed, made);
+    const row = resultRow(item.prompt, noise.seed, made);
     rows.push(row);
     console.error(`${i + 1}/${items.length}  ${row.initLoss.toFixed(3)} to ${row.bestLoss.toFixed(3)}  ${item.prompt}`);
   }
@@ -164,6 +164,7 @@ function resultRow(prompt: string, seed: number, { trajectory, history }: Genera
   return {
     prompt,
     seed,
+    draw: history.config.noise.draw,
     mode: history.config.mode,
     iterations: trajectory.records.length,
     initLoss: first.total,

@@ -11,7 +11,7 @@ import { at } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
-import { NOISE_GENERATOR } from './noise.ts';
+import { NOISE_GENERATORS } from './noise.ts';
 import { openReward, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
 import { buildStep, type StepGraph } from './step_graph.ts';
@@ -22,6 +22,8 @@ export interface GenerateOptions
   extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'turn' | 'signal'> {
   readonly prompt: string;
   readonly seed: number;
+  /** Which draw of the seed to start from. Default 0. */
+  readonly draw?: number;
   /** Default: the settings'. */
   readonly nIters?: number;
 }
@@ -155,7 +157,7 @@ export class Reno implements Disposable {
     const trajectory = await runLoop(this.plan, this.step, {
       ...options,
       iterations: nIters,
-      noise: noise(this.latentShape, options.seed),
+      noise: noise(this.latentShape, options.seed, this.settings.noise, options.draw),
     });
     return { trajectory, history: this.#history(options, nIters, trajectory, promptSeconds) };
   }
@@ -187,7 +189,7 @@ export class Reno implements Disposable {
   }
 
   #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {
-    const { mode, lr, optim, gradClip, regWeight } = this.settings;
+    const { mode, lr, optim, gradClip, regWeight, noise } = this.settings;
     return {
       format: 1,
       tool: 'reno-webgpu',
@@ -202,7 +204,12 @@ export class Reno implements Disposable {
         gradClip,
         regWeight,
         rewards: this.rewards,
-        noise: { generator: NOISE_GENERATOR, shape: this.latentShape },
+        noise: {
+          source: noise,
+          generator: NOISE_GENERATORS[noise],
+          draw: options.draw ?? 0,
+          shape: this.latentShape,
+        },
       },
       adapter: adapterRecord(this.#device),
       image: this.imageSize,
