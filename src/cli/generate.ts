@@ -1,4 +1,5 @@
 /** `reno generate`: one prompt (or a benchmark's list of prompts) to pictures, numbers and a report. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Generated } from '../reno/session.ts';
@@ -8,6 +9,7 @@ import { promptNoise, TASKS, type TaskItem, type TaskName, taskItems } from '../
 import { at } from '../tensor/types.ts';
 import { openAdapter } from './adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';
+import { debugLevel, planningFromEnvironment, printDebug } from './debug.ts';
 import { sentenceOf, UsageError } from './errors.ts';
 import { chosenModel, modelFlags } from './models.ts';
 import { OutFolder } from './out_folder.ts';
@@ -62,14 +64,17 @@ async function generate(args: Args): Promise<number> {
   try {
     using device = await openAdapter(adapterChoice(args));
     console.error(`adapter: ${device.info.description || device.info.vendor}`);
-    using reno = await Reno.open(device, model.name, model.files, settings);
+    using reno = await Reno.open(device, model.name, model.files, settings, planningFromEnvironment());
     console.error(`model ${model.name} loaded and compiled in ${reno.loadSeconds.toFixed(1)} s`);
     const interrupt = new AbortController();
     process.once('SIGINT', () => interrupt.abort());
     const run: Run = { reno, settings, folder, signal: interrupt.signal, json: isSet(args, 'json') };
-    return task === 'single'
-      ? await single(run, prompt ?? '', seed, isSet(args, 'save-all-images'))
-      : await many(run, items, seed);
+    const code =
+      task === 'single'
+        ? await single(run, prompt ?? '', seed, isSet(args, 'save-all-images'))
+        : await many(run, items, seed);
+    await printDebug(reno, device, debugLevel());
+    return code;
   } catch (error) {
     folder.discardIfEmpty();
     throw error;

@@ -5,7 +5,9 @@ import { openTokenizer, type TextTokenizer } from '../models/tokenizers.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
+import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Shape } from '../tensor/types.ts';
+import { at } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
@@ -15,9 +17,6 @@ import type { RenoSettings } from './settings.ts';
 import { buildStep, type StepGraph } from './step_graph.ts';
 
 const PROMPT_IDS = 'generator.prompt_ids';
-
-/** score = offset − loss, by the name a reward reports. */
-const OFFSETS: Readonly<Record<string, number>> = { HPS: 1, ImageReward: 2, CLIP: 100, PickScore: 30, Aesthetic: 10 };
 
 export interface GenerateOptions
   extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'turn' | 'signal'> {
@@ -38,6 +37,9 @@ export interface ImageSize {
   readonly height: number;
   readonly width: number;
 }
+
+/** How to plan, where the defaults are not wanted: forced kernel variants, no fusion, weights kept for inspection. */
+export type Planning = Omit<PlanSpec, 'outputs' | 'updates'>;
 
 export class Reno implements Disposable {
   readonly settings: RenoSettings;
@@ -83,7 +85,13 @@ export class Reno implements Disposable {
    * @param model how the history calls it
    * @throws Error, one sentence: a file that is missing, broken or does not fit, or a GPU that is too small
    */
-  static async open(device: Device, model: string, files: ModelFiles, settings: RenoSettings): Promise<Reno> {
+  static async open(
+    device: Device,
+    model: string,
+    files: ModelFiles,
+    settings: RenoSettings,
+    planning: Planning = {},
+  ): Promise<Reno> {
     const start = performance.now();
     const graph = new Graph();
     const generator = subfolder(files, 'generator');
@@ -119,7 +127,8 @@ export class Reno implements Disposable {
         regWeight: settings.regWeight,
       },
     );
-    const plan = await compile(device, { outputs: step.outputs, updates: step.updates });
+    const spec = { ...planning, outputs: step.outputs, updates: step.updates };
+    const plan = await compile(device, spec);
     try {
       await pipeline.upload(plan);
       for (const store of networks.flatMap((network) => network.weights)) {
@@ -131,7 +140,7 @@ export class Reno implements Disposable {
       plan.destroy();
       throw error;
     }
-    const rewards = terms.map(({ name, weight }) => ({ name, weight, offset: OFFSETS[name] ?? 0 }));
+    const rewards = networks.map(({ name, offset }, i) => ({ name, weight: at(terms, i).weight, offset }));
     const loadSeconds = (performance.now() - start) / 1000;
     return new Reno({ model, settings, rewards, device, plan, step, tokenizer, networks, loadSeconds });
   }

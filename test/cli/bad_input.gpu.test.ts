@@ -19,8 +19,6 @@ import { inProcess } from './in_process.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const weights = join(root, 'weights/pocket');
-/** Trained weights come into the repository last. */
-const there = existsSync(join(weights, 'generator'));
 let work = '';
 beforeAll(() => {
   work = mkdtempSync(join(tmpdir(), 'reno-cli-'));
@@ -70,7 +68,7 @@ async function expectRefusal(
 
 const generate = ['generate', '--prompt', 'a photo of a cat', '--n-iters', '1'];
 
-describe.skipIf(!there)('broken weights', () => {
+describe('broken weights', () => {
   /** A model folder of links to the real files, one of them replaced. */
   function spoiled(path: string, spoil: (bytes: Buffer) => Uint8Array | string | null): string {
     const folder = mkdtempSync(join(work, 'weights-'));
@@ -126,8 +124,8 @@ describe.skipIf(!there)('broken weights', () => {
     [
       'a header that lies about a shape',
       unet,
-      (b) => withHeader(b, (h) => Object.assign(entry(h), { shape: [64, 8, 3, 4] })),
-      /tensor conv_in\.weight is F16 \[64, 8, 3, 4\], which is \d+ bytes, but its data_offsets span \d+/,
+      (b) => withHeader(b, (h) => entry(h).shape.push(2)),
+      /tensor conv_in\.weight is F16 \[\d+, 8, 3, 3, 2\], which is \d+ bytes, but its data_offsets span \d+/,
     ],
     [
       'a header that lies about the place of a tensor',
@@ -141,7 +139,7 @@ describe.skipIf(!there)('broken weights', () => {
       'a tensor of another shape',
       unet,
       (b) => withHeader(b, (h) => entry(h).shape.reverse()),
-      /tensor conv_in\.weight has shape \[3, 3, 8, 64\] where \[64, 8, 3, 3\] is needed/,
+      /tensor conv_in\.weight has shape \[3, 3, 8, \d+\] where \[\d+, 8, 3, 3\] is needed/,
     ],
     ['a missing file', 'hps/model.safetensors', () => null, /hps: there is no model\.safetensors/],
     [
@@ -174,7 +172,7 @@ describe.skipIf(!there)('broken weights', () => {
   });
 });
 
-describe.skipIf(!there)('a folder that cannot be written', () => {
+describe('a folder that cannot be written', () => {
   it('is refused where a file is in the way', async () => {
     const file = join(work, 'file');
     writeFileSync(file, 'mine');
@@ -204,7 +202,7 @@ describe.skipIf(!there)('a folder that cannot be written', () => {
   });
 });
 
-describe.skipIf(!there)('no adapter', () => {
+describe('no adapter', () => {
   const none = { VK_ICD_FILENAMES: '/nonexistent', VK_DRIVER_FILES: '/nonexistent' };
 
   it('is said in one sentence, with what to install', async () => {
