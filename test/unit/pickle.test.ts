@@ -1,5 +1,6 @@
 /** PyTorch checkpoints: what torch wrote is read to the bit, and what no state dict needs is refused in one sentence. */
 import { readFile } from 'node:fs/promises';
+import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { readTensor } from '../../src/models/pickle/gather.ts';
@@ -300,6 +301,33 @@ describe('is refused in one sentence', () => {
       );
     }
   });
+
+  it.each(['zip.pt', 'legacy.pt', 'protocol4.pt', 'zip64.pt'])(
+    '%s with some bytes changed, or is read',
+    async (name) => {
+      const bytes = await fixture(name);
+      const change = fc.tuple(
+        fc.nat(bytes.length - 1),
+        fc.oneof(fc.nat(255), fc.constantFrom(0, 0xff, 0x28, 0x2e, 0x52)),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async (changes) => {
+          const changed = Uint8Array.from(bytes);
+          for (const [at, byte] of changes) {
+            changed[at] = byte;
+          }
+          try {
+            const file = await open(changed);
+            await Promise.all([...file.entries.keys()].map((key) => file.read(key)));
+          } catch (error) {
+            // A plain Error: a TypeError or RangeError would be a check that is missing.
+            expect(error).toMatchObject({ name: 'Error', message: expect.stringMatching(/^m\.pt: [\x20-\x7e]+$/) });
+          }
+        }),
+        { numRuns: 150, seed: 1 },
+      );
+    },
+  );
 
   it('a storage that is shorter than its tensors, when they are read', async () => {
     const bytes = archiveOf(pickleOf(tensor({ count: 3, shape: [3], strides: [1] })), { 0: four(1) });

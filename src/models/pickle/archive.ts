@@ -2,6 +2,7 @@
 import { type ByteSource, STORED_BYTES } from '../../tensor/safetensors.ts';
 import { type Contents, MAX_PICKLE } from './contents.ts';
 import { PickleEnds } from './reader.ts';
+import { shown } from './shown.ts';
 import { unpickle } from './unpickler.ts';
 import type { PickleStorage, PickleValue } from './values.ts';
 import { readZip, startOf } from './zip.ts';
@@ -20,7 +21,7 @@ export async function archiveContents(source: ByteSource): Promise<Contents> {
   if (order && order.size < 16) {
     const text = new TextDecoder().decode(await source.read(await startOf(source, order), order.size));
     if (text !== 'little') {
-      throw new Error(`has its bytes in the order "${text}"; save it again on a little-endian machine`);
+      throw new Error(`has its bytes in the order "${shown(text)}"; save it again on a little-endian machine`);
     }
   }
   const root = whole(await source.read(await startOf(source, pickle), pickle.size));
@@ -28,7 +29,7 @@ export async function archiveContents(source: ByteSource): Promise<Contents> {
     const member = members.get(`${folder}data/${storage.key}`);
     const bytes = storage.count * STORED_BYTES[storage.dtype];
     if (!member || member.size < bytes) {
-      throw new Error(`has ${member?.size ?? 'no'} bytes in storage ${storage.key} where ${bytes} should be`);
+      throw new Error(`has ${member?.size ?? 'no'} bytes in storage ${shown(storage.key)} where ${bytes} should be`);
     }
     return startOf(source, member);
   };

@@ -1,6 +1,7 @@
 /** The globals that a state dict may name, and what each builds. Any other is refused where it is named. */
 import type { SafetensorsDType } from '../../tensor/safetensors.ts';
 import { sizeOf } from '../../tensor/types.ts';
+import { shown } from './shown.ts';
 import {
   isCallable,
   isMap,
@@ -95,7 +96,7 @@ export function storageOf(id: PickleValue | undefined): PickleStorage {
   }
   const start = view instanceof PickleTuple ? view.items[1] : 0;
   if (!isCount(start)) {
-    throw new Error(`has a view of storage ${key} that begins nowhere`);
+    throw new Error(`has a view of storage ${shown(key)} that begins nowhere`);
   }
   return new PickleStorage(key, dtype, count, start);
 }

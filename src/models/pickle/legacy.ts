@@ -2,6 +2,7 @@
 import { type ByteSource, STORED_BYTES } from '../../tensor/safetensors.ts';
 import { type Contents, MAX_PICKLE } from './contents.ts';
 import { PickleEnds } from './reader.ts';
+import { shown } from './shown.ts';
 import { unpickle } from './unpickler.ts';
 import { isMap, type PickleStorage, type PickleValue } from './values.ts';
 
@@ -17,7 +18,7 @@ export async function legacyContents(source: ByteSource): Promise<Contents> {
   for (const key of keys) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
     if (!storage) {
-      throw new Error(`has the storage ${String(key).slice(0, 40)}, which its pickle does not describe`);
+      throw new Error(`has the storage ${shown(String(key))}, which its pickle does not describe`);
     }
     places.set(storage.key, { at, storage });
     at += PREFIX + storage.count * STORED_BYTES[storage.dtype];
@@ -28,12 +29,12 @@ export async function legacyContents(source: ByteSource): Promise<Contents> {
   const locate = async ({ key, count }: PickleStorage): Promise<number> => {
     const place = places.get(key);
     if (!place) {
-      throw new Error(`has no storage ${key}`);
+      throw new Error(`has no storage ${shown(key)}`);
     }
     const prefix = await source.read(place.at, PREFIX);
     const found = new DataView(prefix.buffer, prefix.byteOffset, PREFIX).getBigInt64(0, true);
     if (found !== BigInt(count)) {
-      throw new Error(`has ${found} elements in storage ${key} where ${count} should be`);
+      throw new Error(`has ${found} elements in storage ${shown(key)} where ${count} should be`);
     }
     return place.at + PREFIX;
   };
@@ -74,7 +75,7 @@ function fivePickles(bytes: Uint8Array): Pickles {
   }
   const version = unpickle(bytes, magic.end);
   if (version.value !== VERSION) {
-    throw new Error(`has the format version ${String(version.value)}, known is ${VERSION}`);
+    throw new Error(`has the format version ${shown(String(version.value))}, known is ${VERSION}`);
   }
   const machine = unpickle(bytes, version.end);
   if (!isMap(machine.value) || machine.value.get('little_endian') !== true) {

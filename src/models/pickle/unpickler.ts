@@ -5,6 +5,7 @@
  */
 import { build, GLOBALS, storageOf } from './globals.ts';
 import { PickleReader } from './reader.ts';
+import { shown } from './shown.ts';
 import { isCallable, isMap, type PickleStorage, PickleTuple, type PickleValue } from './values.ts';
 
 export interface Unpickled {
@@ -105,8 +106,7 @@ class Machine {
   }
 
   global(module: PickleValue, name: PickleValue): void {
-    // It is shown, so nothing that a terminal could take for a command.
-    const full = `${String(module)}.${String(name)}`.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 100);
+    const full = shown(`${String(module)}.${String(name)}`);
     const found = GLOBALS.get(full);
     if (!found) {
       throw new Error(`asks for the Python object ${full}, which is no part of a state dict; it was not run`);
@@ -126,7 +126,7 @@ class Machine {
   refer(storage: PickleStorage): void {
     const twin = this.storages.get(storage.key);
     if (twin && (twin.dtype !== storage.dtype || twin.count !== storage.count)) {
-      throw new Error(`describes storage ${storage.key} in two ways`);
+      throw new Error(`describes storage ${shown(storage.key)} in two ways`);
     }
     this.storages.set(storage.key, storage);
     this.push(storage);

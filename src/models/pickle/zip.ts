@@ -3,6 +3,7 @@
  * `torch.save` writes them. Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3.6 to 4.3.16.
  */
 import type { ByteSource } from '../../tensor/safetensors.ts';
+import { shown } from './shown.ts';
 
 export interface ZipEntry {
   readonly name: string;
@@ -53,10 +54,12 @@ export async function readZip(source: ByteSource): Promise<Map<string, ZipEntry>
       [20, 24, 42].map((o) => view.getUint32(at + o, true)),
     );
     if (view.getUint16(at + 10, true) !== 0 || packed !== size || (view.getUint16(at + 8, true) & 1) !== 0) {
-      throw new Error(`has the compressed or encrypted member ${name}, which torch.save does not write; save it again`);
+      throw new Error(
+        `has the compressed or encrypted member ${shown(name)}, which torch.save does not write; save it again`,
+      );
     }
     if (!(header + LOCAL_BYTES + nameBytes + size <= start)) {
-      throw new Error(`is truncated: its member ${name} of ${size} bytes would begin at byte ${header}`);
+      throw new Error(`is truncated: its member ${shown(name)} of ${size} bytes would begin at byte ${header}`);
     }
     entries.set(name, { name, size, header });
     at = end;
@@ -70,7 +73,7 @@ export async function startOf(source: ByteSource, entry: ZipEntry): Promise<numb
   // The local header has extra fields of its own: torch pads there, so that data is aligned.
   const start = entry.header + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
   if (local.getUint32(0, true) !== LOCAL || start + entry.size > source.size) {
-    throw new Error(`has no member ${entry.name} where its zip directory says`);
+    throw new Error(`has no member ${shown(entry.name)} where its zip directory says`);
   }
   return start;
 }
