@@ -72,7 +72,7 @@ def main():
     gen = Generator(a.generator)
     special = gen.tokens.t.token_to_id
     dense = rewards_clip.Training(CLIPModel(rewards_clip.config(gen.tokens.size, special("<|endoftext|>"), special("<|startoftext|>"))))
-    dense.load_state_dict(torch.load(a.dense))
+    dense.load_state_dict(torch.load(a.dense), strict=False)
     images, captions, errors, doubt = [], [], [], []
     while len(captions) < a.n:
         caps = [D.draw(rng, S.CATEGORIES[np.searchsorted(SHARES, rng.random())])[1] for _ in range(10)]

@@ -112,7 +112,9 @@ def batch_scenes(rng, groups, soften, tokens, k=4):
 
 
 def word_labels(words, shape):
-    """Per token: count of the named object, truth of colour/number/relation words, place and colour of a lone object."""
+    """Per token: count of the named object, truth of colour/number/relation words, place and colour of a lone object;
+    on a relation word the place is the displacement of the first object from the second: without that hint the
+    network knew where things are and still never compared them."""
     count, yes, place, colour = torch.full(shape, -1), torch.full(shape, -1.0), torch.full((*shape, 2), float("nan")), torch.full(shape, -1)
     for r, pair in enumerate(words):
         if pair is None:
@@ -121,6 +123,10 @@ def word_labels(words, shape):
         for pos, (kind, value) in D.errors(spec, scene)[1].items():
             if kind != "object":
                 yes[r, pos + 1] = float(value)
+                if kind == "yes" and spec.words[pos][0] == "relation":
+                    a, b = ([s for s in scene if s[0] == o[0]] for o in spec.objects)
+                    if len(a) == 1 and len(b) == 1:
+                        place[r, pos + 1] = torch.tensor([a[0][2] - b[0][2], a[0][3] - b[0][3]]) / 2.5
                 continue
             count[r, pos + 1] = value
             lone = [s for s in scene if s[0] == spec.objects[spec.words[pos][1]][0]]
@@ -136,6 +142,8 @@ def word_loss(word, labels, layer):
     count, yes, place, colour = labels
     wc = F.cross_entropy(word[..., :5].flatten(0, 1), count.flatten(), ignore_index=-1)
     on = ~place[..., 0].isnan()
+    if not layer:  # self-attention comes before the first look at the picture: no comparison yet
+        on = on & (count >= 0)
     wp = ((word[..., 6:8][on] - place[on]) ** 2).mean()
     wo = F.cross_entropy(word[..., 8:].flatten(0, 1), colour.flatten(), ignore_index=-1)
     k = yes >= 0
