@@ -11,6 +11,7 @@ import {
   type Method,
   renderTable,
   summarize,
+  unmetClaims,
 } from '../reno/evaluate.ts';
 import type { AdapterRecord } from '../reno/history.ts';
 import { Judge } from '../reno/judge.ts';
@@ -155,10 +156,14 @@ function report(
   const best = overall['best-of-n'] === undefined ? '' : `best-of-${nIters} ${percent(overall['best-of-n'])}, `;
   const summary = `right by the independent evaluator: base ${percent(overall.base)}, ${best}ReNO-${nIters} ${percent(overall.reno)}`;
   console.log(`${summary}\nrows, pictures and table: ${folder.path}`);
-  if (isSet(args, 'json')) {
-    printJson({ ok: true, summary, rows: results });
+  const unmet = unmetClaims(results, nIters);
+  for (const sentence of unmet) {
+    console.log(`not shown: ${sentence}`);
   }
-  return 0;
+  if (isSet(args, 'json')) {
+    printJson({ ok: unmet.length === 0, summary, rows: results });
+  }
+  return unmet.length === 0 ? 0 : 1;
 }
 
 /** The first `limit` prompts of each category. */

@@ -1,13 +1,15 @@
 /** `reno generate`: one prompt (or a benchmark's list of prompts) to pictures, numbers and a report. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Generated } from '../reno/session.ts';
 import { Reno } from '../reno/session.ts';
 import type { RenoSettings } from '../reno/settings.ts';
-import { promptSeed, TASKS, type TaskItem, type TaskName, taskItems } from '../reno/tasks.ts';
+import { promptNoise, TASKS, type TaskItem, type TaskName, taskItems } from '../reno/tasks.ts';
 import { at } from '../tensor/types.ts';
 import { openAdapter } from './adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';
+import { debugLevel, planningFromEnvironment, printDebug } from './debug.ts';
 import { sentenceOf, UsageError } from './errors.ts';
 import { chosenModel, modelFlags } from './models.ts';
 import { OutFolder } from './out_folder.ts';
@@ -62,14 +64,17 @@ async function generate(args: Args): Promise<number> {
   try {
     using device = await openAdapter(adapterChoice(args));
     console.error(`adapter: ${device.info.description || device.info.vendor}`);
-    using reno = await Reno.open(device, model.name, model.files, settings);
+    using reno = await Reno.open(device, model.name, model.files, settings, planningFromEnvironment());
     console.error(`model ${model.name} loaded and compiled in ${reno.loadSeconds.toFixed(1)} s`);
     const interrupt = new AbortController();
     process.once('SIGINT', () => interrupt.abort());
     const run: Run = { reno, settings, folder, signal: interrupt.signal, json: isSet(args, 'json') };
-    return task === 'single'
-      ? await single(run, prompt ?? '', seed, isSet(args, 'save-all-images'))
-      : await many(run, items, seed);
+    const code =
+      task === 'single'
+        ? await single(run, prompt ?? '', seed, isSet(args, 'save-all-images'))
+        : await many(run, items, seed);
+    await printDebug(reno, device, debugLevel());
+    return code;
   } catch (error) {
     folder.discardIfEmpty();
     throw error;
@@ -124,8 +129,8 @@ async function many(run: Run, items: readonly TaskItem[], seed: number): Promise
     if (existsSync(join(folder.path, item.best))) {
       continue;
     }
-    const noiseSeed = promptSeed(seed, i);
-    const made = await reno.generate({ prompt: item.prompt, seed: noiseSeed, signal: run.signal });
+    const noise = promptNoise(reno.settings, seed, i);
+    const made = await reno.generate({ prompt: item.prompt, ...noise, signal: run.signal });
     if (made.trajectory.stopped) {
       throw new Error(made.trajectory.stopped);
     }
@@ -136,7 +141,7 @@ async function many(run: Run, items: readonly TaskItem[], seed: number): Promise
       folder.write(item.init, encodePng(toPicture(made.trajectory.initImage, height, width)));
     }
     folder.write(item.best, encodePng(toPicture(made.trajectory.bestImage, height, width)));
-    const row = resultRow(item.prompt, noiseSeed, made);
+    const row = resultRow(item.prompt, noise.seed, made);
     rows.push(row);
     console.error(`${i + 1}/${items.length}  ${row.initLoss.toFixed(3)} to ${row.bestLoss.toFixed(3)}  ${item.prompt}`);
   }
@@ -159,6 +164,7 @@ function resultRow(prompt: string, seed: number, { trajectory, history }: Genera
   return {
     prompt,
     seed,
+    draw: history.config.noise.draw,
     mode: history.config.mode,
     iterations: trajectory.records.length,
     initLoss: first.total,

@@ -27,12 +27,12 @@ export function writeRun(folder: OutFolder, trajectory: Trajectory, history: His
       folder.write(`iterations/${String(iteration).padStart(3, '0')}.png`, encodePng(picture(pixels)));
     }
   }
-  const { shape } = history.config.noise;
+  const { shape, draw, source } = history.config.noise;
   folder.write(
     'latents.safetensors',
     writeSafetensors(
       {
-        init: { shape, data: drawNoise(shape, history.config.seed) },
+        init: { shape, data: drawNoise(shape, history.config.seed, draw, source) },
         best: { shape, data: trajectory.bestLatents },
       },
       { prompt: history.config.prompt, seed: String(history.config.seed), model: history.config.model },

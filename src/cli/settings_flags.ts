@@ -1,5 +1,6 @@
 /** The reference's options (arguments.py), with its names: `--n-iters` or `--n_iters`. */
 import type { ArgsDef } from 'citty';
+import { NOISE_SOURCES, type NoiseSource } from '../reno/noise.ts';
 import { OPTIMIZERS, type OptimizerName } from '../reno/optimizer.ts';
 import { DEFAULT_WEIGHTS, REWARD_NAMES, type RewardName } from '../reno/rewards/index.ts';
 import { type RenoSettings, readSettings } from '../reno/settings.ts';
@@ -31,6 +32,11 @@ export const settingsFlags: ArgsDef = {
   'grad-clip': { type: 'string', description: 'Largest norm of the gradient', valueHint: 'number' },
   'reg-weight': { type: 'string', description: 'Weight of the noise regulariser', valueHint: 'number' },
   'disable-reg': { type: 'boolean', description: 'No noise regulariser' },
+  noise: {
+    type: 'enum',
+    options: [...NOISE_SOURCES],
+    description: "Who makes a seed's noise: this engine, or PyTorch's randn on the CPU (f32) or on CUDA (f16)",
+  },
   rewards: { type: 'string', description: 'Only these rewards, such as hps,clip', valueHint: 'list' },
   ...rewardFlags,
   'no-optim': { type: 'boolean', description: 'Only generate: one step, nothing optimised' },
@@ -45,6 +51,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     lr: numberFlag(args, 'lr', 0),
     gradClip: numberFlag(args, 'grad-clip', 0),
     regWeight: isSet(args, 'disable-reg') ? 0 : numberFlag(args, 'reg-weight', 0),
+    noise: NOISE_SOURCES.find((name): name is NoiseSource => name === textFlag(args, 'noise')),
     optim: OPTIMIZERS.find((name): name is OptimizerName => name === textFlag(args, 'optim')),
   };
   const only = textFlag(args, 'rewards');
@@ -81,6 +88,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     adamEps: own.adamEps,
     gradClip: given.gradClip ?? own.gradClip,
     regWeight: given.regWeight ?? own.regWeight,
+    noise: given.noise ?? own.noise,
     rewards,
   };
 }

@@ -145,6 +145,34 @@ export function renderTable(results: readonly CategoryResult[], nIters: number):
 }
 
 /** What rows.jsonl begins with: rows of other weights or settings must not be mixed with these. */
+/** What the project claims of ReNO on the pocket models, and therefore what an evaluation must show. */
+export const CLAIM = { prompts: 120, iterations: 50, pointsOverBase: 15 } as const;
+
+/** What of the claim these results do not show, a sentence each; empty when all of it holds. */
+export function unmetClaims(results: readonly CategoryResult[], nIters: number): string[] {
+  const overall = results.find((r) => r.category === 'overall');
+  const { base, reno, 'best-of-n': best } = overall?.right ?? {};
+  const unmet: string[] = [];
+  const prompts = overall?.prompts ?? 0;
+  if (prompts < CLAIM.prompts) {
+    unmet.push(`${prompts} prompts were evaluated; the claim is about at least ${CLAIM.prompts}`);
+  }
+  if (nIters !== CLAIM.iterations) {
+    unmet.push(`${nIters} iterations were run; the claim is about ${CLAIM.iterations}`);
+  }
+  if (base === undefined || reno === undefined || best === undefined) {
+    return [...unmet, 'the claim compares base, best-of-n and ReNO; not all of them were run'];
+  }
+  const gain = (reno - base) * 100;
+  if (gain < CLAIM.pointsOverBase) {
+    unmet.push(`ReNO is ${gain.toFixed(1)} points over the base model; the claim is at least ${CLAIM.pointsOverBase}`);
+  }
+  if (reno <= best) {
+    unmet.push(`ReNO (${(reno * 100).toFixed(1)}%) does not beat best-of-${nIters} (${(best * 100).toFixed(1)}%)`);
+  }
+  return unmet;
+}
+
 export interface EvaluationHeader {
   readonly format: 1;
   readonly weights: string;

@@ -1,4 +1,5 @@
 /** What a run leaves in history.json: enough to draw its report, to repeat it, and to compare it with another. */
+import type { NoiseSource } from './noise.ts';
 
 export interface IterationRecord {
   readonly iteration: number;
@@ -24,6 +25,15 @@ export interface RewardInfo {
 
 export type Mode = 'reno' | 'imageselect' | 'no-optim';
 
+export interface NoiseRecord {
+  readonly source: NoiseSource;
+  /** The source in words. */
+  readonly generator: string;
+  /** Number of the seed's draw that the run started from. */
+  readonly draw: number;
+  readonly shape: readonly number[];
+}
+
 export interface RunConfig {
   readonly model: string;
   readonly prompt: string;
@@ -35,7 +45,7 @@ export interface RunConfig {
   readonly gradClip: number;
   readonly regWeight: number;
   readonly rewards: readonly RewardInfo[];
-  readonly noise: { readonly generator: string; readonly shape: readonly number[] };
+  readonly noise: NoiseRecord;
 }
 
 export interface AdapterRecord {

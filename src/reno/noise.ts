@@ -1,16 +1,65 @@
-/** The noise that ReNO starts from, and the fresh draws of image selection: one stream of the seed each. */
+/** The noise that ReNO starts from, and the fresh draws of image selection. */
 import { normals } from '../tensor/random.ts';
+import { TorchCpuGenerator } from '../tensor/torch_cpu_random.ts';
+import { torchCudaNormals } from '../tensor/torch_cuda_random.ts';
 import type { Shape } from '../tensor/types.ts';
 import { sizeOf } from '../tensor/types.ts';
 
+export const NOISE_SOURCES = ['reno', 'torch-cpu', 'torch-cuda'] as const;
+
+/**
+ * Who makes the noise of a seed. `reno`: a stream of the seed for each draw, the same anywhere. `torch-cpu`: f32
+ * `torch.randn` of a CPU generator. `torch-cuda`: f16 `torch.randn` on a GPU, as the reference implementation draws it.
+ */
+export type NoiseSource = (typeof NOISE_SOURCES)[number];
+
 /** Recorded in history.json, so that a noise can be made again elsewhere. */
-export const NOISE_GENERATOR = 'philox4x32-10, box-muller, f32';
+export const NOISE_GENERATORS: Readonly<Record<NoiseSource, string>> = {
+  reno: 'philox4x32-10, box-muller, f32',
+  'torch-cpu': 'torch.randn on the CPU (mt19937, AVX2), f32',
+  'torch-cuda': 'torch.randn on CUDA (philox4x32-10, cuRAND), f16',
+};
 
 /**
  * Draw number `draw` of `seed`, row-major in `shape`. Draw 0 is what optimisation starts from, and also the first
- * candidate of image selection, so that both are compared from the same picture.
- * The reference draws f16 noise on CUDA, whose values cannot be had elsewhere; the distribution is the same.
+ * candidate of image selection, so that both are compared from the same picture. Draws of PyTorch's generators are
+ * successive: draw n is what the n+1-th `torch.randn(shape)` after `torch.manual_seed(seed)` gives.
  */
-export function drawNoise(shape: Shape, seed: number, draw = 0): Float32Array<ArrayBuffer> {
-  return normals(sizeOf(shape), seed, draw);
+export function drawNoise(
+  shape: Shape,
+  seed: number,
+  draw = 0,
+  source: NoiseSource = 'reno',
+): Float32Array<ArrayBuffer> {
+  return noiseDraws(shape, seed, source)(draw);
+}
+
+/** The draws of one seed; a CPU generator goes on where it stands, so that a hundred draws in order cost a hundred. */
+export function noiseDraws(
+  shape: Shape,
+  seed: number,
+  source: NoiseSource,
+): (draw: number) => Float32Array<ArrayBuffer> {
+  const count = sizeOf(shape);
+  switch (source) {
+    case 'reno':
+      return (draw) => normals(count, seed, draw);
+    case 'torch-cuda':
+      return (draw) => torchCudaNormals(count, seed, { dtype: 'f16', draw });
+    case 'torch-cpu': {
+      let generator = new TorchCpuGenerator(seed);
+      let next = 0;
+      return (draw) => {
+        if (draw < next) {
+          generator = new TorchCpuGenerator(seed);
+          next = 0;
+        }
+        for (; next < draw; next++) {
+          generator.skip(count);
+        }
+        next = draw + 1;
+        return generator.randn(count);
+      };
+    }
+  }
 }

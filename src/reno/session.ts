@@ -5,24 +5,25 @@ import { openTokenizer, type TextTokenizer } from '../models/tokenizers.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
+import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Shape } from '../tensor/types.ts';
+import { at } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
-import { NOISE_GENERATOR } from './noise.ts';
+import { NOISE_GENERATORS } from './noise.ts';
 import { openReward, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
 import { buildStep, type StepGraph } from './step_graph.ts';
 
 const PROMPT_IDS = 'generator.prompt_ids';
 
-/** score = offset − loss, by the name a reward reports. */
-const OFFSETS: Readonly<Record<string, number>> = { HPS: 1, ImageReward: 2, CLIP: 100, PickScore: 30, Aesthetic: 10 };
-
 export interface GenerateOptions
   extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'turn' | 'signal'> {
   readonly prompt: string;
   readonly seed: number;
+  /** Which draw of the seed to start from. Default 0. */
+  readonly draw?: number;
   /** Default: the settings'. */
   readonly nIters?: number;
 }
@@ -36,6 +37,9 @@ export interface ImageSize {
   readonly height: number;
   readonly width: number;
 }
+
+/** How to plan, where the defaults are not wanted: forced kernel variants, no fusion, weights kept for inspection. */
+export type Planning = Omit<PlanSpec, 'outputs' | 'updates'>;
 
 export class Reno implements Disposable {
   readonly settings: RenoSettings;
@@ -81,7 +85,13 @@ export class Reno implements Disposable {
    * @param model how the history calls it
    * @throws Error, one sentence: a file that is missing, broken or does not fit, or a GPU that is too small
    */
-  static async open(device: Device, model: string, files: ModelFiles, settings: RenoSettings): Promise<Reno> {
+  static async open(
+    device: Device,
+    model: string,
+    files: ModelFiles,
+    settings: RenoSettings,
+    planning: Planning = {},
+  ): Promise<Reno> {
     const start = performance.now();
     const graph = new Graph();
     const generator = subfolder(files, 'generator');
@@ -117,7 +127,8 @@ export class Reno implements Disposable {
         regWeight: settings.regWeight,
       },
     );
-    const plan = await compile(device, { outputs: step.outputs, updates: step.updates });
+    const spec = { ...planning, outputs: step.outputs, updates: step.updates };
+    const plan = await compile(device, spec);
     try {
       await pipeline.upload(plan);
       for (const store of networks.flatMap((network) => network.weights)) {
@@ -129,7 +140,7 @@ export class Reno implements Disposable {
       plan.destroy();
       throw error;
     }
-    const rewards = terms.map(({ name, weight }) => ({ name, weight, offset: OFFSETS[name] ?? 0 }));
+    const rewards = networks.map(({ name, offset }, i) => ({ name, weight: at(terms, i).weight, offset }));
     const loadSeconds = (performance.now() - start) / 1000;
     return new Reno({ model, settings, rewards, device, plan, step, tokenizer, networks, loadSeconds });
   }
@@ -146,7 +157,7 @@ export class Reno implements Disposable {
     const trajectory = await runLoop(this.plan, this.step, {
       ...options,
       iterations: nIters,
-      noise: noise(this.latentShape, options.seed),
+      noise: noise(this.latentShape, options.seed, this.settings.noise, options.draw),
     });
     return { trajectory, history: this.#history(options, nIters, trajectory, promptSeconds) };
   }
@@ -178,7 +189,7 @@ export class Reno implements Disposable {
   }
 
   #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {
-    const { mode, lr, optim, gradClip, regWeight } = this.settings;
+    const { mode, lr, optim, gradClip, regWeight, noise } = this.settings;
     return {
       format: 1,
       tool: 'reno-webgpu',
@@ -193,7 +204,12 @@ export class Reno implements Disposable {
         gradClip,
         regWeight,
         rewards: this.rewards,
-        noise: { generator: NOISE_GENERATOR, shape: this.latentShape },
+        noise: {
+          source: noise,
+          generator: NOISE_GENERATORS[noise],
+          draw: options.draw ?? 0,
+          shape: this.latentShape,
+        },
       },
       adapter: adapterRecord(this.#device),
       image: this.imageSize,

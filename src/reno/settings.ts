@@ -2,6 +2,7 @@
 import { type Config, readConfig } from '../models/config.ts';
 import type { ModelFiles } from '../models/files.ts';
 import type { Mode } from './history.ts';
+import { NOISE_SOURCES, type NoiseSource } from './noise.ts';
 import { OPTIMIZERS, type OptimizerName } from './optimizer.ts';
 import { DEFAULT_WEIGHTS, REWARD_NAMES, type RewardName } from './rewards/index.ts';
 
@@ -16,6 +17,7 @@ export interface RenoSettings {
   readonly adamEps: number;
   readonly gradClip: number;
   readonly regWeight: number;
+  readonly noise: NoiseSource;
   /** Weight of each reward; one of weight 0 is neither loaded nor computed. */
   readonly rewards: Readonly<Partial<Record<RewardName, number>>>;
 }
@@ -31,6 +33,7 @@ export const REFERENCE_SETTINGS: RenoSettings = {
   adamEps: 1e-2,
   gradClip: 0.1,
   regWeight: 0.01,
+  noise: 'reno',
   rewards: {},
 };
 
@@ -62,6 +65,7 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     adamEps: number('adamEps'),
     gradClip: number('gradClip'),
     regWeight: number('regWeight'),
+    noise: config.oneOf('noise', NOISE_SOURCES, REFERENCE_SETTINGS.noise),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
   };
 }

@@ -1,4 +1,5 @@
 /** Lists of prompts: the pocket's own, and those of the reference's tasks in the files their authors publish. */
+import type { RenoSettings } from './settings.ts';
 import { RELATIONS, type ScenePrompt } from './verdict.ts';
 
 export interface PocketPrompt extends ScenePrompt {
@@ -56,6 +57,21 @@ function isPocketPrompt(value: unknown): value is PocketPrompt {
 /** Every prompt of a list has its own noise, as in the reference; a list has fewer than 2^20 prompts. */
 export function promptSeed(seed: number, index: number): number {
   return seed * 2 ** 20 + index;
+}
+
+/**
+ * Where the noise of prompt `index` begins, for `Reno.generate`. PyTorch's generators are seeded once for a whole list, as
+ * in the reference's loop: it draws once for each prompt, and with image selection once more for each candidate.
+ */
+export function promptNoise(
+  settings: Pick<RenoSettings, 'noise' | 'mode' | 'nIters'>,
+  seed: number,
+  index: number,
+): { readonly seed: number; readonly draw: number } {
+  if (settings.noise === 'reno') {
+    return { seed: promptSeed(seed, index), draw: 0 };
+  }
+  return { seed, draw: settings.mode === 'imageselect' ? index * (settings.nIters + 1) + 1 : index };
 }
 
 export const TASKS = ['single', 'example-prompts', 't2i-compbench', 'parti-prompts', 'geneval'] as const;

@@ -22,6 +22,8 @@ export interface PlanSpec {
   readonly variants?: Readonly<Record<string, string>>;
   /** false: one kernel an op, as traced (for comparison and debugging). */
   readonly fuse?: boolean;
+  /** Keep inputs that only the load stage reads, so that they can be read back (debugging). */
+  readonly keepLoadInputs?: boolean;
 }
 
 /** A dispatch with the buffer behind each binding. */
@@ -111,7 +113,7 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
     const key = `${node.id}.0`;
     const type = at(node.outputs, 0);
     const name = node.name ?? 'constant';
-    const loadOnly = node.stage === 'load' && !readAfterLoad.has(key);
+    const loadOnly = node.stage === 'load' && !readAfterLoad.has(key) && !spec.keepLoadInputs;
     bufferOf.set(key, buffers.length);
     if (node.data) {
       constants.push({ buffer: buffers.length, node });

@@ -19,6 +19,7 @@ describe('a wrong command line', () => {
     [[...generate, '--seed', '-1'], /--seed must be a number of at least 0, not "-1"/],
     [[...generate, '--seed', '0.5'], /--seed must be a whole number/],
     [[...generate, '--optim', 'lion'], /invalid value for argument: --optim \(lion\)\. Expected one of: sgd, adam/],
+    [[...generate, '--noise', 'numpy'], /--noise \(numpy\)\. Expected one of: reno, torch-cpu, torch-cuda/],
     [[...generate, '--model', 'sdxl'], /there is no model "sdxl"; the models are pocket/],
     [[...generate, '--rewards', 'hps,beauty'], /there is no reward "beauty"; the rewards are hps, clip/],
     [['evaluate', 'pocket', '--part', '3/2'], /--part must be a share such as 1\/2 or 2\/2, not "3\/2"/],

@@ -26,7 +26,8 @@ const pinned = JSON.parse(await readFile(new URL('../fixtures/tokenizers.json', 
 
 describe('tokenizers give the ids of the Python library', () => {
   for (const [name, folder] of Object.entries(FOLDERS)) {
-    const there = existsSync(`${folder}/tokenizer.json`);
+    // The embedded ones must be there; the public ones stand outside the repository.
+    const there = folder.includes('weights/pocket') || existsSync(`${folder}/tokenizer.json`);
     it.skipIf(!there)(there ? name : `${name} (not here: ${folder})`, async () => {
       const tokenizer = await openTokenizer(nodeFiles(folder));
       pinned.texts.forEach((text, i) => {

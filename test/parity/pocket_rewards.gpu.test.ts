@@ -2,7 +2,6 @@
  * The embedded rewards from picture to loss against PyTorch, for two prompts with one plan.
  * Fixture: tools/reference/pocket/rewards_fixture.py (picture i goes with prompt i).
  */
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
@@ -24,10 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-/** Until the trained weights are committed. */
-const there = existsSync(new URL('../fixtures/pocket_rewards.json', import.meta.url));
-
-describe.skipIf(!there).each(['hps', 'clip', 'image_reward'])('pocket reward %s', (name) => {
+describe.each(['hps', 'clip', 'image_reward'])('pocket reward %s', (name) => {
   it('equals PyTorch, loss and image gradient', async () => {
     const fixture = await Fixture.open('pocket_rewards');
     const { prompts } = (await fixtureJson('pocket_rewards')) as { prompts: string[] };

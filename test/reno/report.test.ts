@@ -24,7 +24,7 @@ function history(iterations: number): History {
         { name: 'HPS', weight: 5, offset: 1 },
         { name: 'CLIP', weight: 0.01, offset: 100 },
       ],
-      noise: { generator: 'test', shape: [1, 8, 8, 8] },
+      noise: { source: 'reno', generator: 'test', draw: 0, shape: [1, 8, 8, 8] },
     },
     adapter: { vendor: 'mesa', architecture: 'software', description: 'llvmpipe', f16: true, subgroups: true },
     image: { height: 64, width: 64 },

@@ -95,7 +95,8 @@ async function rights(steps) {
     say(`  ${shown(step)}`);
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question('Run them now? [y/N] ');
+  const closed = new Promise((resolve) => terminal.once('close', () => resolve('')));
+  const answer = await Promise.race([terminal.question('Run them now? [y/N] '), closed]);
   terminal.close();
   return /^y(es)?$/i.test(answer.trim()) ? ['sudo'] : null;
 }

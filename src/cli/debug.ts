@@ -1,0 +1,68 @@
+/** The debug ladder on the command line: `DEBUG=reno:N`, and `KERNEL=conv2d:v1,matmul:v2` to force kernel variants. */
+import type { Planning, Reno } from '../reno/session.ts';
+import { describeKernels, describePlan, describeSchedule, firstDivergence, kernelTimes } from '../tensor/debug.ts';
+import type { Device } from '../tensor/device.ts';
+import { allOps } from '../tensor/op.ts';
+import { UsageError } from './errors.ts';
+
+/** 0 where DEBUG does not ask for reno; `reno` alone is 1. */
+export function debugLevel(debug = process.env.DEBUG): number {
+  const match = /(?:^|,)reno(?::(\d))?/.exec(debug ?? '');
+  return match ? Number(match[1] ?? 1) : 0;
+}
+
+/** @throws UsageError when KERNEL names an op or a variant that does not exist */
+export function planningFromEnvironment(kernel = process.env.KERNEL): Planning {
+  const variants: Record<string, string> = {};
+  for (const part of kernel ? kernel.split(',') : []) {
+    const [name = '', variant = ''] = part.split(':');
+    const op = allOps().get(name);
+    if (!op) {
+      throw new UsageError(
+        `KERNEL names op "${name}", which does not exist; the ops are ${[...allOps().keys()].join(', ')}`,
+      );
+    }
+    if (!op.variants[variant]) {
+      throw new UsageError(
+        `KERNEL names variant "${variant}" of ${name}; it has ${Object.keys(op.variants).join(', ')}`,
+      );
+    }
+    variants[name] = variant;
+  }
+  return { variants, keepLoadInputs: debugLevel() >= 5 };
+}
+
+/** Prints what `level` asks for, after a run of `reno`. */
+export async function printDebug(reno: Reno, device: Device, level: number): Promise<void> {
+  if (level >= 1) {
+    console.error(describePlan(reno.plan));
+  }
+  if (level >= 5) {
+    const feeds = new Map<string, Float32Array>();
+    for (const name of reno.plan.schedule.inputs.keys()) {
+      feeds.set(name, await reno.plan.read(name));
+    }
+    const found = await firstDivergence(device, { outputs: reno.step.outputs, updates: reno.step.updates }, feeds);
+    console.error(
+      found
+        ? `first node that differs from the interpreter: ${found.op} ${found.type} in ${found.path}, NMSE ${found.nmse}`
+        : 'every node agrees with the interpreter',
+    );
+  }
+  if (level >= 2) {
+    const profile = await reno.plan.profile('step');
+    const rows = profile ? kernelTimes(profile) : [];
+    console.error(profile ? 'kernel, count, ms, GFLOP/s' : 'this adapter has no timestamps');
+    for (const { label, count, ms, gflops } of rows) {
+      console.error(
+        `${label.padEnd(48)} ${String(count).padStart(4)} ${ms.toFixed(2).padStart(9)} ${gflops.toFixed(2).padStart(7)}`,
+      );
+    }
+  }
+  if (level >= 3) {
+    console.error(describeSchedule(reno.plan.schedule));
+  }
+  if (level >= 4) {
+    console.error(describeKernels(reno.plan.schedule, device.caps));
+  }
+}

@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { type CategoryResult, unmetClaims } from '../../src/reno/evaluate.ts';
+
+const overall = (prompts: number, right: CategoryResult['right']): CategoryResult[] => [
+  { category: 'colors', prompts: 24, right },
+  { category: 'overall', prompts, right },
+];
+
+it('is satisfied by what it says', () => {
+  expect(unmetClaims(overall(120, { base: 0.5, 'best-of-n': 0.6, reno: 0.65 }), 50)).toEqual([]);
+});
+
+it.each([
+  ['too few prompts', overall(119, { base: 0.5, 'best-of-n': 0.6, reno: 0.65 }), 50, '119 prompts'],
+  ['other iterations', overall(120, { base: 0.5, 'best-of-n': 0.6, reno: 0.65 }), 20, '20 iterations'],
+  ['a small gain', overall(120, { base: 0.55, 'best-of-n': 0.6, reno: 0.65 }), 50, 'ReNO is 10.0 points over'],
+  ['best-of-n as good', overall(120, { base: 0.4, 'best-of-n': 0.6, reno: 0.6 }), 50, 'does not beat best-of-50'],
+  ['a method left out', overall(120, { base: 0.4, reno: 0.6 }), 50, 'not all of them were run'],
+  ['no results', [], 50, 'not all of them were run'],
+])('names %s', (_, results, nIters, sentence) => {
+  expect(unmetClaims(results, nIters).join('; ')).toContain(sentence);
+});
