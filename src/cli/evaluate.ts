@@ -201,7 +201,7 @@ function parsePart(text: string | undefined): Part | null {
 function fingerprint({ folder, files }: ChosenModel): string {
   const hash = createHash('sha256');
   const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
-  for (const name of names.filter((n) => /\.(safetensors|json)$/.test(n)).sort()) {
+  for (const name of names.filter((n) => /\.(safetensors|json|bin|pt|pth)$/.test(n)).sort()) {
     hash.update(name).update(readFileSync(join(files.name, name)));
   }
   return hash.digest('hex').slice(0, 16);

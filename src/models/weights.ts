@@ -4,11 +4,12 @@
  */
 import type { Graph } from '../tensor/graph.ts';
 import { encodeF16 } from '../tensor/half.ts';
-import type { SafetensorsEntry, SafetensorsFile } from '../tensor/safetensors.ts';
-import { listed, openSafetensors, readBytes, toFloats } from '../tensor/safetensors.ts';
+import { listed, toFloats } from '../tensor/safetensors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
 import type { DType, Shape } from '../tensor/types.ts';
 import { sameShape } from '../tensor/types.ts';
+import { openCheckpoint } from './checkpoint.ts';
 import type { ModelFiles } from './files.ts';
 
 /** Old spellings: wherever `pattern` matches a stored key, it is replaced, in order. */
@@ -22,6 +23,8 @@ export interface WeightOptions {
   readonly ignore?: readonly RegExp[];
   /** How floats are kept on the GPU. Default `stored`: f16 as its raw bytes, everything else as f32. */
   readonly storage?: 'stored' | 'f16' | 'f32';
+  /** For `openWeights`: file names under which the weights are published, looked for after the usual ones. */
+  readonly published?: readonly string[];
 }
 
 /** Where weights go: a compiled plan. */
@@ -30,8 +33,8 @@ export interface WeightSink {
 }
 
 interface Stored {
-  readonly file: SafetensorsFile;
-  readonly entry: SafetensorsEntry;
+  readonly file: TensorFile;
+  readonly entry: TensorEntry;
 }
 
 /** Buffers that frameworks write into checkpoints and that are no parameters. */
@@ -46,7 +49,7 @@ class Checkpoint {
   readonly stored = new Map<string, Stored>();
   readonly used = new Map<string, Tensor>();
 
-  constructor(graph: Graph, files: readonly SafetensorsFile[], options: WeightOptions) {
+  constructor(graph: Graph, files: readonly TensorFile[], options: WeightOptions) {
     this.graph = graph;
     this.name = options.name ?? 'weights';
     this.ignore = [...BUFFERS, ...(options.ignore ?? [])];
@@ -76,7 +79,7 @@ class Checkpoint {
     return first ? first.file.source.name : this.name;
   }
 
-  dtypeOf(entry: SafetensorsEntry): DType {
+  dtypeOf(entry: TensorEntry): DType {
     if (this.storage !== 'stored') {
       return this.storage;
     }
@@ -135,7 +138,7 @@ export class WeightStore {
   /** The last parameter is for `sub`. */
   constructor(
     graph: Graph,
-    files: readonly SafetensorsFile[],
+    files: readonly TensorFile[],
     options: WeightOptions = {},
     within?: { readonly parent: WeightStore; readonly local: string },
   ) {
@@ -206,7 +209,7 @@ export class WeightStore {
     for (const [key, tensor] of used) {
       const found = stored.get(key);
       if (found) {
-        const bytes = await readBytes(found.file, found.entry.name);
+        const bytes = await found.file.read(found.entry.name);
         plan.write(`${name}.${key}`, inDType(bytes, found.entry, tensor.dtype));
       }
     }
@@ -229,7 +232,7 @@ export class WeightStore {
 }
 
 /** f16 stays raw bytes, so that no value passes through another format; the rest goes through f32. */
-function inDType(bytes: Uint8Array, entry: SafetensorsEntry, dtype: DType): Float32Array | Uint8Array {
+function inDType(bytes: Uint8Array, entry: TensorEntry, dtype: DType): Float32Array | Uint8Array {
   if (dtype !== 'f16') {
     return toFloats(bytes, entry.dtype);
   }
@@ -237,8 +240,8 @@ function inDType(bytes: Uint8Array, entry: SafetensorsEntry, dtype: DType): Floa
 }
 
 /**
- * Opens the weights of a model folder: `<base>.safetensors`, its `fp16` variant, or the shards of
- * `<base>.safetensors.index.json`. @param base `diffusion_pytorch_model` (diffusers) or `model` (transformers).
+ * Opens the weights of a model folder: safetensors or PyTorch's own format, in one file or in shards.
+ * @param base `diffusion_pytorch_model` (diffusers) or `model` (transformers).
  * @throws Error naming the folder when none is there, or what is wrong with a file.
  */
 export async function openWeights(
@@ -247,32 +250,5 @@ export async function openWeights(
   base: string,
   options: WeightOptions = {},
 ): Promise<WeightStore> {
-  for (const path of [`${base}.safetensors`, `${base}.fp16.safetensors`]) {
-    if (await files.has(path)) {
-      return new WeightStore(graph, [await openSafetensors(await files.read(path))], options);
-    }
-  }
-  for (const index of [`${base}.safetensors.index.json`, `${base}.safetensors.index.fp16.json`]) {
-    if (await files.has(index)) {
-      const shards = await shardsOf(files, index);
-      const opened = await Promise.all(shards.map(async (path) => openSafetensors(await files.read(path))));
-      return new WeightStore(graph, opened, options);
-    }
-  }
-  throw new Error(`${files.name}: there is no ${base}.safetensors; give a folder as save_pretrained writes it`);
-}
-
-async function shardsOf(files: ModelFiles, index: string): Promise<string[]> {
-  const fail = (): never => {
-    throw new Error(`${files.name}/${index}: must be JSON with a weight_map from tensor to file; download it again`);
-  };
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(await files.readText(index));
-  } catch {
-    fail();
-  }
-  const map = typeof parsed === 'object' && parsed !== null && 'weight_map' in parsed ? parsed.weight_map : undefined;
-  const shards = typeof map === 'object' && map !== null ? [...new Set<unknown>(Object.values(map))] : [];
-  return shards.length > 0 && shards.every((s) => typeof s === 'string') ? shards : fail();
+  return new WeightStore(graph, await openCheckpoint(files, base, options.published), options);
 }

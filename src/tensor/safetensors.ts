@@ -4,6 +4,7 @@
  * Format: https://github.com/huggingface/safetensors (README, "Format").
  */
 import { decodeF16 } from './half.ts';
+import type { TensorEntry, TensorFile } from './tensor_file.ts';
 import type { Shape } from './types.ts';
 import { at, sizeOf } from './types.ts';
 
@@ -16,7 +17,8 @@ export interface ByteSource {
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-const BYTES = {
+/** Bytes of one value. */
+export const STORED_BYTES = {
   F64: 8,
   F32: 4,
   F16: 2,
@@ -31,18 +33,15 @@ const BYTES = {
   U8: 1,
   BOOL: 1,
 };
-export type SafetensorsDType = keyof typeof BYTES;
+export type SafetensorsDType = keyof typeof STORED_BYTES;
 
-export interface SafetensorsEntry {
-  readonly name: string;
-  readonly dtype: SafetensorsDType;
-  readonly shape: Shape;
+export interface SafetensorsEntry extends TensorEntry {
   /** Position in the file. */
   readonly offset: number;
   readonly bytes: number;
 }
 
-export interface SafetensorsFile {
+export interface SafetensorsFile extends TensorFile {
   readonly source: ByteSource;
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -98,7 +97,8 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
     end = entry.offset + entry.bytes;
     before = entry.name;
   }
-  return { source, entries, metadata };
+  const file: SafetensorsFile = { source, entries, metadata, read: (name) => readBytes(file, name) };
+  return file;
 }
 
 /** The entry, or what is wrong with it. */
@@ -108,7 +108,7 @@ function checkEntry(name: string, value: unknown, dataStart: number, fileSize: n
   }
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !isDType(dtype)) {
-    return `has the unknown dtype ${JSON.stringify(dtype)} (known are ${Object.keys(BYTES).join(', ')})`;
+    return `has the unknown dtype ${JSON.stringify(dtype)} (known are ${Object.keys(STORED_BYTES).join(', ')})`;
   }
   if (!isCounts(shape) || !Number.isSafeInteger(sizeOf(shape))) {
     return `has the invalid shape ${JSON.stringify(shape)}`;
@@ -117,7 +117,7 @@ function checkEntry(name: string, value: unknown, dataStart: number, fileSize: n
     return `has the invalid data_offsets ${JSON.stringify(offsets)}`;
   }
   const bytes = at(offsets, 1) - at(offsets, 0);
-  const needed = sizeOf(shape) * BYTES[dtype];
+  const needed = sizeOf(shape) * STORED_BYTES[dtype];
   if (bytes !== needed) {
     return `is ${dtype} [${shape.join(', ')}], which is ${needed} bytes, but its data_offsets span ${bytes}`;
   }
@@ -132,7 +132,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function isDType(name: string): name is SafetensorsDType {
-  return Object.hasOwn(BYTES, name);
+  return Object.hasOwn(STORED_BYTES, name);
 }
 
 function isCounts(value: unknown): value is number[] {

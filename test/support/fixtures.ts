@@ -33,15 +33,20 @@ export class Fixture {
     return new WeightStore(graph, [this.#file], options);
   }
 
-  /** The weights as a checkpoint of their own. */
-  async weightsFile(): Promise<Uint8Array> {
+  /** The weights by their names in the checkpoint. */
+  async tensors(): Promise<Record<string, { shape: Shape; data: Float32Array }>> {
     const tensors: Record<string, { shape: Shape; data: Float32Array }> = {};
     for (const [key, { shape }] of this.#file.entries) {
       if (key.startsWith('w.')) {
         tensors[key.slice(2)] = { shape, data: await this.values(key) };
       }
     }
-    return writeSafetensors(tensors);
+    return tensors;
+  }
+
+  /** The weights as a checkpoint of their own. */
+  async weightsFile(): Promise<Uint8Array> {
+    return writeSafetensors(await this.tensors());
   }
 
   values(name: string): Promise<Float32Array<ArrayBuffer>> {

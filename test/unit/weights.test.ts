@@ -7,6 +7,7 @@ import { AUTOENCODER_KL_ALIASES } from '../../src/models/autoencoder_kl.ts';
 import { openWeights, type WeightOptions, WeightStore } from '../../src/models/weights.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { bytesSource, openSafetensors, type SafetensorsValue, writeSafetensors } from '../../src/tensor/safetensors.ts';
+import { torchArchive } from '../support/pickles.ts';
 
 const ones = (...shape: number[]): SafetensorsValue => ({
   shape,
@@ -105,8 +106,27 @@ describe('openWeights', () => {
     expect(w.get('b', [3]).shape).toEqual([3]);
   });
 
+  it("reads PyTorch's format where there is no safetensors file", async () => {
+    await put('pytorch_model.bin', torchArchive({ a: ones(2) }));
+    const w = await open('model');
+    w.get('a', [2]);
+    expect([...(await w.values())]).toEqual([['weights.a', new Float32Array([1, 1])]]);
+    await put('model.safetensors', writeSafetensors({ b: ones(2) }));
+    expect((await open('model')).has('b')).toBe(true);
+    await put('head.pth', torchArchive({ c: ones(2) }));
+    expect((await open('head')).has('c')).toBe(true);
+  });
+
+  it("reads shards of PyTorch's format through their index", async () => {
+    await put('big-1.bin', torchArchive({ a: ones(2) }));
+    await put('big-2.bin', torchArchive({ b: ones(3) }));
+    await put('big.bin.index.json', JSON.stringify({ weight_map: { a: 'big-1.bin', b: 'big-2.bin' } }));
+    const w = await open('big');
+    expect([w.get('a', [2]).shape, w.get('b', [3]).shape]).toEqual([[2], [3]]);
+  });
+
   it('says when there are no weights, or a shard is missing, or the index is broken', async () => {
-    await expect(open('none')).rejects.toThrow(`${folder}: there is no none.safetensors`);
+    await expect(open('none')).rejects.toThrow(`${folder}: there is no none.safetensors, nor none.bin; give a folder`);
     await put('gone.safetensors.index.json', '{"weight_map": {"a": "gone-1.safetensors"}}');
     await expect(open('gone')).rejects.toThrow('gone-1.safetensors: there is no such file');
     await put('bad.safetensors.index.json', '{"weight_map": ');

@@ -17,7 +17,8 @@ const FLAGS = [
   '--disable-sync',
   '--no-first-run',
 ];
-const ITERATIONS = 3;
+const ITERATIONS = 4;
+const PROMPT = 'a photo of a blue duck and a green car';
 /** SwiftShader on a busy machine takes seconds an iteration. */
 const PATIENCE = 400_000;
 
@@ -54,7 +55,9 @@ describe.skipIf(missing !== null)('the page', { timeout: PATIENCE }, () => {
         problems.push(message.text());
       }
     });
-    await page.goto(`${server.url}?seed=3&iterations=${ITERATIONS}`);
+    await page.goto(
+      `${server.url}?${new URLSearchParams({ prompt: PROMPT, seed: '1', iterations: String(ITERATIONS) })}`,
+    );
     await page.waitForFunction(() => document.documentElement.dataset.state !== 'loading', null, { timeout: PATIENCE });
     if ((await state()) !== 'ready') {
       throw new Error(`the page says: ${await page.textContent('#notice')}`);

@@ -11,6 +11,9 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';
 import type { PromptValues, Reward } from './reward.ts';
 
+/** The head's file in github.com/christophschuhmann/improved-aesthetic-predictor. */
+const HEAD = 'sac+logos+ava1-l14-linearMSE.pth';
+
 /** CLIP's text side is in the file, and not wanted. */
 const TEXT = [/^text_model\./, /^text_projection\./, /^logit_scale$/];
 
@@ -31,11 +34,11 @@ export class AestheticReward implements Reward {
     this.#mlp = new RewardMLP(head, size);
   }
 
-  /** files: a CLIPModel folder with the head beside it as aesthetic.safetensors. @throws Error naming the broken file. */
+  /** files: a CLIPModel folder with the head beside it, as aesthetic.safetensors or as it is published. @throws Error naming the broken file. */
   static async open(graph: Graph, files: ModelFiles): Promise<AestheticReward> {
     const config = clipConfig(await readConfig(files));
     const clip = await openWeights(graph, files, 'model', { name: 'aesthetic', ignore: TEXT });
-    const head = await openWeights(graph, files, 'aesthetic', { name: 'aesthetic_head' });
+    const head = await openWeights(graph, files, 'aesthetic', { name: 'aesthetic_head', published: [HEAD] });
     const reward = new AestheticReward(clip, head, config);
     clip.assertAllUsed();
     head.assertAllUsed();

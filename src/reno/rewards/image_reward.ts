@@ -34,10 +34,10 @@ export class ImageRewardReward implements Reward {
     this.#mask = graph.input(MASK, [1, length], 'prompt');
   }
 
-  /** files: config.json ({vision, med_config, mean, std}), model.safetensors, BERT tokenizer. @throws Error naming the broken file. */
+  /** files: config.json ({vision, med_config, mean, std}), model.safetensors or ImageReward.pt, BERT tokenizer. @throws Error naming the broken file. */
   static async open(graph: Graph, files: ModelFiles): Promise<ImageRewardReward> {
     const config = imageRewardConfig(await readConfig(files));
-    const weights = await openWeights(graph, files, 'model', { name: 'image_reward' });
+    const weights = await openWeights(graph, files, 'model', { name: 'image_reward', published: ['ImageReward.pt'] });
     const model = new ImageReward(weights, config);
     weights.assertAllUsed();
     return new ImageRewardReward(graph, model, weights, await openTokenizer(files));
