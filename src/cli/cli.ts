@@ -6,10 +6,17 @@ import { sentenceOf, UsageError } from './errors.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { toolVersion } from './shared.ts';
+import { weightsCommand } from './weights.ts';
 
 const root: Command = {
   meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
-  subCommands: { generate: generateCommand, evaluate: evaluateCommand, doctor: doctorCommand, devices: devicesCommand },
+  subCommands: {
+    generate: generateCommand,
+    evaluate: evaluateCommand,
+    weights: weightsCommand,
+    doctor: doctorCommand,
+    devices: devicesCommand,
+  },
 };
 
 /** @returns the exit code: 0 done, 1 failed, 2 wrong command line */

@@ -6,6 +6,7 @@ import type { RewardName } from '../reno/rewards/index.ts';
 import { REWARD_NAMES } from '../reno/rewards/index.ts';
 import { type Args, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
+import { hubCacheFolder, parseHubRepo, snapshotFolder } from './hub_cache.ts';
 import { nodeFiles } from './node_files.ts';
 import { PACKAGE_ROOT } from './shared.ts';
 
@@ -21,7 +22,7 @@ export const modelFlags = {
   },
   weights: {
     type: 'string',
-    description: "Folder to read instead of the model's own, laid out like weights/pocket",
+    description: "Folder, or hf:owner/name in the Hugging Face cache, to read instead of the model's own",
     valueHint: 'folder',
   },
 } as const;
@@ -39,11 +40,26 @@ export function chosenModel(args: Args): ChosenModel {
   if (own === undefined) {
     throw new UsageError(`there is no model "${name}"; the models are ${Object.keys(EMBEDDED).join(', ')}`);
   }
-  const folder = textFlag(args, 'weights') ?? join(PACKAGE_ROOT, own);
+  const given = textFlag(args, 'weights');
+  const folder = given?.startsWith('hf:') ? cachedFolder(given) : (given ?? join(PACKAGE_ROOT, own));
   if (!existsSync(folder)) {
     throw new Error(`${folder}: there is no such folder; the model ${name} is read from it`);
   }
   return { name, folder, files: nodeFiles(folder) };
+}
+
+/** @throws UsageError when it is no repository, Error when the cache does not have it */
+function cachedFolder(weights: string): string {
+  const repo = parseHubRepo(weights.slice('hf:'.length));
+  if (!repo) {
+    throw new UsageError(`--weights must be a folder or hf:owner/name@revision, not "${weights}"`);
+  }
+  const folder = snapshotFolder(repo);
+  if (folder === null) {
+    const revision = repo.revision === 'main' ? '' : ` --revision ${repo.revision}`;
+    throw new Error(`${weights} is not in ${hubCacheFolder()}; get it with: hf download ${repo.repo}${revision}`);
+  }
+  return folder;
 }
 
 /** `image_reward` as the reference's flags spell it: `imagereward`. */

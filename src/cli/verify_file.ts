@@ -1,0 +1,58 @@
+/** Whether a file is whole: its size, the hash under which the Hugging Face cache keeps it, and its own header. */
+import { createHash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
+import { openPickle } from '../models/pickle/index.ts';
+import { openSafetensors } from '../tensor/safetensors.ts';
+import { sentenceOf } from './errors.ts';
+import { blobHash } from './hub_cache.ts';
+import { fileSource } from './node_files.ts';
+
+export interface Verdict {
+  readonly ok: boolean;
+  /** What is wrong, or what was checked. */
+  readonly says: string;
+}
+
+/** @param bytes the size that is published, if one is */
+export async function verifyFile(path: string, bytes: number | null): Promise<Verdict> {
+  const { size } = statSync(path);
+  if (bytes !== null && size !== bytes) {
+    return { ok: false, says: `has ${size} bytes where ${bytes} are published; download it again` };
+  }
+  const checked = bytes === null ? [] : ['size'];
+  try {
+    const header = await tensorsIn(path);
+    checked.push(...(header === null ? [] : [`header of ${header} tensors`]));
+  } catch (error) {
+    return { ok: false, says: sentenceOf(error) };
+  }
+  const expected = blobHash(path);
+  if (expected) {
+    if ((await hashOf(path, size, expected.algorithm)) !== expected.hex) {
+      return {
+        ok: false,
+        says: 'does not have the hash under which the cache keeps it; remove its blob and download it again',
+      };
+    }
+    checked.push(expected.algorithm === 'sha256' ? 'SHA-256' : "Git's SHA-1");
+  }
+  return { ok: true, says: checked.join(', ') || 'is there; nothing is known to check it by' };
+}
+
+async function tensorsIn(path: string): Promise<number | null> {
+  if (path.endsWith('.safetensors')) {
+    return (await openSafetensors(await fileSource(path))).entries.size;
+  }
+  return /\.(bin|pt|pth)$/.test(path) ? (await openPickle(await fileSource(path))).entries.size : null;
+}
+
+async function hashOf(path: string, size: number, algorithm: 'sha256' | 'git'): Promise<string> {
+  const hash = createHash(algorithm === 'git' ? 'sha1' : 'sha256');
+  if (algorithm === 'git') {
+    hash.update(`blob ${size}\0`);
+  }
+  for await (const chunk of createReadStream(path)) {
+    hash.update(chunk as Buffer);
+  }
+  return hash.digest('hex');
+}
