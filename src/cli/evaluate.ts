@@ -1,6 +1,6 @@
 /** `reno evaluate pocket`: base, best-of-N and ReNO-N on held-out prompts, as a table and JSON; resumable. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { subfolder } from '../models/files.ts';
 import {
@@ -9,7 +9,6 @@ import {
   evaluate,
   METHODS,
   type Method,
-  parseRows,
   renderTable,
   summarize,
   unmetClaims,
@@ -25,6 +24,7 @@ import { UsageError } from './errors.ts';
 import { type ChosenModel, chosenModel, modelFlags } from './models.ts';
 import { OutFolder } from './out_folder.ts';
 import { decodePng, encodePng, type Picture, toPicture } from './png.ts';
+import { type Part, RowsFile } from './rows_file.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, printJson } from './shared.ts';
 import { makeStrip, stack } from './strip.ts';
@@ -46,6 +46,11 @@ const pocketCommand: Command = {
     },
     seeds: { type: 'string', description: 'Seeds, such as 0,1,2', default: '0', valueHint: 'list' },
     limit: { type: 'string', description: 'Only so many prompts of each category', valueHint: 'n' },
+    part: {
+      type: 'string',
+      description: 'A share of the prompts, for processes side by side: 1/2 and 2/2',
+      valueHint: 'i/n',
+    },
     'no-best-of-n': { type: 'boolean', description: 'Leave best-of-N out' },
     ...modelFlags,
     ...optimising,
@@ -63,14 +68,16 @@ export const evaluateCommand: Command = {
 async function evaluatePocket(args: Args): Promise<number> {
   const seeds = parseSeeds(textFlag(args, 'seeds') ?? '0');
   const limit = countFlag(args, 'limit', 1);
+  const part = parsePart(textFlag(args, 'part'));
   const model = chosenModel(args);
   const settings = await settingsFrom(args, model);
-  const file = 'heldout_prompts.json';
-  const prompts = limited(parsePocketPrompts(`${model.files.name}/${file}`, await model.files.readText(file)), limit);
+  const list = 'heldout_prompts.json';
+  const all = limited(parsePocketPrompts(`${model.files.name}/${list}`, await model.files.readText(list)), limit);
+  const prompts = all.filter((_, i) => part === null || i % part.count === part.index);
   const folder = new OutFolder(textFlag(args, 'out') ?? 'reno-out/evaluate-pocket');
   try {
     const header: EvaluationHeader = { format: 1, weights: fingerprint(model), settings };
-    const rows = openRows(folder, header);
+    const file = new RowsFile(folder, header, part);
     using device = await openAdapter(adapterChoice(args));
     console.error(`adapter: ${device.info.description || device.info.vendor}`);
     using reno = await Reno.open(device, model.name, model.files, settings);
@@ -80,7 +87,7 @@ async function evaluatePocket(args: Args): Promise<number> {
     using judge = await Judge.open(device, subfolder(model.files, 'evaluator'), reno.imageSize);
     const { height, width } = reno.imageSize;
 
-    const keys = new Set(rows.map(keyOf));
+    const keys = new Set(file.rows.map(keyOf));
     const methods = METHODS.filter((m) => m !== 'best-of-n' || select !== null);
     const wanted = new Set(
       seeds.flatMap((seed) => prompts.flatMap(({ id }) => methods.map((method) => keyOf({ id, seed, method })))),
@@ -91,10 +98,9 @@ async function evaluatePocket(args: Args): Promise<number> {
     await evaluate({ reno, select, judge }, prompts, seeds, {
       isDone: (id, seed, method) => keys.has(keyOf({ id, seed, method })),
       onRow: (row, pixels) => {
-        rows.push(row);
-        keys.add(keyOf(row));
         folder.write(pictureOf(row), encodePng(toPicture(pixels, height, width)));
-        appendFileSync(join(folder.path, ROWS), `${JSON.stringify(row)}\n`);
+        file.add(row);
+        keys.add(keyOf(row));
         done += 1;
         const left = ((performance.now() - start) / 1000 / done) * (wanted.size - already - done);
         console.error(
@@ -102,7 +108,8 @@ async function evaluatePocket(args: Args): Promise<number> {
         );
       },
     });
-    const counted = rows.filter((row) => wanted.has(keyOf(row)));
+    const byKey = new Map(file.rows.map((row) => [keyOf(row), row]));
+    const counted = [...wanted].flatMap((key) => byKey.get(key) ?? []);
     writeGrid(folder, counted);
     return report(args, folder, counted, { ...header, nIters: settings.nIters, adapter: adapterRecord(device) });
   } catch (error) {
@@ -110,8 +117,6 @@ async function evaluatePocket(args: Args): Promise<number> {
     throw error;
   }
 }
-
-const ROWS = 'rows.jsonl';
 
 function pictureOf({ seed, id, method }: Pick<EvaluationRow, 'id' | 'seed' | 'method'>): string {
   return `pictures/${seed}/${String(id).padStart(3, '0')}_${method}.png`;
@@ -161,14 +166,6 @@ function report(
   return unmet.length === 0 ? 0 : 1;
 }
 
-/** What an interrupted run left, without a line that was cut off; a new file where there is none. */
-function openRows(folder: OutFolder, header: EvaluationHeader): EvaluationRow[] {
-  const path = join(folder.path, ROWS);
-  const rows = existsSync(path) ? parseRows(readFileSync(path, 'utf8'), header) : [];
-  folder.write(ROWS, [header, ...rows].map((line) => `${JSON.stringify(line)}\n`).join(''));
-  return rows;
-}
-
 /** The first `limit` prompts of each category. */
 function limited(prompts: readonly PocketPrompt[], limit: number | undefined): PocketPrompt[] {
   const seen = new Map<string, number>();
@@ -187,6 +184,17 @@ function parseSeeds(text: string): number[] {
     }
     return seed;
   });
+}
+
+function parsePart(text: string | undefined): Part | null {
+  if (text === undefined) {
+    return null;
+  }
+  const [, index, count] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (!index || !count || index > count) {
+    throw new UsageError(`--part must be a share such as 1/2 or 2/2, not "${text}"`);
+  }
+  return { index: index - 1, count };
 }
 
 /** SHA-256 over all weights and configurations of a model folder. */

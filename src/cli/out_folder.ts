@@ -27,16 +27,17 @@ const REASONS: Readonly<Record<string, string>> = {
 export class OutFolder {
   readonly path: string;
   /** Folders that this run made, outermost first: taken away again if it leaves nothing in them. */
-  readonly #made: string[];
+  readonly #made: string[] = [];
 
   /** Makes the folder if needed and tries to write. @throws Error, one sentence, when that cannot be done. */
   constructor(path: string) {
     this.path = resolve(path);
-    this.#made = missingFolders(this.path);
     try {
       // One by one: Node's recursive mkdir never returns in a file system that takes no folders, such as /proc.
-      for (const folder of this.#made) {
-        mkdirSync(folder);
+      for (const folder of missingFolders(this.path)) {
+        if (makeFolder(folder)) {
+          this.#made.push(folder);
+        }
       }
       if (!statSync(this.path).isDirectory()) {
         throw Object.assign(new Error(), { code: 'EEXIST' });
@@ -82,6 +83,19 @@ export class OutFolder {
 
 function reason(error: unknown): string {
   return REASONS[systemCode(error) ?? ''] ?? sentenceOf(error);
+}
+
+/** @returns false when another process was faster */
+function makeFolder(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST' && statSync(path).isDirectory()) {
+      return false;
+    }
+    throw error;
+  }
 }
 
 function missingFolders(path: string): string[] {

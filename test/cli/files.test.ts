@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
@@ -7,7 +7,9 @@ import { plain } from '../../src/cli/args.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { decodePng, encodePng, toPicture } from '../../src/cli/png.ts';
 import { Progress } from '../../src/cli/progress.ts';
+import { RowsFile } from '../../src/cli/rows_file.ts';
 import { makeStrip, stack, stripIterations } from '../../src/cli/strip.ts';
+import type { EvaluationRow } from '../../src/reno/evaluate.ts';
 
 let work = '';
 beforeEach(() => {
@@ -44,6 +46,46 @@ describe('OutFolder', () => {
       /^cannot write .*x.y: a (part of the path is a file|file of that name)/,
     );
     expect(readdirSync(join(work, 'a'))).toEqual(['x']);
+  });
+});
+
+describe('RowsFile', () => {
+  const header = { format: 1, weights: 'abc', settings: {} } as const;
+  const row = (id: number): EvaluationRow => ({
+    id,
+    category: 'colors',
+    prompt: 'a photo of a red cat',
+    seed: 0,
+    noiseSeed: id,
+    method: 'reno',
+    right: true,
+    reason: 'right',
+    loss: 1,
+    iteration: 3,
+    seconds: 2,
+  });
+
+  it('keeps rows as they come, and goes on after a line that was cut off', () => {
+    const folder = new OutFolder(work);
+    const first = new RowsFile(folder, header, null);
+    first.add(row(0));
+    first.add(row(1));
+    appendFileSync(join(work, 'rows.jsonl'), '{"id":2,"cat');
+    const second = new RowsFile(folder, header, null);
+    expect(second.rows).toEqual([row(0), row(1)]);
+    second.add(row(2));
+    expect(new RowsFile(folder, header, null).rows).toEqual([row(0), row(1), row(2)]);
+  });
+
+  it('lets parts write side by side and be read together', () => {
+    const folder = new OutFolder(work);
+    const parts = [0, 1].map((index) => new RowsFile(folder, header, { index, count: 2 }));
+    parts.forEach((part, i) => {
+      part.add(row(i));
+    });
+    expect(readdirSync(work).sort()).toEqual(['rows.1-of-2.jsonl', 'rows.2-of-2.jsonl']);
+    expect(new RowsFile(folder, header, null).rows).toEqual([row(0), row(1)]);
+    expect(() => new RowsFile(folder, { ...header, weights: 'def' }, null)).toThrow('other weights or settings');
   });
 });
 

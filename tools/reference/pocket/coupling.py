@@ -19,7 +19,10 @@ POS = np.array(_POS)
 N = len(POS)
 _REL = [[relations_between(ax * CELL, ay * CELL, bx * CELL, by * CELL) for bx, by in _POS] for ax, ay in _POS]
 HOLDS = {r: np.array([[r in s for s in row] for row in _REL]) for r in RELATIONS}
-ONLY = {r: np.array([[s == {r} for s in row] for row in _REL]) for r in RELATIONS}
+# a relation confines both objects to opposite sides, so that each can be placed without knowing where the other is
+_X, _Y = POS[:, 0], POS[:, 1]
+_SIDE = {'left of': (_X < 2, _X > 3), 'right of': (_X > 3, _X < 2), 'above': (_Y < 2, _Y > 3), 'below': (_Y > 3, _Y < 2)}
+SIDES = {r: _SIDE[r][0][:, None] & _SIDE[r][1] & HOLDS[r] & _FREE for r in RELATIONS}
 SETS = {2: np.array([s for s in itertools.combinations(range(N), 2) if _FREE[s]])}
 for _n in (3, 4):
     SETS[_n] = np.array([(*s, q) for s in SETS[_n - 1] for q in range(s[-1] + 1, N) if all(_FREE[q, i] for i in s)])
@@ -44,11 +47,12 @@ def couple(z, category, spec):
         places = [where[0].argmax()]
     else:
         a, b = names
-        ok = _FREE if category != 'position' else ONLY[spec['rel']]
+        ok = _FREE if category != 'position' else SIDES[spec['rel']]
         for r in RELATIONS:
             if canonical(a, r, b) in HELD_RELATION:
                 ok = ok & ~HOLDS[r]
-        places = divmod(int(np.where(ok, where[0][:, None] + where[1], -np.inf).argmax()), N)
+        p = int(np.where(ok.any(1), where[0], -np.inf).argmax())             # the first object goes where it likes best,
+        places = [p, int(np.where(ok[p], where[1], -np.inf).argmax())]        # the second where it then still may
     said = spec['colors'] if category in ('colors', 'color_attr') else None
     return [(o, said[k] if said else int(np.where(COLOR_OK[o], color[:, p], -np.inf).argmax()), *map(int, POS[p]))
             for k, (o, p) in enumerate(zip(names, places))], bg

@@ -68,13 +68,15 @@ class Training(nn.Module):
     def __init__(self, model):
         super().__init__()
         self.model = model
-        self.patch_head, self.count_head = nn.Linear(128, 27), nn.Linear(128, 80)
+        self.patch_head, self.count_head, self.place_head = nn.Linear(128, 27), nn.Linear(128, 80), nn.Linear(128, 32)
+        self.place = None
 
     def image(self, x):
         """-> normalised embeddings, dense predictions"""
         v = self.model.vision_model
         t = v.post_layernorm(v.encoder(inputs_embeds=v.pre_layrnorm(v.embeddings(x))).last_hidden_state)
         e = self.model.visual_projection(t[:, 0])
+        self.place = self.place_head(t[:, 0]).view(-1, 16, 2)
         return F.normalize(e, dim=-1), self.patch_head(t[:, 1:]), self.count_head(t[:, 0]).view(-1, 16, 5)
 
     def text(self, ids):
@@ -90,10 +92,21 @@ def true_pairs(specs, scenes):
     return torch.tensor([[D.errors(s, c)[0] == 0 for c in scenes] for s in specs])
 
 
-def dense_loss(patch, count, groups, k):
+def place_loss(place, scenes):
+    """Where every lone object is, asked of the class token: a relation is the difference of two places."""
+    want = torch.full(place.shape, float("nan"))
+    for i, s in enumerate(scenes):
+        for o, c, x, y in s:
+            if o < 16 and sum(t[0] == o for t in s) == 1:
+                want[i, o] = torch.tensor([x - 2.5, y - 2.5]) / 2.5
+    on = ~want[..., 0].isnan()
+    return ((place[on] - want[on]) ** 2).mean()
+
+
+def dense_loss(t, patch, count, groups, k):
     scenes = [im[1] for g in groups for im in g.images[:k]]
     pure = torch.tensor([float(im[3] == 1) for g in groups for im in g.images[:k]])
-    return loss_of(patch, count, labels(scenes), pure)
+    return loss_of(patch, count, labels(scenes), pure) + 4 * place_loss(t.place[pure > 0], [s for s, q in zip(scenes, pure) if q > 0])
 
 
 def clip_step(t, rng, n, soften, tokens):
@@ -112,7 +125,7 @@ def clip_step(t, rng, n, soften, tokens):
     hard = logits[:n].diag() > logits[:n, n:].diag()
     loss = F.cross_entropy(logits[:n], y) + F.cross_entropy(logits[:, :n].T, y)
     ordered = [im for j in (0, 1) for im in [g.images[j] for g in gs]]
-    dense = loss_of(patch, count, labels([im[1] for im in ordered]), torch.ones(2 * n))
+    dense = loss_of(patch, count, labels([im[1] for im in ordered]), torch.ones(2 * n)) + 4 * place_loss(t.place, [im[1] for im in ordered])
     # the slightly wrong picture and caption once more on their own: in a large batch they would drown
     pair = F.softplus(-(logits[:n].diag() - t.scale() * (c[:n] * e[n:]).sum(-1))).mean() + F.softplus(-(logits[:n].diag() - t.scale() * (c[n:] * e[:n]).sum(-1))).mean()
     return loss * 0.5 + pair, dense, hard.float().mean()
@@ -131,7 +144,7 @@ def hps_step(t, rng, n, soften, tokens, k=4):
     w = use * d.clamp(0, 1).sqrt()
     # the same picture with the right and the wrong caption
     flip = F.softplus(-(s[:, 0, 0] - s[:, 1, 0])).mean()
-    dense = dense_loss(patch, count, gs, k)
+    dense = dense_loss(t, patch, count, gs, k)
     return (m * w).sum() / w.sum() + 0.5 * flip, dense, ((s[:, :, :, None] > s[:, :, None, :]) & use).sum() / use.sum()
 
 
@@ -193,7 +206,7 @@ def main():
         for h in ("patch_head", "count_head"):
             getattr(t, h).load_state_dict({k[len(h) + 1:]: v for k, v in trunk.items() if k.startswith(h)})
     if a.start:
-        t.load_state_dict(torch.load(a.start))
+        t.load_state_dict(torch.load(a.start), strict=False)
     opt = Optimiser(t, a.lr, a.muon)
     average, clock, log, last = Average(t, 0.99), Clock(a.minutes, 50, a.hold), D.Loss(), time.time()
     step, n = (clip_step, a.batch or 32) if a.stage == "clip" else (hps_step, a.batch or 16)

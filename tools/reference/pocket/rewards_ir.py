@@ -49,7 +49,50 @@ def bradley_terry(score, grade, caption, picture):
     return (m * w).sum() / w.sum(), ((score[:, None] > score[None, :]) & use).sum() / use.sum()
 
 
-def batch(rng, groups, soften, tokens, k=4):
+class Generated:
+    """The generator's own pictures (rewards_generated.py): three of one caption beside a true picture of it."""
+
+    def __init__(self, path):
+        d = np.load(path)
+        self.images, self.captions, self.grade = d["images"], d["captions"], d["errors"] + d["doubt"]
+
+    def group(self, rng):
+        i = int(rng.integers(len(self.images) // 4)) * 4
+        caption = str(self.captions[i])
+        pick = i + rng.permutation(4)[:3]
+        while True:  # a true picture of the caption
+            names = [o[0] for o in D.parse(caption).objects]
+            _, _, spec, scene, bg = D.draw(rng, "counting" if D.parse(caption).objects[0][2] > 1 else "position" if D.parse(caption).relation >= 0 else "two_object" if len(names) == 2 else "single_object")
+            want = D.parse(caption)
+            scene = [(names[0] if len(names) == 1 else names[j], want.objects[min(j, len(names) - 1)][1] if want.objects[0][1] >= 0 else c, x, y)
+                     for j, (o, c, x, y) in enumerate(scene)]
+            if D.allowed(scene) and D.errors(want, scene)[0] == 0:
+                break
+        images = [D.render(scene, bg)] + [self.images[j] for j in pick]
+        return images, caption, [0.0] + [0.2 + float(self.grade[j]) for j in pick]
+
+
+def batch(rng, groups, soften, tokens, k=4, generated=None):
+    b = batch_scenes(rng, groups - groups // 3 if generated else groups, soften, tokens, k)
+    if not generated:
+        return b
+    x, owner, ids, mask, cap, grade, clean, labels = b
+    images, captions, grades = zip(*(generated.group(rng) for _ in range(groups // 3)))
+    n, m = len(x), len(images)
+    y = D.to_tensor([im for g in images for im in g])
+    y = (y + 0.02 * torch.randn(y.shape)).clamp(0, 1)
+    i2, m2 = tokens([c for c in captions for _ in range(4)])
+    width = max(ids.shape[1], i2.shape[1])
+    wide = lambda t, v: F.pad(t, (0, width - t.shape[1]), value=v)
+    count, yes, place, colour = labels
+    labels = tuple(torch.cat([u, torch.full((4 * m, *u.shape[1:]), f)]) for u, f in (
+        (wide(count, -1), -1), (wide(yes, -1.0), -1.0), (F.pad(place, (0, 0, 0, width - place.shape[1]), value=float("nan")), float("nan")), (wide(colour, -1), -1)))
+    return (torch.cat([x, y]), torch.cat([owner, n + torch.arange(4 * m)]), torch.cat([wide(ids, 0), wide(i2, 0)]), torch.cat([wide(mask, 0), wide(m2, 0)]),
+            torch.cat([cap, cap.max() + 1 + torch.arange(m).repeat_interleave(4)]), torch.cat([grade, torch.tensor([v for g in grades for v in g])]),
+            torch.cat([clean, torch.zeros(4 * m, dtype=clean.dtype)]), labels)
+
+
+def batch_scenes(rng, groups, soften, tokens, k=4):
     gs = [group(rng, k) for _ in range(groups)]
     x, level = soften(D.to_tensor([im[0] for g in gs for im in g.images]), share=0.6)
     owner, cap, grade, captions, words, clean = [], [], [], [], [], []
@@ -69,7 +112,9 @@ def batch(rng, groups, soften, tokens, k=4):
 
 
 def word_labels(words, shape):
-    """Per token: count of the named object, truth of colour/number/relation words, place and colour of a lone object."""
+    """Per token: count of the named object, truth of colour/number/relation words, place and colour of a lone object;
+    on a relation word the place is the displacement of the first object from the second: without that hint the
+    network knew where things are and still never compared them."""
     count, yes, place, colour = torch.full(shape, -1), torch.full(shape, -1.0), torch.full((*shape, 2), float("nan")), torch.full(shape, -1)
     for r, pair in enumerate(words):
         if pair is None:
@@ -78,6 +123,10 @@ def word_labels(words, shape):
         for pos, (kind, value) in D.errors(spec, scene)[1].items():
             if kind != "object":
                 yes[r, pos + 1] = float(value)
+                if kind == "yes" and spec.words[pos][0] == "relation":
+                    a, b = ([s for s in scene if s[0] == o[0]] for o in spec.objects)
+                    if len(a) == 1 and len(b) == 1:
+                        place[r, pos + 1] = torch.tensor([a[0][2] - b[0][2], a[0][3] - b[0][3]]) / 2.5
                 continue
             count[r, pos + 1] = value
             lone = [s for s in scene if s[0] == spec.objects[spec.words[pos][1]][0]]
@@ -93,11 +142,13 @@ def word_loss(word, labels, layer):
     count, yes, place, colour = labels
     wc = F.cross_entropy(word[..., :5].flatten(0, 1), count.flatten(), ignore_index=-1)
     on = ~place[..., 0].isnan()
+    if not layer:  # self-attention comes before the first look at the picture: no comparison yet
+        on = on & (count >= 0)
     wp = ((word[..., 6:8][on] - place[on]) ** 2).mean()
     wo = F.cross_entropy(word[..., 8:].flatten(0, 1), colour.flatten(), ignore_index=-1)
     k = yes >= 0
     wy = F.binary_cross_entropy_with_logits(word[..., 5][k], yes[k])
-    return wc + wp + wo + (wy if layer else 0), wc, wy, wp, wo
+    return wc + 4 * wp + wo + (2 * wy if layer else 0), wc, wy, wp, wo
 
 
 def losses(t, b):
@@ -164,6 +215,7 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--checkpoint", required=True)
     p.add_argument("--vae", default="")
+    p.add_argument("--generated", default="", help="npz of rewards_generated.py")
     p.add_argument("--seed", type=int, default=31)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--freeze", type=float, default=0.0, help="share of the time with a frozen trunk")
@@ -177,7 +229,7 @@ def main():
     torch.manual_seed(a.seed)
     tokens = Tokens(a.tokenizer, 20)
     rng, ae = np.random.default_rng(a.seed), D.autoencoder(a.vae)
-    soften = D.Soften(a.seed, ae)
+    soften, generated = D.Soften(a.seed, ae), Generated(a.generated) if a.generated else None
     t = Training(ImageReward({"vision": VISION, "med_config": {**MED, "vocab_size": tokens.size}, "mean": 0.0, "std": 1.0}))
     if a.trunk:
         trunk = torch.load(a.trunk)
@@ -188,7 +240,7 @@ def main():
     average, clock, log, last = Average(t, 0.99), Clock(a.minutes, 50, a.hold), D.Loss(), time.time()
     while not clock.done():
         t.frozen = clock.fraction() < a.freeze or rng.random() < a.rest
-        loss, parts = losses(t, batch(rng, a.groups, soften, tokens))
+        loss, parts = losses(t, batch(rng, a.groups, soften, tokens, generated=generated))
         opt.step(loss, clock.factor())
         average.update(t)
         log.add(**{k: v.item() for k, v in parts.items()})

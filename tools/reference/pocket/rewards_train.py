@@ -17,7 +17,7 @@ class Clock:
     def factor(self):
         self.step += 1
         f = self.fraction()
-        cool = 1.0 if f < 0.4 or self.hold else max(0.02, 1 - (f - 0.4) / 0.6)
+        cool = 1.0 if f < 0.5 or self.hold else max(0.02, 1 - (f - 0.5) / 0.5)
         return min(1.0, self.step / self.warm) * cool
 
     def done(self):

@@ -30,6 +30,8 @@ ap.add_argument('--muon', type=float, default=.02)
 ap.add_argument('--share', type=float)
 ap.add_argument('--decay', type=float, default=.5, help='fraction of the time after which the learning rate falls')
 ap.add_argument('--init')
+ap.add_argument('--weights', default='.5,1.2,1.1,1,1.2,1.3', help='how often each category is drawn')
+ap.add_argument('--ema', type=float, default=.996)
 ap.add_argument('--seed', type=int, default=2)
 a = ap.parse_args()
 torch.set_num_threads(a.threads)
@@ -41,22 +43,22 @@ scale = vae.config.scaling_factor
 net = torch.nn.ModuleDict(dict(unet=make_unet(), text=make_text(tok)))
 print({k: sum(p.numel() for p in m.parameters()) for k, m in net.items()})
 opt = Muon(net, a.muon, a.lr)
-ema = EMA(net, .996)
+ema = EMA(net, a.ema)
 os.makedirs(a.out, exist_ok=True)
 if a.init:
     c = torch.load(a.init + '/last.pt')
     net.load_state_dict(c['ema'])
-    ema.copy_from = None
     ema.shadow = {k: v.clone() for k, v in net.state_dict().items()}
     opt.load_state_dict(c['opt'])
 log = Log(os.path.join(a.out, 'log.jsonl'))
-weights = np.array([.5, 1.2, 1.1, 1, 1.2, 1.3])
+
+weights = np.array([float(v) for v in a.weights.split(',')])
 weights /= weights.sum()
 
 
 @torch.inference_mode()
 def fresh(n):
-    """n coupled samples: token ids, latents of the scenes, noise."""
+    """n coupled samples: token ids, latents of the scenes, noise, weight."""
     z = rng.standard_normal((n, 8, 8, 8)).astype(np.float32)
     images, caps = [], []
     for i in range(n):
@@ -68,7 +70,8 @@ def fresh(n):
         images.append(render_indices(*couple(z[i], cat, spec)))
         caps.append(caption(cat, **spec))
     x = vae.encode(to_tensor(images)).latent_dist.mean * scale
-    return tokenize(tok, caps), x, torch.from_numpy(z)
+    # white on pale ground is small in the latents and would be learnt last
+    return tokenize(tok, caps), x, torch.from_numpy(z), torch.tensor([2.5 if ' white ' in c else 1.0 for c in caps])
 
 
 def save():
@@ -84,7 +87,7 @@ while (el := time.time() - t0) < total:
     factor = min(1, (step + 1) / 40) * (1 if frac < a.decay else max(.03, (1 - frac) / (1 - a.decay)))
     new = fresh(a.fresh)
     k = torch.from_numpy(rng.integers(len(res[0]), size=a.batch - a.fresh))
-    ids, x0, z = (torch.cat([q, r[k]]) for q, r in zip(new, res))
+    ids, x0, z, w = (torch.cat([q, r[k]]) for q, r in zip(new, res))
     if len(res[0]) < a.reservoir:
         res = [torch.cat([r, q]) for q, r in zip(new, res)]
     else:
@@ -98,7 +101,7 @@ while (el := time.time() - t0) < total:
     v = net['unet']((1 - tt) * x0 + tt * z, t * 1000, h, return_dict=False)[0]
     per = (v - (z - x0)).pow(2).mean((1, 2, 3))
     opt.zero_grad()
-    per.mean().backward()
+    (w * per).mean().backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1)
     opt.step(factor)
     ema.update(net)
