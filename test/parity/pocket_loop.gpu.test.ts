@@ -3,7 +3,7 @@
  * PyTorch draws the noise; everything after it is ours. The fixture's seed is one for which PyTorch's own f32 and f64 agree
  * (tools/reference/loop_conditioning.py): where a picture is about to change, ten steps amplify any rounding past 1e-4.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fileSource, nodeFiles } from '../../src/cli/node_files.ts';
@@ -17,8 +17,6 @@ import { testDevice } from '../support/gpu.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const ITERATIONS = 10;
-/** The weights and the fixture come from training, in one commit. */
-const there = existsSync(resolve(root, 'test/fixtures/pocket_loop.json'));
 /** Loss names of the fixture, by the name the reward reports. */
 const LOSSES = { HPS: 'loss_hps', CLIP: 'loss_clip', ImageReward: 'loss_image_reward' } as const;
 
@@ -42,9 +40,6 @@ const gradients: Promise<Float32Array>[] = [];
 const latents: Promise<Float32Array>[] = [];
 
 beforeAll(async () => {
-  if (!there) {
-    return;
-  }
   device = await testDevice();
   fixture = await openSafetensors(await fileSource(resolve(root, 'test/fixtures/pocket_loop.safetensors')));
   const about = JSON.parse(readFileSync(resolve(root, 'test/fixtures/pocket_loop.json'), 'utf8')) as About;
@@ -84,7 +79,7 @@ function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
 const entry = (all: Float32Array, i: number): Float32Array =>
   all.subarray((i * all.length) / ITERATIONS, ((i + 1) * all.length) / ITERATIONS);
 
-describe.skipIf(!there)('ten iterations of ReNO, beside PyTorch', () => {
+describe('ten iterations of ReNO, beside PyTorch', () => {
   it('have each reward within 1e-4 and their weighted sum too', async () => {
     const total = await readFloats(fixture, 'reward_loss');
     expect(total).toHaveLength(ITERATIONS);
