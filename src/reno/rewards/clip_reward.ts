@@ -1,5 +1,5 @@
-/** What HPS, CLIPScore and PickScore share: a CLIP that compares picture and prompt. */
-import { exp, l2Normalize, mul, sum } from '../../kernels/index.ts';
+/** HPS, CLIPScore and PickScore: each a CLIP that compares picture and prompt; they differ in training, scale and offset. */
+import { affine, exp, l2Normalize, mul, sum } from '../../kernels/index.ts';
 import { CLIPModel, clipConfig } from '../../models/clip.ts';
 import { asF32 } from '../../models/clip_encoder.ts';
 import { eosMaskOf } from '../../models/clip_text.ts';
@@ -10,57 +10,83 @@ import { openWeights, type WeightStore } from '../../models/weights.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';
-import type { PromptValues } from './reward.ts';
+import type { PromptValues, Reward } from './reward.ts';
 
-export class ClipSimilarity {
+export interface ClipRewardKind {
+  /** As the reference logs it. */
+  readonly name: 'HPS' | 'CLIP' | 'PickScore';
+  /** First part of the graph inputs' names, and of the module path. */
+  readonly key: string;
+  /** loss = offset − score. */
+  readonly offset: number;
+  /** Whether the score is e^logit_scale · cosine, or the cosine alone. */
+  readonly scaled: boolean;
+}
+
+/** HPSv2: fine-tuned on human preferences; loss 1 − cosine, without the logit scale. (Wu et al., 2306.09341.) */
+export const HPS: ClipRewardKind = { name: 'HPS', key: 'hps', offset: 1, scaled: false };
+
+/** CLIPScore: how well a CLIP finds that picture and prompt agree; loss 100 − e^s·cosine. (Hessel et al., 2104.08718.) */
+export const CLIP_SCORE: ClipRewardKind = { name: 'CLIP', key: 'clip_score', offset: 100, scaled: true };
+
+/** PickScore: fine-tuned on the choices of Pick-a-Pic's users; loss 30 − e^s·cosine. (Kirstain et al., 2305.01569.) */
+export const PICK_SCORE: ClipRewardKind = { name: 'PickScore', key: 'pick_score', offset: 30, scaled: true };
+
+export class ClipReward implements Reward {
+  readonly name: string;
+  readonly offset: number;
+  readonly weights: readonly WeightStore[];
   readonly model: CLIPModel;
-  readonly weights: WeightStore;
-  readonly #name: string;
+  readonly #kind: ClipRewardKind;
   readonly #tokenizer: TextTokenizer;
   readonly #ids: Tensor;
   readonly #eosMask: Tensor;
 
-  /** @param name first part of the graph inputs' names. */
-  constructor(graph: Graph, name: string, model: CLIPModel, weights: WeightStore, tokenizer: TextTokenizer) {
+  constructor(graph: Graph, kind: ClipRewardKind, model: CLIPModel, weights: WeightStore, tokenizer: TextTokenizer) {
     const length = Math.min(model.config.text_config.max_position_embeddings, tokenizer.maxLength ?? Infinity);
+    this.name = kind.name;
+    this.offset = kind.offset;
+    this.weights = [weights];
     this.model = model;
-    this.weights = weights;
-    this.#name = name;
+    this.#kind = kind;
     this.#tokenizer = tokenizer;
-    this.#ids = graph.input(`${name}.prompt_ids`, [1, length], 'prompt', 'i32');
-    this.#eosMask = graph.input(`${name}.eos_mask`, [1, length], 'prompt');
+    this.#ids = graph.input(`${kind.key}.prompt_ids`, [1, length], 'prompt', 'i32');
+    this.#eosMask = graph.input(`${kind.key}.eos_mask`, [1, length], 'prompt');
   }
 
-  /** Reads config.json, model.safetensors and the tokenizer of a folder. @throws Error, one sentence, naming the file. */
-  static async open(graph: Graph, name: string, files: ModelFiles): Promise<ClipSimilarity> {
+  /** files: a CLIPModel folder as transformers saves it, with its tokenizer. @throws Error, one sentence, naming the broken file. */
+  static async open(graph: Graph, kind: ClipRewardKind, files: ModelFiles): Promise<ClipReward> {
     const config = clipConfig(await readConfig(files));
-    const weights = await openWeights(graph, files, 'model', { name });
+    const weights = await openWeights(graph, files, 'model', { name: kind.key });
     const model = new CLIPModel(weights, config);
     weights.assertAllUsed();
-    return new ClipSimilarity(graph, name, model, weights, await openTokenizer(files));
+    return new ClipReward(graph, kind, model, weights, await openTokenizer(files));
   }
 
-  /** Cosine between the features of each image [N,H,W,3] and of the prompt → [N]. */
-  cosine(image: Tensor): Tensor {
-    const { graph } = image;
-    return graph.scope(this.#name, () => {
-      const pixels = preprocess(image, this.model.config.vision_config.image_size);
-      const imageFeatures = l2Normalize(this.model.getImageFeatures(pixels));
-      const textFeatures = l2Normalize(this.model.getTextFeatures(this.#ids, this.#eosMask));
-      return sum(mul(imageFeatures, textFeatures), [1]);
-    });
+  score(image: Tensor): Tensor {
+    const cosine = this.#cosine(image);
+    return this.#kind.scaled ? mul(cosine, exp(asF32(this.model.logit_scale))) : cosine;
   }
 
-  /** e^logit_scale · cosine → [N]. */
-  logit(image: Tensor): Tensor {
-    return mul(this.cosine(image), exp(asF32(this.model.logit_scale)));
+  loss(image: Tensor): Tensor {
+    return affine(this.score(image), -1, this.offset);
   }
 
   promptValues(prompt: string): PromptValues {
     const { ids } = this.#tokenizer.encode(prompt, this.#ids.dim(1));
     return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
-      [`${this.#name}.prompt_ids`, ids],
-      [`${this.#name}.eos_mask`, eosMaskOf(ids, this.model.config.text_config.eos_token_id)],
+      [`${this.#kind.key}.prompt_ids`, ids],
+      [`${this.#kind.key}.eos_mask`, eosMaskOf(ids, this.model.config.text_config.eos_token_id)],
     ]);
+  }
+
+  /** Cosine between the features of each image [N,H,W,3] and of the prompt → [N]. */
+  #cosine(image: Tensor): Tensor {
+    return image.graph.scope(this.#kind.key, () => {
+      const pixels = preprocess(image, this.model.config.vision_config.image_size);
+      const imageFeatures = l2Normalize(this.model.getImageFeatures(pixels));
+      const textFeatures = l2Normalize(this.model.getTextFeatures(this.#ids, this.#eosMask));
+      return sum(mul(imageFeatures, textFeatures), [1]);
+    });
   }
 }

@@ -2,21 +2,26 @@
 import type { ModelFiles } from '../../models/files.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import { AestheticReward } from './aesthetic.ts';
-import { CLIPScoreReward } from './clip_score.ts';
-import { HPSReward } from './hps.ts';
+import { CLIP_SCORE, ClipReward, type ClipRewardKind, HPS, PICK_SCORE } from './clip_reward.ts';
 import { ImageRewardReward } from './image_reward.ts';
-import { PickScoreReward } from './pick_score.ts';
 import type { Reward } from './reward.ts';
 
 export type { PromptValues, Reward } from './reward.ts';
 
+type Open = (graph: Graph, files: ModelFiles) => Promise<Reward>;
+
+const clip =
+  (kind: ClipRewardKind): Open =>
+  (graph, files) =>
+    ClipReward.open(graph, kind, files);
+
 const REWARDS = {
-  hps: HPSReward,
-  clip: CLIPScoreReward,
-  pick_score: PickScoreReward,
-  image_reward: ImageRewardReward,
-  aesthetic: AestheticReward,
-} as const;
+  hps: clip(HPS),
+  clip: clip(CLIP_SCORE),
+  pick_score: clip(PICK_SCORE),
+  image_reward: (graph: Graph, files: ModelFiles) => ImageRewardReward.open(graph, files),
+  aesthetic: (graph: Graph, files: ModelFiles) => AestheticReward.open(graph, files),
+} as const satisfies Record<string, Open>;
 
 export type RewardName = keyof typeof REWARDS;
 
@@ -46,5 +51,5 @@ export const DEFAULT_WEIGHTS: Readonly<Record<RewardName, number>> = {
  * @throws Error, one sentence: an unknown name, or the file that is missing, broken or does not fit.
  */
 export function openReward(graph: Graph, name: string, files: ModelFiles): Promise<Reward> {
-  return REWARDS[rewardName(name)].open(graph, files);
+  return REWARDS[rewardName(name)](graph, files);
 }
