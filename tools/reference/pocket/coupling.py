@@ -5,7 +5,8 @@ Couplings between noise and data (multisample and semi-discrete flow matching) t
 in closed form: fixed linear read-outs of the noise score everything that a caption leaves open, and the admissible scene with
 the best score is the one that belongs to this noise.
 
-  where      mean over the 3x3 window of channel 0 (first object, and every object of a counting caption) or 1 (second object)
+  where      mean over the 3x3 window of channel 0 (first object, and every object of a counting caption) or 1 (second object,
+             given the first); a relation confines the two to opposite sides
   colour     channel c, window centre against its ring, for colour c (only if the caption does not say it)
   background mean of one of five channels over the whole latent
 
@@ -13,7 +14,7 @@ The noise stays exactly N(0, I); scenes that the held-out rule forbids are never
 """
 import itertools
 import numpy as np
-from scenes import BACKGROUNDS, CELL, HELD_COLOR, HELD_COUNT, HELD_PAIR, HELD_RELATION, NC, RELATIONS, _FREE, _POS, canonical, relations_between
+from scenes import BACKGROUNDS, CELL, HELD_COLOR, HELD_RELATION, NC, RELATIONS, _FREE, _POS, canonical, relations_between
 
 POS = np.array(_POS)
 N = len(POS)
