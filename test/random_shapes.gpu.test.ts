@@ -11,6 +11,8 @@ import { RANDOM_CASES, showCase } from './support/random_cases.ts';
 
 const SEED = 20261124;
 const RUNS = 6;
+/** Below this root mean square a gradient counts as zero (attention to a single key has none to q, only rounding). */
+const ZERO = 1e-3;
 
 let device: Device;
 
@@ -44,7 +46,7 @@ describe.each(Object.entries(RANDOM_CASES))('%s', (name, cases) => {
       fc.asyncProperty(cases, async (c) => {
         const { actual, expected } = await runGradient(device, op, c);
         expected.forEach((e, i) => {
-          expect(nmse(actual[i] ?? [], e), `${showCase(c)} gradient ${i}`).toBeLessThanOrEqual(1e-6);
+          expect(nmse(actual[i] ?? [], e, ZERO), `${showCase(c)} gradient ${i}`).toBeLessThanOrEqual(1e-6);
         });
       }),
       { seed: SEED, numRuns: RUNS },

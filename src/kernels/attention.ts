@@ -21,6 +21,7 @@ import {
   ATTENTION_V1,
   keyMaskCode,
 } from './common/attention_wgsl.ts';
+import { canStoreOne } from './common/site.ts';
 import { hasSubgroupTile, TILE_LANES } from './common/subgroup_tile.ts';
 
 type AttentionAttrs = {
@@ -196,7 +197,10 @@ function variantsOf(kernel: Kernel): Record<'v4' | 'v1', Variant<AttentionAttrs>
         hasSubgroupTile(caps) && siteSizes(site).head % 8 === 0 && siteSizes(site).head <= kernel.longest,
       dispatches: (site) => dispatches(site, 'v4'),
     },
-    v1: { dispatches: (site) => dispatches(site, 'v1') },
+    v1: {
+      supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+      dispatches: (site) => dispatches(site, 'v1'),
+    },
   };
 }
 
@@ -341,12 +345,17 @@ export const attentionDelta: Op<DeltaAttrs> = defineOp<DeltaAttrs>({
   ],
 });
 
+/** A gradient is stored as the cotangent dy is: f16 keys of an f32 network get f32 gradients. */
+function gradientOf(inputs: readonly TensorType[], index: number): TensorType {
+  return { dtype: at(inputs, 3).dtype, shape: at(inputs, index).shape };
+}
+
 /** dq from q, k, v, dy, lse, delta (and the key mask). */
 export const attentionBackwardQuery: Op<AttentionAttrs> = defineOp<AttentionAttrs>({
   name: 'attention_backward_query',
   infer: (inputs, attrs) => {
     checked(inputs, attrs, 6);
-    return [{ dtype: at(inputs, 0).dtype, shape: at(inputs, 0).shape }];
+    return [gradientOf(inputs, 0)];
   },
   reference: (inputs, site) => backwardReference(inputs, site).slice(0, 1),
   variants: variantsOf({
@@ -366,8 +375,7 @@ export const attentionBackwardKeyValue: Op<AttentionAttrs> = defineOp<AttentionA
   name: 'attention_backward_key_value',
   infer: (inputs, attrs) => {
     checked(inputs, attrs, 6);
-    const k = at(inputs, 1);
-    return [k, k];
+    return [gradientOf(inputs, 1), gradientOf(inputs, 2)];
   },
   reference: (inputs, site) => backwardReference(inputs, site).slice(1),
   variants: variantsOf({

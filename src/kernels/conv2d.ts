@@ -21,6 +21,7 @@ import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V3, CONV2D_V4, CONV2D_WALK
 import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './common/conv2d_wgsl.ts';
 import { sumRows, swapLast } from './common/linalg_basic.ts';
 import { epilogueCode } from './common/matmul_wgsl.ts';
+import { canStoreOne } from './common/site.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
@@ -334,6 +335,7 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
         walkDispatch(forwardSizes(site), 'forward', kernel, forwardBindings(site.attrs, 4, kernel.weights), site.attrs),
     ),
     v1: {
+      supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
       dispatches: (site) => {
         const s = forwardSizes(site);
         const pixels = s.images * s.outHeight * s.outWidth;
@@ -412,6 +414,7 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
         ),
     ),
     v1: {
+      supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
       dispatches: (site) => {
         const s = siteBackwardInputSizes(site);
         const pixels = s.images * s.height * s.width;
@@ -458,7 +461,8 @@ export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
     if (!sameShape(dy, outShape(s))) {
       throw new Error(`dy must be [${outShape(s).join(',')}]`);
     }
-    return [{ dtype: xType?.dtype ?? 'f32', shape: [s.kh, s.kw, s.cin, s.cout] }];
+    // Weights are trained in f32 whatever the images are stored in.
+    return [{ dtype: 'f32', shape: [s.kh, s.kw, s.cin, s.cout] }];
   },
   vjp: ({ inputs, attrs, dy: g }) => {
     const { stride, padding } = attrs;

@@ -43,8 +43,11 @@ export function fill(input: CaseInput, seed: number): Float64Array {
   return Float64Array.from({ length: sizeOf(input.shape) }, () => round(draw()));
 }
 
-/** Normalised mean squared error: Σ(a−b)² / Σb²; NaN anywhere gives NaN. */
-export function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+/**
+ * Normalised mean squared error: Σ(a−b)² / Σb²; NaN anywhere gives NaN.
+ * @param floor least root mean square to divide by, for values that are zero in theory and rounding in practice
+ */
+export function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>, floor = 0): number {
   let error = 0;
   let power = 0;
   for (let i = 0; i < expected.length; i++) {
@@ -52,7 +55,7 @@ export function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>): nu
     error += ((actual[i] ?? Number.NaN) - e) ** 2;
     power += e * e;
   }
-  return error === 0 ? 0 : error / Math.max(power, 1e-30);
+  return error === 0 ? 0 : error / Math.max(power, expected.length * floor ** 2, 1e-30);
 }
 
 export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
