@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { subfolder } from '../models/files.ts';
 import {
+  besideBestOfN,
   type EvaluationHeader,
   type EvaluationRow,
   evaluate,
@@ -148,13 +149,14 @@ function report(
   const { nIters } = about;
   const results = summarize(rows);
   const table = renderTable(results, nIters);
-  folder.write('table.md', `${table}\n`);
+  const beside = besideBestOfN(results, nIters);
+  folder.write('table.md', `${table}\n${beside ? `\n${beside}.\n` : ''}`);
   folder.write('evaluation.json', `${JSON.stringify({ ...about, results }, null, 1)}\n`);
   console.log(table);
   const overall = results.at(-1)?.right ?? {};
   const percent = (fraction: number | undefined): string => `${((fraction ?? 0) * 100).toFixed(1)}%`;
   const best = overall['best-of-n'] === undefined ? '' : `best-of-${nIters} ${percent(overall['best-of-n'])}, `;
-  const summary = `right by the independent evaluator: base ${percent(overall.base)}, ${best}ReNO-${nIters} ${percent(overall.reno)}`;
+  const summary = `right by the independent evaluator: base ${percent(overall.base)}, ${best}ReNO-${nIters} ${percent(overall.reno)}${beside ? `; ${beside}` : ''}`;
   console.log(`${summary}\nrows, pictures and table: ${folder.path}`);
   const unmet = unmetClaims(results, nIters);
   for (const sentence of unmet) {
