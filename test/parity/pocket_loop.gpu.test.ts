@@ -14,6 +14,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import { openSafetensors, readFloats, type SafetensorsFile } from '../../src/tensor/safetensors.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
+import { cosine } from '../support/numbers.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const ITERATIONS = 10;
@@ -64,16 +65,6 @@ beforeAll(async () => {
 afterAll(() => device?.destroy());
 
 const relative = (got: number, want: number): number => Math.abs(got - want) / Math.abs(want);
-
-function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += at(a, i) * at(b, i);
-    aa += at(a, i) ** 2;
-    bb += at(b, i) ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
-}
 
 /** Entry i of a stacked tensor. */
 const entry = (all: Float32Array, i: number): Float32Array =>
