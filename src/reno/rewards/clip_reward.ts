@@ -5,12 +5,13 @@ import { asF32 } from '../../models/clip_encoder.ts';
 import { eosMaskOf } from '../../models/clip_text.ts';
 import { readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
+import type { PromptValues } from '../../models/prompt.ts';
 import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';
-import type { PromptValues, Reward } from './reward.ts';
+import type { Reward } from './reward.ts';
 
 export interface ClipRewardKind {
   /** As the reference logs it. */
