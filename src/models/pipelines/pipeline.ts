@@ -2,6 +2,7 @@
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import type { PromptValues } from '../prompt.ts';
+import type { SchedulerClass } from '../schedulers/index.ts';
 import type { WeightStore } from '../weights.ts';
 
 /** How activations of the denoiser and the decoder are stored. Text encoders stay f32: they run once per prompt. */
@@ -10,6 +11,8 @@ export type ComputeDType = 'f32' | 'f16';
 export interface PipelineOptions {
   /** Where the single step starts, if not where the scheduler's own does (HyperSDXL 800). */
   readonly timestep?: number;
+  /** Takes the place of the class that scheduler_config.json names, as diffusers' `from_config` (HyperSDXL LCMScheduler). */
+  readonly scheduler?: SchedulerClass;
   /** Default f32. */
   readonly dtype?: ComputeDType;
 }

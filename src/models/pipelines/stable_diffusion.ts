@@ -82,7 +82,11 @@ export class StableDiffusionPipeline implements TextToImagePipeline {
       text_encoder: new CLIPTextModel(textWeights, textConfig),
       unet: new UNet2DConditionModel(unetWeights, unetConfig),
       vae: vae.decoder,
-      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), options.timestep),
+      scheduler: oneStepOf(
+        await readConfig(files, 'scheduler/scheduler_config.json'),
+        options.timestep,
+        options.scheduler,
+      ),
       weights,
     });
     for (const store of weights) {
