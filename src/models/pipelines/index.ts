@@ -6,7 +6,7 @@ import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 import { StableDiffusionPipeline } from './stable_diffusion.ts';
 import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 
-export type { ComputeDType, PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+export type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 
 const BY_CLASS = {
   StableDiffusionPipeline,

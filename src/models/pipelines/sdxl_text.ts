@@ -69,13 +69,18 @@ export class SDXLTextEncoders {
 }
 
 /** @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet. */
-export async function openSDXLTextEncoders(graph: Graph, files: ModelFiles, index: Config): Promise<SDXLTextEncoders> {
+export async function openSDXLTextEncoders(
+  graph: Graph,
+  files: ModelFiles,
+  index: Config,
+  storage: 'stored' | 'f16',
+): Promise<SDXLTextEncoders> {
   const folder = subfolder(files, checkedPart(index, 'text_encoder', ['CLIPTextModel']).folder);
   const folder2 = subfolder(files, checkedPart(index, 'text_encoder_2', ['CLIPTextModelWithProjection']).folder);
   const config = clipTextConfig(await readConfig(folder));
   const config2 = clipTextWithProjectionConfig(await readConfig(folder2));
-  const weights = await openWeights(graph, folder, 'model', { name: 'text_encoder' });
-  const weights2 = await openWeights(graph, folder2, 'model', { name: 'text_encoder_2' });
+  const weights = await openWeights(graph, folder, 'model', { name: 'text_encoder', storage });
+  const weights2 = await openWeights(graph, folder2, 'model', { name: 'text_encoder_2', storage });
   const tokenizer = await openTokenizer(subfolder(files, 'tokenizer'));
   const tokenizer2 = await openTokenizer(subfolder(files, 'tokenizer_2'));
   return new SDXLTextEncoders(

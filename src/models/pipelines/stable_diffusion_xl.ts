@@ -5,6 +5,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { type Config, readConfig } from '../config.ts';
 import { type ModelFiles, subfolder } from '../files.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
 import { modelInput, type OneStep, oneStepOf, predictX0 } from '../schedulers/index.ts';
 import type { AddedCond } from '../text_time.ts';
@@ -23,6 +24,8 @@ interface Parts {
   readonly vae: LatentDecoder;
   readonly scheduler: OneStep;
   readonly weights: readonly WeightStore[];
+  readonly dtype: ComputeDType;
+  readonly decoderDtype: ComputeDType;
 }
 
 export class StableDiffusionXLPipeline implements TextToImagePipeline {
@@ -31,6 +34,8 @@ export class StableDiffusionXLPipeline implements TextToImagePipeline {
   readonly vae: LatentDecoder;
   readonly scheduler: OneStep;
   readonly weights: readonly WeightStore[];
+  readonly #dtype: ComputeDType;
+  readonly #decoderDtype: ComputeDType;
 
   private constructor(parts: Parts) {
     this.text = parts.text;
@@ -38,6 +43,8 @@ export class StableDiffusionXLPipeline implements TextToImagePipeline {
     this.vae = parts.vae;
     this.scheduler = parts.scheduler;
     this.weights = parts.weights;
+    this.#dtype = parts.dtype;
+    this.#decoderDtype = parts.decoderDtype;
   }
 
   /**
@@ -48,25 +55,29 @@ export class StableDiffusionXLPipeline implements TextToImagePipeline {
     graph: Graph,
     files: ModelFiles,
     index: Config,
-    options: PipelineOptions,
+    { timestep, scheduler, dtype = 'f32' }: PipelineOptions,
   ): Promise<StableDiffusionXLPipeline> {
+    const storage = weightStorage(dtype);
     const folder = subfolder(files, checkedPart(index, 'unet', ['UNet2DConditionModel']).folder);
     const config = await readConfig(folder);
     const unetConfig = readUNet2DConditionConfig(config);
-    const text = await openSDXLTextEncoders(graph, files, index);
+    const text = await openSDXLTextEncoders(graph, files, index, storage);
     assertTogether(config, unetConfig, text);
-    const unetWeights = await openWeights(graph, folder, DIFFUSERS, { name: 'unet', published: PUBLISHED_UNETS });
-    const vae = await openDecoder(graph, files, index);
+    const unetWeights = await openWeights(graph, folder, DIFFUSERS, {
+      name: 'unet',
+      published: PUBLISHED_UNETS,
+      storage,
+    });
+    const decoderDtype = (await forceUpcast(files, index)) ? 'f32' : dtype;
+    const vae = await openDecoder(graph, files, index, decoderDtype);
     const pipeline = new StableDiffusionXLPipeline({
       text,
       unet: new UNet2DConditionModel(unetWeights, unetConfig),
       vae: vae.decoder,
-      scheduler: oneStepOf(
-        await readConfig(files, 'scheduler/scheduler_config.json'),
-        options.timestep,
-        options.scheduler,
-      ),
+      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), timestep, scheduler),
       weights: [...text.weights, unetWeights, vae.weights],
+      dtype,
+      decoderDtype,
     });
     for (const store of pipeline.weights) {
       store.assertAllUsed();
@@ -87,7 +98,7 @@ export class StableDiffusionXLPipeline implements TextToImagePipeline {
   }
 
   generate(latents: Tensor): Tensor {
-    return decodeImage(this.vae, this.denoise(transpose(latents, [0, 2, 3, 1])));
+    return decodeImage(this.vae, this.denoise(transpose(latents, [0, 2, 3, 1])), this.#decoderDtype);
   }
 
   /** The denoised latents, unit variance: z [N,h,w,C] → [N,h,w,C]. */
@@ -97,12 +108,20 @@ export class StableDiffusionXLPipeline implements TextToImagePipeline {
     const [height, width] = [z.dim(1) * this.vae.scale, z.dim(2) * this.vae.scale];
     // Made at this size, with nothing cropped away, for this size.
     const added: AddedCond = { text_embeds: textEmbeds, time_ids: [height, width, 0, 0, height, width] };
-    return predictX0(
-      scheduler,
-      z,
-      this.unet.forward(modelInput(scheduler, z), scheduler.timestep, promptEmbeds, added),
-    );
+    const prediction = storedAs(this.#dtype, modelInput(scheduler, z), (x) => {
+      return this.unet.forward(x, scheduler.timestep, promptEmbeds, added);
+    });
+    return predictX0(scheduler, z, prediction);
   }
+}
+
+/**
+ * SDXL's own autoencoder goes beyond f16's range, and says so; sdxl-vae-fp16-fix says that it does not. What is absent
+ * has diffusers' default.
+ */
+async function forceUpcast(files: ModelFiles, index: Config): Promise<boolean> {
+  const { folder, type } = checkedPart(index, 'vae', ['AutoencoderKL', 'AutoencoderTiny']);
+  return (await readConfig(subfolder(files, folder))).boolean('force_upcast', type === 'AutoencoderKL');
 }
 
 /** original_size, crops_coords_top_left and target_size, two numbers each. */
