@@ -4,12 +4,13 @@ import { type CLIPConfig, CLIPVisionModel, clipConfig } from '../../models/clip.
 import { readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
 import { Linear } from '../../models/layers.ts';
+import type { PromptValues } from '../../models/prompt.ts';
 import { RewardMLP } from '../../models/reward_mlp.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';
-import type { PromptValues, Reward } from './reward.ts';
+import type { Reward } from './reward.ts';
 
 /** The head's file in github.com/christophschuhmann/improved-aesthetic-predictor. */
 const HEAD = 'sac+logos+ava1-l14-linearMSE.pth';

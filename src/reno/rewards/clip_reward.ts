@@ -6,12 +6,13 @@ import { eosMaskOf } from '../../models/clip_text.ts';
 import { Config, readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
 import { OPEN_CLIP_ALIASES, OPEN_CLIP_BUFFERS, openClipConfig, VIT_H_14 } from '../../models/open_clip.ts';
+import type { PromptValues } from '../../models/prompt.ts';
 import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';
-import type { PromptValues, Reward } from './reward.ts';
+import type { Reward } from './reward.ts';
 
 export interface ClipRewardKind {
   /** As the reference logs it. */
@@ -28,7 +29,7 @@ export interface ClipRewardKind {
 
 /** open_clip's own names for weights and configuration. */
 const OPEN_CLIP_FILES = ['open_clip_model.safetensors', 'open_clip_pytorch_model.bin'];
-const OPEN_CLIP_CONFIG = 'open_clip_config.json';
+export const OPEN_CLIP_CONFIG = 'open_clip_config.json';
 
 /** HPSv2: fine-tuned on human preferences; loss 1 − cosine, without the logit scale. (Wu et al., 2306.09341.) */
 export const HPS: ClipRewardKind = {

@@ -3,12 +3,13 @@ import { affine } from '../../kernels/index.ts';
 import { ImageReward, imageRewardConfig } from '../../models/blip.ts';
 import { readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
+import type { PromptValues } from '../../models/prompt.ts';
 import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';
-import type { PromptValues, Reward } from './reward.ts';
+import type { Reward } from './reward.ts';
 
 /** Tokens of a prompt, special ones included: ImageReward's own max_length. */
 const MAX_LENGTH = 35;

@@ -6,7 +6,7 @@ import { CLIP_SCORE, ClipReward, type ClipRewardKind, HPS, PICK_SCORE } from './
 import { ImageRewardReward } from './image_reward.ts';
 import type { Reward } from './reward.ts';
 
-export type { PromptValues, Reward } from './reward.ts';
+export type { Reward } from './reward.ts';
 
 type Open = (graph: Graph, files: ModelFiles) => Promise<Reward>;
 
