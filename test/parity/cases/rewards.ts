@@ -41,4 +41,8 @@ export async function rewardGolden(name: string, folder: string): Promise<Reward
 export const REWARD_CASES = {
   'HPSv2.1 as published, HPS_v2.1_compressed.pt, f16, gelu': () => rewardGolden('hps', 'hps'),
   "HPS as open_clip's own safetensors, quick_gelu": () => rewardGolden('hps', 'hps_open_clip'),
+  'CLIPScore, a CLIPModel folder in safetensors': () => rewardGolden('clip', 'clip'),
+  "PickScore, a CLIPModel folder in PyTorch's format": () => rewardGolden('pick_score', 'pick_score'),
+  'ImageReward.pt beside med_config.json, as published': () => rewardGolden('image_reward', 'image_reward'),
+  'LAION aesthetic head beside a CLIPModel folder': () => rewardGolden('aesthetic', 'aesthetic'),
 } satisfies Readonly<Record<string, () => Promise<Golden>>>;
