@@ -1,7 +1,6 @@
 /** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
 import { type ModelFiles, subfolder } from '../models/files.ts';
-import { OneStepPipeline } from '../models/pipeline.ts';
-import { openTokenizer, type TextTokenizer } from '../models/tokenizers.ts';
+import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
@@ -15,8 +14,6 @@ import { NOISE_GENERATORS } from './noise.ts';
 import { openReward, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
 import { buildStep, type StepGraph } from './step_graph.ts';
-
-const PROMPT_IDS = 'generator.prompt_ids';
 
 export interface GenerateOptions
   extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'turn' | 'signal'> {
@@ -52,7 +49,7 @@ export class Reno implements Disposable {
   readonly step: StepGraph;
   readonly #model: string;
   readonly #device: Device;
-  readonly #tokenizer: TextTokenizer;
+  readonly #pipeline: TextToImagePipeline;
   readonly #networks: readonly Reward[];
   #prompt: string | null = null;
 
@@ -63,7 +60,7 @@ export class Reno implements Disposable {
     device: Device;
     plan: Plan;
     step: StepGraph;
-    tokenizer: TextTokenizer;
+    pipeline: TextToImagePipeline;
     networks: readonly Reward[];
     loadSeconds: number;
   }) {
@@ -76,7 +73,7 @@ export class Reno implements Disposable {
     this.#device = parts.device;
     this.plan = parts.plan;
     this.step = parts.step;
-    this.#tokenizer = parts.tokenizer;
+    this.#pipeline = parts.pipeline;
     this.#networks = parts.networks;
   }
 
@@ -94,18 +91,14 @@ export class Reno implements Disposable {
   ): Promise<Reno> {
     const start = performance.now();
     const graph = new Graph();
-    const generator = subfolder(files, 'generator');
-    const pipeline = await OneStepPipeline.open(graph, generator);
-    const tokenizer = await openTokenizer(subfolder(generator, 'tokenizer'));
-    const positions = pipeline.text_encoder.config.max_position_embeddings;
-    const ids = graph.input(PROMPT_IDS, [1, Math.min(positions, tokenizer.maxLength ?? positions)], 'prompt', 'i32');
+    const pipeline = await openPipeline(graph, subfolder(files, 'generator'), { dtype: settings.dtype });
     const latents = graph.input('latents', pipeline.latentShape(), 'step');
-    const image = graph.scope('generator', () => pipeline.generate(latents, pipeline.encodePrompt(ids)));
+    const image = graph.scope('generator', () => pipeline.generate(latents));
 
     const chosen = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0);
     const networks: Reward[] = [];
     for (const name of chosen) {
-      networks.push(await openReward(graph, name, subfolder(files, name)));
+      networks.push(await openReward(graph, name, subfolder(files, name), settings.dtype));
     }
     const terms = networks.map((network, i) => ({
       name: network.name,
@@ -130,8 +123,7 @@ export class Reno implements Disposable {
     const spec = { ...planning, outputs: step.outputs, updates: step.updates };
     const plan = await compile(device, spec);
     try {
-      await pipeline.upload(plan);
-      for (const store of networks.flatMap((network) => network.weights)) {
+      for (const store of [pipeline, ...networks].flatMap((part) => part.weights)) {
         await store.upload(plan);
       }
       plan.run('load');
@@ -142,7 +134,7 @@ export class Reno implements Disposable {
     }
     const rewards = networks.map(({ name, offset }, i) => ({ name, weight: at(terms, i).weight, offset }));
     const loadSeconds = (performance.now() - start) / 1000;
-    return new Reno({ model, settings, rewards, device, plan, step, tokenizer, networks, loadSeconds });
+    return new Reno({ model, settings, rewards, device, plan, step, pipeline, networks, loadSeconds });
   }
 
   /**
@@ -172,9 +164,8 @@ export class Reno implements Disposable {
       return 0;
     }
     const start = performance.now();
-    this.plan.write(PROMPT_IDS, this.#tokenizer.encode(prompt, this.#promptLength).ids);
-    for (const network of this.#networks) {
-      for (const [name, values] of network.promptValues(prompt)) {
+    for (const part of [this.#pipeline, ...this.#networks]) {
+      for (const [name, values] of part.promptValues(prompt)) {
         this.plan.write(name, values);
       }
     }
@@ -184,12 +175,8 @@ export class Reno implements Disposable {
     return (performance.now() - start) / 1000;
   }
 
-  get #promptLength(): number {
-    return this.step.latents.graph.inputs.get(PROMPT_IDS)?.dim(1) ?? 0;
-  }
-
   #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {
-    const { mode, lr, optim, gradClip, regWeight, noise } = this.settings;
+    const { mode, lr, optim, gradClip, regWeight, noise, dtype } = this.settings;
     return {
       format: 1,
       tool: 'reno-webgpu',
@@ -203,6 +190,7 @@ export class Reno implements Disposable {
         optim,
         gradClip,
         regWeight,
+        dtype,
         rewards: this.rewards,
         noise: {
           source: noise,

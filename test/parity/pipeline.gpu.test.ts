@@ -21,7 +21,9 @@ describe.each(Object.entries(adapters))('%s', (_, options) => {
   it('a generator folder with f16 weights: text features, picture and gradient at z, as PyTorch', async () => {
     const { pipeline, context, image, gradient, feeds, expected } = await tracedPipeline();
     using plan = await compile(device, { outputs: { context, image, gradient } });
-    await pipeline.upload(plan);
+    for (const store of pipeline.weights) {
+      await store.upload(plan);
+    }
     for (const [name, values] of feeds) {
       plan.write(name, values);
     }

@@ -1,7 +1,8 @@
 /** A small generator folder, from token ids and z to the picture and the gradient at z (tools/reference/networks.py). */
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
-import { OneStepPipeline } from '../../src/models/pipeline.ts';
+import { openPipeline } from '../../src/models/pipelines/index.ts';
+import { StableDiffusionPipeline } from '../../src/models/pipelines/stable_diffusion.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { readFloats } from '../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -9,7 +10,7 @@ import { gradients } from '../../src/tensor/vjp.ts';
 import { FIXTURES, openFixture, type Values } from '../support/golden.ts';
 
 export interface TracedPipeline {
-  readonly pipeline: OneStepPipeline;
+  readonly pipeline: StableDiffusionPipeline;
   readonly context: Tensor;
   readonly image: Tensor;
   readonly gradient: Tensor;
@@ -21,14 +22,17 @@ export interface TracedPipeline {
 export async function tracedPipeline(): Promise<TracedPipeline> {
   const file = await openFixture('pipeline/golden.safetensors');
   const graph = new Graph();
-  const pipeline = await OneStepPipeline.open(graph, nodeFiles(`${FIXTURES}/pipeline`));
+  const pipeline = await openPipeline(graph, nodeFiles(`${FIXTURES}/pipeline`));
+  if (!(pipeline instanceof StableDiffusionPipeline)) {
+    throw new Error('the fixture is no StableDiffusionPipeline');
+  }
   const z = graph.input('z', pipeline.latentShape(16, 24), 'step');
-  const context = pipeline.encodePrompt(graph.input('ids', [1, 8], 'prompt', 'i32'));
-  const image = pipeline.generate(z, context);
+  const context = pipeline.encodePrompt();
+  const image = pipeline.generate(z);
   const [gradient = z] = gradients(sum(mul(image, graph.input('cotangent', image.shape, 'prompt'))), [z]);
   const feeds = new Map<string, Float32Array>();
-  for (const name of ['z', 'ids', 'cotangent']) {
-    feeds.set(name, await readFloats(file, name));
+  for (const [name, stored] of Object.entries({ z: 'z', 'generator.prompt_ids': 'ids', cotangent: 'cotangent' })) {
+    feeds.set(name, await readFloats(file, stored));
   }
   const expected = {
     context: await readFloats(file, 'context'),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
-import { OneStepPipeline } from '../../src/models/pipeline.ts';
+import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelines/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { tracedPipeline } from '../parity/pipeline.ts';
@@ -11,7 +11,12 @@ import { expectClose, FIXTURES } from '../support/golden.ts';
 
 it('a generator folder in f64 on the CPU, as PyTorch', async () => {
   const { pipeline, image, gradient, feeds, expected } = await tracedPipeline();
-  const all = new Map<string, ArrayLike<number>>([...feeds, ...(await pipeline.values())]);
+  const all = new Map<string, ArrayLike<number>>(feeds);
+  for (const store of pipeline.weights) {
+    for (const [name, values] of await store.values()) {
+      all.set(name, values);
+    }
+  }
   const [output = [], slope = []] = interpret([image, gradient], all);
   expectClose({ output, gradient: slope }, { expected }, 1e-9);
 });
@@ -24,7 +29,7 @@ describe('a broken model folder', () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  const open = (): Promise<OneStepPipeline> => OneStepPipeline.open(new Graph(), nodeFiles(folder));
+  const open = (): Promise<TextToImagePipeline> => openPipeline(new Graph(), nodeFiles(folder));
   const edit = async (path: string, change: object): Promise<void> => {
     const values: object = JSON.parse(await readFile(join(folder, path), 'utf8'));
     await writeFile(join(folder, path), JSON.stringify({ ...values, ...change }));

@@ -23,6 +23,9 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.processors import TemplateProcessing
 from transformers import CLIPTextConfig, CLIPTextModel
 
 UNET = dict(
@@ -184,6 +187,20 @@ def schedulers(out):
     save(out / "schedulers.safetensors", {}, tensors, configs)
 
 
+def tiny_tokenizer(folder, length, vocabulary):
+    """A tokenizer of single letters with `<s>` and `</s>` as its last two ids, as CLIP's has them; pads with `</s>`."""
+    letters = [chr(ord("!") + i) for i in range(vocabulary - 2)]
+    ids = {token: i for i, token in enumerate([*letters, "<s>", "</s>"])}
+    tokenizer = Tokenizer(BPE(vocab=ids, merges=[], unk_token="!"))
+    special = [("<s>", ids["<s>"]), ("</s>", ids["</s>"])]
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=special)
+    tokenizer.add_special_tokens(["<s>", "</s>"])
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {"model_max_length": length, "pad_token": "</s>", "eos_token": "</s>", "unk_token": "!"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
 def pipeline(out):
     """A whole generator folder with f16 weights, and z -> picture with the gradient at z, for SD-Turbo's scheduler."""
     folder = out / "pipeline"
@@ -206,6 +223,7 @@ def pipeline(out):
     vae.half().save_pretrained(folder / "vae")
     text.half().save_pretrained(folder / "text_encoder")
     scheduler.save_pretrained(folder / "scheduler")
+    tiny_tokenizer(folder / "tokenizer", 8, 40)
     parts = {
         "text_encoder": ["transformers", "CLIPTextModel"],
         "unet": ["diffusers", "UNet2DConditionModel"],

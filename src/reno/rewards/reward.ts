@@ -1,9 +1,7 @@
 /** What the loop knows of a reward network. */
+import type { PromptValues } from '../../models/prompt.ts';
 import type { WeightStore } from '../../models/weights.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-
-/** Values for graph inputs of stage `prompt`, by input name. */
-export type PromptValues = ReadonlyMap<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>;
 
 export interface Reward {
   /** As the reference logs it: `HPS`, `CLIP`, `PickScore`, `ImageReward`, `Aesthetic`. */

@@ -1,0 +1,26 @@
+/** Generators by the pipeline class that model_index.json names. */
+import type { Graph } from '../../tensor/graph.ts';
+import { readConfig } from '../config.ts';
+import type { ModelFiles } from '../files.ts';
+import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+import { StableDiffusionPipeline } from './stable_diffusion.ts';
+
+export type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+
+const BY_CLASS = {
+  StableDiffusionPipeline,
+} as const;
+const CLASSES = Object.keys(BY_CLASS) as (keyof typeof BY_CLASS)[];
+
+/**
+ * Opens a folder as diffusers saves it, and declares weights and prompt as inputs of `graph`.
+ * @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet.
+ */
+export async function openPipeline(
+  graph: Graph,
+  files: ModelFiles,
+  options: PipelineOptions = {},
+): Promise<TextToImagePipeline> {
+  const index = await readConfig(files, 'model_index.json');
+  return BY_CLASS[index.oneOf('_class_name', CLASSES)].open(graph, files, index, options);
+}

@@ -1,0 +1,27 @@
+/** What the loop knows of a text-to-image generator, whatever networks it is made of. */
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Shape } from '../../tensor/types.ts';
+import type { ComputeDType } from '../half_precision.ts';
+import type { PromptValues } from '../prompt.ts';
+import type { WeightStore } from '../weights.ts';
+
+export interface PipelineOptions {
+  /** Where the single step starts, if not where the scheduler's own does (HyperSDXL 800). */
+  readonly timestep?: number;
+  /** Of the denoiser and the decoder; text encoders stay f32: they run once per prompt. Default f32. */
+  readonly dtype?: ComputeDType;
+}
+
+export interface TextToImagePipeline {
+  /** The checkpoints the networks read, to be uploaded into the plan. */
+  readonly weights: readonly WeightStore[];
+  /**
+   * Shape of the noise as PyTorch draws it ([1,C,h,w] for UNets) for a picture of height × width pixels; default: the
+   * size the generator was trained at. @throws Error when that size is not possible
+   */
+  latentShape(height?: number, width?: number): Shape;
+  /** What to write into the plan before its `prompt` stage runs. */
+  promptValues(prompt: string): PromptValues;
+  /** Noise → pictures [N,H,W,3] in [0,1]; what is clamped has no gradient. */
+  generate(latents: Tensor): Tensor;
+}

@@ -1,0 +1,130 @@
+/** diffusers' StableDiffusionPipeline reduced to one step: SD-Turbo. */
+import { transpose } from '../../kernels/index.ts';
+import type { Graph } from '../../tensor/graph.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Shape } from '../../tensor/types.ts';
+import { CLIPTextModel, clipTextConfig } from '../clip_text.ts';
+import { type Config, readConfig } from '../config.ts';
+import { type ModelFiles, subfolder } from '../files.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
+import type { PromptValues } from '../prompt.ts';
+import { modelInput, type OneStep, oneStepOf, predictX0 } from '../schedulers/index.ts';
+import { openTokenizer, type TextTokenizer } from '../tokenizers.ts';
+import { readUNet2DConditionConfig, UNet2DConditionModel } from '../unet_2d_condition.ts';
+import { openWeights, type WeightStore } from '../weights.ts';
+import {
+  assertSameWidth,
+  checkedPart,
+  DIFFUSERS,
+  decodeImage,
+  type LatentDecoder,
+  noiseShape,
+  openDecoder,
+} from './parts.ts';
+import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+
+const PROMPT_IDS = 'generator.prompt_ids';
+
+interface Parts {
+  readonly tokenizer: TextTokenizer;
+  readonly text_encoder: CLIPTextModel;
+  readonly unet: UNet2DConditionModel;
+  readonly vae: LatentDecoder;
+  readonly scheduler: OneStep;
+  readonly weights: readonly WeightStore[];
+  readonly dtype: ComputeDType;
+}
+
+export class StableDiffusionPipeline implements TextToImagePipeline {
+  readonly tokenizer: TextTokenizer;
+  readonly text_encoder: CLIPTextModel;
+  readonly unet: UNet2DConditionModel;
+  readonly vae: LatentDecoder;
+  readonly scheduler: OneStep;
+  readonly weights: readonly WeightStore[];
+  readonly #dtype: ComputeDType;
+  readonly #ids: Tensor;
+
+  private constructor(graph: Graph, parts: Parts) {
+    const { max_position_embeddings: positions } = parts.text_encoder.config;
+    this.tokenizer = parts.tokenizer;
+    this.text_encoder = parts.text_encoder;
+    this.unet = parts.unet;
+    this.vae = parts.vae;
+    this.scheduler = parts.scheduler;
+    this.weights = parts.weights;
+    this.#dtype = parts.dtype;
+    this.#ids = graph.input(
+      PROMPT_IDS,
+      [1, Math.min(positions, parts.tokenizer.maxLength ?? positions)],
+      'prompt',
+      'i32',
+    );
+  }
+
+  /**
+   * Reads configs and the weights' headers, and declares weights and prompt as inputs of `graph`.
+   * @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet.
+   */
+  static async open(
+    graph: Graph,
+    files: ModelFiles,
+    index: Config,
+    { timestep, dtype = 'f32' }: PipelineOptions,
+  ): Promise<StableDiffusionPipeline> {
+    const storage = weightStorage(dtype);
+    const text = subfolder(files, checkedPart(index, 'text_encoder', ['CLIPTextModel']).folder);
+    const unet = subfolder(files, checkedPart(index, 'unet', ['UNet2DConditionModel']).folder);
+    const textConfig = clipTextConfig(await readConfig(text));
+    const unetConfig = readUNet2DConditionConfig(await readConfig(unet));
+    assertSameWidth(unet, unetConfig.cross_attention_dim, textConfig.hidden_size);
+    const textWeights = await openWeights(graph, text, 'model', { name: 'text_encoder', storage });
+    const unetWeights = await openWeights(graph, unet, DIFFUSERS, { name: 'unet', storage });
+    const vae = await openDecoder(graph, files, index, dtype);
+    const weights = [textWeights, unetWeights, vae.weights];
+    const pipeline = new StableDiffusionPipeline(graph, {
+      tokenizer: await openTokenizer(subfolder(files, 'tokenizer')),
+      text_encoder: new CLIPTextModel(textWeights, textConfig),
+      unet: new UNet2DConditionModel(unetWeights, unetConfig),
+      vae: vae.decoder,
+      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), timestep),
+      weights,
+      dtype,
+    });
+    for (const store of weights) {
+      store.assertAllUsed();
+    }
+    return pipeline;
+  }
+
+  latentShape(height = this.#nativeSize, width = this.#nativeSize): Shape {
+    return noiseShape(this.unet.config.in_channels, this.vae.scale, height, width);
+  }
+
+  get #nativeSize(): number {
+    return this.unet.config.sample_size * this.vae.scale;
+  }
+
+  promptValues(prompt: string): PromptValues {
+    return new Map([[PROMPT_IDS, this.tokenizer.encode(prompt, this.#ids.dim(1)).ids]]);
+  }
+
+  /** What the UNet attends to, [1,T,E]: the last hidden state with the final layer norm. */
+  encodePrompt(): Tensor {
+    return this.text_encoder.forward(this.#ids).lastHiddenState;
+  }
+
+  generate(latents: Tensor): Tensor {
+    return decodeImage(this.vae, this.denoise(transpose(latents, [0, 2, 3, 1])), this.#dtype);
+  }
+
+  /** The denoised latents, unit variance: z [N,h,w,C] → [N,h,w,C]. */
+  denoise(z: Tensor): Tensor {
+    const { scheduler } = this;
+    const context = this.encodePrompt();
+    const prediction = storedAs(this.#dtype, modelInput(scheduler, z), (x) => {
+      return this.unet.forward(x, scheduler.timestep, context);
+    });
+    return predictX0(scheduler, z, prediction);
+  }
+}
