@@ -1,10 +1,12 @@
 /** Every network that has a golden fixture: for vitest (interpreter and GPU) and for `npm run parity`. */
 import type { Golden, ParityCase, Precision } from '../../support/golden.ts';
 import { DIFFUSERS_CASES } from './diffusers.ts';
+import { REWARD_NETWORK_CASES } from './reward_networks.ts';
 import { REWARD_CASES } from './rewards.ts';
 
 export const CASES: Readonly<Record<string, ParityCase>> = {
   ...DIFFUSERS_CASES,
+  ...REWARD_NETWORK_CASES,
   ...REWARD_CASES,
 };
 
