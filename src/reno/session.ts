@@ -91,14 +91,14 @@ export class Reno implements Disposable {
   ): Promise<Reno> {
     const start = performance.now();
     const graph = new Graph();
-    const pipeline = await openPipeline(graph, subfolder(files, 'generator'));
+    const pipeline = await openPipeline(graph, subfolder(files, 'generator'), { dtype: settings.dtype });
     const latents = graph.input('latents', pipeline.latentShape(), 'step');
     const image = graph.scope('generator', () => pipeline.generate(latents));
 
     const chosen = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0);
     const networks: Reward[] = [];
     for (const name of chosen) {
-      networks.push(await openReward(graph, name, subfolder(files, name)));
+      networks.push(await openReward(graph, name, subfolder(files, name), settings.dtype));
     }
     const terms = networks.map((network, i) => ({
       name: network.name,
@@ -176,7 +176,7 @@ export class Reno implements Disposable {
   }
 
   #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {
-    const { mode, lr, optim, gradClip, regWeight, noise } = this.settings;
+    const { mode, lr, optim, gradClip, regWeight, noise, dtype } = this.settings;
     return {
       format: 1,
       tool: 'reno-webgpu',
@@ -190,6 +190,7 @@ export class Reno implements Disposable {
         optim,
         gradClip,
         regWeight,
+        dtype,
         rewards: this.rewards,
         noise: {
           source: noise,
