@@ -8,7 +8,7 @@ import { listed, toFloats } from '../tensor/safetensors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
 import type { DType, Shape } from '../tensor/types.ts';
-import { sameShape } from '../tensor/types.ts';
+import { byteSize, sameShape } from '../tensor/types.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { ModelFiles } from './files.ts';
 
@@ -37,6 +37,14 @@ interface Stored {
   readonly entry: TensorEntry;
 }
 
+/** A graph input and the rows of a stored tensor that belong into it. */
+interface Use {
+  readonly key: string;
+  readonly tensor: Tensor;
+  /** [first, end) along the first axis; absent: all. */
+  readonly rows?: readonly [number, number];
+}
+
 /** Buffers that frameworks write into checkpoints and that are no parameters. */
 const BUFFERS = [/(^|\.)position_ids$/, /(^|\.)num_batches_tracked$/];
 
@@ -47,7 +55,8 @@ class Checkpoint {
   readonly ignore: readonly RegExp[];
   readonly storage: 'stored' | 'f16' | 'f32';
   readonly stored = new Map<string, Stored>();
-  readonly used = new Map<string, Tensor>();
+  /** By the graph input's name. */
+  readonly used = new Map<string, Use>();
 
   constructor(graph: Graph, files: readonly TensorFile[], options: WeightOptions) {
     this.graph = graph;
@@ -86,7 +95,7 @@ class Checkpoint {
     return entry.dtype === 'F16' ? 'f16' : 'f32';
   }
 
-  get(key: string, shape: Shape): Tensor {
+  get(key: string, shape: Shape, rows?: readonly [number, number]): Tensor {
     const found = this.stored.get(key);
     if (!found) {
       throw new Error(
@@ -100,13 +109,28 @@ class Checkpoint {
           'does config.json belong to these weights?',
       );
     }
-    const before = this.used.get(key);
+    const name = `${this.name}.${key}${rows ? `[${rows.join(':')}]` : ''}`;
+    const before = this.used.get(name);
     if (before) {
-      return before;
+      return before.tensor;
     }
-    const tensor = this.graph.input(`${this.name}.${key}`, shape, 'load', this.dtypeOf(entry));
-    this.used.set(key, tensor);
+    const own = rows ? [rows[1] - rows[0], ...shape.slice(1)] : shape;
+    const tensor = this.graph.input(name, own, 'load', this.dtypeOf(entry));
+    this.used.set(name, { key, tensor, ...(rows ? { rows } : {}) });
     return tensor;
+  }
+
+  getRows(key: string, shape: Shape, bytes: number): Tensor[] {
+    const found = this.stored.get(key);
+    const [count = 1, ...row] = shape;
+    const rowBytes = byteSize({ dtype: found ? this.dtypeOf(found.entry) : 'f32', shape: row });
+    const step = Math.max(1, Math.floor(bytes / rowBytes));
+    if (step >= count) {
+      return [this.get(key, shape)];
+    }
+    return Array.from({ length: Math.ceil(count / step) }, (_, i) => {
+      return this.get(key, shape, [i * step, Math.min(count, (i + 1) * step)]);
+    });
   }
 
   /** What is there beside a missing key. */
@@ -117,7 +141,8 @@ class Checkpoint {
   }
 
   unused(): string[] {
-    return [...this.stored.keys()].filter((key) => !this.used.has(key) && !this.ignore.some((p) => p.test(key)));
+    const used = new Set([...this.used.values()].map((use) => use.key));
+    return [...this.stored.keys()].filter((key) => !used.has(key) && !this.ignore.some((p) => p.test(key)));
   }
 }
 
@@ -171,6 +196,14 @@ export class WeightStore {
     return this.#checkpoint.get(this.#key(name), shape);
   }
 
+  /**
+   * As `get`, cut along the first axis into graph inputs of at most `bytes` each: a table may be larger than what one
+   * storage binding can hold.
+   */
+  getRows(name: string, shape: Shape, bytes: number): Tensor[] {
+    return this.#checkpoint.getRows(this.#key(name), shape, bytes);
+  }
+
   /** The stored shape, for what config.json does not say. @throws Error with the full key when it is not there. */
   shapeOf(name: string): Shape {
     const found = this.#checkpoint.stored.get(this.#key(name));
@@ -200,17 +233,20 @@ export class WeightStore {
 
   /** Graph input names and tensors asked for so far. */
   used(): Tensor[] {
-    return [...this.#checkpoint.used.values()];
+    return [...this.#checkpoint.used.values()].map((use) => use.tensor);
   }
 
   /** Reads what was asked for, tensor by tensor, and writes it into `plan` in the dtype of its graph input. */
   async upload(plan: WeightSink): Promise<void> {
-    const { stored, used, name } = this.#checkpoint;
-    for (const [key, tensor] of used) {
+    const { stored, used } = this.#checkpoint;
+    // A tensor cut by rows is used several times in a row, and read once.
+    let last: { readonly key: string; readonly bytes: Uint8Array<ArrayBuffer> } | null = null;
+    for (const [name, { key, tensor, rows }] of used) {
       const found = stored.get(key);
       if (found) {
-        const bytes = await found.file.read(found.entry.name);
-        plan.write(`${name}.${key}`, inDType(bytes, found.entry, tensor.dtype));
+        const bytes: Uint8Array<ArrayBuffer> = last?.key === key ? last.bytes : await found.file.read(found.entry.name);
+        last = { key, bytes };
+        plan.write(name, inDType(rowsOf(bytes, found.entry.shape, rows), found.entry, tensor.dtype));
       }
     }
   }
@@ -229,6 +265,11 @@ export class WeightStore {
   #key(name: string): string {
     return this.path === '' ? name : `${this.path}.${name}`;
   }
+}
+
+function rowsOf(bytes: Uint8Array, shape: Shape, rows?: readonly [number, number]): Uint8Array {
+  const row = bytes.length / (shape[0] ?? 1);
+  return rows ? bytes.slice(rows[0] * row, rows[1] * row) : bytes;
 }
 
 /** f16 stays raw bytes, so that no value passes through another format; the rest goes through f32. */
