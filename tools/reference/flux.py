@@ -7,19 +7,23 @@ sinusoids in f32, where an angle of 1000 or more is good to 1e-4 only; here they
 """
 
 import argparse
+import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
 
 import diffusers.models.embeddings
 import torch
-from diffusers import FluxPipeline, FluxTransformer2DModel
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 from diffusers.models.transformers.transformer_flux import (
     FluxPosEmbed,
     FluxSingleTransformerBlock,
     FluxTransformerBlock,
 )
-from networks import fixture, seeded
+from networks import VAE, fixture, golden, seeded, tiny_tokenizer
+from pixart import T5, t5
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel
 
 TRANSFORMER = dict(
     in_channels=8,
@@ -97,6 +101,86 @@ def blocks(out):
         fixture(out / f"{name}.safetensors", with_config(block, TRANSFORMER), run, joint, extra, half=True)
 
 
+PROMPT = "A:cat"
+CLIP_TOKENS, T5_TOKENS = 9, 6
+
+
+def letters(prompt, length, vocabulary):
+    """Ids that `tiny_tokenizer` gives."""
+    ids = [vocabulary - 2, *(ord(c) - ord("!") for c in prompt)][: length - 1] + [vocabulary - 1]
+    return torch.tensor([ids + [vocabulary - 1] * (length - len(ids))])
+
+
+def pipeline(out):
+    """A whole generator folder with f16 weights; packed noise -> picture, by diffusers' own pipeline."""
+    folder = out / "flux_pipeline"
+    vae_config = VAE | dict(block_out_channels=(8, 8), scaling_factor=0.3611, shift_factor=0.1159)
+    vae_config |= dict(down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2)
+    vae_config |= dict(use_quant_conv=False, use_post_quant_conv=False)
+    clip_config = CLIPTextConfig(
+        vocab_size=90,
+        hidden_size=12,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        max_position_embeddings=CLIP_TOKENS,
+        hidden_act="quick_gelu",
+        bos_token_id=88,
+        eos_token_id=2,  # as FLUX's: pooled at the highest id
+    )
+    t5_config = T5 | dict(vocab_size=90)
+    config = TRANSFORMER | dict(in_channels=16, num_layers=1, num_single_layers=1)
+    config |= dict(joint_attention_dim=t5_config["d_model"])
+    parts = {
+        "transformer": seeded(lambda: FluxTransformer2DModel(**config), 61, half=True),
+        "vae": seeded(lambda: AutoencoderKL(**vae_config), 62, half=True),
+        "text_encoder": seeded(lambda: CLIPTextModel(clip_config), 63, half=True),
+        "text_encoder_2": t5(t5_config, 64),
+    }
+    index = {"_class_name": "FluxPipeline", "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"]}
+    for name, model in parts.items():
+        model.half().save_pretrained(folder / name)
+        model.float()
+        index[name] = ["transformers" if name.startswith("text") else "diffusers", type(model).__name__]
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
+    scheduler.save_pretrained(folder / "scheduler")
+    tiny_tokenizer(folder / "tokenizer", CLIP_TOKENS, 90)
+    tiny_tokenizer(folder / "tokenizer_2", T5_TOKENS, 90)
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+    pooled = parts["text_encoder"](letters(PROMPT, CLIP_TOKENS, 90)).pooler_output
+    context = parts["text_encoder_2"](letters(PROMPT, T5_TOKENS, 90)).last_hidden_state
+    pipe = FluxPipeline(scheduler=scheduler, tokenizer=None, tokenizer_2=None, **parts)
+    pipe.set_progress_bar_config(disable=True)
+    scale = 2 * pipe.vae_scale_factor
+
+    def run(z):
+        images = FluxPipeline.__call__.__wrapped__(  # without torch.no_grad
+            pipe,
+            prompt_embeds=context,
+            pooled_prompt_embeds=pooled,
+            latents=z.flatten(1, 2),
+            height=ROWS * scale,
+            width=COLUMNS * scale,
+            num_inference_steps=1,
+            guidance_scale=0.0,
+            output_type="pt",
+        ).images
+        return images.permute(0, 2, 3, 1)
+
+    torch.manual_seed(65)
+    z = torch.randn(1, ROWS, COLUMNS, config["in_channels"])
+    image, cotangent, gradient = golden(run, z, 66)
+    print(f"flux_pipeline: {((image > 0) & (image < 1)).float().mean():.2f} of the picture is not clamped")
+    tensors = {"z": z, "context": context, "pooled": pooled}
+    tensors |= {"image": image, "cotangent": cotangent, "gradient": gradient}
+    latents = torch.randn(1, ROWS * COLUMNS, config["in_channels"])
+    unpacked = FluxPipeline._unpack_latents(latents, ROWS * scale, COLUMNS * scale, pipe.vae_scale_factor)
+    tensors |= {"packed": latents, "unpacked": unpacked.permute(0, 2, 3, 1)}
+    tensors |= {"img_ids": FluxPipeline._prepare_latent_image_ids(1, ROWS, COLUMNS, "cpu", torch.float32)}
+    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "golden.safetensors")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
@@ -105,3 +189,4 @@ if __name__ == "__main__":
     diffusers.models.embeddings.get_timestep_embedding = sinusoids
     transformers(args.out)
     blocks(args.out)
+    pipeline(args.out)
