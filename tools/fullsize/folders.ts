@@ -1,5 +1,5 @@
 /** Model folders as the public repositories lay them out: which network of the name tables goes into which file. */
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type NameTable, nameTable } from '../../test/support/name_tables.ts';
 import type { StoredFloat } from './values.ts';
@@ -45,7 +45,18 @@ export class Folder {
     };
     for (const file of files[kind]) {
       copyFileSync(join(this.#tokenizers, kind, file), this.#path(join(folder, file)));
+      chmodSync(this.#path(join(folder, file)), 0o644);
     }
+  }
+
+  /** CLIP's, padding with "!" (id 0), as SD 2.1, SD-Turbo and SDXL's second encoder do. */
+  zeroPaddedTokenizer(folder: string): void {
+    this.tokenizer('clip', folder);
+    const path = this.#path(join(folder, 'tokenizer_config.json'));
+    const config = JSON.parse(readFileSync(path, 'utf8'));
+    const pad = { content: '!', lstrip: false, normalized: false, rstrip: false, single_word: false, special: true };
+    const added_tokens_decoder = { 0: pad, ...config.added_tokens_decoder };
+    this.json(join(folder, 'tokenizer_config.json'), { ...config, added_tokens_decoder, pad_token: '!' });
   }
 
   #tensors(table: NameTable, seed: string, dtype: StoredFloat): SeededTensor[] {
@@ -151,7 +162,7 @@ const GENERATORS: Readonly<Record<string, Part>> = {
       feature_extractor: [null, null],
     });
     folder.scheduler('generator/scheduler', { _class_name: 'EulerDiscreteScheduler', ...TURBO });
-    folder.tokenizer('clip', 'generator/tokenizer');
+    folder.zeroPaddedTokenizer('generator/tokenizer');
     await network(folder, 'generator/text_encoder', 'sd_turbo_text_encoder', 'model.fp16', {
       model_type: 'clip_text_model',
     });
@@ -172,7 +183,7 @@ const GENERATORS: Readonly<Record<string, Part>> = {
     });
     folder.scheduler('generator/scheduler', { _class_name: 'EulerAncestralDiscreteScheduler', ...TURBO });
     folder.tokenizer('clip', 'generator/tokenizer');
-    folder.tokenizer('clip', 'generator/tokenizer_2');
+    folder.zeroPaddedTokenizer('generator/tokenizer_2');
     await network(folder, 'generator/text_encoder', 'sdxl_text_encoder', 'model.fp16', {
       model_type: 'clip_text_model',
     });
