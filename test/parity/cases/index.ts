@@ -1,10 +1,14 @@
 /** Every network that has a golden fixture: for vitest (interpreter and GPU) and for `npm run parity`. */
 import type { Golden, ParityCase, Precision } from '../../support/golden.ts';
+import { BLOCK_CASES } from './blocks.ts';
 import { DIFFUSERS_CASES } from './diffusers.ts';
 import { REWARD_CASES } from './rewards.ts';
+import { SDXL_CASES } from './sdxl.ts';
 
 export const CASES: Readonly<Record<string, ParityCase>> = {
+  ...BLOCK_CASES,
   ...DIFFUSERS_CASES,
+  ...SDXL_CASES,
   ...REWARD_CASES,
 };
 
