@@ -1,5 +1,6 @@
 /** The reference's options (arguments.py), with its names: `--n-iters` or `--n_iters`. */
 import type { ArgsDef } from 'citty';
+import { COMPUTE_DTYPES, type ComputeDType } from '../models/half_precision.ts';
 import { NOISE_SOURCES, type NoiseSource } from '../reno/noise.ts';
 import { OPTIMIZERS, type OptimizerName } from '../reno/optimizer.ts';
 import { DEFAULT_WEIGHTS, hasReward, REWARD_NAMES, type RewardName } from '../reno/rewards/index.ts';
@@ -35,6 +36,11 @@ export const settingsFlags: ArgsDef = {
     options: [...NOISE_SOURCES],
     description: "Who makes a seed's noise: this engine, or PyTorch's randn on the CPU (f32) or on CUDA (f16)",
   },
+  dtype: {
+    type: 'enum',
+    options: [...COMPUTE_DTYPES],
+    description: "How the networks' activations (and f32 weights) are stored: f16 takes half the memory",
+  },
   rewards: { type: 'string', description: 'Only these rewards, such as hps,clip', valueHint: 'list' },
   ...rewardFlags,
   'no-optim': { type: 'boolean', description: 'Only generate: one step, nothing optimised' },
@@ -50,6 +56,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     gradClip: numberFlag(args, 'grad-clip', 0),
     regWeight: isSet(args, 'disable-reg') ? 0 : numberFlag(args, 'reg-weight', 0),
     noise: NOISE_SOURCES.find((name): name is NoiseSource => name === textFlag(args, 'noise')),
+    dtype: COMPUTE_DTYPES.find((name): name is ComputeDType => name === textFlag(args, 'dtype')),
     optim: OPTIMIZERS.find((name): name is OptimizerName => name === textFlag(args, 'optim')),
   };
   const only = textFlag(args, 'rewards');
@@ -91,6 +98,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     gradClip: given.gradClip ?? own.gradClip,
     regWeight: given.regWeight ?? own.regWeight,
     noise: given.noise ?? own.noise,
+    dtype: given.dtype ?? own.dtype,
     rewards,
   };
 }

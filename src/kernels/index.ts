@@ -10,6 +10,7 @@ export { conv2d } from './conv2d_layer.ts';
 export { embedding } from './embedding.ts';
 export { geglu } from './geglu.ts';
 export { groupNorm } from './group_norm.ts';
+export { inHalf } from './half_region.ts';
 export { l2Normalize } from './l2_normalize.ts';
 export { layerNorm } from './layer_norm.ts';
 export { linear, matmul } from './matmul.ts';

@@ -6,6 +6,7 @@ import { affine } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type BlipVisionConfig, BlipVisionTransformer, blipVisionConfig } from './blip_vision.ts';
 import type { Config } from './config.ts';
+import { type ComputeDType, storedAs } from './half_precision.ts';
 import { MedBertModel, type MedConfig, medConfig } from './med_bert.ts';
 import { RewardMLP } from './reward_mlp.ts';
 import type { WeightStore } from './weights.ts';
@@ -76,10 +77,12 @@ export class ImageReward {
     this.mlp = new RewardMLP(w.sub('mlp'), config.med_config.hidden_size);
   }
 
-  /** Normalised pixels [N,H,W,3], ids i32 [B,T], mask f32 [B,T] with B 1 or N → score [N]. */
-  forward(pixels: Tensor, ids: Tensor, mask: Tensor): Tensor {
+  /** Normalised pixels [N,H,W,3], ids i32 [B,T], mask f32 [B,T] with B 1 or N → score [N]. `dtype` is the image encoder's. */
+  forward(pixels: Tensor, ids: Tensor, mask: Tensor, dtype: ComputeDType = 'f32'): Tensor {
     const { graph } = pixels;
-    const image = graph.scope('visual_encoder', () => this.visual_encoder.forward(pixels));
+    const image = graph.scope('visual_encoder', () => {
+      return storedAs(dtype, pixels, (p) => this.visual_encoder.forward(p));
+    });
     const text = graph.scope('text_encoder', () => this.text_encoder.firstHiddenState(ids, mask, image));
     const { mean, std } = this.config;
     return graph.scope('mlp', () => affine(this.mlp.forward(text), 1 / std, -mean / std));

@@ -1,8 +1,8 @@
 /** transformers' `CLIPVisionModel` and `CLIPModel`: an image and a text tower that meet in one feature space. */
-import { broadcastTo, concat, conv2d, reshape } from '../kernels/index.ts';
+import { broadcastTo, cast, concat, conv2d, reshape } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
-import { ACTIVATIONS, addPositions, asF32, CLIPEncoder, type CLIPEncoderConfig, firstToken } from './clip_encoder.ts';
+import { ACTIVATIONS, addPositions, CLIPEncoder, type CLIPEncoderConfig, firstToken } from './clip_encoder.ts';
 import { type CLIPTextConfig, CLIPTextModel, clipTextConfig } from './clip_text.ts';
 import type { Config } from './config.ts';
 import { LayerNorm, Linear } from './layers.ts';
@@ -101,7 +101,7 @@ export class CLIPVisionModel {
 /** Puts the class token (C values) in front of the patches [N,h,w,C] → [N,1+h·w,C]. */
 export function withClassToken(patches: Tensor, token: Tensor): Tensor {
   const [n, size] = [patches.dim(0), patches.dim(3)];
-  const cls = broadcastTo(reshape(asF32(token), [1, 1, size]), [n, 1, size]);
+  const cls = broadcastTo(reshape(cast(token, patches.dtype), [1, 1, size]), [n, 1, size]);
   return concat([cls, reshape(patches, [n, -1, size])], 1);
 }
 

@@ -30,7 +30,12 @@ export interface WeightOptions {
 /** Where weights go: a compiled plan. */
 export interface WeightSink {
   write(name: string, data: Float32Array | Uint8Array): void;
+  /** Resolves when what was written has arrived, and its copy on the way is gone. */
+  finished?(): Promise<void>;
 }
+
+/** Bytes that may be on their way to the GPU at once. */
+const IN_FLIGHT = 256 * 2 ** 20;
 
 interface Stored {
   readonly file: TensorFile;
@@ -215,11 +220,17 @@ export class WeightStore {
   /** Reads what was asked for, tensor by tensor, and writes it into `plan` in the dtype of its graph input. */
   async upload(plan: WeightSink): Promise<void> {
     const { stored, used, name } = this.#checkpoint;
+    let inFlight = 0;
     for (const [key, tensor] of used) {
       const found = stored.get(key);
       if (found) {
         const bytes = await readView(found.file, found.view);
         plan.write(`${name}.${key}`, inDType(bytes, found.view.entry, tensor.dtype));
+        inFlight += bytes.length;
+        if (inFlight > IN_FLIGHT) {
+          await plan.finished?.();
+          inFlight = 0;
+        }
       }
     }
   }

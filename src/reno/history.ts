@@ -1,4 +1,5 @@
 /** What a run leaves in history.json: enough to draw its report, to repeat it, and to compare it with another. */
+import type { ComputeDType } from '../models/half_precision.ts';
 import type { NoiseSource } from './noise.ts';
 
 export interface IterationRecord {
@@ -44,6 +45,8 @@ export interface RunConfig {
   readonly optim: string;
   readonly gradClip: number;
   readonly regWeight: number;
+  /** How the networks' activations were stored. */
+  readonly dtype: ComputeDType;
   readonly rewards: readonly RewardInfo[];
   readonly noise: NoiseRecord;
 }

@@ -1,12 +1,13 @@
 /** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
 import { type ModelFiles, subfolder } from '../models/files.ts';
 import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
+import type { WeightStore } from '../models/weights.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
 import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Shape } from '../tensor/types.ts';
-import { at } from '../tensor/types.ts';
+import { at, byteSize } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
@@ -34,6 +35,9 @@ export interface ImageSize {
   readonly height: number;
   readonly width: number;
 }
+
+/** From here on weights are kept once, and their other layouts made where they are read: bytes. */
+const MANY_WEIGHTS = 2 ** 30;
 
 /** How to plan, where the defaults are not wanted: forced kernel variants, no fusion, weights kept for inspection. */
 export type Planning = Omit<PlanSpec, 'outputs' | 'updates'>;
@@ -91,14 +95,14 @@ export class Reno implements Disposable {
   ): Promise<Reno> {
     const start = performance.now();
     const graph = new Graph();
-    const pipeline = await openPipeline(graph, subfolder(files, 'generator'));
+    const pipeline = await openPipeline(graph, subfolder(files, 'generator'), { dtype: settings.dtype });
     const latents = graph.input('latents', pipeline.latentShape(), 'step');
     const image = graph.scope('generator', () => pipeline.generate(latents));
 
     const chosen = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0);
     const networks: Reward[] = [];
     for (const name of chosen) {
-      networks.push(await openReward(graph, name, subfolder(files, name)));
+      networks.push(await openReward(graph, name, subfolder(files, name), settings.dtype));
     }
     const terms = networks.map((network, i) => ({
       name: network.name,
@@ -120,10 +124,16 @@ export class Reno implements Disposable {
         regWeight: settings.regWeight,
       },
     );
-    const spec = { ...planning, outputs: step.outputs, updates: step.updates };
+    const stores = [pipeline, ...networks].flatMap((part) => part.weights);
+    const spec = {
+      keepLayouts: weightBytes(stores) < MANY_WEIGHTS,
+      ...planning,
+      outputs: step.outputs,
+      updates: step.updates,
+    };
     const plan = await compile(device, spec);
     try {
-      for (const store of [pipeline, ...networks].flatMap((part) => part.weights)) {
+      for (const store of stores) {
         await store.upload(plan);
       }
       plan.run('load');
@@ -176,7 +186,7 @@ export class Reno implements Disposable {
   }
 
   #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {
-    const { mode, lr, optim, gradClip, regWeight, noise } = this.settings;
+    const { mode, lr, optim, gradClip, regWeight, noise, dtype } = this.settings;
     return {
       format: 1,
       tool: 'reno-webgpu',
@@ -190,6 +200,7 @@ export class Reno implements Disposable {
         optim,
         gradClip,
         regWeight,
+        dtype,
         rewards: this.rewards,
         noise: {
           source: noise,
@@ -206,6 +217,10 @@ export class Reno implements Disposable {
       seconds: { load: this.loadSeconds, prompt: promptSeconds, iterations: trajectory.seconds },
     };
   }
+}
+
+function weightBytes(stores: readonly WeightStore[]): number {
+  return stores.flatMap((store) => store.used()).reduce((n, t) => n + byteSize(t.type), 0);
 }
 
 export function adapterRecord({ info, caps }: Device): AdapterRecord {

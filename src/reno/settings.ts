@@ -1,6 +1,7 @@
 /** Everything that decides a run but the prompt and the seed. */
 import { type Config, readConfig } from '../models/config.ts';
 import type { ModelFiles } from '../models/files.ts';
+import { COMPUTE_DTYPES, type ComputeDType } from '../models/half_precision.ts';
 import type { Mode } from './history.ts';
 import { NOISE_SOURCES, type NoiseSource } from './noise.ts';
 import { OPTIMIZERS, type OptimizerName } from './optimizer.ts';
@@ -18,6 +19,8 @@ export interface RenoSettings {
   readonly gradClip: number;
   readonly regWeight: number;
   readonly noise: NoiseSource;
+  /** How the networks' activations are stored. */
+  readonly dtype: ComputeDType;
   /** Weight of each reward; one of weight 0 is neither loaded nor computed. */
   readonly rewards: Readonly<Partial<Record<RewardName, number>>>;
 }
@@ -34,6 +37,7 @@ export const REFERENCE_SETTINGS: RenoSettings = {
   gradClip: 0.1,
   regWeight: 0.01,
   noise: 'reno',
+  dtype: 'f32',
   rewards: {},
 };
 
@@ -66,6 +70,7 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     gradClip: number('gradClip'),
     regWeight: number('regWeight'),
     noise: config.oneOf('noise', NOISE_SOURCES, REFERENCE_SETTINGS.noise),
+    dtype: config.oneOf('dtype', COMPUTE_DTYPES, REFERENCE_SETTINGS.dtype),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
   };
 }

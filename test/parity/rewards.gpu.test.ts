@@ -14,7 +14,7 @@ afterAll(() => device.destroy());
 
 describe('as the public libraries', () => {
   it.each(Object.entries(REWARD_CASES))('%s', async (_, make) => {
-    const reward = await make();
+    const reward = await make('f32');
     const { output, gradient, feeds } = reward;
     using plan = await compile(device, { outputs: { output, gradient } });
     for (const [name, values] of feeds) {

@@ -10,7 +10,7 @@ const BOUND = 1e-12;
 
 describe('as the public libraries', () => {
   it.each(Object.entries(REWARD_CASES))('%s', async (_, make) => {
-    const reward = await make();
+    const reward = await make('f32');
     expectClose(interpreted(reward), reward, BOUND);
     const [loss = []] = interpret([reward.loss], reward.feeds);
     reward.expectedLoss.forEach((expected, i) => {

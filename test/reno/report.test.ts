@@ -20,6 +20,7 @@ function history(iterations: number): History {
       optim: 'sgd',
       gradClip: 0.1,
       regWeight: 0.01,
+      dtype: 'f32',
       rewards: [
         { name: 'HPS', weight: 5, offset: 1 },
         { name: 'CLIP', weight: 0.01, offset: 100 },

@@ -12,6 +12,7 @@ import {
 import { AUTOENCODER_TINY_ENCODER, AutoencoderTiny, readAutoencoderTinyConfig } from '../autoencoder_tiny.ts';
 import { type Config, readConfig } from '../config.ts';
 import { type ModelFiles, subfolder } from '../files.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
 import { openWeights, type WeightStore } from '../weights.ts';
 
 /** Base name of diffusers' weight files. */
@@ -43,23 +44,26 @@ export async function openDecoder(
   graph: Graph,
   files: ModelFiles,
   index: Config,
+  dtype: ComputeDType,
 ): Promise<{ decoder: LatentDecoder; weights: WeightStore }> {
   const { folder, type } = checkedPart(index, 'vae', ['AutoencoderKL', 'AutoencoderTiny']);
   const inside = subfolder(files, folder);
   const config = await readConfig(inside);
+  const storage = weightStorage(dtype);
   if (type === 'AutoencoderTiny') {
-    const options = { name: 'vae', ignore: AUTOENCODER_TINY_ENCODER };
+    const options = { name: 'vae', ignore: AUTOENCODER_TINY_ENCODER, storage };
     const weights = await openWeights(graph, inside, DIFFUSERS, options);
     return { decoder: new AutoencoderTiny(weights, readAutoencoderTinyConfig(config)), weights };
   }
-  const options = { name: 'vae', aliases: AUTOENCODER_KL_ALIASES, ignore: AUTOENCODER_KL_ENCODER };
+  const options = { name: 'vae', aliases: AUTOENCODER_KL_ALIASES, ignore: AUTOENCODER_KL_ENCODER, storage };
   const weights = await openWeights(graph, inside, DIFFUSERS, options);
   return { decoder: new AutoencoderKL(weights, readAutoencoderKLConfig(config)), weights };
 }
 
 /** Latents of unit variance [N,h,w,C] → pictures [N,H,W,3] in [0,1]; what is clamped has no gradient. */
-export function decodeImage(vae: LatentDecoder, latents: Tensor): Tensor {
-  return clamp(affine(vae.decode(vae.unscale(latents)), 0.5, 0.5), 0, 1);
+export function decodeImage(vae: LatentDecoder, latents: Tensor, dtype: ComputeDType): Tensor {
+  const pixels = storedAs(dtype, vae.unscale(latents), (z) => vae.decode(z));
+  return clamp(affine(pixels, 0.5, 0.5), 0, 1);
 }
 
 /** [1,channels,h,w] of the noise for a picture. @throws Error when a side is no multiple of `scale` */

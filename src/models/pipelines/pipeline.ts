@@ -1,16 +1,17 @@
 /** What the loop knows of a text-to-image generator, whatever networks it is made of. */
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
+import type { ComputeDType } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
+import type { SchedulerClass } from '../schedulers/index.ts';
 import type { WeightStore } from '../weights.ts';
-
-/** How activations of the denoiser and the decoder are stored. Text encoders stay f32: they run once per prompt. */
-export type ComputeDType = 'f32' | 'f16';
 
 export interface PipelineOptions {
   /** Where the single step starts, if not where the scheduler's own does (HyperSDXL 800). */
   readonly timestep?: number;
-  /** Default f32. */
+  /** Takes the place of the class that scheduler_config.json names, as diffusers' `from_config` (HyperSDXL LCMScheduler). */
+  readonly scheduler?: SchedulerClass;
+  /** Of the denoiser and the decoder; text encoders stay f32: they run once per prompt. Default f32. */
   readonly dtype?: ComputeDType;
 }
 

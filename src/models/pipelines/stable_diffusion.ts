@@ -6,6 +6,7 @@ import type { Shape } from '../../tensor/types.ts';
 import { CLIPTextModel, clipTextConfig } from '../clip_text.ts';
 import { type Config, readConfig } from '../config.ts';
 import { type ModelFiles, subfolder } from '../files.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
 import { modelInput, type OneStep, oneStepOf, predictX0 } from '../schedulers/index.ts';
 import { openTokenizer, type TextTokenizer } from '../tokenizers.ts';
@@ -31,6 +32,7 @@ interface Parts {
   readonly vae: LatentDecoder;
   readonly scheduler: OneStep;
   readonly weights: readonly WeightStore[];
+  readonly dtype: ComputeDType;
 }
 
 export class StableDiffusionPipeline implements TextToImagePipeline {
@@ -40,6 +42,7 @@ export class StableDiffusionPipeline implements TextToImagePipeline {
   readonly vae: LatentDecoder;
   readonly scheduler: OneStep;
   readonly weights: readonly WeightStore[];
+  readonly #dtype: ComputeDType;
   readonly #ids: Tensor;
 
   private constructor(graph: Graph, parts: Parts) {
@@ -50,6 +53,7 @@ export class StableDiffusionPipeline implements TextToImagePipeline {
     this.vae = parts.vae;
     this.scheduler = parts.scheduler;
     this.weights = parts.weights;
+    this.#dtype = parts.dtype;
     this.#ids = graph.input(
       PROMPT_IDS,
       [1, Math.min(positions, parts.tokenizer.maxLength ?? positions)],
@@ -66,24 +70,26 @@ export class StableDiffusionPipeline implements TextToImagePipeline {
     graph: Graph,
     files: ModelFiles,
     index: Config,
-    options: PipelineOptions,
+    { timestep, scheduler, dtype = 'f32' }: PipelineOptions,
   ): Promise<StableDiffusionPipeline> {
+    const storage = weightStorage(dtype);
     const text = subfolder(files, checkedPart(index, 'text_encoder', ['CLIPTextModel']).folder);
     const unet = subfolder(files, checkedPart(index, 'unet', ['UNet2DConditionModel']).folder);
     const textConfig = clipTextConfig(await readConfig(text));
     const unetConfig = readUNet2DConditionConfig(await readConfig(unet));
     assertSameWidth(unet, unetConfig.cross_attention_dim, textConfig.hidden_size);
-    const textWeights = await openWeights(graph, text, 'model', { name: 'text_encoder' });
-    const unetWeights = await openWeights(graph, unet, DIFFUSERS, { name: 'unet' });
-    const vae = await openDecoder(graph, files, index);
+    const textWeights = await openWeights(graph, text, 'model', { name: 'text_encoder', storage });
+    const unetWeights = await openWeights(graph, unet, DIFFUSERS, { name: 'unet', storage });
+    const vae = await openDecoder(graph, files, index, dtype);
     const weights = [textWeights, unetWeights, vae.weights];
     const pipeline = new StableDiffusionPipeline(graph, {
       tokenizer: await openTokenizer(subfolder(files, 'tokenizer')),
       text_encoder: new CLIPTextModel(textWeights, textConfig),
       unet: new UNet2DConditionModel(unetWeights, unetConfig),
       vae: vae.decoder,
-      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), options.timestep),
+      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), timestep, scheduler),
       weights,
+      dtype,
     });
     for (const store of weights) {
       store.assertAllUsed();
@@ -109,13 +115,16 @@ export class StableDiffusionPipeline implements TextToImagePipeline {
   }
 
   generate(latents: Tensor): Tensor {
-    return decodeImage(this.vae, this.denoise(transpose(latents, [0, 2, 3, 1])));
+    return decodeImage(this.vae, this.denoise(transpose(latents, [0, 2, 3, 1])), this.#dtype);
   }
 
   /** The denoised latents, unit variance: z [N,h,w,C] → [N,h,w,C]. */
   denoise(z: Tensor): Tensor {
     const { scheduler } = this;
-    const prediction = this.unet.forward(modelInput(scheduler, z), scheduler.timestep, this.encodePrompt());
+    const context = this.encodePrompt();
+    const prediction = storedAs(this.#dtype, modelInput(scheduler, z), (x) => {
+      return this.unet.forward(x, scheduler.timestep, context);
+    });
     return predictX0(scheduler, z, prediction);
   }
 }

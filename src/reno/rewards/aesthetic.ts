@@ -3,6 +3,7 @@ import { affine, l2Normalize } from '../../kernels/index.ts';
 import { type CLIPConfig, CLIPVisionModel, clipConfig } from '../../models/clip.ts';
 import { readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../../models/half_precision.ts';
 import { Linear } from '../../models/layers.ts';
 import type { PromptValues } from '../../models/prompt.ts';
 import { RewardMLP } from '../../models/reward_mlp.ts';
@@ -22,12 +23,14 @@ export class AestheticReward implements Reward {
   readonly name = 'Aesthetic';
   readonly offset = 10;
   readonly weights: readonly WeightStore[];
+  readonly #dtype: ComputeDType;
   readonly #vision: CLIPVisionModel;
   readonly #projection: Linear;
   readonly #mlp: RewardMLP;
 
   /** @param clip keys `vision_model.*` and `visual_projection`. @param head keys `layers.{0,2,4,6,7}`. */
-  constructor(clip: WeightStore, head: WeightStore, config: CLIPConfig) {
+  constructor(clip: WeightStore, head: WeightStore, config: CLIPConfig, dtype: ComputeDType = 'f32') {
+    this.#dtype = dtype;
     const { vision_config: vision, projection_dim: size } = config;
     this.weights = [clip, head];
     this.#vision = new CLIPVisionModel(clip.sub('vision_model'), vision);
@@ -36,11 +39,12 @@ export class AestheticReward implements Reward {
   }
 
   /** files: a CLIPModel folder with the head beside it, as aesthetic.safetensors or as it is published. @throws Error naming the broken file. */
-  static async open(graph: Graph, files: ModelFiles): Promise<AestheticReward> {
+  static async open(graph: Graph, files: ModelFiles, dtype: ComputeDType = 'f32'): Promise<AestheticReward> {
+    const storage = weightStorage(dtype);
     const config = clipConfig(await readConfig(files));
-    const clip = await openWeights(graph, files, 'model', { name: 'aesthetic', ignore: TEXT });
+    const clip = await openWeights(graph, files, 'model', { name: 'aesthetic', ignore: TEXT, storage });
     const head = await openWeights(graph, files, 'aesthetic', { name: 'aesthetic_head', published: [HEAD] });
-    const reward = new AestheticReward(clip, head, config);
+    const reward = new AestheticReward(clip, head, config, dtype);
     clip.assertAllUsed();
     head.assertAllUsed();
     return reward;
@@ -49,7 +53,8 @@ export class AestheticReward implements Reward {
   score(image: Tensor): Tensor {
     return image.graph.scope('aesthetic', () => {
       const pixels = preprocess(image, this.#vision.config.image_size);
-      return this.#mlp.forward(l2Normalize(this.#projection.forward(this.#vision.pooled(pixels))));
+      const features = storedAs(this.#dtype, pixels, (p) => this.#projection.forward(this.#vision.pooled(p)));
+      return this.#mlp.forward(l2Normalize(features));
     });
   }
 

@@ -5,6 +5,7 @@ import { asF32 } from '../../models/clip_encoder.ts';
 import { eosMaskOf } from '../../models/clip_text.ts';
 import { Config, readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../../models/half_precision.ts';
 import { OPEN_CLIP_ALIASES, OPEN_CLIP_BUFFERS, openClipConfig, VIT_H_14 } from '../../models/open_clip.ts';
 import type { PromptValues } from '../../models/prompt.ts';
 import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
@@ -58,34 +59,49 @@ export class ClipReward implements Reward {
   readonly weights: readonly WeightStore[];
   readonly model: CLIPModel;
   readonly #kind: ClipRewardKind;
+  readonly #dtype: ComputeDType;
   readonly #tokenizer: TextTokenizer;
   readonly #ids: Tensor;
   readonly #eosMask: Tensor;
 
-  constructor(graph: Graph, kind: ClipRewardKind, model: CLIPModel, weights: WeightStore, tokenizer: TextTokenizer) {
+  constructor(
+    graph: Graph,
+    kind: ClipRewardKind,
+    model: CLIPModel,
+    weights: WeightStore,
+    tokenizer: TextTokenizer,
+    dtype: ComputeDType = 'f32',
+  ) {
     const length = Math.min(model.config.text_config.max_position_embeddings, tokenizer.maxLength ?? Infinity);
     this.name = kind.name;
     this.offset = kind.offset;
     this.weights = [weights];
     this.model = model;
     this.#kind = kind;
+    this.#dtype = dtype;
     this.#tokenizer = tokenizer;
     this.#ids = graph.input(`${kind.key}.prompt_ids`, [1, length], 'prompt', 'i32');
     this.#eosMask = graph.input(`${kind.key}.eos_mask`, [1, length], 'prompt');
   }
 
   /** files: a CLIP as transformers or open_clip saves it, with its tokenizer. @throws Error, one sentence, naming the broken file. */
-  static async open(graph: Graph, kind: ClipRewardKind, files: ModelFiles): Promise<ClipReward> {
+  static async open(
+    graph: Graph,
+    kind: ClipRewardKind,
+    files: ModelFiles,
+    dtype: ComputeDType = 'f32',
+  ): Promise<ClipReward> {
     const config = await configOf(kind, files);
     const weights = await openWeights(graph, files, 'model', {
       name: kind.key,
+      storage: weightStorage(dtype),
       aliases: OPEN_CLIP_ALIASES,
       ignore: OPEN_CLIP_BUFFERS,
       published: [...OPEN_CLIP_FILES, ...kind.published],
     });
     const model = new CLIPModel(weights, config);
     weights.assertAllUsed();
-    return new ClipReward(graph, kind, model, weights, await openTokenizer(files));
+    return new ClipReward(graph, kind, model, weights, await openTokenizer(files), dtype);
   }
 
   score(image: Tensor): Tensor {
@@ -109,7 +125,7 @@ export class ClipReward implements Reward {
   #cosine(image: Tensor): Tensor {
     return image.graph.scope(this.#kind.key, () => {
       const pixels = preprocess(image, this.model.config.vision_config.image_size);
-      const imageFeatures = l2Normalize(this.model.getImageFeatures(pixels));
+      const imageFeatures = l2Normalize(storedAs(this.#dtype, pixels, (p) => this.model.getImageFeatures(p)));
       const textFeatures = l2Normalize(this.model.getTextFeatures(this.#ids, this.#eosMask));
       return sum(mul(imageFeatures, textFeatures), [1]);
     });

@@ -3,6 +3,7 @@ import { affine } from '../../kernels/index.ts';
 import { IMAGE_REWARD_UNUSED, ImageReward, imageRewardConfig, publishedImageRewardConfig } from '../../models/blip.ts';
 import { readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
+import { type ComputeDType, weightStorage } from '../../models/half_precision.ts';
 import type { PromptValues } from '../../models/prompt.ts';
 import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
@@ -22,15 +23,23 @@ export class ImageRewardReward implements Reward {
   readonly weights: readonly WeightStore[];
   readonly model: ImageReward;
   readonly #tokenizer: TextTokenizer;
+  readonly #dtype: ComputeDType;
   readonly #ids: Tensor;
   readonly #mask: Tensor;
 
-  constructor(graph: Graph, model: ImageReward, weights: WeightStore, tokenizer: TextTokenizer) {
+  constructor(
+    graph: Graph,
+    model: ImageReward,
+    weights: WeightStore,
+    tokenizer: TextTokenizer,
+    dtype: ComputeDType = 'f32',
+  ) {
     const positions = model.config.med_config.max_position_embeddings;
     const length = Math.min(MAX_LENGTH, positions, tokenizer.maxLength ?? MAX_LENGTH);
     this.model = model;
     this.weights = [weights];
     this.#tokenizer = tokenizer;
+    this.#dtype = dtype;
     this.#ids = graph.input(IDS, [1, length], 'prompt', 'i32');
     this.#mask = graph.input(MASK, [1, length], 'prompt');
   }
@@ -39,24 +48,25 @@ export class ImageRewardReward implements Reward {
    * files: ImageReward.pt with med_config.json, as published, or model.safetensors with config.json ({vision, med_config, mean,
    * std}); and a BERT tokenizer. @throws Error naming the broken file.
    */
-  static async open(graph: Graph, files: ModelFiles): Promise<ImageRewardReward> {
+  static async open(graph: Graph, files: ModelFiles, dtype: ComputeDType = 'f32'): Promise<ImageRewardReward> {
     const published = !(await files.has('config.json')) && (await files.has('med_config.json'));
     const file = await readConfig(files, published ? 'med_config.json' : 'config.json');
     const own = published ? null : imageRewardConfig(file);
     const weights = await openWeights(graph, files, 'model', {
       name: 'image_reward',
+      storage: weightStorage(dtype),
       ignore: IMAGE_REWARD_UNUSED,
       published: ['ImageReward.pt'],
     });
     const config = own ?? publishedImageRewardConfig(file, weights);
     const model = new ImageReward(weights, config);
     weights.assertAllUsed();
-    return new ImageRewardReward(graph, model, weights, await openTokenizer(files));
+    return new ImageRewardReward(graph, model, weights, await openTokenizer(files), dtype);
   }
 
   score(image: Tensor): Tensor {
     return image.graph.scope('image_reward', () =>
-      this.model.forward(preprocess(image, this.model.config.vision.image_size), this.#ids, this.#mask),
+      this.model.forward(preprocess(image, this.model.config.vision.image_size), this.#ids, this.#mask, this.#dtype),
     );
   }
 

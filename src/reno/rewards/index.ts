@@ -1,5 +1,6 @@
 /** The rewards by name. */
 import type { ModelFiles } from '../../models/files.ts';
+import type { ComputeDType } from '../../models/half_precision.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import { AestheticReward } from './aesthetic.ts';
 import { CLIP_SCORE, ClipReward, type ClipRewardKind, HPS, OPEN_CLIP_CONFIG, PICK_SCORE } from './clip_reward.ts';
@@ -8,19 +9,19 @@ import type { Reward } from './reward.ts';
 
 export type { Reward } from './reward.ts';
 
-type Open = (graph: Graph, files: ModelFiles) => Promise<Reward>;
+type Open = (graph: Graph, files: ModelFiles, dtype: ComputeDType) => Promise<Reward>;
 
 const clip =
   (kind: ClipRewardKind): Open =>
-  (graph, files) =>
-    ClipReward.open(graph, kind, files);
+  (graph, files, dtype) =>
+    ClipReward.open(graph, kind, files, dtype);
 
 const REWARDS = {
   hps: clip(HPS),
   clip: clip(CLIP_SCORE),
   pick_score: clip(PICK_SCORE),
-  image_reward: (graph: Graph, files: ModelFiles) => ImageRewardReward.open(graph, files),
-  aesthetic: (graph: Graph, files: ModelFiles) => AestheticReward.open(graph, files),
+  image_reward: (...from) => ImageRewardReward.open(...from),
+  aesthetic: (...from) => AestheticReward.open(...from),
 } as const satisfies Record<string, Open>;
 
 export type RewardName = keyof typeof REWARDS;
@@ -67,8 +68,14 @@ export const DEFAULT_WEIGHTS: Readonly<Record<RewardName, number>> = {
 
 /**
  * Opens a reward's folder and declares its weights and prompt inputs in `graph`.
+ * @param dtype of the image encoder's activations
  * @throws Error, one sentence: an unknown name, or the file that is missing, broken or does not fit.
  */
-export function openReward(graph: Graph, name: string, files: ModelFiles): Promise<Reward> {
-  return REWARDS[rewardName(name)](graph, files);
+export function openReward(
+  graph: Graph,
+  name: string,
+  files: ModelFiles,
+  dtype: ComputeDType = 'f32',
+): Promise<Reward> {
+  return REWARDS[rewardName(name)](graph, files, dtype);
 }

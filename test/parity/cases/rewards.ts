@@ -9,7 +9,14 @@ import { Graph } from '../../../src/tensor/graph.ts';
 import { readFloats } from '../../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import { FIXTURES, type Golden, openFixture } from '../../support/golden.ts';
+import {
+  FIXTURES,
+  type Golden,
+  halfShare,
+  openFixture,
+  type ParityCase,
+  type Precision,
+} from '../../support/golden.ts';
 
 export interface RewardGolden extends Golden {
   readonly reward: Reward;
@@ -18,10 +25,10 @@ export interface RewardGolden extends Golden {
 }
 
 /** @param name the reward. @param folder of test/fixtures/rewards. Output: the score; gradient: the loss's at the picture. */
-export async function rewardGolden(name: string, folder: string): Promise<RewardGolden> {
+export async function rewardGolden(name: string, folder: string, precision: Precision = 'f32'): Promise<RewardGolden> {
   const file = await openFixture(`rewards/${folder}/golden.safetensors`);
   const graph = new Graph();
-  const reward = await openReward(graph, name, nodeFiles(`${FIXTURES}/rewards/${folder}`));
+  const reward = await openReward(graph, name, nodeFiles(`${FIXTURES}/rewards/${folder}`), precision);
   const image = graph.input('image', file.entries.get('image')?.shape ?? [], 'step');
   const [output, loss] = [reward.score(image), reward.loss(image)];
   const [gradient = loss] = gradients(sum(loss), [image]);
@@ -34,15 +41,30 @@ export async function rewardGolden(name: string, folder: string): Promise<Reward
   for (const [key, values] of reward.promptValues(file.metadata.prompt ?? '')) {
     feeds.set(key, values);
   }
+  const versions = file.metadata.versions ?? 'not recorded';
   const expected = { output: await readFloats(file, 'score'), gradient: await readFloats(file, 'gradient') };
-  return { graph, output, gradient, feeds, expected, reward, loss, expectedLoss: await readFloats(file, 'loss') };
+  return {
+    graph,
+    output,
+    gradient,
+    feeds,
+    expected,
+    precision,
+    half: halfShare(graph),
+    versions,
+    reward,
+    loss,
+    expectedLoss: await readFloats(file, 'loss'),
+  };
 }
 
 export const REWARD_CASES = {
-  'HPSv2.1 as published, HPS_v2.1_compressed.pt, f16, gelu': () => rewardGolden('hps', 'hps'),
-  "HPS as open_clip's own safetensors, quick_gelu": () => rewardGolden('hps', 'hps_open_clip'),
-  'CLIPScore, a CLIPModel folder in safetensors': () => rewardGolden('clip', 'clip'),
-  "PickScore, a CLIPModel folder in PyTorch's format": () => rewardGolden('pick_score', 'pick_score'),
-  'ImageReward.pt beside med_config.json, as published': () => rewardGolden('image_reward', 'image_reward'),
-  'LAION aesthetic head beside a CLIPModel folder': () => rewardGolden('aesthetic', 'aesthetic'),
-} satisfies Readonly<Record<string, () => Promise<Golden>>>;
+  'HPSv2.1 as published, HPS_v2.1_compressed.pt, f16, gelu': (precision) => rewardGolden('hps', 'hps', precision),
+  "HPS as open_clip's own safetensors, quick_gelu": (precision) => rewardGolden('hps', 'hps_open_clip', precision),
+  'CLIPScore, a CLIPModel folder in safetensors': (precision) => rewardGolden('clip', 'clip', precision),
+  "PickScore, a CLIPModel folder in PyTorch's format": (precision) =>
+    rewardGolden('pick_score', 'pick_score', precision),
+  'ImageReward.pt beside med_config.json, as published': (precision) =>
+    rewardGolden('image_reward', 'image_reward', precision),
+  'LAION aesthetic head beside a CLIPModel folder': (precision) => rewardGolden('aesthetic', 'aesthetic', precision),
+} satisfies Readonly<Record<string, ParityCase>>;

@@ -1,0 +1,138 @@
+/**
+ * A part of a network that stores its activations as f16: `enter_f16` in front of it, `leave_f16` behind it.
+ * Gradients of a loss over many pixels are far below f16's smallest number, so the cotangent is brought to a good
+ * size where it enters the part backwards, and back again where it leaves: loss scaling (Micikevicius et al.,
+ * 1710.03740), but exact for any scale, as backward passes are linear, and measured anew in every pass. The scale
+ * travels as the cotangent of `one`, a second result of `enter_f16` that `leave_f16` takes and does not read.
+ */
+import { defineOp } from '../tensor/op.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { at, sizeOf } from '../tensor/types.ts';
+import { div, maximum, mul } from './binary.ts';
+import { cast } from './cast.ts';
+import { perElement } from './common/grid.ts';
+import { canStoreOne, elementCost, vecOf } from './common/site.ts';
+import { max } from './reduce.ts';
+import { neg } from './unary.ts';
+
+type None = Record<string, never>;
+const NONE: None = {};
+/** Which part it is: two parts of one input must not share a node, or their scales would be added up. */
+type Part = { readonly part: number };
+
+/** Largest absolute value of a cotangent behind the part: f16 reaches 1000 times higher, and 2^30 times lower. */
+const LARGEST = 64;
+const SMALLEST = 1e-30;
+
+const COPY = `
+fn run(i: u32) {
+  store_y(i, load_x(i));
+}
+`;
+
+const COPY_AND_ONE = `
+fn run(i: u32) {
+  store_y(i, load_x(i));
+  if (i == 0u) {
+    store_one(0u, 1.0);
+  }
+}
+`;
+
+const enterOp = defineOp<Part>({
+  name: 'enter_f16',
+  infer: ([x]) => {
+    if (x?.dtype !== 'f32') {
+      throw new Error('takes one f32 tensor');
+    }
+    return [
+      { dtype: 'f16', shape: x.shape },
+      { dtype: 'f32', shape: [] },
+    ];
+  },
+  vjp: ({ dy, grads }) => [
+    () => {
+      const [, scale] = grads;
+      const wide = cast(dy, 'f32');
+      return scale ? div(wide, scale) : wide;
+    },
+  ],
+  reference: ([x]) => [Float64Array.from(x?.data ?? []), Float64Array.of(1)],
+  variants: {
+    v1: {
+      supports: (site, caps) => vecOf(sizeOf(at(site.inputs, 0).shape)) === 4 || canStoreOne(at(site.outputs, 0), caps),
+      dispatches: (site) => {
+        const size = sizeOf(at(site.inputs, 0).shape);
+        const vec = vecOf(size);
+        return [
+          perElement({
+            label: 'enter_f16.v1',
+            code: COPY_AND_ONE,
+            size: size / vec,
+            bindings: [
+              { name: 'x', ref: { input: 0 }, access: 'read', vec },
+              { name: 'y', ref: { output: 0 }, access: 'write', vec },
+              { name: 'one', ref: { output: 1 }, access: 'write' },
+            ],
+          }),
+        ];
+      },
+    },
+  },
+  cost: (site) => elementCost(site, 0),
+  cases: [
+    { name: 'vec4', inputs: [{ shape: [3, 8] }], attrs: { part: 0 }, nmse: 1e-6 },
+    { name: 'odd', inputs: [{ shape: [3, 5] }], attrs: { part: 0 }, nmse: 1e-6 },
+  ],
+});
+
+/** What brings the largest element of dy to LARGEST: a scalar. */
+function scaleOf(dy: Tensor): Tensor {
+  return div(dy.graph.constant([LARGEST], []), maximum(max(maximum(dy, neg(dy))), dy.graph.constant([SMALLEST], [])));
+}
+
+const leaveOp = defineOp<None>({
+  name: 'leave_f16',
+  infer: ([y, one]) => {
+    if (!y || !one || sizeOf(one.shape) !== 1) {
+      throw new Error('takes a tensor and the scalar that enter_f16 gave');
+    }
+    return [{ dtype: 'f32', shape: y.shape }];
+  },
+  vjp: ({ inputs, dy }) => {
+    const scale = scaleOf(dy);
+    return [() => cast(mul(dy, scale), at(inputs, 0).dtype), () => scale];
+  },
+  reference: ([y]) => [Float64Array.from(y?.data ?? [])],
+  variants: {
+    v1: {
+      dispatches: (site) => {
+        const size = sizeOf(at(site.inputs, 0).shape);
+        const vec = vecOf(size);
+        return [
+          perElement({
+            label: 'leave_f16.v1',
+            code: COPY,
+            size: size / vec,
+            bindings: [
+              { name: 'x', ref: { input: 0 }, access: 'read', vec },
+              { name: 'y', ref: { output: 0 }, access: 'write', vec },
+            ],
+          }),
+        ];
+      },
+    },
+  },
+  cost: (site) => elementCost(site, 0),
+  // Not differentiable on its own: what it gives for `one` is a scale, not a gradient (test/kernels/half_region tests both).
+  cases: [
+    { name: 'vec4', inputs: [{ shape: [3, 8], dtype: 'f16' }, { shape: [] }], attrs: NONE, grad: [] },
+    { name: 'odd', inputs: [{ shape: [3, 5], dtype: 'f16' }, { shape: [] }], attrs: NONE, grad: [] },
+  ],
+});
+
+/** `part` on x [any shape, f32] with activations in f16; its one result comes back as f32. */
+export function inHalf(x: Tensor, part: (x: Tensor) => Tensor): Tensor {
+  const [narrow, one] = enterOp.call([x], { part: x.graph.nodes.length });
+  return narrow && one ? leaveOp.one([part(narrow), one], NONE) : part(x);
+}
