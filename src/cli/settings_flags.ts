@@ -77,7 +77,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
       rewards[name] = weight;
     }
   }
-  for (const name of REWARD_NAMES) {
+  for (const name of model.published ? [] : REWARD_NAMES) {
     if (rewards[name] !== undefined && !(await model.files.has(`${name}/config.json`))) {
       throw new UsageError(`model ${model.name} has no reward ${flagName(name)}: ${model.folder}/${name} is not there`);
     }
@@ -85,6 +85,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
   if (Object.keys(rewards).length === 0) {
     throw new UsageError('no reward is left; ReNO needs at least one of weight above 0');
   }
+  model.assertHere(REWARD_NAMES.filter((name) => rewards[name] !== undefined));
   return {
     mode: isSet(args, 'no-optim') ? 'no-optim' : isSet(args, 'imageselect') ? 'imageselect' : 'reno',
     nIters: given.nIters ?? own.nIters,
@@ -97,6 +98,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     regWeight: given.regWeight ?? own.regWeight,
     noise: given.noise ?? own.noise,
     dtype: given.dtype ?? own.dtype,
+    ...(own.timestep === undefined ? {} : { timestep: own.timestep }),
     rewards,
   };
 }

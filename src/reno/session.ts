@@ -91,7 +91,9 @@ export class Reno implements Disposable {
   ): Promise<Reno> {
     const start = performance.now();
     const graph = new Graph();
-    const pipeline = await openPipeline(graph, subfolder(files, 'generator'), { dtype: settings.dtype });
+    const { dtype, timestep } = settings;
+    const options = { dtype, ...(timestep === undefined ? {} : { timestep }) };
+    const pipeline = await openPipeline(graph, subfolder(files, 'generator'), options);
     const latents = graph.input('latents', pipeline.latentShape(), 'step');
     const image = graph.scope('generator', () => pipeline.generate(latents));
 

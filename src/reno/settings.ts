@@ -21,6 +21,8 @@ export interface RenoSettings {
   readonly noise: NoiseSource;
   /** How the networks' activations are stored. */
   readonly dtype: ComputeDType;
+  /** Where the generator's step starts, if not where its scheduler's own does. */
+  readonly timestep?: number;
   /** Weight of each reward; one of weight 0 is neither loaded nor computed. */
   readonly rewards: Readonly<Partial<Record<RewardName, number>>>;
 }
@@ -71,6 +73,7 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     regWeight: number('regWeight'),
     noise: config.oneOf('noise', NOISE_SOURCES, REFERENCE_SETTINGS.noise),
     dtype: config.oneOf('dtype', COMPUTE_DTYPES, REFERENCE_SETTINGS.dtype),
+    ...(config.has('timestep') ? { timestep: config.count('timestep') } : {}),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
   };
 }
