@@ -9,11 +9,11 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
 import type { DType, Shape } from '../tensor/types.ts';
 import { sameShape } from '../tensor/types.ts';
+import { type AliasTable, readView, type View, viewsOf } from './aliases.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { ModelFiles } from './files.ts';
 
-/** Old spellings: wherever `pattern` matches a stored key, it is replaced, in order. */
-export type AliasTable = readonly (readonly [pattern: RegExp, replacement: string])[];
+export type { AliasTable } from './aliases.ts';
 
 export interface WeightOptions {
   /** First part of the graph inputs' names, so that two models may share a graph; such as `unet`. Default `weights`. */
@@ -30,11 +30,16 @@ export interface WeightOptions {
 /** Where weights go: a compiled plan. */
 export interface WeightSink {
   write(name: string, data: Float32Array | Uint8Array): void;
+  /** Resolves when what was written has arrived, and its copy on the way is gone. */
+  finished?(): Promise<void>;
 }
+
+/** Bytes that may be on their way to the GPU at once. */
+const IN_FLIGHT = 256 * 2 ** 20;
 
 interface Stored {
   readonly file: TensorFile;
-  readonly entry: TensorEntry;
+  readonly view: View;
 }
 
 /** Buffers that frameworks write into checkpoints and that are no parameters. */
@@ -55,11 +60,10 @@ class Checkpoint {
     this.ignore = [...BUFFERS, ...(options.ignore ?? [])];
     this.storage = options.storage ?? 'stored';
     for (const file of files) {
-      for (const [key, entry] of file.entries) {
-        this.#add(
-          (options.aliases ?? []).reduce((k, [pattern, by]) => k.replace(pattern, by), key),
-          { file, entry },
-        );
+      for (const entry of file.entries.values()) {
+        for (const view of views(file, entry, options.aliases ?? [])) {
+          this.#add(view.key, { file, view });
+        }
       }
     }
   }
@@ -68,7 +72,7 @@ class Checkpoint {
     const twin = this.stored.get(key);
     if (twin) {
       throw new Error(
-        `${stored.file.source.name}: tensor ${stored.entry.name} is in ${twin.file.source.name} too; remove one of the files`,
+        `${stored.file.source.name}: tensor ${stored.view.entry.name} is in ${twin.file.source.name} too; remove one of the files`,
       );
     }
     this.stored.set(key, stored);
@@ -93,7 +97,8 @@ class Checkpoint {
         `${this.where}: there is no tensor ${key} (needed with shape [${shape.join(', ')}])${this.#hint(key)}`,
       );
     }
-    const { entry, file } = found;
+    const { file } = found;
+    const { entry } = found.view;
     if (!sameShape(trimmed(entry.shape), trimmed(shape))) {
       throw new Error(
         `${file.source.name}: tensor ${key} has shape [${entry.shape.join(', ')}] where [${shape.join(', ')}] is needed; ` +
@@ -118,6 +123,15 @@ class Checkpoint {
 
   unused(): string[] {
     return [...this.stored.keys()].filter((key) => !this.used.has(key) && !this.ignore.some((p) => p.test(key)));
+  }
+}
+
+/** @throws Error naming the file, when a tensor has not the shape for its parts */
+function views(file: TensorFile, entry: TensorEntry, aliases: AliasTable): View[] {
+  try {
+    return viewsOf(entry, aliases);
+  } catch (error) {
+    throw new Error(`${file.source.name}: ${error instanceof Error ? error.message : error}`);
   }
 }
 
@@ -174,7 +188,7 @@ export class WeightStore {
   /** The stored shape, for what config.json does not say. @throws Error with the full key when it is not there. */
   shapeOf(name: string): Shape {
     const found = this.#checkpoint.stored.get(this.#key(name));
-    return found ? found.entry.shape : this.get(name, []).shape;
+    return found ? found.view.entry.shape : this.get(name, []).shape;
   }
 
   /** Runs `build` one level deeper in the module path that nodes carry; parents call children inside their own. */
@@ -206,11 +220,17 @@ export class WeightStore {
   /** Reads what was asked for, tensor by tensor, and writes it into `plan` in the dtype of its graph input. */
   async upload(plan: WeightSink): Promise<void> {
     const { stored, used, name } = this.#checkpoint;
+    let inFlight = 0;
     for (const [key, tensor] of used) {
       const found = stored.get(key);
       if (found) {
-        const bytes = await found.file.read(found.entry.name);
-        plan.write(`${name}.${key}`, inDType(bytes, found.entry, tensor.dtype));
+        const bytes = await readView(found.file, found.view);
+        plan.write(`${name}.${key}`, inDType(bytes, found.view.entry, tensor.dtype));
+        inFlight += bytes.length;
+        if (inFlight > IN_FLIGHT) {
+          await plan.finished?.();
+          inFlight = 0;
+        }
       }
     }
   }
