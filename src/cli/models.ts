@@ -33,10 +33,11 @@ export interface ChosenModel {
   readonly name: string;
   readonly folder: string;
   readonly files: ModelFiles;
-  /** Put together from the Hugging Face cache, rather than one folder. */
-  readonly published: boolean;
-  /** @throws Error, one sentence with what to type, where a published model's generator or one of these rewards is not here */
-  assertHere(rewards: readonly RewardName[]): void;
+  /**
+   * Of a model that is put together from the cache rather than read from one folder.
+   * @throws Error, one sentence with what to type, where the generator or one of these rewards is not here
+   */
+  readonly assertHere?: (rewards: readonly RewardName[]) => void;
 }
 
 /** @throws UsageError when there is no such model, Error when its folder is not there */
@@ -46,7 +47,7 @@ export function chosenModel(args: Args): ChosenModel {
   const given = textFlag(args, 'weights');
   const published = own === undefined ? publishedModel(name) : null;
   if (published && given === undefined) {
-    return { ...published, folder: hubCacheFolder(), published: true };
+    return { ...published, folder: hubCacheFolder() };
   }
   if (own === undefined && !published) {
     const known = [...Object.keys(EMBEDDED), ...readManifest().models.map((model) => model.name)];
@@ -56,7 +57,7 @@ export function chosenModel(args: Args): ChosenModel {
   if (!existsSync(folder)) {
     throw new Error(`${folder}: there is no such folder; the model ${name} is read from it`);
   }
-  return { name, folder, files: nodeFiles(folder), published: false, assertHere: () => {} };
+  return { name, folder, files: nodeFiles(folder) };
 }
 
 /** @throws UsageError when it is no repository, Error when the cache does not have it */
