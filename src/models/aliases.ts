@@ -65,7 +65,12 @@ function partOf({ entry }: View, { rows, transposed = false }: Part, key: string
 }
 
 /** The view's values, row-major: a part of the rows is read alone, and a transposed matrix is in memory twice. */
-export async function readView(file: TensorFile, { entry, rows, transposed }: View): Promise<Uint8Array> {
+export async function readView(file: TensorFile, view: View, part?: RowRange): Promise<Uint8Array> {
+  const { entry, transposed } = view;
+  if (part && transposed) {
+    throw new Error(`rows of a transposed tensor, ${entry.name}, cannot be read alone`);
+  }
+  const rows = part ? { from: (view.rows?.from ?? 0) + part.from, count: part.count } : view.rows;
   const bytes = await file.read(entry.name, rows);
   return transposed ? transpose(bytes, at(entry.shape, 1), at(entry.shape, 0), STORED_BYTES[entry.dtype]) : bytes;
 }
