@@ -1,4 +1,4 @@
-/** Embeddings of the timestep. One-step generators know it when tracing, so all of this runs once, at load. */
+/** Embeddings of the timestep and of SDXL's sizes. One-step generators know these when tracing. */
 import type { Graph } from '../tensor/graph.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Linear } from './layers.ts';
@@ -13,6 +13,11 @@ const MAX_PERIOD = 10000;
 
 /** Sinusoids of `timestep` as diffusers' get_timestep_embedding makes them: [1, channels], sine half first unless flipped. */
 export function timesteps(graph: Graph, timestep: number, channels: number, config: TimestepsConfig): Tensor {
+  return graph.constant(sinusoids(timestep, channels, config), [1, channels]);
+}
+
+/** The same as plain numbers. */
+export function sinusoids(timestep: number, channels: number, config: TimestepsConfig): number[] {
   const half = Math.floor(channels / 2);
   // In f32 as there: at a few hundred radians, an angle's rounding is what is most seen of a difference in precision.
   const { exp, fround, log } = Math;
@@ -23,7 +28,7 @@ export function timesteps(graph: Graph, timestep: number, channels: number, conf
   const sines = angles.map(Math.sin);
   const cosines = angles.map(Math.cos);
   const values = config.flip_sin_to_cos ? [...cosines, ...sines] : [...sines, ...cosines];
-  return graph.constant(channels % 2 === 1 ? [...values, 0] : values, [1, channels]);
+  return channels % 2 === 1 ? [...values, 0] : values;
 }
 
 export class TimestepEmbedding {

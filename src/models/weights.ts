@@ -6,14 +6,14 @@ import type { Graph } from '../tensor/graph.ts';
 import { encodeF16 } from '../tensor/half.ts';
 import { listed, toFloats } from '../tensor/safetensors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
+import type { RowRange, TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
 import type { DType, Shape } from '../tensor/types.ts';
 import { byteSize, sameShape } from '../tensor/types.ts';
+import { type AliasTable, readView, rowsOf, type View, viewsOf } from './aliases.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { ModelFiles } from './files.ts';
 
-/** Old spellings: wherever `pattern` matches a stored key, it is replaced, in order. */
-export type AliasTable = readonly (readonly [pattern: RegExp, replacement: string])[];
+export type { AliasTable } from './aliases.ts';
 
 export interface WeightOptions {
   /** First part of the graph inputs' names, so that two models may share a graph; such as `unet`. Default `weights`. */
@@ -30,19 +30,24 @@ export interface WeightOptions {
 /** Where weights go: a compiled plan. */
 export interface WeightSink {
   write(name: string, data: Float32Array | Uint8Array): void;
+  /** Resolves when what was written has arrived, and its copy on the way is gone. */
+  finished?(): Promise<void>;
 }
+
+/** Bytes that may be on their way to the GPU at once. */
+const IN_FLIGHT = 256 * 2 ** 20;
 
 interface Stored {
   readonly file: TensorFile;
-  readonly entry: TensorEntry;
+  readonly view: View;
 }
 
-/** A graph input and the rows of a stored tensor that belong into it. */
+/** A graph input and what belongs into it. */
 interface Use {
-  readonly key: string;
   readonly tensor: Tensor;
-  /** [first, end) along the first axis; absent: all. */
-  readonly rows?: readonly [number, number];
+  readonly key: string;
+  readonly file: TensorFile;
+  readonly view: View;
 }
 
 /** Buffers that frameworks write into checkpoints and that are no parameters. */
@@ -64,11 +69,10 @@ class Checkpoint {
     this.ignore = [...BUFFERS, ...(options.ignore ?? [])];
     this.storage = options.storage ?? 'stored';
     for (const file of files) {
-      for (const [key, entry] of file.entries) {
-        this.#add(
-          (options.aliases ?? []).reduce((k, [pattern, by]) => k.replace(pattern, by), key),
-          { file, entry },
-        );
+      for (const entry of file.entries.values()) {
+        for (const view of views(file, entry, options.aliases ?? [])) {
+          this.#add(view.key, { file, view });
+        }
       }
     }
   }
@@ -77,7 +81,7 @@ class Checkpoint {
     const twin = this.stored.get(key);
     if (twin) {
       throw new Error(
-        `${stored.file.source.name}: tensor ${stored.entry.name} is in ${twin.file.source.name} too; remove one of the files`,
+        `${stored.file.source.name}: tensor ${stored.view.entry.name} is in ${twin.file.source.name} too; remove one of the files`,
       );
     }
     this.stored.set(key, stored);
@@ -95,41 +99,43 @@ class Checkpoint {
     return entry.dtype === 'F16' ? 'f16' : 'f32';
   }
 
-  get(key: string, shape: Shape, rows?: readonly [number, number]): Tensor {
+  /** `rows`: only these, as a graph input of their own. */
+  get(key: string, shape: Shape, rows?: RowRange): Tensor {
     const found = this.stored.get(key);
     if (!found) {
       throw new Error(
         `${this.where}: there is no tensor ${key} (needed with shape [${shape.join(', ')}])${this.#hint(key)}`,
       );
     }
-    const { entry, file } = found;
+    const { file, view } = found;
+    const { entry } = view;
     if (!sameShape(trimmed(entry.shape), trimmed(shape))) {
       throw new Error(
         `${file.source.name}: tensor ${key} has shape [${entry.shape.join(', ')}] where [${shape.join(', ')}] is needed; ` +
           'does config.json belong to these weights?',
       );
     }
-    const name = `${this.name}.${key}${rows ? `[${rows.join(':')}]` : ''}`;
+    const name = `${this.name}.${key}${rows ? `[${rows.from}:${rows.from + rows.count}]` : ''}`;
     const before = this.used.get(name);
     if (before) {
       return before.tensor;
     }
-    const own = rows ? [rows[1] - rows[0], ...shape.slice(1)] : shape;
+    const own = rows ? [rows.count, ...shape.slice(1)] : shape;
     const tensor = this.graph.input(name, own, 'load', this.dtypeOf(entry));
-    this.used.set(name, { key, tensor, ...(rows ? { rows } : {}) });
+    this.used.set(name, { tensor, key, file, view: rows ? rowsOf(view, rows) : view });
     return tensor;
   }
 
   getRows(key: string, shape: Shape, bytes: number): Tensor[] {
     const found = this.stored.get(key);
-    const [count = 1, ...row] = shape;
-    const rowBytes = byteSize({ dtype: found ? this.dtypeOf(found.entry) : 'f32', shape: row });
+    const [all = 1, ...row] = shape;
+    const rowBytes = byteSize({ dtype: found ? this.dtypeOf(found.view.entry) : 'f32', shape: row });
     const step = Math.max(1, Math.floor(bytes / rowBytes));
-    if (step >= count) {
+    if (step >= all) {
       return [this.get(key, shape)];
     }
-    return Array.from({ length: Math.ceil(count / step) }, (_, i) => {
-      return this.get(key, shape, [i * step, Math.min(count, (i + 1) * step)]);
+    return Array.from({ length: Math.ceil(all / step) }, (_, i) => {
+      return this.get(key, shape, { from: i * step, count: Math.min(step, all - i * step) });
     });
   }
 
@@ -143,6 +149,15 @@ class Checkpoint {
   unused(): string[] {
     const used = new Set([...this.used.values()].map((use) => use.key));
     return [...this.stored.keys()].filter((key) => !used.has(key) && !this.ignore.some((p) => p.test(key)));
+  }
+}
+
+/** @throws Error naming the file, when a tensor has not the shape for its parts */
+function views(file: TensorFile, entry: TensorEntry, aliases: AliasTable): View[] {
+  try {
+    return viewsOf(entry, aliases);
+  } catch (error) {
+    throw new Error(`${file.source.name}: ${error instanceof Error ? error.message : error}`);
   }
 }
 
@@ -207,7 +222,7 @@ export class WeightStore {
   /** The stored shape, for what config.json does not say. @throws Error with the full key when it is not there. */
   shapeOf(name: string): Shape {
     const found = this.#checkpoint.stored.get(this.#key(name));
-    return found ? found.entry.shape : this.get(name, []).shape;
+    return found ? found.view.entry.shape : this.get(name, []).shape;
   }
 
   /** Runs `build` one level deeper in the module path that nodes carry; parents call children inside their own. */
@@ -238,15 +253,14 @@ export class WeightStore {
 
   /** Reads what was asked for, tensor by tensor, and writes it into `plan` in the dtype of its graph input. */
   async upload(plan: WeightSink): Promise<void> {
-    const { stored, used } = this.#checkpoint;
-    // A tensor cut by rows is used several times in a row, and read once.
-    let last: { readonly key: string; readonly bytes: Uint8Array<ArrayBuffer> } | null = null;
-    for (const [name, { key, tensor, rows }] of used) {
-      const found = stored.get(key);
-      if (found) {
-        const bytes: Uint8Array<ArrayBuffer> = last?.key === key ? last.bytes : await found.file.read(found.entry.name);
-        last = { key, bytes };
-        plan.write(name, inDType(rowsOf(bytes, found.entry.shape, rows), found.entry, tensor.dtype));
+    let inFlight = 0;
+    for (const [name, { tensor, file, view }] of this.#checkpoint.used) {
+      const bytes = await readView(file, view);
+      plan.write(name, inDType(bytes, view.entry, tensor.dtype));
+      inFlight += bytes.length;
+      if (inFlight > IN_FLIGHT) {
+        await plan.finished?.();
+        inFlight = 0;
       }
     }
   }
@@ -265,11 +279,6 @@ export class WeightStore {
   #key(name: string): string {
     return this.path === '' ? name : `${this.path}.${name}`;
   }
-}
-
-function rowsOf(bytes: Uint8Array, shape: Shape, rows?: readonly [number, number]): Uint8Array {
-  const row = bytes.length / (shape[0] ?? 1);
-  return rows ? bytes.slice(rows[0] * row, rows[1] * row) : bytes;
 }
 
 /** f16 stays raw bytes, so that no value passes through another format; the rest goes through f32. */

@@ -4,11 +4,13 @@ import { readConfig } from '../config.ts';
 import type { ModelFiles } from '../files.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 import { StableDiffusionPipeline } from './stable_diffusion.ts';
+import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 
 export type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 
 const BY_CLASS = {
   StableDiffusionPipeline,
+  StableDiffusionXLPipeline,
 } as const;
 const CLASSES = Object.keys(BY_CLASS) as (keyof typeof BY_CLASS)[];
 

@@ -70,7 +70,7 @@ export class StableDiffusionPipeline implements TextToImagePipeline {
     graph: Graph,
     files: ModelFiles,
     index: Config,
-    { timestep, dtype = 'f32' }: PipelineOptions,
+    { timestep, scheduler, dtype = 'f32' }: PipelineOptions,
   ): Promise<StableDiffusionPipeline> {
     const storage = weightStorage(dtype);
     const text = subfolder(files, checkedPart(index, 'text_encoder', ['CLIPTextModel']).folder);
@@ -87,7 +87,7 @@ export class StableDiffusionPipeline implements TextToImagePipeline {
       text_encoder: new CLIPTextModel(textWeights, textConfig),
       unet: new UNet2DConditionModel(unetWeights, unetConfig),
       vae: vae.decoder,
-      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), timestep),
+      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), timestep, scheduler),
       weights,
       dtype,
     });

@@ -14,13 +14,15 @@ const BY_CLASS = {
   LCMScheduler: lcm,
   DDPMScheduler: ddpm,
 } as const;
-const CLASSES = Object.keys(BY_CLASS) as (keyof typeof BY_CLASS)[];
+export type SchedulerClass = keyof typeof BY_CLASS;
+const CLASSES = Object.keys(BY_CLASS) as SchedulerClass[];
 
 /**
  * @param timestep where the single step starts, for generators distilled at another one than the last
  *   (HyperSDXL 800, PixArt-α DMD 400)
+ * @param scheduler the class, if not the one that the config names (diffusers' `from_config`)
  * @throws Error naming file and key for what is malformed or not supported yet.
  */
-export function oneStepOf(config: Config, timestep?: number): OneStep {
-  return BY_CLASS[config.oneOf('_class_name', CLASSES)](config, timestep);
+export function oneStepOf(config: Config, timestep?: number, scheduler?: SchedulerClass): OneStep {
+  return BY_CLASS[scheduler ?? config.oneOf('_class_name', CLASSES)](config, timestep);
 }
