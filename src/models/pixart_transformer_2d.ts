@@ -60,6 +60,10 @@ export function readPixArtTransformer2DConfig(config: Config): PixArtTransformer
   if (config.count('cross_attention_dim', inner_dim) !== inner_dim) {
     config.fail('cross_attention_dim', `must be num_attention_heads · attention_head_dim, ${inner_dim}`);
   }
+  const out_channels = config.count('out_channels', in_channels);
+  if (out_channels !== in_channels && out_channels !== 2 * in_channels) {
+    config.fail('out_channels', `must be in_channels, ${in_channels}, or twice that, but is ${out_channels}`);
+  }
   const divisor = use_additional_conditions ? 12 : 4;
   if (inner_dim % divisor !== 0) {
     config.fail(
@@ -72,7 +76,7 @@ export function readPixArtTransformer2DConfig(config: Config): PixArtTransformer
     attention_head_dim,
     inner_dim,
     in_channels,
-    out_channels: config.count('out_channels', in_channels),
+    out_channels,
     num_layers: config.count('num_layers', 28),
     sample_size,
     patch_size: config.count('patch_size', 2),

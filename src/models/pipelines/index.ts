@@ -3,12 +3,14 @@ import type { Graph } from '../../tensor/graph.ts';
 import { readConfig } from '../config.ts';
 import type { ModelFiles } from '../files.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+import { PixArtAlphaPipeline } from './pixart_alpha.ts';
 import { StableDiffusionPipeline } from './stable_diffusion.ts';
 import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 
 export type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 
 const BY_CLASS = {
+  PixArtAlphaPipeline,
   StableDiffusionPipeline,
   StableDiffusionXLPipeline,
 } as const;
