@@ -64,17 +64,13 @@ function partOf({ entry }: View, { rows, transposed = false }: Part, key: string
     : { key, entry };
 }
 
-/** A part of the view's rows. @throws Error when it is stored transposed, where rows are not together */
-export function rowsOf(view: View, { from, count }: RowRange): View {
-  if (view.transposed) {
-    throw new Error(`tensor ${view.entry.name} is stored transposed, so it cannot be read by rows`);
-  }
-  const entry = { ...view.entry, shape: [count, ...view.entry.shape.slice(1)] };
-  return { ...view, entry, rows: { from: (view.rows?.from ?? 0) + from, count } };
-}
-
 /** The view's values, row-major: a part of the rows is read alone, and a transposed matrix is in memory twice. */
-export async function readView(file: TensorFile, { entry, rows, transposed }: View): Promise<Uint8Array> {
+export async function readView(file: TensorFile, view: View, part?: RowRange): Promise<Uint8Array> {
+  const { entry, transposed } = view;
+  if (part && transposed) {
+    throw new Error(`rows of a transposed tensor, ${entry.name}, cannot be read alone`);
+  }
+  const rows = part ? { from: (view.rows?.from ?? 0) + part.from, count: part.count } : view.rows;
   const bytes = await file.read(entry.name, rows);
   return transposed ? transpose(bytes, at(entry.shape, 1), at(entry.shape, 0), STORED_BYTES[entry.dtype]) : bytes;
 }

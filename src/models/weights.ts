@@ -9,7 +9,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
 import type { DType, Shape } from '../tensor/types.ts';
 import { byteSize, sameShape } from '../tensor/types.ts';
-import { type AliasTable, readView, rowsOf, type View, viewsOf } from './aliases.ts';
+import { type AliasTable, readView, type View, viewsOf } from './aliases.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { ModelFiles } from './files.ts';
 
@@ -42,12 +42,12 @@ interface Stored {
   readonly view: View;
 }
 
-/** A graph input and what belongs into it. */
+/** A graph input and the rows of a stored tensor that belong into it. */
 interface Use {
-  readonly tensor: Tensor;
   readonly key: string;
-  readonly file: TensorFile;
-  readonly view: View;
+  readonly tensor: Tensor;
+  /** Along the first axis; absent: all. */
+  readonly rows?: RowRange;
 }
 
 /** Buffers that frameworks write into checkpoints and that are no parameters. */
@@ -99,7 +99,6 @@ class Checkpoint {
     return entry.dtype === 'F16' ? 'f16' : 'f32';
   }
 
-  /** `rows`: only these, as a graph input of their own. */
   get(key: string, shape: Shape, rows?: RowRange): Tensor {
     const found = this.stored.get(key);
     if (!found) {
@@ -107,8 +106,8 @@ class Checkpoint {
         `${this.where}: there is no tensor ${key} (needed with shape [${shape.join(', ')}])${this.#hint(key)}`,
       );
     }
-    const { file, view } = found;
-    const { entry } = view;
+    const { file } = found;
+    const { entry } = found.view;
     if (!sameShape(trimmed(entry.shape), trimmed(shape))) {
       throw new Error(
         `${file.source.name}: tensor ${key} has shape [${entry.shape.join(', ')}] where [${shape.join(', ')}] is needed; ` +
@@ -122,20 +121,20 @@ class Checkpoint {
     }
     const own = rows ? [rows.count, ...shape.slice(1)] : shape;
     const tensor = this.graph.input(name, own, 'load', this.dtypeOf(entry));
-    this.used.set(name, { tensor, key, file, view: rows ? rowsOf(view, rows) : view });
+    this.used.set(name, { key, tensor, ...(rows ? { rows } : {}) });
     return tensor;
   }
 
   getRows(key: string, shape: Shape, bytes: number): Tensor[] {
     const found = this.stored.get(key);
-    const [all = 1, ...row] = shape;
+    const [count = 1, ...row] = shape;
     const rowBytes = byteSize({ dtype: found ? this.dtypeOf(found.view.entry) : 'f32', shape: row });
     const step = Math.max(1, Math.floor(bytes / rowBytes));
-    if (step >= all) {
+    if (step >= count) {
       return [this.get(key, shape)];
     }
-    return Array.from({ length: Math.ceil(all / step) }, (_, i) => {
-      return this.get(key, shape, { from: i * step, count: Math.min(step, all - i * step) });
+    return Array.from({ length: Math.ceil(count / step) }, (_, i) => {
+      return this.get(key, shape, { from: i * step, count: Math.min(step, count - i * step) });
     });
   }
 
@@ -253,14 +252,18 @@ export class WeightStore {
 
   /** Reads what was asked for, tensor by tensor, and writes it into `plan` in the dtype of its graph input. */
   async upload(plan: WeightSink): Promise<void> {
+    const { stored, used } = this.#checkpoint;
     let inFlight = 0;
-    for (const [name, { tensor, file, view }] of this.#checkpoint.used) {
-      const bytes = await readView(file, view);
-      plan.write(name, inDType(bytes, view.entry, tensor.dtype));
-      inFlight += bytes.length;
-      if (inFlight > IN_FLIGHT) {
-        await plan.finished?.();
-        inFlight = 0;
+    for (const [name, { key, tensor, rows }] of used) {
+      const found = stored.get(key);
+      if (found) {
+        const bytes = await readView(found.file, found.view, rows);
+        plan.write(name, inDType(bytes, found.view.entry, tensor.dtype));
+        inFlight += byteSize(tensor.type);
+        if (inFlight > IN_FLIGHT) {
+          await plan.finished?.();
+          inFlight = 0;
+        }
       }
     }
   }

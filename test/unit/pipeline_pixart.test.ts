@@ -89,7 +89,7 @@ describe('a PixArt folder that does not fit together', () => {
     ],
     'a scheduler of several steps': [
       () => edit('scheduler/scheduler_config.json', { _class_name: 'DPMSolverMultistepScheduler' }),
-      /_class_name must be one of .*"DDPMScheduler", but is "DPMSolverMultistepScheduler"/,
+      /_class_name must be one of .*"DDPMScheduler".*, but is "DPMSolverMultistepScheduler"/,
     ],
   };
   it.each(Object.entries(cases))('%s', async (_, [breakIt, message]) => {
