@@ -13,6 +13,11 @@ const MAX_PERIOD = 10000;
 
 /** Sinusoids of `timestep` as diffusers' get_timestep_embedding makes them: [1, channels], sine half first unless flipped. */
 export function timesteps(graph: Graph, timestep: number, channels: number, config: TimestepsConfig): Tensor {
+  return graph.constant(sinusoids(timestep, channels, config), [1, channels]);
+}
+
+/** The same as plain numbers. */
+export function sinusoids(timestep: number, channels: number, config: TimestepsConfig): number[] {
   const half = Math.floor(channels / 2);
   const angles = Array.from({ length: half }, (_, i) => {
     return timestep * Math.exp((-Math.log(MAX_PERIOD) * i) / (half - config.freq_shift));
@@ -20,7 +25,7 @@ export function timesteps(graph: Graph, timestep: number, channels: number, conf
   const sines = angles.map(Math.sin);
   const cosines = angles.map(Math.cos);
   const values = config.flip_sin_to_cos ? [...cosines, ...sines] : [...sines, ...cosines];
-  return graph.constant(channels % 2 === 1 ? [...values, 0] : values, [1, channels]);
+  return channels % 2 === 1 ? [...values, 0] : values;
 }
 
 export class TimestepEmbedding {

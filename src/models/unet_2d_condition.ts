@@ -2,7 +2,7 @@
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import type { Config } from './config.ts';
-import { TimestepEmbedding, timesteps } from './embeddings.ts';
+import { sinusoids, TimestepEmbedding, timesteps } from './embeddings.ts';
 import { Conv2d, GroupNorm } from './layers.ts';
 import {
   DownBlock2D,
@@ -188,16 +188,24 @@ export class UNet2DConditionModel {
     this.conv_out = new Conv2d(w.sub('conv_out'), first, config.out_channels, 3);
   }
 
+  /** The numbers that stand for a timestep. */
+  sinusoids(timestep: number): number[] {
+    return sinusoids(timestep, at(this.config.block_out_channels, 0), this.config);
+  }
+
   /**
    * @param sample [N,H,W,in_channels], already scaled as the scheduler wants
-   * @param timestep in training steps (0 … 999), one for the whole batch
+   * @param timestep in training steps (0 … 999), one for the whole batch; as a tensor, its `sinusoids` [1,C]
    * @param encoderHiddenStates text features [N,S,cross_attention_dim]
    * @returns what the model predicts (noise, velocity, …: the scheduler knows), [N,H,W,out_channels]
    */
-  forward(sample: Tensor, timestep: number, encoderHiddenStates: Tensor): Tensor {
+  forward(sample: Tensor, timestep: number | Tensor, encoderHiddenStates: Tensor): Tensor {
     return this.#w.scope(() => {
-      const sinusoids = timesteps(sample.graph, timestep, at(this.config.block_out_channels, 0), this.config);
-      const temb = this.time_embedding.forward(sinusoids);
+      const embedded =
+        typeof timestep === 'number'
+          ? timesteps(sample.graph, timestep, at(this.config.block_out_channels, 0), this.config)
+          : timestep;
+      const temb = this.time_embedding.forward(embedded);
       let hidden = this.conv_in.forward(sample);
       const skips = [hidden];
       for (const block of this.down_blocks) {

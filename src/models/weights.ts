@@ -30,6 +30,8 @@ export interface WeightOptions {
 /** Where weights go: a compiled plan. */
 export interface WeightSink {
   write(name: string, data: Float32Array | Uint8Array): void;
+  /** Whether an input is read at all; what is not need not be fetched. Default: all are. */
+  reads?(name: string): boolean;
 }
 
 interface Stored {
@@ -208,7 +210,7 @@ export class WeightStore {
     const { stored, used, name } = this.#checkpoint;
     for (const [key, tensor] of used) {
       const found = stored.get(key);
-      if (found) {
+      if (found && (plan.reads?.(`${name}.${key}`) ?? true)) {
         const bytes = await found.file.read(found.entry.name);
         plan.write(`${name}.${key}`, inDType(bytes, found.entry, tensor.dtype));
       }

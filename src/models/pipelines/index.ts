@@ -5,7 +5,7 @@ import type { ModelFiles } from '../files.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 import { StableDiffusionPipeline } from './stable_diffusion.ts';
 
-export type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+export { isStepwise, type PipelineOptions, type StepwisePipeline, type TextToImagePipeline } from './pipeline.ts';
 
 const BY_CLASS = {
   StableDiffusionPipeline,

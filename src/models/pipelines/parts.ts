@@ -1,5 +1,5 @@
 /** The parts of a generator folder (model_index.json and a folder for each part) that several pipelines share. */
-import { affine, clamp } from '../../kernels/index.ts';
+import { affine, clamp, transpose } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
@@ -13,6 +13,7 @@ import { AUTOENCODER_TINY_ENCODER, AutoencoderTiny, readAutoencoderTinyConfig } 
 import { type Config, readConfig } from '../config.ts';
 import { type ModelFiles, subfolder } from '../files.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
+import { type Steps, stepsOf } from '../schedulers/index.ts';
 import { openWeights, type WeightStore } from '../weights.ts';
 
 /** Base name of diffusers' weight files. */
@@ -81,4 +82,18 @@ export function assertSameWidth(denoiser: ModelFiles, wanted: number, hidden: nu
       `${denoiser.name}/config.json: cross_attention_dim is ${wanted}, but the text encoder's hidden_size is ${hidden}`,
     );
   }
+}
+
+/** [N,C,h,w], as PyTorch draws noise → [N,h,w,C], as networks here take it. */
+export const toLast = (latents: Tensor): Tensor => transpose(latents, [0, 2, 3, 1]);
+/** [N,h,w,C] → [N,C,h,w] */
+export const toFirst = (latents: Tensor): Tensor => transpose(latents, [0, 3, 1, 2]);
+
+/**
+ * Steps of a scheduler_config.json. PNDMScheduler, which Stable Diffusion comes with and which needs several earlier
+ * predictions, is read as EulerDiscreteScheduler: the reference implementation swaps it for that one.
+ */
+export function samplingSteps(scheduler: Config, count: number): Steps {
+  const pndm = scheduler.value('_class_name') === 'PNDMScheduler';
+  return stepsOf(scheduler, count, {}, pndm ? 'EulerDiscreteScheduler' : undefined);
 }
