@@ -42,6 +42,35 @@ function network(): { z: Tensor; loss: Tensor; grad: Tensor; next: Tensor; feeds
   return { z, loss, grad, next, feeds };
 }
 
+describe('weights whose other layouts are made where they are read', () => {
+  const planOf = async (keepLayouts: boolean) => {
+    const graph = new Graph();
+    const x = graph.input('x', [3, 512], 'step');
+    const w = graph.input('w', [256, 512], 'load');
+    const y = linear(x, w);
+    const [gradient = x] = gradients(sum(mul(y, y)), [x]);
+    const plan = await compile(device, { outputs: { y, gradient }, keepLayouts });
+    plan.write('x', fill({ shape: [3, 512] }, 1));
+    plan.write('w', fill({ shape: [256, 512] }, 2));
+    plan.run('load');
+    return plan;
+  };
+
+  it('take half the memory and give the same bits, run after run', async () => {
+    using both = await planOf(true);
+    using one = await planOf(false);
+    const bytes = 256 * 512 * 4;
+    expect(both.summary.bytes.kept - one.summary.bytes.kept).toBe(bytes);
+    expect(both.summary.dispatches.load - one.summary.dispatches.load).toBe(1);
+    for (let run = 0; run < 2; run++) {
+      both.run('step');
+      one.run('step');
+      expect(await one.read('y')).toEqual(await both.read('y'));
+      expect(await one.read('gradient')).toEqual(await both.read('gradient'));
+    }
+  });
+});
+
 async function planned(fuse: boolean) {
   const net = network();
   const plan = await compile(device, {

@@ -17,6 +17,7 @@ function nestOf(site: OpSite<Transpose>): Nest {
 
 const transposeOp = defineOp<Transpose>({
   name: 'transpose',
+  isLayout: true,
   infer: ([x], { permutation }) => {
     const shape = x?.shape ?? [];
     if (permutation.length !== shape.length || new Set(permutation).size !== shape.length) {
@@ -49,9 +50,18 @@ function inverse(permutation: readonly number[]): number[] {
   return permutation.map((_, i) => permutation.indexOf(i));
 }
 
-/** @throws Error unless `permutation` names every axis once. */
+/** One pass over memory however often a tensor is transposed. @throws Error unless `permutation` names every axis once. */
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   const axes = permutation.map((p) => axisOf(p, x.shape.length));
+  const { op, attrs, inputs } = x.node;
+  const [source] = inputs;
+  if (op?.name === 'transpose' && source && axes.length === x.shape.length) {
+    const before = (attrs as Transpose).permutation;
+    return transpose(
+      source,
+      axes.map((p) => at(before, p)),
+    );
+  }
   return axes.every((p, i) => p === i) && axes.length === x.shape.length
     ? x
     : transposeOp.one([x], { permutation: axes });

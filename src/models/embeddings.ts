@@ -1,4 +1,4 @@
-/** Embeddings of the timestep. One-step generators know it when tracing, so all of this runs once, at load. */
+/** Embeddings of the timestep and of SDXL's sizes. One-step generators know these when tracing. */
 import type { Graph } from '../tensor/graph.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { Linear } from './layers.ts';

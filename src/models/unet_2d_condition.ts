@@ -1,9 +1,12 @@
 /** diffusers' UNet2DConditionModel: the denoiser of Stable Diffusion and its distilled one-step descendants. */
+import { add } from '../kernels/index.ts';
+import type { Graph } from '../tensor/graph.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import type { Config } from './config.ts';
 import { sinusoids, TimestepEmbedding, timesteps } from './embeddings.ts';
 import { Conv2d, GroupNorm } from './layers.ts';
+import { type AddedCond, readTextTimeConfig, type TextTimeConfig, textTime } from './text_time.ts';
 import {
   DownBlock2D,
   type LevelAttention,
@@ -35,12 +38,13 @@ export interface UNet2DConditionConfig {
   readonly transformer_layers_per_block: readonly number[];
   /** Named for what it is: diffusers' `attention_head_dim` is the number of heads in this model. */
   readonly num_attention_heads: readonly number[];
+  /** `addition_embed_type` "text_time" (SDXL); null where there is none. */
+  readonly addition_embed: TextTimeConfig | null;
 }
 
 /** Settings that no supported generator uses: what they must be, or absent. */
 const FIXED: Readonly<Record<string, readonly unknown[]>> = {
   act_fn: ['silu', 'swish'],
-  addition_embed_type: [],
   attention_type: ['default'],
   center_input_sample: [false],
   class_embed_type: [],
@@ -103,6 +107,7 @@ export function readUNet2DConditionConfig(config: Config): UNet2DConditionConfig
     cross_attention_dim: config.count('cross_attention_dim', 1280),
     transformer_layers_per_block: config.countsEach('transformer_layers_per_block', levels, 1),
     num_attention_heads: config.countsEach('attention_head_dim', levels, 8),
+    addition_embed: readTextTimeConfig(config),
   };
   block_out_channels.forEach((channels, i) => {
     if (channels % read.norm_num_groups !== 0) {
@@ -126,6 +131,7 @@ export class UNet2DConditionModel {
   readonly #w: WeightStore;
   readonly conv_in: Conv2d;
   readonly time_embedding: TimestepEmbedding;
+  readonly add_embedding: TimestepEmbedding | null;
   readonly down_blocks: readonly DownBlock2D[];
   readonly mid_block: UNetMidBlock2DCrossAttn | null;
   readonly up_blocks: readonly UpBlock2D[];
@@ -150,6 +156,9 @@ export class UNet2DConditionModel {
     this.#w = w;
     this.conv_in = new Conv2d(w.sub('conv_in'), config.in_channels, first, 3);
     this.time_embedding = new TimestepEmbedding(w.sub('time_embedding'), first, common.temb_channels);
+
+    const added = config.addition_embed?.projection_class_embeddings_input_dim;
+    this.add_embedding = added ? new TimestepEmbedding(w.sub('add_embedding'), added, common.temb_channels) : null;
 
     // Channels of every skip in the order they are made; the up blocks take them from the end.
     const made = [first];
@@ -197,15 +206,13 @@ export class UNet2DConditionModel {
    * @param sample [N,H,W,in_channels], already scaled as the scheduler wants
    * @param timestep in training steps (0 … 999), one for the whole batch; as a tensor, its `sinusoids` [1,C]
    * @param encoderHiddenStates text features [N,S,cross_attention_dim]
+   * @param addedCond what SDXL is told besides, one for the whole batch
    * @returns what the model predicts (noise, velocity, …: the scheduler knows), [N,H,W,out_channels]
+   * @throws Error when `addedCond` is missing where the config wants it, or given where it does not
    */
-  forward(sample: Tensor, timestep: number | Tensor, encoderHiddenStates: Tensor): Tensor {
+  forward(sample: Tensor, timestep: number | Tensor, encoderHiddenStates: Tensor, addedCond?: AddedCond): Tensor {
     return this.#w.scope(() => {
-      const embedded =
-        typeof timestep === 'number'
-          ? timesteps(sample.graph, timestep, at(this.config.block_out_channels, 0), this.config)
-          : timestep;
-      const temb = this.time_embedding.forward(embedded);
+      const temb = this.#temb(sample.graph, timestep, addedCond);
       let hidden = this.conv_in.forward(sample);
       const skips = [hidden];
       for (const block of this.down_blocks) {
@@ -222,5 +229,24 @@ export class UNet2DConditionModel {
       }
       return this.conv_out.forward(this.conv_norm_out.forward(hidden, true));
     });
+  }
+
+  /** [1,T]; of a timestep known when tracing, no step computes it. */
+  #temb(graph: Graph, timestep: number | Tensor, addedCond: AddedCond | undefined): Tensor {
+    const { addition_embed } = this.config;
+    if (!addition_embed !== !addedCond) {
+      throw new Error(
+        addedCond
+          ? 'this UNet has no addition_embed_type, so it takes no text_embeds and time_ids'
+          : 'this UNet has addition_embed_type "text_time", as SDXL: it needs text_embeds and time_ids',
+      );
+    }
+    const known = typeof timestep === 'number';
+    const temb = this.time_embedding.forward(
+      known ? timesteps(graph, timestep, at(this.config.block_out_channels, 0), this.config) : timestep,
+    );
+    return addition_embed && addedCond && this.add_embedding
+      ? add(temb, this.add_embedding.forward(textTime(addedCond, { ...this.config, ...addition_embed })))
+      : temb;
   }
 }

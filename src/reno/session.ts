@@ -1,12 +1,13 @@
 /** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
 import { type ModelFiles, subfolder } from '../models/files.ts';
 import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
+import type { WeightStore } from '../models/weights.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
 import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Shape } from '../tensor/types.ts';
-import { at } from '../tensor/types.ts';
+import { at, byteSize } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
@@ -34,6 +35,9 @@ export interface ImageSize {
   readonly height: number;
   readonly width: number;
 }
+
+/** From here on weights are kept once, and their other layouts made where they are read: bytes. */
+const MANY_WEIGHTS = 2 ** 30;
 
 /** How to plan, where the defaults are not wanted: forced kernel variants, no fusion, weights kept for inspection. */
 export type Planning = Omit<PlanSpec, 'outputs' | 'updates'>;
@@ -120,10 +124,16 @@ export class Reno implements Disposable {
         regWeight: settings.regWeight,
       },
     );
-    const spec = { ...planning, outputs: step.outputs, updates: step.updates };
+    const stores = [pipeline, ...networks].flatMap((part) => part.weights);
+    const spec = {
+      keepLayouts: weightBytes(stores) < MANY_WEIGHTS,
+      ...planning,
+      outputs: step.outputs,
+      updates: step.updates,
+    };
     const plan = await compile(device, spec);
     try {
-      for (const store of [pipeline, ...networks].flatMap((part) => part.weights)) {
+      for (const store of stores) {
         await store.upload(plan);
       }
       plan.run('load');
@@ -207,6 +217,10 @@ export class Reno implements Disposable {
       seconds: { load: this.loadSeconds, prompt: promptSeconds, iterations: trajectory.seconds },
     };
   }
+}
+
+function weightBytes(stores: readonly WeightStore[]): number {
+  return stores.flatMap((store) => store.used()).reduce((n, t) => n + byteSize(t.type), 0);
 }
 
 export function adapterRecord({ info, caps }: Device): AdapterRecord {

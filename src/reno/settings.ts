@@ -5,7 +5,7 @@ import { COMPUTE_DTYPES, type ComputeDType } from '../models/half_precision.ts';
 import type { Mode } from './history.ts';
 import { NOISE_SOURCES, type NoiseSource } from './noise.ts';
 import { OPTIMIZERS, type OptimizerName } from './optimizer.ts';
-import { DEFAULT_WEIGHTS, REWARD_NAMES, type RewardName } from './rewards/index.ts';
+import { DEFAULT_WEIGHTS, hasReward, REWARD_NAMES, type RewardName } from './rewards/index.ts';
 
 export interface RenoSettings {
   readonly mode: Mode;
@@ -46,7 +46,7 @@ export const REFERENCE_SETTINGS: RenoSettings = {
  * with every reward whose folder is there. @throws Error naming the file and key when reno.json is wrong.
  */
 export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
-  const there = await Promise.all(REWARD_NAMES.map((name) => files.has(`${name}/config.json`)));
+  const there = await Promise.all(REWARD_NAMES.map((name) => hasReward(files, name)));
   const rewards = Object.fromEntries(
     REWARD_NAMES.filter((name, i) => there[i] && DEFAULT_WEIGHTS[name] > 0).map((name) => [
       name,

@@ -126,6 +126,8 @@ export interface OpDefinition<A extends Attrs> {
   readonly cases: readonly OpCase<A>[];
   /** Output 0 is input 0's buffer under another shape: nothing is run. */
   readonly isView?: boolean;
+  /** Moves elements and computes nothing: a weight's other layout may be made where it is read. */
+  readonly isLayout?: boolean;
   /** For elementwise ops: the expression over `a, b, c` (f32), so that chains can be fused. */
   readonly scalar?: (attrs: A) => string;
   /** For fused ops: the same value from basic ops; tests require equal value and gradient. */

@@ -121,8 +121,9 @@ export class Plan {
     }
   }
 
-  /** Resolves when all that was submitted has run. */
+  /** Resolves when all that was submitted or written has run. */
   async finished(): Promise<void> {
+    this.#device.gpu.queue.submit([]); // Writes wait for a submission.
     await this.#device.gpu.queue.onSubmittedWorkDone();
     this.#device.assertHealthy();
   }

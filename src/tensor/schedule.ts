@@ -1,12 +1,13 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
-import { needed } from './interpreter.ts';
+import { layoutsAtUse } from './layouts.ts';
 import { assignSlots } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
+import { executionOrder } from './order.ts';
 import type { Tensor } from './tensor.ts';
 import type { Stage, TensorType } from './types.ts';
-import { at, byteSize, STAGES } from './types.ts';
+import { at, byteSize } from './types.ts';
 
 export interface Update {
   /** A graph input that lives across steps. */
@@ -24,6 +25,8 @@ export interface PlanSpec {
   readonly fuse?: boolean;
   /** Keep inputs that only the load stage reads, so that they can be read back (debugging). */
   readonly keepLoadInputs?: boolean;
+  /** false: weights stay in memory as stored alone, and other layouts are made again where they are read. Default true. */
+  readonly keepLayouts?: boolean;
 }
 
 /** A dispatch with the buffer behind each binding. */
@@ -84,7 +87,7 @@ const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`;
 export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const updates = spec.updates ?? [];
   const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
-  const traced = inStageOrder(needed(roots.map((t) => t.node)));
+  const traced = orderOf(roots, spec.keepLayouts ?? true);
   const order = spec.fuse === false ? traced : fuseElementwise(traced, mustExist(traced, roots));
   const rootOf = viewRoots(order);
   const find = (t: Tensor): string => rootOf.get(keyOf(t)) ?? keyOf(t);
@@ -192,8 +195,14 @@ function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string
   return new Set([...roots, ...across].map(keyOf));
 }
 
-function inStageOrder(nodes: readonly Node[]): Node[] {
-  return STAGES.flatMap((stage) => nodes.filter((n) => n.stage === stage));
+function orderOf(roots: readonly Tensor[], keepLayouts: boolean): Node[] {
+  const nodes = roots.map((t) => t.node);
+  const order = executionOrder(nodes);
+  if (keepLayouts) {
+    return order;
+  }
+  const moved = new Map(layoutsAtUse(order, new Set(nodes)).map((node) => [node.id, node]));
+  return executionOrder(nodes.map((node) => moved.get(node.id) ?? node));
 }
 
 /** Views (reshape) share the buffer of what they look at. */

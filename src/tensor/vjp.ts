@@ -5,6 +5,11 @@ import { at, sizeOf } from './types.ts';
 
 const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`;
 
+/** Where f16 activations meet f32 ones their cotangent is f32: cast, or all of the backward pass before them would be too. */
+function ofDType(gradient: Tensor, { dtype }: Tensor): Tensor {
+  return dtype === 'f16' && gradient.dtype !== dtype ? opNamed('cast').one([gradient], { dtype }) : gradient;
+}
+
 /**
  * Gradients of a scalar with respect to `wrt`, as new nodes of the same graph.
  * Only nodes on a path from `wrt` to `loss` get a cotangent: frozen weights cost nothing.
@@ -53,7 +58,7 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
       inputs.forEach((input, i) => {
         const thunk = thunks[i];
         if (needs.has(input.node.id) && thunk) {
-          accumulate(input, thunk());
+          accumulate(input, ofDType(thunk(), input));
         }
       });
     });

@@ -58,7 +58,7 @@ describe('UNet2DConditionModel', () => {
     [{ attention_head_dim: [1, 3] }, /attention_head_dim \(the number of heads\) must divide .* level 1, 16/],
     [{ attention_head_dim: [1, 2, 4] }, /attention_head_dim must have 2 entries, one for each block, but has 3/],
     [{ norm_num_groups: 3 }, /norm_num_groups is 3, which does not divide 8/],
-    [{ addition_embed_type: 'text_time' }, /addition_embed_type is "text_time", which is not supported yet/],
+    [{ addition_embed_type: 'image' }, /addition_embed_type is "image", which is not supported yet/],
     [{ act_fn: 'mish' }, /act_fn is "mish", which is not supported yet \(only "silu" or "swish" is\)/],
     [{ mid_block_type: 'UNetMidBlock2D' }, /mid_block_type must be one of "UNetMidBlock2DCrossAttn"/],
   ];

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import CLIPConfig, CLIPModel
 
+from versions import versions
+
 CONFIGS = {
     "clip_quick_gelu": {
         "projection_dim": 12,
@@ -86,7 +88,8 @@ def main(out):
             "out.gradient": gradient.permute(0, 2, 3, 1),
         }
         tensors = {k: v.detach().float().contiguous() if v.is_floating_point() else v for k, v in tensors.items()}
-        save_file({**{f"w.{k}": v for k, v in weights.items()}, **tensors}, os.path.join(out, f"{name}.safetensors"))
+        save_file({**{f"w.{k}": v for k, v in weights.items()}, **tensors}, os.path.join(out, f"{name}.safetensors"),
+                  metadata={"versions": versions()})
         with open(os.path.join(out, f"{name}.json"), "w") as f:
             json.dump(config, f, indent=1)
         print(name, logits.tolist(), os.path.getsize(os.path.join(out, f"{name}.safetensors")))

@@ -28,6 +28,8 @@ from tokenizers.models import BPE
 from tokenizers.processors import TemplateProcessing
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from versions import versions
+
 UNET = dict(
     sample_size=8,
     in_channels=4,
@@ -98,7 +100,7 @@ def golden(run, x, seed):
 def save(path, weights, tensors, config, half=False):
     data = {f"weights.{k}": (v.half() if half else v).contiguous() for k, v in weights.items()}
     data |= {f"golden.{k}": v.clone() for k, v in tensors.items()}
-    save_file(data, path, metadata={"config": json.dumps(config, default=list)})
+    save_file(data, path, metadata={"config": json.dumps(config, default=list), "versions": versions()})
     print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 
 

@@ -20,6 +20,7 @@ from transformers.models.blip.modeling_blip import BlipVisionModel
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
 import clip
+from versions import versions
 
 MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]
@@ -144,7 +145,8 @@ def resizes(out):
 
 def save(out, name, tensors):
     path = os.path.join(out, f"{name}.safetensors")
-    save_file({k: (v.detach().float() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}, path)
+    save_file({k: (v.detach().float() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}, path,
+              metadata={"versions": versions()})
     print(name, os.path.getsize(path), "bytes")
 
 

@@ -7,16 +7,13 @@ import { reshape } from '../reshape.ts';
 import { transpose } from '../transpose.ts';
 import { gelu, quickGelu, relu, silu } from '../unary.ts';
 
-/** Exchanges the last two dimensions; twice gives the first tensor back, so that a weight is stored once a layout. */
+/** Exchanges the last two dimensions. */
 export function swapLast(x: Tensor): Tensor {
   const rank = x.shape.length;
-  const permutation = Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
-  const { op, attrs, inputs } = x.node;
-  const [source] = inputs;
-  if (op?.name === 'transpose' && source && JSON.stringify(attrs.permutation) === JSON.stringify(permutation)) {
-    return source;
-  }
-  return transpose(x, permutation);
+  return transpose(
+    x,
+    Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i)),
+  );
 }
 
 /** Sums `x` over what broadcasting from `shape` had repeated. */

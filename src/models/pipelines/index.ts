@@ -2,13 +2,17 @@
 import type { Graph } from '../../tensor/graph.ts';
 import { readConfig } from '../config.ts';
 import type { ModelFiles } from '../files.ts';
+import { FluxPipeline } from './flux.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 import { StableDiffusionPipeline } from './stable_diffusion.ts';
+import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 
 export { isStepwise, type PipelineOptions, type StepwisePipeline, type TextToImagePipeline } from './pipeline.ts';
 
 const BY_CLASS = {
+  FluxPipeline,
   StableDiffusionPipeline,
+  StableDiffusionXLPipeline,
 } as const;
 const CLASSES = Object.keys(BY_CLASS) as (keyof typeof BY_CLASS)[];
 

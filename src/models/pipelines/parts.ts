@@ -13,7 +13,6 @@ import { AUTOENCODER_TINY_ENCODER, AutoencoderTiny, readAutoencoderTinyConfig } 
 import { type Config, readConfig } from '../config.ts';
 import { type ModelFiles, subfolder } from '../files.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
-import { type Steps, stepsOf } from '../schedulers/index.ts';
 import { openWeights, type WeightStore } from '../weights.ts';
 
 /** Base name of diffusers' weight files. */
@@ -88,12 +87,3 @@ export function assertSameWidth(denoiser: ModelFiles, wanted: number, hidden: nu
 export const toLast = (latents: Tensor): Tensor => transpose(latents, [0, 2, 3, 1]);
 /** [N,h,w,C] → [N,C,h,w] */
 export const toFirst = (latents: Tensor): Tensor => transpose(latents, [0, 3, 1, 2]);
-
-/**
- * Steps of a scheduler_config.json. PNDMScheduler, which Stable Diffusion comes with and which needs several earlier
- * predictions, is read as EulerDiscreteScheduler: the reference implementation swaps it for that one.
- */
-export function samplingSteps(scheduler: Config, count: number): Steps {
-  const pndm = scheduler.value('_class_name') === 'PNDMScheduler';
-  return stepsOf(scheduler, count, {}, pndm ? 'EulerDiscreteScheduler' : undefined);
-}

@@ -3,12 +3,14 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import type { ComputeDType } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
-import type { Steps } from '../schedulers/index.ts';
+import type { SchedulerClass, Steps } from '../schedulers/index.ts';
 import type { WeightStore } from '../weights.ts';
 
 export interface PipelineOptions {
   /** Where the single step starts, if not where the scheduler's own does (HyperSDXL 800). */
   readonly timestep?: number;
+  /** Takes the place of the class that scheduler_config.json names, as diffusers' `from_config` (HyperSDXL LCMScheduler). */
+  readonly scheduler?: SchedulerClass;
   /** Of the denoiser and the decoder; text encoders stay f32: they run once per prompt. Default f32. */
   readonly dtype?: ComputeDType;
 }

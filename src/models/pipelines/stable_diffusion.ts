@@ -7,7 +7,7 @@ import { type Config, readConfig } from '../config.ts';
 import { type ModelFiles, subfolder } from '../files.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
-import { modelInput, type OneStep, oneStepOf, predictX0, type Steps } from '../schedulers/index.ts';
+import { modelInput, predictX0, type Steps } from '../schedulers/index.ts';
 import { openTokenizer, type TextTokenizer } from '../tokenizers.ts';
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../unet_2d_condition.ts';
 import { openWeights, type WeightStore } from '../weights.ts';
@@ -19,11 +19,11 @@ import {
   type LatentDecoder,
   noiseShape,
   openDecoder,
-  samplingSteps,
   toFirst,
   toLast,
 } from './parts.ts';
 import type { Condition, PipelineOptions, StepwisePipeline } from './pipeline.ts';
+import { PipelineScheduler } from './scheduler.ts';
 
 const PROMPT_IDS = 'generator.prompt_ids';
 
@@ -32,8 +32,7 @@ interface Parts {
   readonly text_encoder: CLIPTextModel;
   readonly unet: UNet2DConditionModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: Config;
-  readonly timestep: number | undefined;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
   readonly dtype: ComputeDType;
 }
@@ -44,9 +43,8 @@ export class StableDiffusionPipeline implements StepwisePipeline {
   readonly text_encoder: CLIPTextModel;
   readonly unet: UNet2DConditionModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: Config;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
-  readonly #timestep: number | undefined;
   readonly #dtype: ComputeDType;
   readonly #ids: Tensor;
 
@@ -58,7 +56,6 @@ export class StableDiffusionPipeline implements StepwisePipeline {
     this.vae = parts.vae;
     this.scheduler = parts.scheduler;
     this.weights = parts.weights;
-    this.#timestep = parts.timestep;
     this.#dtype = parts.dtype;
     this.#ids = graph.input(
       PROMPT_IDS,
@@ -76,7 +73,7 @@ export class StableDiffusionPipeline implements StepwisePipeline {
     graph: Graph,
     files: ModelFiles,
     index: Config,
-    { timestep, dtype = 'f32' }: PipelineOptions,
+    { timestep, scheduler, dtype = 'f32' }: PipelineOptions,
   ): Promise<StableDiffusionPipeline> {
     const storage = weightStorage(dtype);
     const text = subfolder(files, checkedPart(index, 'text_encoder', ['CLIPTextModel']).folder);
@@ -93,8 +90,7 @@ export class StableDiffusionPipeline implements StepwisePipeline {
       text_encoder: new CLIPTextModel(textWeights, textConfig),
       unet: new UNet2DConditionModel(unetWeights, unetConfig),
       vae: vae.decoder,
-      scheduler: await readConfig(files, 'scheduler/scheduler_config.json'),
-      timestep,
+      scheduler: await PipelineScheduler.open(files, timestep, scheduler),
       weights,
       dtype,
     });
@@ -129,12 +125,12 @@ export class StableDiffusionPipeline implements StepwisePipeline {
 
   /** The denoised latents, unit variance: z [N,h,w,C] → [N,h,w,C]. */
   denoise(z: Tensor): Tensor {
-    const step: OneStep = oneStepOf(this.scheduler, this.#timestep);
+    const step = this.scheduler.oneStep();
     return predictX0(step, z, this.#unet(modelInput(step, z), step.timestep, 'prompt'));
   }
 
   schedule(count: number): Steps {
-    return samplingSteps(this.scheduler, count);
+    return this.scheduler.steps(count);
   }
 
   timeValues(timestep: number): readonly number[] {

@@ -3,7 +3,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import { compile } from '../../src/tensor/plan.ts';
 import { expectClose } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
-import { NETWORKS } from './networks.ts';
+import { SDXL_CASES } from './cases/sdxl.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => device.gpu.destroy());
 
 describe('through a plan, as PyTorch', () => {
-  it.each(Object.entries(NETWORKS))('%s', async (_, make) => {
+  it.each(Object.entries(SDXL_CASES))('%s', async (_, make) => {
     const network = await make();
     const { output, gradient, feeds } = network;
     using plan = await compile(device, { outputs: { output, gradient } });

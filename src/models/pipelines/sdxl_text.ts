@@ -1,0 +1,114 @@
+/** The two text encoders of SDXL and what the UNet takes of them (`encode_prompt` of StableDiffusionXLPipeline). */
+import { concat } from '../../kernels/index.ts';
+import type { Graph } from '../../tensor/graph.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Shape } from '../../tensor/types.ts';
+import { at, sizeOf } from '../../tensor/types.ts';
+import { CLIPTextModel, clipTextConfig, eosMaskOf } from '../clip_text.ts';
+import { CLIPTextModelWithProjection, clipTextWithProjectionConfig } from '../clip_text_with_projection.ts';
+import { type Config, readConfig } from '../config.ts';
+import { type ModelFiles, subfolder } from '../files.ts';
+import type { PromptValues } from '../prompt.ts';
+import { openTokenizer, type TextTokenizer } from '../tokenizers.ts';
+import { openWeights, type WeightStore } from '../weights.ts';
+import { checkedPart } from './parts.ts';
+
+const PROMPT_IDS = 'generator.prompt_ids';
+const PROMPT_2_IDS = 'generator.prompt_2_ids';
+const PROMPT_2_EOS = 'generator.prompt_2_eos';
+
+export interface EncodedPrompt {
+  /** [1,T,E]: the outputs of both encoders' last layers but one, side by side, without a final layer norm. */
+  readonly promptEmbeds: Tensor;
+  /** [1,projection_dim]: the second encoder's pooled and projected text. */
+  readonly textEmbeds: Tensor;
+}
+
+export class SDXLTextEncoders {
+  readonly tokenizer: TextTokenizer;
+  readonly tokenizer_2: TextTokenizer;
+  readonly text_encoder: CLIPTextModel;
+  readonly text_encoder_2: CLIPTextModelWithProjection;
+  readonly weights: readonly WeightStore[];
+  readonly #ids: Tensor;
+  readonly #ids2: Tensor;
+  readonly #eos2: Tensor;
+
+  constructor(
+    graph: Graph,
+    tokenizers: readonly [TextTokenizer, TextTokenizer],
+    encoders: readonly [CLIPTextModel, CLIPTextModelWithProjection],
+    weights: readonly WeightStore[],
+  ) {
+    [this.tokenizer, this.tokenizer_2] = tokenizers;
+    [this.text_encoder, this.text_encoder_2] = encoders;
+    this.weights = weights;
+    // Both texts stand side by side, token by token, so they are of one length.
+    const positions = encoders.map((encoder) => encoder.config.max_position_embeddings);
+    const tokens = Math.min(...positions, ...tokenizers.flatMap(({ maxLength }) => maxLength ?? []));
+    this.#ids = graph.input(PROMPT_IDS, [1, tokens], 'prompt', 'i32');
+    this.#ids2 = graph.input(PROMPT_2_IDS, [1, tokens], 'prompt', 'i32');
+    this.#eos2 = graph.input(PROMPT_2_EOS, [1, tokens], 'prompt');
+  }
+
+  promptValues(prompt: string): PromptValues {
+    const tokens = this.#ids.dim(1);
+    const second = this.tokenizer_2.encode(prompt, tokens).ids;
+    return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
+      [PROMPT_IDS, this.tokenizer.encode(prompt, tokens).ids],
+      [PROMPT_2_IDS, second],
+      [PROMPT_2_EOS, eosMaskOf(second, this.text_encoder_2.config.eos_token_id)],
+    ]);
+  }
+
+  encode(): EncodedPrompt {
+    return this.#encode(this.#ids, this.#ids2, this.#eos2);
+  }
+
+  /** Of the empty prompt; `zeros` as `force_zeros_for_empty_prompt`. Known when tracing, so computed once, at load. */
+  encodeEmpty(zeros: boolean): EncodedPrompt {
+    const { graph } = this.#ids;
+    const tokens = this.#ids.dim(1);
+    const constant = (shape: Shape, values: ArrayLike<number> = new Float32Array(sizeOf(shape))): Tensor =>
+      graph.constant(values, shape);
+    const { hidden_size } = this.text_encoder.config;
+    const { hidden_size: hidden_size_2, projection_dim, eos_token_id } = this.text_encoder_2.config;
+    if (zeros) {
+      const promptEmbeds = constant([1, tokens, hidden_size + hidden_size_2]);
+      return { promptEmbeds, textEmbeds: constant([1, projection_dim]) };
+    }
+    const [first, second] = [this.tokenizer, this.tokenizer_2].map((tokenizer) => tokenizer.encode('', tokens).ids);
+    const ids = (values: ArrayLike<number> = []): Tensor => graph.constant(values, [1, tokens], 'i32');
+    return this.#encode(ids(first), ids(second), constant([1, tokens], eosMaskOf(second ?? [], eos_token_id)));
+  }
+
+  #encode(ids: Tensor, ids2: Tensor, eos2: Tensor): EncodedPrompt {
+    const first = this.text_encoder.forward(ids);
+    const second = this.text_encoder_2.forward(ids2, eos2);
+    const states = [first, second].map(({ hiddenStates }) => at(hiddenStates, hiddenStates.length - 2));
+    return { promptEmbeds: concat(states, 2), textEmbeds: second.textEmbeds };
+  }
+}
+
+/** @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet. */
+export async function openSDXLTextEncoders(
+  graph: Graph,
+  files: ModelFiles,
+  index: Config,
+  storage: 'stored' | 'f16',
+): Promise<SDXLTextEncoders> {
+  const folder = subfolder(files, checkedPart(index, 'text_encoder', ['CLIPTextModel']).folder);
+  const folder2 = subfolder(files, checkedPart(index, 'text_encoder_2', ['CLIPTextModelWithProjection']).folder);
+  const config = clipTextConfig(await readConfig(folder));
+  const config2 = clipTextWithProjectionConfig(await readConfig(folder2));
+  const weights = await openWeights(graph, folder, 'model', { name: 'text_encoder', storage });
+  const weights2 = await openWeights(graph, folder2, 'model', { name: 'text_encoder_2', storage });
+  const tokenizer = await openTokenizer(subfolder(files, 'tokenizer'));
+  const tokenizer2 = await openTokenizer(subfolder(files, 'tokenizer_2'));
+  return new SDXLTextEncoders(
+    graph,
+    [tokenizer, tokenizer2],
+    [new CLIPTextModel(weights, config), new CLIPTextModelWithProjection(weights2, config2)],
+    [weights, weights2],
+  );
+}

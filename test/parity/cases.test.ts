@@ -1,0 +1,13 @@
+import { describe, it } from 'vitest';
+import { expectClose, interpreted } from '../support/golden.ts';
+import { CASES, caseAt } from './cases/index.ts';
+
+/** PyTorch's own f32 rounding is up to 2e-12 here; a norm's epsilon of 1e-5 for 1e-6 is 7e-12 and more. */
+const BOUND = 4e-12;
+
+describe('in f64 on the CPU, as PyTorch', () => {
+  it.each(Object.keys(CASES))('%s', async (name) => {
+    const network = await caseAt(name, 'f32');
+    expectClose(interpreted(network), network, BOUND);
+  });
+});

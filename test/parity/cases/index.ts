@@ -1,0 +1,20 @@
+/** Every network that has a golden fixture: for vitest (interpreter and GPU) and for `npm run parity`. */
+import type { Golden, ParityCase, Precision } from '../../support/golden.ts';
+import { DIFFUSERS_CASES } from './diffusers.ts';
+import { REWARD_NETWORK_CASES } from './reward_networks.ts';
+import { REWARD_CASES } from './rewards.ts';
+
+export const CASES: Readonly<Record<string, ParityCase>> = {
+  ...DIFFUSERS_CASES,
+  ...REWARD_NETWORK_CASES,
+  ...REWARD_CASES,
+};
+
+/** @throws Error when the case ignores the precision it is asked for, and would be measured as what it is not. */
+export async function caseAt(name: string, precision: Precision): Promise<Golden> {
+  const golden = await CASES[name]?.(precision);
+  if (golden?.precision !== precision) {
+    throw new Error(`parity case ${name} was not built in ${precision}: pass the precision on to golden()`);
+  }
+  return golden;
+}
