@@ -1,4 +1,4 @@
-/** Several steps on the small generator folder, as diffusers' StableDiffusionPipeline (tools/reference/multi_step.py). */
+/** Several steps on small generator folders, as diffusers' own pipelines (tools/reference/multi_step.py). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import type { ModelFiles } from '../../src/models/files.ts';
@@ -11,6 +11,8 @@ import { testDevice } from '../support/gpu.ts';
 import { nmse } from '../support/numbers.ts';
 
 interface Case {
+  readonly folder: string;
+  readonly prompt: string;
   readonly scheduler: object;
   readonly steps: number;
   readonly guidance: number;
@@ -19,17 +21,18 @@ interface Case {
 
 const file = await openFixture('multi_step.safetensors');
 const cases: Record<string, Case> = JSON.parse(file.metadata.cases ?? '{}');
-const prompt = file.metadata.prompt ?? '';
 
-/** The folder of the pipeline fixture with another scheduler in it. */
-function withScheduler(scheduler: object): ModelFiles {
-  const files = nodeFiles(`${FIXTURES}/pipeline`);
+/** A fixture's folder with another scheduler in it, and other settings of the pipeline. */
+function changed({ folder, scheduler }: Case, settings: object): ModelFiles {
+  const files = nodeFiles(`${FIXTURES}/${folder}`);
   return {
     name: files.name,
     has: (path) => files.has(path),
     read: (path) => files.read(path),
-    readText: async (path) =>
-      path === 'scheduler/scheduler_config.json' ? JSON.stringify(scheduler) : files.readText(path),
+    readText: async (path) => {
+      const text = path === 'scheduler/scheduler_config.json' ? JSON.stringify(scheduler) : await files.readText(path);
+      return path === 'model_index.json' ? JSON.stringify({ ...JSON.parse(text), ...settings }) : text;
+    },
   };
 }
 
@@ -40,11 +43,12 @@ describe('several steps', () => {
   });
   afterAll(() => device?.destroy());
 
-  async function sampled(one: Case, options: SamplerOptions = {}) {
-    const { steps, guidance } = one;
-    using sampler = await MultiStepSampler.open(device, withScheduler(one.scheduler), {
-      height: 16,
-      width: 24,
+  async function sampled(one: Case, options: SamplerOptions = {}, settings: object = {}) {
+    const { prompt, steps, guidance } = one;
+    const [height, width] = one.folder === 'flux_pipeline' ? [12, 16] : [16, 24];
+    using sampler = await MultiStepSampler.open(device, changed(one, settings), {
+      height,
+      width,
       steps,
       guidance,
       ...options,
@@ -54,14 +58,15 @@ describe('several steps', () => {
   }
 
   it.each(Object.entries(cases))('%s', async (name, one) => {
-    const { image, latents } = await sampled(one);
+    const settings = name.endsWith('_empty') ? { force_zeros_for_empty_prompt: false } : {};
+    const { image, latents } = await sampled(one, {}, settings);
     expect(nmse(latents, await readFloats(file, `${name}.latents`))).toBeLessThan(1e-6);
     expect(nmse(image, await readFloats(file, `${name}.image`))).toBeLessThan(1e-6);
   });
 
-  it('with f16 activations', async () => {
-    const one = cases.euler_4_guided;
-    const { image } = await sampled(one ?? { scheduler: {}, steps: 1, guidance: 1, seed: 0 }, { dtype: 'f16' });
-    expect(nmse(image, await readFloats(file, 'euler_4_guided.image'))).toBeLessThan(1e-3);
+  it.each(['euler_4_guided', 'sdxl_4_guided', 'flux_4'])('%s with f16 activations', async (name) => {
+    const one = cases[name];
+    const image = one && (await sampled(one, { dtype: 'f16' })).image;
+    expect(nmse(image ?? [], await readFloats(file, `${name}.image`))).toBeLessThan(1e-3);
   });
 });
