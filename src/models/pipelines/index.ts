@@ -8,7 +8,7 @@ import { PixArtAlphaPipeline } from './pixart_alpha.ts';
 import { StableDiffusionPipeline } from './stable_diffusion.ts';
 import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 
-export type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+export { isStepwise, type PipelineOptions, type StepwisePipeline, type TextToImagePipeline } from './pipeline.ts';
 
 const BY_CLASS = {
   FluxPipeline,
