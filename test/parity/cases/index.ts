@@ -1,11 +1,13 @@
 /** Every network that has a golden fixture: for vitest (interpreter and GPU) and for `npm run parity`. */
 import type { Golden, ParityCase, Precision } from '../../support/golden.ts';
 import { DIFFUSERS_CASES } from './diffusers.ts';
+import { FLUX_CASES } from './flux.ts';
 import { REWARD_NETWORK_CASES } from './reward_networks.ts';
 import { REWARD_CASES } from './rewards.ts';
 
 export const CASES: Readonly<Record<string, ParityCase>> = {
   ...DIFFUSERS_CASES,
+  ...FLUX_CASES,
   ...REWARD_NETWORK_CASES,
   ...REWARD_CASES,
 };
