@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const valuesOf = (tensor: SeededTensor): Float32Array => {
-  const bytes = Buffer.concat([...chunksOf(tensor)].map((chunk) => Buffer.from(chunk)));
+  const bytes = Uint8Array.from([...chunksOf(tensor)].flatMap((chunk) => [...chunk]));
   return toFloats(bytes, tensor.dtype);
 };
 
