@@ -8,9 +8,11 @@ export type Args = Readonly<Record<string, string | boolean | undefined>>;
 export interface Command {
   readonly meta: { readonly name: string; readonly description: string };
   readonly args?: ArgsDef;
+  /** What stands without a flag, where the command takes such words: their name and description, for its help. */
+  readonly words?: { readonly name: string; readonly description: string };
   readonly subCommands?: Readonly<Record<string, Command>>;
   /** @returns the exit code */
-  readonly run?: (args: Args) => Promise<number>;
+  readonly run?: (args: Args, words: readonly string[]) => Promise<number>;
 }
 
 export interface Parsed {
@@ -19,6 +21,7 @@ export interface Parsed {
   readonly name: string;
   readonly help: boolean;
   readonly args: Args;
+  readonly words: readonly string[];
 }
 
 /** @throws UsageError, one sentence, for an unknown command or flag, a missing value or a value that is not offered */
@@ -36,10 +39,10 @@ export function parseCommandLine(root: Command, tokens: readonly string[]): Pars
     rest = rest.slice(1);
   }
   if (rest.includes('--help') || rest.includes('-h')) {
-    return { command, name, help: true, args: {} };
+    return { command, name, help: true, args: {}, words: [] };
   }
   const definitions = command.args ?? {};
-  const checked = checkFlags(name, definitions, rest);
+  const { flags: checked, words } = checkFlags(name, command, rest);
   let args: Args;
   try {
     args = parseArgs(checked, definitions) as unknown as Args;
@@ -50,7 +53,7 @@ export function parseCommandLine(root: Command, tokens: readonly string[]): Pars
   if (!command.run) {
     throw new UsageError(`${name} needs a command; ${listCommands(command)}`);
   }
-  return { command, name, help: false, args };
+  return { command, name, help: false, args, words };
 }
 
 const COLOUR = new RegExp(`${String.fromCharCode(27)}\\[\\d*[mK]`, 'g');
@@ -65,7 +68,11 @@ function listCommands(command: Command): string {
 }
 
 /** Accepts the reference's spelling (`--n_iters`) beside ours, and refuses what citty would swallow silently. */
-function checkFlags(name: string, definitions: ArgsDef, tokens: readonly string[]): string[] {
+function checkFlags(
+  name: string,
+  { args: definitions = {}, words: wanted }: Command,
+  tokens: readonly string[],
+): { flags: string[]; words: string[] } {
   const known = new Map<string, string>();
   for (const [flag, definition] of Object.entries(definitions)) {
     const aliases = 'alias' in definition ? [definition.alias ?? []].flat() : [];
@@ -74,9 +81,14 @@ function checkFlags(name: string, definitions: ArgsDef, tokens: readonly string[
     }
   }
   const out: string[] = [];
+  const words: string[] = [];
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i] ?? '';
     const match = /^--?([A-Za-z][^=]*)(=(?:[\s\S]*))?$/.exec(token);
+    if (!match && wanted && !token.startsWith('-')) {
+      words.push(token);
+      continue;
+    }
     if (!match) {
       throw new UsageError(`${name} takes no argument "${token}"; see ${name} --help`);
     }
@@ -101,7 +113,7 @@ function checkFlags(name: string, definitions: ArgsDef, tokens: readonly string[
     }
     out.push(`${citty(flag)}=${value}`);
   }
-  return out;
+  return { flags: out, words };
 }
 
 /** citty takes `--no-x` for "x is false", so a flag of that name travels in camel case. */
@@ -170,7 +182,12 @@ export function isSet(args: Args, flag: string): boolean {
 export function asCitty(command: Command, name: string): CommandDef {
   return {
     meta: { name, description: command.meta.description },
-    args: shown(command.args ?? {}),
+    args: {
+      ...(command.words
+        ? { [command.words.name]: { type: 'positional', description: command.words.description, required: true } }
+        : {}),
+      ...shown(command.args ?? {}),
+    },
     subCommands: Object.fromEntries(
       Object.entries(command.subCommands ?? {}).map(([key, sub]) => [key, asCitty(sub, key)]),
     ),

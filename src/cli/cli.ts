@@ -30,12 +30,12 @@ export async function runCli(tokens: readonly string[]): Promise<number> {
       console.log(toolVersion());
       return 0;
     }
-    const { command, name, help, args } = parseCommandLine(root, tokens);
+    const { command, name, help, args, words } = parseCommandLine(root, tokens);
     if (help) {
       console.log(await usage(command, name));
       return 0;
     }
-    return (await command.run?.(args)) ?? 0;
+    return (await command.run?.(args, words)) ?? 0;
   } catch (error) {
     console.error(`reno: ${sentenceOf(error)}`);
     if (process.env.DEBUG?.includes('reno')) {

@@ -31,9 +31,14 @@ export function parseHubRepo(text: string): HubRepo | null {
   return repo === undefined || revision.includes('..') ? null : { repo, revision };
 }
 
+/** Where the cache keeps a repository. */
+export function repoFolder(repo: string, cache = hubCacheFolder()): string {
+  return join(cache, `models--${repo.replace('/', '--')}`);
+}
+
 /** The folder of a repository's snapshot. @returns null where the cache has none of this revision */
 export function snapshotFolder({ repo, revision }: HubRepo, cache = hubCacheFolder()): string | null {
-  const folder = join(cache, `models--${repo.replace('/', '--')}`);
+  const folder = repoFolder(repo, cache);
   const ref = join(folder, 'refs', revision);
   const commit = isFile(ref) ? readFileSync(ref, 'utf8').trim() : revision;
   const snapshot = join(folder, 'snapshots', commit);

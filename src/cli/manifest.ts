@@ -13,6 +13,8 @@ export interface ManifestFile {
   readonly bytes: number | null;
   /** About, from the number of parameters. */
   readonly gigabytes: number | null;
+  /** Where it is published beside the hub. */
+  readonly sha256: string | null;
 }
 
 export interface ManifestEntry {
@@ -23,11 +25,17 @@ export interface ManifestEntry {
   readonly revision: string;
   /** Null: only the repository's page says. It decides in any case. */
   readonly licence: string | null;
+  /** Read only with a token whose account accepted the terms on the repository's page. */
+  readonly gated: boolean;
   readonly files: readonly ManifestFile[];
 }
 
+export interface Manifest {
+  readonly checkpoints: readonly ManifestEntry[];
+}
+
 /** @throws Error naming file and key where the manifest is not as described */
-export function readManifest(path = join(PACKAGE_ROOT, 'weights/manifest.json')): ManifestEntry[] {
+export function readManifest(path = join(PACKAGE_ROOT, 'weights/manifest.json')): Manifest {
   let parsed: unknown;
   try {
     parsed = JSON.parse(readFileSync(path, 'utf8'));
@@ -38,19 +46,25 @@ export function readManifest(path = join(PACKAGE_ROOT, 'weights/manifest.json'))
   if (manifest.number('format') !== 1) {
     manifest.fail('format', 'must be 1');
   }
-  return sections(manifest, 'checkpoints').map((entry) => ({
+  return { checkpoints: sections(manifest, 'checkpoints').map(readEntry) };
+}
+
+function readEntry(entry: Config): ManifestEntry {
+  return {
     name: entry.string('name'),
     role: entry.string('role'),
     repo: entry.string('repo'),
     revision: entry.string('revision', 'main'),
     licence: entry.has('licence') ? entry.string('licence') : null,
+    gated: entry.boolean('gated', false),
     files: sections(entry, 'files').map((file) => ({
       path: file.string('path'),
       or: file.has('or') ? file.strings('or') : [],
       bytes: file.has('bytes') ? file.count('bytes') : null,
       gigabytes: file.has('gigabytes') ? file.number('gigabytes') : null,
+      sha256: file.has('sha256') ? file.string('sha256') : null,
     })),
-  }));
+  };
 }
 
 function sections(config: Config, key: string): Config[] {

@@ -3,16 +3,14 @@ import type { ArgsDef } from 'citty';
 import { COMPUTE_DTYPES, type ComputeDType } from '../models/half_precision.ts';
 import { NOISE_SOURCES, type NoiseSource } from '../reno/noise.ts';
 import { OPTIMIZERS, type OptimizerName } from '../reno/optimizer.ts';
-import { DEFAULT_WEIGHTS, REWARD_NAMES, type RewardName } from '../reno/rewards/index.ts';
+import { DEFAULT_WEIGHTS, hasReward, REWARD_NAMES, type RewardName } from '../reno/rewards/index.ts';
 import { type RenoSettings, readSettings } from '../reno/settings.ts';
 import { type Args, countFlag, isSet, numberFlag, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
 import { type ChosenModel, flagName, parseRewardList } from './models.ts';
 
-const WEIGHTED = REWARD_NAMES.filter((name) => DEFAULT_WEIGHTS[name] > 0);
-
 const rewardFlags: ArgsDef = Object.fromEntries(
-  WEIGHTED.flatMap((name) => [
+  REWARD_NAMES.flatMap((name) => [
     [
       `${flagName(name)}-weighting`,
       {
@@ -38,6 +36,11 @@ export const settingsFlags: ArgsDef = {
     options: [...NOISE_SOURCES],
     description: "Who makes a seed's noise: this engine, or PyTorch's randn on the CPU (f32) or on CUDA (f16)",
   },
+  size: {
+    type: 'string',
+    description: "Picture in pixels, such as 512 or 768x512 (width x height); default: the generator's own",
+    valueHint: 'n',
+  },
   dtype: {
     type: 'enum',
     options: [...COMPUTE_DTYPES],
@@ -58,12 +61,13 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     gradClip: numberFlag(args, 'grad-clip', 0),
     regWeight: isSet(args, 'disable-reg') ? 0 : numberFlag(args, 'reg-weight', 0),
     noise: NOISE_SOURCES.find((name): name is NoiseSource => name === textFlag(args, 'noise')),
+    size: sizeFlag(args),
     dtype: COMPUTE_DTYPES.find((name): name is ComputeDType => name === textFlag(args, 'dtype')),
     optim: OPTIMIZERS.find((name): name is OptimizerName => name === textFlag(args, 'optim')),
   };
   const only = textFlag(args, 'rewards');
   const listed = only === undefined ? undefined : parseRewardList(only);
-  const weights = new Map(WEIGHTED.map((name) => [name, numberFlag(args, `${flagName(name)}-weighting`, 0)]));
+  const weights = new Map(REWARD_NAMES.map((name) => [name, numberFlag(args, `${flagName(name)}-weighting`, 0)]));
   if (isSet(args, 'no-optim') && isSet(args, 'imageselect')) {
     throw new UsageError('--no-optim and --imageselect exclude each other');
   }
@@ -71,14 +75,18 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
   const own = await readSettings(model.files);
   const rewards: Partial<Record<RewardName, number>> = {};
   for (const name of REWARD_NAMES) {
-    const weight = weights.get(name) ?? own.rewards[name] ?? (listed ? DEFAULT_WEIGHTS[name] : 0);
+    const stated = weights.get(name) ?? own.rewards[name];
+    const weight = stated ?? (listed ? DEFAULT_WEIGHTS[name] : 0);
     const wanted = (listed?.includes(name) ?? true) && !isSet(args, `disable-${flagName(name)}`);
+    if (wanted && listed && stated === undefined && weight === 0) {
+      throw new UsageError(`reward ${flagName(name)} has no weight of its own; give --${flagName(name)}-weighting`);
+    }
     if (wanted && weight > 0) {
       rewards[name] = weight;
     }
   }
   for (const name of REWARD_NAMES) {
-    if (rewards[name] !== undefined && !(await model.files.has(`${name}/config.json`))) {
+    if (rewards[name] !== undefined && !(await hasReward(model.files, name))) {
       throw new UsageError(`model ${model.name} has no reward ${flagName(name)}: ${model.folder}/${name} is not there`);
     }
   }
@@ -96,7 +104,21 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     gradClip: given.gradClip ?? own.gradClip,
     regWeight: given.regWeight ?? own.regWeight,
     noise: given.noise ?? own.noise,
+    size: given.size ?? own.size,
     dtype: given.dtype ?? own.dtype,
     rewards,
   };
+}
+
+/** `--size 512` or `--size 768x512`, as [height, width]. @throws UsageError */
+function sizeFlag(args: Args): readonly [number, number] | undefined {
+  const text = textFlag(args, 'size');
+  if (text === undefined) {
+    return undefined;
+  }
+  const [, width = '', height = width] = /^([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?$/.exec(text) ?? [];
+  if (width === '') {
+    throw new UsageError(`--size must be pixels, such as 512 or 768x512 (width x height), not "${text}"`);
+  }
+  return [Number(height), Number(width)];
 }

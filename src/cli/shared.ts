@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ArgsDef } from 'citty';
 import type { AdapterChoice } from './adapter.ts';
-import { type Args, textFlag } from './args.ts';
+import { type Args, isSet, textFlag } from './args.ts';
 
 export const adapterFlags = {
   adapter: {
@@ -34,6 +34,15 @@ export interface JsonResult {
 
 export function printJson(result: JsonResult): void {
   console.log(JSON.stringify(result));
+}
+
+/** Prints how a command ended, with --json as its last line too. @returns the exit code */
+export function finish(args: Args, ok: boolean, summary: string, rows: readonly unknown[]): number {
+  console.log(summary);
+  if (isSet(args, 'json')) {
+    printJson({ ok, summary, rows });
+  }
+  return ok ? 0 : 1;
 }
 
 /** The package's own folder: weights and prompt lists are found from here, wherever the command is run. */

@@ -46,12 +46,19 @@ async function tensorsIn(path: string): Promise<number | null> {
   return /\.(bin|pt|pth)$/.test(path) ? (await openPickle(await fileSource(path))).entries.size : null;
 }
 
-async function hashOf(path: string, size: number, algorithm: 'sha256' | 'git'): Promise<string> {
+/** SHA-256, or Git's SHA-1 of a file of `size` bytes, in hex. @throws the signal's reason */
+export async function hashOf(
+  path: string,
+  size: number,
+  algorithm: 'sha256' | 'git',
+  signal?: AbortSignal,
+): Promise<string> {
   const hash = createHash(algorithm === 'git' ? 'sha1' : 'sha256');
   if (algorithm === 'git') {
     hash.update(`blob ${size}\0`);
   }
   for await (const chunk of createReadStream(path)) {
+    signal?.throwIfAborted();
     hash.update(chunk as Buffer);
   }
   return hash.digest('hex');

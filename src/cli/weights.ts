@@ -1,12 +1,11 @@
 /** `reno weights`: which public checkpoints there are, where they lie on this disk, and whether they are whole. */
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Args, type Command, isSet, textFlag } from './args.ts';
-import { UsageError } from './errors.ts';
-import { hubCacheFolder, snapshotFolder } from './hub_cache.ts';
-import { type ManifestEntry, type ManifestFile, readManifest } from './manifest.ts';
-import { printJson } from './shared.ts';
+import { statSync } from 'node:fs';
+import { type Args, type Command, textFlag } from './args.ts';
+import { chosenCheckpoints } from './cached_checkpoints.ts';
+import { hubCacheFolder } from './hub_cache.ts';
+import { finish } from './shared.ts';
 import { verifyFile } from './verify_file.ts';
+import { pullCommand } from './weights_pull.ts';
 
 const flags = {
   json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
@@ -17,13 +16,14 @@ const named = {
 } as const;
 
 export const weightsCommand: Command = {
-  meta: { name: 'weights', description: 'Find and check public checkpoints in the Hugging Face cache' },
+  meta: { name: 'weights', description: 'Find, download and check public checkpoints in the Hugging Face cache' },
   subCommands: {
     list: {
       meta: { name: 'list', description: 'List the checkpoints, their size and licence, and which are here' },
       args: flags,
       run: list,
     },
+    pull: pullCommand,
     where: {
       meta: { name: 'where', description: 'Say where the files lie' },
       args: named,
@@ -37,36 +37,8 @@ export const weightsCommand: Command = {
   },
 };
 
-interface Found {
-  readonly entry: ManifestEntry;
-  readonly folder: string | null;
-  /** `name` is the one of the names that is there, `path` where; else the first, and null. */
-  readonly files: readonly { readonly file: ManifestFile; readonly name: string; readonly path: string | null }[];
-}
-
-/** Looks every file of a checkpoint up in the cache. */
-function find(entry: ManifestEntry): Found {
-  const folder = snapshotFolder(entry);
-  const files = entry.files.map((file) => {
-    const name = [file.path, ...file.or].find((path) => folder !== null && existsSync(join(folder, path)));
-    return { file, name: name ?? file.path, path: name === undefined ? null : join(folder ?? '', name) };
-  });
-  return { entry, folder, files };
-}
-
-/** @throws UsageError where --name is none of them */
-function chosen(args: Args): Found[] {
-  const manifest = readManifest();
-  const name = textFlag(args, 'name');
-  const entries = manifest.filter((entry) => name === undefined || entry.name === name);
-  if (entries.length === 0) {
-    throw new UsageError(`there is no checkpoint "${name}"; there are ${manifest.map((e) => e.name).join(', ')}`);
-  }
-  return entries.map(find);
-}
-
 async function list(args: Args): Promise<number> {
-  const rows = chosen({}).map(({ entry, files }) => {
+  const rows = chosenCheckpoints([]).map(({ entry, files }) => {
     const here = files.filter(({ path }) => path !== null).length;
     const gigabytes = entry.files.reduce((n, f) => n + (f.bytes === null ? (f.gigabytes ?? 0) : f.bytes / 1e9), 0);
     const page = `https://huggingface.co/${entry.repo}`;
@@ -83,14 +55,14 @@ async function list(args: Args): Promise<number> {
 }
 
 async function where(args: Args): Promise<number> {
-  const found = chosen(args);
+  const found = chosenCheckpoints([textFlag(args, 'name') ?? []].flat());
   const rows = found.flatMap(({ entry, files }) =>
     files.map(({ name, path }) => ({ name: entry.name, file: name, path })),
   );
   for (const { entry, folder, files } of found) {
-    console.log(`${entry.name}  ${folder ?? `not in ${hubCacheFolder()}; hf download ${entry.repo}`}`);
+    console.log(`${entry.name}  ${folder ?? `not in ${hubCacheFolder()}; reno weights pull ${entry.name}`}`);
     for (const { name, path } of folder === null ? [] : files) {
-      console.log(`  ${path ?? `${name} is not here; hf download ${entry.repo} ${name}`}`);
+      console.log(`  ${path ?? `${name} is not here; reno weights pull ${entry.name}`}`);
     }
   }
   const missing = rows.filter(({ path }) => path === null).length;
@@ -106,7 +78,7 @@ async function verify(args: Args): Promise<number> {
   const rows: { name: string; file: string; ok: boolean; says: string }[] = [];
   // With a name, what is missing is an error; without, only what is here is looked at.
   const named = textFlag(args, 'name') !== undefined;
-  for (const { entry, files } of chosen(args)) {
+  for (const { entry, files } of chosenCheckpoints([textFlag(args, 'name') ?? []].flat())) {
     for (const { file, name, path } of files) {
       if (path === null && !named) {
         continue;
@@ -129,12 +101,4 @@ async function verify(args: Args): Promise<number> {
         ? `${rows.length} files are whole`
         : `${wrong} of ${rows.length} files are missing or broken`;
   return finish(args, wrong === 0, summary, rows);
-}
-
-function finish(args: Args, ok: boolean, summary: string, rows: readonly unknown[]): number {
-  console.log(summary);
-  if (isSet(args, 'json')) {
-    printJson({ ok, summary, rows });
-  }
-  return ok ? 0 : 1;
 }

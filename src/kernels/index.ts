@@ -17,6 +17,8 @@ export { linear, matmul } from './matmul.ts';
 export { max, mean, sum } from './reduce.ts';
 export { reshape } from './reshape.ts';
 export { resizeBicubic } from './resize_bicubic.ts';
+export { rmsNorm } from './rms_norm.ts';
+export { rotaryEmbedding } from './rotary_embedding.ts';
 export { select } from './select.ts';
 export { pad, slice } from './slice_pad.ts';
 export { softmax } from './softmax.ts';

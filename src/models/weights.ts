@@ -6,14 +6,14 @@ import type { Graph } from '../tensor/graph.ts';
 import { encodeF16 } from '../tensor/half.ts';
 import { listed, toFloats } from '../tensor/safetensors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
+import type { RowRange, TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
 import type { DType, Shape } from '../tensor/types.ts';
-import { sameShape } from '../tensor/types.ts';
+import { byteSize, sameShape } from '../tensor/types.ts';
+import { type AliasTable, readView, type View, viewsOf } from './aliases.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { ModelFiles } from './files.ts';
 
-/** Old spellings: wherever `pattern` matches a stored key, it is replaced, in order. */
-export type AliasTable = readonly (readonly [pattern: RegExp, replacement: string])[];
+export type { AliasTable } from './aliases.ts';
 
 export interface WeightOptions {
   /** First part of the graph inputs' names, so that two models may share a graph; such as `unet`. Default `weights`. */
@@ -39,7 +39,15 @@ const IN_FLIGHT = 256 * 2 ** 20;
 
 interface Stored {
   readonly file: TensorFile;
-  readonly entry: TensorEntry;
+  readonly view: View;
+}
+
+/** A graph input and the rows of a stored tensor that belong into it. */
+interface Use {
+  readonly key: string;
+  readonly tensor: Tensor;
+  /** Along the first axis; absent: all. */
+  readonly rows?: RowRange;
 }
 
 /** Buffers that frameworks write into checkpoints and that are no parameters. */
@@ -52,7 +60,8 @@ class Checkpoint {
   readonly ignore: readonly RegExp[];
   readonly storage: 'stored' | 'f16' | 'f32';
   readonly stored = new Map<string, Stored>();
-  readonly used = new Map<string, Tensor>();
+  /** By the graph input's name. */
+  readonly used = new Map<string, Use>();
 
   constructor(graph: Graph, files: readonly TensorFile[], options: WeightOptions) {
     this.graph = graph;
@@ -60,11 +69,10 @@ class Checkpoint {
     this.ignore = [...BUFFERS, ...(options.ignore ?? [])];
     this.storage = options.storage ?? 'stored';
     for (const file of files) {
-      for (const [key, entry] of file.entries) {
-        this.#add(
-          (options.aliases ?? []).reduce((k, [pattern, by]) => k.replace(pattern, by), key),
-          { file, entry },
-        );
+      for (const entry of file.entries.values()) {
+        for (const view of views(file, entry, options.aliases ?? [])) {
+          this.#add(view.key, { file, view });
+        }
       }
     }
   }
@@ -73,7 +81,7 @@ class Checkpoint {
     const twin = this.stored.get(key);
     if (twin) {
       throw new Error(
-        `${stored.file.source.name}: tensor ${stored.entry.name} is in ${twin.file.source.name} too; remove one of the files`,
+        `${stored.file.source.name}: tensor ${stored.view.entry.name} is in ${twin.file.source.name} too; remove one of the files`,
       );
     }
     this.stored.set(key, stored);
@@ -91,27 +99,43 @@ class Checkpoint {
     return entry.dtype === 'F16' ? 'f16' : 'f32';
   }
 
-  get(key: string, shape: Shape): Tensor {
+  get(key: string, shape: Shape, rows?: RowRange): Tensor {
     const found = this.stored.get(key);
     if (!found) {
       throw new Error(
         `${this.where}: there is no tensor ${key} (needed with shape [${shape.join(', ')}])${this.#hint(key)}`,
       );
     }
-    const { entry, file } = found;
+    const { file } = found;
+    const { entry } = found.view;
     if (!sameShape(trimmed(entry.shape), trimmed(shape))) {
       throw new Error(
         `${file.source.name}: tensor ${key} has shape [${entry.shape.join(', ')}] where [${shape.join(', ')}] is needed; ` +
           'does config.json belong to these weights?',
       );
     }
-    const before = this.used.get(key);
+    const name = `${this.name}.${key}${rows ? `[${rows.from}:${rows.from + rows.count}]` : ''}`;
+    const before = this.used.get(name);
     if (before) {
-      return before;
+      return before.tensor;
     }
-    const tensor = this.graph.input(`${this.name}.${key}`, shape, 'load', this.dtypeOf(entry));
-    this.used.set(key, tensor);
+    const own = rows ? [rows.count, ...shape.slice(1)] : shape;
+    const tensor = this.graph.input(name, own, 'load', this.dtypeOf(entry));
+    this.used.set(name, { key, tensor, ...(rows ? { rows } : {}) });
     return tensor;
+  }
+
+  getRows(key: string, shape: Shape, bytes: number): Tensor[] {
+    const found = this.stored.get(key);
+    const [count = 1, ...row] = shape;
+    const rowBytes = byteSize({ dtype: found ? this.dtypeOf(found.view.entry) : 'f32', shape: row });
+    const step = Math.max(1, Math.floor(bytes / rowBytes));
+    if (step >= count) {
+      return [this.get(key, shape)];
+    }
+    return Array.from({ length: Math.ceil(count / step) }, (_, i) => {
+      return this.get(key, shape, { from: i * step, count: Math.min(step, count - i * step) });
+    });
   }
 
   /** What is there beside a missing key. */
@@ -122,7 +146,17 @@ class Checkpoint {
   }
 
   unused(): string[] {
-    return [...this.stored.keys()].filter((key) => !this.used.has(key) && !this.ignore.some((p) => p.test(key)));
+    const used = new Set([...this.used.values()].map((use) => use.key));
+    return [...this.stored.keys()].filter((key) => !used.has(key) && !this.ignore.some((p) => p.test(key)));
+  }
+}
+
+/** @throws Error naming the file, when a tensor has not the shape for its parts */
+function views(file: TensorFile, entry: TensorEntry, aliases: AliasTable): View[] {
+  try {
+    return viewsOf(entry, aliases);
+  } catch (error) {
+    throw new Error(`${file.source.name}: ${error instanceof Error ? error.message : error}`);
   }
 }
 
@@ -176,10 +210,18 @@ export class WeightStore {
     return this.#checkpoint.get(this.#key(name), shape);
   }
 
+  /**
+   * As `get`, cut along the first axis into graph inputs of at most `bytes` each: a table may be larger than what one
+   * storage binding can hold.
+   */
+  getRows(name: string, shape: Shape, bytes: number): Tensor[] {
+    return this.#checkpoint.getRows(this.#key(name), shape, bytes);
+  }
+
   /** The stored shape, for what config.json does not say. @throws Error with the full key when it is not there. */
   shapeOf(name: string): Shape {
     const found = this.#checkpoint.stored.get(this.#key(name));
-    return found ? found.entry.shape : this.get(name, []).shape;
+    return found ? found.view.entry.shape : this.get(name, []).shape;
   }
 
   /** Runs `build` one level deeper in the module path that nodes carry; parents call children inside their own. */
@@ -205,19 +247,19 @@ export class WeightStore {
 
   /** Graph input names and tensors asked for so far. */
   used(): Tensor[] {
-    return [...this.#checkpoint.used.values()];
+    return [...this.#checkpoint.used.values()].map((use) => use.tensor);
   }
 
   /** Reads what was asked for, tensor by tensor, and writes it into `plan` in the dtype of its graph input. */
   async upload(plan: WeightSink): Promise<void> {
-    const { stored, used, name } = this.#checkpoint;
+    const { stored, used } = this.#checkpoint;
     let inFlight = 0;
-    for (const [key, tensor] of used) {
+    for (const [name, { key, tensor, rows }] of used) {
       const found = stored.get(key);
       if (found) {
-        const bytes = await found.file.read(found.entry.name);
-        plan.write(`${name}.${key}`, inDType(bytes, found.entry, tensor.dtype));
-        inFlight += bytes.length;
+        const bytes = await readView(found.file, found.view, rows);
+        plan.write(name, inDType(bytes, found.view.entry, tensor.dtype));
+        inFlight += byteSize(tensor.type);
         if (inFlight > IN_FLIGHT) {
           await plan.finished?.();
           inFlight = 0;

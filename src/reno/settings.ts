@@ -5,7 +5,7 @@ import { COMPUTE_DTYPES, type ComputeDType } from '../models/half_precision.ts';
 import type { Mode } from './history.ts';
 import { NOISE_SOURCES, type NoiseSource } from './noise.ts';
 import { OPTIMIZERS, type OptimizerName } from './optimizer.ts';
-import { DEFAULT_WEIGHTS, REWARD_NAMES, type RewardName } from './rewards/index.ts';
+import { DEFAULT_WEIGHTS, hasReward, REWARD_NAMES, type RewardName } from './rewards/index.ts';
 
 export interface RenoSettings {
   readonly mode: Mode;
@@ -19,6 +19,8 @@ export interface RenoSettings {
   readonly gradClip: number;
   readonly regWeight: number;
   readonly noise: NoiseSource;
+  /** Height and width of the picture; null: what the generator was trained at. */
+  readonly size: readonly [height: number, width: number] | null;
   /** How the networks' activations are stored. */
   readonly dtype: ComputeDType;
   /** Weight of each reward; one of weight 0 is neither loaded nor computed. */
@@ -37,6 +39,7 @@ export const REFERENCE_SETTINGS: RenoSettings = {
   gradClip: 0.1,
   regWeight: 0.01,
   noise: 'reno',
+  size: null,
   dtype: 'f32',
   rewards: {},
 };
@@ -46,7 +49,7 @@ export const REFERENCE_SETTINGS: RenoSettings = {
  * with every reward whose folder is there. @throws Error naming the file and key when reno.json is wrong.
  */
 export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
-  const there = await Promise.all(REWARD_NAMES.map((name) => files.has(`${name}/config.json`)));
+  const there = await Promise.all(REWARD_NAMES.map((name) => hasReward(files, name)));
   const rewards = Object.fromEntries(
     REWARD_NAMES.filter((name, i) => there[i] && DEFAULT_WEIGHTS[name] > 0).map((name) => [
       name,
@@ -70,6 +73,7 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     gradClip: number('gradClip'),
     regWeight: number('regWeight'),
     noise: config.oneOf('noise', NOISE_SOURCES, REFERENCE_SETTINGS.noise),
+    size: config.has('size') ? sizeFrom(config) : null,
     dtype: config.oneOf('dtype', COMPUTE_DTYPES, REFERENCE_SETTINGS.dtype),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
   };
@@ -79,4 +83,11 @@ function rewardWeights(config: Config): Partial<Record<RewardName, number>> {
   const section = config.section('rewards');
   const known = REWARD_NAMES.filter((name) => section.has(name));
   return Object.fromEntries(known.map((name) => [name, section.number(name)]));
+}
+
+function sizeFrom(config: Config): [number, number] {
+  const [height, width, ...more] = config.counts('size');
+  return height !== undefined && width !== undefined && more.length === 0
+    ? [height, width]
+    : config.fail('size', 'must be [height, width]');
 }

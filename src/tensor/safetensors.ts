@@ -4,7 +4,7 @@
  * Format: https://github.com/huggingface/safetensors (README, "Format").
  */
 import { decodeF16 } from './half.ts';
-import type { TensorEntry, TensorFile } from './tensor_file.ts';
+import type { RowRange, TensorEntry, TensorFile } from './tensor_file.ts';
 import type { Shape } from './types.ts';
 import { at, sizeOf } from './types.ts';
 
@@ -97,7 +97,7 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
     end = entry.offset + entry.bytes;
     before = entry.name;
   }
-  const file: SafetensorsFile = { source, entries, metadata, read: (name) => readBytes(file, name) };
+  const file: SafetensorsFile = { source, entries, metadata, read: (name, rows) => readBytes(file, name, rows) };
   return file;
 }
 
@@ -139,10 +139,20 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
-/** The stored bytes of one tensor, as they are. @throws Error naming the tensor when the file has none of that name. */
-export async function readBytes(file: SafetensorsFile, name: string): Promise<Uint8Array<ArrayBuffer>> {
+/** The stored bytes of one tensor, or of some of its rows, as they are. @throws Error naming a tensor that the file has not. */
+export async function readBytes(
+  file: SafetensorsFile,
+  name: string,
+  rows?: RowRange,
+): Promise<Uint8Array<ArrayBuffer>> {
   const entry = entryOf(file, name);
-  return entry.bytes === 0 ? new Uint8Array(0) : file.source.read(entry.offset, entry.bytes);
+  if (entry.bytes === 0) {
+    return new Uint8Array(0);
+  }
+  const rowBytes = rows ? entry.bytes / at(entry.shape, 0) : 0;
+  return rows
+    ? file.source.read(entry.offset + rows.from * rowBytes, rows.count * rowBytes)
+    : file.source.read(entry.offset, entry.bytes);
 }
 
 /** One tensor as f32 (integers too, so exact only up to 2^24), row-major. */

@@ -8,10 +8,16 @@ export interface TensorEntry {
   readonly shape: Shape;
 }
 
+/** Consecutive entries of a tensor's first dimension. */
+export interface RowRange {
+  readonly from: number;
+  readonly count: number;
+}
+
 export interface TensorFile {
   /** `name` is for messages: path or URL. */
   readonly source: { readonly name: string };
   readonly entries: ReadonlyMap<string, TensorEntry>;
-  /** The stored values, row-major, little-endian. @throws Error naming the tensor when the file has none of that name. */
-  read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** The stored values (of some rows), row-major, little-endian. @throws Error naming a tensor that the file has not. */
+  read(name: string, rows?: RowRange): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -10,6 +10,15 @@ export interface Printed {
 }
 
 export async function inProcess(args: readonly string[]): Promise<Printed> {
+  const { error, ...rest } = await printed(() => runCli(args));
+  if (error !== null) {
+    throw new Error(`runCli threw: ${error}`);
+  }
+  return rest;
+}
+
+/** Runs one command's function. `error`: what it threw, if it did. */
+export async function printed(run: () => Promise<number>): Promise<Printed & { readonly error: string | null }> {
   const stdout: string[] = [];
   const stderr: string[] = [];
   const log = vi.spyOn(console, 'log').mockImplementation((...words) => void stdout.push(words.join(' ')));
@@ -18,9 +27,12 @@ export async function inProcess(args: readonly string[]): Promise<Printed> {
     stderr.push(String(text));
     return true;
   });
+  const texts = () => ({ stdout: stdout.join('\n'), stderr: stderr.join('\n').split('\n') });
   try {
-    const code = await runCli(args);
-    return { code, stdout: stdout.join('\n'), stderr: stderr.join('\n').split('\n') };
+    const code = await run();
+    return { code, ...texts(), error: null };
+  } catch (thrown) {
+    return { code: 1, ...texts(), error: thrown instanceof Error ? thrown.message : String(thrown) };
   } finally {
     log.mockRestore();
     error.mockRestore();

@@ -150,7 +150,7 @@ describe('verifyFile', () => {
 
 describe('the manifest', () => {
   it("names each checkpoint of the paper's models once, with repositories and files", () => {
-    const manifest = readManifest();
+    const manifest = readManifest().checkpoints;
     const names = manifest.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     expect(names).toEqual(
@@ -209,7 +209,7 @@ describe('reno weights', () => {
     expect(here.stdout).toContain(weights);
     const absent = await inProcess(['weights', 'where', '--name', 'hps']);
     expect(absent.code).toBe(1);
-    expect(absent.stdout).toContain(`not in ${cache}; hf download xswu/HPSv2`);
+    expect(absent.stdout).toContain(`not in ${cache}; reno weights pull hps`);
   });
 
   it('verify checks what is here, and with a name that all of it is', async () => {

@@ -127,7 +127,7 @@ export async function golden(
   return { graph, precision, output, gradient, feeds, expected, half: halfShare(graph), versions };
 }
 
-function halfShare(graph: Graph): number {
+export function halfShare(graph: Graph): number {
   const made = graph.nodes.filter((node) => node.op && node.stage === 'step').flatMap((node) => node.outputs);
   const size = (types: readonly TensorType[]): number => types.reduce((n, t) => n + sizeOf(t.shape), 0);
   return size(made.filter((t) => t.dtype === 'f16')) / size(made);

@@ -81,7 +81,7 @@ describe('others', () => {
   it('schedulers refuse what has no single step', () => {
     const step = (values: object, t?: number) => () => oneStepOf(config(values), t);
     expect(step({ _class_name: 'PNDMScheduler' })).toThrow('_class_name must be one of "EulerDiscreteScheduler"');
-    expect(step({ _class_name: 'EulerDiscreteScheduler' })).toThrow('timestep_spacing is "leading"');
+    expect(step({ _class_name: 'EulerDiscreteScheduler' })).toThrow('timestep_spacing is "linspace"');
     expect(step({ _class_name: 'LCMScheduler' }, 1000)).toThrow('timestep 1000 is outside the schedule');
     expect(step({ _class_name: 'DDPMScheduler' }, 400)).toThrow('clip_sample is true');
     expect(step({ _class_name: 'FlowMatchEulerDiscreteScheduler' }, 7)).toThrow('timestep 7: a single step');

@@ -4,12 +4,13 @@
  * in place, one by one. Sources of the layout: torch/serialization.py, caffe2/serialize/inline_container.h.
  */
 import { type ByteSource, listed, STORED_BYTES } from '../../tensor/safetensors.ts';
-import type { TensorEntry, TensorFile } from '../../tensor/tensor_file.ts';
+import type { RowRange, TensorEntry, TensorFile } from '../../tensor/tensor_file.ts';
 import { archiveContents } from './archive.ts';
 import type { Contents } from './contents.ts';
 import { readTensor } from './gather.ts';
 import { legacyContents } from './legacy.ts';
 import { tensorsOf } from './state_dict.ts';
+import { PickleTensor } from './values.ts';
 
 /**
  * Reads and checks the descriptions of a checkpoint's tensors. No code of the file is run.
@@ -28,16 +29,21 @@ export async function openPickle(source: ByteSource): Promise<TensorFile> {
   return {
     source,
     entries,
-    read: async (name) => {
+    read: async (name, rows) => {
       const tensor = tensors.get(name);
       if (!tensor) {
         throw new Error(`${source.name}: there is no tensor ${name}; the file has ${listed([...tensors.keys()])}`);
       }
       const start = await named(source, () => locate(tensor.storage));
       const read = (offset: number, length: number) => source.read(start + offset, length);
-      return readTensor(tensor, STORED_BYTES[tensor.storage.dtype], read);
+      return readTensor(rows ? rowsOf(tensor, rows) : tensor, STORED_BYTES[tensor.storage.dtype], read);
     },
   };
+}
+
+/** The view of some rows: nothing else is read. */
+function rowsOf({ storage, offset, shape, strides }: PickleTensor, { from, count }: RowRange): PickleTensor {
+  return new PickleTensor(storage, offset + from * (strides[0] ?? 0), [count, ...shape.slice(1)], strides);
 }
 
 async function contentsOf(source: ByteSource): Promise<Contents> {

@@ -2,6 +2,7 @@
 import type { Graph } from '../../tensor/graph.ts';
 import { readConfig } from '../config.ts';
 import type { ModelFiles } from '../files.ts';
+import { FluxPipeline } from './flux.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 import { StableDiffusionPipeline } from './stable_diffusion.ts';
 import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
@@ -9,6 +10,7 @@ import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 export type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 
 const BY_CLASS = {
+  FluxPipeline,
   StableDiffusionPipeline,
   StableDiffusionXLPipeline,
 } as const;

@@ -1,46 +1,55 @@
-/** The noise schedule that diffusers' variance-preserving schedulers share. */
+/** The noise schedule that diffusers' variance-preserving schedulers share: z_t = √ᾱ·x0 + √(1-ᾱ)·ε. */
 import { at } from '../../tensor/types.ts';
 import type { Config } from '../config.ts';
+import { combine, type Linear, SAMPLE } from './linear_step.ts';
+
+const f32 = Math.fround;
+const SCHEDULES = ['linear', 'scaled_linear', 'squaredcos_cap_v2', 'sigmoid'] as const;
+
+export interface BetaDefaults {
+  readonly start: number;
+  readonly end: number;
+  readonly schedule: (typeof SCHEDULES)[number];
+}
+
+const DEFAULTS: BetaDefaults = { start: 0.0001, end: 0.02, schedule: 'linear' };
 
 /**
- * Cumulative products of 1-β (`alphas_cumprod`) for every training step, in f64.
+ * Cumulative products of 1-β (`alphas_cumprod`) for every training step, rounded to f32 where diffusers rounds: at
+ * timestep 0, 1-ᾱ is so small that σ differs by 8e-5 of itself otherwise.
  * @throws Error naming file and key for what is malformed or not supported yet.
  */
-export function alphasCumprod(config: Config): Float64Array {
+export function alphasCumprod(config: Config, defaults: BetaDefaults = DEFAULTS): Float64Array {
   const steps = config.count('num_train_timesteps', 1000);
-  const start = config.number('beta_start', 0.0001);
-  const end = config.number('beta_end', 0.02);
-  const schedule = config.oneOf('beta_schedule', ['linear', 'scaled_linear'], 'linear');
+  const start = config.number('beta_start', defaults.start);
+  const end = config.number('beta_end', defaults.end);
+  const schedule = config.oneOf('beta_schedule', SCHEDULES, defaults.schedule);
   for (const key of ['trained_betas', 'rescale_betas_zero_snr', 'thresholding']) {
     if (config.value(key)) {
       config.fail(key, 'is not supported yet; remove it or take another checkpoint');
     }
   }
-  const between = (a: number, b: number, i: number): number => a + ((b - a) * i) / Math.max(1, steps - 1);
+  // torch.linspace in f32: from the nearer end, with a fused multiply-add.
+  const between = (from: number, to: number, i: number): number => {
+    const [a, b] = [f32(from), f32(to)];
+    const step = f32(f32(b - a) / Math.max(1, steps - 1));
+    return f32(i < steps / 2 ? a + step * i : b - step * (steps - 1 - i));
+  };
+  // Nichol & Dhariwal, "Improved denoising diffusion probabilistic models", eq. 17.
+  const alphaBar = (t: number): number => Math.cos(((t + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
+  const beta = {
+    linear: (i: number): number => between(start, end, i),
+    scaled_linear: (i: number): number => between(Math.sqrt(start), Math.sqrt(end), i) ** 2,
+    squaredcos_cap_v2: (i: number): number => Math.min(1 - alphaBar((i + 1) / steps) / alphaBar(i / steps), 0.999),
+    sigmoid: (i: number): number => (end - start) / (1 + Math.exp(-between(-6, 6, i))) + start,
+  }[schedule];
   const products = new Float64Array(steps);
   let product = 1;
   for (let i = 0; i < steps; i++) {
-    product *= 1 - (schedule === 'linear' ? between(start, end, i) : between(Math.sqrt(start), Math.sqrt(end), i) ** 2);
-    products[i] = product;
+    product *= f32(1 - f32(beta(i)));
+    products[i] = f32(product);
   }
   return products;
-}
-
-/**
- * The training step where a one-step schedule starts: `asked`, or the last one where the config's spacing leads there.
- * @throws Error when it is outside the schedule, or the spacing would start a single step at no noise.
- */
-export function firstTimestep(config: Config, steps: number, asked: number | undefined): number {
-  if (asked === undefined) {
-    const spacing = config.string('timestep_spacing', 'leading');
-    return spacing === 'trailing'
-      ? steps - 1
-      : config.fail('timestep_spacing', `is "${spacing}", whose single step starts without noise; give a timestep`);
-  }
-  if (!Number.isInteger(asked) || asked < 0 || asked >= steps) {
-    throw new Error(`timestep ${asked} is outside the schedule of ${config.file}: it must be 0 to ${steps - 1}`);
-  }
-  return asked;
 }
 
 export type Prediction = 'epsilon' | 'v_prediction' | 'sample';
@@ -49,6 +58,42 @@ export function predictionType(config: Config): Prediction {
   return config.oneOf('prediction_type', ['epsilon', 'v_prediction', 'sample'], 'epsilon');
 }
 
-export function alphaAt(products: Float64Array, timestep: number): number {
+/** ᾱ at a training step. @throws Error when the step is outside the schedule */
+export function alphaAt(config: Config, products: Float64Array, timestep: number): number {
+  if (!Number.isInteger(timestep) || timestep < 0 || timestep >= products.length) {
+    throw new Error(
+      `timestep ${timestep} is outside the schedule of ${config.file}: it must be 0 to ${products.length - 1}`,
+    );
+  }
   return at(products, timestep);
+}
+
+/** x0 from z_t = √ᾱ·x0 + √(1-ᾱ)·ε and a prediction of that kind. */
+export function cleanSample(kind: Prediction, alpha: number): Linear {
+  const signal = Math.sqrt(alpha);
+  const noise = Math.sqrt(1 - alpha);
+  switch (kind) {
+    case 'epsilon':
+      return { sample: 1 / signal, prediction: -noise / signal };
+    case 'v_prediction':
+      return { sample: signal, prediction: -noise };
+    case 'sample':
+      return { sample: 0, prediction: 1 };
+  }
+}
+
+/** ε from the same. */
+export function predictedNoise(kind: Prediction, alpha: number): Linear {
+  const noise = Math.sqrt(1 - alpha);
+  return kind === 'epsilon'
+    ? { sample: 0, prediction: 1 }
+    : combine(1 / noise, SAMPLE, -Math.sqrt(alpha) / noise, cleanSample(kind, alpha));
+}
+
+/** Clipping to ±1 is not linear, and for pixels. @throws Error when the config wants it */
+export function assertNoClipping(config: Config, absent: boolean): void {
+  if (config.boolean('clip_sample', absent)) {
+    const what = config.has('clip_sample') ? 'is true' : 'is true (the default)';
+    config.fail('clip_sample', `${what}, which is for pixels; latents need false`);
+  }
 }

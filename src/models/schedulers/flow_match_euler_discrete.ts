@@ -1,17 +1,78 @@
-/** FlowMatchEulerDiscreteScheduler, one step: z_σ = (1-σ)·x0 + σ·noise, the model predicts v = noise - x0. */
+/** FlowMatchEulerDiscreteScheduler (FLUX): z_σ = (1-σ)·x0 + σ·noise, and the model predicts v = noise - x0. */
+import { at } from '../../tensor/types.ts';
 import type { Config } from '../config.ts';
-import type { OneStep } from './one_step.ts';
+import type { Steps, StepsOptions, StepsRequest } from './linear_step.ts';
+import { checkCount } from './spacing.ts';
 
-/** One step starts at σ = 1, which every time shift leaves at 1, so x0 = z - v. */
-export function flowMatchEulerDiscrete(config: Config, timestep?: number): OneStep {
-  const steps = config.count('num_train_timesteps', 1000);
-  for (const key of ['stochastic_sampling', 'invert_sigmas', 'shift_terminal']) {
+export function flowMatchEulerDiscrete(config: Config, request: StepsRequest, options: StepsOptions): Steps {
+  const train = config.count('num_train_timesteps', 1000);
+  for (const key of ['invert_sigmas', 'use_karras_sigmas', 'use_exponential_sigmas', 'use_beta_sigmas']) {
     if (config.value(key)) {
       config.fail(key, 'is not supported yet');
     }
   }
-  if (timestep !== undefined && timestep !== steps) {
-    throw new Error(`timestep ${timestep}: a single step of ${config.file} starts at ${steps}`);
+  const stochastic = config.boolean('stochastic_sampling', false);
+  const shift = shiftOf(config, options.mu);
+  const sigmas = terminated(config, unshifted(config, request, options, train).map(shift));
+  const steps = sigmas.map((sigma, i) => {
+    const next = sigmas[i + 1] ?? 0;
+    const told = { timestep: Math.fround(sigma * train), inputScale: 1 };
+    return stochastic
+      ? { ...told, sample: 1 - next, prediction: -(1 - next) * sigma, noise: next }
+      : { ...told, sample: 1, prediction: next - sigma, noise: 0 };
+  });
+  return { initial: 1, steps };
+}
+
+/** Noise levels before the shift, in falling order. */
+function unshifted(config: Config, request: StepsRequest, { sigmas }: StepsOptions, train: number): readonly number[] {
+  if (typeof request !== 'number') {
+    if (request.length === 1 && request[0] === train) {
+      return [1];
+    }
+    throw new Error(`timestep ${request.join(', ')}: a single step of ${config.file} starts at ${train}`);
   }
-  return { timestep: steps, inputScale: 1, x0: { z: 1, prediction: -1 } };
+  checkCount(config, request, train);
+  if (sigmas) {
+    return sigmas.length === request
+      ? sigmas
+      : config.fail('sigmas', `must be ${request} numbers, one for each step, but are ${sigmas.length}`);
+  }
+  // diffusers takes the ends of the schedule that the static shift has already been applied to.
+  const ends = config.boolean('use_dynamic_shifting', false) ? (s: number) => s : shiftOf(config, undefined);
+  const [first, last] = [ends(1), ends(1 / train)];
+  return Array.from({ length: request }, (_, i) => first + ((last - first) * i) / Math.max(1, request - 1));
+}
+
+/** Esser et al., "Scaling rectified flow transformers …", eq. 23: larger pictures need more noise for as long. */
+function shiftOf(config: Config, mu: number | undefined): (sigma: number) => number {
+  let factor = config.number('shift', 1);
+  if (config.boolean('use_dynamic_shifting', false)) {
+    if (mu === undefined) {
+      return config.fail('use_dynamic_shifting', 'is true, so that steps need mu (see dynamicShift)');
+    }
+    const linear = config.oneOf('time_shift_type', ['exponential', 'linear'], 'exponential') === 'linear';
+    factor = linear ? mu : Math.exp(mu);
+  }
+  return (sigma) => (factor * sigma) / (1 + (factor - 1) * sigma);
+}
+
+/** Stretched so that the last level is `shift_terminal`. */
+function terminated(config: Config, sigmas: readonly number[]): readonly number[] {
+  if (!config.value('shift_terminal')) {
+    return sigmas;
+  }
+  const last = 1 - at(sigmas, sigmas.length - 1);
+  if (last <= 0) {
+    return config.fail('shift_terminal', 'needs at least 2 steps');
+  }
+  const scale = last / (1 - config.number('shift_terminal'));
+  return sigmas.map((sigma) => 1 - (1 - sigma) / scale);
+}
+
+/** mu of FLUX for `tokens` image tokens: on the line between the two sizes that the config names. */
+export function dynamicShift(config: Config, tokens: number): number {
+  const [fewest, most] = [config.count('base_image_seq_len', 256), config.count('max_image_seq_len', 4096)];
+  const [low, high] = [config.number('base_shift', 0.5), config.number('max_shift', 1.15)];
+  return low + ((high - low) * (tokens - fewest)) / (most - fewest);
 }

@@ -1,41 +1,54 @@
-/** LCMScheduler (HyperSDXL) and DDPMScheduler (PixArt-α DMD), one step: x0 from z = √ᾱ·x0 + √(1-ᾱ)·ε. */
+/** LCMScheduler (HyperSDXL; Luo et al., "Latent consistency models"): to x0, and from there up again with fresh noise. */
+import { at } from '../../tensor/types.ts';
 import type { Config } from '../config.ts';
-import { alphaAt, alphasCumprod, firstTimestep, predictionType } from './betas.ts';
-import type { OneStep } from './one_step.ts';
+import { alphaAt, alphasCumprod, assertNoClipping, cleanSample, predictionType } from './betas.ts';
+import { combine, SAMPLE, type Steps, type StepsRequest } from './linear_step.ts';
+import { checkCount, checkedTimesteps } from './spacing.ts';
 
-export function ddpm(config: Config, timestep?: number): OneStep {
-  if (config.boolean('clip_sample', true)) {
-    config.fail('clip_sample', 'is true (the default), which is for pixels; latents need false');
-  }
-  const products = alphasCumprod(config);
-  return fromAlpha(config, products, firstTimestep(config, products.length, timestep));
+const BETAS = { start: 0.00085, end: 0.012, schedule: 'scaled_linear' } as const;
+
+export function lcm(config: Config, request: StepsRequest): Steps {
+  assertNoClipping(config, false);
+  const products = alphasCumprod(config, BETAS);
+  const kind = predictionType(config);
+  const timesteps = lcmTimesteps(config, request, products.length);
+  const steps = timesteps.map((timestep, i) => {
+    const x0 = cleanSample(kind, alphaAt(config, products, timestep));
+    const { skip, out } = boundary(timestep, config.number('timestep_scaling', 10));
+    const denoised = combine(skip, SAMPLE, out, x0);
+    const next = timesteps[i + 1];
+    const alpha = next === undefined ? 1 : alphaAt(config, products, next);
+    const signal = Math.sqrt(alpha);
+    return {
+      timestep,
+      inputScale: 1,
+      sample: signal * denoised.sample,
+      prediction: signal * denoised.prediction,
+      noise: Math.sqrt(1 - alpha),
+    };
+  });
+  return { initial: 1, steps };
 }
 
-/** As `ddpm`, and then the consistency model's boundary condition: c_skip·z + c_out·x0. */
-export function lcm(config: Config, timestep?: number): OneStep {
-  if (config.boolean('clip_sample', false)) {
-    config.fail('clip_sample', 'is true, which is for pixels; latents need false');
-  }
-  const products = alphasCumprod(config);
-  // Whatever the spacing, diffusers' LCM takes its steps from the noisy end.
-  const step = fromAlpha(config, products, firstTimestep(config, products.length, timestep ?? products.length - 1));
+/** The consistency model's boundary condition: at timestep 0 it must give back its input. */
+function boundary(timestep: number, scaling: number): { skip: number; out: number } {
   const sigmaData = 0.5;
-  const scaled = step.timestep * config.number('timestep_scaling', 10);
-  const skip = sigmaData ** 2 / (scaled ** 2 + sigmaData ** 2);
-  const out = scaled / Math.sqrt(scaled ** 2 + sigmaData ** 2);
-  return { ...step, x0: { z: out * step.x0.z + skip, prediction: out * step.x0.prediction } };
+  const scaled = timestep * scaling;
+  const norm = scaled ** 2 + sigmaData ** 2;
+  return { skip: sigmaData ** 2 / norm, out: scaled / Math.sqrt(norm) };
 }
 
-function fromAlpha(config: Config, products: Float64Array, timestep: number): OneStep {
-  const alpha = alphaAt(products, timestep);
-  const signal = Math.sqrt(alpha);
-  const noise = Math.sqrt(1 - alpha);
-  switch (predictionType(config)) {
-    case 'epsilon':
-      return { timestep, inputScale: 1, x0: { z: 1 / signal, prediction: -noise / signal } };
-    case 'v_prediction':
-      return { timestep, inputScale: 1, x0: { z: signal, prediction: -noise } };
-    case 'sample':
-      return { timestep, inputScale: 1, x0: { z: 0, prediction: 1 } };
+/** Evenly among the steps that the model was distilled at, from the noisy end, whatever `timestep_spacing`. */
+function lcmTimesteps(config: Config, request: StepsRequest, train: number): readonly number[] {
+  if (typeof request !== 'number') {
+    return checkedTimesteps(config, request, train);
   }
+  const original = config.count('original_inference_steps', 50);
+  if (original > train) {
+    config.fail('original_inference_steps', `is ${original}, more than num_train_timesteps, ${train}`);
+  }
+  checkCount(config, request, original);
+  const ratio = Math.floor(train / original);
+  const distilled = Array.from({ length: original }, (_, i) => (original - i) * ratio - 1);
+  return Array.from({ length: request }, (_, i) => at(distilled, Math.floor((i * original) / request)));
 }

@@ -4,12 +4,20 @@
  */
 import { add, affine, sub } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
+import { at } from '../../tensor/types.ts';
+import type { Steps } from './linear_step.ts';
 
 export interface OneStep {
   /** What the model is told, in training steps. */
   readonly timestep: number;
   readonly inputScale: number;
   readonly x0: { readonly z: number; readonly prediction: number };
+}
+
+/** The only step of a run, from standard normal noise. A last step's fresh noise is at most 1e-10 and left out. */
+export function fromSteps({ initial, steps }: Steps): OneStep {
+  const { timestep, inputScale, sample, prediction } = at(steps, 0);
+  return { timestep, inputScale: initial * inputScale, x0: { z: initial * sample, prediction } };
 }
 
 export function modelInput(step: OneStep, z: Tensor): Tensor {

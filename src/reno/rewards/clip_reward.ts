@@ -1,11 +1,12 @@
 /** HPS, CLIPScore and PickScore: each a CLIP that compares picture and prompt; they differ in training, scale and offset. */
 import { affine, exp, l2Normalize, mul, sum } from '../../kernels/index.ts';
-import { CLIPModel, clipConfig } from '../../models/clip.ts';
+import { type CLIPConfig, CLIPModel, clipConfig } from '../../models/clip.ts';
 import { asF32 } from '../../models/clip_encoder.ts';
 import { eosMaskOf } from '../../models/clip_text.ts';
-import { readConfig } from '../../models/config.ts';
+import { Config, readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../../models/half_precision.ts';
+import { OPEN_CLIP_ALIASES, OPEN_CLIP_BUFFERS, openClipConfig, VIT_H_14 } from '../../models/open_clip.ts';
 import type { PromptValues } from '../../models/prompt.ts';
 import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
@@ -23,16 +24,34 @@ export interface ClipRewardKind {
   readonly offset: number;
   /** Whether the score is e^logit_scale · cosine, or the cosine alone. */
   readonly scaled: boolean;
+  /** Names under which its weights are published; each is open_clip's ViT-H-14 where no configuration is beside it. */
+  readonly published: readonly string[];
 }
 
+/** open_clip's own names for weights and configuration. */
+const OPEN_CLIP_FILES = ['open_clip_model.safetensors', 'open_clip_pytorch_model.bin'];
+export const OPEN_CLIP_CONFIG = 'open_clip_config.json';
+
 /** HPSv2: fine-tuned on human preferences; loss 1 − cosine, without the logit scale. (Wu et al., 2306.09341.) */
-export const HPS: ClipRewardKind = { name: 'HPS', key: 'hps', offset: 1, scaled: false };
+export const HPS: ClipRewardKind = {
+  name: 'HPS',
+  key: 'hps',
+  offset: 1,
+  scaled: false,
+  published: ['HPS_v2.1_compressed.pt', 'HPS_v2_compressed.pt'],
+};
 
 /** CLIPScore: how well a CLIP finds that picture and prompt agree; loss 100 − e^s·cosine. (Hessel et al., 2104.08718.) */
-export const CLIP_SCORE: ClipRewardKind = { name: 'CLIP', key: 'clip_score', offset: 100, scaled: true };
+export const CLIP_SCORE: ClipRewardKind = { name: 'CLIP', key: 'clip_score', offset: 100, scaled: true, published: [] };
 
 /** PickScore: fine-tuned on the choices of Pick-a-Pic's users; loss 30 − e^s·cosine. (Kirstain et al., 2305.01569.) */
-export const PICK_SCORE: ClipRewardKind = { name: 'PickScore', key: 'pick_score', offset: 30, scaled: true };
+export const PICK_SCORE: ClipRewardKind = {
+  name: 'PickScore',
+  key: 'pick_score',
+  offset: 30,
+  scaled: true,
+  published: [],
+};
 
 export class ClipReward implements Reward {
   readonly name: string;
@@ -65,15 +84,21 @@ export class ClipReward implements Reward {
     this.#eosMask = graph.input(`${kind.key}.eos_mask`, [1, length], 'prompt');
   }
 
-  /** files: a CLIPModel folder as transformers saves it, with its tokenizer. @throws Error, one sentence, naming the broken file. */
+  /** files: a CLIP as transformers or open_clip saves it, with its tokenizer. @throws Error, one sentence, naming the broken file. */
   static async open(
     graph: Graph,
     kind: ClipRewardKind,
     files: ModelFiles,
     dtype: ComputeDType = 'f32',
   ): Promise<ClipReward> {
-    const config = clipConfig(await readConfig(files));
-    const weights = await openWeights(graph, files, 'model', { name: kind.key, storage: weightStorage(dtype) });
+    const config = await configOf(kind, files);
+    const weights = await openWeights(graph, files, 'model', {
+      name: kind.key,
+      storage: weightStorage(dtype),
+      aliases: OPEN_CLIP_ALIASES,
+      ignore: OPEN_CLIP_BUFFERS,
+      published: [...OPEN_CLIP_FILES, ...kind.published],
+    });
     const model = new CLIPModel(weights, config);
     weights.assertAllUsed();
     return new ClipReward(graph, kind, model, weights, await openTokenizer(files), dtype);
@@ -105,4 +130,20 @@ export class ClipReward implements Reward {
       return sum(mul(imageFeatures, textFeatures), [1]);
     });
   }
+}
+
+/** config.json (transformers' or open_clip's), open_clip_config.json, or what the published file is known to be. */
+async function configOf(kind: ClipRewardKind, files: ModelFiles): Promise<CLIPConfig> {
+  if (!(await files.has('config.json'))) {
+    if (await files.has(OPEN_CLIP_CONFIG)) {
+      return openClipConfig(await readConfig(files, OPEN_CLIP_CONFIG));
+    }
+    for (const name of kind.published) {
+      if (await files.has(name)) {
+        return openClipConfig(new Config(name, VIT_H_14));
+      }
+    }
+  }
+  const config = await readConfig(files);
+  return config.has('model_cfg') || config.has('vision_cfg') ? openClipConfig(config) : clipConfig(config);
 }

@@ -1,6 +1,6 @@
 /** ImageReward: BLIP with a scalar head trained on human rankings; loss 2 − score. (Xu et al., 2304.05977.) */
 import { affine } from '../../kernels/index.ts';
-import { ImageReward, imageRewardConfig } from '../../models/blip.ts';
+import { IMAGE_REWARD_UNUSED, ImageReward, imageRewardConfig, publishedImageRewardConfig } from '../../models/blip.ts';
 import { readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
 import { type ComputeDType, weightStorage } from '../../models/half_precision.ts';
@@ -44,14 +44,21 @@ export class ImageRewardReward implements Reward {
     this.#mask = graph.input(MASK, [1, length], 'prompt');
   }
 
-  /** files: config.json ({vision, med_config, mean, std}), model.safetensors or ImageReward.pt, BERT tokenizer. @throws Error naming the broken file. */
+  /**
+   * files: ImageReward.pt with med_config.json, as published, or model.safetensors with config.json ({vision, med_config, mean,
+   * std}); and a BERT tokenizer. @throws Error naming the broken file.
+   */
   static async open(graph: Graph, files: ModelFiles, dtype: ComputeDType = 'f32'): Promise<ImageRewardReward> {
-    const config = imageRewardConfig(await readConfig(files));
+    const published = !(await files.has('config.json')) && (await files.has('med_config.json'));
+    const file = await readConfig(files, published ? 'med_config.json' : 'config.json');
+    const own = published ? null : imageRewardConfig(file);
     const weights = await openWeights(graph, files, 'model', {
       name: 'image_reward',
-      published: ['ImageReward.pt'],
       storage: weightStorage(dtype),
+      ignore: IMAGE_REWARD_UNUSED,
+      published: ['ImageReward.pt'],
     });
+    const config = own ?? publishedImageRewardConfig(file, weights);
     const model = new ImageReward(weights, config);
     weights.assertAllUsed();
     return new ImageRewardReward(graph, model, weights, await openTokenizer(files), dtype);

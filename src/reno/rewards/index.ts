@@ -3,7 +3,7 @@ import type { ModelFiles } from '../../models/files.ts';
 import type { ComputeDType } from '../../models/half_precision.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import { AestheticReward } from './aesthetic.ts';
-import { CLIP_SCORE, ClipReward, type ClipRewardKind, HPS, PICK_SCORE } from './clip_reward.ts';
+import { CLIP_SCORE, ClipReward, type ClipRewardKind, HPS, OPEN_CLIP_CONFIG, PICK_SCORE } from './clip_reward.ts';
 import { ImageRewardReward } from './image_reward.ts';
 import type { Reward } from './reward.ts';
 
@@ -36,6 +36,25 @@ export function rewardName(name: string): RewardName {
     throw new Error(`there is no reward ${name}; known rewards: ${REWARD_NAMES.join(', ')}`);
   }
   return found;
+}
+
+/** Of which files one at least is in a reward's folder. */
+const SIGNS: Readonly<Record<RewardName, readonly string[]>> = {
+  hps: [OPEN_CLIP_CONFIG, ...HPS.published],
+  clip: [OPEN_CLIP_CONFIG],
+  pick_score: [OPEN_CLIP_CONFIG],
+  image_reward: ['med_config.json'],
+  aesthetic: [],
+};
+
+/** Whether a model folder has something to open in the reward's folder. */
+export async function hasReward(model: ModelFiles, name: RewardName): Promise<boolean> {
+  for (const file of ['config.json', ...SIGNS[name]]) {
+    if (await model.has(`${name}/${file}`)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** The reference's weight of a reward, for when the user gives none. */

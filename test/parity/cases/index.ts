@@ -2,6 +2,7 @@
 import type { Golden, ParityCase, Precision } from '../../support/golden.ts';
 import { BLOCK_CASES } from './blocks.ts';
 import { DIFFUSERS_CASES } from './diffusers.ts';
+import { REWARD_NETWORK_CASES } from './reward_networks.ts';
 import { REWARD_CASES } from './rewards.ts';
 import { SDXL_CASES } from './sdxl.ts';
 
@@ -9,6 +10,7 @@ export const CASES: Readonly<Record<string, ParityCase>> = {
   ...BLOCK_CASES,
   ...DIFFUSERS_CASES,
   ...SDXL_CASES,
+  ...REWARD_NETWORK_CASES,
   ...REWARD_CASES,
 };
 

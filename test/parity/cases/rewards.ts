@@ -1,76 +1,70 @@
-/** The rewards' networks (tools/reference/clip.py, rewards.py), and what they do to a picture first. */
-import { exp, l2Normalize, mul, sum } from '../../../src/kernels/index.ts';
-import { ImageReward, imageRewardConfig } from '../../../src/models/blip.ts';
-import { CLIPModel, clipConfig } from '../../../src/models/clip.ts';
-import { eosMaskOf } from '../../../src/models/clip_text.ts';
-import { preprocess } from '../../../src/reno/preprocess.ts';
+/**
+ * The rewards from picture to score and loss gradient, opened from folders as they are published, against the public
+ * libraries (tools/reference/open_clip_rewards.py and published_rewards.py), which also tokenised the prompt.
+ */
+import { nodeFiles } from '../../../src/cli/node_files.ts';
+import { sum } from '../../../src/kernels/index.ts';
+import { openReward, type Reward } from '../../../src/reno/rewards/index.ts';
+import { Graph } from '../../../src/tensor/graph.ts';
 import { readFloats } from '../../../src/tensor/safetensors.ts';
-import { at } from '../../../src/tensor/types.ts';
-import { fixtureConfig } from '../../support/fixtures.ts';
-import { golden, type ParityCase } from '../../support/golden.ts';
+import type { Tensor } from '../../../src/tensor/tensor.ts';
+import { gradients } from '../../../src/tensor/vjp.ts';
+import {
+  FIXTURES,
+  type Golden,
+  halfShare,
+  openFixture,
+  type ParityCase,
+  type Precision,
+} from '../../support/golden.ts';
 
-/** CLIP's similarity of picture and text, with the gradient at the pixels. */
-const clip =
-  (name: string): ParityCase =>
-  async (precision) => {
-    const config = await fixtureConfig(name);
-    const layout = { weights: 'w.', inputs: 'in.', input: 'pixels', output: 'out.logits', gradient: 'out.gradient' };
-    return golden(
-      `${name}.safetensors`,
-      { layout, config },
-      async ({ weights, input, extra, file }) => {
-        const model = new CLIPModel(weights, clipConfig(config));
-        const ids = extra('ids');
-        const length = ids.dim(1);
-        const values = await readFloats(file, 'in.ids');
-        const masks = Array.from({ length: ids.dim(0) }, (_, row) => [
-          ...eosMaskOf(values.slice(row * length, (row + 1) * length), model.config.text_config.eos_token_id),
-        ]);
-        const text = model.getTextFeatures(ids, input.graph.constant(masks.flat(), [ids.dim(0), length]));
-        const image = model.getImageFeatures(input);
-        return mul(sum(mul(l2Normalize(image), l2Normalize(text)), [1]), exp(model.logit_scale));
-      },
-      precision,
-    );
-  };
+export interface RewardGolden extends Golden {
+  readonly reward: Reward;
+  readonly loss: Tensor;
+  readonly expectedLoss: Float32Array;
+}
 
-const imageReward: ParityCase = async (precision) => {
-  const config = await fixtureConfig('image_reward');
-  const layout = { weights: 'w.', inputs: 'in.', input: 'pixels', output: 'out.score', gradient: 'out.gradient' };
-  return golden(
-    'image_reward.safetensors',
-    { layout, config },
-    ({ weights, input, extra }) =>
-      new ImageReward(weights, imageRewardConfig(config)).forward(input, extra('ids'), extra('mask')),
+/** @param name the reward. @param folder of test/fixtures/rewards. Output: the score; gradient: the loss's at the picture. */
+export async function rewardGolden(name: string, folder: string, precision: Precision = 'f32'): Promise<RewardGolden> {
+  const file = await openFixture(`rewards/${folder}/golden.safetensors`);
+  const graph = new Graph();
+  const reward = await openReward(graph, name, nodeFiles(`${FIXTURES}/rewards/${folder}`), precision);
+  const image = graph.input('image', file.entries.get('image')?.shape ?? [], 'step');
+  const [output, loss] = [reward.score(image), reward.loss(image)];
+  const [gradient = loss] = gradients(sum(loss), [image]);
+  const feeds = new Map<string, ArrayLike<number>>([['image', await readFloats(file, 'image')]]);
+  for (const store of reward.weights) {
+    for (const [key, values] of await store.values()) {
+      feeds.set(key, values);
+    }
+  }
+  for (const [key, values] of reward.promptValues(file.metadata.prompt ?? '')) {
+    feeds.set(key, values);
+  }
+  const versions = file.metadata.versions ?? 'not recorded';
+  const expected = { output: await readFloats(file, 'score'), gradient: await readFloats(file, 'gradient') };
+  return {
+    graph,
+    output,
+    gradient,
+    feeds,
+    expected,
     precision,
-  );
-};
-
-const resize =
-  (name: string): ParityCase =>
-  (precision) => {
-    const layout = {
-      weights: 'none.',
-      inputs: `${name}.`,
-      input: 'image',
-      output: `${name}.pixels`,
-      gradient: `${name}.gradient`,
-      cotangent: `${name}.r`,
-    };
-    return golden(
-      'preprocess.safetensors',
-      { layout },
-      ({ input, file }) => preprocess(input, at(file.entries.get(layout.output)?.shape ?? [], 1)),
-      precision,
-    );
+    half: halfShare(graph),
+    versions,
+    reward,
+    loss,
+    expectedLoss: await readFloats(file, 'loss'),
   };
+}
 
-export const REWARD_CASES: Readonly<Record<string, ParityCase>> = {
-  'CLIPModel, quick_gelu, one and two heads': clip('clip_quick_gelu'),
-  'CLIPModel, gelu, three heads, odd sizes': clip('clip_gelu'),
-  'ImageReward: BLIP, masked BERT with cross-attention, MLP': imageReward,
-  'preprocess, smaller': resize('down'),
-  'preprocess, wide': resize('wide'),
-  'preprocess, tall': resize('tall'),
-  'preprocess, larger': resize('up'),
-};
+export const REWARD_CASES = {
+  'HPSv2.1 as published, HPS_v2.1_compressed.pt, f16, gelu': (precision) => rewardGolden('hps', 'hps', precision),
+  "HPS as open_clip's own safetensors, quick_gelu": (precision) => rewardGolden('hps', 'hps_open_clip', precision),
+  'CLIPScore, a CLIPModel folder in safetensors': (precision) => rewardGolden('clip', 'clip', precision),
+  "PickScore, a CLIPModel folder in PyTorch's format": (precision) =>
+    rewardGolden('pick_score', 'pick_score', precision),
+  'ImageReward.pt beside med_config.json, as published': (precision) =>
+    rewardGolden('image_reward', 'image_reward', precision),
+  'LAION aesthetic head beside a CLIPModel folder': (precision) => rewardGolden('aesthetic', 'aesthetic', precision),
+} satisfies Readonly<Record<string, ParityCase>>;

@@ -1,0 +1,178 @@
+/** One file of the hub into the cache: resumed where it was cut, checked by its hash, and only then given its name. */
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { sentenceOf, systemCode } from '../errors.ts';
+import { hashOf } from '../verify_file.ts';
+import { causeOf, type HubClient, PassingError, type RemoteFile, type RemoteRepo } from './client.ts';
+
+/** A file that is written from front to back; Node's FileHandle is one. */
+export interface PartFile {
+  writeFile(bytes: Uint8Array): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DownloadOptions {
+  readonly signal: AbortSignal;
+  /** Called with every piece that is written; below 0 where a server begins again at the front. */
+  readonly onBytes: (count: number) => void;
+  /** Tries in a row that bring nothing before giving up. Default 5. */
+  readonly tries?: number;
+  /** Milliseconds before the second try; doubled for each further one. Default 1000. */
+  readonly pause?: number;
+  /** Milliseconds without a byte that count as a cut. Default 60 000. */
+  readonly stall?: number;
+  /** Opens a file to append to it (`a`) or anew (`w`); tests give disks that fill up. */
+  readonly openPart?: (path: string, flags: 'a' | 'w') => Promise<PartFile>;
+}
+
+/** Where a file waits until it is whole. `huggingface_hub` uses the same name. */
+export function incompletePath(blob: string): string {
+  return `${blob}.incomplete`;
+}
+
+/**
+ * Brings `file` to `blob`. Whatever ends it early, nothing half-written has that name, and what came waits under
+ * `incompletePath` for the next call, unless its hash is wrong: then it is removed.
+ * @throws HubRefusal; Error, one sentence; or the signal's reason
+ */
+export async function download(
+  client: HubClient,
+  from: RemoteRepo,
+  file: RemoteFile,
+  blob: string,
+  options: DownloadOptions,
+): Promise<void> {
+  const name = `${from.repo}/${file.path}`;
+  const part = incompletePath(blob);
+  await mkdir(dirname(blob), { recursive: true });
+  let have = await sizeOf(part);
+  for (let failed = 0; have < file.bytes; ) {
+    const before = have;
+    try {
+      await fetchRest(client, from, file, part, have, options);
+      have = await sizeOf(part);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (!(error instanceof PassingError)) {
+        throw error;
+      }
+      have = await sizeOf(part);
+      failed = have > before ? 1 : failed + 1;
+      if (failed >= (options.tries ?? 5)) {
+        const kept = have > 0 ? `; ${have} of ${file.bytes} bytes are kept, the same command goes on from there` : '';
+        const what = error.message.startsWith(name) ? error.message : `${name}: ${error.message}`;
+        throw new Error(`${what}${kept}`);
+      }
+      await wait((options.pause ?? 1000) * 2 ** (failed - 1), options.signal);
+    }
+  }
+  if (file.bytes === 0) {
+    await (await open(part, 'w')).close();
+  }
+  const hash = have === file.bytes ? await hashOf(part, file.bytes, file.algorithm, options.signal) : null;
+  if (hash !== file.hash) {
+    await rm(part);
+    const why = hash === null ? `came with more than its ${file.bytes} bytes` : 'came with a wrong hash';
+    throw new Error(`${name} ${why} and was removed; run the same command again`);
+  }
+  await rename(part, blob);
+}
+
+/** Appends to `part` what is missing of it. @throws PassingError when it ends early */
+async function fetchRest(
+  client: HubClient,
+  { repo, commit }: RemoteRepo,
+  file: RemoteFile,
+  part: string,
+  have: number,
+  options: DownloadOptions,
+): Promise<void> {
+  using watch = new StallWatch(options.stall ?? 60_000);
+  const response = await watch.over(client.open(repo, commit, file.path, have, watch.signal));
+  const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
+  // A server that knows no ranges begins at the front.
+  const from = response.status === 206 && Number(start) === have ? have : 0;
+  options.onBytes(from - have);
+  const reader = response.body?.getReader();
+  let total = from;
+  try {
+    const target = await (options.openPart ?? open)(part, from > 0 ? 'a' : 'w');
+    try {
+      for (let next = await watch.over(reader?.read()); next?.value; next = await watch.over(reader?.read())) {
+        await target.writeFile(next.value);
+        total += next.value.byteLength;
+        options.onBytes(next.value.byteLength);
+        if (total > file.bytes) {
+          return;
+        }
+      }
+      await target.sync();
+    } finally {
+      await target.close();
+    }
+  } catch (error) {
+    throw systemCode(error) === undefined ? error : writeError(error, part);
+  } finally {
+    await reader?.cancel().catch(() => {});
+  }
+  if (total < file.bytes) {
+    throw new PassingError('the connection was cut');
+  }
+}
+
+/** Ends a request that brings nothing for too long, and says so. */
+class StallWatch implements Disposable {
+  readonly #milliseconds: number;
+  readonly #controller = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(milliseconds: number) {
+    this.#milliseconds = milliseconds;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Waits for the next piece. @throws PassingError where it does not come */
+  async over<T>(piece: T | Promise<T>): Promise<T> {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#controller.abort(), this.#milliseconds);
+    try {
+      return await piece;
+    } catch (error) {
+      if (this.signal.aborted) {
+        throw new PassingError(`nothing came for ${this.#milliseconds / 1000} s`);
+      }
+      throw error instanceof TypeError ? new PassingError(`the connection was cut (${causeOf(error)})`) : error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function writeError(error: unknown, part: string): Error {
+  const folder = dirname(part);
+  return systemCode(error) === 'ENOSPC'
+    ? new Error(
+        `the disk of ${folder} is full; make room or set HF_HOME to a folder on another disk, and run the same command again: what came is kept`,
+      )
+    : new Error(`${part} cannot be written (${sentenceOf(error)})`);
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => null))?.size ?? 0;
+}
+
+function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+}

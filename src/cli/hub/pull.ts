@@ -1,0 +1,121 @@
+/** Checkpoints of the manifest from the hub into the Hugging Face cache, where `huggingface_hub` finds them as its own. */
+import { existsSync, statSync } from 'node:fs';
+import { copyFile, mkdir, rename, statfs, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { sentenceOf } from '../errors.ts';
+import { repoFolder } from '../hub_cache.ts';
+import type { ManifestEntry } from '../manifest.ts';
+import type { HubClient, RemoteFile, RemoteRepo } from './client.ts';
+import { type DownloadOptions, download, incompletePath } from './download.ts';
+import { existingParent } from './environment.ts';
+import { size } from './transfer_line.ts';
+
+/** What has to be done for one checkpoint. */
+export interface PullPlan {
+  readonly entry: ManifestEntry;
+  readonly remote: RemoteRepo;
+  /** Where its blobs, snapshots and refs are. */
+  readonly folder: string;
+  /** For each file of the manifest the one chosen. */
+  readonly files: readonly RemoteFile[];
+}
+
+/** Asks the hub. @throws Error, one sentence, where it refuses or has none of the names of a file */
+export async function planPull(client: HubClient, entry: ManifestEntry, cache: string): Promise<PullPlan> {
+  const names = entry.files.map((file) => [file.path, ...file.or]);
+  const remote = await client.describe(entry, names.flat());
+  const files = names.map((any) => {
+    const found = any.map((name) => remote.files.find(({ path }) => path === name)).find((file) => file !== undefined);
+    if (!found) {
+      throw new Error(`${entry.repo} has no ${any.join(' nor ')} at ${entry.revision}; the manifest does not fit it`);
+    }
+    return checked(entry, found);
+  });
+  return { entry, remote, folder: repoFolder(entry.repo, cache), files };
+}
+
+/** Names and hashes become paths: none may lead elsewhere, and what the manifest publishes must agree. */
+function checked(entry: ManifestEntry, file: RemoteFile): RemoteFile {
+  const where = `${entry.repo}/${file.path}`;
+  if (!(file.algorithm === 'sha256' ? /^[0-9a-f]{64}$/ : /^[0-9a-f]{40}$/).test(file.hash)) {
+    throw new Error(`${where}: the hub gives no hash for it, so it cannot be checked and is not downloaded`);
+  }
+  const published = entry.files.find(({ path }) => path === file.path);
+  if (published?.sha256 && published.sha256 !== file.hash) {
+    throw new Error(`${where} is not the file that weights/manifest.json describes (another SHA-256); it was replaced`);
+  }
+  return file;
+}
+
+/** Bytes that are still to come. */
+export function bytesLeft({ folder, files }: PullPlan): number {
+  return files.reduce((sum, file) => sum + file.bytes - bytesHere(folder, file), 0);
+}
+
+function bytesHere(folder: string, file: RemoteFile): number {
+  const blob = blobPath(folder, file);
+  return existsSync(blob)
+    ? file.bytes
+    : Math.min(statSync(incompletePath(blob), { throwIfNoEntry: false })?.size ?? 0, file.bytes);
+}
+
+function blobPath(folder: string, file: RemoteFile): string {
+  return join(folder, 'blobs', file.hash);
+}
+
+/** Free bytes for this user on the disk of a folder that need not be there yet. */
+export async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(existingParent(folder));
+  return bavail * bsize;
+}
+
+/** @throws Error where the disk cannot take `bytes` more */
+export async function checkSpace(cache: string, bytes: number, free = freeBytes): Promise<void> {
+  const there = await free(cache);
+  if (bytes > there) {
+    throw new Error(
+      `${size(bytes)} are to be downloaded and the disk of ${cache} has ${size(there)} free; make room, or set HF_HOME to a folder on another disk`,
+    );
+  }
+}
+
+/** Downloads what is missing, then links the snapshot and notes the commit. @throws Error, one sentence */
+export async function runPull(
+  client: HubClient,
+  plan: PullPlan,
+  options: DownloadOptions & { readonly onFile: (file: RemoteFile) => void },
+): Promise<void> {
+  const { folder, remote, entry } = plan;
+  for (const file of plan.files) {
+    const blob = blobPath(folder, file);
+    if (!existsSync(blob)) {
+      options.onFile(file);
+      await download(client, remote, file, blob, options);
+    }
+    await link(blob, join(folder, 'snapshots', remote.commit, file.path));
+  }
+  if (entry.revision !== remote.commit) {
+    // Last, so that an older whole snapshot is found until the new one is whole.
+    const ref = join(folder, 'refs', entry.revision);
+    await mkdir(dirname(ref), { recursive: true });
+    await writeFile(`${ref}.incomplete`, remote.commit);
+    await rename(`${ref}.incomplete`, ref);
+  }
+}
+
+/** A relative link, so that the cache can be moved; a copy where the system has none (Windows without developer mode). */
+async function link(blob: string, path: string): Promise<void> {
+  if (existsSync(path)) {
+    return;
+  }
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await symlink(relative(dirname(path), blob), path);
+  } catch (error) {
+    if (process.platform !== 'win32') {
+      throw new Error(`${path} cannot be linked to its blob (${sentenceOf(error)}); remove what is there`);
+    }
+    await copyFile(blob, `${path}.incomplete`);
+    await rename(`${path}.incomplete`, path);
+  }
+}

@@ -1,0 +1,120 @@
+/** `reno weights pull`: says what would be downloaded and under which licence, asks, and downloads. */
+import { createInterface } from 'node:readline/promises';
+import { type Args, type Command, isSet } from './args.ts';
+import { type CachedCheckpoint, chosenCheckpoints, isWhole } from './cached_checkpoints.ts';
+import { UsageError } from './errors.ts';
+import { HubClient } from './hub/client.ts';
+import type { DownloadOptions } from './hub/download.ts';
+import { type HubEnvironment, hubEnvironment } from './hub/environment.ts';
+import { bytesLeft, checkSpace, freeBytes, type PullPlan, planPull, runPull } from './hub/pull.ts';
+import { size, TransferLine } from './hub/transfer_line.ts';
+import { stderrTerminal } from './progress.ts';
+import { finish } from './shared.ts';
+
+export const pullCommand: Command = {
+  meta: { name: 'pull', description: 'Download checkpoints into the Hugging Face cache' },
+  words: { name: 'name', description: 'One or more checkpoints (see "reno weights list")' },
+  args: {
+    yes: { type: 'boolean', alias: ['y'], description: 'Do not ask before the download: you accept the licences' },
+    json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
+  },
+  run: async (args, words) => {
+    const interrupt = new AbortController();
+    const stop = (): void => interrupt.abort(new Error(STOPPED));
+    process.once('SIGINT', stop);
+    try {
+      return await pull(args, words, { signal: interrupt.signal });
+    } finally {
+      process.off('SIGINT', stop);
+    }
+  },
+};
+
+const STOPPED = 'stopped; what came is kept, and the same command goes on from there';
+
+/** What tests change. */
+export interface PullSettings extends Omit<DownloadOptions, 'onBytes'> {
+  readonly free?: (folder: string) => Promise<number>;
+}
+
+/** @returns the exit code. @throws Error, one sentence */
+export async function pull(args: Args, names: readonly string[], settings: PullSettings): Promise<number> {
+  if (names.length === 0) {
+    throw new UsageError('say which checkpoints to pull; "reno weights list" shows their names');
+  }
+  const chosen = chosenCheckpoints(names);
+  const rows = chosen.map(({ entry }) => ({ name: entry.name, repo: entry.repo, bytes: 0 }));
+  const absent = chosen.filter((checkpoint) => !isWhole(checkpoint));
+  if (absent.length === 0) {
+    return finish(args, true, `${names.join(', ')}: all files are here already`, rows);
+  }
+  const env = hubEnvironment();
+  const client = new HubClient(env, settings.signal);
+  const plans = await planned(client, absent, env);
+  const left = plans.reduce((sum, plan) => sum + bytesLeft(plan), 0);
+  await checkSpace(env.cache, left, settings.free ?? freeBytes);
+  if (!isSet(args, 'yes') && !(await agreed(left, env, settings.signal))) {
+    return finish(args, false, 'nothing was downloaded', rows);
+  }
+  const total = plans.flatMap(({ files }) => files).reduce((sum, { bytes }) => sum + bytes, 0);
+  const line = new TransferLine(stderrTerminal(), total - left, total);
+  try {
+    for (const plan of plans) {
+      const before = bytesLeft(plan);
+      await runPull(client, plan, {
+        ...settings,
+        onBytes: (count) => line.add(count),
+        onFile: ({ path }) => line.begin(`${plan.entry.name}/${path}`),
+      });
+      Object.assign(rows.find(({ name }) => name === plan.entry.name) ?? {}, { bytes: before });
+    }
+  } finally {
+    line.close();
+  }
+  return finish(args, true, `${size(left)} downloaded to ${env.cache}; every file has the hash the hub gives`, rows);
+}
+
+/** Asks the hub about each checkpoint and says what it answers. */
+async function planned(
+  client: HubClient,
+  absent: readonly CachedCheckpoint[],
+  env: HubEnvironment,
+): Promise<PullPlan[]> {
+  const plans: PullPlan[] = [];
+  for (const { entry } of absent) {
+    const plan = await planPull(client, entry, env.cache);
+    const { licence, gated } = plan.remote;
+    const page = `${env.endpoint}/${entry.repo}`;
+    console.log(`${entry.name.padEnd(15)} ${entry.role}: ${plan.files.length} files, ${size(bytesLeft(plan))} to come`);
+    console.log(`${' '.repeat(15)} ${page}; licence: ${licence ?? entry.licence ?? 'see there'}`);
+    if (gated && env.token === null) {
+      console.log(
+        `${' '.repeat(15)} gated: accept the terms on that page, then set HF_TOKEN to a token of that account`,
+      );
+    }
+    plans.push(plan);
+  }
+  return plans;
+}
+
+/** @throws UsageError where nobody can be asked */
+async function agreed(bytes: number, env: HubEnvironment, signal: AbortSignal): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new UsageError(
+      'there is no terminal to ask on; --yes downloads without asking, and accepts the licences above',
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    // Ctrl-C at the question reaches the interface, not the process.
+    const closed = new AbortController();
+    terminal.once('SIGINT', () => closed.abort());
+    const question = `Download ${size(bytes)} to ${env.cache} under these licences? [y/N] `;
+    const answer = await terminal.question(question, { signal: AbortSignal.any([signal, closed.signal]) });
+    return /^y(es)?$/i.test(answer.trim());
+  } catch {
+    return false;
+  } finally {
+    terminal.close();
+  }
+}

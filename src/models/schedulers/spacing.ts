@@ -1,0 +1,69 @@
+/** Which training steps a run of n steps visits: Lin et al., "Common diffusion noise schedules …", table 2. */
+import type { Config } from '../config.ts';
+import type { StepsRequest } from './linear_step.ts';
+
+export type Spacing = 'leading' | 'linspace' | 'trailing';
+
+export function timestepSpacing(config: Config, absent: Spacing): Spacing {
+  return config.oneOf('timestep_spacing', ['leading', 'linspace', 'trailing'], absent);
+}
+
+/** @throws Error when `n` steps cannot be taken from `train` */
+export function checkCount(config: Config, n: number, train: number): void {
+  if (!Number.isInteger(n) || n < 1 || n > train) {
+    throw new Error(`${n} steps are not possible: ${config.file} allows 1 to ${train}`);
+  }
+}
+
+/**
+ * Timesteps in falling order. `whole`: rounded to training steps also where `linspace` gives fractions.
+ * @throws Error for a count that is not possible, or timesteps that are not falling training steps
+ */
+export function spacedTimesteps(
+  config: Config,
+  request: StepsRequest,
+  train: number,
+  absent: Spacing,
+  whole: boolean,
+): readonly number[] {
+  if (typeof request !== 'number') {
+    return checkedTimesteps(config, request, train);
+  }
+  const n = request;
+  checkCount(config, n, train);
+  switch (timestepSpacing(config, absent)) {
+    case 'linspace': {
+      const step = (train - 1) / Math.max(1, n - 1);
+      const rounded = whole ? roundHalfEven : Math.fround;
+      return Array.from({ length: n }, (_, i) => rounded((n - 1 - i) * step));
+    }
+    case 'leading': {
+      const ratio = Math.floor(train / n);
+      const offset = config.number('steps_offset', 0);
+      return Array.from({ length: n }, (_, i) => (n - 1 - i) * ratio + offset);
+    }
+    case 'trailing': {
+      const ratio = train / n;
+      return Array.from({ length: n }, (_, i) => roundHalfEven(train - i * ratio) - 1);
+    }
+  }
+}
+
+/** @throws Error when they are not training steps in falling order */
+export function checkedTimesteps(config: Config, timesteps: readonly number[], train: number): readonly number[] {
+  timesteps.forEach((t, i) => {
+    if (!Number.isInteger(t) || t < 0 || t >= train) {
+      throw new Error(`timestep ${t} is outside the schedule of ${config.file}: it must be 0 to ${train - 1}`);
+    }
+    if (i > 0 && t >= (timesteps[i - 1] ?? 0)) {
+      throw new Error(`timesteps must fall, but ${timesteps[i - 1]} is followed by ${t}`);
+    }
+  });
+  return timesteps;
+}
+
+/** As NumPy rounds: 2.5 → 2, 3.5 → 4. */
+function roundHalfEven(x: number): number {
+  const down = Math.floor(x);
+  return x - down === 0.5 ? 2 * Math.round(down / 2) : Math.round(x);
+}
