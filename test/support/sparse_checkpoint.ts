@@ -45,14 +45,47 @@ export function sparseArchive(path: string, dtype: SparseType, counts: readonly 
   const directory: Buffer[] = [];
   let at = 0;
   for (const { name, size, content } of members) {
-    const local = record([0x04034b50, 4], [20, 2], [0, 2], [0, 2], [0, 4], [0, 4], [size, 4], [size, 4], [name.length, 2], [0, 2]);
+    const local = record(
+      [0x04034b50, 4],
+      [20, 2],
+      [0, 2],
+      [0, 2],
+      [0, 4],
+      [0, 4],
+      [size, 4],
+      [size, 4],
+      [name.length, 2],
+      [0, 2],
+    );
     writeSync(file, Buffer.concat([local, Buffer.from(name), content ?? Buffer.alloc(0)]), 0, null, at);
-    const central = [[0x02014b50, 4], [20, 2], [20, 2], [0, 2], [0, 2], [0, 4], [0, 4], [size, 4], [size, 4]] as const;
-    directory.push(record(...central, [name.length, 2], [0, 2], [0, 2], [0, 2], [0, 2], [0, 4], [at, 4]), Buffer.from(name));
+    const central = [
+      [0x02014b50, 4],
+      [20, 2],
+      [20, 2],
+      [0, 2],
+      [0, 2],
+      [0, 4],
+      [0, 4],
+      [size, 4],
+      [size, 4],
+    ] as const;
+    directory.push(
+      record(...central, [name.length, 2], [0, 2], [0, 2], [0, 2], [0, 2], [0, 4], [at, 4]),
+      Buffer.from(name),
+    );
     at += local.length + name.length + size;
   }
   const list = Buffer.concat(directory);
-  const end = record([0x06054b50, 4], [0, 2], [0, 2], [members.length, 2], [members.length, 2], [list.length, 4], [at, 4], [0, 2]);
+  const end = record(
+    [0x06054b50, 4],
+    [0, 2],
+    [0, 2],
+    [members.length, 2],
+    [members.length, 2],
+    [list.length, 4],
+    [at, 4],
+    [0, 2],
+  );
   writeSync(file, Buffer.concat([list, end]), 0, null, at);
   closeSync(file);
 }
