@@ -65,15 +65,15 @@ async function generate(args: Args): Promise<number> {
   const model = chosenModel(args);
   const settings = await settingsFrom(args, model);
   const items = task === 'single' || list === undefined ? [] : taskItems(task, readList(list), seed);
+  if (transfer) {
+    await assertTransferFits(transfer, model, settings);
+  }
   const folder = new OutFolder(textFlag(args, 'out') ?? 'reno-out');
   try {
     using device = await openAdapter(adapterChoice(args));
     console.error(`adapter: ${device.info.description || device.info.vendor}`);
     using reno = await Reno.open(device, model.name, model.files, settings, planningFromEnvironment());
     console.error(`model ${model.name} loaded and compiled in ${reno.loadSeconds.toFixed(1)} s`);
-    if (transfer) {
-      await assertTransferFits(transfer, reno);
-    }
     const interrupt = new AbortController();
     process.once('SIGINT', () => interrupt.abort());
     const run: Run = { reno, device, settings, folder, transfer, signal: interrupt.signal, json: isSet(args, 'json') };

@@ -2,19 +2,21 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, subfolder } from '../models/files.ts';
-import type { Generated, Reno } from '../reno/session.ts';
+import type { Generated } from '../reno/session.ts';
+import type { RenoSettings } from '../reno/settings.ts';
 import type { TaskName } from '../reno/tasks.ts';
 import { checkTransfer, type TransferOptions, type Transferred, transferNoise } from '../reno/transfer.ts';
 import type { Device } from '../tensor/device.ts';
 import { type Args, countFlag, numberFlag, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
-import { weightsFolder } from './models.ts';
+import { type ChosenModel, weightsFolder } from './models.ts';
 import { nodeFiles } from './node_files.ts';
+import { publishedModel } from './published_models.ts';
 
 export const transferFlags = {
   transfer: {
     type: 'string',
-    description: 'Also start this model of several steps from the noise: folder or hf:owner/name (SD 2.1, SDXL, FLUX)',
+    description: 'Also start this model of several steps from the noise: folder, hf:owner/name or flux-schnell',
     valueHint: 'folder',
   },
   steps: { type: 'string', description: 'Steps of --transfer (default 50, FLUX 4)', valueHint: 'n' },
@@ -45,6 +47,12 @@ export function chosenTransfer(args: Args, task: TaskName): ChosenTransfer | und
   if (task !== 'single') {
     throw new UsageError(`--transfer goes with one --prompt, not with task ${task}`);
   }
+  const options = { ...(steps === undefined ? {} : { steps }), ...(guidance === undefined ? {} : { guidance }) };
+  const published = publishedModel(given);
+  if (published) {
+    published.assertHere([]);
+    return { name: given, files: subfolder(published.files, 'generator'), options };
+  }
   const folder = weightsFolder(given, '--transfer');
   if (!existsSync(folder)) {
     throw new Error(`${folder}: there is no such folder; --transfer is read from it`);
@@ -52,13 +60,16 @@ export function chosenTransfer(args: Args, task: TaskName): ChosenTransfer | und
   const files = nodeFiles(folder);
   // A model folder of this tool keeps its diffusers folder as `generator`.
   const inside = !existsSync(join(folder, 'model_index.json')) && existsSync(join(folder, 'generator'));
-  const options = { ...(steps === undefined ? {} : { steps }), ...(guidance === undefined ? {} : { guidance }) };
   return { name: given, files: inside ? subfolder(files, 'generator') : files, options };
 }
 
 /** Says before a long run what cannot work after it. @throws Error, one sentence */
-export async function assertTransferFits(transfer: ChosenTransfer, reno: Reno): Promise<void> {
-  await checkTransfer(transfer, reno.latentShape, reno.imageSize, transfer.options);
+export async function assertTransferFits(
+  transfer: ChosenTransfer,
+  model: ChosenModel,
+  settings: RenoSettings,
+): Promise<void> {
+  await checkTransfer(transfer, model.files, settings, transfer.options);
 }
 
 /** After the run's own networks have been given back, so that the two need not fit side by side. */

@@ -70,13 +70,7 @@ const FIXED: Readonly<Record<string, readonly unknown[]>> = {
 
 /** @throws Error naming file and key for what is missing, malformed or not supported yet. */
 export function readUNet2DConditionConfig(config: Config): UNet2DConditionConfig {
-  for (const [key, allowed] of Object.entries(FIXED)) {
-    const value = config.value(key);
-    if (value !== undefined && !allowed.includes(value)) {
-      const shown = allowed.map((v) => JSON.stringify(v)).join(' or ') || 'null';
-      config.fail(key, `is ${JSON.stringify(value)}, which is not supported yet (only ${shown} is)`);
-    }
-  }
+  config.allowOnly(FIXED);
   const block_out_channels = config.counts('block_out_channels');
   const levels = block_out_channels.length;
   const blocks = (key: string, known: readonly string[]): readonly string[] => {

@@ -9,6 +9,8 @@ import type { Shape } from '../tensor/types.ts';
 import { sameShape } from '../tensor/types.ts';
 import type { History, TransferRecord } from './history.ts';
 import { drawNoise, noiseDraws } from './noise.ts';
+import type { RenoSettings } from './settings.ts';
+import { traceGenerator } from './trace.ts';
 
 export type TransferOptions = Pick<SamplerOptions, 'steps' | 'guidance' | 'dtype'>;
 
@@ -32,11 +34,26 @@ export interface Size {
 }
 
 /**
- * Reads configs and headers only, so that what cannot work is said before a long run.
- * @param noise shape of the noise that will be handed over, for a picture of `size`
- * @throws Error, one sentence: a folder that is broken, settings it cannot do, or latents of another shape
+ * Says before a long run what cannot work after it: configs and headers are read, and nothing is compiled.
+ * @param files the model folder that the noise will be optimised in
+ * @throws Error as `checkLatents`
  */
 export async function checkTransfer(
+  model: TransferModel,
+  files: ModelFiles,
+  settings: RenoSettings,
+  options: TransferOptions,
+): Promise<void> {
+  const { latents, image } = await traceGenerator(files, settings);
+  const noise = latents.shape;
+  await checkLatents(model, noise, { height: image.dim(1), width: image.dim(2) }, options);
+}
+
+/**
+ * @param noise shape of the noise that is handed over, for a picture of `size`
+ * @throws Error, one sentence: a folder that is broken, settings it cannot do, or latents of another shape
+ */
+async function checkLatents(
   { name, files }: TransferModel,
   noise: Shape,
   size: Size,
@@ -55,7 +72,7 @@ export async function checkTransfer(
 /**
  * Pictures of the multi-step model from the first and the best noise of a run; where its scheduler adds fresh noise, it
  * is the draws of the run's seed that follow those that the run used, the same for both.
- * @throws Error as `checkTransfer`, or for a GPU that is too small
+ * @throws Error as `checkLatents`, or for a GPU that is too small
  */
 export async function transferNoise(
   device: Device,
@@ -65,7 +82,7 @@ export async function transferNoise(
 ): Promise<Transferred> {
   const { config, image } = run.history;
   const { shape, source, draw } = config.noise;
-  await checkTransfer(model, shape, image, options);
+  await checkLatents(model, shape, image, options);
   const start = performance.now();
   using sampler = await MultiStepSampler.open(device, model.files, { ...options, ...image });
   const load = (performance.now() - start) / 1000;

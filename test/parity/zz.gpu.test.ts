@@ -60,7 +60,11 @@ describe('several steps', () => {
   it.each(Object.entries(cases))('%s', async (name, one) => {
     const settings = name.endsWith('_empty') ? { force_zeros_for_empty_prompt: false } : {};
     const { image, latents } = await sampled(one, {}, settings);
-    console.log(name, nmse(latents, await readFloats(file, `${name}.latents`)), nmse(image, await readFloats(file, `${name}.image`)));
+    console.log(
+      name,
+      nmse(latents, await readFloats(file, `${name}.latents`)),
+      nmse(image, await readFloats(file, `${name}.image`)),
+    );
     expect(nmse(latents, await readFloats(file, `${name}.latents`))).toBeLessThan(1e-6);
     expect(nmse(image, await readFloats(file, `${name}.image`))).toBeLessThan(1e-6);
   });
@@ -68,7 +72,7 @@ describe('several steps', () => {
   it.each(['euler_4_guided', 'sdxl_4_guided', 'flux_4'])('%s with f16 activations', async (name) => {
     const one = cases[name];
     const image = one && (await sampled(one, { dtype: 'f16' })).image;
-    console.log(name, "f16", nmse(image ?? [], await readFloats(file, `${name}.image`)));
+    console.log(name, 'f16', nmse(image ?? [], await readFloats(file, `${name}.image`)));
     expect(nmse(image ?? [], await readFloats(file, `${name}.image`))).toBeLessThan(1e-3);
   });
 });

@@ -68,7 +68,7 @@ export class FluxPipeline implements StepwisePipeline {
     const file = await readConfig(folder);
     const config = readFluxTransformer2DConfig(file);
     const text = await openFluxTextEncoders(graph, files, index, storage);
-    assertTogether(file, config, text);
+    assertTogether(file, config, text, await latentChannels(files, index));
     const transformerWeights = await openWeights(graph, folder, DIFFUSERS, { name: 'transformer', storage });
     const vae = await openDecoder(graph, files, index, dtype);
     const pipeline = new FluxPipeline({
@@ -154,23 +154,27 @@ export class FluxPipeline implements StepwisePipeline {
   }
 }
 
-/** @throws Error when the transformer is no one-step model, or was made for text encoders of other widths */
-function assertTogether(file: Config, config: FluxTransformer2DConfig, text: FluxTextEncoders): void {
+async function latentChannels(files: ModelFiles, index: Config): Promise<number> {
+  const { folder } = checkedPart(index, 'vae', ['AutoencoderKL', 'AutoencoderTiny']);
+  return (await readConfig(subfolder(files, folder))).count('latent_channels', 4);
+}
+
+/** @throws Error when the transformer is no one-step model, or was made for other text encoders or another autoencoder */
+function assertTogether(file: Config, config: FluxTransformer2DConfig, text: FluxTextEncoders, latents: number): void {
   if (config.guidance_embeds) {
     file.fail('guidance_embeds', 'is true: FLUX.1-dev needs many steps and is not supported; FLUX.1-schnell is');
   }
-  if (config.out_channels !== config.in_channels || config.in_channels % PATCH ** 2 !== 0) {
-    file.fail('in_channels', `is ${config.in_channels}, but must be out_channels and a multiple of ${PATCH ** 2}`);
+  const { in_channels, out_channels, joint_attention_dim, pooled_projection_dim } = config;
+  if (in_channels !== latents * PATCH ** 2 || out_channels !== in_channels) {
+    const packed = `${latents * PATCH ** 2}, as the autoencoder has ${latents} latent channels, ${PATCH ** 2} to a token`;
+    file.fail('in_channels', `and out_channels are ${in_channels} and ${out_channels}, but must be ${packed}`);
   }
   const { hidden_size } = text.text_encoder.config;
   const { d_model } = text.text_encoder_2.config;
-  if (config.joint_attention_dim !== d_model) {
-    file.fail('joint_attention_dim', `is ${config.joint_attention_dim}, but text_encoder_2's d_model is ${d_model}`);
+  if (joint_attention_dim !== d_model) {
+    file.fail('joint_attention_dim', `is ${joint_attention_dim}, but text_encoder_2's d_model is ${d_model}`);
   }
-  if (config.pooled_projection_dim !== hidden_size) {
-    file.fail(
-      'pooled_projection_dim',
-      `is ${config.pooled_projection_dim}, but text_encoder's hidden_size is ${hidden_size}`,
-    );
+  if (pooled_projection_dim !== hidden_size) {
+    file.fail('pooled_projection_dim', `is ${pooled_projection_dim}, but text_encoder's hidden_size is ${hidden_size}`);
   }
 }

@@ -7,6 +7,7 @@ import { PIXART_CASES } from './pixart.ts';
 import { REWARD_NETWORK_CASES } from './reward_networks.ts';
 import { REWARD_CASES } from './rewards.ts';
 import { SDXL_CASES } from './sdxl.ts';
+import { TAESD_CASES } from './taesd.ts';
 
 export const CASES: Readonly<Record<string, ParityCase>> = {
   ...BLOCK_CASES,
@@ -16,6 +17,7 @@ export const CASES: Readonly<Record<string, ParityCase>> = {
   ...REWARD_NETWORK_CASES,
   ...REWARD_CASES,
   ...SDXL_CASES,
+  ...TAESD_CASES,
 };
 
 /** @throws Error when the case ignores the precision it is asked for, and would be measured as what it is not. */
