@@ -268,6 +268,15 @@ export class WeightStore {
   }
 }
 
+/** From here on weights are kept once, and their other layouts made where they are read: bytes. */
+const MANY_WEIGHTS = 2 ** 30;
+
+/** Whether so little is asked of these checkpoints that a plan may keep other layouts of it (`keepLayouts`). */
+export function fewWeights(stores: readonly WeightStore[]): boolean {
+  const bytes = stores.flatMap((store) => store.used()).reduce((n, tensor) => n + byteSize(tensor.type), 0);
+  return bytes < MANY_WEIGHTS;
+}
+
 /**
  * Opens the weights of a model folder: safetensors or PyTorch's own format, in one file or in shards.
  * @param base `diffusion_pytorch_model` (diffusers) or `model` (transformers).
