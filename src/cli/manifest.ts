@@ -30,8 +30,22 @@ export interface ManifestEntry {
   readonly files: readonly ManifestFile[];
 }
 
+/** What stands at a path of a model folder: a folder or a file of a checkpoint, or of this package's `weights`. */
+export type ManifestPart = { readonly at: string } & (
+  | { readonly checkpoint: string; readonly from: string }
+  | { readonly package: string }
+);
+
+/** A model folder that is put together from checkpoints; the rewards are the same for all. */
+export interface ManifestModel {
+  readonly name: string;
+  readonly parts: readonly ManifestPart[];
+}
+
 export interface Manifest {
   readonly checkpoints: readonly ManifestEntry[];
+  readonly models: readonly ManifestModel[];
+  readonly rewards: readonly ManifestPart[];
 }
 
 /** @throws Error naming file and key where the manifest is not as described */
@@ -46,7 +60,14 @@ export function readManifest(path = join(PACKAGE_ROOT, 'weights/manifest.json'))
   if (manifest.number('format') !== 1) {
     manifest.fail('format', 'must be 1');
   }
-  return { checkpoints: sections(manifest, 'checkpoints').map(readEntry) };
+  return {
+    checkpoints: sections(manifest, 'checkpoints').map(readEntry),
+    models: sections(manifest, 'models').map((model) => ({
+      name: model.string('name'),
+      parts: sections(model, 'parts').map(readPart),
+    })),
+    rewards: sections(manifest, 'rewards').map(readPart),
+  };
 }
 
 function readEntry(entry: Config): ManifestEntry {
@@ -67,10 +88,20 @@ function readEntry(entry: Config): ManifestEntry {
   };
 }
 
+function readPart(part: Config): ManifestPart {
+  const at = part.string('at');
+  return part.has('package')
+    ? { at, package: part.string('package') }
+    : { at, checkpoint: part.string('checkpoint'), from: part.string('from', '') };
+}
+
+/** The objects of a list; a text stands for an object with this `path`. */
 function sections(config: Config, key: string): Config[] {
   const list = config.value(key);
   if (!Array.isArray(list)) {
     return config.fail(key, 'must be a list');
   }
-  return list.map((item: unknown, i) => new Config(`${config.file} (${key} ${i})`, item));
+  return list.map(
+    (item: unknown, i) => new Config(`${config.file} (${key} ${i})`, typeof item === 'string' ? { path: item } : item),
+  );
 }

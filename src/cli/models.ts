@@ -7,7 +7,9 @@ import { REWARD_NAMES } from '../reno/rewards/index.ts';
 import { type Args, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
 import { hubCacheFolder, parseHubRepo, snapshotFolder } from './hub_cache.ts';
+import { readManifest } from './manifest.ts';
 import { nodeFiles } from './node_files.ts';
+import { publishedModel } from './published_models.ts';
 import { PACKAGE_ROOT } from './shared.ts';
 
 /** Models that come with the package, by name, and where they lie in it. */
@@ -16,7 +18,7 @@ const EMBEDDED: Readonly<Record<string, string>> = { pocket: 'weights/pocket' };
 export const modelFlags = {
   model: {
     type: 'string',
-    description: `Model: ${Object.keys(EMBEDDED).join(', ')}`,
+    description: `Model: ${Object.keys(EMBEDDED).join(', ')}, or a published one (see "reno weights list")`,
     default: 'pocket',
     valueHint: 'name',
   },
@@ -31,17 +33,27 @@ export interface ChosenModel {
   readonly name: string;
   readonly folder: string;
   readonly files: ModelFiles;
+  /**
+   * Of a model that is put together from the cache rather than read from one folder.
+   * @throws Error, one sentence with what to type, where the generator or one of these rewards is not here
+   */
+  readonly assertHere?: (rewards: readonly RewardName[]) => void;
 }
 
 /** @throws UsageError when there is no such model, Error when its folder is not there */
 export function chosenModel(args: Args): ChosenModel {
   const name = textFlag(args, 'model') ?? 'pocket';
   const own = EMBEDDED[name];
-  if (own === undefined) {
-    throw new UsageError(`there is no model "${name}"; the models are ${Object.keys(EMBEDDED).join(', ')}`);
-  }
   const given = textFlag(args, 'weights');
-  const folder = given?.startsWith('hf:') ? cachedFolder(given) : (given ?? join(PACKAGE_ROOT, own));
+  const published = own === undefined ? publishedModel(name) : null;
+  if (published && given === undefined) {
+    return { ...published, folder: hubCacheFolder() };
+  }
+  if (own === undefined && !published) {
+    const known = [...Object.keys(EMBEDDED), ...readManifest().models.map((model) => model.name)];
+    throw new UsageError(`there is no model "${name}"; the models are ${known.join(', ')}`);
+  }
+  const folder = given?.startsWith('hf:') ? cachedFolder(given) : (given ?? join(PACKAGE_ROOT, own ?? ''));
   if (!existsSync(folder)) {
     throw new Error(`${folder}: there is no such folder; the model ${name} is read from it`);
   }

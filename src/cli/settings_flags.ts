@@ -85,7 +85,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
       rewards[name] = weight;
     }
   }
-  for (const name of REWARD_NAMES) {
+  for (const name of model.assertHere ? [] : REWARD_NAMES) {
     if (rewards[name] !== undefined && !(await hasReward(model.files, name))) {
       throw new UsageError(`model ${model.name} has no reward ${flagName(name)}: ${model.folder}/${name} is not there`);
     }
@@ -93,6 +93,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
   if (Object.keys(rewards).length === 0) {
     throw new UsageError('no reward is left; ReNO needs at least one of weight above 0');
   }
+  model.assertHere?.(REWARD_NAMES.filter((name) => rewards[name] !== undefined));
   return {
     mode: isSet(args, 'no-optim') ? 'no-optim' : isSet(args, 'imageselect') ? 'imageselect' : 'reno',
     nIters: given.nIters ?? own.nIters,
@@ -106,6 +107,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     noise: given.noise ?? own.noise,
     size: given.size ?? own.size,
     dtype: given.dtype ?? own.dtype,
+    ...(own.timestep === undefined ? {} : { timestep: own.timestep }),
     rewards,
   };
 }

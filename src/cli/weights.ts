@@ -1,8 +1,11 @@
 /** `reno weights`: which public checkpoints there are, where they lie on this disk, and whether they are whole. */
 import { statSync } from 'node:fs';
+import { DEFAULT_WEIGHTS, REWARD_NAMES } from '../reno/rewards/index.ts';
 import { type Args, type Command, textFlag } from './args.ts';
 import { chosenCheckpoints } from './cached_checkpoints.ts';
 import { hubCacheFolder } from './hub_cache.ts';
+import { readManifest } from './manifest.ts';
+import { checkpointsOf } from './published_models.ts';
 import { finish } from './shared.ts';
 import { verifyFile } from './verify_file.ts';
 import { pullCommand } from './weights_pull.ts';
@@ -47,8 +50,15 @@ async function list(args: Args): Promise<number> {
   for (const row of rows) {
     const state = row.here === row.needed ? 'here' : row.here === 0 ? 'not here' : `${row.here} of ${row.needed} files`;
     const size = row.gigabytes === 0 ? '' : `about ${row.gigabytes} GB`;
-    console.log(`${row.name.padEnd(13)} ${state.padEnd(14)} ${size.padEnd(15)} ${row.role}`);
-    console.log(`${' '.repeat(13)} ${row.page}; licence: ${row.licence ?? 'see there'}`);
+    console.log(`${row.name.padEnd(14)} ${state.padEnd(14)} ${size.padEnd(15)} ${row.role}`);
+    const gated = row.gated ? '; gated: accept its terms there, and set HF_TOKEN' : '';
+    console.log(`${' '.repeat(14)} ${row.page}; licence: ${row.licence ?? 'see there'}${gated}`);
+  }
+  const manifest = readManifest();
+  const rewards = REWARD_NAMES.filter((name) => DEFAULT_WEIGHTS[name] > 0);
+  for (const model of manifest.models) {
+    const parts = checkpointsOf(model, manifest, rewards).map(({ name }) => name);
+    console.log(`model ${model.name} with the paper's rewards: reno weights pull ${parts.join(' ')}`);
   }
   const summary = `${rows.filter((r) => r.here === r.needed).length} of ${rows.length} checkpoints are in ${hubCacheFolder()}`;
   return finish(args, true, summary, rows);

@@ -46,12 +46,17 @@ async function openTensors(files: ModelFiles, path: string): Promise<TensorFile>
 }
 
 async function shardsOf(files: ModelFiles, index: string): Promise<string[]> {
+  return shardNames(`${files.name}/${index}`, await files.readText(index));
+}
+
+/** The files that an index of shards names, each once, relative to it. @throws Error naming the index where it is none */
+export function shardNames(name: string, text: string): string[] {
   const fail = (): never => {
-    throw new Error(`${files.name}/${index}: must be JSON with a weight_map from tensor to file; download it again`);
+    throw new Error(`${name}: must be JSON with a weight_map from tensor to file; download it again`);
   };
   let parsed: unknown;
   try {
-    parsed = JSON.parse(await files.readText(index));
+    parsed = JSON.parse(text);
   } catch {
     fail();
   }

@@ -30,6 +30,8 @@ export interface WeightOptions {
 /** Where weights go: a compiled plan. */
 export interface WeightSink {
   write(name: string, data: Float32Array | Uint8Array): void;
+  /** Whether an input is read at all; what is not need not be fetched. Default: all are. */
+  reads?(name: string): boolean;
   /** Resolves when what was written has arrived, and its copy on the way is gone. */
   finished?(): Promise<void>;
 }
@@ -256,7 +258,7 @@ export class WeightStore {
     let inFlight = 0;
     for (const [name, { key, tensor, rows }] of used) {
       const found = stored.get(key);
-      if (found) {
+      if (found && (plan.reads?.(name) ?? true)) {
         const bytes = await readView(found.file, found.view, rows);
         plan.write(name, inDType(bytes, found.view.entry, tensor.dtype));
         inFlight += byteSize(tensor.type);

@@ -23,6 +23,8 @@ export interface RenoSettings {
   readonly size: readonly [height: number, width: number] | null;
   /** How the networks' activations are stored. */
   readonly dtype: ComputeDType;
+  /** Where the generator's step starts, if not where its scheduler's own does. */
+  readonly timestep?: number;
   /** Weight of each reward; one of weight 0 is neither loaded nor computed. */
   readonly rewards: Readonly<Partial<Record<RewardName, number>>>;
 }
@@ -75,6 +77,7 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     noise: config.oneOf('noise', NOISE_SOURCES, REFERENCE_SETTINGS.noise),
     size: config.has('size') ? sizeFrom(config) : null,
     dtype: config.oneOf('dtype', COMPUTE_DTYPES, REFERENCE_SETTINGS.dtype),
+    ...(config.has('timestep') ? { timestep: config.count('timestep') } : {}),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
   };
 }

@@ -26,7 +26,9 @@ const MANY_WEIGHTS = 2 ** 30;
 /** @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
 export async function traceRun(files: ModelFiles, settings: RenoSettings): Promise<TracedRun> {
   const graph = new Graph();
-  const pipeline = await openPipeline(graph, subfolder(files, 'generator'), { dtype: settings.dtype });
+  const { dtype, timestep } = settings;
+  const options = { dtype, ...(timestep === undefined ? {} : { timestep }) };
+  const pipeline = await openPipeline(graph, subfolder(files, 'generator'), options);
   const latents = graph.input('latents', pipeline.latentShape(...(settings.size ?? [])), 'step');
   const image = graph.scope('generator', () => pipeline.generate(latents));
   const networks: Reward[] = [];
@@ -34,7 +36,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings): Promi
   for (const name of REWARD_NAMES) {
     const weight = settings.rewards[name] ?? 0;
     if (weight !== 0) {
-      const network = await openReward(graph, name, subfolder(files, name), settings.dtype);
+      const network = await openReward(graph, name, subfolder(files, name), dtype);
       networks.push(network);
       rewards.push({ name: network.name, weight, offset: network.offset });
     }

@@ -27,8 +27,8 @@ import { inProcess, printed } from './in_process.ts';
 const REPO = 'laion/CLIP-ViT-H-14-laion2B-s32B-b79K';
 const NAME = `${REPO}/pytorch_model.bin`;
 const WEIGHTS = randomBytes(300_000);
-/** Bytes of the two other files. */
-const SMALL = 21;
+/** Bytes of the other files. */
+const SMALL = 24;
 const work = realpathSync(mkdtempSync(join(tmpdir(), 'pull-')));
 let hub: StandInHub;
 let cache = '';
@@ -37,6 +37,7 @@ beforeEach(async () => {
   hub = await StandInHub.start();
   hub.put(REPO, 'config.json', '{"a": 1}');
   hub.put(REPO, 'tokenizer.json', '{"model": {}}');
+  hub.put(REPO, 'tokenizer_config.json', '{ }');
   hub.put(REPO, 'pytorch_model.bin', WEIGHTS, true);
   cache = join(mkdtempSync(join(work, 'home-')), 'hub');
   vi.stubEnv('HF_HUB_CACHE', cache);
@@ -121,6 +122,45 @@ describe('a pull', () => {
     await command();
     expect(existsSync(snapshot('model.safetensors'))).toBe(true);
     expect(existsSync(snapshot('pytorch_model.bin'))).toBe(false);
+  });
+
+  it('brings the shards that an index names', async () => {
+    const repo = 'PixArt-alpha/PixArt-XL-2-1024-MS';
+    for (const path of [
+      'model_index.json',
+      'tokenizer/tokenizer_config.json',
+      'text_encoder/config.json',
+      'vae/config.json',
+    ]) {
+      hub.put(repo, path, '{}');
+    }
+    hub.put(repo, 'vae/diffusion_pytorch_model.safetensors', randomBytes(50), true);
+    const index = (shard: string) =>
+      hub.put(
+        repo,
+        'text_encoder/model.safetensors.index.json',
+        `{"weight_map": {"a": "one.safetensors", "b": "${shard}"}}`,
+      );
+    const pullBase = () => inProcess(['weights', 'pull', 'pixart-base', '--yes']);
+    index('two.safetensors');
+    hub.put(repo, 'text_encoder/one.safetensors', randomBytes(60), true);
+    expect((await pullBase()).stderr).toEqual([
+      expect.stringMatching(/has no text_encoder\/two\.safetensors, which text_encoder\/model/),
+    ]);
+    hub.put(repo, 'text_encoder/two.safetensors', randomBytes(70), true);
+    expect((await pullBase()).stdout).toMatch(/pixart-base .*: 8 files, /);
+    const where = await inProcess(['weights', 'where', '--name', 'pixart-base']);
+    expect(where.code).toBe(0);
+    rmSync(join(cache, 'models--PixArt-alpha--PixArt-XL-2-1024-MS/snapshots', COMMIT, 'text_encoder/two.safetensors'));
+    expect((await inProcess(['weights', 'where', '--name', 'pixart-base'])).stdout).toMatch(
+      /two\.safetensors is not here; reno weights pull pixart-base/,
+    );
+    expect((await pullBase()).code).toBe(0);
+    index('../../../../escape');
+    rmSync(cache, { recursive: true });
+    expect((await pullBase()).stderr).toEqual([
+      expect.stringMatching(/names the shard "\.\.\/.*", which is not beside it/),
+    ]);
   });
 
   it('does not begin without a yes', async () => {
@@ -243,7 +283,7 @@ describe('what came', () => {
       }
       response.end(
         JSON.stringify(
-          ['config.json', 'tokenizer.json', 'pytorch_model.bin'].map((path) => ({
+          ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'pytorch_model.bin'].map((path) => ({
             type: 'file',
             path,
             size: 1,

@@ -1,17 +1,7 @@
 /** The Hugging Face cache read in place, and `reno weights` over it: a cache made here, in the layout the hub documents. */
-import { createHash } from 'node:crypto';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdtempSync, realpathSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { blobHash, hubCacheFolder, parseHubRepo, snapshotFolder } from '../../src/cli/hub_cache.ts';
 import { readManifest } from '../../src/cli/manifest.ts';
@@ -20,10 +10,11 @@ import { verifyFile } from '../../src/cli/verify_file.ts';
 import { openWeights } from '../../src/models/weights.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { writeSafetensors } from '../../src/tensor/safetensors.ts';
+import { putInCache } from '../support/hub_cache.ts';
 import { torchArchive } from '../support/pickles.ts';
+import { COMMIT } from '../support/stand_in_hub.ts';
 import { inProcess } from './in_process.ts';
 
-const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 const tensor = { shape: [2], data: new Float32Array([1, 2]) };
 let work = '';
 let cache = '';
@@ -38,22 +29,8 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllEnvs());
 
-/** Puts a file where the hub's libraries would: a blob under its hash, and a link from the snapshot. */
 function put(repo: string, path: string, content: Uint8Array | string, large = true): string {
-  const bytes = Buffer.from(content);
-  const hash = large
-    ? createHash('sha256').update(bytes)
-    : createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes);
-  const folder = join(cache, `models--${repo.replace('/', '--')}`);
-  const blob = join(folder, 'blobs', hash.digest('hex'));
-  const link = join(folder, 'snapshots', COMMIT, path);
-  for (const parent of [dirname(blob), dirname(link), join(folder, 'refs')]) {
-    mkdirSync(parent, { recursive: true });
-  }
-  writeFileSync(join(folder, 'refs', 'main'), COMMIT);
-  writeFileSync(blob, bytes);
-  symlinkSync(relative(dirname(link), blob), link);
-  return link;
+  return putInCache(cache, repo, path, content, large);
 }
 
 /** All of the manifest's `clip`, small. */
@@ -62,6 +39,7 @@ function putClip(): string[] {
   return [
     put(repo, 'config.json', '{}', false),
     put(repo, 'tokenizer.json', '{"model": {}}', false),
+    put(repo, 'tokenizer_config.json', '{ }', false),
     put(repo, 'pytorch_model.bin', torchArchive({ a: tensor })),
   ];
 }
@@ -191,18 +169,18 @@ describe('reno weights', () => {
     const { code, stdout } = await inProcess(['weights', 'list', '--json']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^clip +here +about 3\.94 GB +reward CLIPScore$/m);
-    expect(stdout).toMatch(/^sd-turbo +1 of 10 files +about 2\.41 GB +generator$/m);
+    expect(stdout).toMatch(/^sd-turbo +1 of 11 files +about 2\.58 GB +generator$/m);
     expect(stdout).toMatch(/^hps +not here +about 1\.97 GB/m);
     expect(stdout).toContain('https://huggingface.co/xswu/HPSv2; licence: see there');
-    expect(stdout).toContain(`1 of 9 checkpoints are in ${cache}`);
+    expect(stdout).toContain(`2 of 19 checkpoints are in ${cache}`);
     expect(rows(stdout)).toMatchObject({
       ok: true,
-      rows: expect.arrayContaining([expect.objectContaining({ name: 'clip', here: 3, needed: 3 })]),
+      rows: expect.arrayContaining([expect.objectContaining({ name: 'clip', here: 4, needed: 4 })]),
     });
   });
 
   it('where gives paths, and what to type where there is none', async () => {
-    const [config = '', , weights = ''] = putClip();
+    const [config = '', , , weights = ''] = putClip();
     const here = await inProcess(['weights', 'where', '--name', 'clip']);
     expect(here).toMatchObject({ code: 0 });
     expect(here.stdout).toContain(config);
@@ -216,7 +194,7 @@ describe('reno weights', () => {
     expect((await inProcess(['weights', 'verify'])).stdout).toBe(`there is none of the checkpoints in ${cache}`);
     putClip();
     const whole = await inProcess(['weights', 'verify', '--name', 'clip']);
-    expect(whole.stdout.split('\n').at(-1)).toBe('3 files are whole');
+    expect(whole.stdout.split('\n').at(-1)).toBe('4 files are whole');
     expect(whole.stdout).toMatch(/^ok clip\/pytorch_model\.bin, \d+ bytes: header of 1 tensors, SHA-256$/m);
     expect(whole.code).toBe(0);
     put('xswu/HPSv2', 'HPS_v2.1_compressed.pt', torchArchive({ a: tensor }));
@@ -225,7 +203,7 @@ describe('reno weights', () => {
     expect(broken.stdout).toMatch(
       /^-- hps\/HPS_v2\.1_compressed\.pt, \d+ bytes: has \d+ bytes where 1972490005 are published/m,
     );
-    expect(rows(broken.stdout)).toMatchObject({ ok: false, summary: '1 of 4 files are missing or broken' });
+    expect(rows(broken.stdout)).toMatchObject({ ok: false, summary: '1 of 7 files are missing or broken' });
     const missing = await inProcess(['weights', 'verify', '--name', 'image-reward']);
     expect(missing.stdout).toContain('-- image-reward/ImageReward.pt: is not here');
     expect(missing.code).toBe(1);

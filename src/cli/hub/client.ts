@@ -36,27 +36,42 @@ export class HubClient {
 
   /** @throws HubRefusal, PassingError, or the signal's reason */
   async describe({ repo, revision }: HubRepo, paths: readonly string[]): Promise<RemoteRepo> {
-    // Loaded here, because no other command needs it.
-    const { modelInfo, pathsInfo } = await import('@huggingface/hub');
+    const { modelInfo } = await hubLibrary();
     const asked = { fetch: this.#fetchFor(repo, null), hubUrl: this.#env.endpoint };
     const info = await modelInfo({ ...asked, name: repo, revision, additionalFields: ['sha', 'cardData'] });
     if (!/^[0-9a-f]{40}$/.test(info.sha)) {
       throw new Error(`${repo}: ${this.#env.endpoint} names no commit for revision ${revision}`);
     }
-    const found = await pathsInfo({ ...asked, repo, revision: info.sha, paths: [...paths] });
     return {
       repo,
       commit: info.sha,
       licence: licenceOf(info.cardData),
       gated: info.gated !== false,
-      files: found
-        .filter(({ type }) => type === 'file')
-        .map(({ path, size, lfs, oid }) => ({
-          path,
-          bytes: lfs?.size ?? size,
-          ...(lfs ? { algorithm: 'sha256', hash: lfs.oid } : { algorithm: 'git', hash: oid ?? '' }),
-        })),
+      files: await this.files(repo, info.sha, paths),
     };
+  }
+
+  /** Those of `paths` that are there. @throws HubRefusal, PassingError, or the signal's reason */
+  async files(repo: string, commit: string, paths: readonly string[]): Promise<RemoteFile[]> {
+    const { pathsInfo } = await hubLibrary();
+    const asked = { fetch: this.#fetchFor(repo, null), hubUrl: this.#env.endpoint };
+    const found = await pathsInfo({ ...asked, repo, revision: commit, paths: [...paths] });
+    return found
+      .filter(({ type }) => type === 'file')
+      .map(({ path, size, lfs, oid }) => ({
+        path,
+        bytes: lfs?.size ?? size,
+        ...(lfs ? { algorithm: 'sha256', hash: lfs.oid } : { algorithm: 'git', hash: oid ?? '' }),
+      }));
+  }
+
+  /** A small text file. @throws as `open`, or PassingError where it is cut */
+  async text(repo: string, commit: string, path: string): Promise<string> {
+    const response = await this.open(repo, commit, path, 0, this.#signal);
+    return response.text().catch((error) => {
+      this.#signal.throwIfAborted();
+      throw new PassingError(`${repo}/${path}: the connection was cut (${causeOf(error)}); try again`);
+    });
   }
 
   /**
@@ -95,6 +110,11 @@ export class HubClient {
       throw isPassing(response.status) ? new PassingError(refused.message) : refused;
     };
   }
+}
+
+/** Loaded when it is needed: no other command is. */
+function hubLibrary() {
+  return import('@huggingface/hub');
 }
 
 /** fetch says "fetch failed"; why, its cause says. */

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { copyFile, mkdir, rename, statfs, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { isIndex, shardPaths } from '../cached_checkpoints.ts';
 import { sentenceOf } from '../errors.ts';
 import { repoFolder } from '../hub_cache.ts';
 import type { ManifestEntry } from '../manifest.ts';
@@ -31,6 +32,15 @@ export async function planPull(client: HubClient, entry: ManifestEntry, cache: s
     }
     return checked(entry, found);
   });
+  for (const { path } of files.filter((file) => isIndex(file.path))) {
+    const shards = shardPaths(path, await client.text(entry.repo, remote.commit, path));
+    const found = await client.files(entry.repo, remote.commit, shards);
+    const absent = shards.find((shard) => !found.some((file) => file.path === shard));
+    if (absent !== undefined) {
+      throw new Error(`${entry.repo} has no ${absent}, which ${path} names; its owner has to mend that`);
+    }
+    files.push(...found.map((file) => checked(entry, file)));
+  }
   return { entry, remote, folder: repoFolder(entry.repo, cache), files };
 }
 

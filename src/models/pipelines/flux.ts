@@ -1,4 +1,4 @@
-/** diffusers' FluxPipeline reduced to one step: FLUX.1-schnell, as the reference implementation of ReNO runs it. */
+/** diffusers' FluxPipeline: FLUX.1-schnell, in one step as the reference implementation of ReNO runs it, or in several. */
 import { reshape } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -9,16 +9,18 @@ import { imageIds, textIds } from '../flux_pos_embed.ts';
 import {
   type FluxTransformer2DConfig,
   FluxTransformer2DModel,
+  fluxSinusoids,
   readFluxTransformer2DConfig,
 } from '../flux_transformer_2d.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
-import { modelInput, type OneStep, oneStepOf, predictX0 } from '../schedulers/index.ts';
+import { dynamicShift, modelInput, predictX0, type Steps } from '../schedulers/index.ts';
 import { openWeights, type WeightStore } from '../weights.ts';
 import { PATCH, unpackLatents } from './flux_latents.ts';
 import { type FluxTextEncoders, openFluxTextEncoders } from './flux_text.ts';
 import { checkedPart, DIFFUSERS, decodeImage, type LatentDecoder, noiseShape, openDecoder } from './parts.ts';
-import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+import type { Condition, PipelineOptions, StepwisePipeline } from './pipeline.ts';
+import { PipelineScheduler } from './scheduler.ts';
 
 /** Latents of a picture's side if no size is asked for: 512 pixels, which is what ReNO was measured at. */
 const SAMPLE_SIZE = 64;
@@ -27,16 +29,18 @@ interface Parts {
   readonly text: FluxTextEncoders;
   readonly transformer: FluxTransformer2DModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: OneStep;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
   readonly dtype: ComputeDType;
 }
 
-export class FluxPipeline implements TextToImagePipeline {
+export class FluxPipeline implements StepwisePipeline {
+  /** It was distilled with its guidance in it. */
+  readonly defaults = { steps: 4, guidance: 0 };
   readonly text: FluxTextEncoders;
   readonly transformer: FluxTransformer2DModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: OneStep;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
   readonly #dtype: ComputeDType;
 
@@ -71,7 +75,7 @@ export class FluxPipeline implements TextToImagePipeline {
       text,
       transformer: new FluxTransformer2DModel(transformerWeights, config),
       vae: vae.decoder,
-      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), timestep, scheduler),
+      scheduler: await PipelineScheduler.open(files, timestep, scheduler),
       weights: [...text.weights, transformerWeights, vae.weights],
       dtype,
     });
@@ -102,25 +106,51 @@ export class FluxPipeline implements TextToImagePipeline {
   }
 
   generate(latents: Tensor): Tensor {
-    return decodeImage(this.vae, unpackLatents(this.denoise(latents)), this.#dtype);
+    return this.decode(this.denoise(latents));
   }
 
   /** The denoised tokens, unit variance: z [N,rows,columns,C] → the same shape. */
   denoise(z: Tensor): Tensor {
-    const { scheduler } = this;
+    const step = this.scheduler.oneStep();
+    return predictX0(step, z, this.#transformer(modelInput(step, z), step.timestep));
+  }
+
+  /** Noise levels from 1 to 1/n, shifted where the config wants that for the number of tokens. */
+  schedule(count: number, latents: Shape): Steps {
+    const [, rows = 1, columns = 1] = latents;
+    const sigmas = Array.from({ length: count }, (_, i) => 1 - (i * (1 - 1 / count)) / Math.max(1, count - 1));
+    return this.scheduler.steps(count, { sigmas, mu: dynamicShift(this.scheduler.config, rows * columns) });
+  }
+
+  timeValues(timestep: number): readonly number[] {
+    return fluxSinusoids(timestep);
+  }
+
+  predict(latents: Tensor, time: Tensor, condition: Condition): Tensor {
+    if (condition === 'empty') {
+      throw new Error('FLUX.1-schnell has its guidance inside: the guidance must be at most 1');
+    }
+    return this.#transformer(latents, time);
+  }
+
+  decode(latents: Tensor): Tensor {
+    return decodeImage(this.vae, unpackLatents(latents), this.#dtype);
+  }
+
+  #transformer(x: Tensor, timestep: number | Tensor): Tensor {
     const { promptEmbeds, pooled } = this.text.encode();
-    const [batch, rows, columns, channels] = [z.dim(0), z.dim(1), z.dim(2), z.dim(3)];
-    const tokens = reshape(modelInput(scheduler, z), [batch, rows * columns, channels]);
-    const prediction = storedAs(this.#dtype, tokens, (x) =>
-      this.transformer.forward(x, {
-        timestep: scheduler.timestep,
+    const [batch, rows, columns, channels] = [x.dim(0), x.dim(1), x.dim(2), x.dim(3)];
+    const tokens = reshape(x, [batch, rows * columns, channels]);
+    const prediction = storedAs(this.#dtype, tokens, (stored) =>
+      this.transformer.forward(stored, {
+        timestep,
         encoder_hidden_states: promptEmbeds,
         pooled_projections: pooled,
         img_ids: imageIds(rows, columns),
         txt_ids: textIds(promptEmbeds.dim(1)),
       }),
     );
-    return predictX0(scheduler, z, reshape(prediction, z.shape));
+    return reshape(prediction, x.shape);
   }
 }
 
