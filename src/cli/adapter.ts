@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { create } from 'webgpu';
 import { type Device, openDevice } from '../tensor/device.ts';
+import { restWhilePolling } from './rest.ts';
 
 export interface AdapterChoice {
   /** Part of the adapter's name, as `reno devices` prints it. */
@@ -23,6 +24,7 @@ const instances: GPU[] = [];
 function instance(options: readonly string[]): GPU {
   const gpu = create([...options]);
   instances.push(gpu);
+  restWhilePolling();
   return gpu;
 }
 
