@@ -1,5 +1,5 @@
 /** A transformer block of PixArt: diffusers' BasicTransformerBlock with norm_type "ada_norm_single". */
-import { add, affine, gelu, layerNorm, mul } from '../kernels/index.ts';
+import { add, affine, cast, gelu, layerNorm, mul } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import { rowsOf } from './ada_norm_single.ts';
@@ -55,7 +55,7 @@ export class PixArtBlock {
   /** x [B,T,D], caption [B,S,D], keyMask f32 [B,S] (1 = a token), modulation f32 [6,D] → [B,T,D] */
   forward(x: Tensor, caption: Tensor, keyMask: Tensor, modulation: Tensor): Tensor {
     return this.#w.scope(() => {
-      const rows = rowsOf(add(modulation, this.scale_shift_table));
+      const rows = rowsOf(add(modulation, cast(this.scale_shift_table, 'f32')));
       const normed = modulated(x, at(rows, 0), at(rows, 1), this.#eps);
       const selfMixed = add(mul(this.attn1.forward(normed, normed), at(rows, 2)), x);
       // No norm in front of the cross-attention: so it was trained.
