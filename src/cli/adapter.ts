@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { create } from 'webgpu';
 import { type Device, openDevice } from '../tensor/device.ts';
+import { restWhilePolling } from './rest.ts';
 
 export interface AdapterChoice {
   /** Part of the adapter's name, as `reno devices` prints it. */
@@ -26,6 +27,7 @@ const TOGGLES = 'enable-dawn-features=vulkan_enable_f16_on_nvidia';
 function instance(options: readonly string[]): GPU {
   const gpu = create([TOGGLES, ...options]);
   instances.push(gpu);
+  restWhilePolling();
   return gpu;
 }
 

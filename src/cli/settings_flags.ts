@@ -36,6 +36,11 @@ export const settingsFlags: ArgsDef = {
     options: [...NOISE_SOURCES],
     description: "Who makes a seed's noise: this engine, or PyTorch's randn on the CPU (f32) or on CUDA (f16)",
   },
+  size: {
+    type: 'string',
+    description: "Picture in pixels, such as 512 or 768x512 (width x height); default: the generator's own",
+    valueHint: 'n',
+  },
   dtype: {
     type: 'enum',
     options: [...COMPUTE_DTYPES],
@@ -56,6 +61,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     gradClip: numberFlag(args, 'grad-clip', 0),
     regWeight: isSet(args, 'disable-reg') ? 0 : numberFlag(args, 'reg-weight', 0),
     noise: NOISE_SOURCES.find((name): name is NoiseSource => name === textFlag(args, 'noise')),
+    size: sizeFlag(args),
     dtype: COMPUTE_DTYPES.find((name): name is ComputeDType => name === textFlag(args, 'dtype')),
     optim: OPTIMIZERS.find((name): name is OptimizerName => name === textFlag(args, 'optim')),
   };
@@ -99,8 +105,22 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     gradClip: given.gradClip ?? own.gradClip,
     regWeight: given.regWeight ?? own.regWeight,
     noise: given.noise ?? own.noise,
+    size: given.size ?? own.size,
     dtype: given.dtype ?? own.dtype,
     ...(own.timestep === undefined ? {} : { timestep: own.timestep }),
     rewards,
   };
+}
+
+/** `--size 512` or `--size 768x512`, as [height, width]. @throws UsageError */
+function sizeFlag(args: Args): readonly [number, number] | undefined {
+  const text = textFlag(args, 'size');
+  if (text === undefined) {
+    return undefined;
+  }
+  const [, width = '', height = width] = /^([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?$/.exec(text) ?? [];
+  if (width === '') {
+    throw new UsageError(`--size must be pixels, such as 512 or 768x512 (width x height), not "${text}"`);
+  }
+  return [Number(height), Number(width)];
 }

@@ -28,10 +28,10 @@ export class Attention {
     this.to_out = [new Linear(w.sub('to_out', 0), query_dim, query_dim)];
   }
 
-  /** x [B,T,C], context [B,S,E] → [B,T,C] */
-  forward(x: Tensor, context: Tensor, epilogue: Epilogue = {}): Tensor {
-    const heads = this.#heads;
-    const mixed = attention(this.to_q.forward(x), this.to_k.forward(context), this.to_v.forward(context), { heads });
+  /** x [B,T,C], context [B,S,E] → [B,T,C]; keyMask f32 [B,S]: 1 = may be seen. */
+  forward(x: Tensor, context: Tensor, { keyMask, ...epilogue }: Epilogue & { readonly keyMask?: Tensor } = {}): Tensor {
+    const options = { heads: this.#heads, ...(keyMask ? { keyMask } : {}) };
+    const mixed = attention(this.to_q.forward(x), this.to_k.forward(context), this.to_v.forward(context), options);
     return this.to_out[0].forward(mixed, epilogue);
   }
 }

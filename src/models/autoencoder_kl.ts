@@ -93,7 +93,7 @@ class MidAttention {
 }
 
 /** `decoder.mid_block` */
-class UNetMidBlock2D {
+export class UNetMidBlock2D {
   readonly #w: WeightStore;
   readonly resnets: readonly [ResnetBlock2D, ResnetBlock2D];
   readonly attentions: readonly MidAttention[];
@@ -113,7 +113,7 @@ class UNetMidBlock2D {
   }
 }
 
-class UpDecoderBlock2D {
+export class UpDecoderBlock2D {
   readonly #w: WeightStore;
   readonly resnets: readonly ResnetBlock2D[];
   readonly upsamplers: readonly Upsample2D[];

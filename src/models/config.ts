@@ -77,6 +77,17 @@ export class Config {
     return this.#read(key, 'a list of strings', absent, list);
   }
 
+  /** Refuses settings that nothing here implements: for each key what it may be, besides absent. */
+  allowOnly(allowed: Readonly<Record<string, readonly unknown[]>>): void {
+    for (const [key, values] of Object.entries(allowed)) {
+      const value = this.value(key);
+      if (value !== undefined && !values.includes(value)) {
+        const shown = values.map((v) => JSON.stringify(v)).join(' or ') || 'null';
+        this.fail(key, `is ${JSON.stringify(value)}, which is not supported yet (only ${shown} is)`);
+      }
+    }
+  }
+
   /** A nested object, such as `vision_config`. */
   section(key: string): Config {
     return new Config(`${this.file} (${key})`, this.value(key));

@@ -3,7 +3,7 @@ import { add, broadcastTo, cast, concat, slice } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { AdaLayerNormContinuous } from './ada_layer_norm.ts';
 import type { Config } from './config.ts';
-import { TimestepEmbedding, timesteps } from './embeddings.ts';
+import { sinusoids, TimestepEmbedding, timesteps } from './embeddings.ts';
 import { FluxSingleTransformerBlock, FluxTransformerBlock, type Streams } from './flux_blocks.ts';
 import { type Position, rotaryTable } from './flux_pos_embed.ts';
 import { Linear } from './layers.ts';
@@ -53,6 +53,10 @@ export function readFluxTransformer2DConfig(config: Config): FluxTransformer2DCo
 /** What diffusers' Timesteps of FLUX makes. */
 const SINUSOIDS = 256;
 const SINUSOID_ORDER = { flip_sin_to_cos: true, freq_shift: 0 };
+
+/** The numbers that stand for a timestep, [1,256]. */
+export const fluxSinusoids = (timestep: number): number[] => sinusoids(timestep, SINUSOIDS, SINUSOID_ORDER);
+
 /** Timesteps and guidance are multiplied by this before they are embedded. */
 const GUIDANCE_SCALE = 1000;
 
@@ -74,7 +78,7 @@ class TimeTextEmbed {
   }
 
   /** pooled [1,P] → [1,C] */
-  forward(timestep: number, guidance: number | undefined, pooled: Tensor): Tensor {
+  forward(timestep: number | Tensor, guidance: number | undefined, pooled: Tensor): Tensor {
     if ((guidance === undefined) !== (this.guidance_embedder === null)) {
       throw new Error(
         this.guidance_embedder
@@ -82,9 +86,9 @@ class TimeTextEmbed {
           : 'this FLUX transformer has no guidance_embeds, so it takes no guidance',
       );
     }
-    const sinusoids = (value: number): Tensor => timesteps(pooled.graph, value, SINUSOIDS, SINUSOID_ORDER);
-    const time = this.timestep_embedder.forward(sinusoids(timestep));
-    const told = this.guidance_embedder?.forward(sinusoids((guidance ?? 0) * GUIDANCE_SCALE));
+    const embedded = (value: number): Tensor => timesteps(pooled.graph, value, SINUSOIDS, SINUSOID_ORDER);
+    const time = this.timestep_embedder.forward(typeof timestep === 'number' ? embedded(timestep) : timestep);
+    const told = this.guidance_embedder?.forward(embedded((guidance ?? 0) * GUIDANCE_SCALE));
     const text = this.linear_2.forward(this.linear_1.forward(pooled, { activation: 'silu' }));
     return add(told ? add(time, told) : time, text);
   }
@@ -92,8 +96,8 @@ class TimeTextEmbed {
 
 /** What the denoiser is told beside the latents. */
 export interface FluxConditions {
-  /** In training steps: 1000 is pure noise. (diffusers is given a thousandth of it.) */
-  readonly timestep: number;
+  /** In training steps: 1000 is pure noise (diffusers is given a thousandth of it). As a tensor: its `fluxSinusoids`. */
+  readonly timestep: number | Tensor;
   /** T5's last hidden state, [1,S,joint_attention_dim]. */
   readonly encoder_hidden_states: Tensor;
   /** CLIP's pooled output, [1,pooled_projection_dim]: one prompt for the whole batch. */

@@ -2,21 +2,7 @@
  * T5's encoder: transformers' `T5EncoderModel` (T5 v1.1: the text encoder of PixArt and FLUX). Activations must stay f32:
  * they overflow f16.
  */
-import {
-  add,
-  affine,
-  cast,
-  gelu,
-  matmul,
-  mean,
-  mul,
-  relu,
-  reshape,
-  rsqrt,
-  softmax,
-  square,
-  transpose,
-} from '../kernels/index.ts';
+import { add, affine, cast, gelu, matmul, mul, relu, reshape, rmsNorm, softmax, transpose } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Config } from './config.ts';
 import { LargeEmbedding } from './large_embedding.ts';
@@ -71,7 +57,7 @@ class T5LayerNorm {
   }
 
   forward(x: Tensor): Tensor {
-    return mul(mul(x, rsqrt(affine(mean(square(x), [-1], true), 1, this.#eps))), this.weight);
+    return rmsNorm(x, this.weight, this.#eps);
   }
 }
 

@@ -1,8 +1,10 @@
-/** Text to token ids, as the checkpoint's tokenizer.json and tokenizer_config.json say (CLIP BPE, BERT WordPiece, T5 Unigram). */
+/** Text to token ids, as the checkpoint's tokenizer files say (CLIP BPE, BERT WordPiece, T5 Unigram). */
 import { Tokenizer as HFTokenizer } from '@huggingface/tokenizers';
 import { at } from '../tensor/types.ts';
 import { Config } from './config.ts';
 import type { ModelFiles } from './files.ts';
+import { addedTokens, tokenText } from './special_tokens.ts';
+import { readTokenizerFiles } from './tokenizer_files.ts';
 
 export interface TokenizedText {
   /** Padded and cut to the asked length; the special tokens are always there. */
@@ -30,12 +32,14 @@ export class TextTokenizer {
   constructor(name: string, tokenizer: unknown, settings: unknown) {
     const file = `${name}/tokenizer.json`;
     const config = new Config(`${name}/tokenizer_config.json`, settings);
-    if (!new Config(file, tokenizer).has('model')) {
+    const read = new Config(file, tokenizer);
+    if (!read.has('model')) {
       throw new Error(`${file}: has no model, so it is not a tokenizer as \`tokenizers\` saves it`);
     }
     this.#name = name;
     try {
-      this.#tokenizer = new HFTokenizer(Object(tokenizer), Object(settings));
+      const whole = { ...Object(tokenizer), added_tokens: addedTokens(read, config) };
+      this.#tokenizer = new HFTokenizer(whole, Object(settings));
     } catch (error) {
       throw new Error(`${file}: cannot be used as a tokenizer (${error instanceof Error ? error.message : error})`);
     }
@@ -71,26 +75,8 @@ export class TextTokenizer {
   }
 }
 
-/** Special tokens are written as text or as an object with `content`. */
-function tokenText(token: unknown): string | undefined {
-  if (typeof token === 'object' && token !== null && 'content' in token) {
-    return tokenText(token.content);
-  }
-  return typeof token === 'string' ? token : undefined;
-}
-
-const SETTINGS = 'tokenizer_config.json';
-
-/** Reads tokenizer.json and, if it is there, tokenizer_config.json. @throws Error naming the file that is missing or broken. */
+/** The tokenizer of a folder. @throws Error naming the file that is missing or broken. */
 export async function openTokenizer(files: ModelFiles): Promise<TextTokenizer> {
-  const read = async (path: string): Promise<unknown> => {
-    const text = await files.readText(path);
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      throw new Error(`${files.name}/${path}: is not valid JSON (${error instanceof Error ? error.message : error})`);
-    }
-  };
-  const settings = (await files.has(SETTINGS)) ? await read(SETTINGS) : {};
-  return new TextTokenizer(files.name, await read('tokenizer.json'), settings);
+  const { tokenizer, settings } = await readTokenizerFiles(files);
+  return new TextTokenizer(files.name, tokenizer, settings);
 }

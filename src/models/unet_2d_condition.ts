@@ -4,7 +4,7 @@ import type { Graph } from '../tensor/graph.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import type { Config } from './config.ts';
-import { TimestepEmbedding, timesteps } from './embeddings.ts';
+import { sinusoids, TimestepEmbedding, timesteps } from './embeddings.ts';
 import { Conv2d, GroupNorm } from './layers.ts';
 import { type AddedCond, readTextTimeConfig, type TextTimeConfig, textTime } from './text_time.ts';
 import {
@@ -70,13 +70,7 @@ const FIXED: Readonly<Record<string, readonly unknown[]>> = {
 
 /** @throws Error naming file and key for what is missing, malformed or not supported yet. */
 export function readUNet2DConditionConfig(config: Config): UNet2DConditionConfig {
-  for (const [key, allowed] of Object.entries(FIXED)) {
-    const value = config.value(key);
-    if (value !== undefined && !allowed.includes(value)) {
-      const shown = allowed.map((v) => JSON.stringify(v)).join(' or ') || 'null';
-      config.fail(key, `is ${JSON.stringify(value)}, which is not supported yet (only ${shown} is)`);
-    }
-  }
+  config.allowOnly(FIXED);
   const block_out_channels = config.counts('block_out_channels');
   const levels = block_out_channels.length;
   const blocks = (key: string, known: readonly string[]): readonly string[] => {
@@ -197,15 +191,20 @@ export class UNet2DConditionModel {
     this.conv_out = new Conv2d(w.sub('conv_out'), first, config.out_channels, 3);
   }
 
+  /** The numbers that stand for a timestep. */
+  sinusoids(timestep: number): number[] {
+    return sinusoids(timestep, at(this.config.block_out_channels, 0), this.config);
+  }
+
   /**
    * @param sample [N,H,W,in_channels], already scaled as the scheduler wants
-   * @param timestep in training steps (0 … 999), one for the whole batch
+   * @param timestep in training steps (0 … 999), one for the whole batch; as a tensor, its `sinusoids` [1,C]
    * @param encoderHiddenStates text features [N,S,cross_attention_dim]
    * @param addedCond what SDXL is told besides, one for the whole batch
    * @returns what the model predicts (noise, velocity, …: the scheduler knows), [N,H,W,out_channels]
    * @throws Error when `addedCond` is missing where the config wants it, or given where it does not
    */
-  forward(sample: Tensor, timestep: number, encoderHiddenStates: Tensor, addedCond?: AddedCond): Tensor {
+  forward(sample: Tensor, timestep: number | Tensor, encoderHiddenStates: Tensor, addedCond?: AddedCond): Tensor {
     return this.#w.scope(() => {
       const temb = this.#temb(sample.graph, timestep, addedCond);
       let hidden = this.conv_in.forward(sample);
@@ -226,8 +225,8 @@ export class UNet2DConditionModel {
     });
   }
 
-  /** [1,T]; depends on timestep and prompt alone, so no step computes it. */
-  #temb(graph: Graph, timestep: number, addedCond: AddedCond | undefined): Tensor {
+  /** [1,T]; of a timestep known when tracing, no step computes it. */
+  #temb(graph: Graph, timestep: number | Tensor, addedCond: AddedCond | undefined): Tensor {
     const { addition_embed } = this.config;
     if (!addition_embed !== !addedCond) {
       throw new Error(
@@ -236,8 +235,10 @@ export class UNet2DConditionModel {
           : 'this UNet has addition_embed_type "text_time", as SDXL: it needs text_embeds and time_ids',
       );
     }
-    const sinusoids = timesteps(graph, timestep, at(this.config.block_out_channels, 0), this.config);
-    const temb = this.time_embedding.forward(sinusoids);
+    const known = typeof timestep === 'number';
+    const temb = this.time_embedding.forward(
+      known ? timesteps(graph, timestep, at(this.config.block_out_channels, 0), this.config) : timestep,
+    );
     return addition_embed && addedCond && this.add_embedding
       ? add(temb, this.add_embedding.forward(textTime(addedCond, { ...this.config, ...addition_embed })))
       : temb;

@@ -11,6 +11,8 @@ export interface WeightSink {
   write(name: string, data: Float32Array | Uint8Array): void;
   /** Some of an input's bytes, as it stores them, from byte `offset` (a multiple of 4) on. Where absent, tensors come whole. */
   writePart?(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void;
+  /** Whether an input is read at all; what is not need not be fetched. Default: all are. */
+  reads?(name: string): boolean;
   /** Resolves when what was written has arrived, and its copy on the way is gone. */
   finished?(): Promise<void>;
 }

@@ -246,7 +246,9 @@ export class WeightStore {
     const { stored, used } = this.#checkpoint;
     const uploads = [...used].flatMap(([name, { key, tensor, rows }]): Upload[] => {
       const found = stored.get(key);
-      return found ? [{ name, type: tensor.type, ...found, ...(rows ? { rows } : {}) }] : [];
+      return found && (plan.reads?.(name) ?? true)
+        ? [{ name, type: tensor.type, ...found, ...(rows ? { rows } : {}) }]
+        : [];
     });
     await uploadAll(uploads, plan);
   }

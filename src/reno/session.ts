@@ -1,20 +1,17 @@
 /** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
-import { type ModelFiles, subfolder } from '../models/files.ts';
-import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
-import type { WeightStore } from '../models/weights.ts';
+import type { ModelFiles } from '../models/files.ts';
 import type { Device } from '../tensor/device.ts';
-import { Graph } from '../tensor/graph.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
 import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Shape } from '../tensor/types.ts';
-import { at, byteSize } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
 import { NOISE_GENERATORS } from './noise.ts';
-import { openReward, REWARD_NAMES, type Reward } from './rewards/index.ts';
+import type { Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
-import { buildStep, type StepGraph } from './step_graph.ts';
+import type { StepGraph } from './step_graph.ts';
+import { type TracedRun, traceRun } from './trace.ts';
 
 export interface GenerateOptions
   extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'turn' | 'signal'> {
@@ -36,9 +33,6 @@ export interface ImageSize {
   readonly width: number;
 }
 
-/** From here on weights are kept once, and their other layouts made where they are read: bytes. */
-const MANY_WEIGHTS = 2 ** 30;
-
 /** How to plan, where the defaults are not wanted: forced kernel variants, no fusion, weights kept for inspection. */
 export type Planning = Omit<PlanSpec, 'outputs' | 'updates'>;
 
@@ -53,32 +47,29 @@ export class Reno implements Disposable {
   readonly step: StepGraph;
   readonly #model: string;
   readonly #device: Device;
-  readonly #pipeline: TextToImagePipeline;
-  readonly #networks: readonly Reward[];
+  /** What has inputs that depend on the prompt. */
+  readonly #prompted: readonly Pick<Reward, 'promptValues'>[];
   #prompt: string | null = null;
 
   private constructor(parts: {
     model: string;
     settings: RenoSettings;
-    rewards: readonly RewardInfo[];
     device: Device;
     plan: Plan;
-    step: StepGraph;
-    pipeline: TextToImagePipeline;
-    networks: readonly Reward[];
+    run: TracedRun;
     loadSeconds: number;
   }) {
+    const { step, rewards, pipeline, networks } = parts.run;
     this.settings = parts.settings;
-    this.rewards = parts.rewards;
-    this.latentShape = parts.step.latents.shape;
-    this.imageSize = { height: parts.step.image.dim(1), width: parts.step.image.dim(2) };
+    this.rewards = rewards;
+    this.latentShape = step.latents.shape;
+    this.imageSize = { height: step.image.dim(1), width: step.image.dim(2) };
     this.loadSeconds = parts.loadSeconds;
     this.#model = parts.model;
     this.#device = parts.device;
     this.plan = parts.plan;
-    this.step = parts.step;
-    this.#pipeline = parts.pipeline;
-    this.#networks = parts.networks;
+    this.step = step;
+    this.#prompted = [pipeline, ...networks];
   }
 
   /**
@@ -94,48 +85,10 @@ export class Reno implements Disposable {
     planning: Planning = {},
   ): Promise<Reno> {
     const start = performance.now();
-    const graph = new Graph();
-    const { dtype, timestep } = settings;
-    const options = { dtype, ...(timestep === undefined ? {} : { timestep }) };
-    const pipeline = await openPipeline(graph, subfolder(files, 'generator'), options);
-    const latents = graph.input('latents', pipeline.latentShape(), 'step');
-    const image = graph.scope('generator', () => pipeline.generate(latents));
-
-    const chosen = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0);
-    const networks: Reward[] = [];
-    for (const name of chosen) {
-      networks.push(await openReward(graph, name, subfolder(files, name), settings.dtype));
-    }
-    const terms = networks.map((network, i) => ({
-      name: network.name,
-      weight: settings.rewards[chosen[i] ?? 'hps'] ?? 0,
-      loss: network.loss(image),
-    }));
-    const step = buildStep(
-      { latents, image, rewards: terms },
-      {
-        kind: settings.mode === 'reno' ? 'optimise' : 'score',
-        optimizer: {
-          name: settings.optim,
-          lr: settings.lr,
-          momentum: settings.momentum,
-          nesterov: settings.nesterov,
-          eps: settings.adamEps,
-        },
-        gradClip: settings.gradClip,
-        regWeight: settings.regWeight,
-      },
-    );
-    const stores = [pipeline, ...networks].flatMap((part) => part.weights);
-    const spec = {
-      keepLayouts: weightBytes(stores) < MANY_WEIGHTS,
-      ...planning,
-      outputs: step.outputs,
-      updates: step.updates,
-    };
-    const plan = await compile(device, spec);
+    const run = await traceRun(files, settings);
+    const plan = await compile(device, { ...run.spec, ...planning });
     try {
-      for (const store of stores) {
+      for (const store of run.weights) {
         await store.upload(plan);
       }
       plan.run('load');
@@ -144,9 +97,8 @@ export class Reno implements Disposable {
       plan.destroy();
       throw error;
     }
-    const rewards = networks.map(({ name, offset }, i) => ({ name, weight: at(terms, i).weight, offset }));
     const loadSeconds = (performance.now() - start) / 1000;
-    return new Reno({ model, settings, rewards, device, plan, step, pipeline, networks, loadSeconds });
+    return new Reno({ model, settings, device, plan, run, loadSeconds });
   }
 
   /**
@@ -176,7 +128,7 @@ export class Reno implements Disposable {
       return 0;
     }
     const start = performance.now();
-    for (const part of [this.#pipeline, ...this.#networks]) {
+    for (const part of this.#prompted) {
       for (const [name, values] of part.promptValues(prompt)) {
         this.plan.write(name, values);
       }
@@ -219,10 +171,6 @@ export class Reno implements Disposable {
       seconds: { load: this.loadSeconds, prompt: promptSeconds, iterations: trajectory.seconds },
     };
   }
-}
-
-function weightBytes(stores: readonly WeightStore[]): number {
-  return stores.flatMap((store) => store.used()).reduce((n, t) => n + byteSize(t.type), 0);
 }
 
 export function adapterRecord({ info, caps }: Device): AdapterRecord {

@@ -19,6 +19,8 @@ export interface RenoSettings {
   readonly gradClip: number;
   readonly regWeight: number;
   readonly noise: NoiseSource;
+  /** Height and width of the picture; null: what the generator was trained at. */
+  readonly size: readonly [height: number, width: number] | null;
   /** How the networks' activations are stored. */
   readonly dtype: ComputeDType;
   /** Where the generator's step starts, if not where its scheduler's own does. */
@@ -39,6 +41,7 @@ export const REFERENCE_SETTINGS: RenoSettings = {
   gradClip: 0.1,
   regWeight: 0.01,
   noise: 'reno',
+  size: null,
   dtype: 'f32',
   rewards: {},
 };
@@ -72,6 +75,7 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     gradClip: number('gradClip'),
     regWeight: number('regWeight'),
     noise: config.oneOf('noise', NOISE_SOURCES, REFERENCE_SETTINGS.noise),
+    size: config.has('size') ? sizeFrom(config) : null,
     dtype: config.oneOf('dtype', COMPUTE_DTYPES, REFERENCE_SETTINGS.dtype),
     ...(config.has('timestep') ? { timestep: config.count('timestep') } : {}),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
@@ -82,4 +86,11 @@ function rewardWeights(config: Config): Partial<Record<RewardName, number>> {
   const section = config.section('rewards');
   const known = REWARD_NAMES.filter((name) => section.has(name));
   return Object.fromEntries(known.map((name) => [name, section.number(name)]));
+}
+
+function sizeFrom(config: Config): [number, number] {
+  const [height, width, ...more] = config.counts('size');
+  return height !== undefined && width !== undefined && more.length === 0
+    ? [height, width]
+    : config.fail('size', 'must be [height, width]');
 }

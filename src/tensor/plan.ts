@@ -84,6 +84,11 @@ export class Plan {
     this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), offset, padded);
   }
 
+  /** Whether anything reads this graph input; what nothing reads has no buffer, and writes to it do nothing. */
+  reads(name: string): boolean {
+    return this.schedule.inputs.has(name);
+  }
+
   /** Encodes and submits a stage; returns as soon as it is queued. After `step`, every state has its new value. */
   run(stage: Stage): void {
     this.#device.assertHealthy();

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { eosMaskOf, eosPosition } from '../../src/models/clip_text.ts';
+import type { ModelFiles } from '../../src/models/files.ts';
 import { openTokenizer, TextTokenizer } from '../../src/models/tokenizers.ts';
 import { at } from '../../src/tensor/types.ts';
 
@@ -117,6 +118,78 @@ describe('encode', () => {
       'tiny/tokenizer.json: the padding token <none> is not in the vocabulary',
     );
     expect(() => new TextTokenizer('broken', { version: '1.0' }, {})).toThrow('broken/tokenizer.json: has no model');
+  });
+});
+
+/** The pocket tokenizer as CLIP's older checkpoints are: vocab.json and merges.txt, settings beside them. */
+async function older(changes: Readonly<Record<string, string | null>> = {}): Promise<ModelFiles> {
+  const folder = `${root}weights/pocket/clip`;
+  const { model } = JSON.parse(await readFile(`${folder}/tokenizer.json`, 'utf8')) as {
+    model: { vocab: Record<string, number>; merges: string[][] };
+  };
+  const texts: Record<string, string | null> = {
+    'vocab.json': JSON.stringify(model.vocab),
+    'merges.txt': `#version: 0.2\n${model.merges.map((pair) => pair.join(' ')).join('\n')}\n`,
+    'tokenizer_config.json': await readFile(`${folder}/tokenizer_config.json`, 'utf8'),
+    ...changes,
+  };
+  return {
+    name: 'older',
+    has: async (path) => (texts[path] ?? null) !== null,
+    read: () => Promise.reject(new Error('only texts are here')),
+    readText: async (path) => texts[path] ?? Promise.reject(new Error(`older/${path}: cannot be read`)),
+  };
+}
+
+describe('CLIP without tokenizer.json', () => {
+  it('gives the same ids from vocab.json and merges.txt', async () => {
+    const tokenizer = await openTokenizer(await older());
+    pinned.texts.forEach((text, i) => {
+      expect(tokenizer.tokenize(text), text).toEqual(at(pinned.ids.tokenizer_clip ?? [], i));
+    });
+  });
+
+  it('needs no more of its settings than the padding token', async () => {
+    const files = await older({ 'tokenizer_config.json': JSON.stringify({ pad_token: '<|endoftext|>' }) });
+    expect((await openTokenizer(files)).tokenize(at(pinned.texts, 0))).toEqual(at(pinned.ids.tokenizer_clip ?? [], 0));
+  });
+
+  it('says what is missing', async () => {
+    await expect(openTokenizer(await older({ 'merges.txt': null }))).rejects.toThrow(
+      'older/merges.txt: cannot be read',
+    );
+    await expect(openTokenizer(await older({ 'vocab.json': null }))).rejects.toThrow('older/tokenizer.json: cannot be');
+    await expect(openTokenizer(await older({ 'vocab.json': '{"a": 0}' }))).rejects.toThrow(
+      'older/vocab.json: has no token <|startoftext|>',
+    );
+    const gpt = JSON.stringify({ tokenizer_class: 'GPT2Tokenizer' });
+    await expect(openTokenizer(await older({ 'tokenizer_config.json': gpt }))).rejects.toThrow(
+      'older: there is no tokenizer.json, and vocab.json of a GPT2Tokenizer cannot be read without it',
+    );
+  });
+});
+
+/** SDXL's second tokenizer; ids by transformers 5.24, `CLIPTokenizer.from_pretrained(folder, pad_token="!")`. */
+describe('a padding token that is ordinary text', () => {
+  const settings = { pad_token: '!', model_max_length: 8, tokenizer_class: 'CLIPTokenizer' };
+  const opened = async (changes: Readonly<Record<string, string | null>>) =>
+    (await openTokenizer(await older(changes))).encode('a red! cat!!', 12);
+
+  it('is a special token wherever it stands', async () => {
+    const { ids, length } = await opened({ 'tokenizer_config.json': JSON.stringify(settings) });
+    expect([...ids]).toEqual([651, 320, 591, 0, 633, 0, 0, 652, 0, 0, 0, 0]);
+    expect(length).toBe(8);
+  });
+
+  it('may stand in special_tokens_map.json, which counts for settings of before added_tokens_decoder', async () => {
+    const map = JSON.stringify({ pad_token: { content: '!', normalized: false } });
+    const end = { ...settings, pad_token: '<|endoftext|>' };
+    const config = (more: object): string => JSON.stringify({ ...end, ...more });
+    const older = await opened({ 'special_tokens_map.json': map, 'tokenizer_config.json': config({}) });
+    expect(older.ids[11]).toBe(0);
+    const newer = config({ added_tokens_decoder: {} });
+    const { ids } = await opened({ 'special_tokens_map.json': map, 'tokenizer_config.json': newer });
+    expect([...ids]).toEqual([651, 320, 591, 256, 633, 0, 256, 652, 652, 652, 652, 652]);
   });
 });
 

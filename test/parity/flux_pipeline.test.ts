@@ -90,7 +90,11 @@ describe('a broken FLUX folder', () => {
     ],
     'more blocks': [{ num_single_layers: 2 }, /there is no tensor single_transformer_blocks\.1\./],
     'fewer blocks': [{ num_layers: 0 }, /num_layers must be a positive integer/],
-    'other channels': [{ out_channels: 12 }, /in_channels is 16, but must be out_channels and a multiple of 4/],
+    'fewer latent channels': [{ in_channels: 8 }, /in_channels and out_channels are 8 and 8, but must be 16/],
+    'other channels': [
+      { out_channels: 12 },
+      /in_channels and out_channels are 16 and 12, but must be 16, as the autoencoder has 4 latent channels, 4 to a token/,
+    ],
   };
   it.each(Object.entries(cases))('%s', async (_, [change, message]) => {
     await edit('transformer/config.json', change);

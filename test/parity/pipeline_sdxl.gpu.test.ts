@@ -1,40 +1,84 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
 import { compile } from '../../src/tensor/plan.ts';
-import { expectClose } from '../support/golden.ts';
+import { expectClose, FIXTURES } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
-import { tracedSDXL } from './pipeline_sdxl.ts';
+import { cosine, nmse } from '../support/numbers.ts';
+import { type TracedSDXL, tracedSDXL } from './pipeline_sdxl.ts';
+
+async function run(device: Device, traced: TracedSDXL): Promise<Record<keyof TracedSDXL['outputs'], Float32Array>> {
+  const { pipeline, outputs, feeds } = traced;
+  using plan = await compile(device, { outputs });
+  for (const store of pipeline.weights) {
+    await store.upload(plan);
+  }
+  for (const [input, values] of feeds) {
+    plan.write(input, values);
+  }
+  plan.run('load');
+  plan.run('prompt');
+  plan.run('step');
+  return {
+    embeds: await plan.read('embeds'),
+    pooled: await plan.read('pooled'),
+    image: await plan.read('image'),
+    gradient: await plan.read('gradient'),
+  };
+}
 
 const adapters: Record<string, DeviceOptions> = {
   'with all that the adapter has': {},
   'without shader-f16 and subgroups': { without: ['shader-f16', 'subgroups'] },
 };
 
-describe.each(Object.entries(adapters))('%s', (_, options) => {
+describe.each(Object.entries(adapters))('SDXL, f16 weights, %s', (_, options) => {
   let device: Device;
   beforeAll(async () => {
     device = await testDevice(options);
   });
   afterAll(() => device.gpu.destroy());
 
-  it.each(['turbo', 'hyper'] as const)(
-    'SDXL with f16 weights, %s: picture and gradient at z, as PyTorch',
-    async (name) => {
-      const { pipeline, outputs, feeds, expected } = await tracedSDXL(name);
-      using plan = await compile(device, { outputs });
-      for (const store of pipeline.weights) {
-        await store.upload(plan);
-      }
-      for (const [input, values] of feeds) {
-        plan.write(input, values);
-      }
-      plan.run('load');
-      plan.run('prompt');
-      plan.run('step');
-      expect(nmse(await plan.read('embeds'), expected.embeds)).toBeLessThan(1e-6);
-      expect(nmse(await plan.read('pooled'), expected.pooled)).toBeLessThan(1e-6);
-      expectClose({ output: await plan.read('image'), gradient: await plan.read('gradient') }, { expected });
-    },
-  );
+  it.each(['turbo', 'hyper'] as const)('%s: text features, picture and gradient at z, as PyTorch', async (name) => {
+    const traced = await tracedSDXL(name);
+    const { expected } = traced;
+    const { embeds, pooled, image, gradient } = await run(device, traced);
+    expect(nmse(embeds, expected.embeds)).toBeLessThan(1e-6);
+    expect(nmse(pooled, expected.pooled)).toBeLessThan(1e-6);
+    expectClose({ output: image, gradient }, { expected });
+  });
+});
+
+describe('SDXL with f16 activations', () => {
+  let device: Device;
+  let folder: string;
+  beforeAll(async () => {
+    device = await testDevice();
+    folder = await mkdtemp(join(tmpdir(), 'sdxl-'));
+    await cp(`${FIXTURES}/pipeline_sdxl`, folder, { recursive: true });
+  });
+  afterAll(async () => {
+    device.gpu.destroy();
+    await rm(folder, { recursive: true });
+  });
+
+  it.each([
+    [true, 'the UNet alone'],
+    [false, 'the decoder too'],
+  ])('force_upcast %s: %s', async (force_upcast) => {
+    const file = join(folder, 'vae/config.json');
+    const config: object = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...config, force_upcast }));
+    const traced = await tracedSDXL('turbo', 'f16', folder);
+    const inHalf = traced.outputs.image.graph.nodes.filter(
+      (node) => node.op?.name === 'conv2d' && node.outputs[0]?.dtype === 'f16',
+    );
+    expect(inHalf.some((node) => node.path.includes('down_blocks'))).toBe(true);
+    expect(inHalf.some((node) => node.path.includes('decoder'))).toBe(!force_upcast);
+    const { image, gradient } = await run(device, traced);
+    expect(nmse(image, traced.expected.output)).toBeLessThan(1e-6);
+    expect(cosine(gradient, traced.expected.gradient)).toBeGreaterThan(0.9999);
+  });
 });

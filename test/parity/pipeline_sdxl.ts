@@ -1,6 +1,7 @@
 /** A small SDXL folder, from the prompt and z to the picture and the gradient at z (tools/reference/sdxl.py). */
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
+import type { ComputeDType } from '../../src/models/half_precision.ts';
 import { openPipeline, type PipelineOptions } from '../../src/models/pipelines/index.ts';
 import { StableDiffusionXLPipeline } from '../../src/models/pipelines/stable_diffusion_xl.ts';
 import { Graph } from '../../src/tensor/graph.ts';
@@ -26,10 +27,14 @@ export interface TracedSDXL {
   readonly expected: Values & { readonly embeds: Float32Array; readonly pooled: Float32Array };
 }
 
-export async function tracedSDXL(name: keyof typeof GENERATORS): Promise<TracedSDXL> {
+export async function tracedSDXL(
+  name: keyof typeof GENERATORS,
+  dtype: ComputeDType = 'f32',
+  folder = `${FIXTURES}/pipeline_sdxl`,
+): Promise<TracedSDXL> {
   const file = await openFixture('pipeline_sdxl/golden.safetensors');
   const graph = new Graph();
-  const pipeline = await openPipeline(graph, nodeFiles(`${FIXTURES}/pipeline_sdxl`), GENERATORS[name]);
+  const pipeline = await openPipeline(graph, nodeFiles(folder), { ...GENERATORS[name], dtype });
   if (!(pipeline instanceof StableDiffusionXLPipeline)) {
     throw new Error('the fixture is no StableDiffusionXLPipeline');
   }

@@ -1,4 +1,4 @@
-/** diffusers' FluxPipeline reduced to one step: FLUX.1-schnell, as the reference implementation of ReNO runs it. */
+/** diffusers' FluxPipeline: FLUX.1-schnell, in one step as the reference implementation of ReNO runs it, or in several. */
 import { reshape } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -9,16 +9,18 @@ import { imageIds, textIds } from '../flux_pos_embed.ts';
 import {
   type FluxTransformer2DConfig,
   FluxTransformer2DModel,
+  fluxSinusoids,
   readFluxTransformer2DConfig,
 } from '../flux_transformer_2d.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
-import { modelInput, type OneStep, oneStepOf, predictX0 } from '../schedulers/index.ts';
+import { dynamicShift, modelInput, predictX0, type Steps } from '../schedulers/index.ts';
 import { openWeights, type WeightStore } from '../weights.ts';
 import { PATCH, unpackLatents } from './flux_latents.ts';
 import { type FluxTextEncoders, openFluxTextEncoders } from './flux_text.ts';
 import { checkedPart, DIFFUSERS, decodeImage, type LatentDecoder, noiseShape, openDecoder } from './parts.ts';
-import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+import type { Condition, PipelineOptions, StepwisePipeline } from './pipeline.ts';
+import { PipelineScheduler } from './scheduler.ts';
 
 /** Latents of a picture's side if no size is asked for: 512 pixels, which is what ReNO was measured at. */
 const SAMPLE_SIZE = 64;
@@ -27,16 +29,18 @@ interface Parts {
   readonly text: FluxTextEncoders;
   readonly transformer: FluxTransformer2DModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: OneStep;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
   readonly dtype: ComputeDType;
 }
 
-export class FluxPipeline implements TextToImagePipeline {
+export class FluxPipeline implements StepwisePipeline {
+  /** It was distilled with its guidance in it. */
+  readonly defaults = { steps: 4, guidance: 0 };
   readonly text: FluxTextEncoders;
   readonly transformer: FluxTransformer2DModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: OneStep;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
   readonly #dtype: ComputeDType;
 
@@ -57,21 +61,21 @@ export class FluxPipeline implements TextToImagePipeline {
     graph: Graph,
     files: ModelFiles,
     index: Config,
-    { timestep, dtype = 'f32' }: PipelineOptions,
+    { timestep, scheduler, dtype = 'f32' }: PipelineOptions,
   ): Promise<FluxPipeline> {
     const storage = weightStorage(dtype);
     const folder = subfolder(files, checkedPart(index, 'transformer', ['FluxTransformer2DModel']).folder);
     const file = await readConfig(folder);
     const config = readFluxTransformer2DConfig(file);
     const text = await openFluxTextEncoders(graph, files, index, storage);
-    assertTogether(file, config, text);
+    assertTogether(file, config, text, await latentChannels(files, index));
     const transformerWeights = await openWeights(graph, folder, DIFFUSERS, { name: 'transformer', storage });
     const vae = await openDecoder(graph, files, index, dtype);
     const pipeline = new FluxPipeline({
       text,
       transformer: new FluxTransformer2DModel(transformerWeights, config),
       vae: vae.decoder,
-      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), timestep),
+      scheduler: await PipelineScheduler.open(files, timestep, scheduler),
       weights: [...text.weights, transformerWeights, vae.weights],
       dtype,
     });
@@ -102,45 +106,75 @@ export class FluxPipeline implements TextToImagePipeline {
   }
 
   generate(latents: Tensor): Tensor {
-    return decodeImage(this.vae, unpackLatents(this.denoise(latents)), this.#dtype);
+    return this.decode(this.denoise(latents));
   }
 
   /** The denoised tokens, unit variance: z [N,rows,columns,C] → the same shape. */
   denoise(z: Tensor): Tensor {
-    const { scheduler } = this;
+    const step = this.scheduler.oneStep();
+    return predictX0(step, z, this.#transformer(modelInput(step, z), step.timestep));
+  }
+
+  /** Noise levels from 1 to 1/n, shifted where the config wants that for the number of tokens. */
+  schedule(count: number, latents: Shape): Steps {
+    const [, rows = 1, columns = 1] = latents;
+    const sigmas = Array.from({ length: count }, (_, i) => 1 - (i * (1 - 1 / count)) / Math.max(1, count - 1));
+    return this.scheduler.steps(count, { sigmas, mu: dynamicShift(this.scheduler.config, rows * columns) });
+  }
+
+  timeValues(timestep: number): readonly number[] {
+    return fluxSinusoids(timestep);
+  }
+
+  predict(latents: Tensor, time: Tensor, condition: Condition): Tensor {
+    if (condition === 'empty') {
+      throw new Error('FLUX.1-schnell has its guidance inside: the guidance must be at most 1');
+    }
+    return this.#transformer(latents, time);
+  }
+
+  decode(latents: Tensor): Tensor {
+    return decodeImage(this.vae, unpackLatents(latents), this.#dtype);
+  }
+
+  #transformer(x: Tensor, timestep: number | Tensor): Tensor {
     const { promptEmbeds, pooled } = this.text.encode();
-    const [batch, rows, columns, channels] = [z.dim(0), z.dim(1), z.dim(2), z.dim(3)];
-    const tokens = reshape(modelInput(scheduler, z), [batch, rows * columns, channels]);
-    const prediction = storedAs(this.#dtype, tokens, (x) =>
-      this.transformer.forward(x, {
-        timestep: scheduler.timestep,
+    const [batch, rows, columns, channels] = [x.dim(0), x.dim(1), x.dim(2), x.dim(3)];
+    const tokens = reshape(x, [batch, rows * columns, channels]);
+    const prediction = storedAs(this.#dtype, tokens, (stored) =>
+      this.transformer.forward(stored, {
+        timestep,
         encoder_hidden_states: promptEmbeds,
         pooled_projections: pooled,
         img_ids: imageIds(rows, columns),
         txt_ids: textIds(promptEmbeds.dim(1)),
       }),
     );
-    return predictX0(scheduler, z, reshape(prediction, z.shape));
+    return reshape(prediction, x.shape);
   }
 }
 
-/** @throws Error when the transformer is no one-step model, or was made for text encoders of other widths */
-function assertTogether(file: Config, config: FluxTransformer2DConfig, text: FluxTextEncoders): void {
+async function latentChannels(files: ModelFiles, index: Config): Promise<number> {
+  const { folder } = checkedPart(index, 'vae', ['AutoencoderKL', 'AutoencoderTiny']);
+  return (await readConfig(subfolder(files, folder))).count('latent_channels', 4);
+}
+
+/** @throws Error when the transformer is no one-step model, or was made for other text encoders or another autoencoder */
+function assertTogether(file: Config, config: FluxTransformer2DConfig, text: FluxTextEncoders, latents: number): void {
   if (config.guidance_embeds) {
     file.fail('guidance_embeds', 'is true: FLUX.1-dev needs many steps and is not supported; FLUX.1-schnell is');
   }
-  if (config.out_channels !== config.in_channels || config.in_channels % PATCH ** 2 !== 0) {
-    file.fail('in_channels', `is ${config.in_channels}, but must be out_channels and a multiple of ${PATCH ** 2}`);
+  const { in_channels, out_channels, joint_attention_dim, pooled_projection_dim } = config;
+  if (in_channels !== latents * PATCH ** 2 || out_channels !== in_channels) {
+    const packed = `${latents * PATCH ** 2}, as the autoencoder has ${latents} latent channels, ${PATCH ** 2} to a token`;
+    file.fail('in_channels', `and out_channels are ${in_channels} and ${out_channels}, but must be ${packed}`);
   }
   const { hidden_size } = text.text_encoder.config;
   const { d_model } = text.text_encoder_2.config;
-  if (config.joint_attention_dim !== d_model) {
-    file.fail('joint_attention_dim', `is ${config.joint_attention_dim}, but text_encoder_2's d_model is ${d_model}`);
+  if (joint_attention_dim !== d_model) {
+    file.fail('joint_attention_dim', `is ${joint_attention_dim}, but text_encoder_2's d_model is ${d_model}`);
   }
-  if (config.pooled_projection_dim !== hidden_size) {
-    file.fail(
-      'pooled_projection_dim',
-      `is ${config.pooled_projection_dim}, but text_encoder's hidden_size is ${hidden_size}`,
-    );
+  if (pooled_projection_dim !== hidden_size) {
+    file.fail('pooled_projection_dim', `is ${pooled_projection_dim}, but text_encoder's hidden_size is ${hidden_size}`);
   }
 }

@@ -4,13 +4,15 @@ import { readConfig } from '../config.ts';
 import type { ModelFiles } from '../files.ts';
 import { FluxPipeline } from './flux.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+import { PixArtAlphaPipeline } from './pixart_alpha.ts';
 import { StableDiffusionPipeline } from './stable_diffusion.ts';
 import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 
-export type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+export { isStepwise, type PipelineOptions, type StepwisePipeline, type TextToImagePipeline } from './pipeline.ts';
 
 const BY_CLASS = {
   FluxPipeline,
+  PixArtAlphaPipeline,
   StableDiffusionPipeline,
   StableDiffusionXLPipeline,
 } as const;

@@ -1,5 +1,5 @@
 /** The parts of a generator folder (model_index.json and a folder for each part) that several pipelines share. */
-import { affine, clamp } from '../../kernels/index.ts';
+import { affine, clamp, transpose } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
@@ -82,3 +82,8 @@ export function assertSameWidth(denoiser: ModelFiles, wanted: number, hidden: nu
     );
   }
 }
+
+/** [N,C,h,w], as PyTorch draws noise → [N,h,w,C], as networks here take it. */
+export const toLast = (latents: Tensor): Tensor => transpose(latents, [0, 2, 3, 1]);
+/** [N,h,w,C] → [N,C,h,w] */
+export const toFirst = (latents: Tensor): Tensor => transpose(latents, [0, 3, 1, 2]);

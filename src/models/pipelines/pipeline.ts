@@ -3,7 +3,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import type { ComputeDType } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
-import type { SchedulerClass } from '../schedulers/index.ts';
+import type { SchedulerClass, Steps } from '../schedulers/index.ts';
 import type { WeightStore } from '../weights.ts';
 
 export interface PipelineOptions {
@@ -27,4 +27,25 @@ export interface TextToImagePipeline {
   promptValues(prompt: string): PromptValues;
   /** Noise → pictures [N,H,W,3] in [0,1]; what is clamped has no gradient. */
   generate(latents: Tensor): Tensor;
+}
+
+/** What the denoiser is told of: the prompt, or nothing (the empty prompt), which guidance leads away from. */
+export type Condition = 'prompt' | 'empty';
+
+/** A pipeline whose denoiser can be asked for one step at a time. All latents have the noise's shape and layout. */
+export interface StepwisePipeline extends TextToImagePipeline {
+  /** What the reference implementation runs it with. */
+  readonly defaults: { readonly steps: number; readonly guidance: number };
+  /** How its scheduler takes `count` steps on latents of this shape. */
+  schedule(count: number, latents: Shape): Steps;
+  /** What `predict` takes as `time`: [1,n] numbers for a timestep of the schedule. */
+  timeValues(timestep: number): readonly number[];
+  /** What the denoiser predicts of latents that the scheduler has scaled. */
+  predict(latents: Tensor, time: Tensor, condition: Condition): Tensor;
+  /** Denoised latents → pictures [N,H,W,3] in [0,1]. */
+  decode(latents: Tensor): Tensor;
+}
+
+export function isStepwise(pipeline: TextToImagePipeline): pipeline is StepwisePipeline {
+  return 'predict' in pipeline && 'schedule' in pipeline;
 }

@@ -2,7 +2,8 @@
 import { concat } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { at } from '../../tensor/types.ts';
+import type { Shape } from '../../tensor/types.ts';
+import { at, sizeOf } from '../../tensor/types.ts';
 import { CLIPTextModel, clipTextConfig, eosMaskOf } from '../clip_text.ts';
 import { CLIPTextModelWithProjection, clipTextWithProjectionConfig } from '../clip_text_with_projection.ts';
 import { type Config, readConfig } from '../config.ts';
@@ -61,8 +62,29 @@ export class SDXLTextEncoders {
   }
 
   encode(): EncodedPrompt {
-    const first = this.text_encoder.forward(this.#ids);
-    const second = this.text_encoder_2.forward(this.#ids2, this.#eos2);
+    return this.#encode(this.#ids, this.#ids2, this.#eos2);
+  }
+
+  /** Of the empty prompt; `zeros` as `force_zeros_for_empty_prompt`. Known when tracing, so computed once, at load. */
+  encodeEmpty(zeros: boolean): EncodedPrompt {
+    const { graph } = this.#ids;
+    const tokens = this.#ids.dim(1);
+    const constant = (shape: Shape, values: ArrayLike<number> = new Float32Array(sizeOf(shape))): Tensor =>
+      graph.constant(values, shape);
+    const { hidden_size } = this.text_encoder.config;
+    const { hidden_size: hidden_size_2, projection_dim, eos_token_id } = this.text_encoder_2.config;
+    if (zeros) {
+      const promptEmbeds = constant([1, tokens, hidden_size + hidden_size_2]);
+      return { promptEmbeds, textEmbeds: constant([1, projection_dim]) };
+    }
+    const [first, second] = [this.tokenizer, this.tokenizer_2].map((tokenizer) => tokenizer.encode('', tokens).ids);
+    const ids = (values: ArrayLike<number> = []): Tensor => graph.constant(values, [1, tokens], 'i32');
+    return this.#encode(ids(first), ids(second), constant([1, tokens], eosMaskOf(second ?? [], eos_token_id)));
+  }
+
+  #encode(ids: Tensor, ids2: Tensor, eos2: Tensor): EncodedPrompt {
+    const first = this.text_encoder.forward(ids);
+    const second = this.text_encoder_2.forward(ids2, eos2);
     const states = [first, second].map(({ hiddenStates }) => at(hiddenStates, hiddenStates.length - 2));
     return { promptEmbeds: concat(states, 2), textEmbeds: second.textEmbeds };
   }

@@ -1,5 +1,4 @@
-/** diffusers' StableDiffusionPipeline reduced to one step: SD-Turbo. */
-import { transpose } from '../../kernels/index.ts';
+/** diffusers' StableDiffusionPipeline in one step (SD-Turbo) or several (SD 2.1). */
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
@@ -8,7 +7,7 @@ import { type Config, readConfig } from '../config.ts';
 import { type ModelFiles, subfolder } from '../files.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
-import { modelInput, type OneStep, oneStepOf, predictX0 } from '../schedulers/index.ts';
+import { modelInput, predictX0, type Steps } from '../schedulers/index.ts';
 import { openTokenizer, type TextTokenizer } from '../tokenizers.ts';
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../unet_2d_condition.ts';
 import { openWeights, type WeightStore } from '../weights.ts';
@@ -20,8 +19,11 @@ import {
   type LatentDecoder,
   noiseShape,
   openDecoder,
+  toFirst,
+  toLast,
 } from './parts.ts';
-import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+import type { Condition, PipelineOptions, StepwisePipeline } from './pipeline.ts';
+import { PipelineScheduler } from './scheduler.ts';
 
 const PROMPT_IDS = 'generator.prompt_ids';
 
@@ -30,17 +32,18 @@ interface Parts {
   readonly text_encoder: CLIPTextModel;
   readonly unet: UNet2DConditionModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: OneStep;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
   readonly dtype: ComputeDType;
 }
 
-export class StableDiffusionPipeline implements TextToImagePipeline {
+export class StableDiffusionPipeline implements StepwisePipeline {
+  readonly defaults = { steps: 50, guidance: 7.5 };
   readonly tokenizer: TextTokenizer;
   readonly text_encoder: CLIPTextModel;
   readonly unet: UNet2DConditionModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: OneStep;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
   readonly #dtype: ComputeDType;
   readonly #ids: Tensor;
@@ -87,7 +90,7 @@ export class StableDiffusionPipeline implements TextToImagePipeline {
       text_encoder: new CLIPTextModel(textWeights, textConfig),
       unet: new UNet2DConditionModel(unetWeights, unetConfig),
       vae: vae.decoder,
-      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), timestep, scheduler),
+      scheduler: await PipelineScheduler.open(files, timestep, scheduler),
       weights,
       dtype,
     });
@@ -110,21 +113,46 @@ export class StableDiffusionPipeline implements TextToImagePipeline {
   }
 
   /** What the UNet attends to, [1,T,E]: the last hidden state with the final layer norm. */
-  encodePrompt(): Tensor {
-    return this.text_encoder.forward(this.#ids).lastHiddenState;
+  encodePrompt(condition: Condition = 'prompt'): Tensor {
+    const ids = condition === 'prompt' ? this.#ids : this.#emptyIds();
+    return this.text_encoder.forward(ids).lastHiddenState;
   }
 
+  /** @throws Error when the scheduler has no single step from pure noise */
   generate(latents: Tensor): Tensor {
-    return decodeImage(this.vae, this.denoise(transpose(latents, [0, 2, 3, 1])), this.#dtype);
+    return decodeImage(this.vae, this.denoise(toLast(latents)), this.#dtype);
   }
 
   /** The denoised latents, unit variance: z [N,h,w,C] → [N,h,w,C]. */
   denoise(z: Tensor): Tensor {
-    const { scheduler } = this;
-    const context = this.encodePrompt();
-    const prediction = storedAs(this.#dtype, modelInput(scheduler, z), (x) => {
-      return this.unet.forward(x, scheduler.timestep, context);
-    });
-    return predictX0(scheduler, z, prediction);
+    const step = this.scheduler.oneStep();
+    return predictX0(step, z, this.#unet(modelInput(step, z), step.timestep, 'prompt'));
+  }
+
+  schedule(count: number): Steps {
+    return this.scheduler.steps(count);
+  }
+
+  timeValues(timestep: number): readonly number[] {
+    return this.unet.sinusoids(timestep);
+  }
+
+  predict(latents: Tensor, time: Tensor, condition: Condition): Tensor {
+    return toFirst(this.#unet(toLast(latents), time, condition));
+  }
+
+  decode(latents: Tensor): Tensor {
+    return decodeImage(this.vae, toLast(latents), this.#dtype);
+  }
+
+  #unet(x: Tensor, timestep: number | Tensor, condition: Condition): Tensor {
+    const context = this.encodePrompt(condition);
+    return storedAs(this.#dtype, x, (stored) => this.unet.forward(stored, timestep, context));
+  }
+
+  /** Known when tracing, so that all that follows from it alone is computed once, at load. */
+  #emptyIds(): Tensor {
+    const { graph, shape } = this.#ids;
+    return graph.constant(this.tokenizer.encode('', this.#ids.dim(1)).ids, shape, 'i32');
   }
 }

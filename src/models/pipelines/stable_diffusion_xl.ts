@@ -1,5 +1,4 @@
-/** diffusers' StableDiffusionXLPipeline reduced to one step: SDXL-Turbo, HyperSDXL. */
-import { transpose } from '../../kernels/index.ts';
+/** diffusers' StableDiffusionXLPipeline in one step (SDXL-Turbo, HyperSDXL) or several (SDXL). */
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
@@ -7,12 +6,22 @@ import { type Config, readConfig } from '../config.ts';
 import { type ModelFiles, subfolder } from '../files.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
-import { modelInput, type OneStep, oneStepOf, predictX0 } from '../schedulers/index.ts';
+import { modelInput, predictX0, type Steps } from '../schedulers/index.ts';
 import type { AddedCond } from '../text_time.ts';
 import { readUNet2DConditionConfig, type UNet2DConditionConfig, UNet2DConditionModel } from '../unet_2d_condition.ts';
 import { openWeights, type WeightStore } from '../weights.ts';
-import { checkedPart, DIFFUSERS, decodeImage, type LatentDecoder, noiseShape, openDecoder } from './parts.ts';
-import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+import {
+  checkedPart,
+  DIFFUSERS,
+  decodeImage,
+  type LatentDecoder,
+  noiseShape,
+  openDecoder,
+  toFirst,
+  toLast,
+} from './parts.ts';
+import type { Condition, PipelineOptions, StepwisePipeline } from './pipeline.ts';
+import { PipelineScheduler } from './scheduler.ts';
 import { openSDXLTextEncoders, type SDXLTextEncoders } from './sdxl_text.ts';
 
 /** The file of ByteDance/Hyper-SD: a whole UNet of SDXL, beside SDXL's own config.json. */
@@ -22,20 +31,23 @@ interface Parts {
   readonly text: SDXLTextEncoders;
   readonly unet: UNet2DConditionModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: OneStep;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
   readonly dtype: ComputeDType;
   readonly decoderDtype: ComputeDType;
+  readonly zerosForEmpty: boolean;
 }
 
-export class StableDiffusionXLPipeline implements TextToImagePipeline {
+export class StableDiffusionXLPipeline implements StepwisePipeline {
+  readonly defaults = { steps: 50, guidance: 5 };
   readonly text: SDXLTextEncoders;
   readonly unet: UNet2DConditionModel;
   readonly vae: LatentDecoder;
-  readonly scheduler: OneStep;
+  readonly scheduler: PipelineScheduler;
   readonly weights: readonly WeightStore[];
   readonly #dtype: ComputeDType;
   readonly #decoderDtype: ComputeDType;
+  readonly #zerosForEmpty: boolean;
 
   private constructor(parts: Parts) {
     this.text = parts.text;
@@ -45,6 +57,7 @@ export class StableDiffusionXLPipeline implements TextToImagePipeline {
     this.weights = parts.weights;
     this.#dtype = parts.dtype;
     this.#decoderDtype = parts.decoderDtype;
+    this.#zerosForEmpty = parts.zerosForEmpty;
   }
 
   /**
@@ -74,10 +87,11 @@ export class StableDiffusionXLPipeline implements TextToImagePipeline {
       text,
       unet: new UNet2DConditionModel(unetWeights, unetConfig),
       vae: vae.decoder,
-      scheduler: oneStepOf(await readConfig(files, 'scheduler/scheduler_config.json'), timestep, scheduler),
+      scheduler: await PipelineScheduler.open(files, timestep, scheduler),
       weights: [...text.weights, unetWeights, vae.weights],
       dtype,
       decoderDtype,
+      zerosForEmpty: index.boolean('force_zeros_for_empty_prompt', true),
     });
     for (const store of pipeline.weights) {
       store.assertAllUsed();
@@ -97,21 +111,40 @@ export class StableDiffusionXLPipeline implements TextToImagePipeline {
     return this.text.promptValues(prompt);
   }
 
+  /** @throws Error when the scheduler has no single step from pure noise */
   generate(latents: Tensor): Tensor {
-    return decodeImage(this.vae, this.denoise(transpose(latents, [0, 2, 3, 1])), this.#decoderDtype);
+    return decodeImage(this.vae, this.denoise(toLast(latents)), this.#decoderDtype);
   }
 
   /** The denoised latents, unit variance: z [N,h,w,C] → [N,h,w,C]. */
   denoise(z: Tensor): Tensor {
-    const { scheduler } = this;
-    const { promptEmbeds, textEmbeds } = this.text.encode();
-    const [height, width] = [z.dim(1) * this.vae.scale, z.dim(2) * this.vae.scale];
+    const step = this.scheduler.oneStep();
+    return predictX0(step, z, this.#unet(modelInput(step, z), step.timestep, 'prompt'));
+  }
+
+  schedule(count: number): Steps {
+    return this.scheduler.steps(count);
+  }
+
+  timeValues(timestep: number): readonly number[] {
+    return this.unet.sinusoids(timestep);
+  }
+
+  predict(latents: Tensor, time: Tensor, condition: Condition): Tensor {
+    return toFirst(this.#unet(toLast(latents), time, condition));
+  }
+
+  decode(latents: Tensor): Tensor {
+    return decodeImage(this.vae, toLast(latents), this.#decoderDtype);
+  }
+
+  #unet(x: Tensor, timestep: number | Tensor, condition: Condition): Tensor {
+    const { promptEmbeds, textEmbeds } =
+      condition === 'prompt' ? this.text.encode() : this.text.encodeEmpty(this.#zerosForEmpty);
+    const [height, width] = [x.dim(1) * this.vae.scale, x.dim(2) * this.vae.scale];
     // Made at this size, with nothing cropped away, for this size.
     const added: AddedCond = { text_embeds: textEmbeds, time_ids: [height, width, 0, 0, height, width] };
-    const prediction = storedAs(this.#dtype, modelInput(scheduler, z), (x) => {
-      return this.unet.forward(x, scheduler.timestep, promptEmbeds, added);
-    });
-    return predictX0(scheduler, z, prediction);
+    return storedAs(this.#dtype, x, (stored) => this.unet.forward(stored, timestep, promptEmbeds, added));
   }
 }
 

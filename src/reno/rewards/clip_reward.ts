@@ -6,7 +6,13 @@ import { eosMaskOf } from '../../models/clip_text.ts';
 import { Config, readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../../models/half_precision.ts';
-import { OPEN_CLIP_ALIASES, OPEN_CLIP_BUFFERS, openClipConfig, VIT_H_14 } from '../../models/open_clip.ts';
+import {
+  OPEN_CLIP_ALIASES,
+  OPEN_CLIP_BUFFERS,
+  openClipConfig,
+  openClipText,
+  VIT_H_14,
+} from '../../models/open_clip.ts';
 import type { PromptValues } from '../../models/prompt.ts';
 import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
@@ -26,6 +32,8 @@ export interface ClipRewardKind {
   readonly scaled: boolean;
   /** Names under which its weights are published; each is open_clip's ViT-H-14 where no configuration is beside it. */
   readonly published: readonly string[];
+  /** What its own tokenizer does to a prompt first. */
+  readonly clean?: (prompt: string) => string;
 }
 
 /** open_clip's own names for weights and configuration. */
@@ -39,6 +47,7 @@ export const HPS: ClipRewardKind = {
   offset: 1,
   scaled: false,
   published: ['HPS_v2.1_compressed.pt', 'HPS_v2_compressed.pt'],
+  clean: openClipText,
 };
 
 /** CLIPScore: how well a CLIP finds that picture and prompt agree; loss 100 − e^s·cosine. (Hessel et al., 2104.08718.) */
@@ -114,7 +123,8 @@ export class ClipReward implements Reward {
   }
 
   promptValues(prompt: string): PromptValues {
-    const { ids } = this.#tokenizer.encode(prompt, this.#ids.dim(1));
+    const text = this.#kind.clean?.(prompt) ?? prompt;
+    const { ids } = this.#tokenizer.encode(text, this.#ids.dim(1));
     return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
       [`${this.#kind.key}.prompt_ids`, ids],
       [`${this.#kind.key}.eos_mask`, eosMaskOf(ids, this.model.config.text_config.eos_token_id)],

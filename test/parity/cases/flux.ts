@@ -4,25 +4,32 @@ import { FluxSingleTransformerBlock, FluxTransformerBlock } from '../../../src/m
 import { type Position, rotaryTable } from '../../../src/models/flux_pos_embed.ts';
 import { FluxTransformer2DModel, readFluxTransformer2DConfig } from '../../../src/models/flux_transformer_2d.ts';
 import { readFloats } from '../../../src/tensor/safetensors.ts';
-import { type Golden, type GoldenSite, golden } from '../../support/golden.ts';
+import { type GoldenSite, golden, type ParityCase } from '../../support/golden.ts';
 
 async function positions({ file }: GoldenSite, name: string): Promise<Position[]> {
   const values = await readFloats(file, `golden.${name}`);
   return Array.from({ length: values.length / 3 }, (_, i) => [...values.slice(3 * i, 3 * i + 3)]);
 }
 
-const transformer = (file: string, guidance: { guidance?: number }) => (): Promise<Golden> =>
-  golden(file, {}, async (site) => {
-    const model = new FluxTransformer2DModel(site.weights, readFluxTransformer2DConfig(site.config));
-    return model.forward(site.input, {
-      timestep: 1000,
-      encoder_hidden_states: site.extra('context'),
-      pooled_projections: site.extra('pooled'),
-      img_ids: await positions(site, 'img_ids'),
-      txt_ids: await positions(site, 'txt_ids'),
-      ...guidance,
-    });
-  });
+const transformer =
+  (file: string, guidance: { guidance?: number }): ParityCase =>
+  (precision) =>
+    golden(
+      file,
+      {},
+      async (site) => {
+        const model = new FluxTransformer2DModel(site.weights, readFluxTransformer2DConfig(site.config));
+        return model.forward(site.input, {
+          timestep: 1000,
+          encoder_hidden_states: site.extra('context'),
+          pooled_projections: site.extra('pooled'),
+          img_ids: await positions(site, 'img_ids'),
+          txt_ids: await positions(site, 'txt_ids'),
+          ...guidance,
+        });
+      },
+      precision,
+    );
 
 async function blockSite(site: GoldenSite) {
   const config = readFluxTransformer2DConfig(site.config);
@@ -35,13 +42,12 @@ async function blockSite(site: GoldenSite) {
   };
 }
 
-export const FLUX_CASES: Readonly<Record<string, () => Promise<Golden>>> = {
-  FluxTransformer2DModel: transformer('flux_transformer.safetensors', {}),
-  'FluxTransformer2DModel, three heads, guidance': transformer('flux_transformer_guidance.safetensors', {
-    guidance: 3.5,
-  }),
-  'FLUX double block': () =>
-    golden('flux_double_block.safetensors', {}, async (site) => {
+/** Text and image tokens, in that order, through one block and together again. */
+const doubleBlock: ParityCase = (precision) =>
+  golden(
+    'flux_double_block.safetensors',
+    {},
+    async (site) => {
       const { size, rotary, tokens } = await blockSite(site);
       const [batch, all, dim] = [site.input.dim(0), site.input.dim(1), site.input.dim(2)];
       const text = slice(site.input, [0, 0, 0], [batch, tokens, dim]);
@@ -49,10 +55,26 @@ export const FLUX_CASES: Readonly<Record<string, () => Promise<Golden>>> = {
       const block = new FluxTransformerBlock(site.weights, size);
       const streams = block.forward({ image, text }, site.extra('temb'), rotary);
       return concat([streams.text, streams.image], 1);
-    }),
-  'FLUX single block': () =>
-    golden('flux_single_block.safetensors', {}, async (site) => {
+    },
+    precision,
+  );
+
+const singleBlock: ParityCase = (precision) =>
+  golden(
+    'flux_single_block.safetensors',
+    {},
+    async (site) => {
       const { size, rotary } = await blockSite(site);
       return new FluxSingleTransformerBlock(site.weights, size).forward(site.input, site.extra('temb'), rotary);
-    }),
+    },
+    precision,
+  );
+
+export const FLUX_CASES: Readonly<Record<string, ParityCase>> = {
+  FluxTransformer2DModel: transformer('flux_transformer.safetensors', {}),
+  'FluxTransformer2DModel, three heads, guidance': transformer('flux_transformer_guidance.safetensors', {
+    guidance: 3.5,
+  }),
+  'FLUX double block': doubleBlock,
+  'FLUX single block': singleBlock,
 };

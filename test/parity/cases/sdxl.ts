@@ -8,38 +8,41 @@ import {
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../../src/models/unet_2d_condition.ts';
 import { readFloats } from '../../../src/tensor/safetensors.ts';
 import { at } from '../../../src/tensor/types.ts';
-import { type Golden, golden } from '../../support/golden.ts';
+import { golden, type ParityCase } from '../../support/golden.ts';
 
-const unet = (file: string) => (): Promise<Golden> =>
-  golden(file, {}, async ({ file, weights, config, input, extra }) => {
-    const model = new UNet2DConditionModel(weights, readUNet2DConditionConfig(config));
-    const timestep = at(await readFloats(file, 'golden.timestep'), 0);
-    const time_ids = [...(await readFloats(file, 'golden.time_ids'))];
-    return model.forward(input, timestep, extra('context'), { text_embeds: extra('text_embeds'), time_ids });
-  });
+const unet =
+  (name: string): ParityCase =>
+  (precision) =>
+    golden(
+      name,
+      {},
+      async ({ file, weights, config, input, extra }) => {
+        const model = new UNet2DConditionModel(weights, readUNet2DConditionConfig(config));
+        const timestep = at(await readFloats(file, 'golden.timestep'), 0);
+        const time_ids = [...(await readFloats(file, 'golden.time_ids'))];
+        return model.forward(input, timestep, extra('context'), { text_embeds: extra('text_embeds'), time_ids });
+      },
+      precision,
+    );
 
 /** hidden_states[-2] and text_embeds, flat, scaled by the input: nothing flows back through a text encoder. */
-const text = (name: string) => async (): Promise<Golden> => {
-  let ids: Float32Array = new Float32Array();
-  let eosMask: Float32Array = ids;
-  const made = await golden(name, {}, async ({ file, weights, config, input }) => {
-    const model = new CLIPTextModelWithProjection(weights, clipTextWithProjectionConfig(config));
-    ids = await readFloats(file, 'golden.ids');
-    eosMask = eosMaskOf(ids, model.config.eos_token_id);
-    const { graph } = input;
-    const shape = [1, ids.length];
-    const said = model.forward(
-      graph.input('golden.ids', shape, 'prompt', 'i32'),
-      graph.input('eos_mask', shape, 'prompt'),
+const text =
+  (name: string): ParityCase =>
+  (precision) =>
+    golden(
+      name,
+      {},
+      async ({ file, weights, config, input, extra }) => {
+        const model = new CLIPTextModelWithProjection(weights, clipTextWithProjectionConfig(config));
+        const mask = eosMaskOf(await readFloats(file, 'golden.ids'), model.config.eos_token_id);
+        const said = model.forward(extra('ids'), input.graph.constant(mask, [1, mask.length]));
+        const penultimate = at(said.hiddenStates, said.hiddenStates.length - 2);
+        return mul(input, concat([reshape(penultimate, [-1]), reshape(said.textEmbeds, [-1])], 0));
+      },
+      precision,
     );
-    const penultimate = at(said.hiddenStates, said.hiddenStates.length - 2);
-    return mul(concat([reshape(penultimate, [-1]), reshape(said.textEmbeds, [-1])], 0), input);
-  });
-  made.feeds.set('golden.ids', ids).set('eos_mask', eosMask);
-  return made;
-};
 
-export const SDXL_CASES: Readonly<Record<string, () => Promise<Golden>>> = {
+export const SDXL_CASES: Readonly<Record<string, ParityCase>> = {
   'UNet2DConditionModel of SDXL: text_time, transformer layers and heads of each level': unet('unet_sdxl.safetensors'),
   'UNet2DConditionModel of SDXL: one number of heads, five sizes, sines first': unet('unet_sdxl_flat.safetensors'),
   'CLIPTextModelWithProjection, gelu, padded with token 0': text('clip_text_projection_gelu.safetensors'),

@@ -1,0 +1,78 @@
+/** A ReNO run as a graph: generator, rewards and step traced from a model folder; nothing is allocated or read but headers. */
+import { type ModelFiles, subfolder } from '../models/files.ts';
+import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
+import type { WeightStore } from '../models/weights.ts';
+import { Graph } from '../tensor/graph.ts';
+import type { PlanSpec } from '../tensor/schedule.ts';
+import { byteSize } from '../tensor/types.ts';
+import type { RewardInfo } from './history.ts';
+import { openReward, REWARD_NAMES, type Reward } from './rewards/index.ts';
+import type { RenoSettings } from './settings.ts';
+import { buildStep, type StepGraph } from './step_graph.ts';
+
+export interface TracedRun {
+  readonly pipeline: TextToImagePipeline;
+  readonly networks: readonly Reward[];
+  readonly rewards: readonly RewardInfo[];
+  readonly step: StepGraph;
+  /** All checkpoints that the run reads. */
+  readonly weights: readonly WeightStore[];
+  readonly spec: PlanSpec;
+}
+
+/** From here on weights are kept once, and their other layouts made where they are read: bytes. */
+const MANY_WEIGHTS = 2 ** 30;
+
+/** @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
+export async function traceRun(files: ModelFiles, settings: RenoSettings): Promise<TracedRun> {
+  const graph = new Graph();
+  const { dtype, timestep } = settings;
+  const options = { dtype, ...(timestep === undefined ? {} : { timestep }) };
+  const pipeline = await openPipeline(graph, subfolder(files, 'generator'), options);
+  const latents = graph.input('latents', pipeline.latentShape(...(settings.size ?? [])), 'step');
+  const image = graph.scope('generator', () => pipeline.generate(latents));
+  const networks: Reward[] = [];
+  const rewards: RewardInfo[] = [];
+  for (const name of REWARD_NAMES) {
+    const weight = settings.rewards[name] ?? 0;
+    if (weight !== 0) {
+      const network = await openReward(graph, name, subfolder(files, name), dtype);
+      networks.push(network);
+      rewards.push({ name: network.name, weight, offset: network.offset });
+    }
+  }
+  const terms = networks.map((network, i) => ({
+    name: network.name,
+    weight: rewards[i]?.weight ?? 0,
+    loss: network.loss(image),
+  }));
+  const step = buildStep(
+    { latents, image, rewards: terms },
+    {
+      kind: settings.mode === 'reno' ? 'optimise' : 'score',
+      optimizer: {
+        name: settings.optim,
+        lr: settings.lr,
+        momentum: settings.momentum,
+        nesterov: settings.nesterov,
+        eps: settings.adamEps,
+      },
+      gradClip: settings.gradClip,
+      regWeight: settings.regWeight,
+    },
+  );
+  const weights = [pipeline, ...networks].flatMap((part) => part.weights);
+  const keepLayouts = weightBytes(weights) < MANY_WEIGHTS;
+  return {
+    pipeline,
+    networks,
+    rewards,
+    step,
+    weights,
+    spec: { outputs: step.outputs, updates: step.updates, keepLayouts },
+  };
+}
+
+function weightBytes(stores: readonly WeightStore[]): number {
+  return stores.flatMap((store) => store.used()).reduce((n, t) => n + byteSize(t.type), 0);
+}

@@ -1,0 +1,27 @@
+/** Tiny autoencoders under their author's own names, with TAEF2's pool in the innermost blocks (tools/reference/taesd.py). */
+import {
+  AutoencoderTiny,
+  AutoencoderTinyEncoder,
+  readAutoencoderTinyConfig,
+} from '../../../src/models/autoencoder_tiny.ts';
+import { TAESD_DECODER_ALIASES, TAESD_ENCODER_ALIASES } from '../../../src/models/taesd.ts';
+import type { AliasTable } from '../../../src/models/weights.ts';
+import { type Golden, golden } from '../../support/golden.ts';
+
+/** The fixture's keys begin with `weights.`, a published file's do not. */
+const within = (aliases: AliasTable): AliasTable => [
+  [/^weights\./, ''],
+  ...aliases,
+  [/^(encoder|decoder)\./, 'weights.$1.'],
+];
+
+export const TAESD_CASES: Readonly<Record<string, () => Promise<Golden>>> = {
+  'TAESD encoder in its own layout, with the pool': () =>
+    golden('taesd_encoder.safetensors', { aliases: within(TAESD_ENCODER_ALIASES) }, (site) =>
+      new AutoencoderTinyEncoder(site.weights, readAutoencoderTinyConfig(site.config)).encode(site.input),
+    ),
+  'TAESD decoder in its own layout, with the pool': () =>
+    golden('taesd_decoder.safetensors', { aliases: within(TAESD_DECODER_ALIASES) }, (site) =>
+      new AutoencoderTiny(site.weights, readAutoencoderTinyConfig(site.config)).decode(site.input),
+    ),
+};

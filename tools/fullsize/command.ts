@@ -1,0 +1,162 @@
+/**
+ * One complete ReNO iteration at full size, on seeded weights in the public layout, beside PyTorch's on the same weights:
+ *   npm run fullsize -- --model sd-turbo --size 512 [--folder FOLDER] [--tokenizers FOLDER] [--dtype f16] [--json]
+ * Weights that are not there are written first (about 9 GB for sd-turbo). What PyTorch gave is a committed fixture.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openAdapter } from '../../src/cli/adapter.ts';
+import { nodeFiles } from '../../src/cli/node_files.ts';
+import { encodePng, toPicture } from '../../src/cli/png.ts';
+import { PACKAGE_ROOT } from '../../src/cli/shared.ts';
+import { COMPUTE_DTYPES, type ComputeDType } from '../../src/models/half_precision.ts';
+import { type RewardName, rewardName } from '../../src/reno/rewards/index.ts';
+import { Reno } from '../../src/reno/session.ts';
+import { REFERENCE_SETTINGS, type RenoSettings } from '../../src/reno/settings.ts';
+import { compare, type Iteration, type Reference, type Row, readReference } from './compare.ts';
+import { fingerprint } from './fingerprint.ts';
+import { Folder, MODELS, PARTS, partOf } from './folders.ts';
+
+const MEMORY_BOUND = 20 * 2 ** 30;
+const GIB = 2 ** 30;
+
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string', default: 'sd-turbo' },
+    size: { type: 'string', default: '512' },
+    dtype: { type: 'string', default: 'f16' },
+    folder: { type: 'string' },
+    tokenizers: { type: 'string', default: join(PACKAGE_ROOT, '../shared/data/tokenizers') },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+const start = performance.now();
+const say = (line: string): void => {
+  const seconds = ((performance.now() - start) / 1000).toFixed(0).padStart(5);
+  console.log(`${seconds} s  ${line}`);
+};
+/** Most memory this process has held, in bytes; on a software adapter that includes the GPU's. */
+const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
+
+/** Writes the parts that are missing. */
+async function seeded(root: string): Promise<void> {
+  if (!existsSync(values.tokenizers)) {
+    throw new Error(
+      `${values.tokenizers}: not there; give --tokenizers, a folder with the public clip, bert and t5 tokenizers`,
+    );
+  }
+  const folder = new Folder(root, values.tokenizers, say);
+  for (const part of PARTS) {
+    const done = join(root, part, '.complete');
+    if (!existsSync(done)) {
+      await partOf(values.model, part)(folder);
+      mkdirSync(join(root, part), { recursive: true });
+      writeFileSync(done, '');
+    }
+  }
+}
+
+async function iterate(root: string, settings: RenoSettings, { prompt, seed }: Reference): Promise<Iteration> {
+  const device = await openAdapter();
+  say(`adapter: ${device.info.description || device.info.vendor}`);
+  using reno = await Reno.open(device, values.model, nodeFiles(root), settings);
+  const { bytes, flops, dispatches } = reno.plan.summary;
+  const gib = (n: number): string => `${(n / GIB).toFixed(2)} GiB`;
+  say(
+    `loaded in ${reno.loadSeconds.toFixed(0)} s: weights ${gib(bytes.inputs)}, kept ${gib(bytes.kept)}, transient ${gib(bytes.transient)}`,
+  );
+  const { trajectory, history } = await reno.generate({ prompt, seed, nIters: 1 });
+  const { prompt: promptSeconds, iterations } = history.seconds;
+  say(
+    `prompt ${promptSeconds.toFixed(0)} s, iteration ${iterations.toFixed(0)} s: ${(flops.step / 1e12).toFixed(2)} TFLOP, ${dispatches.step} dispatches`,
+  );
+  const [record] = trajectory.records;
+  if (!record) {
+    throw new Error('the iteration gave no record');
+  }
+  const { height, width } = reno.imageSize;
+  const picture = join(root, `iteration_${values.size}.png`);
+  writeFileSync(picture, encodePng(toPicture(trajectory.initImage, height, width)));
+  say(`the picture: ${picture}`);
+  const losses: Record<string, number> = {};
+  history.config.rewards.forEach(({ name }) => {
+    losses[LOGGED[name] ?? name] = record.losses[name] ?? Number.NaN;
+  });
+  return { losses, total: record.total, gradient: await reno.plan.read('noise_gradient') };
+}
+
+/** Rewards as the reference logs them, by the names of their folders. */
+const LOGGED: Readonly<Record<string, RewardName>> = {
+  HPS: 'hps',
+  CLIP: 'clip',
+  PickScore: 'pick_score',
+  ImageReward: 'image_reward',
+  Aesthetic: 'aesthetic',
+};
+
+async function main(): Promise<boolean> {
+  const { model } = values;
+  if (!MODELS.includes(model)) {
+    throw new Error(`there is no model ${model}; models: ${MODELS.join(', ')}`);
+  }
+  const dtype = COMPUTE_DTYPES.find((d): d is ComputeDType => d === values.dtype);
+  const size = Number(values.size);
+  if (!dtype || !Number.isSafeInteger(size) || size <= 0) {
+    throw new Error('--dtype is f32 or f16, --size a number of pixels');
+  }
+  const fixture = join(PACKAGE_ROOT, `test/fixtures/fullsize/${model}_${size}.safetensors`);
+  if (!existsSync(fixture)) {
+    throw new Error(`${fixture}: not there; tools/reference/fullsize.py makes it`);
+  }
+  const reference = await readReference(fixture);
+  const root = values.folder ?? join(PACKAGE_ROOT, '.reno/fullsize', model);
+  await seeded(root);
+  if (fingerprint(root) !== reference.fingerprint) {
+    throw new Error(`${root}: holds other weights than PyTorch was given; delete it, so that they are written again`);
+  }
+  say('the weights are those that PyTorch was given');
+  const rewards = Object.fromEntries(Object.entries(reference.weights).map(([name, w]) => [rewardName(name), w]));
+  const ours = await iterate(
+    root,
+    { ...REFERENCE_SETTINGS, noise: 'torch-cpu', dtype, size: [size, size], rewards },
+    reference,
+  );
+  return report(compare(ours, reference), reference);
+}
+
+function report(rows: readonly Row[], reference: Reference): boolean {
+  const memory = peakMemory();
+  const fits = memory <= MEMORY_BOUND;
+  console.log(`\n${values.model} at ${values.size}², ${values.dtype}, against PyTorch f32 (${reference.versions})`);
+  for (const { what, ours, reference: theirs, agreement, ok } of rows) {
+    const how = what === 'gradient' ? `cosine ${agreement.toFixed(6)}` : `relative error ${agreement.toExponential(2)}`;
+    console.log(
+      `${ok ? 'ok  ' : 'FAIL'} ${what.padEnd(14)} ${ours.toPrecision(7).padStart(12)} ${theirs.toPrecision(7).padStart(12)}  ${how}`,
+    );
+  }
+  console.log(`${fits ? 'ok  ' : 'FAIL'} peak memory    ${(memory / GIB).toFixed(2)} GiB of ${MEMORY_BOUND / GIB}`);
+  const ok = fits && rows.every((row) => row.ok);
+  if (values.json) {
+    const losses = rows.filter((row) => row.what !== 'gradient');
+    const worst = Math.max(...losses.map((row) => row.agreement));
+    const cosine = rows.find((row) => row.what === 'gradient')?.agreement ?? Number.NaN;
+    const seconds = (performance.now() - start) / 1000;
+    const summary = `${values.model} ${values.size}² ${values.dtype}: losses within ${worst.toExponential(1)}, gradient cosine ${cosine.toFixed(5)}, peak ${(memory / GIB).toFixed(1)} GiB, ${seconds.toFixed(0)} s`;
+    console.log(JSON.stringify({ ok, summary, rows }));
+  }
+  return ok;
+}
+
+try {
+  process.exit((await main()) ? 0 : 1);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  if (values.json) {
+    console.log(
+      JSON.stringify({ ok: false, summary: String(error instanceof Error ? error.message : error), rows: [] }),
+    );
+  }
+  process.exit(2);
+}
