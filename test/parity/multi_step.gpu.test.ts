@@ -69,4 +69,13 @@ describe('several steps', () => {
     const image = one && (await sampled(one, { dtype: 'f16' })).image;
     expect(nmse(image ?? [], await readFloats(file, `${name}.image`))).toBeLessThan(1e-3);
   });
+
+  const refused: Record<string, [Case | undefined, SamplerOptions, RegExp]> = {
+    'guidance for FLUX': [cases.flux_4, { guidance: 2 }, /FLUX.1-schnell has its guidance inside/],
+    'a size between latents': [cases.euler_4, { height: 18 }, /sides must be multiples of 4/],
+    'no steps': [cases.euler_4, { steps: 0 }, /0 steps are not possible: \S+scheduler_config.json allows 1 to 1000/],
+  };
+  it.each(Object.entries(refused))('refuses %s', async (_, [one, options, sentence]) => {
+    await expect(one && sampled(one, options)).rejects.toThrow(sentence);
+  });
 });
