@@ -118,7 +118,7 @@ async function single(run: Run, prompt: string, seed: number, allImages: boolean
   let failure: unknown;
   if (run.transfer && trajectory.stopped === null) {
     try {
-      transferred = await transferRun(run.device, run.transfer, made);
+      transferred = await transferRun(run.device, run.transfer, made, run.signal);
     } catch (error) {
       failure = error; // The run itself is good, and kept.
     }

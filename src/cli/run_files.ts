@@ -39,8 +39,10 @@ export function writeRun(
     best: encodePng(picture(transferred.best)),
   };
   if (transfer) {
-    folder.write('transfer_init.png', transfer.init);
     folder.write('transfer.png', transfer.best);
+    if (history.config.mode !== 'no-optim') {
+      folder.write('transfer_init.png', transfer.init);
+    }
   }
   const { shape, draw, source } = history.config.noise;
   folder.write(

@@ -77,8 +77,9 @@ export async function transferRun(
   device: Device,
   transfer: ChosenTransfer,
   { trajectory, history }: Generated,
+  signal: AbortSignal,
 ): Promise<Transferred> {
-  console.error(`the same noise in ${transfer.name}: first and best`);
-  const run = { history, bestLatents: trajectory.bestLatents };
+  console.error(`the same noise in ${transfer.name} …`);
+  const run = { history, bestLatents: trajectory.bestLatents, signal };
   return await transferNoise(device, transfer, run, { ...transfer.options, dtype: history.config.dtype });
 }

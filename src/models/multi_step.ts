@@ -30,6 +30,7 @@ export interface SampleOptions {
   readonly noise: Float32Array;
   /** Fresh noise of a step, for schedulers that add some. */
   readonly fresh: (step: number) => Float32Array;
+  readonly signal?: AbortSignal;
 }
 
 export interface Sampled {
@@ -141,8 +142,8 @@ export class MultiStepSampler implements Disposable {
     }
   }
 
-  /** @throws Error when noise or fresh noise is not of `latentShape`, or the GPU failed */
-  async sample({ prompt, noise, fresh }: SampleOptions): Promise<Sampled> {
+  /** @throws Error when noise or fresh noise is not of `latentShape`, the signal says so, or the GPU failed */
+  async sample({ prompt, noise, fresh, signal }: SampleOptions): Promise<Sampled> {
     const { pipeline, schedule } = this.#trace;
     const plan = this.#denoiser;
     const size = sizeOf(this.latentShape);
@@ -158,6 +159,9 @@ export class MultiStepSampler implements Disposable {
       noise.map((v) => v * schedule.initial),
     );
     for (const [i, step] of schedule.steps.entries()) {
+      if (signal?.aborted) {
+        throw new Error(`sampling was interrupted before step ${i + 1} of ${schedule.steps.length}`);
+      }
       plan.write(TIME, pipeline.timeValues(step.timestep));
       for (const [name, of] of Object.entries(SCALARS)) {
         plan.write(name, [of(step)]);

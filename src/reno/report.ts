@@ -18,6 +18,9 @@ export interface ReportImages {
 /** Below this many pixels a side, a picture is shown with its pixels rather than smoothed. */
 const SMALL = 256;
 
+const ARROW =
+  '<svg width="34" height="18" viewBox="0 0 34 18" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M1 9h30M24 2l7 7-7 7"/></svg>';
+
 export function renderReport(history: History, images: ReportImages): string {
   const { config } = history;
   const first = at(history.iterations, 0);
@@ -74,7 +77,7 @@ function pair({ image, config }: History, images: ReportImages, first: Iteration
   }
   return `<div class="pair">
 ${figure(images.init, 'before', 'Before', first)}
-<div class="arrow"><svg width="34" height="18" viewBox="0 0 34 18" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M1 9h30M24 2l7 7-7 7"/></svg>loss<br>${short(first.total)}<br>to ${short(best.total)}</div>
+<div class="arrow">${ARROW}loss<br>${short(first.total)}<br>to ${short(best.total)}</div>
 ${figure(images.best, 'after', 'After', best)}
 </div>`;
 }
@@ -88,10 +91,14 @@ function transferred({ config, transfer, image }: History, { transfer: pictures 
     `<figure class="${css}"><img${pixelsClass(image)} src="${escapeHtml(uri)}" alt="${escapeHtml(`${title}: ${config.prompt}`)}">
 <figcaption><b>${title}</b></figcaption></figure>`;
   const how = `${count(transfer.steps, 'step')}${transfer.guidance > 1 ? `, guidance ${transfer.guidance}` : ''}`;
-  return `<h2>The same noise in ${escapeHtml(transfer.model)} (${how})</h2>
+  const heading = `<h2>The same noise in ${escapeHtml(transfer.model)} (${how})</h2>`;
+  if (config.mode === 'no-optim') {
+    return `${heading}\n<div class="pair">${figure(pictures.best, 'before', 'From the noise')}</div>`;
+  }
+  return `${heading}
 <div class="pair">
 ${figure(pictures.init, 'before', 'From the first noise')}
-<div class="arrow">noise<br>optimised</div>
+<div class="arrow">${ARROW}</div>
 ${figure(pictures.best, 'after', 'From the best noise')}
 </div>`;
 }

@@ -77,7 +77,7 @@ async function checkLatents(
 export async function transferNoise(
   device: Device,
   model: TransferModel,
-  run: { readonly history: History; readonly bestLatents: Float32Array },
+  run: { readonly history: History; readonly bestLatents: Float32Array; readonly signal?: AbortSignal },
   options: TransferOptions,
 ): Promise<Transferred> {
   const { config, image } = run.history;
@@ -86,14 +86,15 @@ export async function transferNoise(
   const start = performance.now();
   using sampler = await MultiStepSampler.open(device, model.files, { ...options, ...image });
   const load = (performance.now() - start) / 1000;
+  const interruptible = run.signal ? { signal: run.signal } : {};
   const unused = draw + (config.mode === 'imageselect' ? config.nIters : 1);
   const pictureOf = async (noise: Float32Array): Promise<Float32Array<ArrayBuffer>> => {
     const draws = noiseDraws(shape, config.seed, source);
     const fresh = (step: number): Float32Array => draws(unused + step);
-    return (await sampler.sample({ prompt: config.prompt, noise, fresh })).image;
+    return (await sampler.sample({ ...interruptible, prompt: config.prompt, noise, fresh })).image;
   };
-  const init = await pictureOf(drawNoise(shape, config.seed, draw, source));
   const best = await pictureOf(run.bestLatents);
+  const init = config.mode === 'no-optim' ? best : await pictureOf(drawNoise(shape, config.seed, draw, source));
   const { steps, guidance } = sampler;
   const seconds = { load, pictures: (performance.now() - start) / 1000 - load };
   return { record: { model: model.name, steps, guidance, seconds }, init, best };
