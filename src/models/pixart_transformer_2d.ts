@@ -5,11 +5,12 @@
 import { add, cast, gelu, reshape, transpose } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
+import { modulated } from './ada_layer_norm.ts';
 import { AdaLayerNormSingle, rowsOf } from './ada_norm_single.ts';
 import type { Config } from './config.ts';
 import { Linear } from './layers.ts';
 import { PatchEmbed } from './patch_embed.ts';
-import { modulated, PixArtBlock } from './pixart_block.ts';
+import { PixArtBlock } from './pixart_block.ts';
 import type { WeightStore } from './weights.ts';
 
 /** The keys of transformer/config.json that this engine reads, checked. */
