@@ -86,6 +86,9 @@ export class Reno implements Disposable {
     planning: Planning = {},
   ): Promise<Reno> {
     const start = performance.now();
+    if (settings.dtype === 'f16' && !device.caps.f16) {
+      throw new Error('this adapter has no shader-f16, so activations cannot be stored as f16: use --dtype f32');
+    }
     const run = await traceRun(files, settings);
     const plan = await compile(device, { ...run.spec, ...planning });
     try {
