@@ -12,6 +12,7 @@ import { sizeOf } from '../tensor/types.ts';
 import type { ModelFiles } from './files.ts';
 import { isStepwise, openPipeline, type PipelineOptions, type StepwisePipeline } from './pipelines/index.ts';
 import type { LinearStep, Steps } from './schedulers/index.ts';
+import { fewWeights } from './weights.ts';
 
 export interface SamplerOptions extends PipelineOptions {
   /** Of the picture; default: what the model was trained at. */
@@ -116,13 +117,15 @@ export class MultiStepSampler implements Disposable {
   /** Compiles and uploads. @throws Error as `traceSampler`, or for a GPU that is too small */
   static async open(device: Device, files: ModelFiles, options: SamplerOptions = {}): Promise<MultiStepSampler> {
     const trace = await traceSampler(files, options);
+    const keepLayouts = fewWeights(trace.pipeline.weights);
     const denoiser = await compile(device, {
       outputs: {},
       updates: [{ state: trace.latents, value: trace.next }],
+      keepLayouts,
     });
     let decoder: Plan | undefined;
     try {
-      decoder = await compile(device, { outputs: { image: trace.image } });
+      decoder = await compile(device, { outputs: { image: trace.image }, keepLayouts });
       for (const plan of [denoiser, decoder]) {
         for (const store of trace.pipeline.weights) {
           await store.upload(plan);

@@ -246,9 +246,8 @@ export class WeightStore {
     const { stored, used } = this.#checkpoint;
     const uploads = [...used].flatMap(([name, { key, tensor, rows }]): Upload[] => {
       const found = stored.get(key);
-      return found && (plan.reads?.(name) ?? true)
-        ? [{ name, type: tensor.type, ...found, ...(rows ? { rows } : {}) }]
-        : [];
+      const wanted = plan.reads?.(name) ?? true;
+      return found && wanted ? [{ name, type: tensor.type, ...found, ...(rows ? { rows } : {}) }] : [];
     });
     await uploadAll(uploads, plan);
   }
@@ -267,6 +266,15 @@ export class WeightStore {
   #key(name: string): string {
     return this.path === '' ? name : `${this.path}.${name}`;
   }
+}
+
+/** From here on weights are kept once, and their other layouts made where they are read: bytes. */
+const MANY_WEIGHTS = 2 ** 30;
+
+/** Whether so little is asked of these checkpoints that a plan may keep other layouts of it (`keepLayouts`). */
+export function fewWeights(stores: readonly WeightStore[]): boolean {
+  const bytes = stores.flatMap((store) => store.used()).reduce((n, tensor) => n + byteSize(tensor.type), 0);
+  return bytes < MANY_WEIGHTS;
 }
 
 /**

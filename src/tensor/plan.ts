@@ -64,6 +64,11 @@ export class Plan {
     this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), 0, bytes);
   }
 
+  /** Whether anything reads this graph input; what nothing reads has no buffer, and writes to it do nothing. */
+  reads(name: string): boolean {
+    return this.schedule.inputs.has(name);
+  }
+
   /**
    * Some of a graph input's bytes, as it stores them, from byte `offset` (a multiple of 4) on.
    * @throws Error when they do not fit
@@ -82,11 +87,6 @@ export class Plan {
       throw new Error(`${name} is ${showType(input.type)} but was given ${bytes.length} bytes at byte ${offset}`);
     }
     this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), offset, padded);
-  }
-
-  /** Whether anything reads this graph input; what nothing reads has no buffer, and writes to it do nothing. */
-  reads(name: string): boolean {
-    return this.schedule.inputs.has(name);
   }
 
   /** Encodes and submits a stage; returns as soon as it is queued. After `step`, every state has its new value. */
