@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { create } from 'webgpu';
 import { type Device, openDevice } from '../tensor/device.ts';
+import { restWhilePolling } from './rest.ts';
 
 export interface AdapterChoice {
   /** Part of the adapter's name, as `reno devices` prints it. */
@@ -20,9 +21,13 @@ export const NO_ADAPTER_HELP =
  */
 const instances: GPU[] = [];
 
+/** Dawn hides f16 arithmetic on NVIDIA's Vulkan driver unless it is asked not to; elsewhere this changes nothing. */
+const TOGGLES = 'enable-dawn-features=vulkan_enable_f16_on_nvidia';
+
 function instance(options: readonly string[]): GPU {
-  const gpu = create([...options]);
+  const gpu = create([TOGGLES, ...options]);
   instances.push(gpu);
+  restWhilePolling();
   return gpu;
 }
 

@@ -23,8 +23,11 @@ export interface Frame {
 
 export interface LoopOptions {
   readonly iterations: number;
-  /** The noise of an iteration, or null to go on with what the optimiser made of it. Iteration 0 needs one. */
-  readonly noise: (iteration: number) => Float32Array | null;
+  /**
+   * The noise of an iteration, null to go on with what the optimiser made of it, or that there is nothing more to try.
+   * Iteration 0 needs one. Called when the iteration before is queued.
+   */
+  readonly noise: (iteration: number) => Float32Array | null | Promise<Float32Array | 'done'>;
   /** Whether to keep this iteration's image beside the first and the best. */
   readonly wantsFrame?: (iteration: number) => boolean;
   /** Called in order, late: while a later iteration runs. */
@@ -120,7 +123,10 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
       interruption = `the run was interrupted before iteration ${iteration}`;
       break;
     }
-    const noise = options.noise(iteration);
+    const noise = await options.noise(iteration);
+    if (noise === 'done') {
+      break;
+    }
     if (noise) {
       runner.write(step.latents.node.name ?? '', noise);
     }

@@ -3,7 +3,8 @@ import { add, affine, div, mul, sqrt, square, sub } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 
-export const OPTIMIZERS = ['sgd', 'adam'] as const;
+/** `lbfgs` runs on the host (lbfgs_noise.ts), the others are traced. */
+export const OPTIMIZERS = ['sgd', 'adam', 'lbfgs'] as const;
 export type OptimizerName = (typeof OPTIMIZERS)[number];
 
 /** After a step, `state` holds `value`; a run starts with it filled with `initial` (null: the caller writes it). */
@@ -20,7 +21,7 @@ export interface OptimizerStep {
 }
 
 export interface OptimizerConfig {
-  readonly name: OptimizerName;
+  readonly name: Exclude<OptimizerName, 'lbfgs'>;
   readonly lr: number;
   /** SGD only. The reference uses 0.9 and Nesterov. */
   readonly momentum?: number;

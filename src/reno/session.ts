@@ -6,8 +6,9 @@ import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
+import { lbfgsNoise } from './lbfgs_noise.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
-import { NOISE_GENERATORS } from './noise.ts';
+import { drawNoise, NOISE_GENERATORS } from './noise.ts';
 import type { Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
 import type { StepGraph } from './step_graph.ts';
@@ -85,6 +86,9 @@ export class Reno implements Disposable {
     planning: Planning = {},
   ): Promise<Reno> {
     const start = performance.now();
+    if (settings.dtype === 'f16' && !device.caps.f16) {
+      throw new Error('this adapter has no shader-f16, so activations cannot be stored as f16: use --dtype f32');
+    }
     const run = await traceRun(files, settings);
     const plan = await compile(device, { ...run.spec, ...planning });
     try {
@@ -109,13 +113,22 @@ export class Reno implements Disposable {
     const { mode } = this.settings;
     const nIters = mode === 'no-optim' ? 1 : (options.nIters ?? this.settings.nIters);
     const promptSeconds = await this.setPrompt(options.prompt);
-    const noise = mode === 'imageselect' ? freshNoise : optimisedNoise;
     const trajectory = await runLoop(this.plan, this.step, {
       ...options,
       iterations: nIters,
-      noise: noise(this.latentShape, options.seed, this.settings.noise, options.draw),
+      noise: this.#noise(options),
     });
     return { trajectory, history: this.#history(options, nIters, trajectory, promptSeconds) };
+  }
+
+  #noise({ seed, draw }: GenerateOptions): LoopOptions['noise'] {
+    const { mode, optim, noise, lr, regWeight } = this.settings;
+    if (mode === 'reno' && optim === 'lbfgs') {
+      const start = drawNoise(this.latentShape, seed, draw ?? 0, noise);
+      return lbfgsNoise(this.plan, this.step, { start, lr, regWeight });
+    }
+    const source = mode === 'imageselect' ? freshNoise : optimisedNoise;
+    return source(this.latentShape, seed, noise, draw);
   }
 
   [Symbol.dispose](): void {

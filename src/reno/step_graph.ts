@@ -15,7 +15,8 @@ export type StepKind = 'optimise' | 'score';
 
 export interface StepConfig {
   readonly kind: StepKind;
-  readonly optimizer: OptimizerConfig;
+  /** `lbfgs`: the graph leaves the noise where it is, and the host moves it. */
+  readonly optimizer: OptimizerConfig | { readonly name: 'lbfgs' };
   /** Largest 2-norm of the gradient that reaches the optimiser. */
   readonly gradClip: number;
   /** Weight of the norm regulariser; 0 turns it off. */
@@ -78,8 +79,10 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
       }
       const clipped = clipGradNorm(gradient, config.gradClip);
       scalars.set(GRAD_NORM, clipped.norm);
-      const step = optimizerStep(latents, clipped.grad, config.optimizer);
-      updates.push({ state: latents, value: step.next, initial: null }, ...step.updates);
+      if (config.optimizer.name !== 'lbfgs') {
+        const step = optimizerStep(latents, clipped.grad, config.optimizer);
+        updates.push({ state: latents, value: step.next, initial: null }, ...step.updates);
+      }
       outputs.noise_gradient = gradient;
     }
     outputs.scalars = concat(

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { affine, log, mean, mul, reshape, sigmoid, square, sub, sum } from '../../src/kernels/index.ts';
 import type { IterationRecord } from '../../src/reno/history.ts';
 import { freshNoise, optimisedNoise } from '../../src/reno/image_select.ts';
+import { lbfgsNoise } from '../../src/reno/lbfgs_noise.ts';
 import { runLoop, type Trajectory } from '../../src/reno/loop.ts';
 import { drawNoise } from '../../src/reno/noise.ts';
 import { buildStep, type StepConfig, type StepGraph } from '../../src/reno/step_graph.ts';
@@ -54,6 +55,34 @@ describe('ReNO on a toy', () => {
     expect(first.norm).toBeCloseTo(norm, 5);
     expect(first.regulariser).toBeCloseTo(0.01 * (0.5 * norm ** 2 - 11 * Math.log(norm)), 6);
     expect(first.gradNorm).toBeGreaterThan(0);
+  });
+
+  it('goes with L-BFGS where the search says, iteration by iteration, and ends with it', async () => {
+    const step = toyStep({ optimizer: { name: 'lbfgs' } });
+    const plan = new InterpretedPlan(step);
+    const start = drawNoise(SHAPE, 0);
+    const noise = lbfgsNoise(plan, step, { start, lr: 1, regWeight: 0.01 });
+    const tried: Float32Array[] = [];
+    const watched: typeof noise = async (i) => {
+      const z = await noise(i);
+      tried.push(z instanceof Float32Array ? z : Float32Array.of());
+      return z ?? 'done';
+    };
+    const { records, best, bestLatents, stopped } = await runLoop(plan, step, {
+      iterations: 200,
+      noise: watched,
+      now: () => 0,
+    });
+    const bySgd = await run(toyStep(), records.length);
+    const lowest = (all: readonly IterationRecord[]) => Math.min(...all.map((r) => r.total + r.regulariser));
+    expect(tried[0]).toEqual(start);
+    expect(stopped).toBeNull();
+    expect(records.length).toBeLessThan(200);
+    expect(tried).toHaveLength(records.length + 1);
+    expect(lowest(records)).toBeLessThan(lowest(bySgd.records) - 0.01);
+    expect(bestLatents).toEqual(at(tried, at(records, best).iteration));
+    // At the end of the search the gradient is small, however large it was.
+    expect(at(records, records.length - 1).gradNorm).toBeLessThan(0.01 * (at(records, 0).gradNorm ?? 0));
   });
 
   it('keeps picture and noise of the lowest loss, not of the last', async () => {

@@ -103,6 +103,13 @@ describe('Reno', () => {
     );
   });
 
+  it('says what to do where the adapter cannot store f16', async () => {
+    using without = await testDevice({ without: ['shader-f16'] });
+    await expect(Reno.open(without, 'pocket', files, { ...settings, dtype: 'f16' })).rejects.toThrow(
+      'this adapter has no shader-f16, so activations cannot be stored as f16: use --dtype f32',
+    );
+  });
+
   it('in f16 finds nearly the same losses and gradient, in less memory', async () => {
     using half = await Reno.open(device, 'pocket', files, { ...settings, dtype: 'f16' });
     const { records } = (await half.generate({ ...cat, nIters: 1 })).trajectory;

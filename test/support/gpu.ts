@@ -1,5 +1,7 @@
 /** One Dawn device for a test file. */
+
 import { create, globals } from 'webgpu';
+import { restWhilePolling } from '../../src/cli/rest.ts';
 import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
 import { openDevice } from '../../src/tensor/device.ts';
 
@@ -7,6 +9,7 @@ Object.assign(globalThis, globals);
 
 /** One Dawn instance a process: it must outlive its devices, and a second one aborts when the first is collected. */
 const gpu = create([]);
+restWhilePolling();
 
 /** Opens the machine's adapter (lavapipe in CI). */
 export function testDevice(options: DeviceOptions = {}): Promise<Device> {

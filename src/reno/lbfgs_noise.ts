@@ -1,0 +1,45 @@
+/** L-BFGS as the source of `runLoop`'s noise: the search runs on the host, its evaluations are the loop's iterations. */
+import { at } from '../tensor/types.ts';
+import { lbfgs } from './lbfgs.ts';
+import type { LoopOptions, StepRunner } from './loop.ts';
+import { type StepGraph, TOTAL } from './step_graph.ts';
+
+export interface LbfgsNoise {
+  readonly start: Float32Array;
+  readonly lr: number;
+  readonly regWeight: number;
+}
+
+/**
+ * Each iteration waits for the loss and the gradient of the one before. The gradient is not clipped, as a line search compares it
+ * with the loss. The regulariser is added here, in f64: it is about a hundred times the rewards' loss, so that their f32 sum
+ * would hide the differences that the search looks at.
+ */
+export function lbfgsNoise(runner: StepRunner, step: StepGraph, options: LbfgsNoise): LoopOptions['noise'] {
+  const search = lbfgs(Float64Array.from(options.start), { lr: options.lr });
+  const total = step.scalars.indexOf(TOTAL);
+  let point = new Float64Array(0);
+  return async (iteration) => {
+    if (iteration === 0) {
+      return moveTo(search.next());
+    }
+    const [scalars, gradient] = await Promise.all([runner.read('scalars'), runner.read('noise_gradient')]);
+    const loss = at(scalars, total) + regulariser(point, options.regWeight);
+    return moveTo(search.next({ loss, gradient: Float64Array.from(gradient) }));
+  };
+
+  function moveTo(next: IteratorResult<Float64Array, void>): Float32Array | 'done' {
+    if (next.done) {
+      return 'done';
+    }
+    const noise = Float32Array.from(next.value);
+    point = Float64Array.from(noise);
+    return noise;
+  }
+}
+
+/** See `noiseRegulariser`. */
+function regulariser(z: Float64Array, weight: number): number {
+  const squaredNorm = z.reduce((s, v) => s + v * v, 0);
+  return (weight / 2) * (squaredNorm - (z.length - 1) * Math.log(squaredNorm));
+}
