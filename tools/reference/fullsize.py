@@ -100,6 +100,7 @@ class Generator:
         self.timestep = 400 if self.kind == "PixArtAlphaPipeline" else None
         self.condition = self.encode_prompt(prompt)
         self.vae_config = read_json(folder / "vae/config.json")
+        self.scale = 2 ** (len(self.vae_config["block_out_channels"]) - 1)
 
     def encode_prompt(self, prompt):
         f = self.folder
@@ -109,7 +110,7 @@ class Generator:
                 ids, mask = encode(f / "tokenizer", prompt.lower().strip(), 120)
                 return model(ids, attention_mask=mask).last_hidden_state, mask
             model = load(transformers.CLIPTextModel, f / "text_encoder")
-            positions = min(77, model.config.max_position_embeddings)
+            positions = min(read_json(f / "tokenizer/tokenizer_config.json")["model_max_length"], model.config.max_position_embeddings)
             ids, _ = encode(f / "tokenizer", prompt, positions)
             if self.kind == "StableDiffusionPipeline":
                 return (model(ids).last_hidden_state,)
@@ -133,7 +134,7 @@ class Generator:
                 return out.sample[:, :4]
             if self.kind == "StableDiffusionPipeline":
                 return model(x, t, self.condition[0]).sample
-            h, w = (8 * s for s in z.shape[-2:])
+            h, w = (self.scale * s for s in z.shape[-2:])
             added = {"text_embeds": self.condition[1], "time_ids": torch.tensor([[h, w, 0, 0, h, w]], dtype=torch.float32)}
             return model(x, t, self.condition[0], added_cond_kwargs=added).sample
 
@@ -239,7 +240,7 @@ def iteration(root, prompt, seed, height, width, wanted):
     tensors, losses = {}, {}
     generator = Generator(root / "generator", prompt)
     say(f"{generator.kind}: prompt encoded, features {[list(c.shape) for c in generator.condition]}")
-    scale = 2 ** (len(generator.vae_config["block_out_channels"]) - 1)
+    scale = generator.scale
     z = torch.randn(1, 4, height // scale, width // scale, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         model = generator.denoiser()
