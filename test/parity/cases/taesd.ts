@@ -6,7 +6,7 @@ import {
 } from '../../../src/models/autoencoder_tiny.ts';
 import { TAESD_DECODER_ALIASES, TAESD_ENCODER_ALIASES } from '../../../src/models/taesd.ts';
 import type { AliasTable } from '../../../src/models/weights.ts';
-import { type Golden, golden } from '../../support/golden.ts';
+import { golden, type ParityCase } from '../../support/golden.ts';
 
 /** The fixture's keys begin with `weights.`, a published file's do not. */
 const within = (aliases: AliasTable): AliasTable => [
@@ -15,13 +15,19 @@ const within = (aliases: AliasTable): AliasTable => [
   [/^(encoder|decoder)\./, 'weights.$1.'],
 ];
 
-export const TAESD_CASES: Readonly<Record<string, () => Promise<Golden>>> = {
-  'TAESD encoder in its own layout, with the pool': () =>
-    golden('taesd_encoder.safetensors', { aliases: within(TAESD_ENCODER_ALIASES) }, (site) =>
-      new AutoencoderTinyEncoder(site.weights, readAutoencoderTinyConfig(site.config)).encode(site.input),
+export const TAESD_CASES: Readonly<Record<string, ParityCase>> = {
+  'TAESD encoder in its own layout, with the pool': (precision) =>
+    golden(
+      'taesd_encoder.safetensors',
+      { aliases: within(TAESD_ENCODER_ALIASES) },
+      (site) => new AutoencoderTinyEncoder(site.weights, readAutoencoderTinyConfig(site.config)).encode(site.input),
+      precision,
     ),
-  'TAESD decoder in its own layout, with the pool': () =>
-    golden('taesd_decoder.safetensors', { aliases: within(TAESD_DECODER_ALIASES) }, (site) =>
-      new AutoencoderTiny(site.weights, readAutoencoderTinyConfig(site.config)).decode(site.input),
+  'TAESD decoder in its own layout, with the pool': (precision) =>
+    golden(
+      'taesd_decoder.safetensors',
+      { aliases: within(TAESD_DECODER_ALIASES) },
+      (site) => new AutoencoderTiny(site.weights, readAutoencoderTinyConfig(site.config)).decode(site.input),
+      precision,
     ),
 };
