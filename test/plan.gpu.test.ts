@@ -181,3 +181,19 @@ it('runs f16 weights on an adapter without shader-f16', async () => {
   plan.destroy();
   plain.destroy();
 });
+
+it('takes an input in parts, an odd number of f16 values padded', async () => {
+  const graph = new Graph();
+  const w = graph.input('w', [7], 'load', 'f16');
+  const y = add(graph.input('x', [7], 'step'), w);
+  const plan = await compile(device, { outputs: { y } });
+  const half = new Uint16Array([0x3c00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600, 0x4700]);
+  plan.writePart('w', new Uint8Array(half.buffer, 0, 8).slice(), 0);
+  plan.writePart('w', new Uint8Array(half.buffer, 8, 6).slice(), 8);
+  plan.write('x', new Float32Array(7));
+  plan.run('load');
+  plan.run('step');
+  expect([...(await plan.read('y'))]).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(() => plan.writePart('w', new Uint8Array(4), 14)).toThrow(/w is f16\[7\] but was given 4 bytes at byte 14/);
+  expect(() => plan.writePart('w', new Uint8Array(8), 12)).toThrow(/at byte 12/);
+});

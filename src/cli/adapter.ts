@@ -21,8 +21,11 @@ export const NO_ADAPTER_HELP =
  */
 const instances: GPU[] = [];
 
+/** Dawn hides f16 arithmetic on NVIDIA's Vulkan driver unless it is asked not to; elsewhere this changes nothing. */
+const TOGGLES = 'enable-dawn-features=vulkan_enable_f16_on_nvidia';
+
 function instance(options: readonly string[]): GPU {
-  const gpu = create([...options]);
+  const gpu = create([TOGGLES, ...options]);
   instances.push(gpu);
   restWhilePolling();
   return gpu;

@@ -1,7 +1,7 @@
 /** The command line: finds the command, runs it, and turns whatever fails into one sentence and an exit code. */
 import { renderUsage } from 'citty';
 import { asCitty, type Command, parseCommandLine, plain } from './args.ts';
-import { devicesCommand, doctorCommand } from './doctor.ts';
+import { devicesCommand, doctorCommand } from './doctor/index.ts';
 import { sentenceOf, UsageError } from './errors.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';

@@ -6,6 +6,8 @@ import type { Generated } from '../reno/session.ts';
 import { Reno } from '../reno/session.ts';
 import type { RenoSettings } from '../reno/settings.ts';
 import { promptNoise, TASKS, type TaskItem, type TaskName, taskItems } from '../reno/tasks.ts';
+import type { Transferred } from '../reno/transfer.ts';
+import type { Device } from '../tensor/device.ts';
 import { at } from '../tensor/types.ts';
 import { openAdapter } from './adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';
@@ -19,6 +21,7 @@ import { writeRun } from './run_files.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, printJson, toolVersion } from './shared.ts';
 import { stripIterations } from './strip.ts';
+import { assertTransferFits, type ChosenTransfer, chosenTransfer, transferFlags, transferRun } from './transfer.ts';
 
 export const generateCommand: Command = {
   meta: {
@@ -40,6 +43,7 @@ export const generateCommand: Command = {
     'save-all-images': { type: 'boolean', description: 'Keep the picture of every iteration' },
     task: { type: 'enum', options: [...TASKS], default: 'single', description: "One prompt, or a benchmark's list" },
     prompts: { type: 'string', description: 'The list of a task, as its authors publish it', valueHint: 'file' },
+    ...transferFlags,
     ...adapterFlags,
     json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
   },
@@ -57,9 +61,13 @@ async function generate(args: Args): Promise<number> {
   if (task !== 'single' && list === undefined) {
     throw new UsageError(`--prompts is missing: task ${task} reads its list of prompts from a file`);
   }
+  const transfer = chosenTransfer(args, task);
   const model = chosenModel(args);
   const settings = await settingsFrom(args, model);
   const items = task === 'single' || list === undefined ? [] : taskItems(task, readList(list), seed);
+  if (transfer) {
+    await assertTransferFits(transfer, model, settings);
+  }
   const folder = new OutFolder(textFlag(args, 'out') ?? 'reno-out');
   try {
     using device = await openAdapter(adapterChoice(args));
@@ -68,12 +76,11 @@ async function generate(args: Args): Promise<number> {
     console.error(`model ${model.name} loaded and compiled in ${reno.loadSeconds.toFixed(1)} s`);
     const interrupt = new AbortController();
     process.once('SIGINT', () => interrupt.abort());
-    const run: Run = { reno, settings, folder, signal: interrupt.signal, json: isSet(args, 'json') };
+    const run: Run = { reno, device, settings, folder, transfer, signal: interrupt.signal, json: isSet(args, 'json') };
     const code =
       task === 'single'
         ? await single(run, prompt ?? '', seed, isSet(args, 'save-all-images'))
         : await many(run, items, seed);
-    await printDebug(reno, device, debugLevel());
     return code;
   } catch (error) {
     folder.discardIfEmpty();
@@ -82,7 +89,9 @@ async function generate(args: Args): Promise<number> {
 }
 
 interface Run {
+  readonly device: Device;
   readonly reno: Reno;
+  readonly transfer: ChosenTransfer | undefined;
   readonly settings: RenoSettings;
   readonly folder: OutFolder;
   readonly signal: AbortSignal;
@@ -94,16 +103,35 @@ async function single(run: Run, prompt: string, seed: number, allImages: boolean
   const nIters = settings.mode === 'no-optim' ? 1 : settings.nIters;
   const shown = new Set(stripIterations(nIters));
   const progress = new Progress(stderrTerminal(), nIters, reno.rewards);
-  const { trajectory, history: made } = await reno.generate({
+  const made = await reno.generate({
     prompt,
     seed,
     wantsFrame: (i) => allImages || shown.has(i),
     onIteration: (record, isBest) => progress.update(record, isBest),
     signal: run.signal,
   });
+  const { trajectory } = made;
   progress.close(trajectory.records.at(-1));
-  const history = { ...made, tool: toolVersion() };
-  writeRun(folder, trajectory, history, allImages);
+  await printDebug(reno, run.device, debugLevel());
+  reno[Symbol.dispose]();
+  let transferred: Transferred | undefined;
+  let failure: unknown;
+  if (run.transfer && trajectory.stopped === null) {
+    try {
+      transferred = await transferRun(run.device, run.transfer, made, run.signal);
+    } catch (error) {
+      failure = error; // The run itself is good, and kept.
+    }
+  }
+  const history = {
+    ...made.history,
+    tool: toolVersion(),
+    ...(transferred ? { transfer: transferred.record } : {}),
+  };
+  writeRun(folder, trajectory, history, allImages, transferred);
+  if (failure) {
+    throw failure;
+  }
   const row = resultRow(prompt, seed, { trajectory, history });
   const losses =
     settings.mode === 'no-optim'
@@ -145,6 +173,7 @@ async function many(run: Run, items: readonly TaskItem[], seed: number): Promise
     rows.push(row);
     console.error(`${i + 1}/${items.length}  ${row.initLoss.toFixed(3)} to ${row.bestLoss.toFixed(3)}  ${item.prompt}`);
   }
+  await printDebug(reno, run.device, debugLevel());
   const mean = (of: (row: (typeof rows)[number]) => number): number =>
     rows.reduce((n, r) => n + of(r), 0) / rows.length;
   const summary =

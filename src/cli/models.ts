@@ -53,18 +53,24 @@ export function chosenModel(args: Args): ChosenModel {
     const known = [...Object.keys(EMBEDDED), ...readManifest().models.map((model) => model.name)];
     throw new UsageError(`there is no model "${name}"; the models are ${known.join(', ')}`);
   }
-  const folder = given?.startsWith('hf:') ? cachedFolder(given) : (given ?? join(PACKAGE_ROOT, own ?? ''));
+  const folder = given === undefined ? join(PACKAGE_ROOT, own ?? '') : weightsFolder(given, '--weights');
   if (!existsSync(folder)) {
     throw new Error(`${folder}: there is no such folder; the model ${name} is read from it`);
   }
   return { name, folder, files: nodeFiles(folder) };
 }
 
-/** @throws UsageError when it is no repository, Error when the cache does not have it */
-function cachedFolder(weights: string): string {
+/**
+ * A folder, or where the Hugging Face cache keeps `hf:owner/name@revision`.
+ * @throws UsageError naming `flag` when it is no repository, Error when the cache does not have it
+ */
+export function weightsFolder(weights: string, flag: string): string {
+  if (!weights.startsWith('hf:')) {
+    return weights;
+  }
   const repo = parseHubRepo(weights.slice('hf:'.length));
   if (!repo) {
-    throw new UsageError(`--weights must be a folder or hf:owner/name@revision, not "${weights}"`);
+    throw new UsageError(`${flag} must be a folder or hf:owner/name@revision, not "${weights}"`);
   }
   const folder = snapshotFolder(repo);
   if (folder === null) {

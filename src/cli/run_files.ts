@@ -4,6 +4,7 @@ import { dataUri } from '../reno/html.ts';
 import type { Trajectory } from '../reno/loop.ts';
 import { drawNoise } from '../reno/noise.ts';
 import { renderReport } from '../reno/report.ts';
+import type { Transferred } from '../reno/transfer.ts';
 import { writeSafetensors } from '../tensor/safetensors.ts';
 import { at } from '../tensor/types.ts';
 import type { OutFolder } from './out_folder.ts';
@@ -11,7 +12,13 @@ import { encodePng, type Picture, toPicture } from './png.ts';
 import { makeStrip, stripIterations } from './strip.ts';
 
 /** Writes pictures, history, latents and report; the report last, because it stands for a complete folder. */
-export function writeRun(folder: OutFolder, trajectory: Trajectory, history: History, allImages: boolean): void {
+export function writeRun(
+  folder: OutFolder,
+  trajectory: Trajectory,
+  history: History,
+  allImages: boolean,
+  transferred?: Transferred,
+): void {
   const { height, width } = history.image;
   const picture = (pixels: Float32Array): Picture => toPicture(pixels, height, width);
   const init = encodePng(picture(trajectory.initImage));
@@ -25,6 +32,16 @@ export function writeRun(folder: OutFolder, trajectory: Trajectory, history: His
   if (allImages) {
     for (const { iteration, pixels } of trajectory.frames) {
       folder.write(`iterations/${String(iteration).padStart(3, '0')}.png`, encodePng(picture(pixels)));
+    }
+  }
+  const transfer = transferred && {
+    init: encodePng(picture(transferred.init)),
+    best: encodePng(picture(transferred.best)),
+  };
+  if (transfer) {
+    folder.write('transfer.png', transfer.best);
+    if (history.config.mode !== 'no-optim') {
+      folder.write('transfer_init.png', transfer.init);
     }
   }
   const { shape, draw, source } = history.config.noise;
@@ -44,6 +61,7 @@ export function writeRun(folder: OutFolder, trajectory: Trajectory, history: His
     init: uri(init),
     best: uri(best),
     frames: frames.map(({ iteration, pixels }) => ({ iteration, uri: uri(encodePng(picture(pixels))) })),
+    ...(transfer ? { transfer: { init: uri(transfer.init), best: uri(transfer.best) } } : {}),
   };
   folder.write('report.html', renderReport(history, images));
 }

@@ -23,6 +23,9 @@ import {
 } from './common/attention_wgsl.ts';
 import { canStoreOne } from './common/site.ts';
 import { hasSubgroupTile, TILE_LANES } from './common/subgroup_tile.ts';
+import { matmul } from './matmul.ts';
+import { softmax } from './softmax.ts';
+import { affine } from './unary.ts';
 
 type AttentionAttrs = {
   readonly heads: number;
@@ -168,7 +171,7 @@ interface Kernel {
   readonly v1: string;
   readonly v4: string;
   readonly bindings: readonly Binding[];
-  /** Largest head of v4, whose loops over it are unrolled: LLVM takes minutes for longer ones. */
+  /** Largest head of v4 where there is little to compute: its loops are unrolled, and LLVM takes long for longer ones. */
   readonly longest: number;
   /** What an invocation is: a query row or a key row. */
   readonly rows: 'queries' | 'keys';
@@ -194,7 +197,7 @@ function variantsOf(kernel: Kernel): Record<'v4' | 'v1', Variant<AttentionAttrs>
   return {
     v4: {
       supports: (site, caps) =>
-        hasSubgroupTile(caps) && siteSizes(site).head % 8 === 0 && siteSizes(site).head <= kernel.longest,
+        hasSubgroupTile(caps) && siteSizes(site).head % 8 === 0 && siteSizes(site).head <= longestHead(kernel, site),
       dispatches: (site) => dispatches(site, 'v4'),
     },
     v1: {
@@ -202,6 +205,15 @@ function variantsOf(kernel: Kernel): Record<'v4' | 'v1', Variant<AttentionAttrs>
       dispatches: (site) => dispatches(site, 'v1'),
     },
   };
+}
+
+/** Scores from which on a minute of LLVM pays, for heads of up to LONGEST. */
+const MANY_SCORES = 1 << 20;
+const LONGEST = 80;
+
+function longestHead(kernel: Kernel, site: OpSite<AttentionAttrs>): number {
+  const { batch, heads, queries, keys } = siteSizes(site);
+  return batch * heads * queries * keys >= MANY_SCORES ? LONGEST : kernel.longest;
 }
 
 const BACKWARD_INPUTS: readonly Binding[] = ['q', 'k', 'v', 'dy', 'lse', 'delta'].map((name, i) => read(name, i));
@@ -224,6 +236,7 @@ const SIZES: readonly { name: string; batch: number; t: number; s: number; head:
   { name: 'head of 32', batch: 1, t: 6, s: 5, head: 32, attrs: attrsOf(2) },
   { name: 'head of 40', batch: 1, t: 3, s: 5, head: 40, attrs: attrsOf(1) },
   { name: 'head of 64, more rows than a workgroup', batch: 1, t: 37, s: 3, head: 64, attrs: attrsOf(1) },
+  { name: 'head of 40, many scores', batch: 1, t: 1024, s: 1024, head: 40, attrs: attrsOf(1) },
   { name: 'more keys than a workgroup, own scale', batch: 1, t: 2, s: 35, head: 8, attrs: attrsOf(1, { scale: 0.7 }) },
 ];
 
@@ -401,10 +414,23 @@ export interface AttentionOptions {
 }
 
 /**
+ * One head of this width, as autoencoders have, does not fit the registers of the kernels above, and its scores are few
+ * beside it: they are stored, up to this many bytes (4096² in f16, 2896² in f32).
+ */
+const WIDE = 256;
+const FEW_BYTES = 2 ** 25;
+
+const scoreBytes = (q: Tensor, k: Tensor): number =>
+  byteSize({ dtype: q.dtype, shape: [q.dim(0), q.dim(1), k.dim(1)] });
+
+/**
  * softmax(scale q kᵀ) v of each head: q [B,T,H*D], k and v [B,S,H*D] → [B,T,H*D].
  * @throws Error when sizes do not fit.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const { heads, scale = 1 / Math.sqrt(q.dim(-1) / heads), causal = false, keyMask } = options;
+  if (heads === 1 && !causal && !keyMask && q.dim(-1) > WIDE && scoreBytes(q, k) <= FEW_BYTES) {
+    return matmul(softmax(matmul(affine(q, scale), k, { transposeB: true })), v);
+  }
   return attentionOp.one(keyMask ? [q, k, v, keyMask] : [q, k, v], { heads, scale, causal, mask: Boolean(keyMask) });
 }

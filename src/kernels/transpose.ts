@@ -1,9 +1,14 @@
-/** transpose(x, permutation): axis i of the result is axis permutation[i] of x. Keeps the dtype. */
-import type { OpSite } from '../tensor/op.ts';
+/**
+ * transpose(x, permutation): axis i of the result is axis permutation[i] of x. Keeps the dtype.
+ * v4: matrices of whole fours, 4x4 in registers. The others: common/gather.ts.
+ */
+import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf, stridesOf } from '../tensor/types.ts';
+import { DIVIDE } from './common/divide.ts';
 import { movementVariants } from './common/gather.ts';
+import { perElement } from './common/grid.ts';
 import { axisOf, elementCost } from './common/site.ts';
 import type { Nest } from './common/strided.ts';
 import { forEachPlace } from './common/strided.ts';
@@ -14,6 +19,57 @@ function nestOf(site: OpSite<Transpose>): Nest {
   const strides = stridesOf(at(site.inputs, 0).shape);
   return { dims: at(site.outputs, 0).shape, strides: [site.attrs.permutation.map((p) => at(strides, p))] };
 }
+
+/** A tile of four rows and four columns: whole vec4s on both sides. */
+const TILE = `${DIVIDE}
+fn run(i: u32) {
+  let row = quotient(i, params.columns4);
+  let column = i - row * params.columns4;
+  let batch = quotient(row, params.rows4);
+  let r = row - batch * params.rows4;
+  let from_x = (batch * params.rows4 + r) * 4u * params.columns4 + column;
+  let a = load_x(from_x);
+  let b = load_x(from_x + params.columns4);
+  let c = load_x(from_x + 2u * params.columns4);
+  let d = load_x(from_x + 3u * params.columns4);
+  let to = (batch * params.columns4 + column) * 4u * params.rows4 + r;
+  store_y(to, V(a.x, b.x, c.x, d.x));
+  store_y(to + params.rows4, V(a.y, b.y, c.y, d.y));
+  store_y(to + 2u * params.rows4, V(a.z, b.z, c.z, d.z));
+  store_y(to + 3u * params.rows4, V(a.w, b.w, c.w, d.w));
+}
+`;
+
+/** The last two axes exchanged, both in whole fours; null for anything else. */
+function matrixOf(site: OpSite<Transpose>): { rows4: number; columns4: number; batch: number } | null {
+  const { shape } = at(site.inputs, 0);
+  const rank = shape.length;
+  const swaps = site.attrs.permutation.every((p, i) => p === (i < rank - 2 ? i : 2 * rank - 3 - i));
+  const [rows4, columns4] = [(shape[rank - 2] ?? 0) / 4, (shape[rank - 1] ?? 0) / 4];
+  return rank >= 2 && swaps && Number.isInteger(rows4) && Number.isInteger(columns4)
+    ? { rows4, columns4, batch: sizeOf(shape.slice(0, -2)) }
+    : null;
+}
+
+const tiled: Variant<Transpose> = {
+  supports: (site) => matrixOf(site) !== null,
+  dispatches: (site) => {
+    const { rows4 = 0, columns4 = 0, batch = 0 } = matrixOf(site) ?? {};
+    return [
+      perElement({
+        label: 'transpose.v4',
+        code: TILE,
+        size: batch * rows4 * columns4,
+        constants: { V: at(site.outputs, 0).dtype === 'i32' ? 'vec4<i32>' : 'vec4<f32>' },
+        params: { rows4, columns4 },
+        bindings: [
+          { name: 'x', ref: { input: 0 }, access: 'read', vec: 4 },
+          { name: 'y', ref: { output: 0 }, access: 'write', vec: 4 },
+        ],
+      }),
+    ];
+  },
+};
 
 const transposeOp = defineOp<Transpose>({
   name: 'transpose',
@@ -33,13 +89,18 @@ const transposeOp = defineOp<Transpose>({
     });
     return [y];
   },
-  variants: movementVariants<Transpose>('transpose', (site) => ({ nest: nestOf(site), offset: 0 })),
+  variants: {
+    v4: tiled,
+    ...movementVariants<Transpose>('transpose', (site) => ({ nest: nestOf(site), offset: 0 })),
+  },
   cost: (site) => elementCost(site, 0),
   cases: [
     { name: 'matrix', inputs: [{ shape: [5, 7] }], attrs: { permutation: [1, 0] } },
     { name: 'matrix of fours', inputs: [{ shape: [8, 12] }], attrs: { permutation: [1, 0] } },
     { name: 'rows stay whole', inputs: [{ shape: [2, 3, 4] }], attrs: { permutation: [1, 0, 2] } },
     { name: 'OIHW to HWIO', inputs: [{ shape: [4, 3, 3, 2] }], attrs: { permutation: [2, 3, 1, 0] } },
+    { name: 'matrices of fours', inputs: [{ shape: [2, 3, 12, 4] }], attrs: { permutation: [0, 1, 3, 2] } },
+    { name: 'f16 fours', inputs: [{ shape: [8, 4], dtype: 'f16' }], attrs: { permutation: [1, 0] } },
     { name: 'f16', inputs: [{ shape: [4, 6], dtype: 'f16' }], attrs: { permutation: [1, 0] } },
     { name: 'i32', inputs: [{ shape: [3, 4], dtype: 'i32', below: 9 }], attrs: { permutation: [1, 0] }, grad: [] },
     { name: 'six axes', inputs: [{ shape: [2, 1, 3, 2, 2, 3] }], attrs: { permutation: [5, 3, 1, 0, 4, 2] } },

@@ -9,9 +9,9 @@ import type { WeightStore } from './weights.ts';
 
 const EPS = 1e-6;
 
-/** norm(x)·(1 + scale) + shift over the last axis of x [...,C]; scale and shift [C]. */
-export function modulated(x: Tensor, shift: Tensor, scale: Tensor): Tensor {
-  return layerNorm(x, affine(scale, 1, 1), shift, EPS);
+/** LayerNorm(x)·(1 + scale) + shift over the last axis of x [...,C], scale and shift [C]: the norm has no gain of its own. */
+export function modulated(x: Tensor, shift: Tensor, scale: Tensor, eps = EPS): Tensor {
+  return layerNorm(x, affine(scale, 1, 1), shift, eps);
 }
 
 /** `linear` of silu(temb [1,C]), in `parts` vectors [C]. */

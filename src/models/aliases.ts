@@ -65,7 +65,7 @@ function partOf({ entry }: View, { rows, transposed = false }: Part, key: string
 }
 
 /** The view's values, row-major: a part of the rows is read alone, and a transposed matrix is in memory twice. */
-export async function readView(file: TensorFile, view: View, part?: RowRange): Promise<Uint8Array> {
+export async function readView(file: TensorFile, view: View, part?: RowRange): Promise<Uint8Array<ArrayBuffer>> {
   const { entry, transposed } = view;
   if (part && transposed) {
     throw new Error(`rows of a transposed tensor, ${entry.name}, cannot be read alone`);
@@ -76,7 +76,7 @@ export async function readView(file: TensorFile, view: View, part?: RowRange): P
 }
 
 /** [R,C] → [C,R]. */
-function transpose(bytes: Uint8Array, rows: number, columns: number, itemBytes: number): Uint8Array {
+function transpose(bytes: Uint8Array, rows: number, columns: number, itemBytes: number): Uint8Array<ArrayBuffer> {
   const result = new Uint8Array(bytes.length);
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < columns; c++) {

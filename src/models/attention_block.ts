@@ -1,5 +1,5 @@
 /** Attention as diffusers' UNets and autoencoders have it. */
-import { attention, geglu, reshape } from '../kernels/index.ts';
+import { attention, geglu, gelu, reshape } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Epilogue, GroupNorm, LayerNorm, Linear } from './layers.ts';
 import type { WeightStore } from './weights.ts';
@@ -49,6 +49,22 @@ export class FeedForward {
 
   forward(x: Tensor, epilogue: Epilogue = {}): Tensor {
     return this.out.forward(geglu(this.proj.forward(x)), epilogue);
+  }
+}
+
+/** `ff` with activation_fn "gelu-approximate": net.0.proj, GELU by tanh, net.2. */
+export class GeluFeedForward {
+  readonly proj: Linear;
+  readonly out: Linear;
+
+  constructor(w: WeightStore, dim: number) {
+    const inner = 4 * dim;
+    this.proj = new Linear(w.sub('net', 0, 'proj'), dim, inner);
+    this.out = new Linear(w.sub('net', 2), inner, dim);
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.out.forward(gelu(this.proj.forward(x), 'tanh'));
   }
 }
 

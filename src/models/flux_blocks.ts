@@ -2,27 +2,13 @@
 import { add, clamp, concat, gelu, mul } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { AdaLayerNormZero, AdaLayerNormZeroSingle, modulated } from './ada_layer_norm.ts';
+import { GeluFeedForward } from './attention_block.ts';
 import { FluxJointAttention, FluxSingleAttention, type FluxSize } from './flux_attention.ts';
 import { Linear } from './layers.ts';
 import type { WeightStore } from './weights.ts';
 
 const MLP_RATIO = 4;
 const LARGEST_F16 = 65504;
-
-/** FeedForward with `gelu-approximate`: net.0 projects and activates, net.2 is the way back. */
-class FluxFeedForward {
-  readonly proj: Linear;
-  readonly out: Linear;
-
-  constructor(w: WeightStore, dim: number) {
-    this.proj = new Linear(w.sub('net', 0, 'proj'), dim, MLP_RATIO * dim);
-    this.out = new Linear(w.sub('net', 2), MLP_RATIO * dim, dim);
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.out.forward(gelu(this.proj.forward(x), 'tanh'));
-  }
-}
 
 /** x + gate·y; gate [C]. */
 const gated = (x: Tensor, gate: Tensor, y: Tensor): Tensor => add(x, mul(y, gate));
@@ -42,8 +28,8 @@ export class FluxTransformerBlock {
   readonly norm1: AdaLayerNormZero;
   readonly norm1_context: AdaLayerNormZero;
   readonly attn: FluxJointAttention;
-  readonly ff: FluxFeedForward;
-  readonly ff_context: FluxFeedForward;
+  readonly ff: GeluFeedForward;
+  readonly ff_context: GeluFeedForward;
 
   constructor(w: WeightStore, size: FluxSize) {
     const dim = size.heads * size.head;
@@ -51,8 +37,8 @@ export class FluxTransformerBlock {
     this.norm1 = new AdaLayerNormZero(w.sub('norm1'), dim);
     this.norm1_context = new AdaLayerNormZero(w.sub('norm1_context'), dim);
     this.attn = new FluxJointAttention(w.sub('attn'), size);
-    this.ff = new FluxFeedForward(w.sub('ff'), dim);
-    this.ff_context = new FluxFeedForward(w.sub('ff_context'), dim);
+    this.ff = new GeluFeedForward(w.sub('ff'), dim);
+    this.ff_context = new GeluFeedForward(w.sub('ff_context'), dim);
   }
 
   /** temb [1,C]; rotary table [S+T,D], text first */

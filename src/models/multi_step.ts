@@ -12,6 +12,7 @@ import { sizeOf } from '../tensor/types.ts';
 import type { ModelFiles } from './files.ts';
 import { isStepwise, openPipeline, type PipelineOptions, type StepwisePipeline } from './pipelines/index.ts';
 import type { LinearStep, Steps } from './schedulers/index.ts';
+import { fewWeights } from './weights.ts';
 
 export interface SamplerOptions extends PipelineOptions {
   /** Of the picture; default: what the model was trained at. */
@@ -29,6 +30,7 @@ export interface SampleOptions {
   readonly noise: Float32Array;
   /** Fresh noise of a step, for schedulers that add some. */
   readonly fresh: (step: number) => Float32Array;
+  readonly signal?: AbortSignal;
 }
 
 export interface Sampled {
@@ -116,13 +118,15 @@ export class MultiStepSampler implements Disposable {
   /** Compiles and uploads. @throws Error as `traceSampler`, or for a GPU that is too small */
   static async open(device: Device, files: ModelFiles, options: SamplerOptions = {}): Promise<MultiStepSampler> {
     const trace = await traceSampler(files, options);
+    const keepLayouts = fewWeights(trace.pipeline.weights);
     const denoiser = await compile(device, {
       outputs: {},
       updates: [{ state: trace.latents, value: trace.next }],
+      keepLayouts,
     });
     let decoder: Plan | undefined;
     try {
-      decoder = await compile(device, { outputs: { image: trace.image } });
+      decoder = await compile(device, { outputs: { image: trace.image }, keepLayouts });
       for (const plan of [denoiser, decoder]) {
         for (const store of trace.pipeline.weights) {
           await store.upload(plan);
@@ -138,8 +142,8 @@ export class MultiStepSampler implements Disposable {
     }
   }
 
-  /** @throws Error when noise or fresh noise is not of `latentShape`, or the GPU failed */
-  async sample({ prompt, noise, fresh }: SampleOptions): Promise<Sampled> {
+  /** @throws Error when noise or fresh noise is not of `latentShape`, the signal says so, or the GPU failed */
+  async sample({ prompt, noise, fresh, signal }: SampleOptions): Promise<Sampled> {
     const { pipeline, schedule } = this.#trace;
     const plan = this.#denoiser;
     const size = sizeOf(this.latentShape);
@@ -155,6 +159,9 @@ export class MultiStepSampler implements Disposable {
       noise.map((v) => v * schedule.initial),
     );
     for (const [i, step] of schedule.steps.entries()) {
+      if (signal?.aborted) {
+        throw new Error(`sampling was interrupted before step ${i + 1} of ${schedule.steps.length}`);
+      }
       plan.write(TIME, pipeline.timeValues(step.timestep));
       for (const [name, of] of Object.entries(SCALARS)) {
         plan.write(name, [of(step)]);

@@ -2,14 +2,15 @@
  * diffusers' PixArtTransformer2DModel, the denoiser of PixArt-α; checkpoints may call it by its older name,
  * Transformer2DModel.
  */
-import { add, gelu, reshape, transpose } from '../kernels/index.ts';
+import { add, cast, gelu, reshape, transpose } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
+import { modulated } from './ada_layer_norm.ts';
 import { AdaLayerNormSingle, rowsOf } from './ada_norm_single.ts';
 import type { Config } from './config.ts';
 import { Linear } from './layers.ts';
 import { PatchEmbed } from './patch_embed.ts';
-import { modulated, PixArtBlock } from './pixart_block.ts';
+import { PixArtBlock } from './pixart_block.ts';
 import type { WeightStore } from './weights.ts';
 
 /** The keys of transformer/config.json that this engine reads, checked. */
@@ -162,7 +163,7 @@ export class PixArtTransformer2DModel {
       for (const block of this.transformer_blocks) {
         hidden = block.forward(hidden, caption, conditioning.captionMask, blocks);
       }
-      const rows = rowsOf(add(embedded, this.scale_shift_table));
+      const rows = rowsOf(add(embedded, cast(this.scale_shift_table, 'f32')));
       // diffusers' last norm has this eps whatever norm_eps is.
       return this.#unpatchify(this.proj_out.forward(modulated(hidden, at(rows, 0), at(rows, 1), 1e-6)), sample);
     });

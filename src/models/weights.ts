@@ -3,17 +3,18 @@
  * they need, and the store remembers what was asked for, so that it can upload it and say what nobody asked for.
  */
 import type { Graph } from '../tensor/graph.ts';
-import { encodeF16 } from '../tensor/half.ts';
 import { listed, toFloats } from '../tensor/safetensors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
 import type { DType, Shape } from '../tensor/types.ts';
 import { byteSize, sameShape } from '../tensor/types.ts';
-import { type AliasTable, readView, type View, viewsOf } from './aliases.ts';
+import { type AliasTable, type View, viewsOf } from './aliases.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { ModelFiles } from './files.ts';
+import { type Upload, uploadAll, type WeightSink } from './upload.ts';
 
 export type { AliasTable } from './aliases.ts';
+export type { WeightSink } from './upload.ts';
 
 export interface WeightOptions {
   /** First part of the graph inputs' names, so that two models may share a graph; such as `unet`. Default `weights`. */
@@ -26,18 +27,6 @@ export interface WeightOptions {
   /** For `openWeights`: file names under which the weights are published, looked for after the usual ones. */
   readonly published?: readonly string[];
 }
-
-/** Where weights go: a compiled plan. */
-export interface WeightSink {
-  write(name: string, data: Float32Array | Uint8Array): void;
-  /** Whether an input is read at all; what is not need not be fetched. Default: all are. */
-  reads?(name: string): boolean;
-  /** Resolves when what was written has arrived, and its copy on the way is gone. */
-  finished?(): Promise<void>;
-}
-
-/** Bytes that may be on their way to the GPU at once. */
-const IN_FLIGHT = 256 * 2 ** 20;
 
 interface Stored {
   readonly file: TensorFile;
@@ -255,19 +244,12 @@ export class WeightStore {
   /** Reads what was asked for, tensor by tensor, and writes it into `plan` in the dtype of its graph input. */
   async upload(plan: WeightSink): Promise<void> {
     const { stored, used } = this.#checkpoint;
-    let inFlight = 0;
-    for (const [name, { key, tensor, rows }] of used) {
+    const uploads = [...used].flatMap(([name, { key, tensor, rows }]): Upload[] => {
       const found = stored.get(key);
-      if (found && (plan.reads?.(name) ?? true)) {
-        const bytes = await readView(found.file, found.view, rows);
-        plan.write(name, inDType(bytes, found.view.entry, tensor.dtype));
-        inFlight += byteSize(tensor.type);
-        if (inFlight > IN_FLIGHT) {
-          await plan.finished?.();
-          inFlight = 0;
-        }
-      }
-    }
+      const wanted = plan.reads?.(name) ?? true;
+      return found && wanted ? [{ name, type: tensor.type, ...found, ...(rows ? { rows } : {}) }] : [];
+    });
+    await uploadAll(uploads, plan);
   }
 
   /** What was asked for, as f32 by graph input name: feeds for the interpreter. */
@@ -275,7 +257,7 @@ export class WeightStore {
     const values = new Map<string, Float32Array>();
     await this.upload({
       write: (name, data) => {
-        values.set(name, data instanceof Float32Array ? data : toFloats(data, 'F16'));
+        values.set(name, data instanceof Float32Array ? data : toFloats(data.slice(), 'F16'));
       },
     });
     return values;
@@ -286,12 +268,13 @@ export class WeightStore {
   }
 }
 
-/** f16 stays raw bytes, so that no value passes through another format; the rest goes through f32. */
-function inDType(bytes: Uint8Array, entry: TensorEntry, dtype: DType): Float32Array | Uint8Array {
-  if (dtype !== 'f16') {
-    return toFloats(bytes, entry.dtype);
-  }
-  return entry.dtype === 'F16' ? bytes : new Uint8Array(encodeF16(toFloats(bytes, entry.dtype)).buffer);
+/** From here on weights are kept once, and their other layouts made where they are read: bytes. */
+const MANY_WEIGHTS = 2 ** 30;
+
+/** Whether so little is asked of these checkpoints that a plan may keep other layouts of it (`keepLayouts`). */
+export function fewWeights(stores: readonly WeightStore[]): boolean {
+  const bytes = stores.flatMap((store) => store.used()).reduce((n, tensor) => n + byteSize(tensor.type), 0);
+  return bytes < MANY_WEIGHTS;
 }
 
 /**

@@ -51,6 +51,16 @@ export interface RunConfig {
   readonly noise: NoiseRecord;
 }
 
+/** The run's noise handed to a model of several steps. */
+export interface TransferRecord {
+  readonly model: string;
+  readonly steps: number;
+  /** Classifier-free guidance; at most 1: none. */
+  readonly guidance: number;
+  /** Reading and compiling, and the pictures from the first and the best noise. */
+  readonly seconds: { readonly load: number; readonly pictures: number };
+}
+
 export interface AdapterRecord {
   readonly vendor: string;
   readonly architecture: string;
@@ -70,6 +80,7 @@ export interface History {
   readonly best: number;
   /** One sentence when the run ended before its last iteration, else null. */
   readonly stopped: string | null;
+  readonly transfer?: TransferRecord;
   /** Seconds: reading and compiling (once per process), the prompt's networks, and the iterations. */
   readonly seconds: { readonly load: number; readonly prompt: number; readonly iterations: number };
 }

@@ -11,10 +11,15 @@ export interface ReportImages {
   readonly init: string;
   readonly best: string;
   readonly frames: readonly { readonly iteration: number; readonly uri: string }[];
+  /** By the model that the noise was handed to. */
+  readonly transfer?: { readonly init: string; readonly best: string };
 }
 
 /** Below this many pixels a side, a picture is shown with its pixels rather than smoothed. */
 const SMALL = 256;
+
+const ARROW =
+  '<svg width="34" height="18" viewBox="0 0 34 18" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M1 9h30M24 2l7 7-7 7"/></svg>';
 
 export function renderReport(history: History, images: ReportImages): string {
   const { config } = history;
@@ -35,6 +40,7 @@ export function renderReport(history: History, images: ReportImages): string {
 <p class="facts">${escapeHtml(describeRun(history))}</p>
 ${history.stopped ? `<p class="warning">This run ended early: ${escapeHtml(history.stopped)}.</p>` : ''}
 ${pair(history, images, first, best)}
+${transferred(history, images)}
 ${many && images.frames.length > 0 ? `<h2>On the way</h2>\n${strip(history, images, best)}` : ''}
 ${many ? `<h2>Rewards and noise</h2>\n<div class="charts">${charts(history).map(lineChart).join('\n')}</div>\n<p class="legend"><i></i>the best iteration, ${best.iteration}</p>` : ''}
 <div class="tables">
@@ -71,10 +77,33 @@ function pair({ image, config }: History, images: ReportImages, first: Iteration
   }
   return `<div class="pair">
 ${figure(images.init, 'before', 'Before', first)}
-<div class="arrow"><svg width="34" height="18" viewBox="0 0 34 18" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M1 9h30M24 2l7 7-7 7"/></svg>loss<br>${short(first.total)}<br>to ${short(best.total)}</div>
+<div class="arrow">${ARROW}loss<br>${short(first.total)}<br>to ${short(best.total)}</div>
 ${figure(images.best, 'after', 'After', best)}
 </div>`;
 }
+
+/** The first and the best noise in a model of several steps; nothing where no noise was handed over. */
+function transferred({ config, transfer, image }: History, { transfer: pictures }: ReportImages): string {
+  if (!transfer || !pictures) {
+    return '';
+  }
+  const figure = (uri: string, css: string, title: string): string =>
+    `<figure class="${css}"><img${pixelsClass(image)} src="${escapeHtml(uri)}" alt="${escapeHtml(`${title}: ${config.prompt}`)}">
+<figcaption><b>${title}</b></figcaption></figure>`;
+  const how = `${count(transfer.steps, 'step')}${transfer.guidance > 1 ? `, guidance ${transfer.guidance}` : ''}`;
+  const heading = `<h2>The same noise in ${escapeHtml(transfer.model)} (${how})</h2>`;
+  if (config.mode === 'no-optim') {
+    return `${heading}\n<div class="pair">${figure(pictures.best, 'before', 'From the noise')}</div>`;
+  }
+  return `${heading}
+<div class="pair">
+${figure(pictures.init, 'before', 'From the first noise')}
+<div class="arrow">${ARROW}</div>
+${figure(pictures.best, 'after', 'From the best noise')}
+</div>`;
+}
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 function strip({ image }: History, images: ReportImages, best: IterationRecord): string {
   const figures = images.frames.map(
@@ -137,13 +166,22 @@ function settings({ config }: History): string {
   ]);
 }
 
-function machine({ adapter, seconds, iterations, tool }: History): string {
+function machine({ adapter, seconds, iterations, tool, transfer }: History): string {
+  const handed: [string, string][] = transfer
+    ? [
+        [
+          'Several steps',
+          `${duration(transfer.seconds.load)} loading, ${duration(transfer.seconds.pictures)} two pictures`,
+        ],
+      ]
+    : [];
   return rows([
     ['Adapter', adapter.description || `${adapter.vendor} ${adapter.architecture}`],
     ['f16 storage', adapter.f16 ? 'native' : 'packed'],
     ['Loading and compiling', duration(seconds.load)],
     ['Prompt', duration(seconds.prompt)],
     ['Iterations', `${duration(seconds.iterations)} (${duration(seconds.iterations / iterations.length)} each)`],
+    ...handed,
     ['Made with', tool],
   ]);
 }

@@ -1,10 +1,10 @@
 /** A ReNO run as a graph: generator, rewards and step traced from a model folder; nothing is allocated or read but headers. */
 import { type ModelFiles, subfolder } from '../models/files.ts';
 import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
-import type { WeightStore } from '../models/weights.ts';
+import { fewWeights, type WeightStore } from '../models/weights.ts';
 import { Graph } from '../tensor/graph.ts';
 import type { PlanSpec } from '../tensor/schedule.ts';
-import { byteSize } from '../tensor/types.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import type { RewardInfo } from './history.ts';
 import { openReward, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
@@ -20,23 +20,38 @@ export interface TracedRun {
   readonly spec: PlanSpec;
 }
 
-/** From here on weights are kept once, and their other layouts made where they are read: bytes. */
-const MANY_WEIGHTS = 2 ** 30;
+export interface TracedGenerator {
+  readonly pipeline: TextToImagePipeline;
+  /** The noise, as PyTorch draws it. */
+  readonly latents: Tensor;
+  /** [N,H,W,3] */
+  readonly image: Tensor;
+}
 
-/** @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
-export async function traceRun(files: ModelFiles, settings: RenoSettings): Promise<TracedRun> {
-  const graph = new Graph();
+/** The generator of a model folder alone. @throws Error as `traceRun` */
+export async function traceGenerator(
+  files: ModelFiles,
+  settings: RenoSettings,
+  graph = new Graph(),
+): Promise<TracedGenerator> {
   const { dtype, timestep } = settings;
   const options = { dtype, ...(timestep === undefined ? {} : { timestep }) };
   const pipeline = await openPipeline(graph, subfolder(files, 'generator'), options);
   const latents = graph.input('latents', pipeline.latentShape(...(settings.size ?? [])), 'step');
   const image = graph.scope('generator', () => pipeline.generate(latents));
+  return { pipeline, latents, image };
+}
+
+/** @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
+export async function traceRun(files: ModelFiles, settings: RenoSettings): Promise<TracedRun> {
+  const graph = new Graph();
+  const { pipeline, latents, image } = await traceGenerator(files, settings, graph);
   const networks: Reward[] = [];
   const rewards: RewardInfo[] = [];
   for (const name of REWARD_NAMES) {
     const weight = settings.rewards[name] ?? 0;
     if (weight !== 0) {
-      const network = await openReward(graph, name, subfolder(files, name), dtype);
+      const network = await openReward(graph, name, subfolder(files, name), settings.dtype);
       networks.push(network);
       rewards.push({ name: network.name, weight, offset: network.offset });
     }
@@ -62,17 +77,12 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings): Promi
     },
   );
   const weights = [pipeline, ...networks].flatMap((part) => part.weights);
-  const keepLayouts = weightBytes(weights) < MANY_WEIGHTS;
   return {
     pipeline,
     networks,
     rewards,
     step,
     weights,
-    spec: { outputs: step.outputs, updates: step.updates, keepLayouts },
+    spec: { outputs: step.outputs, updates: step.updates, keepLayouts: fewWeights(weights) },
   };
-}
-
-function weightBytes(stores: readonly WeightStore[]): number {
-  return stores.flatMap((store) => store.used()).reduce((n, t) => n + byteSize(t.type), 0);
 }

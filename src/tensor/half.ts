@@ -1,11 +1,16 @@
 /** IEEE binary16 and bfloat16 conversions on the host (Node 20 has no Float16Array). */
 
-const scratch = new DataView(new ArrayBuffer(4));
+const scratch = new Float32Array(1);
+const scratchBits = new Uint32Array(scratch.buffer);
 
 /** Rounds to nearest even, as the GPU's conversion does. Overflow becomes ±Infinity. */
 export function f32ToF16Bits(value: number): number {
-  scratch.setFloat32(0, value);
-  const bits = scratch.getUint32(0);
+  scratch[0] = value;
+  return roundedBits(scratchBits[0] ?? 0);
+}
+
+/** Bits of an f32 → bits of the nearest f16. */
+function roundedBits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const exponent = (bits >>> 23) & 0xff;
   const mantissa = bits & 0x7fffff;
@@ -47,22 +52,42 @@ export function f16BitsToF32(bits: number): number {
 }
 
 export function bf16BitsToF32(bits: number): number {
-  scratch.setUint32(0, bits << 16);
-  return scratch.getFloat32(0);
+  scratchBits[0] = bits << 16;
+  return scratch[0] ?? 0;
 }
 
 export function encodeF16(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
   const out = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) {
+  if (values instanceof Float32Array) {
+    const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    for (let i = 0; i < out.length; i++) {
+      out[i] = roundedBits(bits[i] ?? 0);
+    }
+    return out;
+  }
+  for (let i = 0; i < out.length; i++) {
     out[i] = f32ToF16Bits(values[i] ?? 0);
   }
   return out;
 }
 
+/** Every f16 there is, made when the first is asked for: weights have billions. */
+let allF16: Float32Array | null = null;
+
 export function decodeF16(bits: Uint16Array): Float32Array<ArrayBuffer> {
+  allF16 ??= Float32Array.from({ length: 0x10000 }, (_, half) => f16BitsToF32(half));
   const out = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) {
-    out[i] = f16BitsToF32(bits[i] ?? 0);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = allF16[bits[i] ?? 0] ?? 0;
   }
   return out;
+}
+
+/** bfloat16 is the upper half of an f32. */
+export function decodeBF16(bits: Uint16Array): Float32Array<ArrayBuffer> {
+  const out = new Uint32Array(bits.length);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = (bits[i] ?? 0) << 16;
+  }
+  return new Float32Array(out.buffer);
 }

@@ -69,6 +69,26 @@ export class Plan {
     return this.schedule.inputs.has(name);
   }
 
+  /**
+   * Some of a graph input's bytes, as it stores them, from byte `offset` (a multiple of 4) on.
+   * @throws Error when they do not fit
+   */
+  writePart(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
+    const input = this.schedule.inputs.get(name);
+    if (!input) {
+      return;
+    }
+    // The last bytes of an odd number of f16 values are padded to a word, as the buffer is.
+    const padded = bytes.length % 4 === 0 ? bytes : new Uint8Array(bytes.length + 4 - (bytes.length % 4));
+    if (padded !== bytes) {
+      padded.set(bytes);
+    }
+    if (offset % 4 !== 0 || offset + padded.length > byteSize(input.type)) {
+      throw new Error(`${name} is ${showType(input.type)} but was given ${bytes.length} bytes at byte ${offset}`);
+    }
+    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), offset, padded);
+  }
+
   /** Encodes and submits a stage; returns as soon as it is queued. After `step`, every state has its new value. */
   run(stage: Stage): void {
     this.#device.assertHealthy();

@@ -3,7 +3,7 @@
  * Nothing in a header is believed before it is checked against the file; tensors are read one by one, by range.
  * Format: https://github.com/huggingface/safetensors (README, "Format").
  */
-import { decodeF16 } from './half.ts';
+import { decodeBF16, decodeF16 } from './half.ts';
 import type { RowRange, TensorEntry, TensorFile } from './tensor_file.ts';
 import type { Shape } from './types.ts';
 import { at, sizeOf } from './types.ts';
@@ -170,36 +170,38 @@ function entryOf(file: SafetensorsFile, name: string): SafetensorsEntry {
   return entry;
 }
 
-/** Stored bytes as f32. All machines that run WebGPU are little-endian, as the format is. */
-export function toFloats(bytes: Uint8Array, dtype: SafetensorsDType): Float32Array<ArrayBuffer> {
-  const { buffer } = bytes.slice();
+/** Stored bytes as f32; f32 itself is not copied. All machines that run WebGPU are little-endian, as the format is. */
+export function toFloats(bytes: Uint8Array<ArrayBuffer>, dtype: SafetensorsDType): Float32Array<ArrayBuffer> {
+  const aligned = bytes.byteOffset % STORED_BYTES[dtype] === 0 ? bytes : bytes.slice();
+  const { byteOffset } = aligned;
+  const count = aligned.byteLength / STORED_BYTES[dtype];
+  const buffer: ArrayBuffer = aligned.buffer;
   switch (dtype) {
     case 'F32':
-      return new Float32Array(buffer);
+      return new Float32Array(buffer, byteOffset, count);
     case 'F16':
-      return decodeF16(new Uint16Array(buffer));
+      return decodeF16(new Uint16Array(buffer, byteOffset, count));
     case 'BF16':
-      // bfloat16 is the upper half of an f32.
-      return new Float32Array(Uint32Array.from(new Uint16Array(buffer), (b) => b << 16).buffer);
+      return decodeBF16(new Uint16Array(buffer, byteOffset, count));
     case 'F64':
-      return Float32Array.from(new Float64Array(buffer));
+      return Float32Array.from(new Float64Array(buffer, byteOffset, count));
     case 'I64':
-      return Float32Array.from(new BigInt64Array(buffer), Number);
+      return Float32Array.from(new BigInt64Array(buffer, byteOffset, count), Number);
     case 'U64':
-      return Float32Array.from(new BigUint64Array(buffer), Number);
+      return Float32Array.from(new BigUint64Array(buffer, byteOffset, count), Number);
     case 'I32':
-      return Float32Array.from(new Int32Array(buffer));
+      return Float32Array.from(new Int32Array(buffer, byteOffset, count));
     case 'U32':
-      return Float32Array.from(new Uint32Array(buffer));
+      return Float32Array.from(new Uint32Array(buffer, byteOffset, count));
     case 'I16':
-      return Float32Array.from(new Int16Array(buffer));
+      return Float32Array.from(new Int16Array(buffer, byteOffset, count));
     case 'U16':
-      return Float32Array.from(new Uint16Array(buffer));
+      return Float32Array.from(new Uint16Array(buffer, byteOffset, count));
     case 'I8':
-      return Float32Array.from(new Int8Array(buffer));
+      return Float32Array.from(new Int8Array(buffer, byteOffset, count));
     case 'U8':
     case 'BOOL':
-      return Float32Array.from(new Uint8Array(buffer));
+      return Float32Array.from(new Uint8Array(buffer, byteOffset, count));
   }
 }
 

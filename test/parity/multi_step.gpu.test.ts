@@ -43,7 +43,7 @@ describe('several steps', () => {
   });
   afterAll(() => device?.destroy());
 
-  async function sampled(one: Case, options: SamplerOptions = {}, settings: object = {}) {
+  async function sampled(one: Case, options: SamplerOptions = {}, settings: object = {}, stop?: AbortSignal) {
     const { prompt, steps, guidance } = one;
     const [height, width] = one.folder === 'flux_pipeline' ? [12, 16] : [16, 24];
     using sampler = await MultiStepSampler.open(device, changed(one, settings), {
@@ -54,7 +54,12 @@ describe('several steps', () => {
       ...options,
     });
     const draw = noiseDraws(sampler.latentShape, one.seed, 'torch-cpu');
-    return await sampler.sample({ prompt, noise: draw(0), fresh: (step) => draw(step + 1) });
+    return await sampler.sample({
+      prompt,
+      noise: draw(0),
+      fresh: (step) => draw(step + 1),
+      ...(stop ? { signal: stop } : {}),
+    });
   }
 
   it.each(Object.entries(cases))('%s', async (name, one) => {
@@ -68,5 +73,19 @@ describe('several steps', () => {
     const one = cases[name];
     const image = one && (await sampled(one, { dtype: 'f16' })).image;
     expect(nmse(image ?? [], await readFloats(file, `${name}.image`))).toBeLessThan(1e-3);
+  });
+
+  it('stops where it is told to', async () => {
+    const stopped = cases.euler_4 && sampled(cases.euler_4, {}, {}, AbortSignal.abort());
+    await expect(stopped).rejects.toThrow('sampling was interrupted before step 1 of 4');
+  });
+
+  const refused: Record<string, [Case | undefined, SamplerOptions, RegExp]> = {
+    'guidance for FLUX': [cases.flux_4, { guidance: 2 }, /FLUX.1-schnell has its guidance inside/],
+    'a size between latents': [cases.euler_4, { height: 18 }, /sides must be multiples of 4/],
+    'no steps': [cases.euler_4, { steps: 0 }, /0 steps are not possible: \S+scheduler_config.json allows 1 to 1000/],
+  };
+  it.each(Object.entries(refused))('refuses %s', async (_, [one, options, sentence]) => {
+    await expect(one && sampled(one, options)).rejects.toThrow(sentence);
   });
 });

@@ -2,6 +2,7 @@
  * Our classes ask for exactly the tensors of the full-size networks, by the public libraries' own names and shapes
  * (tools/reference/name_tables.py). Files are headers only: no value is read.
  */
+import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { AUTOENCODER_KL_ENCODER, AutoencoderKL, readAutoencoderKLConfig } from '../../src/models/autoencoder_kl.ts';
 import {
@@ -19,6 +20,11 @@ import {
 import { Config } from '../../src/models/config.ts';
 import { FluxTransformer2DModel, readFluxTransformer2DConfig } from '../../src/models/flux_transformer_2d.ts';
 import { OPEN_CLIP_ALIASES, openClipConfig } from '../../src/models/open_clip.ts';
+import {
+  PIXART_IGNORE,
+  PixArtTransformer2DModel,
+  readPixArtTransformer2DConfig,
+} from '../../src/models/pixart_transformer_2d.ts';
 import { RewardMLP } from '../../src/models/reward_mlp.ts';
 import { T5EncoderModel, t5Config } from '../../src/models/t5.ts';
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet_2d_condition.ts';
@@ -58,6 +64,11 @@ const NETWORKS: Readonly<Record<string, Network>> = {
     millions: 694.66,
   },
   sdxl_vae: vae(49.49),
+  pixart_transformer: {
+    build: (w, c) => new PixArtTransformer2DModel(w, readPixArtTransformer2DConfig(c)),
+    options: { ignore: PIXART_IGNORE },
+    millions: 610.86,
+  },
   t5_xxl_encoder: { build: (w, c) => new T5EncoderModel(w, t5Config(c)), millions: 4762.31 },
   flux_schnell_transformer: {
     build: (w, c) => new FluxTransformer2DModel(w, readFluxTransformer2DConfig(c)),
@@ -118,6 +129,11 @@ describe('full-size networks by their public names and shapes', () => {
       const part = table.tensors.filter(([key]) => new RegExp(`^(${prefix})\\.`).test(key));
       expect(millions(count(part.map(([, shape]) => shape))), prefix).toBe(expected);
     }
+  });
+
+  it('no table is left out', async () => {
+    const files = await readdir(new URL('../fixtures/names', import.meta.url));
+    expect(files.map((file) => file.replace('.json.gz', '')).sort()).toEqual(Object.keys(NETWORKS).sort());
   });
 
   it('a name that is wrong, one too many and a wrong shape are all found', async () => {

@@ -1,6 +1,7 @@
 /** A small PixArt-α folder, from the prompt and z to the picture and the gradient at z (tools/reference/pixart.py). */
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
+import type { ComputeDType } from '../../src/models/half_precision.ts';
 import { openPipeline } from '../../src/models/pipelines/index.ts';
 import { PixArtAlphaPipeline } from '../../src/models/pipelines/pixart_alpha.ts';
 import { Graph } from '../../src/tensor/graph.ts';
@@ -17,10 +18,10 @@ export interface TracedPixArt {
   readonly expected: Values & Readonly<Record<'ids' | 'mask' | 'context', Float32Array>>;
 }
 
-export async function tracedPixArt(): Promise<TracedPixArt> {
+export async function tracedPixArt(dtype: ComputeDType = 'f32'): Promise<TracedPixArt> {
   const file = await openFixture('pipeline_pixart/golden.safetensors');
   const graph = new Graph();
-  const pipeline = await openPipeline(graph, nodeFiles(`${FIXTURES}/pipeline_pixart`));
+  const pipeline = await openPipeline(graph, nodeFiles(`${FIXTURES}/pipeline_pixart`), { dtype });
   if (!(pipeline instanceof PixArtAlphaPipeline)) {
     throw new Error('the fixture is no PixArtAlphaPipeline');
   }

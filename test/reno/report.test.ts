@@ -54,6 +54,18 @@ describe('report', () => {
     expect(unbalanced(html)).toEqual([]);
   });
 
+  it('shows the noise in another model where it was handed over, and only there', () => {
+    const transfer = { model: 'a <model>', steps: 50, guidance: 7.5, seconds: { load: 2, pictures: 30 } };
+    const shown = renderReport(
+      { ...history(2), transfer },
+      { init: uri, best: uri, frames, transfer: { init: uri, best: uri } },
+    );
+    expect(unbalanced(shown)).toEqual([]);
+    expect(shown).toContain('The same noise in a &#60;model&#62; (50 steps, guidance 7.5)');
+    expect(shown).toContain('2.0 s loading, 30.0 s two pictures');
+    expect(html).not.toContain('The same noise');
+  });
+
   it('fetches nothing', () => {
     const addresses = [...html.matchAll(/(?:src|href)="([^"]*)"/g)].map((m) => m[1]);
     expect(addresses).toHaveLength(5);

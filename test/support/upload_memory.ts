@@ -1,6 +1,6 @@
 /**
  * Run by itself: opens the checkpoint in a folder and uploads all of it to a sink that keeps nothing. Prints JSON: `peak`, by
- * how many bytes the process was ever larger than after opening, and `tensors`, how many arrived.
+ * how many bytes the process was ever larger than after opening, and `bytes`, how many arrived.
  * Arguments: folder, how floats are kept (`stored`, `f16`, `f32`).
  */
 import { nodeFiles } from '../../src/cli/node_files.ts';
@@ -14,6 +14,13 @@ for (let i = 0; weights.has(`t${i}`); i++) {
   weights.get(`t${i}`, weights.shapeOf(`t${i}`));
 }
 const before = process.memoryUsage.rss();
-let tensors = 0;
-await weights.upload({ write: () => void tensors++ });
-console.log(JSON.stringify({ peak: process.resourceUsage().maxRSS * 1024 - before, tensors }));
+let bytes = 0;
+await weights.upload({
+  write: (_, data) => {
+    bytes += data.byteLength;
+  },
+  writePart: (_, data) => {
+    bytes += data.byteLength;
+  },
+});
+console.log(JSON.stringify({ peak: process.resourceUsage().maxRSS * 1024 - before, bytes }));

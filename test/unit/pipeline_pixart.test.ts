@@ -36,6 +36,15 @@ it('the prompt, lower-cased and stripped, becomes the ids and mask that diffuser
   expect(outputs.context.node.stage).toBe('prompt');
 });
 
+it('a prompt that is too long is cut, and still ends as texts do', async () => {
+  const { pipeline } = await tracedPixArt();
+  const values = pipeline.promptValues('cat '.repeat(200));
+  const ids = [...(values.get('generator.prompt_ids') ?? [])];
+  expect(ids).toHaveLength(120);
+  expect(ids.indexOf(1)).toBe(119);
+  expect([...(values.get('generator.prompt_mask') ?? [])]).not.toContain(0);
+});
+
 describe('a PixArt folder that does not fit together', () => {
   let folder: string;
   beforeEach(async () => {

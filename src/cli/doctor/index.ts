@@ -1,10 +1,14 @@
 /** `reno doctor`: whether this machine can run ReNO, on what, and what to install where it cannot. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { Device } from '../tensor/device.ts';
-import { type AdapterName, listAdapters, NO_ADAPTER_HELP, openAdapter } from './adapter.ts';
-import { type Args, type Command, isSet } from './args.ts';
-import { sentenceOf } from './errors.ts';
-import { adapterChoice, adapterFlags, printJson } from './shared.ts';
+import type { Device } from '../../tensor/device.ts';
+import { type AdapterName, listAdapters, NO_ADAPTER_HELP, openAdapter } from '../adapter.ts';
+import { type Args, type Command, isSet } from '../args.ts';
+import { sentenceOf } from '../errors.ts';
+import { adapterChoice, adapterFlags, printJson } from '../shared.ts';
+import { checkMemory, checkPicked, checkRenderNodes } from './gpu.ts';
+import { type Finding, type Machine, thisMachine } from './machine.ts';
+import { checkNvidia } from './nvidia.ts';
+import { checkVulkan } from './vulkan.ts';
 
 export const doctorCommand: Command = {
   meta: { name: 'doctor', description: 'Say which GPU is used, what it can do, and what to install where none works' },
@@ -18,20 +22,16 @@ export const devicesCommand: Command = {
   run: devices,
 };
 
-interface Finding {
-  readonly what: string;
-  readonly value: string;
-  readonly ok: boolean;
-  readonly note?: string;
-}
-
 async function doctor(args: Args): Promise<number> {
-  const findings: Finding[] = [node()];
+  const machine = thisMachine();
+  const findings: Finding[] = [node(), ...checkMachine(machine)];
   let working = false;
   try {
     using device = await openAdapter(adapterChoice(args));
-    findings.push(...describe(device), await computes(device));
-    working = findings.every((f) => f.ok);
+    const found = [...describe(device), await computes(device)];
+    // What is marked about the machine matters only as far as the adapter suffers from it.
+    working = found.every((f) => f.ok);
+    findings.push(...found, ...checkPicked(machine, device.caps.software));
   } catch (error) {
     findings.push({ what: 'adapter', value: 'none', ok: false, note: sentenceOf(error) });
     findings.push(...((await listAdapters()).length === 0 ? distributionAdvice() : []));
@@ -46,6 +46,13 @@ async function doctor(args: Args): Promise<number> {
     console.log(summary);
   }
   return working ? 0 : 1;
+}
+
+/** What can be seen without asking the GPU. Other systems bring their drivers along. */
+export function checkMachine(machine: Machine): Finding[] {
+  return machine.platform === 'linux'
+    ? [...checkVulkan(machine), ...checkNvidia(machine), ...checkRenderNodes(machine), ...checkMemory(machine)]
+    : [];
 }
 
 function node(): Finding {
@@ -70,7 +77,13 @@ function describe(device: Device): Finding[] {
       ok: true,
       ...(caps.software ? { note: 'a software driver: the pocket models run, larger ones need a GPU' } : {}),
     },
-    { what: 'shader-f16', ...yes(caps.f16, 'f16 weights are unpacked from u32 instead') },
+    {
+      what: 'shader-f16',
+      ...yes(
+        caps.f16,
+        `f16 weights are unpacked from u32 instead${/nvidia/i.test(info.vendor) ? "; Dawn's toggle vulkan_enable_f16_on_nvidia had no effect, a newer driver may help" : ''}`,
+      ),
+    },
     { what: 'subgroups', ...yes(caps.subgroups, 'reductions go through workgroup memory instead') },
     ...(caps.subgroups
       ? [{ what: 'subgroup size', value: `${caps.subgroupMinSize} to ${caps.subgroupMaxSize}`, ok: true }]

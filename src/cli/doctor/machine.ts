@@ -1,0 +1,88 @@
+/** What the checks see of a machine; tests give made-up ones. */
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Environment } from '../hub_cache.ts';
+
+export interface Machine {
+  readonly platform: string;
+  readonly env: Environment;
+  readonly home: string;
+  exists(path: string): boolean;
+  /** Whether this user may read and write. */
+  usable(path: string): boolean;
+  /** A text file; null where there is none. */
+  read(path: string): string | null;
+  /** Names in a folder, sorted; none where there is no such folder. */
+  list(folder: string): string[];
+}
+
+export function thisMachine(): Machine {
+  return {
+    platform: process.platform,
+    env: process.env,
+    home: homedir(),
+    exists: existsSync,
+    usable: (path) => {
+      try {
+        accessSync(path, constants.R_OK | constants.W_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    read: (path) => {
+      try {
+        return readFileSync(path, 'utf8');
+      } catch {
+        return null;
+      }
+    },
+    list: (folder) => {
+      try {
+        return readdirSync(folder).sort();
+      } catch {
+        return [];
+      }
+    },
+  };
+}
+
+/** One line of what was looked at. */
+export interface Finding {
+  readonly what: string;
+  readonly value: string;
+  readonly ok: boolean;
+  /** What to do, or what follows from it. */
+  readonly note?: string;
+}
+
+/** Where shared libraries lie: LD_LIBRARY_PATH, then the usual folders of distributions and container runtimes. */
+const LIBRARY_FOLDERS = [
+  '/usr/lib/x86_64-linux-gnu',
+  '/lib/x86_64-linux-gnu',
+  '/usr/lib/aarch64-linux-gnu',
+  '/lib/aarch64-linux-gnu',
+  '/usr/lib64',
+  '/lib64',
+  '/usr/lib',
+  '/lib',
+  '/usr/local/lib',
+  '/usr/local/nvidia/lib64',
+];
+
+/** @returns the path of a shared library, or null */
+export function findLibrary(machine: Machine, name: string): string | null {
+  if (name.startsWith('/')) {
+    return machine.exists(name) ? name : null;
+  }
+  const own = (machine.env.LD_LIBRARY_PATH ?? '').split(':').filter((folder) => folder !== '');
+  return [...own, ...LIBRARY_FOLDERS].map((folder) => join(folder, name)).find(machine.exists) ?? null;
+}
+
+/** PCI vendors of the display controllers (class 03): 10de NVIDIA, 1002 AMD, 8086 Intel. */
+export function pciGpus(machine: Machine): string[] {
+  const devices = '/sys/bus/pci/devices';
+  const gpus = machine.list(devices).filter((name) => machine.read(`${devices}/${name}/class`)?.startsWith('0x03'));
+  return gpus.map((name) => machine.read(`${devices}/${name}/vendor`)?.trim().replace('0x', '') ?? '');
+}

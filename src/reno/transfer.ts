@@ -1,0 +1,101 @@
+/**
+ * Noise transfer (`--enable_multi_apply` of the reference implementation): noise that was optimised for a one-step
+ * generator also starts a model of several steps, and so does the noise that optimisation started from, to compare.
+ */
+import type { ModelFiles } from '../models/files.ts';
+import { MultiStepSampler, type SamplerOptions, traceSampler } from '../models/multi_step.ts';
+import type { Device } from '../tensor/device.ts';
+import type { Shape } from '../tensor/types.ts';
+import { sameShape } from '../tensor/types.ts';
+import type { History, TransferRecord } from './history.ts';
+import { drawNoise, noiseDraws } from './noise.ts';
+import type { RenoSettings } from './settings.ts';
+import { traceGenerator } from './trace.ts';
+
+export type TransferOptions = Pick<SamplerOptions, 'steps' | 'guidance' | 'dtype'>;
+
+export interface TransferModel {
+  /** How the history calls it. */
+  readonly name: string;
+  /** A folder as diffusers saves it, or a model folder with such a one as `generator`. */
+  readonly files: ModelFiles;
+}
+
+export interface Transferred {
+  readonly record: TransferRecord;
+  /** [H,W,3] in [0,1], from the first noise and from the best. */
+  readonly init: Float32Array<ArrayBuffer>;
+  readonly best: Float32Array<ArrayBuffer>;
+}
+
+export interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * Says before a long run what cannot work after it: configs and headers are read, and nothing is compiled.
+ * @param files the model folder that the noise will be optimised in
+ * @throws Error as `checkLatents`
+ */
+export async function checkTransfer(
+  model: TransferModel,
+  files: ModelFiles,
+  settings: RenoSettings,
+  options: TransferOptions,
+): Promise<void> {
+  const { latents, image } = await traceGenerator(files, settings);
+  const noise = latents.shape;
+  await checkLatents(model, noise, { height: image.dim(1), width: image.dim(2) }, options);
+}
+
+/**
+ * @param noise shape of the noise that is handed over, for a picture of `size`
+ * @throws Error, one sentence: a folder that is broken, settings it cannot do, or latents of another shape
+ */
+async function checkLatents(
+  { name, files }: TransferModel,
+  noise: Shape,
+  size: Size,
+  options: TransferOptions,
+): Promise<void> {
+  const { latents } = await traceSampler(files, { ...options, ...size });
+  if (!sameShape(latents.shape, noise)) {
+    const show = (shape: Shape): string => `[${shape.join(', ')}]`;
+    throw new Error(
+      `the noise is ${show(noise)}, but ${name} starts a picture of ${size.width}×${size.height} from ` +
+        `${show(latents.shape)}: noise can only be handed to a model of the same latents`,
+    );
+  }
+}
+
+/**
+ * Pictures of the multi-step model from the first and the best noise of a run; where its scheduler adds fresh noise, it
+ * is the draws of the run's seed that follow those that the run used, the same for both.
+ * @throws Error as `checkLatents`, or for a GPU that is too small
+ */
+export async function transferNoise(
+  device: Device,
+  model: TransferModel,
+  run: { readonly history: History; readonly bestLatents: Float32Array; readonly signal?: AbortSignal },
+  options: TransferOptions,
+): Promise<Transferred> {
+  const { config, image } = run.history;
+  const { shape, source, draw } = config.noise;
+  await checkLatents(model, shape, image, options);
+  const start = performance.now();
+  using sampler = await MultiStepSampler.open(device, model.files, { ...options, ...image });
+  const load = (performance.now() - start) / 1000;
+  const interruptible = run.signal ? { signal: run.signal } : {};
+  const unused = draw + (config.mode === 'imageselect' ? config.nIters : 1);
+  const pictureOf = async (noise: Float32Array): Promise<Float32Array<ArrayBuffer>> => {
+    const draws = noiseDraws(shape, config.seed, source);
+    const fresh = (step: number): Float32Array => draws(unused + step);
+    return (await sampler.sample({ ...interruptible, prompt: config.prompt, noise, fresh })).image;
+  };
+  const best = await pictureOf(run.bestLatents);
+  const init = config.mode === 'no-optim' ? best : await pictureOf(drawNoise(shape, config.seed, draw, source));
+  const { steps, guidance } = sampler;
+  const seconds = { load, pictures: (performance.now() - start) / 1000 - load };
+  return { record: { model: model.name, steps, guidance, seconds }, init, best };
+}

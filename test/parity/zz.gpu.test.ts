@@ -1,0 +1,78 @@
+/** Several steps on small generator folders, as diffusers' own pipelines (tools/reference/multi_step.py). */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nodeFiles } from '../../src/cli/node_files.ts';
+import type { ModelFiles } from '../../src/models/files.ts';
+import { MultiStepSampler, type SamplerOptions } from '../../src/models/multi_step.ts';
+import { noiseDraws } from '../../src/reno/noise.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { readFloats } from '../../src/tensor/safetensors.ts';
+import { FIXTURES, openFixture } from '../support/golden.ts';
+import { testDevice } from '../support/gpu.ts';
+import { nmse } from '../support/numbers.ts';
+
+interface Case {
+  readonly folder: string;
+  readonly prompt: string;
+  readonly scheduler: object;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly seed: number;
+}
+
+const file = await openFixture('multi_step.safetensors');
+const cases: Record<string, Case> = JSON.parse(file.metadata.cases ?? '{}');
+
+/** A fixture's folder with another scheduler in it, and other settings of the pipeline. */
+function changed({ folder, scheduler }: Case, settings: object): ModelFiles {
+  const files = nodeFiles(`${FIXTURES}/${folder}`);
+  return {
+    name: files.name,
+    has: (path) => files.has(path),
+    read: (path) => files.read(path),
+    readText: async (path) => {
+      const text = path === 'scheduler/scheduler_config.json' ? JSON.stringify(scheduler) : await files.readText(path);
+      return path === 'model_index.json' ? JSON.stringify({ ...JSON.parse(text), ...settings }) : text;
+    },
+  };
+}
+
+describe('several steps', () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await testDevice();
+  });
+  afterAll(() => device?.destroy());
+
+  async function sampled(one: Case, options: SamplerOptions = {}, settings: object = {}) {
+    const { prompt, steps, guidance } = one;
+    const [height, width] = one.folder === 'flux_pipeline' ? [12, 16] : [16, 24];
+    using sampler = await MultiStepSampler.open(device, changed(one, settings), {
+      height,
+      width,
+      steps,
+      guidance,
+      ...options,
+    });
+    const draw = noiseDraws(sampler.latentShape, one.seed, 'torch-cpu');
+    return await sampler.sample({ prompt, noise: draw(0), fresh: (step) => draw(step + 1) });
+  }
+
+  it.each(Object.entries(cases))('%s', async (name, one) => {
+    const settings = name.endsWith('_empty') ? { force_zeros_for_empty_prompt: false } : {};
+    const { image, latents } = await sampled(one, {}, settings);
+    console.log(
+      name,
+      nmse(latents, await readFloats(file, `${name}.latents`)),
+      nmse(image, await readFloats(file, `${name}.image`)),
+    );
+    expect(nmse(latents, await readFloats(file, `${name}.latents`))).toBeLessThan(1e-6);
+    expect(nmse(image, await readFloats(file, `${name}.image`))).toBeLessThan(1e-6);
+  });
+
+  it.each(['euler_4_guided', 'sdxl_4_guided', 'flux_4'])('%s with f16 activations', async (name) => {
+    const one = cases[name];
+    const image = one && (await sampled(one, { dtype: 'f16' })).image;
+    console.log(name, 'f16', nmse(image ?? [], await readFloats(file, `${name}.image`)));
+    expect(nmse(image ?? [], await readFloats(file, `${name}.image`))).toBeLessThan(1e-3);
+  });
+});
