@@ -85,6 +85,17 @@ describe('Reno', () => {
     expect(trajectory.initImage).toEqual(first.trajectory.initImage);
   });
 
+  it('moves the noise by L-BFGS, the same way twice', async () => {
+    const change = { optim: 'lbfgs', lr: 1, rewards: { clip: 1 } } as const;
+    using search = await Reno.open(device, 'pocket', files, { ...settings, ...change });
+    const { trajectory } = await search.generate(cat);
+    const [start, ...later] = trajectory.records.map(({ total, regulariser }) => total + regulariser);
+    expect(later).toHaveLength(cat.nIters - 1);
+    expect(Math.min(...later)).toBeLessThan(start ?? 0);
+    expect(trajectory.initImage).toEqual(first.trajectory.initImage);
+    expect((await search.generate(cat)).trajectory.bestLatents).toEqual(trajectory.bestLatents);
+  });
+
   it('stays within the budget of an iteration', () => {
     expect(reno.plan.summary.flops.step).toBeLessThan(2.5e9);
   });

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from versions import versions
+
 try:
     import torchvision.transforms as T
 except RuntimeError:  # Its operators did not load, so it has none to describe to torch.
@@ -88,7 +90,7 @@ def write_golden(folder, shape, offset, score, seed):
     (gradient,) = torch.autograd.grad(loss.sum(), image)
     last = lambda x: x.detach().float().permute(0, 2, 3, 1).contiguous()
     tensors = {"image": last(image), "score": value.detach().float().contiguous(), "loss": loss.detach().float().contiguous()}
-    save_file(tensors | {"gradient": last(gradient)}, folder / "golden.safetensors", metadata={"prompt": PROMPT})
+    save_file(tensors | {"gradient": last(gradient)}, folder / "golden.safetensors", metadata={"prompt": PROMPT, "versions": versions()})
     size = sum(f.stat().st_size for f in folder.iterdir())
     print(f"{folder.name}: loss {loss.tolist()}, gradient {gradient.norm():.3g}, {size / 1024:.0f} KiB")
 

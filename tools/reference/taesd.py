@@ -56,16 +56,38 @@ def decoder(n, latents, blocks, pool=True):
     return nn.Sequential(*layers, nn.Conv2d(n, 3, 3, padding=1))
 
 
+def far_from_corners(model, run, shape):
+    """Of some inputs the one whose gradient least depends on rounding: f16 must not decide on which side of a ReLU a value is."""
+    def gradient(x):
+        x = x.clone().requires_grad_(True)
+        y = run(x)
+        cotangent = torch.randn(y.shape, generator=torch.Generator().manual_seed(9))
+        return torch.autograd.grad((y * cotangent).sum(), x)[0].flatten()
+
+    def steadiness(x):
+        exact = gradient(x)
+        convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+        rounding = lambda module, args, y: y + 1e-3 * y.abs().mean() * torch.randn_like(y)
+        hooks = [conv.register_forward_hook(rounding) for conv in convs]
+        worst = min(torch.cosine_similarity(gradient(x), exact, 0).item() for _ in range(8))
+        for hook in hooks:
+            hook.remove()
+        return worst
+
+    inputs = [2 * torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in range(40)]
+    return max(inputs, key=steadiness)
+
+
 def small(out):
     channels = dict(encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), latent_channels=5)
     config = channels | dict(num_encoder_blocks=(1, 2), num_decoder_blocks=(2, 1))
     torch.manual_seed(3)
     for name, make, blocks, shape, run in (
-        ("encoder", encoder, (1, 2), (2, 3, 6, 10), lambda m: lambda x: m((x + 1) / 2)),
-        ("decoder", decoder, (2, 1), (2, 5, 3, 5), lambda m: lambda x: 2 * m(x) - 1),
+        ("encoder", encoder, (1, 2), (1, 3, 4, 6), lambda m: lambda x: m((x + 1) / 2)),
+        ("decoder", decoder, (2, 1), (1, 5, 2, 3), lambda m: lambda x: 2 * m(x) - 1),
     ):
         model = seeded(lambda: make(8, 5, blocks), 8, half=True)
-        x = 2 * torch.randn(shape)
+        x = far_from_corners(model, run(model), shape)
         y, cotangent, gradient = golden(run(model), x, 9)
         tensors = {"input": last(x), "output": last(y), "cotangent": last(cotangent), "gradient": last(gradient)}
         save(out / f"taesd_{name}.safetensors", model.state_dict(), tensors, config, half=True)

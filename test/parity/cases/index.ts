@@ -12,11 +12,11 @@ import { TAESD_CASES } from './taesd.ts';
 export const CASES: Readonly<Record<string, ParityCase>> = {
   ...BLOCK_CASES,
   ...DIFFUSERS_CASES,
-  ...SDXL_CASES,
   ...FLUX_CASES,
   ...PIXART_CASES,
   ...REWARD_NETWORK_CASES,
   ...REWARD_CASES,
+  ...SDXL_CASES,
   ...TAESD_CASES,
 };
 
