@@ -31,7 +31,7 @@ it('runs a model that was pulled, as it runs the folder', async () => {
   const run = (model: string) =>
     inProcess([
       ...['generate', '--model', model, '--prompt', 'a red circle', '--out', join(work, model), '--no-optim'],
-      ...['--rewards', 'clip', '--clip-weighting', '1'],
+      ...['--rewards', 'clip', '--clip-weighting', '1', '--dtype', 'f16'],
     ]);
   const before = await run('sd-turbo');
   expect(before.stderr[0]).toMatch(/get it with: reno weights pull sd-turbo clip-tokenizer clip$/);
