@@ -1,17 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import type { Device } from '../../src/tensor/device.ts';
 import { expectClose } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
 import { nmse } from '../support/numbers.ts';
+import { ADAPTERS, runStages } from '../support/run_stages.ts';
 import { tracedPipeline } from './pipeline.ts';
 
-const adapters: Record<string, DeviceOptions> = {
-  'with all that the adapter has': {},
-  'without shader-f16 and subgroups': { without: ['shader-f16', 'subgroups'] },
-};
-
-describe.each(Object.entries(adapters))('%s', (_, options) => {
+describe.each(Object.entries(ADAPTERS))('%s', (_, options) => {
   let device: Device;
   beforeAll(async () => {
     device = await testDevice(options);
@@ -20,17 +15,8 @@ describe.each(Object.entries(adapters))('%s', (_, options) => {
 
   it('a generator folder with f16 weights: text features, picture and gradient at z, as PyTorch', async () => {
     const { pipeline, context, image, gradient, feeds, expected } = await tracedPipeline();
-    using plan = await compile(device, { outputs: { context, image, gradient } });
-    for (const store of pipeline.weights) {
-      await store.upload(plan);
-    }
-    for (const [name, values] of feeds) {
-      plan.write(name, values);
-    }
-    plan.run('load');
-    plan.run('prompt');
-    plan.run('step');
-    expect(nmse(await plan.read('context'), expected.context)).toBeLessThan(1e-6);
-    expectClose({ output: await plan.read('image'), gradient: await plan.read('gradient') }, { expected });
+    const found = await runStages(device, { context, image, gradient }, pipeline.weights, feeds);
+    expect(nmse(found.context, expected.context)).toBeLessThan(1e-6);
+    expectClose({ output: found.image, gradient: found.gradient }, { expected });
   });
 });

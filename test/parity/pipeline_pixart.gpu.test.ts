@@ -1,20 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import type { Device } from '../../src/tensor/device.ts';
 import { distance, expectClose, holds, type Values } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
 import { nmse } from '../support/numbers.ts';
+import { ADAPTERS, runStages } from '../support/run_stages.ts';
 import { type TracedPixArt, tracedPixArt } from './pipeline_pixart.ts';
 
 /** f32 throughout: a single rounding to f16 on the way is about 1e-8. */
 const BOUND = 1e-10;
 
-const adapters: Record<string, DeviceOptions> = {
-  'with all that the adapter has': {},
-  'without shader-f16 and subgroups': { without: ['shader-f16', 'subgroups'] },
-};
-
-describe.each(Object.entries(adapters))('%s', (_, options) => {
+describe.each(Object.entries(ADAPTERS))('%s', (_, options) => {
   let device: Device;
   beforeAll(async () => {
     device = await testDevice(options);
@@ -22,21 +17,8 @@ describe.each(Object.entries(adapters))('%s', (_, options) => {
   afterAll(() => device.gpu.destroy());
 
   async function run({ pipeline, outputs, feeds }: TracedPixArt): Promise<Values & { context: ArrayLike<number> }> {
-    using plan = await compile(device, { outputs });
-    for (const store of pipeline.weights) {
-      await store.upload(plan);
-    }
-    for (const [input, values] of feeds) {
-      plan.write(input, values);
-    }
-    plan.run('load');
-    plan.run('prompt');
-    plan.run('step');
-    return {
-      context: await plan.read('context'),
-      output: await plan.read('image'),
-      gradient: await plan.read('gradient'),
-    };
+    const { context, image, gradient } = await runStages(device, outputs, pipeline.weights, feeds);
+    return { context, output: image, gradient };
   }
 
   it('PixArt-α with f16 weights: text features, picture and gradient at z, as PyTorch', async () => {

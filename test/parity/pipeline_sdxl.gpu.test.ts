@@ -2,39 +2,17 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import type { Device } from '../../src/tensor/device.ts';
 import { expectClose, FIXTURES } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
 import { cosine, nmse } from '../support/numbers.ts';
+import { ADAPTERS, runStages } from '../support/run_stages.ts';
 import { type TracedSDXL, tracedSDXL } from './pipeline_sdxl.ts';
 
-async function run(device: Device, traced: TracedSDXL): Promise<Record<keyof TracedSDXL['outputs'], Float32Array>> {
-  const { pipeline, outputs, feeds } = traced;
-  using plan = await compile(device, { outputs });
-  for (const store of pipeline.weights) {
-    await store.upload(plan);
-  }
-  for (const [input, values] of feeds) {
-    plan.write(input, values);
-  }
-  plan.run('load');
-  plan.run('prompt');
-  plan.run('step');
-  return {
-    embeds: await plan.read('embeds'),
-    pooled: await plan.read('pooled'),
-    image: await plan.read('image'),
-    gradient: await plan.read('gradient'),
-  };
-}
+const run = (device: Device, { pipeline, outputs, feeds }: TracedSDXL) =>
+  runStages(device, outputs, pipeline.weights, feeds);
 
-const adapters: Record<string, DeviceOptions> = {
-  'with all that the adapter has': {},
-  'without shader-f16 and subgroups': { without: ['shader-f16', 'subgroups'] },
-};
-
-describe.each(Object.entries(adapters))('SDXL, f16 weights, %s', (_, options) => {
+describe.each(Object.entries(ADAPTERS))('SDXL, f16 weights, %s', (_, options) => {
   let device: Device;
   beforeAll(async () => {
     device = await testDevice(options);

@@ -1,62 +1,35 @@
 /** diffusers' StableDiffusionXLPipeline in one step (SDXL-Turbo, HyperSDXL) or several (SDXL). */
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Shape } from '../../tensor/types.ts';
 import { type Config, readConfig } from '../config.ts';
 import { type ModelFiles, subfolder } from '../files.ts';
-import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
+import { weightStorage } from '../half_precision.ts';
 import type { PromptValues } from '../prompt.ts';
-import { modelInput, predictX0, type Steps } from '../schedulers/index.ts';
 import type { AddedCond } from '../text_time.ts';
 import { readUNet2DConditionConfig, type UNet2DConditionConfig, UNet2DConditionModel } from '../unet_2d_condition.ts';
-import { openWeights, type WeightStore } from '../weights.ts';
-import {
-  checkedPart,
-  DIFFUSERS,
-  decodeImage,
-  type LatentDecoder,
-  noiseShape,
-  openDecoder,
-  toFirst,
-  toLast,
-} from './parts.ts';
-import type { Condition, PipelineOptions, StepwisePipeline } from './pipeline.ts';
+import { openWeights } from '../weights.ts';
+import { checkedPart, DIFFUSERS, openDecoder } from './parts.ts';
+import type { Condition, PipelineOptions } from './pipeline.ts';
 import { PipelineScheduler } from './scheduler.ts';
 import { openSDXLTextEncoders, type SDXLTextEncoders } from './sdxl_text.ts';
+import { type UNetParts, UNetPipeline } from './unet_pipeline.ts';
 
 /** The file of ByteDance/Hyper-SD: a whole UNet of SDXL, beside SDXL's own config.json. */
 const PUBLISHED_UNETS = ['Hyper-SDXL-1step-Unet.safetensors'];
 
-interface Parts {
+interface Parts extends UNetParts {
   readonly text: SDXLTextEncoders;
-  readonly unet: UNet2DConditionModel;
-  readonly vae: LatentDecoder;
-  readonly scheduler: PipelineScheduler;
-  readonly weights: readonly WeightStore[];
-  readonly dtype: ComputeDType;
-  readonly decoderDtype: ComputeDType;
   readonly zerosForEmpty: boolean;
 }
 
-export class StableDiffusionXLPipeline implements StepwisePipeline {
+export class StableDiffusionXLPipeline extends UNetPipeline {
   readonly defaults = { steps: 50, guidance: 5 };
   readonly text: SDXLTextEncoders;
-  readonly unet: UNet2DConditionModel;
-  readonly vae: LatentDecoder;
-  readonly scheduler: PipelineScheduler;
-  readonly weights: readonly WeightStore[];
-  readonly #dtype: ComputeDType;
-  readonly #decoderDtype: ComputeDType;
   readonly #zerosForEmpty: boolean;
 
   private constructor(parts: Parts) {
+    super(parts);
     this.text = parts.text;
-    this.unet = parts.unet;
-    this.vae = parts.vae;
-    this.scheduler = parts.scheduler;
-    this.weights = parts.weights;
-    this.#dtype = parts.dtype;
-    this.#decoderDtype = parts.decoderDtype;
     this.#zerosForEmpty = parts.zerosForEmpty;
   }
 
@@ -99,52 +72,17 @@ export class StableDiffusionXLPipeline implements StepwisePipeline {
     return pipeline;
   }
 
-  latentShape(height = this.#nativeSize, width = this.#nativeSize): Shape {
-    return noiseShape(this.unet.config.in_channels, this.vae.scale, height, width);
-  }
-
-  get #nativeSize(): number {
-    return this.unet.config.sample_size * this.vae.scale;
-  }
-
   promptValues(prompt: string): PromptValues {
     return this.text.promptValues(prompt);
   }
 
-  /** @throws Error when the scheduler has no single step from pure noise */
-  generate(latents: Tensor): Tensor {
-    return decodeImage(this.vae, this.denoise(toLast(latents)), this.#decoderDtype);
-  }
-
-  /** The denoised latents, unit variance: z [N,h,w,C] → [N,h,w,C]. */
-  denoise(z: Tensor): Tensor {
-    const step = this.scheduler.oneStep();
-    return predictX0(step, z, this.#unet(modelInput(step, z), step.timestep, 'prompt'));
-  }
-
-  schedule(count: number): Steps {
-    return this.scheduler.steps(count);
-  }
-
-  timeValues(timestep: number): readonly number[] {
-    return this.unet.sinusoids(timestep);
-  }
-
-  predict(latents: Tensor, time: Tensor, condition: Condition): Tensor {
-    return toFirst(this.#unet(toLast(latents), time, condition));
-  }
-
-  decode(latents: Tensor): Tensor {
-    return decodeImage(this.vae, toLast(latents), this.#decoderDtype);
-  }
-
-  #unet(x: Tensor, timestep: number | Tensor, condition: Condition): Tensor {
+  protected conditioned(latents: Tensor, timestep: number | Tensor, condition: Condition): (x: Tensor) => Tensor {
     const { promptEmbeds, textEmbeds } =
       condition === 'prompt' ? this.text.encode() : this.text.encodeEmpty(this.#zerosForEmpty);
-    const [height, width] = [x.dim(1) * this.vae.scale, x.dim(2) * this.vae.scale];
+    const [height, width] = [latents.dim(1) * this.vae.scale, latents.dim(2) * this.vae.scale];
     // Made at this size, with nothing cropped away, for this size.
     const added: AddedCond = { text_embeds: textEmbeds, time_ids: [height, width, 0, 0, height, width] };
-    return storedAs(this.#dtype, x, (stored) => this.unet.forward(stored, timestep, promptEmbeds, added));
+    return (x) => this.unet.forward(x, timestep, promptEmbeds, added);
   }
 }
 
