@@ -377,7 +377,8 @@ function fromBytes(type: TensorType, bytes: ArrayBuffer): Float32Array<ArrayBuff
   return type.dtype === 'i32' ? Float32Array.from(new Int32Array(bytes, 0, size)) : new Float32Array(bytes, 0, size);
 }
 
-function summarize(plan: Schedule): PlanSummary {
+/** What a schedule needs, before anything is allocated. */
+export function summarize(plan: Schedule): PlanSummary {
   const bytesOf = (keep: (b: Schedule['buffers'][number]) => boolean): number =>
     plan.buffers.filter(keep).reduce((n, b) => n + b.bytes, 0);
   const flopsOf = (stage: Stage): number => {

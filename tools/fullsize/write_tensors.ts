@@ -1,5 +1,5 @@
 /** Checkpoint files written tensor by tensor, so that a file of gigabytes needs a few megabytes: safetensors and torch.save's. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { spreadOf } from './spread.ts';
 import { BYTES, fillValues, keyOf, lookup, type StoredFloat } from './values.ts';
@@ -46,12 +46,21 @@ class Output {
     this.position += bytes.length;
   }
 
+  /** Leaves a hole: nothing is stored, and zeros are read. */
+  skip(bytes: number): void {
+    this.position += bytes;
+  }
+
   [Symbol.dispose](): void {
+    ftruncateSync(this.#fd, this.position);
     closeSync(this.#fd);
   }
 }
 
-export function writeSafetensorsFile(path: string, tensors: readonly SeededTensor[]): void {
+/** What is written of the tensors: their values, or nothing (a hole of their size), where only names and shapes are read. */
+export type Filling = 'seeded' | 'hollow';
+
+export function writeSafetensorsFile(path: string, tensors: readonly SeededTensor[], filling: Filling): void {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
   let end = 0;
   for (const tensor of tensors) {
@@ -67,6 +76,10 @@ export function writeSafetensorsFile(path: string, tensors: readonly SeededTenso
   file.write(length);
   file.write(json);
   for (const tensor of tensors) {
+    if (filling === 'hollow') {
+      file.skip(bytesOf(tensor));
+      continue;
+    }
     for (const chunk of chunksOf(tensor)) {
       file.write(chunk);
     }
@@ -77,14 +90,15 @@ export function writeSafetensorsFile(path: string, tensors: readonly SeededTenso
 interface Member {
   readonly name: string;
   readonly size: number;
-  readonly chunks: () => Iterable<Uint8Array>;
+  /** null: a hole. */
+  readonly chunks: (() => Iterable<Uint8Array>) | null;
 }
 
 /**
  * A state dict as `torch.save` archives it (since 1.6): data.pkl describes the tensors, data/N holds the N-th storage, aligned to
  * 64 bytes. Less than 4 GiB: no zip64. @param under the key of the pickled dictionary that holds the state dict, if not itself
  */
-export function writeTorchFile(path: string, tensors: readonly SeededTensor[], under?: string): void {
+export function writeTorchFile(path: string, tensors: readonly SeededTensor[], filling: Filling, under?: string): void {
   const folder = 'archive';
   const pickle = pickleOf(tensors, under);
   const text = (name: string, value: string): Member =>
@@ -95,7 +109,7 @@ export function writeTorchFile(path: string, tensors: readonly SeededTensor[], u
     ...tensors.map((tensor, i) => ({
       name: `${folder}/data/${i}`,
       size: bytesOf(tensor),
-      chunks: () => chunksOf(tensor),
+      chunks: filling === 'hollow' ? null : () => chunksOf(tensor),
     })),
     text('version', '3\n'),
   ];
@@ -112,7 +126,7 @@ function writeZip(path: string, members: readonly Member[]): void {
     const offset = file.position;
     // The checksum stands before the data: the values are made twice rather than kept.
     let crc = 0;
-    for (const chunk of member.chunks()) {
+    for (const chunk of member.chunks?.() ?? []) {
       crc = crc32(chunk, crc);
     }
     const bare = 30 + name.length + 4;
@@ -133,7 +147,10 @@ function writeZip(path: string, members: readonly Member[]): void {
         extra,
       ]),
     );
-    for (const chunk of member.chunks()) {
+    if (member.chunks === null) {
+      file.skip(member.size);
+    }
+    for (const chunk of member.chunks?.() ?? []) {
       file.write(chunk);
     }
     const rest = [u16(name.length), u16(0), u16(0), u16(0), u16(0), u32(0), u32(offset), name];
