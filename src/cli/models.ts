@@ -1,7 +1,7 @@
 /** Which model folders there are. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ModelFiles } from '../models/files.ts';
+import { type ModelFiles, type Mount, mounted } from '../models/files.ts';
 import type { RewardName } from '../reno/rewards/index.ts';
 import { REWARD_NAMES } from '../reno/rewards/index.ts';
 import { type Args, textFlag } from './args.ts';
@@ -27,6 +27,11 @@ export const modelFlags = {
     description: "Folder, or hf:owner/name in the Hugging Face cache, to read instead of the model's own",
     valueHint: 'folder',
   },
+  decoder: {
+    type: 'string',
+    description: "Another decoder than the model's own, such as taesd (a fast draft): name, folder or hf:owner/name",
+    valueHint: 'name',
+  },
 } as const;
 
 export interface ChosenModel {
@@ -42,6 +47,38 @@ export interface ChosenModel {
 
 /** @throws UsageError when there is no such model, Error when its folder is not there */
 export function chosenModel(args: Args): ChosenModel {
+  const model = modelOf(args);
+  const decoder = textFlag(args, 'decoder');
+  if (decoder === undefined) {
+    return model;
+  }
+  const own: Mount = { at: '', files: model.files, from: '' };
+  const other: Mount = { at: 'generator/vae', files: nodeFiles(decoderFolder(decoder)), from: '' };
+  return { ...model, files: mounted(model.files.name, [own, other]) };
+}
+
+/** @throws UsageError or Error, one sentence, where it is not here */
+function decoderFolder(decoder: string): string {
+  const entry = readManifest().checkpoints.find(({ name, role }) => name === decoder && /^(small )?decoder/.test(role));
+  if (entry) {
+    const folder = snapshotFolder(entry);
+    if (folder === null) {
+      throw new Error(
+        `the decoder ${decoder} is not in ${hubCacheFolder()}; get it with: reno weights pull ${decoder}`,
+      );
+    }
+    return folder;
+  }
+  const folder = weightsFolder(decoder, '--decoder');
+  if (!existsSync(folder)) {
+    throw new UsageError(
+      `--decoder: there is no folder "${folder}", nor a decoder of this name in "reno weights list"`,
+    );
+  }
+  return folder;
+}
+
+function modelOf(args: Args): ChosenModel {
   const name = textFlag(args, 'model') ?? 'pocket';
   const own = EMBEDDED[name];
   const given = textFlag(args, 'weights');

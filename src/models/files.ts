@@ -24,7 +24,7 @@ export function subfolder(files: ModelFiles, folder: string): ModelFiles {
 }
 
 export interface Mount {
-  /** Path of a folder or a file in the model folder. */
+  /** Path of a folder or a file in the model folder; empty: the model folder itself. */
   readonly at: string;
   readonly files: ModelFiles;
   /** What stands there: a folder or a file of `files`; empty for all of it. */
@@ -38,8 +38,8 @@ export interface Mount {
 export function mounted(name: string, mounts: readonly Mount[]): ModelFiles {
   const byLength = [...mounts].sort((a, b) => b.at.length - a.at.length);
   const place = (path: string): { readonly files: ModelFiles; readonly path: string } | null => {
-    const mount = byLength.find(({ at }) => path === at || path.startsWith(`${at}/`));
-    const rest = mount ? path.slice(mount.at.length + 1) : '';
+    const mount = byLength.find(({ at }) => at === '' || path === at || path.startsWith(`${at}/`));
+    const rest = mount?.at ? path.slice(mount.at.length + 1) : path;
     return mount ? { files: mount.files, path: [mount.from, rest].filter((part) => part !== '').join('/') } : null;
   };
   const found = <T>(path: string, read: (files: ModelFiles, path: string) => Promise<T>): Promise<T> => {

@@ -159,6 +159,8 @@ describe('broken weights', () => {
 
   it('a folder that is not there is refused', async () => {
     await expectRefusal([...generate, '--weights', join(work, 'nowhere')], 1, /nowhere: there is no such folder/);
+    await expectRefusal([...generate, '--decoder', 'nodecoder'], 2, /--decoder: there is no folder "nodecoder"/);
+    await expectRefusal([...generate, '--decoder', 'taesd'], 1, /get it with: reno weights pull taesd$/);
   });
 
   it('is said by the spawned command too, with its exit code', async () => {

@@ -1,13 +1,15 @@
-import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
+import { mounted } from '../../src/models/files.ts';
 import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelines/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
+import { readFloats, type SafetensorsValue, writeSafetensors } from '../../src/tensor/safetensors.ts';
 import { tracedPipeline } from '../parity/pipeline.ts';
-import { expectClose, FIXTURES } from '../support/golden.ts';
+import { expectClose, FIXTURES, openFixture } from '../support/golden.ts';
 
 it('a generator folder in f64 on the CPU, as PyTorch', async () => {
   const { pipeline, image, gradient, feeds, expected } = await tracedPipeline();
@@ -74,6 +76,31 @@ describe('a broken model folder', () => {
   it.each(Object.entries(cases))('%s', async (_, [breakIt, message]) => {
     await breakIt();
     await expect(open()).rejects.toThrow(message);
+  });
+
+  it("takes another decoder than its own, as the decoder's config.json says", async () => {
+    const small = await openFixture('autoencoder_tiny.safetensors');
+    const names = [...small.entries.keys()].filter((key) => key.startsWith('weights.'));
+    const weights: Record<string, SafetensorsValue> = {};
+    for (const key of names) {
+      weights[key.slice('weights.'.length)] = {
+        shape: small.entries.get(key)?.shape ?? [],
+        data: await readFloats(small, key),
+      };
+    }
+    const draft = join(folder, 'draft');
+    await mkdir(draft);
+    const config = { ...JSON.parse(small.metadata.config ?? '{}'), _class_name: 'AutoencoderTiny' };
+    await writeFile(join(draft, 'config.json'), JSON.stringify(config));
+    await writeFile(join(draft, 'diffusion_pytorch_model.safetensors'), writeSafetensors(weights));
+    const files = mounted('mixed', [
+      { at: '', files: nodeFiles(folder), from: '' },
+      { at: 'vae', files: nodeFiles(draft), from: '' },
+    ]);
+    const graph = new Graph();
+    const pipeline = await openPipeline(graph, files);
+    expect(pipeline.latentShape(16, 12)).toEqual([1, 4, 8, 6]);
+    expect(pipeline.generate(graph.input('z', [1, 4, 8, 6], 'step')).shape).toEqual([1, 16, 12, 3]);
   });
 
   it('a size that is no multiple of a latent', async () => {

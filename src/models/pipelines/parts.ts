@@ -40,15 +40,26 @@ export function checkedPart<const T extends string>(
     : { folder: part, type };
 }
 
+const DECODERS = ['AutoencoderKL', 'AutoencoderTiny'] as const;
+
+/** The `vae` folder. Its own config.json says what it is, model_index.json where that is silent: another decoder may stand there. */
+export async function decoderPart(
+  files: ModelFiles,
+  index: Config,
+): Promise<{ readonly inside: ModelFiles; readonly config: Config; readonly type: (typeof DECODERS)[number] }> {
+  const { folder, type } = checkedPart(index, 'vae', DECODERS);
+  const inside = subfolder(files, folder);
+  const config = await readConfig(inside);
+  return { inside, config, type: config.oneOf('_class_name', DECODERS, type) };
+}
+
 export async function openDecoder(
   graph: Graph,
   files: ModelFiles,
   index: Config,
   dtype: ComputeDType,
 ): Promise<{ decoder: LatentDecoder; weights: WeightStore }> {
-  const { folder, type } = checkedPart(index, 'vae', ['AutoencoderKL', 'AutoencoderTiny']);
-  const inside = subfolder(files, folder);
-  const config = await readConfig(inside);
+  const { inside, config, type } = await decoderPart(files, index);
   const storage = weightStorage(dtype);
   if (type === 'AutoencoderTiny') {
     const options = { name: 'vae', ignore: AUTOENCODER_TINY_ENCODER, storage };

@@ -8,7 +8,7 @@ import type { PromptValues } from '../prompt.ts';
 import type { AddedCond } from '../text_time.ts';
 import { readUNet2DConditionConfig, type UNet2DConditionConfig, UNet2DConditionModel } from '../unet_2d_condition.ts';
 import { openWeights } from '../weights.ts';
-import { checkedPart, DIFFUSERS, openDecoder } from './parts.ts';
+import { checkedPart, DIFFUSERS, decoderPart, openDecoder } from './parts.ts';
 import type { Condition, PipelineOptions } from './pipeline.ts';
 import { PipelineScheduler } from './scheduler.ts';
 import { openSDXLTextEncoders, type SDXLTextEncoders } from './sdxl_text.ts';
@@ -91,8 +91,8 @@ export class StableDiffusionXLPipeline extends UNetPipeline {
  * has diffusers' default.
  */
 async function forceUpcast(files: ModelFiles, index: Config): Promise<boolean> {
-  const { folder, type } = checkedPart(index, 'vae', ['AutoencoderKL', 'AutoencoderTiny']);
-  return (await readConfig(subfolder(files, folder))).boolean('force_upcast', type === 'AutoencoderKL');
+  const { config, type } = await decoderPart(files, index);
+  return config.boolean('force_upcast', type === 'AutoencoderKL');
 }
 
 /** original_size, crops_coords_top_left and target_size, two numbers each. */
