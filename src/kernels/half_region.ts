@@ -5,6 +5,7 @@
  * 1710.03740), but exact for any scale, as backward passes are linear, and measured anew in every pass. The scale
  * travels as the cotangent of `one`, a second result of `enter_f16` that `leave_f16` takes and does not read.
  */
+import type { Binding, Dispatch, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
@@ -39,6 +40,17 @@ fn run(i: u32) {
 }
 `;
 
+/** Input 0 into output 0, which is of another dtype. */
+function copy(label: string, code: string, site: OpSite, more: readonly Binding[] = []): Dispatch {
+  const size = sizeOf(at(site.inputs, 0).shape);
+  const vec = vecOf(size);
+  const bindings: Binding[] = [
+    { name: 'x', ref: { input: 0 }, access: 'read', vec },
+    { name: 'y', ref: { output: 0 }, access: 'write', vec },
+  ];
+  return perElement({ label, code, size: size / vec, bindings: [...bindings, ...more] });
+}
+
 const enterOp = defineOp<Part>({
   name: 'enter_f16',
   infer: ([x]) => {
@@ -61,22 +73,9 @@ const enterOp = defineOp<Part>({
   variants: {
     v1: {
       supports: (site, caps) => vecOf(sizeOf(at(site.inputs, 0).shape)) === 4 || canStoreOne(at(site.outputs, 0), caps),
-      dispatches: (site) => {
-        const size = sizeOf(at(site.inputs, 0).shape);
-        const vec = vecOf(size);
-        return [
-          perElement({
-            label: 'enter_f16.v1',
-            code: COPY_AND_ONE,
-            size: size / vec,
-            bindings: [
-              { name: 'x', ref: { input: 0 }, access: 'read', vec },
-              { name: 'y', ref: { output: 0 }, access: 'write', vec },
-              { name: 'one', ref: { output: 1 }, access: 'write' },
-            ],
-          }),
-        ];
-      },
+      dispatches: (site) => [
+        copy('enter_f16.v1', COPY_AND_ONE, site, [{ name: 'one', ref: { output: 1 }, access: 'write' }]),
+      ],
     },
   },
   cost: (site) => elementCost(site, 0),
@@ -106,21 +105,7 @@ const leaveOp = defineOp<None>({
   reference: ([y]) => [Float64Array.from(y?.data ?? [])],
   variants: {
     v1: {
-      dispatches: (site) => {
-        const size = sizeOf(at(site.inputs, 0).shape);
-        const vec = vecOf(size);
-        return [
-          perElement({
-            label: 'leave_f16.v1',
-            code: COPY,
-            size: size / vec,
-            bindings: [
-              { name: 'x', ref: { input: 0 }, access: 'read', vec },
-              { name: 'y', ref: { output: 0 }, access: 'write', vec },
-            ],
-          }),
-        ];
-      },
+      dispatches: (site) => [copy('leave_f16.v1', COPY, site)],
     },
   },
   cost: (site) => elementCost(site, 0),

@@ -27,7 +27,7 @@ function stagesOfUse(nodes: readonly Node[], fixed: ReadonlySet<Node>): Map<Node
   const stages = new Map<Node, Stage>();
   const earliest = new Map<Node, number>();
   const isLayout = (node: Node): boolean =>
-    node.stage === 'load' && !fixed.has(node) && Boolean(node.op?.isLayout || node.op?.isView) && ofWeight(node);
+    node.stage === 'load' && !fixed.has(node) && movesOnly(node) && ofWeight(node);
   for (const node of [...nodes].reverse()) {
     const use = earliest.get(node);
     const worthwhile = node.op?.isView || byteSize(at(node.outputs, 0)) >= WORTHWHILE;
@@ -40,9 +40,9 @@ function stagesOfUse(nodes: readonly Node[], fixed: ReadonlySet<Node>): Map<Node
   return stages;
 }
 
+const movesOnly = (node: Node): boolean => Boolean(node.op?.isLayout || node.op?.isView);
+
 /** Whether it is a weight seen through layouts alone: no constant, nothing computed. */
 function ofWeight(node: Node): boolean {
-  return node.op === null
-    ? node.data === undefined
-    : Boolean(node.op.isLayout || node.op.isView) && node.inputs.every((t) => ofWeight(t.node));
+  return node.op === null ? node.data === undefined : movesOnly(node) && node.inputs.every((t) => ofWeight(t.node));
 }
