@@ -337,6 +337,7 @@ const backwardOperands = (inputs: readonly HostArray[]) =>
 /** x, stats, gamma, beta, dy → dx. */
 const backwardOp = defineOp<Backward>({
   name: 'group_norm_backward',
+  storesOnce: true,
   infer: (inputs) => {
     const [x, dy] = [at(inputs, 0), at(inputs, 4)];
     expectShape(dy, x.shape, 'dy');
@@ -435,6 +436,7 @@ const gainsOp = defineOp<Backward>({
 
 const groupNormOp = defineOp<GroupNorm>({
   name: 'group_norm',
+  storesOnce: true,
   infer: (inputs, { groups }) => {
     const [x, gamma, beta] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
     const channels = lastOf(x.shape);

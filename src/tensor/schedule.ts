@@ -1,4 +1,5 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
+import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
 import { layoutsAtUse } from './layouts.ts';
@@ -88,7 +89,7 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const updates = spec.updates ?? [];
   const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
   const traced = orderOf(roots, spec.keepLayouts ?? true);
-  const order = spec.fuse === false ? traced : fuseElementwise(traced, mustExist(traced, roots));
+  const order = spec.fuse === false ? traced : fused(traced, mustExist(traced, roots), caps);
   const rootOf = viewRoots(order);
   const find = (t: Tensor): string => rootOf.get(keyOf(t)) ?? keyOf(t);
 
@@ -188,6 +189,9 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   }));
   return { steps, buffers, inputs, outputs, constants, copies };
 }
+
+const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
+  absorbIntoStores(fuseElementwise(order, kept), kept, caps);
 
 /** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
 function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {
