@@ -35,6 +35,8 @@ export interface DeviceCaps {
   readonly software: boolean;
   readonly maxWorkgroupStorage: number;
   readonly maxInvocations: number;
+  /** Storage buffers of a kernel; WebGPU guarantees 8. */
+  readonly maxStorageBuffers: number;
 }
 
 /** Which tensor a binding shows: an input or output of the node, or scratch of `bytes` shared by its dispatches. */
