@@ -138,6 +138,8 @@ export interface OpDefinition<A extends Attrs> {
   readonly cases: readonly OpCase<A>[];
   /** Output 0 is input 0's buffer under another shape: nothing is run. */
   readonly isView?: boolean;
+  /** Whether output 0 is the inputs end to end in memory, all of one dtype: weights joined so lie in one buffer (packed.ts). */
+  readonly isJoin?: (site: OpSite<A>) => boolean;
   /** Moves elements and computes nothing: a weight's other layout may be made where it is read. */
   readonly isLayout?: boolean;
   /** For elementwise ops: how chains of them are fused; null where this use of it is not. */

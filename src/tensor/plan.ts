@@ -61,7 +61,7 @@ export class Plan {
       return; // An input that nothing reads has no buffer.
     }
     const bytes = toBytes(name, input.type, data);
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), 0, bytes);
+    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), input.offset, bytes);
   }
 
   /** Whether anything reads this graph input; what nothing reads has no buffer, and writes to it do nothing. */
@@ -86,7 +86,7 @@ export class Plan {
     if (offset % 4 !== 0 || offset + padded.length > byteSize(input.type)) {
       throw new Error(`${name} is ${showType(input.type)} but was given ${bytes.length} bytes at byte ${offset}`);
     }
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), offset, padded);
+    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), input.offset + offset, padded);
   }
 
   /** Encodes and submits a stage; returns as soon as it is queued. After `step`, every state has its new value. */
@@ -122,7 +122,8 @@ export class Plan {
    * The copy is queued at once and resolves later, so reads can be pipelined.
    */
   async read(name: string): Promise<Float32Array<ArrayBuffer>> {
-    const found = this.schedule.outputs.get(name) ?? this.schedule.inputs.get(name);
+    const output = this.schedule.outputs.get(name);
+    const found = output ? { ...output, offset: 0 } : this.schedule.inputs.get(name);
     if (!found) {
       throw new Error(`the plan has no output or input named ${name}`);
     }
@@ -130,7 +131,7 @@ export class Plan {
     const bytes = byteSize(found.type);
     const staging = gpu.createBuffer({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
     const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
-    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), 0, staging, 0, bytes);
+    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), found.offset, staging, 0, bytes);
     gpu.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(1); // GPUMapMode.READ

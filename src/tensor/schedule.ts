@@ -6,6 +6,7 @@ import { layoutsAtUse } from './layouts.ts';
 import { assignSlots } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
 import { executionOrder } from './order.ts';
+import { packsOf } from './packed.ts';
 import type { Tensor } from './tensor.ts';
 import type { Stage, TensorType } from './types.ts';
 import { at, byteSize } from './types.ts';
@@ -50,8 +51,8 @@ export interface BufferSpec {
 export interface Schedule {
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
-  /** Buffer of each graph input by name, with its type. */
-  readonly inputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
+  /** Buffer of each graph input by name, with its type; `offset`: where it begins, in bytes (several may share a buffer). */
+  readonly inputs: ReadonlyMap<string, { buffer: number; offset: number; type: TensorType }>;
   readonly outputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
   readonly constants: readonly { buffer: number; node: Node }[];
   readonly copies: readonly { from: number; to: number; bytes: number }[];
@@ -89,9 +90,11 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const updates = spec.updates ?? [];
   const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
   const traced = orderOf(roots, spec.keepLayouts ?? true);
-  const order = spec.fuse === false ? traced : fused(traced, mustExist(traced, roots), caps);
-  const rootOf = viewRoots(order);
+  const rewritten = spec.fuse === false ? traced : fused(traced, mustExist(traced, roots), caps);
+  const rootOf = viewRoots(rewritten);
   const find = (t: Tensor): string => rootOf.get(keyOf(t)) ?? keyOf(t);
+  const packs = packsOf(rewritten, find, new Set(roots.map(find)));
+  const order = rewritten.filter((node) => !packs.has(node));
 
   const values = liveness(order, find);
   for (const t of [...Object.values(spec.outputs), ...updates.map((u) => u.value)]) {
@@ -103,7 +106,7 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
 
   const buffers: BufferSpec[] = [];
   const bufferOf = new Map<string, number>();
-  const inputs = new Map<string, { buffer: number; type: TensorType }>();
+  const inputs = new Map<string, { buffer: number; offset: number; type: TensorType }>();
   const constants: { buffer: number; node: Node }[] = [];
   const readAfterLoad = new Set<string>([...Object.values(spec.outputs), ...updates.map((u) => u.value)].map(find));
   for (const node of order) {
@@ -113,16 +116,20 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
       });
     }
   }
-  for (const node of order.filter((n) => !n.op)) {
+  const partOf = new Set([...packs.values()].flatMap((parts) => parts.map((part) => part.node)));
+  for (const node of [...packs.keys(), ...order.filter((n) => !n.op && !partOf.has(n))]) {
     const key = `${node.id}.0`;
     const type = at(node.outputs, 0);
-    const name = node.name ?? 'constant';
+    const parts = packs.get(node) ?? [{ node, offset: 0 }];
+    const name = parts.map((part) => part.node.name ?? 'constant').join(' + ');
     const loadOnly = node.stage === 'load' && !readAfterLoad.has(key) && !spec.keepLoadInputs;
     bufferOf.set(key, buffers.length);
     if (node.data) {
       constants.push({ buffer: buffers.length, node });
     } else {
-      inputs.set(name, { buffer: buffers.length, type });
+      for (const { node: part, offset } of parts) {
+        inputs.set(part.name ?? '', { buffer: buffers.length, offset, type: at(part.outputs, 0) });
+      }
     }
     buffers.push({ bytes: byteSize(type), kind: node.data ? 'constant' : 'input', name, loadOnly });
   }
