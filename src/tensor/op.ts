@@ -110,6 +110,8 @@ export interface VjpSite<A extends Attrs> {
   readonly grads: readonly (Tensor | undefined)[];
   /** Cotangent of output 0. */
   readonly dy: Tensor;
+  /** Which inputs lead to what is asked for: the thunks that will be called. */
+  readonly needs: readonly boolean[];
 }
 
 export interface OpDefinition<A extends Attrs> {
