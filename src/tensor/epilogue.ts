@@ -11,9 +11,6 @@ import type { DeviceCaps, Dispatch, Op, OpSite, Variant } from './op.ts';
 import { Tensor } from './tensor.ts';
 import { at, byteSize, sizeOf } from './types.ts';
 
-/** Storage buffers of a kernel that WebGPU guarantees. */
-const MAX_BINDINGS = 8;
-
 /** A producer whose result a chain takes. */
 interface Match {
   readonly producer: Node;
@@ -37,7 +34,7 @@ export function absorbIntoStores({ order, chains }: Fused, kept: ReadonlySet<str
     const matches = chain ? matchesOf(node, chain, readers, kept, replaced) : [];
     const fits = matches.filter(
       ({ producer, keeps }) =>
-        storeBindings(producer, caps) + (chain?.inputs.length ?? 0) - 1 + Number(keeps) <= MAX_BINDINGS,
+        storeBindings(producer, caps) + (chain?.inputs.length ?? 0) - 1 + Number(keeps) <= caps.maxStorageBuffers,
     );
     // The latest producer takes the chain: the others' results are there by then.
     for (const match of fits.sort((a, b) => placeIn(position, b.producer) - placeIn(position, a.producer))) {
