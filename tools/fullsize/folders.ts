@@ -151,6 +151,34 @@ const REWARDS: Readonly<Record<string, Part>> = {
   },
 };
 
+/** SDXL's networks; `vae` changes the decoder's config.json. */
+const sdxl =
+  (scheduler: { readonly _class_name: string }, vae: Readonly<Record<string, unknown>> = {}): Part =>
+  async (folder) => {
+    folder.json('generator/model_index.json', {
+      _class_name: 'StableDiffusionXLPipeline',
+      text_encoder: ['transformers', 'CLIPTextModel'],
+      text_encoder_2: ['transformers', 'CLIPTextModelWithProjection'],
+      tokenizer: ['transformers', 'CLIPTokenizer'],
+      tokenizer_2: ['transformers', 'CLIPTokenizer'],
+      unet: ['diffusers', 'UNet2DConditionModel'],
+      vae: ['diffusers', 'AutoencoderKL'],
+      scheduler: ['diffusers', scheduler._class_name],
+      force_zeros_for_empty_prompt: true,
+    });
+    folder.scheduler('generator/scheduler', scheduler);
+    folder.tokenizer('clip', 'generator/tokenizer');
+    folder.zeroPaddedTokenizer('generator/tokenizer_2');
+    await network(folder, 'generator/text_encoder', 'sdxl_text_encoder', 'model.fp16', {
+      model_type: 'clip_text_model',
+    });
+    await network(folder, 'generator/text_encoder_2', 'sdxl_text_encoder_2', 'model.fp16', {
+      model_type: 'clip_text_model',
+    });
+    await network(folder, 'generator/unet', 'sdxl_unet', 'diffusion_pytorch_model.fp16');
+    await network(folder, 'generator/vae', 'sdxl_vae', 'diffusion_pytorch_model.fp16', vae);
+  };
+
 const GENERATORS: Readonly<Record<string, Part>> = {
   'sd-turbo': async (folder) => {
     folder.json('generator/model_index.json', {
@@ -171,30 +199,7 @@ const GENERATORS: Readonly<Record<string, Part>> = {
     await network(folder, 'generator/unet', 'sd_turbo_unet', 'diffusion_pytorch_model.fp16');
     await network(folder, 'generator/vae', 'sd_vae', 'diffusion_pytorch_model.fp16');
   },
-  'sdxl-turbo': async (folder) => {
-    folder.json('generator/model_index.json', {
-      _class_name: 'StableDiffusionXLPipeline',
-      text_encoder: ['transformers', 'CLIPTextModel'],
-      text_encoder_2: ['transformers', 'CLIPTextModelWithProjection'],
-      tokenizer: ['transformers', 'CLIPTokenizer'],
-      tokenizer_2: ['transformers', 'CLIPTokenizer'],
-      unet: ['diffusers', 'UNet2DConditionModel'],
-      vae: ['diffusers', 'AutoencoderKL'],
-      scheduler: ['diffusers', 'EulerAncestralDiscreteScheduler'],
-      force_zeros_for_empty_prompt: true,
-    });
-    folder.scheduler('generator/scheduler', { _class_name: 'EulerAncestralDiscreteScheduler', ...TURBO });
-    folder.tokenizer('clip', 'generator/tokenizer');
-    folder.zeroPaddedTokenizer('generator/tokenizer_2');
-    await network(folder, 'generator/text_encoder', 'sdxl_text_encoder', 'model.fp16', {
-      model_type: 'clip_text_model',
-    });
-    await network(folder, 'generator/text_encoder_2', 'sdxl_text_encoder_2', 'model.fp16', {
-      model_type: 'clip_text_model',
-    });
-    await network(folder, 'generator/unet', 'sdxl_unet', 'diffusion_pytorch_model.fp16');
-    await network(folder, 'generator/vae', 'sdxl_vae', 'diffusion_pytorch_model.fp16');
-  },
+  'sdxl-turbo': sdxl({ _class_name: 'EulerAncestralDiscreteScheduler', ...TURBO }),
   pixart: async (folder) => {
     folder.json('generator/model_index.json', {
       _class_name: 'PixArtAlphaPipeline',
@@ -223,6 +228,9 @@ const GENERATORS: Readonly<Record<string, Part>> = {
 
 /** Too large for the machines that this is tried on: planned, not run. */
 const PLANNED: Readonly<Record<string, Part>> = {
+  // With sdxl-vae-fp16-fix, as the reference runs it.
+  'sdxl-turbo-fp16-vae': sdxl({ _class_name: 'EulerAncestralDiscreteScheduler', ...TURBO }, { force_upcast: false }),
+  'hyper-sdxl': sdxl({ _class_name: 'LCMScheduler', ...TURBO }),
   'flux-schnell': async (folder) => {
     folder.json('generator/model_index.json', {
       _class_name: 'FluxPipeline',
