@@ -100,6 +100,7 @@ function reference([a, b, ...rest]: readonly HostArray[], site: OpSite<MatmulAtt
 
 export const matmulOp = defineOp<MatmulAttrs>({
   name: 'matmul',
+  storesOnce: true,
   infer: ([a, b, ...rest], { bias, residual }) => {
     if (!a || !b || a.shape.length < 2 || b.shape.length < 2) {
       throw new Error('needs matrices a [..., M, K] and b [..., K, N]');

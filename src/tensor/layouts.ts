@@ -4,6 +4,7 @@
  * iteration: a pass over memory for each, next to nothing beside the product that reads it.
  */
 import type { Node } from './graph.ts';
+import { isJoin } from './packed.ts';
 import { Tensor } from './tensor.ts';
 import type { Stage } from './types.ts';
 import { at, byteSize, STAGES } from './types.ts';
@@ -42,7 +43,9 @@ function stagesOfUse(nodes: readonly Node[], fixed: ReadonlySet<Node>): Map<Node
 
 const movesOnly = (node: Node): boolean => Boolean(node.op?.isLayout || node.op?.isView);
 
-/** Whether it is a weight seen through layouts alone: no constant, nothing computed. */
+/** Whether it is a weight, or some joined, seen through layouts alone: no constant, nothing computed. */
 function ofWeight(node: Node): boolean {
-  return node.op === null ? node.data === undefined : movesOnly(node) && node.inputs.every((t) => ofWeight(t.node));
+  return node.op === null
+    ? node.data === undefined
+    : (movesOnly(node) || isJoin(node)) && node.inputs.every((t) => ofWeight(t.node));
 }

@@ -76,7 +76,7 @@ export class Plan {
       return; // An input that nothing reads has no buffer.
     }
     const bytes = toBytes(name, input.type, data);
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), 0, bytes);
+    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), input.offset, bytes);
   }
 
   /** Says where the bytes of a streamed input come from. @returns false when the input is not streamed: fill it at once */
@@ -100,7 +100,7 @@ export class Plan {
   writePart(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
     const input = this.schedule.inputs.get(name);
     if (input) {
-      this.#put(name, input.type, input.buffer, bytes, offset);
+      this.#put(name, input, bytes, offset);
     } else if (this.schedule.streams.has(name)) {
       throw new Error(
         `${name} is streamed: say where its bytes come from (Plan.stream) instead of writing parts of it`,
@@ -108,12 +108,17 @@ export class Plan {
     }
   }
 
-  #put(name: string, type: TensorType, buffer: number, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
+  #put(
+    name: string,
+    to: { readonly type: TensorType; readonly buffer: number; readonly offset: number },
+    bytes: Uint8Array<ArrayBuffer>,
+    offset: number,
+  ): void {
     const padded = wholeWords(bytes);
-    if (offset % 4 !== 0 || offset + padded.length > byteSize(type)) {
-      throw new Error(`${name} is ${showType(type)} but was given ${bytes.length} bytes at byte ${offset}`);
+    if (offset % 4 !== 0 || offset + padded.length > byteSize(to.type)) {
+      throw new Error(`${name} is ${showType(to.type)} but was given ${bytes.length} bytes at byte ${offset}`);
     }
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(buffer), offset, padded);
+    this.#device.gpu.queue.writeBuffer(this.#bufferAt(to.buffer), to.offset + offset, padded);
   }
 
   /**
@@ -131,7 +136,7 @@ export class Plan {
       for await (const { upload, offset, bytes } of arrivals(uploads, (name) => this.#source(name))) {
         this.#submit(stage, done, upload.before);
         done = upload.before;
-        this.#put(upload.input, upload.type, upload.buffer, bytes, offset);
+        this.#put(upload.input, upload, bytes, offset);
         await throttle.sent(bytes.length);
       }
     }
@@ -181,7 +186,8 @@ export class Plan {
    * The copy is queued at once and resolves later, so reads can be pipelined.
    */
   async read(name: string): Promise<Float32Array<ArrayBuffer>> {
-    const found = this.schedule.outputs.get(name) ?? this.schedule.inputs.get(name);
+    const output = this.schedule.outputs.get(name);
+    const found = output ? { ...output, offset: 0 } : this.schedule.inputs.get(name);
     if (!found) {
       throw new Error(`the plan has no output or input named ${name}`);
     }
@@ -190,7 +196,7 @@ export class Plan {
     const { memory } = this.#device;
     const staging = memory.create({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
     const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
-    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), 0, staging, 0, bytes);
+    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), found.offset, staging, 0, bytes);
     gpu.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(1); // GPUMapMode.READ

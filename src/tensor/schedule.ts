@@ -1,15 +1,18 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
+import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
+import { type InputBuffer, inputBuffers } from './input_buffers.ts';
 import { layoutsAtUse } from './layouts.ts';
 import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
 import { assignSlots } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
 import { executionOrder } from './order.ts';
-import { readers, streamable, type Visit, visits } from './streaming.ts';
+import { packsOf } from './packed.ts';
+import { lastStage, readers, streamable, type Visit, visits } from './streaming.ts';
 import type { Tensor } from './tensor.ts';
 import type { Stage, TensorType } from './types.ts';
-import { at, byteSize, laterStage } from './types.ts';
+import { at, byteSize } from './types.ts';
 
 export interface Update {
   /** A graph input that lives across steps. */
@@ -53,8 +56,8 @@ export interface BufferSpec {
 export interface Schedule {
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
-  /** Buffer of each graph input by name, with its type. */
-  readonly inputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
+  /** Buffer of each graph input by name, with its type; `offset`: where it begins, in bytes (several may share a buffer). */
+  readonly inputs: ReadonlyMap<string, { buffer: number; offset: number; type: TensorType }>;
   readonly outputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
   readonly constants: readonly { buffer: number; node: Node }[];
   readonly copies: readonly { from: number; to: number; bytes: number }[];
@@ -73,6 +76,8 @@ export interface Upload {
   readonly input: string;
   readonly type: TensorType;
   readonly buffer: number;
+  /** Where it begins in the buffer, in bytes. */
+  readonly offset: number;
 }
 
 export interface SharedValue {
@@ -110,32 +115,34 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const outputs = Object.values(spec.outputs);
   const roots = [...outputs, ...updates.flatMap((u) => [u.state, u.value])];
   const traced = orderOf(roots, spec.keepLayouts ?? true);
-  const order = spec.fuse === false ? traced : fuseElementwise(traced, mustExist(traced, roots));
-  const rootOf = viewRoots(order);
+  const rewritten = spec.fuse === false ? traced : fused(traced, mustExist(traced, roots), caps);
+  const rootOf = viewRoots(rewritten);
   const find = (t: Tensor): string => rootOf.get(keyOf(t)) ?? keyOf(t);
+  const packs = packsOf(rewritten, find, new Set(roots.map(find)));
+  const order = rewritten.filter((node) => !packs.has(node));
+  const sources = inputBuffers(order, packs);
   const uses = readers(order, find);
-  const lastStage = (node: Node): Stage =>
-    (uses.get(`${node.id}.0`) ?? []).reduce<Stage>((s, i) => laterStage(s, at(order, i).stage), 'load');
-
   const streamed =
     spec.streamPrompt && !spec.keepLoadInputs
-      ? streamable(order, new Set(roots.map(find))).filter((node) => lastStage(node) !== 'step')
+      ? streamable(sources, new Set(roots.map(find))).filter(({ key }) => lastStage(order, uses, key) !== 'step')
       : [];
-  return assemble({ order, find, visits: visits(order, uses, streamed), lastStage }, spec, caps);
+  return assemble({ order, find, sources, uses, visits: visits(order, uses, streamed) }, spec, caps);
 }
 
 interface Arrangement {
   readonly order: readonly Node[];
   /** Of a tensor, the key of the value whose buffer it has. */
   readonly find: (t: Tensor) => string;
+  readonly sources: readonly InputBuffer[];
+  /** Positions of the nodes that read each value. */
+  readonly uses: ReadonlyMap<string, readonly number[]>;
   readonly visits: readonly Visit[];
-  /** The last stage that reads an input. */
-  readonly lastStage: (input: Node) => Stage;
 }
 
-function assemble({ order, find, visits, lastStage }: Arrangement, spec: PlanSpec, caps: DeviceCaps): Schedule {
+function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): Schedule {
+  const { order, find, sources, uses, visits } = arrangement;
   const updates = spec.updates ?? [];
-  const results = [...Object.values(spec.outputs), ...updates.map((u) => u.value)].map(find);
+  const results = new Set([...Object.values(spec.outputs), ...updates.map((u) => u.value)].map(find));
   const values = lifetimes(order, find);
   for (const root of results) {
     const value = values.get(root);
@@ -146,23 +153,20 @@ function assemble({ order, find, visits, lastStage }: Arrangement, spec: PlanSpe
 
   const buffers: BufferSpec[] = [];
   const bufferOf = new Map<string, number>();
-  const inputs = new Map<string, { buffer: number; type: TensorType }>();
+  const inputs = new Map<string, { buffer: number; offset: number; type: TensorType }>();
   const constants: { buffer: number; node: Node }[] = [];
-  const streamed = new Map(visits.map((visit) => [visit.root, visit]));
-  for (const node of order.filter((n) => !n.op)) {
-    const key = `${node.id}.0`;
-    if (streamed.has(key)) {
-      continue;
-    }
-    const type = at(node.outputs, 0);
-    const name = node.name ?? 'constant';
+  const streamed = new Set(visits.map((visit) => visit.source.key));
+  for (const { key, node, type, parts } of sources.filter((source) => !streamed.has(source.key))) {
+    const name = parts.map((part) => part.node.name ?? 'constant').join(' + ');
     const loadOnly =
-      node.stage === 'load' && lastStage(node) === 'load' && !results.includes(key) && !spec.keepLoadInputs;
+      node.stage === 'load' && lastStage(order, uses, key) === 'load' && !results.has(key) && !spec.keepLoadInputs;
     bufferOf.set(key, buffers.length);
     if (node.data) {
       constants.push({ buffer: buffers.length, node });
     } else {
-      inputs.set(name, { buffer: buffers.length, type });
+      for (const { node: part, offset } of parts) {
+        inputs.set(part.name ?? '', { buffer: buffers.length, offset, type: at(part.outputs, 0) });
+      }
     }
     buffers.push({ bytes: byteSize(type), kind: node.data ? 'constant' : 'input', name, loadOnly });
   }
@@ -188,8 +192,8 @@ function assemble({ order, find, visits, lastStage }: Arrangement, spec: PlanSpe
         kind: saved ? ('saved' as const) : ('transient' as const),
       };
     }),
-    ...visits.map(({ root, type, stage, from, to }) => {
-      return { root, bytes: byteSize(type), stage, from, to, kind: 'streamed' as const };
+    ...visits.map(({ source, stage, from, to }) => {
+      return { root: source.key, bytes: byteSize(source.type), stage, from, to, kind: 'streamed' as const };
     }),
     ...scratch.map(({ type, position }) => {
       const stage = at(order, position).stage;
@@ -222,15 +226,16 @@ function assemble({ order, find, visits, lastStage }: Arrangement, spec: PlanSpe
   const steps: Record<Stage, Step[]> = { load: [], prompt: [], step: [] };
   const uploads: Record<Stage, Upload[]> = { load: [], prompt: [], step: [] };
   const comings = arrived
-    .map(({ buffer, stage, from }, i) => {
-      const { name: input, type } = at(visits, i);
-      return { from, stage, upload: { input, type, buffer } };
-    })
+    .map(({ buffer, stage, from }, i) => ({ buffer, stage, from, parts: at(visits, i).source.parts }))
     .sort((a, b) => a.from - b.from);
   let next = 0;
   for (const { node, dispatch, scratchBase, position } of drafts) {
     for (let coming = comings[next]; coming && coming.from <= position; coming = comings[++next]) {
-      uploads[coming.stage].push({ before: steps[coming.stage].length, ...coming.upload });
+      const before = steps[coming.stage].length;
+      for (const { node: part, offset } of coming.parts) {
+        const type = at(part.outputs, 0);
+        uploads[coming.stage].push({ before, input: part.name ?? '', type, buffer: coming.buffer, offset });
+      }
     }
     const resolve = (b: Binding): { type: TensorType; buffer: number } => {
       if ('scratch' in b.ref) {
@@ -261,9 +266,14 @@ function assemble({ order, find, visits, lastStage }: Arrangement, spec: PlanSpe
     to: bufferFor(keyOf(u.state), end),
     bytes: byteSize(u.state.type),
   }));
-  const streams = new Map(visits.map(({ name, type }) => [name, type]));
+  const streams = new Map(
+    visits.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', at(node.outputs, 0)])),
+  );
   return { steps, buffers, inputs, streams, outputs, constants, copies, uploads, shared: placed };
 }
+
+const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
+  absorbIntoStores(fuseElementwise(order, kept), kept, caps);
 
 /** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
 function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {

@@ -3,9 +3,10 @@
  * that other values share, and again for later readers. So what the prompt alone needs is gone afterwards.
  */
 import type { Node } from './graph.ts';
+import type { InputBuffer } from './input_buffers.ts';
 import type { Tensor } from './tensor.ts';
-import type { Stage, TensorType } from './types.ts';
-import { at, byteSize } from './types.ts';
+import type { Stage } from './types.ts';
+import { at, byteSize, laterStage } from './types.ts';
 
 /** Smaller weights stay: bringing them would cost a submission and give nothing back. */
 const WORTHWHILE = 1 << 16;
@@ -14,25 +15,17 @@ const NEAR = 32;
 
 /** A streamed weight in memory, from the first to the last of the nodes that read it this time. */
 export interface Visit {
-  /** The graph input's key. */
-  readonly root: string;
-  readonly name: string;
-  readonly type: TensorType;
+  readonly source: InputBuffer;
   readonly stage: Stage;
   /** Positions in the order, both inclusive. */
   readonly from: number;
   readonly to: number;
 }
 
-/** Inputs of the load stage that may be streamed: what is large enough, and neither a state nor an output (`fixed`, by key). */
-export function streamable(order: readonly Node[], fixed: ReadonlySet<string>): Node[] {
-  return order.filter(
-    (node) =>
-      !node.op &&
-      !node.data &&
-      node.stage === 'load' &&
-      !fixed.has(`${node.id}.0`) &&
-      byteSize(at(node.outputs, 0)) >= WORTHWHILE,
+/** Weights that may be streamed: what is large enough, and neither a state nor an output (`fixed`, by key). */
+export function streamable(sources: readonly InputBuffer[], fixed: ReadonlySet<string>): InputBuffer[] {
+  return sources.filter(
+    ({ node, key, type }) => !node.data && node.stage === 'load' && !fixed.has(key) && byteSize(type) >= WORTHWHILE,
   );
 }
 
@@ -51,16 +44,20 @@ export function readers(order: readonly Node[], find: (t: Tensor) => string): Ma
   return positions;
 }
 
-/** When the inputs `streamed` come and go. */
+/** The last stage that reads a value. */
+export function lastStage(order: readonly Node[], uses: ReadonlyMap<string, readonly number[]>, key: string): Stage {
+  return (uses.get(key) ?? []).reduce<Stage>((s, i) => laterStage(s, at(order, i).stage), 'load');
+}
+
+/** When the weights `streamed` come and go. */
 export function visits(
   order: readonly Node[],
   uses: ReadonlyMap<string, readonly number[]>,
-  streamed: readonly Node[],
+  streamed: readonly InputBuffer[],
 ): Visit[] {
-  return streamed.flatMap((node) => {
-    const root = `${node.id}.0`;
+  return streamed.flatMap((source) => {
     const found: { from: number; to: number; stage: Stage }[] = [];
-    for (const position of uses.get(root) ?? []) {
+    for (const position of uses.get(source.key) ?? []) {
       const { stage } = at(order, position);
       const last = found.at(-1);
       if (last && last.stage === stage && position - last.to <= NEAR) {
@@ -69,6 +66,6 @@ export function visits(
         found.push({ from: position, to: position, stage });
       }
     }
-    return found.map((visit) => ({ ...visit, root, name: node.name ?? '', type: at(node.outputs, 0) }));
+    return found.map((visit) => ({ ...visit, source }));
   });
 }
