@@ -126,8 +126,10 @@ export interface OpDefinition<A extends Attrs> {
   readonly cases: readonly OpCase<A>[];
   /** Output 0 is input 0's buffer under another shape: nothing is run. */
   readonly isView?: boolean;
-  /** Moves elements and computes nothing: a weight's other layout may be made where it is read. */
-  readonly isLayout?: boolean;
+  /** For transposes: axis i of the result is axis permutation[i] of the input. A weight's other layout need not be made (layouts.ts). */
+  readonly permutation?: (attrs: A) => readonly number[];
+  /** Attributes with which input `index` is read with its last two axes exchanged; null where that cannot be. */
+  readonly readSwapped?: (attrs: A, index: number) => A | null;
   /** For elementwise ops: the expression over `a, b, c` (f32), so that chains can be fused. */
   readonly scalar?: (attrs: A) => string;
   /** For fused ops: the same value from basic ops; tests require equal value and gradient. */

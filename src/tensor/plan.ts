@@ -1,8 +1,9 @@
 /** Compile once, replay many times: buffers, pipelines and bind groups are made here, and only here. */
 import type { Device } from './device.ts';
 import { decodeF16, encodeF16 } from './half.ts';
+import { asWritten, heldPieces } from './held.ts';
 import { assemble, packParams } from './kernel.ts';
-import type { PlanSpec, Schedule, Step } from './schedule.ts';
+import type { InputSpec, PlanSpec, Schedule, Step } from './schedule.ts';
 import { schedule } from './schedule.ts';
 import type { Stage, TensorType } from './types.ts';
 import { at, byteSize, STAGES, showType, sizeOf } from './types.ts';
@@ -61,7 +62,7 @@ export class Plan {
       return; // An input that nothing reads has no buffer.
     }
     const bytes = toBytes(name, input.type, data);
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), 0, bytes);
+    this.#put(input, bytes, 0);
   }
 
   /** Whether anything reads this graph input; what nothing reads has no buffer, and writes to it do nothing. */
@@ -86,7 +87,13 @@ export class Plan {
     if (offset % 4 !== 0 || offset + padded.length > byteSize(input.type)) {
       throw new Error(`${name} is ${showType(input.type)} but was given ${bytes.length} bytes at byte ${offset}`);
     }
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), offset, padded);
+    this.#put(input, padded, offset);
+  }
+
+  #put({ buffer, type, held }: InputSpec, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
+    for (const piece of heldPieces(type, held, bytes, offset)) {
+      this.#device.gpu.queue.writeBuffer(this.#bufferAt(buffer), piece.offset, piece.bytes);
+    }
   }
 
   /** Encodes and submits a stage; returns as soon as it is queued. After `step`, every state has its new value. */
@@ -122,7 +129,7 @@ export class Plan {
    * The copy is queued at once and resolves later, so reads can be pipelined.
    */
   async read(name: string): Promise<Float32Array<ArrayBuffer>> {
-    const found = this.schedule.outputs.get(name) ?? this.schedule.inputs.get(name);
+    const found: InputSpec | undefined = this.schedule.outputs.get(name) ?? this.schedule.inputs.get(name);
     if (!found) {
       throw new Error(`the plan has no output or input named ${name}`);
     }
@@ -135,7 +142,8 @@ export class Plan {
     try {
       await staging.mapAsync(1); // GPUMapMode.READ
       this.#device.assertHealthy();
-      return fromBytes(found.type, staging.getMappedRange().slice(0));
+      const stored = new Uint8Array(staging.getMappedRange().slice(0));
+      return fromBytes(found.type, asWritten(found.type, found.held, stored).buffer);
     } finally {
       staging.destroy();
     }

@@ -1,7 +1,8 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
-import { layoutsAtUse } from './layouts.ts';
+import { writtenType } from './held.ts';
+import { weightsOnce } from './layouts.ts';
 import { assignSlots } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
 import { executionOrder } from './order.ts';
@@ -25,7 +26,7 @@ export interface PlanSpec {
   readonly fuse?: boolean;
   /** Keep inputs that only the load stage reads, so that they can be read back (debugging). */
   readonly keepLoadInputs?: boolean;
-  /** false: weights stay in memory as stored alone, and other layouts are made again where they are read. Default true. */
+  /** false: each large weight is in memory once, and kernels read it in the layout it has (layouts.ts). Default true. */
   readonly keepLayouts?: boolean;
 }
 
@@ -46,11 +47,17 @@ export interface BufferSpec {
   readonly loadOnly?: boolean;
 }
 
+export interface InputSpec {
+  readonly buffer: number;
+  readonly type: TensorType;
+  readonly held?: readonly number[];
+}
+
 export interface Schedule {
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
-  /** Buffer of each graph input by name, with its type. */
-  readonly inputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
+  /** Buffer of each graph input by name, with the type that is written and the layout it is held in (held.ts). */
+  readonly inputs: ReadonlyMap<string, InputSpec>;
   readonly outputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
   readonly constants: readonly { buffer: number; node: Node }[];
   readonly copies: readonly { from: number; to: number; bytes: number }[];
@@ -102,7 +109,7 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
 
   const buffers: BufferSpec[] = [];
   const bufferOf = new Map<string, number>();
-  const inputs = new Map<string, { buffer: number; type: TensorType }>();
+  const inputs = new Map<string, InputSpec>();
   const constants: { buffer: number; node: Node }[] = [];
   const readAfterLoad = new Set<string>([...Object.values(spec.outputs), ...updates.map((u) => u.value)].map(find));
   for (const node of order) {
@@ -121,7 +128,8 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
     if (node.data) {
       constants.push({ buffer: buffers.length, node });
     } else {
-      inputs.set(name, { buffer: buffers.length, type });
+      const { held } = node;
+      inputs.set(name, { buffer: buffers.length, type: writtenType(node), ...(held ? { held } : {}) });
     }
     buffers.push({ bytes: byteSize(type), kind: node.data ? 'constant' : 'input', name, loadOnly });
   }
@@ -197,12 +205,7 @@ function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string
 
 function orderOf(roots: readonly Tensor[], keepLayouts: boolean): Node[] {
   const nodes = roots.map((t) => t.node);
-  const order = executionOrder(nodes);
-  if (keepLayouts) {
-    return order;
-  }
-  const moved = new Map(layoutsAtUse(order, new Set(nodes)).map((node) => [node.id, node]));
-  return executionOrder(nodes.map((node) => moved.get(node.id) ?? node));
+  return keepLayouts ? executionOrder(nodes) : weightsOnce(nodes);
 }
 
 /** Views (reshape) share the buffer of what they look at. */

@@ -16,7 +16,7 @@ export function epilogueCode(has: { readonly bias: boolean; readonly residual: b
     : (has.bias ? BIAS : NO_BIAS) + (has.residual ? RESIDUAL : NO_RESIDUAL);
 }
 
-/** One invocation an element. */
+/** One invocation an element; `rowB`, `columnB` are the distances of b's neighbours along k and n. */
 export const MATMUL_V1 = /* wgsl */ `
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -26,10 +26,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let from_a = id.z * params.stepA + row * params.k;
-  let from_b = id.z * params.stepB + column;
+  let from_b = id.z * params.stepB + column * params.columnB;
   var sum = 0.0;
   for (var i = 0u; i < params.k; i++) {
-    sum += load_a(from_a + i) * load_b(from_b + i * params.n);
+    sum += load_a(from_a + i) * load_b(from_b + i * params.rowB);
   }
   let i = (id.z * params.m + row) * params.n + column;
   store_y(i, sum + bias_at(column) + residual_at(i));
