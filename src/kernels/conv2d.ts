@@ -317,6 +317,7 @@ function outShape(s: Sizes): Shape {
 
 export const conv2dOp: Op<Conv2dAttrs> = defineOp({
   name: 'conv2d',
+  storesOnce: true,
   infer: ([xType, wType, ...rest], attrs) => {
     const x = rank4(xType, 'x');
     const w = kernelShape(wType, attrs);
@@ -422,6 +423,7 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
 
 export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
   name: 'conv2d_backward_input',
+  storesOnce: true,
   infer: ([dyType, wType], attrs) => {
     const dy = rank4(dyType, 'dy');
     const w = kernelShape(wType, attrs);

@@ -96,6 +96,7 @@ function rowStats(x: Float64Array, width: number, eps: number): Float64Array {
 /** x, stats, dy, gamma? → dx. */
 const backwardOp = defineOp<None>({
   name: 'layer_norm_backward',
+  storesOnce: true,
   infer: (inputs) => {
     const [x, dy] = [at(inputs, 0), at(inputs, 2)];
     expectShape(dy, x.shape, 'dy');
@@ -169,6 +170,7 @@ const gainsOp = defineOp<None>({
 
 const layerNormOp = defineOp<LayerNorm>({
   name: 'layer_norm',
+  storesOnce: true,
   infer: (inputs) => {
     const x = at(inputs, 0);
     const width = lastOf(x.shape);

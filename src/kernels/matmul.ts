@@ -104,6 +104,7 @@ function reference([a, b, ...rest]: readonly HostArray[], site: OpSite<MatmulAtt
 
 export const matmulOp = defineOp<MatmulAttrs>({
   name: 'matmul',
+  storesOnce: true,
   infer: ([a, given, ...rest], { bias, residual, transposeB }) => {
     if (!a || !given || a.shape.length < 2 || given.shape.length < 2) {
       throw new Error('needs matrices a [..., M, K] and b [..., K, N]');

@@ -165,6 +165,7 @@ export async function openDevice(gpu: GPU, options: DeviceOptions = {}): Promise
     software: SOFTWARE.test(`${vendor} ${architecture} ${description}`),
     maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
     maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
+    maxStorageBuffers: device.limits.maxStorageBuffersPerShaderStage,
   };
   return new Device(device, caps, { vendor, architecture, description });
 }

@@ -7,6 +7,7 @@
  */
 import type { Node } from './graph.ts';
 import { executionOrder } from './order.ts';
+import { isJoin } from './packed.ts';
 import { Tensor } from './tensor.ts';
 import type { Stage } from './types.ts';
 import { at, byteSize, bytesPerElement, STAGES, sizeOf } from './types.ts';
@@ -132,7 +133,9 @@ function swapped(axes: Permutation): Permutation {
   return rank < 2 ? axes : [...axes.slice(0, -2), at(axes, rank - 1), at(axes, rank - 2)];
 }
 
-/** Whether it is a weight seen through layouts alone: no constant, nothing computed. */
+/** Whether it is a weight, or some joined, seen through layouts alone: no constant, nothing computed. */
 function ofWeight(node: Node): boolean {
-  return node.op === null ? node.data === undefined : movesOnly(node) && node.inputs.every((t) => ofWeight(t.node));
+  return node.op === null
+    ? node.data === undefined
+    : (movesOnly(node) || isJoin(node)) && node.inputs.every((t) => ofWeight(t.node));
 }

@@ -90,9 +90,9 @@ export class Plan {
     this.#put(input, padded, offset);
   }
 
-  #put({ buffer, type, held }: InputSpec, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
+  #put({ buffer, type, held, offset: start }: InputSpec, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
     for (const piece of heldPieces(type, held, bytes, offset)) {
-      this.#device.gpu.queue.writeBuffer(this.#bufferAt(buffer), piece.offset, piece.bytes);
+      this.#device.gpu.queue.writeBuffer(this.#bufferAt(buffer), start + piece.offset, piece.bytes);
     }
   }
 
@@ -129,7 +129,8 @@ export class Plan {
    * The copy is queued at once and resolves later, so reads can be pipelined.
    */
   async read(name: string): Promise<Float32Array<ArrayBuffer>> {
-    const found: InputSpec | undefined = this.schedule.outputs.get(name) ?? this.schedule.inputs.get(name);
+    const output = this.schedule.outputs.get(name);
+    const found: InputSpec | undefined = output ? { ...output, offset: 0 } : this.schedule.inputs.get(name);
     if (!found) {
       throw new Error(`the plan has no output or input named ${name}`);
     }
@@ -137,7 +138,7 @@ export class Plan {
     const bytes = byteSize(found.type);
     const staging = gpu.createBuffer({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
     const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
-    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), 0, staging, 0, bytes);
+    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), found.offset, staging, 0, bytes);
     gpu.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(1); // GPUMapMode.READ

@@ -1,4 +1,5 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
+import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
 import { writtenType } from './held.ts';
@@ -6,6 +7,7 @@ import { weightsOnce } from './layouts.ts';
 import { assignSlots } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
 import { executionOrder } from './order.ts';
+import { packsOf } from './packed.ts';
 import type { Tensor } from './tensor.ts';
 import type { Stage, TensorType } from './types.ts';
 import { at, byteSize } from './types.ts';
@@ -49,14 +51,18 @@ export interface BufferSpec {
 
 export interface InputSpec {
   readonly buffer: number;
+  /** Where it begins in the buffer, in bytes (several may share one). */
+  readonly offset: number;
+  /** As it is written. */
   readonly type: TensorType;
+  /** The layout it is held in, if another (held.ts). */
   readonly held?: readonly number[];
 }
 
 export interface Schedule {
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
-  /** Buffer of each graph input by name, with the type that is written and the layout it is held in (held.ts). */
+  /** Each graph input by name. */
   readonly inputs: ReadonlyMap<string, InputSpec>;
   readonly outputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
   readonly constants: readonly { buffer: number; node: Node }[];
@@ -95,9 +101,11 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const updates = spec.updates ?? [];
   const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
   const traced = orderOf(roots, spec.keepLayouts ?? true);
-  const order = spec.fuse === false ? traced : fuseElementwise(traced, mustExist(traced, roots));
-  const rootOf = viewRoots(order);
+  const rewritten = spec.fuse === false ? traced : fused(traced, mustExist(traced, roots), caps);
+  const rootOf = viewRoots(rewritten);
   const find = (t: Tensor): string => rootOf.get(keyOf(t)) ?? keyOf(t);
+  const packs = packsOf(rewritten, find, new Set(roots.map(find)));
+  const order = rewritten.filter((node) => !packs.has(node));
 
   const values = liveness(order, find);
   for (const t of [...Object.values(spec.outputs), ...updates.map((u) => u.value)]) {
@@ -119,17 +127,22 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
       });
     }
   }
-  for (const node of order.filter((n) => !n.op)) {
+  const partOf = new Set([...packs.values()].flatMap((parts) => parts.map((part) => part.node)));
+  for (const node of [...packs.keys(), ...order.filter((n) => !n.op && !partOf.has(n))]) {
     const key = `${node.id}.0`;
     const type = at(node.outputs, 0);
-    const name = node.name ?? 'constant';
+    const parts = packs.get(node) ?? [{ node, offset: 0 }];
+    const name = parts.map((part) => part.node.name ?? 'constant').join(' + ');
     const loadOnly = node.stage === 'load' && !readAfterLoad.has(key) && !spec.keepLoadInputs;
     bufferOf.set(key, buffers.length);
     if (node.data) {
       constants.push({ buffer: buffers.length, node });
     } else {
-      const { held } = node;
-      inputs.set(name, { buffer: buffers.length, type: writtenType(node), ...(held ? { held } : {}) });
+      for (const { node: part, offset } of parts) {
+        const { name: input = '', held } = part;
+        const type = writtenType(part);
+        inputs.set(input, { buffer: buffers.length, offset, type, ...(held ? { held } : {}) });
+      }
     }
     buffers.push({ bytes: byteSize(type), kind: node.data ? 'constant' : 'input', name, loadOnly });
   }
@@ -196,6 +209,9 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   }));
   return { steps, buffers, inputs, outputs, constants, copies };
 }
+
+const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
+  absorbIntoStores(fuseElementwise(order, kept), kept, caps);
 
 /** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
 function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {

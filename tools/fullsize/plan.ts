@@ -19,6 +19,7 @@ const GPU: DeviceCaps = {
   software: false,
   maxWorkgroupStorage: 49152,
   maxInvocations: 1024,
+  maxStorageBuffers: 16,
 };
 
 export interface PlannedRun {
