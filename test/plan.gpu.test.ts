@@ -91,7 +91,7 @@ describe('weights in memory once', () => {
     }
   });
 
-  it.each(['v1'])('are read by %s as they lie: nothing is transposed', async (variant) => {
+  it.each(['v1', 'v3'])('are read by %s as they lie: nothing is transposed', async (variant) => {
     using both = await loaded(true);
     using one = await loaded(false, { matmul: variant, conv2d: variant, conv2d_backward_input: variant });
     expect(

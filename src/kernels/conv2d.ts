@@ -19,8 +19,10 @@ import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, byteSize, sameShape } from '../tensor/types.ts';
-import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V3, CONV2D_V4, CONV2D_WALK } from './common/conv2d_tile_wgsl.ts';
+import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V4, CONV2D_WALK } from './common/conv2d_tile_wgsl.ts';
 import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './common/conv2d_wgsl.ts';
+import { CONV2D_V3 } from './common/gpu_conv2d_wgsl.ts';
+import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from './common/gpu_tile_wgsl.ts';
 import { sumRows, swapLast } from './common/linalg_basic.ts';
 import { epilogueCode } from './common/matmul_wgsl.ts';
 import { canStoreOne } from './common/site.ts';
@@ -31,7 +33,8 @@ import { swappedType, throughScratch } from './common/swapped_weight.ts';
 export type Padding = readonly [number, number, number, number];
 type Geometry = { readonly stride: number; readonly padding: Padding };
 type Swapped = { readonly swapped?: boolean };
-type Conv2dAttrs = Geometry & Swapped & { readonly bias: boolean; readonly residual: boolean };
+type Epilogue = { readonly bias: boolean; readonly residual: boolean };
+type Conv2dAttrs = Geometry & Swapped & Epilogue;
 type BackwardInputAttrs = Geometry & Swapped & { readonly height: number; readonly width: number };
 type BackwardWeightAttrs = Geometry & { readonly kh: number; readonly kw: number };
 
@@ -178,24 +181,86 @@ const readSwapped = <A extends Swapped>(attrs: A, index: number): A | null =>
 const read = (name: string, input: number, vec: 1 | 4 = 1): Binding => ({ name, ref: { input }, access: 'read', vec });
 const write = (name: string, vec: 1 | 4 = 1): Binding => ({ name, ref: { output: 0 }, access: 'write', vec });
 
-/** `vec`: of everything but x. */
-function forwardBindings({ bias, residual }: Conv2dAttrs, vec: 1 | 4, weights = 'w'): Binding[] {
-  return [
-    read('x', 0),
-    read(weights, 1, vec),
-    write('y', vec),
-    ...(bias ? [read('bias', 2, vec)] : []),
-    ...(residual ? [read('residual', bias ? 3 : 2, vec)] : []),
-  ];
+const epilogueBindings = ({ bias, residual }: Epilogue, vec: 1 | 4): Binding[] => [
+  ...(bias ? [read('bias', 2, vec)] : []),
+  ...(residual ? [read('residual', bias ? 3 : 2, vec)] : []),
+];
+
+/** What CONV2D_WALK does: `cin` channels of source pixels to `cout` of `pixels`, times `groups`. */
+interface Walk {
+  readonly cin: number;
+  readonly cout: number;
+  readonly pixels: number;
+  readonly groups: number;
+  /** The kernel's last axis is `cin`. */
+  readonly swapped: boolean;
 }
 
-/** A convolution over taps with fused bias and residual; `walk` says which of the two it is (see CONV2D_WALK). */
+interface Tile {
+  readonly code: string;
+  readonly constants?: Readonly<Record<string, number>>;
+  /** What a workgroup makes. */
+  readonly pixels: number;
+  readonly channels: number;
+  /** WGSL names of the source and the kernel, and how they are indexed. */
+  readonly x: readonly [string, 1 | 4];
+  readonly w: readonly [string, 1 | 4];
+}
+
+interface WalkKernel {
+  readonly name: string;
+  readonly runs: (caps: DeviceCaps) => boolean;
+  /** Reads swapped kernels as they lie; the others have them transposed into scratch. */
+  readonly readsSwapped: boolean;
+  readonly tile: (walk: Walk) => Tile;
+}
+
+/** A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs. */
+const WALKS: readonly WalkKernel[] = [
+  {
+    name: 'v4',
+    runs: hasSubgroupTile,
+    readsSwapped: false,
+    tile: () => ({
+      code: CONV2D_V4 + SUBGROUP_TILE,
+      pixels: TILE_ROWS,
+      channels: TILE_COLUMNS,
+      x: ['x', 1],
+      w: ['b', 4],
+    }),
+  },
+  {
+    name: 'v2',
+    runs: (caps) => caps.software,
+    readsSwapped: false,
+    tile: () => ({ code: CONV2D_V2, pixels: 4, channels: 64, x: ['x', 1], w: ['w', 4] }),
+  },
+  {
+    name: 'v3',
+    runs: (caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS,
+    readsSwapped: true,
+    tile: ({ cin, cout, pixels, groups, swapped }) => {
+      const rows = gpuTileRows(pixels, cout, groups);
+      const { code, vecA, vecB } = operands(cin, swapped);
+      return {
+        code: GPU_TILE + code + CONV2D_V3,
+        constants: { ROWS: rows },
+        pixels: rows,
+        channels: GPU_TILE_COLUMNS,
+        x: ['a', vecA],
+        w: ['b', vecB],
+      };
+    },
+  },
+];
+
+/** A convolution over taps with fused bias and residual, in either direction (see CONV2D_WALK). */
 function walkDispatch(
   s: Sizes,
   direction: 'forward' | 'backward',
   kernel: WalkKernel,
-  bindings: readonly Binding[],
-  epilogue: { readonly bias: boolean; readonly residual: boolean },
+  swapped: boolean,
+  epilogue: Epilogue,
 ): Dispatch[] {
   const forward = direction === 'forward';
   const classes = forward ? 1 : s.stride;
@@ -204,10 +269,13 @@ function walkDispatch(
   const gridHeight = Math.ceil(outHeight / classes);
   const gridWidth = Math.ceil(outWidth / classes);
   const pixels = s.images * gridHeight * gridWidth;
+  const groups = classes * classes;
+  const tile = kernel.tile({ cin, cout, pixels, groups, swapped });
   return [
     {
       label: `${forward ? 'conv2d' : 'conv2d_backward_input'}.${kernel.name}`,
-      code: kernel.code + CONV2D_WALK + epilogueCode(epilogue, 4),
+      code: tile.code + CONV2D_WALK + epilogueCode(epilogue, 4),
+      constants: tile.constants ?? {},
       params: {
         images: s.images,
         sourceHeight,
@@ -226,36 +294,16 @@ function walkDispatch(
         top: { i32: s.top },
         left: { i32: s.left },
       },
-      bindings,
-      workgroups: [Math.ceil(cout / kernel.channels), Math.ceil(pixels / kernel.pixels), classes * classes],
+      bindings: [
+        read(tile.x[0], 0, tile.x[1]),
+        read(tile.w[0], 1, tile.w[1]),
+        write('y', 4),
+        ...epilogueBindings(epilogue, 4),
+      ],
+      workgroups: [Math.ceil(cout / tile.channels), Math.ceil(pixels / tile.pixels), groups],
     },
   ];
 }
-
-interface WalkKernel {
-  readonly name: string;
-  readonly code: string;
-  /** What a workgroup makes. */
-  readonly pixels: number;
-  readonly channels: number;
-  /** WGSL name of the weights. */
-  readonly weights: string;
-  readonly runs: (caps: DeviceCaps) => boolean;
-}
-
-/** A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs. */
-const WALKS: readonly WalkKernel[] = [
-  {
-    name: 'v4',
-    code: CONV2D_V4 + SUBGROUP_TILE,
-    pixels: TILE_ROWS,
-    channels: TILE_COLUMNS,
-    weights: 'b',
-    runs: hasSubgroupTile,
-  },
-  { name: 'v2', code: CONV2D_V2, pixels: 4, channels: 64, weights: 'w', runs: (caps) => caps.software },
-  { name: 'v3', code: CONV2D_V3, pixels: 64, channels: 64, weights: 'w', runs: (caps) => caps.maxInvocations >= 256 },
-];
 
 /** The variants of WALKS, for results whose channels count in fours. */
 function walkVariants<A extends Attrs & Swapped>(
@@ -263,16 +311,14 @@ function walkVariants<A extends Attrs & Swapped>(
   dispatches: (site: OpSite<A>, kernel: WalkKernel) => Dispatch[],
 ): Record<string, Variant<A>> {
   return Object.fromEntries(
-    WALKS.map((kernel) => [
-      kernel.name,
-      throughScratch<A>(
-        {
-          supports: (site, caps) => kernel.runs(caps) && channels(site) % 4 === 0,
-          dispatches: (site) => dispatches(site, kernel),
-        },
-        (attrs) => (attrs.swapped ? { ...attrs, swapped: false } : null),
-      ),
-    ]),
+    WALKS.map((kernel) => {
+      const variant: Variant<A> = {
+        supports: (site, caps) => kernel.runs(caps) && channels(site) % 4 === 0,
+        dispatches: (site) => dispatches(site, kernel),
+      };
+      const unswapped = (attrs: A): A | null => (attrs.swapped ? { ...attrs, swapped: false } : null);
+      return [kernel.name, kernel.readsSwapped ? variant : throughScratch(variant, unswapped)];
+    }),
   );
 }
 
@@ -308,6 +354,7 @@ const GEOMETRIES: readonly TestGeometry[] = [
   { name: 'no padding, 2x3', x: [1, 5, 7, 4], kernel: [2, 3], cout: 4, g: geometry(1, [0, 0, 0, 0]) },
   { name: 'past the tiles', x: [1, 9, 8, 24], kernel: [3, 3], cout: 72, g: geometry(1, [1, 1, 1, 1]), big: true },
   { name: 'odd input channels, stride 2', x: [1, 7, 9, 5], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
+  { name: 'many workgroups', x: [1, 161, 154, 4], kernel: [2, 1], cout: 4, g: geometry(1, [0, 0, 0, 0]), big: true },
   { name: 'wider than the pixel block', x: [1, 3, 19, 4], kernel: [3, 3], cout: 20, g: geometry(1, [1, 1, 1, 1]) },
 ];
 
@@ -357,8 +404,7 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
   variants: {
     ...walkVariants<Conv2dAttrs>(
       (site) => forwardSizes(site).cout,
-      (site, kernel) =>
-        walkDispatch(forwardSizes(site), 'forward', kernel, forwardBindings(site.attrs, 4, kernel.weights), site.attrs),
+      (site, kernel) => walkDispatch(forwardSizes(site), 'forward', kernel, site.attrs.swapped ?? false, site.attrs),
     ),
     v1: {
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
@@ -370,7 +416,7 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
             label: 'conv2d.v1',
             code: CONV2D_V1 + epilogueCode(site.attrs),
             params: { ...params(s), pixels, ...weightSteps(s, !site.attrs.swapped) },
-            bindings: forwardBindings(site.attrs, 1),
+            bindings: [read('x', 0), read('w', 1), write('y'), ...epilogueBindings(site.attrs, 1)],
             workgroups: [Math.ceil(s.cout / 16), Math.ceil(pixels / 4), 1],
           },
         ];
@@ -450,13 +496,7 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
     ...walkVariants<BackwardInputAttrs>(
       (site) => siteBackwardInputSizes(site).cin,
       (site, kernel) =>
-        walkDispatch(
-          siteBackwardInputSizes(site),
-          'backward',
-          kernel,
-          [read('x', 0), read(kernel.weights, 1, 4), write('y', 4)],
-          plain,
-        ),
+        walkDispatch(siteBackwardInputSizes(site), 'backward', kernel, site.attrs.swapped ?? false, plain),
     ),
     v1: {
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),

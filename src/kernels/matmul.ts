@@ -10,6 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
 import { broadcastTo } from './broadcast_to.ts';
+import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from './common/gpu_tile_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import { epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
@@ -44,21 +45,28 @@ function problemOf(a: Shape, b: Shape, transposeB: boolean): Problem {
 const siteProblem = (site: OpSite<MatmulAttrs>): Problem =>
   problemOf(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs.transposeB ?? false);
 
-/** The one dispatch of a variant; `vec` says how b, y, bias and residual are indexed. */
+interface Extra {
+  readonly params?: Readonly<Record<string, number>>;
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly vecA?: 1 | 4;
+  readonly vecB?: 1 | 4;
+}
+
+/** The one dispatch of a variant; `vec` says how b (unless `vecB` does), y, bias and residual are indexed. */
 function dispatch(
   site: OpSite<MatmulAttrs>,
   label: string,
   code: string,
   workgroups: (p: Problem) => readonly [number, number, number],
   vec: 1 | 4 = 1,
-  params: Readonly<Record<string, number>> = {},
+  { params = {}, constants = {}, vecA = 1, vecB = vec }: Extra = {},
 ): Dispatch[] {
   const { bias, residual } = site.attrs;
   const problem = siteProblem(site);
   const { m, n, k, stepA, stepB } = problem;
   const bindings: Binding[] = [
-    { name: 'a', ref: { input: 0 }, access: 'read' },
-    { name: 'b', ref: { input: 1 }, access: 'read', vec },
+    { name: 'a', ref: { input: 0 }, access: 'read', vec: vecA },
+    { name: 'b', ref: { input: 1 }, access: 'read', vec: vecB },
     { name: 'y', ref: { output: 0 }, access: 'write', vec },
   ];
   if (bias) {
@@ -71,6 +79,7 @@ function dispatch(
     {
       label,
       code: code + epilogueCode(site.attrs, vec),
+      constants,
       params: { m, n, k, stepA, stepB, n4: Math.floor(n / 4), ...params },
       bindings,
       workgroups: workgroups(problem),
@@ -170,17 +179,23 @@ export const matmulOp = defineOp<MatmulAttrs>({
       dispatches: (site) =>
         dispatch(site, 'matmul.v2', MATMUL_V2, ({ batch, m, n }) => [Math.ceil(n / 64), Math.ceil(m / 4), batch], 4),
     }),
-    v3: readsPlain({
-      supports: (site, caps) => caps.maxInvocations >= 256 && columnsInFours(site),
-      dispatches: (site) =>
-        dispatch(site, 'matmul.v3', MATMUL_V3, ({ batch, m, n }) => [Math.ceil(n / 64), Math.ceil(m / 64), batch], 4),
-    }),
+    v3: {
+      supports: (site, caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS && columnsInFours(site),
+      dispatches: (site) => {
+        const { m, n, k, batch } = siteProblem(site);
+        const rows = gpuTileRows(m, n, batch);
+        const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
+        const groups = () => [Math.ceil(n / GPU_TILE_COLUMNS), Math.ceil(m / rows), batch] as const;
+        const extra = { constants: { ROWS: rows }, ...vec };
+        return dispatch(site, 'matmul.v3', GPU_TILE + code + MATMUL_V3, groups, 4, extra);
+      },
+    },
     v1: {
       dispatches: (site) => {
         const { n, k } = siteProblem(site);
         const strides = site.attrs.transposeB ? { columnB: k, rowB: 1 } : { columnB: 1, rowB: n };
         const groups = ({ batch, m }: Problem) => [Math.ceil(n / 8), Math.ceil(m / 8), batch] as const;
-        return dispatch(site, 'matmul.v1', MATMUL_V1, groups, 1, strides);
+        return dispatch(site, 'matmul.v1', MATMUL_V1, groups, 1, { params: strides });
       },
     },
   },
@@ -210,6 +225,12 @@ export const matmulOp = defineOp<MatmulAttrs>({
       attrs: { bias: false, residual: true },
     },
     { name: 'batched', inputs: [{ shape: [3, 4, 8] }, { shape: [3, 8, 4] }], attrs: plain() },
+    {
+      name: 'batched, many workgroups',
+      inputs: [{ shape: [96, 130, 20] }, { shape: [96, 20, 4] }],
+      attrs: plain(),
+      grad: [],
+    },
     { name: 'shared a', inputs: [{ shape: [4, 8] }, { shape: [2, 8, 12] }], attrs: plain() },
     {
       name: 'batched, odd',
