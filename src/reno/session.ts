@@ -95,7 +95,7 @@ export class Reno implements Disposable {
       for (const store of run.weights) {
         await store.upload(plan);
       }
-      plan.run('load');
+      await plan.run('load');
       await plan.finished();
     } catch (error) {
       plan.destroy();
@@ -146,7 +146,7 @@ export class Reno implements Disposable {
         this.plan.write(name, values);
       }
     }
-    this.plan.run('prompt');
+    await this.plan.run('prompt');
     await this.plan.finished();
     this.#prompt = prompt;
     return (performance.now() - start) / 1000;
