@@ -6,6 +6,7 @@ import type { ComputeDType } from '../../models/half_precision.ts';
 import { REWARD_NAMES, type RewardName } from '../../reno/rewards/index.ts';
 import { type RenoSettings, readSettings } from '../../reno/settings.ts';
 import { type TracedRun, traceRun } from '../../reno/trace.ts';
+import type { Device } from '../../tensor/device.ts';
 import type { DeviceCaps } from '../../tensor/op.ts';
 import { type Schedule, schedule } from '../../tensor/schedule.ts';
 import { UsageError } from '../errors.ts';
@@ -39,13 +40,15 @@ export interface PlanOptions {
   readonly dtype?: ComputeDType;
   /** Weight of each reward. Default: the paper's four. */
   readonly rewards?: Readonly<Partial<Record<RewardName, number>>>;
-  /** What the kernels may rely on. Default: a GPU with f16 and subgroups of 32. */
-  readonly caps?: DeviceCaps;
+  /** A real adapter, so that the plan is what it would run. Default: a GPU with f16 and subgroups of 32. */
+  readonly device?: Pick<Device, 'caps' | 'info'>;
 }
 
 export interface PlannedRun {
   readonly model: string;
   readonly settings: RenoSettings;
+  /** What it is planned for. */
+  readonly adapter: string;
   readonly run: TracedRun;
   readonly schedule: Schedule;
 }
@@ -61,7 +64,9 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     rewards: options.rewards ?? own.rewards,
   };
   const run = await traceRun(files, settings);
-  return { model: name, settings, run, schedule: schedule(run.spec, options.caps ?? GPU_CAPS) };
+  const { device } = options;
+  const adapter = device ? device.info.description || device.info.vendor : 'a GPU with f16 and subgroups of 32';
+  return { model: name, settings, adapter, run, schedule: schedule(run.spec, device?.caps ?? GPU_CAPS) };
 }
 
 /** @throws UsageError when there is neither such a model nor such a folder */
