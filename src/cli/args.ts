@@ -169,6 +169,28 @@ export function countFlag(args: Args, flag: string, low: number): number | undef
   return value;
 }
 
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  MB: 1e6,
+  GB: 1e9,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+};
+
+/** Reads a flag as bytes, such as `8GiB` or `500MB`. @throws UsageError */
+export function bytesFlag(args: Args, flag: string): number | undefined {
+  const text = args[flag];
+  if (typeof text !== 'string') {
+    return undefined;
+  }
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([A-Za-z]*)$/.exec(text) ?? [];
+  const scale = Object.entries(UNITS).find(([name]) => name.toLowerCase() === unit.toLowerCase())?.[1];
+  if (number === '' || scale === undefined || Number(number) === 0) {
+    throw new UsageError(`--${flag} must be an amount of memory such as 8GiB or 500MB, not "${text}"`);
+  }
+  return Math.floor(Number(number) * scale);
+}
+
 export function textFlag(args: Args, flag: string): string | undefined {
   const text = args[flag];
   return typeof text === 'string' ? text : undefined;
