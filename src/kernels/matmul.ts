@@ -11,8 +11,9 @@ import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/type
 import { broadcastTo } from './broadcast_to.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
-import { epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
+import { batchEpilogueCode, epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
+import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
 
 type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean };
@@ -42,6 +43,10 @@ function problemOf(a: Shape, b: Shape): Problem {
 const siteProblem = (site: OpSite<MatmulAttrs>): Problem =>
   problemOf(at(site.inputs, 0).shape, at(site.inputs, 1).shape);
 
+/** One bias [N] for all products, or one each [B,N]. */
+const biases = (site: OpSite<MatmulAttrs>): number =>
+  site.attrs.bias ? sizeOf(at(site.inputs, 2).shape.slice(0, -1)) : 1;
+
 /** The one dispatch of a variant; `vec` says how b, y, bias and residual are indexed. */
 function dispatch(
   site: OpSite<MatmulAttrs>,
@@ -67,7 +72,7 @@ function dispatch(
   return [
     {
       label,
-      code: code + epilogueCode(site.attrs, vec),
+      code: code + (biases(site) > 1 ? batchEpilogueCode(site.attrs, vec) : epilogueCode(site.attrs, vec)),
       params: { m, n, k, stepA, stepB, n4: Math.floor(n / 4) },
       bindings,
       workgroups: workgroups(problem),
@@ -84,18 +89,23 @@ function reference([a, b, ...rest]: readonly HostArray[], site: OpSite<MatmulAtt
   const { batch, m, n, k, stepA, stepB } = siteProblem(site);
   const bias = site.attrs.bias ? at(rest, 0).data : null;
   const residual = site.attrs.residual ? at(rest, site.attrs.bias ? 1 : 0).data : null;
+  const ownBias = biases(site) > 1;
   const y = new Float64Array(batch * m * n);
   for (let i = 0; i < y.length; i++) {
     const column = i % n;
     const row = Math.floor(i / n) % m;
     const z = Math.floor(i / (n * m));
-    let sum = (bias ? at(bias, column) : 0) + (residual ? at(residual, i) : 0);
+    let total = (bias ? at(bias, (ownBias ? z * n : 0) + column) : 0) + (residual ? at(residual, i) : 0);
     for (let j = 0; j < k; j++) {
-      sum += at(a.data, z * stepA + row * k + j) * at(b.data, z * stepB + j * n + column);
+      total += at(a.data, z * stepA + row * k + j) * at(b.data, z * stepB + j * n + column);
     }
-    y[i] = sum;
+    y[i] = total;
   }
   return [y];
+}
+
+function biasGradient(dy: Tensor, bias: Shape): Tensor {
+  return bias.length === 1 ? sumRows(dy) : sum(reshape(dy, [at(bias, 0), -1, at(bias, 1)]), [1]);
 }
 
 export const matmulOp = defineOp<MatmulAttrs>({
@@ -119,8 +129,10 @@ export const matmulOp = defineOp<MatmulAttrs>({
     if (rest.length !== Number(bias) + Number(residual)) {
       throw new Error('bias and residual do not match the attributes');
     }
-    if (bias && !sameShape(at(rest, 0).shape, [at(shape, shape.length - 1)])) {
-      throw new Error('bias must be [N]');
+    const n = at(shape, shape.length - 1);
+    const products = problemOf(a.shape, b.shape).batch;
+    if (bias && ![[n], [products, n]].some((fits) => sameShape(at(rest, 0).shape, fits))) {
+      throw new Error(`bias must be [N] or [B,N], one for each of ${products} products`);
     }
     if (residual && !sameShape(at(rest, bias ? 1 : 0).shape, shape)) {
       throw new Error(`residual must be [${shape.join(',')}]`);
@@ -140,7 +152,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
     return [
       () => sumTo(matmul(dy, swapLast(b)), a.shape),
       gradB,
-      ...(attrs.bias ? [() => sumRows(dy)] : []),
+      ...(attrs.bias ? [() => biasGradient(dy, at(inputs, 2).shape)] : []),
       ...(attrs.residual ? [() => dy] : []),
     ];
   },
@@ -206,6 +218,21 @@ export const matmulOp = defineOp<MatmulAttrs>({
       attrs: { bias: true, residual: false },
     },
     {
+      name: 'a bias for each product',
+      inputs: [{ shape: [2, 5, 6] }, { shape: [2, 6, 8] }, { shape: [2, 8] }],
+      attrs: { bias: true, residual: false },
+    },
+    {
+      name: 'a bias for each product, residual, odd',
+      inputs: [{ shape: [4, 3, 5] }, { shape: [4, 5, 7] }, { shape: [4, 7] }, { shape: [4, 3, 7] }],
+      attrs: { bias: true, residual: true },
+    },
+    {
+      name: 'a bias for each product, in f16, shared a',
+      inputs: [{ shape: [9, 4] }, { shape: [3, 4, 12], dtype: 'f16' }, { shape: [3, 12], dtype: 'f16' }],
+      attrs: { bias: true, residual: false },
+    },
+    {
       name: 'f16 weight',
       inputs: [{ shape: [6, 16] }, { shape: [16, 20], dtype: 'f16' }, { shape: [20], dtype: 'f16' }],
       attrs: { bias: true, residual: false },
@@ -223,7 +250,7 @@ export interface MatmulOptions {
   readonly transposeA?: boolean;
   /** `b` is given as [..., N, K]. */
   readonly transposeB?: boolean;
-  /** [N] */
+  /** [N], or [B,N] for the products of a batch */
   readonly bias?: Tensor | null;
   /** Added to the product; of its shape. */
   readonly residual?: Tensor;
@@ -256,7 +283,10 @@ function broadcastBatches(a: Tensor, b: Tensor): Tensor[] {
   });
 }
 
-/** x [..., K] times `weight` [N, K] transposed (PyTorch's layout), plus bias [N] → [..., N]. */
+/**
+ * x [..., K] times `weight` [N, K] transposed (PyTorch's layout), plus bias [N] → [..., N]. Or R layers at once: weight
+ * [R, N, K] and bias [R, N] for R equal parts of x's first axis.
+ */
 export function linear(
   x: Tensor,
   weight: Tensor,
@@ -270,6 +300,12 @@ export function linear(
       ...(options.residual ? { residual: reshape(options.residual, [1, weight.dim(0)]) } : {}),
     });
     return activate(reshape(rows, [weight.dim(0)]), options.activation);
+  }
+  if (weight.shape.length === 3) {
+    const parts = (t: Tensor): Tensor => reshape(t, [weight.dim(0), -1, t.dim(-1)]);
+    const { residual } = options;
+    const own = { ...options, ...(residual ? { residual: parts(residual) } : {}), ...(bias ? { bias } : {}) };
+    return reshape(matmul(parts(x), weight, { ...own, transposeB: true }), [...x.shape.slice(0, -1), weight.dim(1)]);
   }
   return matmul(x, weight, { transposeB: true, ...(bias ? { bias } : {}), ...options });
 }

@@ -114,6 +114,8 @@ export interface VjpSite<A extends Attrs> {
   readonly grads: readonly (Tensor | undefined)[];
   /** Cotangent of output 0. */
   readonly dy: Tensor;
+  /** Which inputs lead to what is asked for: the thunks that will be called. */
+  readonly needs: readonly boolean[];
 }
 
 /** An elementwise op as WGSL over T, which stands for f32 or vec4<f32>. */

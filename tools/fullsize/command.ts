@@ -1,7 +1,7 @@
 /**
  * One complete ReNO iteration at full size, on seeded weights in the public layout, beside PyTorch's on the same weights:
  *   npm run fullsize -- --model sd-turbo --size 512 [--folder FOLDER] [--tokenizers FOLDER] [--dtype f16] [--json]
- *   npm run fullsize -- --model flux-schnell --size 512 --plan      what it would need, without weights or adapter
+ * What a run would need, without weights or adapter, says `reno plan`.
  * Weights that are not there are written first (about 9 GB for sd-turbo). What PyTorch gave is a committed fixture.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -17,8 +17,7 @@ import { Reno } from '../../src/reno/session.ts';
 import { REFERENCE_SETTINGS, type RenoSettings } from '../../src/reno/settings.ts';
 import { compare, type Iteration, type Reference, type Row, readReference } from './compare.ts';
 import { fingerprint } from './fingerprint.ts';
-import { Folder, MODELS, PARTS, PLANNED_MODELS, partOf } from './folders.ts';
-import { planRun } from './plan.ts';
+import { Folder, PARTS, partOf } from './folders.ts';
 
 const MEMORY_BOUND = 20 * 2 ** 30;
 const GIB = 2 ** 30;
@@ -31,7 +30,6 @@ const { values } = parseArgs({
     folder: { type: 'string' },
     tokenizers: { type: 'string', default: join(PACKAGE_ROOT, '../shared/data/tokenizers') },
     json: { type: 'boolean', default: false },
-    plan: { type: 'boolean', default: false },
   },
 });
 
@@ -49,7 +47,7 @@ async function seeded(root: string): Promise<void> {
   for (const part of PARTS) {
     const done = join(root, part, '.complete');
     if (!existsSync(done)) {
-      await partOf(values.model, part)(folder);
+      folder.write(partOf(values.model, part));
       mkdirSync(join(root, part), { recursive: true });
       writeFileSync(done, '');
     }
@@ -96,11 +94,6 @@ const LOGGED: Readonly<Record<string, RewardName>> = {
 
 async function main(): Promise<boolean> {
   const { model } = values;
-  const known = values.plan ? PLANNED_MODELS : MODELS;
-  if (!known.includes(model)) {
-    const hint = PLANNED_MODELS.includes(model) ? '; with --plan it is planned' : '';
-    throw new Error(`there is no model ${model} here; models: ${known.join(', ')}${hint}`);
-  }
   const dtype = COMPUTE_DTYPES.find((d): d is ComputeDType => d === values.dtype);
   const size = Number(values.size);
   if (!dtype || !Number.isSafeInteger(size) || size <= 0) {
@@ -110,9 +103,6 @@ async function main(): Promise<boolean> {
     throw new Error(
       `${values.tokenizers}: not there; give --tokenizers, a folder with the public clip, bert and t5 tokenizers`,
     );
-  }
-  if (values.plan) {
-    return plan(dtype, size);
   }
   const fixture = join(PACKAGE_ROOT, `test/fixtures/fullsize/${model}_${size}.safetensors`);
   if (!existsSync(fixture)) {
@@ -132,25 +122,6 @@ async function main(): Promise<boolean> {
     reference,
   );
   return report(compare(ours, reference), reference);
-}
-
-/** The paper's four rewards, at its weights. */
-const FOUR = { hps: 5, image_reward: 1, clip: 0.01, pick_score: 0.05 };
-
-async function plan(dtype: ComputeDType, size: number): Promise<boolean> {
-  const settings = { ...REFERENCE_SETTINGS, dtype, size: [size, size], rewards: FOUR } as const;
-  const run = await planRun(values.model, values.tokenizers, settings);
-  const gib = (bytes: number): string => `${(bytes / GIB).toFixed(1)} GiB`;
-  const { dispatches, flops } = run;
-  const summary =
-    `${values.model} ${size}² ${dtype}, four rewards, planned: weights ${gib(run.weights)}, kept ${gib(run.kept)}, ` +
-    `activations ${gib(run.transient)}, ${gib(run.weights + run.kept + run.transient)} in all; largest buffer ${gib(run.largest.bytes)} ` +
-    `(${run.largest.name}); prompt ${(flops.prompt / 1e12).toFixed(2)} TFLOP, iteration ${(flops.step / 1e12).toFixed(2)} TFLOP in ${dispatches.step} dispatches`;
-  console.log(summary);
-  if (values.json) {
-    console.log(JSON.stringify({ ok: true, summary, rows: [run] }));
-  }
-  return true;
 }
 
 function report(rows: readonly Row[], reference: Reference): boolean {
