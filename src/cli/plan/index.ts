@@ -2,7 +2,7 @@
 import type { RenoSettings } from '../../reno/settings.ts';
 import type { Device } from '../../tensor/device.ts';
 import { openAdapter } from '../adapter.ts';
-import { type Args, bytesFlag, type Command, textFlag } from '../args.ts';
+import { type Args, type Command, textFlag } from '../args.ts';
 import { planningFromEnvironment } from '../debug.ts';
 import { UsageError } from '../errors.ts';
 import { settingsFlags, settingsFrom } from '../settings_flags.ts';
@@ -29,7 +29,6 @@ export const planCommand: Command = {
       valueHint: 'name',
     },
     ...planFlags,
-    budget: { type: 'string', description: 'GPU memory that it must do with, such as 8GiB', valueHint: 'bytes' },
     gpu: { type: 'string', description: 'Only GPUs of this name, such as a100 or m2', valueHint: 'name' },
     adapter: {
       type: 'string',
@@ -45,7 +44,6 @@ export const planCommand: Command = {
 
 async function plan(args: Args): Promise<number> {
   const gpus = chosenGpus(args);
-  const budget = bytesFlag(args, 'budget');
   const model = plannedModel(textFlag(args, 'model') ?? 'pocket');
   const settings = await settingsOf(args, model);
   const choice = adapterChoice(args);
@@ -53,7 +51,7 @@ async function plan(args: Args): Promise<number> {
   const planning = planningFromEnvironment();
   const planned = modelPlan(await planSettings(model, settings, { planning, ...(device ? { device } : {}) }), gpus);
   console.log(describePlanned(planned));
-  const problem = problemOf(planned, budget, device);
+  const problem = problemOf(planned, device);
   const summary = problem === null ? summaryOf(planned) : `${summaryOf(planned)}; ${problem}`;
   return finish(args, problem === null, summary, [planned]);
 }
@@ -74,11 +72,7 @@ function chosenGpus(args: Args): readonly Gpu[] {
 }
 
 /** Why it would not run. */
-function problemOf({ memory }: ModelPlan, budget: number | undefined, device: Device | null): string | null {
-  if (budget !== undefined && memory.peak > budget) {
-    return `the budget is ${bytesOf(budget)}: choose a smaller size, fewer rewards or --dtype f16`;
-  }
-  const { largestBuffer } = memory;
+function problemOf({ memory: { largestBuffer } }: ModelPlan, device: Device | null): string | null {
   const limit = device ? Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize) : Infinity;
   return largestBuffer.bytes > limit
     ? `this adapter binds at most ${bytesOf(limit)}, and ${largestBuffer.name} needs ${bytesOf(largestBuffer.bytes)}: choose a smaller size`

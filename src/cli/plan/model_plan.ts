@@ -47,6 +47,8 @@ export interface ModelPlan {
   readonly dtype: string;
   readonly mode: string;
   readonly rewards: Readonly<Record<string, number>>;
+  /** Bytes that were given; null where none were. */
+  readonly budget: number | null;
   readonly adapter: string;
   readonly parameters: {
     readonly total: number;
@@ -103,6 +105,7 @@ export function modelPlan(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): Mod
     dtype: settings.dtype,
     mode: settings.mode,
     rewards: Object.fromEntries(run.rewards.map(({ name, weight }) => [name, weight])),
+    budget: settings.budget ?? null,
     adapter: planned.adapter,
     parameters: parametersOf(planned),
     stages,

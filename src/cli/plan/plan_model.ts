@@ -41,6 +41,8 @@ export interface PlanOptions {
   readonly dtype?: ComputeDType;
   /** Weight of each reward. Default: the paper's four. */
   readonly rewards?: Readonly<Partial<Record<RewardName, number>>>;
+  /** Bytes of GPU buffers at most; what does not fit of the weights is streamed. Default: what it needs to be fast. */
+  readonly budget?: number;
   /** A real adapter, so that the plan is what it would run. Default: a GPU with f16 and subgroups of 32. */
   readonly device?: Pick<Device, 'caps' | 'info'>;
 }
@@ -54,7 +56,8 @@ export interface PlannedRun {
   readonly schedule: Schedule;
 }
 
-/** Traces and schedules: a few seconds. @throws Error, one sentence: no such model, or a size that is not possible */
+/** Traces and schedules: a few seconds. @throws Error, one sentence: no such model, a size that is not possible, or a
+ * budget that is too small */
 export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const model = plannedModel(options.model);
   const own = await readSettings(model.files);
@@ -63,6 +66,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     size: options.size ?? own.size,
     dtype: options.dtype ?? own.dtype,
     rewards: options.rewards ?? own.rewards,
+    ...(options.budget === undefined ? {} : { budget: options.budget }),
   };
   return planSettings(model, settings, options);
 }
