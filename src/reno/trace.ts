@@ -77,12 +77,18 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings): Promi
     },
   );
   const weights = [pipeline, ...networks].flatMap((part) => part.weights);
+  const { budget } = settings;
   return {
     pipeline,
     networks,
     rewards,
     step,
     weights,
-    spec: { outputs: step.outputs, updates: step.updates, ...weightMemory(weights) },
+    spec: {
+      outputs: step.outputs,
+      updates: step.updates,
+      ...weightMemory(weights),
+      ...(budget === undefined ? {} : { budget }),
+    },
   };
 }

@@ -311,7 +311,11 @@ const USAGE = {
  * @throws Error when a buffer is larger than the adapter allows or memory runs out; the message names the need and the limit.
  */
 export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
-  const plan = schedule(spec, device.caps);
+  return compileSchedule(device, schedule(spec, device.caps));
+}
+
+/** The same for what is scheduled already, for an adapter of the same capabilities. @throws Error as `compile` */
+export async function compileSchedule(device: Device, plan: Schedule): Promise<Plan> {
   checkLimits(device, plan);
   const { gpu, memory } = device;
   gpu.pushErrorScope('out-of-memory');

@@ -1,4 +1,6 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
+
+import { assertWithin, inOrderOfGivingUp, peakBytes, streamedWithin } from './budget.ts';
 import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
@@ -35,6 +37,11 @@ export interface PlanSpec {
   readonly keepLayouts?: boolean;
   /** Weights that no step reads are brought in when the prompt is read, and gone afterwards. Default false. */
   readonly streamPrompt?: boolean;
+  /**
+   * Bytes of GPU buffers that the plan may have at any time. What it takes of the weights is streamed: first those that no
+   * step reads, then, each step anew, the others.
+   */
+  readonly budget?: number;
 }
 
 /** A dispatch with the buffer behind each binding. */
@@ -117,7 +124,28 @@ export function chooseVariant(node: Node, site: OpSite, caps: DeviceCaps, forced
   return chosen[0];
 }
 
+/** @throws Error when a budget is given and too small, saying what is needed */
 export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
+  const { budget } = spec;
+  const wanted = planner(spec, caps);
+  const made = wanted.plan(spec.streamPrompt ? wanted.ofPrompt : []);
+  if (budget === undefined || peakBytes(made) <= budget) {
+    return made;
+  }
+  const lean = planner({ ...spec, keepLayouts: false }, caps);
+  const within = streamedWithin(budget, lean.ofStep, (some) => lean.plan([...lean.ofPrompt, ...some]));
+  assertWithin(budget, within);
+  return within;
+}
+
+interface Planner {
+  /** Weights that may be streamed: those that a step reads, in the order of giving them up, and the others. */
+  readonly ofStep: readonly InputBuffer[];
+  readonly ofPrompt: readonly InputBuffer[];
+  readonly plan: (streamed: readonly InputBuffer[]) => Schedule;
+}
+
+function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
   const updates = spec.updates ?? [];
   const outputs = Object.values(spec.outputs);
   const roots = [...outputs, ...updates.flatMap((u) => [u.state, u.value])];
@@ -129,11 +157,17 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const order = rewritten.filter((node) => !packs.has(node));
   const sources = inputBuffers(order, packs);
   const uses = readers(order, find);
-  const streamed =
-    spec.streamPrompt && !spec.keepLoadInputs
-      ? streamable(sources, new Set(roots.map(find))).filter(({ key }) => lastStage(order, uses, key) !== 'step')
-      : [];
-  return assemble({ order, find, sources, uses, visits: visits(order, uses, streamed) }, spec, caps);
+  const weights = spec.keepLoadInputs ? [] : streamable(sources, new Set(roots.map(find)));
+  const [ofStep, ofPrompt] = partition(weights, ({ key }) => lastStage(order, uses, key) === 'step');
+  return {
+    ofStep: inOrderOfGivingUp(ofStep, uses),
+    ofPrompt,
+    plan: (streamed) => assemble({ order, find, sources, uses, visits: visits(order, uses, streamed) }, spec, caps),
+  };
+}
+
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
 }
 
 interface Arrangement {
