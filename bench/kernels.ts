@@ -117,7 +117,7 @@ async function timeOf(plan: Plan, repeats: number): Promise<Time> {
   const start = performance.now();
   const before = process.cpuUsage();
   for (let i = 0; i < repeats; i++) {
-    plan.run('step');
+    await plan.run('step');
   }
   await plan.finished();
   const { user, system } = process.cpuUsage(before);

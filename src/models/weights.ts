@@ -280,10 +280,14 @@ export class WeightStore implements Weights {
 /** From here on weights are kept once, and their other layouts made where they are read: bytes. */
 const MANY_WEIGHTS = 2 ** 30;
 
-/** Whether so little is asked of these checkpoints that a plan may keep other layouts of it (`keepLayouts`). */
-export function fewWeights(stores: readonly WeightStore[]): boolean {
+/**
+ * How a plan keeps weights: where little is asked of these checkpoints, all of them, in every layout; else each once, and
+ * those that no step reads are streamed.
+ */
+export function weightMemory(stores: readonly WeightStore[]): { keepLayouts: boolean; streamPrompt: boolean } {
   const bytes = stores.flatMap((store) => store.used()).reduce((n, tensor) => n + byteSize(tensor.type), 0);
-  return bytes < MANY_WEIGHTS;
+  const few = bytes < MANY_WEIGHTS;
+  return { keepLayouts: few, streamPrompt: !few };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** A ReNO run as a graph: generator, rewards and step traced from a model folder; nothing is allocated or read but headers. */
 import { type ModelFiles, subfolder } from '../models/files.ts';
 import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
-import { fewWeights, type WeightStore } from '../models/weights.ts';
+import { type WeightStore, weightMemory } from '../models/weights.ts';
 import { Graph } from '../tensor/graph.ts';
 import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -73,12 +73,18 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings): Promi
     },
   );
   const weights = [pipeline, ...networks].flatMap((part) => part.weights);
+  const { budget } = settings;
   return {
     pipeline,
     networks,
     rewards,
     step,
     weights,
-    spec: { outputs: step.outputs, updates: step.updates, keepLayouts: fewWeights(weights) },
+    spec: {
+      outputs: step.outputs,
+      updates: step.updates,
+      ...weightMemory(weights),
+      ...(budget === undefined ? {} : { budget }),
+    },
   };
 }
