@@ -13,13 +13,21 @@ import { broadcastTo } from './broadcast_to.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from './common/gpu_tile_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
-import { batchEpilogueCode, epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
+import {
+  batchEpilogueCode,
+  epilogueCode,
+  MATMUL_V1,
+  MATMUL_V2,
+  MATMUL_V3,
+  MATMUL_V4,
+  ROWS_AS_THEY_ARE,
+} from './common/matmul_wgsl.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
 
-type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean; readonly transposeB?: boolean };
+export type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean; readonly transposeB?: boolean };
 
 /** The product as `batch` products of [m,k] and [k,n]; a step of 0 means that operand is shared. */
 interface Problem {
@@ -193,14 +201,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
     }),
     v3: {
       supports: (site, caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS && columnsInFours(site),
-      dispatches: (site) => {
-        const { m, n, k, batch } = siteProblem(site);
-        const rows = gpuTileRows(m, n, batch);
-        const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
-        const groups = () => [Math.ceil(n / GPU_TILE_COLUMNS), Math.ceil(m / rows), batch] as const;
-        const extra = { constants: { ROWS: rows }, ...vec };
-        return dispatch(site, 'matmul.v3', GPU_TILE + code + MATMUL_V3, groups, 4, extra);
-      },
+      dispatches: (site) => tiledMatmul(site),
     },
     v1: {
       dispatches: (site) => {
@@ -294,6 +295,18 @@ export const matmulOp = defineOp<MatmulAttrs>({
     { name: 'f16 weight, odd', inputs: [{ shape: [3, 9] }, { shape: [9, 5], dtype: 'f16' }], attrs: plain() },
   ],
 });
+
+/** `norm` defines `prepare` and `normed`, which v3 calls for the rows of a. */
+export function tiledMatmul(site: OpSite<MatmulAttrs>, norm = ROWS_AS_THEY_ARE): Dispatch[] {
+  const { m, n, k, batch } = siteProblem(site);
+  const rows = gpuTileRows(m, n, batch);
+  const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
+  const groups = () => [Math.ceil(n / GPU_TILE_COLUMNS), Math.ceil(m / rows), batch] as const;
+  return dispatch(site, 'matmul.v3', GPU_TILE + code + MATMUL_V3 + norm, groups, 4, {
+    constants: { ROWS: rows },
+    ...vec,
+  });
+}
 
 /** A variant whose kernel has b as [..., K, N] only. */
 function readsPlain(variant: Variant<MatmulAttrs>): Variant<MatmulAttrs> {

@@ -6,6 +6,7 @@ import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
 import { writtenType } from './held.ts';
 import { type InputBuffer, inputBuffers } from './input_buffers.ts';
+import { joinPairs } from './join.ts';
 import { weightsOnce } from './layouts.ts';
 import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
 import { assignSlots } from './memory.ts';
@@ -318,7 +319,7 @@ function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
 }
 
 const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
-  absorbIntoStores(fuseElementwise(order, kept), kept, caps);
+  absorbIntoStores(fuseElementwise(joinPairs(order, kept, caps), kept), kept, caps);
 
 /** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
 function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {

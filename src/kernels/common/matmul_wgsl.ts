@@ -111,6 +111,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
+/** What MATMUL_V3 does to rows of a before it multiplies them: nothing. */
+export const ROWS_AS_THEY_ARE = /* wgsl */ `
+fn prepare(group: vec3u, start: u32, row: u32, index: u32) {}
+fn normed(q: Quad, k: u32) -> Quad { return q; }
+`;
+
 /** A workgroup makes a tile of y, see GPU_TILE. */
 export const MATMUL_V3 = /* wgsl */ `
 var<private> row0: u32;
@@ -151,7 +157,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let k_b = item_k(index);
   let column_b = min(group.x * 16u + column, params.n4 - 1u);
   var sums = Sums();
-  var a = fetch_a(from_a, row, k_a);
+  prepare(group, from_a, row, index);
+  var a = normed(fetch_a(from_a, row, k_a), k_a);
   var b = Quad();
   if (index < 64u) {
     b = fetch_b(from_b, k_b, column_b);
@@ -163,7 +170,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     }
     workgroupBarrier();
     if (k + 16u < params.k) {
-      a = fetch_a(from_a, row, k + 16u + k_a);
+      a = normed(fetch_a(from_a, row, k + 16u + k_a), k + 16u + k_a);
       if (index < 64u) {
         b = fetch_b(from_b, k + 16u + k_b, column_b);
       }
