@@ -20,9 +20,17 @@ import {
   MATMUL_V2,
   MATMUL_V3,
   MATMUL_V4,
+  MATMUL_V4_SWAPPED,
   ROWS_AS_THEY_ARE,
 } from './common/matmul_wgsl.ts';
-import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
+import {
+  hasSubgroupTile,
+  PUT_ROWS,
+  SUBGROUP_TILE,
+  SUBGROUP_TILE_SWAPPED,
+  TILE_COLUMNS,
+  TILE_ROWS,
+} from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
@@ -129,6 +137,16 @@ function biasGradient(dy: Tensor, bias: Shape): Tensor {
   return bias.length === 1 ? sumRows(dy) : sum(reshape(dy, [at(bias, 0), -1, at(bias, 1)]), [1]);
 }
 
+const subgroupTiles = (site: OpSite<MatmulAttrs>, code: string): Dispatch[] => {
+  const groups = ({ batch, m, n }: Problem) => [Math.ceil(n / TILE_COLUMNS), Math.ceil(m / TILE_ROWS), batch] as const;
+  return dispatch(site, 'matmul.v4', code + PUT_ROWS, groups, 4);
+};
+
+const V4_PLAIN = readsPlain({
+  supports: (site, caps) => hasSubgroupTile(caps) && columnsInFours(site),
+  dispatches: (site) => subgroupTiles(site, MATMUL_V4 + SUBGROUP_TILE),
+});
+
 export const matmulOp = defineOp<MatmulAttrs>({
   name: 'matmul',
   storesOnce: true,
@@ -183,17 +201,13 @@ export const matmulOp = defineOp<MatmulAttrs>({
   readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
   // A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs.
   variants: {
-    v4: readsPlain({
-      supports: (site, caps) => hasSubgroupTile(caps) && columnsInFours(site),
-      dispatches: (site) =>
-        dispatch(
-          site,
-          'matmul.v4',
-          MATMUL_V4 + SUBGROUP_TILE + PUT_ROWS,
-          ({ batch, m, n }) => [Math.ceil(n / TILE_COLUMNS), Math.ceil(m / TILE_ROWS), batch],
-          4,
-        ),
-    }),
+    v4: {
+      ...V4_PLAIN,
+      dispatches: (site, caps) =>
+        site.attrs.transposeB && siteProblem(site).k % 4 === 0
+          ? subgroupTiles(site, MATMUL_V4_SWAPPED + SUBGROUP_TILE_SWAPPED)
+          : V4_PLAIN.dispatches(site, caps),
+    },
     v2: readsPlain({
       supports: (site, caps) => caps.software && columnsInFours(site),
       dispatches: (site) =>

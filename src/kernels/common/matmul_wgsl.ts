@@ -223,3 +223,45 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   put_rows(row, sum);
 }
 `;
+
+/** As MATMUL_V4 where b is [batch][n][k], see SUBGROUP_TILE_SWAPPED. */
+export const MATMUL_V4_SWAPPED = /* wgsl */ `
+var<private> column: u32;
+var<private> z: u32;
+
+fn put(row: u32, v: vec4f) {
+  if (row < params.m && column < params.n4) {
+    let i = (z * params.m + row) * params.n4 + column;
+    store_y(i, v + bias_at(column) + residual_at(i));
+  }
+}
+
+/** Rows row … row + 3 of a at k, zero beyond its end. */
+fn four(row: u32, k: u32) -> vec4f {
+  let last = params.m - 1u;
+  let i = z * params.stepA + min(k, params.k - 1u);
+  let v = vec4f(
+    load_a(i + min(row, last) * params.k),
+    load_a(i + min(row + 1u, last) * params.k),
+    load_a(i + min(row + 2u, last) * params.k),
+    load_a(i + min(row + 3u, last) * params.k),
+  );
+  return select(vec4f(), v, k < params.k);
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  z = group.z;
+  column = group.x * 8u + lane;
+  let row = group.y * 8u;
+  let stride = params.k / 4u;
+  let column_b = min(column, params.n4 - 1u) * params.k + z * params.stepB / 4u;
+  var sum = Rows();
+  for (var k = 0u; k < params.k; k += 8u) {
+    let low = four(row, k + lane);
+    let high = four(row + 4u, k + lane);
+    sum = accumulate(sum, low, high, column_b + k / 4u, stride, select(0u, 1u, k + 4u < params.k));
+  }
+  put_rows(row, sum);
+}
+`;
