@@ -83,7 +83,7 @@ describe('planRun', () => {
     const products = work.filter((w) => w.products).reduce((n, w) => n + w.flops, 0);
     expect(products / step.flops).toBeGreaterThan(0.97);
     expect(plan.memory.peak).toBe(Math.max(...plan.memory.phases.map(({ total }) => total)));
-    expect(plan.memory.largestBuffer.name).toContain('generator.vae');
+    expect(plan.memory.largestBinding.name).toContain('generator.vae');
   });
 
   it('refuses what it cannot plan in one sentence', async () => {
