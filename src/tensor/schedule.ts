@@ -4,8 +4,9 @@ import { assertWithin, inOrderOfGivingUp, peakBytes, streamedWithin } from './bu
 import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
+import { writtenType } from './held.ts';
 import { type InputBuffer, inputBuffers } from './input_buffers.ts';
-import { layoutsAtUse } from './layouts.ts';
+import { weightsOnce } from './layouts.ts';
 import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
 import { assignPlaces } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
@@ -32,7 +33,7 @@ export interface PlanSpec {
   readonly fuse?: boolean;
   /** Keep inputs that only the load stage reads, so that they can be read back (debugging). */
   readonly keepLoadInputs?: boolean;
-  /** false: weights stay in memory as stored alone, and other layouts are made again where they are read. Default true. */
+  /** false: each large weight is in memory once, and kernels read it in the layout it has (layouts.ts). Default true. */
   readonly keepLayouts?: boolean;
   /** Weights that no step reads are brought in when the prompt is read, and gone afterwards. Default false. */
   readonly streamPrompt?: boolean;
@@ -62,11 +63,21 @@ export interface BufferSpec {
   readonly loadOnly?: boolean;
 }
 
+export interface InputSpec {
+  readonly buffer: number;
+  /** Where it begins in the buffer, in bytes (several may share one). */
+  readonly offset: number;
+  /** As it is written. */
+  readonly type: TensorType;
+  /** The layout it is held in, if another (held.ts). */
+  readonly held?: readonly number[];
+}
+
 export interface Schedule {
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
-  /** Buffer of each graph input by name, with its type; `offset`: where it begins, in bytes (several may share a buffer). */
-  readonly inputs: ReadonlyMap<string, { buffer: number; offset: number; type: TensorType }>;
+  /** Each graph input by name. */
+  readonly inputs: ReadonlyMap<string, InputSpec>;
   readonly outputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
   readonly constants: readonly { buffer: number; node: Node }[];
   readonly copies: readonly { from: number; to: number; bytes: number }[];
@@ -79,14 +90,10 @@ export interface Schedule {
 }
 
 /** A streamed weight on its way into a shared buffer. */
-export interface Upload {
+export interface Upload extends InputSpec {
   /** It must be there before this step of its stage, and not before the step in front of it has run. */
   readonly before: number;
   readonly input: string;
-  readonly type: TensorType;
-  readonly buffer: number;
-  /** Where it begins in the buffer, in bytes. */
-  readonly offset: number;
 }
 
 export interface SharedValue {
@@ -205,7 +212,7 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
 
   const buffers: BufferSpec[] = [];
   const bufferOf = new Map<string, number>();
-  const inputs = new Map<string, { buffer: number; offset: number; type: TensorType }>();
+  const inputs = new Map<string, InputSpec>();
   const constants: { buffer: number; node: Node }[] = [];
   const streamed = new Set(visits.map((visit) => visit.source.key));
   for (const { key, node, type, parts } of sources.filter((source) => !streamed.has(source.key))) {
@@ -217,7 +224,7 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
       constants.push({ buffer: buffers.length, node });
     } else {
       for (const { node: part, offset } of parts) {
-        inputs.set(part.name ?? '', { buffer: buffers.length, offset, type: at(part.outputs, 0) });
+        inputs.set(part.name ?? '', inputSpec(part, buffers.length, offset));
       }
     }
     buffers.push({ bytes: byteSize(type), kind: node.data ? 'constant' : 'input', name, loadOnly });
@@ -301,9 +308,8 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
     for (let coming = comings[next]; coming && coming.from <= position; coming = comings[++next]) {
       const before = steps[coming.stage].length;
       for (const { node: part, offset } of coming.parts) {
-        const { buffer } = coming;
-        const type = at(part.outputs, 0);
-        uploads[coming.stage].push({ before, input: part.name ?? '', type, buffer, offset: coming.offset + offset });
+        const spec = inputSpec(part, coming.buffer, coming.offset + offset);
+        uploads[coming.stage].push({ before, input: part.name ?? '', ...spec });
       }
     }
     const bindings = at(bound, i).map(({ type, where }) => ({ type, ...placeOf(where) }));
@@ -332,9 +338,13 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
     bytes: byteSize(u.state.type),
   }));
   const streams = new Map(
-    visits.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', at(node.outputs, 0)])),
+    visits.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', writtenType(node)])),
   );
   return { steps, buffers, inputs, streams, outputs, constants, copies, uploads, shared: placed };
+}
+
+function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
+  return { buffer, offset, type: writtenType(node), ...(node.held ? { held: node.held } : {}) };
 }
 
 const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
@@ -348,12 +358,7 @@ function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string
 
 function orderOf(roots: readonly Tensor[], keepLayouts: boolean): Node[] {
   const nodes = roots.map((t) => t.node);
-  const order = executionOrder(nodes);
-  if (keepLayouts) {
-    return order;
-  }
-  const moved = new Map(layoutsAtUse(order, new Set(nodes)).map((node) => [node.id, node]));
-  return executionOrder(nodes.map((node) => moved.get(node.id) ?? node));
+  return keepLayouts ? executionOrder(nodes) : weightsOnce(nodes);
 }
 
 interface Drafts {
