@@ -52,8 +52,7 @@ function attentions(t: number, s: number, heads: number, head: number): Point[] 
   const row = [1, heads, t];
   return [
     { op: 'attention', shapes: [q, k, k], attrs },
-    { op: 'attention_backward_query', shapes: [q, k, k, q, row, row], attrs },
-    { op: 'attention_backward_key_value', shapes: [q, k, k, q, row, row], attrs },
+    { op: 'attention_backward', shapes: [q, k, k, q, q, row], attrs: { ...attrs, wants: 'all' } },
   ];
 }
 
@@ -118,7 +117,7 @@ async function timeOf(plan: Plan, repeats: number): Promise<Time> {
   const start = performance.now();
   const before = process.cpuUsage();
   for (let i = 0; i < repeats; i++) {
-    plan.run('step');
+    await plan.run('step');
   }
   await plan.finished();
   const { user, system } = process.cpuUsage(before);

@@ -5,6 +5,7 @@ import { devicesCommand, doctorCommand } from './doctor/index.ts';
 import { sentenceOf, UsageError } from './errors.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
+import { planCommand } from './plan/index.ts';
 import { toolVersion } from './shared.ts';
 import { weightsCommand } from './weights.ts';
 
@@ -13,6 +14,7 @@ const root: Command = {
   subCommands: {
     generate: generateCommand,
     evaluate: evaluateCommand,
+    plan: planCommand,
     weights: weightsCommand,
     doctor: doctorCommand,
     devices: devicesCommand,

@@ -59,6 +59,7 @@ function infer(inputs: readonly TensorType[], { axis }: Concat): TensorType[] {
 const concatOp = defineOp<Concat>({
   name: 'concat',
   infer,
+  isJoin: (site) => sizeOf(at(site.outputs, 0).shape.slice(0, site.attrs.axis)) === 1,
   vjp: ({ inputs, attrs: { axis }, dy }) => {
     let start = 0;
     return inputs.map(({ shape }) => {

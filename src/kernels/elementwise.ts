@@ -21,7 +21,7 @@ export interface Elementwise<A extends Attrs> {
   readonly arity: 1 | 2 | 3;
   /** WGSL over `a`, `b`, `c` of type T (f32 or vec4<f32>) and the numbers `p0`, `p1`. */
   readonly expression: string;
-  /** WGSL functions that `expression` calls; such ops are not fused into chains. */
+  /** WGSL functions that `expression` calls. */
   readonly snippet?: string;
   /** Values of `p0`, `p1`. */
   readonly parameters?: (attrs: A) => readonly number[];
@@ -95,17 +95,20 @@ export function defineElementwise<A extends Attrs>(definition: Elementwise<A>): 
     },
     cost: (site) => elementCost(site, definition.flops ?? 1),
     cases: definition.cases,
-    ...(definition.snippet || definition.dtype ? {} : { scalar: (attrs: A) => scalarOf(expression, numbers(attrs)) }),
+    pointwise: (attrs) =>
+      definition.dtype?.(attrs) === 'i32'
+        ? null
+        : {
+            expression: filledIn(expression, numbers(attrs)),
+            ...(definition.snippet ? { functions: definition.snippet } : {}),
+          },
   });
 }
 
-/** The expression over f32 with its numbers filled in, for fused chains. */
-function scalarOf(expression: string, [p0 = 0, p1 = 0]: readonly number[]): string {
+/** The expression with its numbers in it. */
+function filledIn(expression: string, [p0 = 0, p1 = 0]: readonly number[]): string {
   const literal = (p: number): string => `f32(${Math.min(Math.max(p, -LARGEST_F32), LARGEST_F32)})`;
-  return expression
-    .replace(/\bT\(/g, 'f32(')
-    .replace(/\bp0\b/g, literal(p0))
-    .replace(/\bp1\b/g, literal(p1));
+  return expression.replace(/\bp0\b/g, literal(p0)).replace(/\bp1\b/g, literal(p1));
 }
 
 const LARGEST_F32 = 3.4028234e38;

@@ -69,6 +69,7 @@ function variants(
 
 const backwardOp = defineOp<None>({
   name: 'geglu_backward',
+  storesOnce: true,
   infer: (inputs) => {
     const [x, dy] = [at(inputs, 0), at(inputs, 1)];
     expectShape(dy, halved(x.shape), 'dy');
@@ -95,6 +96,7 @@ const backwardOp = defineOp<None>({
 
 const gegluOp = defineOp<None>({
   name: 'geglu',
+  storesOnce: true,
   infer: (inputs) => {
     const x = at(inputs, 0);
     return [{ dtype: x.dtype, shape: halved(x.shape) }];

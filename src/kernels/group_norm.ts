@@ -1,8 +1,8 @@
 /**
  * GroupNorm (+ SiLU) of x [N, …, C], statistics in f32. Outputs: y, and [N, groups, 2] mean and 1/√(variance + eps).
  * Three passes: partial statistics of each group by chunks of pixels; their combination, as one scale and shift a
- * channel; y = silu(x · scale + shift). v1: chunks by one invocation each, scalar. v2: by workgroups (GPUs).
- * v3: as v1 with vec4 (CPU drivers).
+ * channel; y = silu(x · scale + shift). v1: chunks by one invocation each, scalar. v3: for CPU drivers (common/group_norm_columns.ts).
+ * v4, v2: for GPUs, in one and in two passes (common/group_norm_gpu.ts).
  */
 import type { Binding, BufferRef, DeviceCaps, Dispatch, HostArray, OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
@@ -13,6 +13,19 @@ import { add, mul, sub } from './binary.ts';
 import { columnVariants } from './common/columns.ts';
 import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
+import { backwardByColumns, type Columns, forwardByColumns } from './common/group_norm_columns.ts';
+import {
+  BACKWARD_LAST,
+  BACKWARD_ONE,
+  CHUNK,
+  type Extent,
+  FORWARD_LAST,
+  FORWARD_ONE,
+  hasLanes,
+  lastPass,
+  ONE_PASS_ELEMENTS,
+  onePass,
+} from './common/group_norm_gpu.ts';
 import { SIGMOID, SILU, siluOf, siluSlopeOf } from './common/math.ts';
 import { canStoreOne, elementCost, expectShape, lastOf, vecOf } from './common/site.ts';
 import type { Team } from './common/team.ts';
@@ -199,14 +212,6 @@ fn terms(row: u32, c: u32) -> vec2<f32> {
 }
 `;
 
-interface Extent {
-  readonly images: number;
-  readonly pixels: number;
-  readonly channels: number;
-  readonly groups: number;
-  readonly perGroup: number;
-}
-
 function extentOf(shape: Shape, groups: number): Extent {
   const [images, channels] = [at(shape, 0), lastOf(shape)];
   return { images, pixels: sizeOf(shape) / images / channels, channels, groups, perGroup: channels / groups };
@@ -223,10 +228,18 @@ interface Passes {
   /** Rows of the table of channels. */
   readonly rows: number;
   readonly eps?: number;
-  readonly code: { readonly sums: string; readonly combine: string; readonly apply: string };
+  readonly code: {
+    readonly sums: string;
+    readonly combine: string;
+    readonly apply: string;
+    readonly one: string;
+    readonly last: string;
+  };
   readonly sums: readonly Operand[];
   readonly combine: readonly Operand[];
   readonly apply: readonly Operand[];
+  /** All that the one pass or the last of two reads and writes. */
+  readonly all: readonly Operand[];
 }
 
 /** A binding; `wide`: read in T. */
@@ -242,7 +255,7 @@ const made = (name: string, output: number, wide = true): Operand => ({ name, re
 
 function passes(p: Passes): Dispatch[] {
   const { images, pixels, channels, groups, perGroup } = p.extent;
-  const length = Math.min(pixels, p.team === 'workgroup' ? 1024 : 64);
+  const length = Math.min(pixels, p.team === 'workgroup' ? CHUNK : 64);
   const chunks = Math.ceil(pixels / length);
   const partial: BufferRef = { scratch: 0, type: { dtype: 'f32', shape: [images * groups, chunks, 2] } };
   const table: BufferRef = { scratch: 1, type: { dtype: 'f32', shape: [images, p.rows, channels] } };
@@ -292,11 +305,14 @@ function passes(p: Passes): Dispatch[] {
   ];
 }
 
-/** The three variants of a chain of passes. */
+/** The variants of a chain of passes. */
 function variants<A extends GroupNorm | Backward>(
   name: string,
-  describe: (site: OpSite<A>) => Pick<Passes, 'extent' | 'rows' | 'eps' | 'code' | 'sums' | 'combine' | 'apply'>,
-): Record<'v3' | 'v2' | 'v1', Variant<A>> {
+  describe: (
+    site: OpSite<A>,
+  ) => Pick<Passes, 'extent' | 'rows' | 'eps' | 'code' | 'sums' | 'combine' | 'apply' | 'all'>,
+  byColumns: (columns: Columns, site: OpSite<A>) => Dispatch[],
+): Record<'v4' | 'v3' | 'v2' | 'v1', Variant<A>> {
   const run =
     (version: string, team: Team, wide: boolean) =>
     (site: OpSite<A>): Dispatch[] => {
@@ -305,14 +321,54 @@ function variants<A extends GroupNorm | Backward>(
       const [sumVec, applyVec] = wide ? [vecOf(perGroup), vecOf(channels)] : ([1, 1] as const);
       return passes({ label: `${name}.${version}`, silu: site.attrs.silu, team, sumVec, applyVec, ...described });
     };
+  const operandsOf = (
+    label: string,
+    site: OpSite<A>,
+    { extent, eps, all }: Pick<Passes, 'extent' | 'eps' | 'all'>,
+  ) => ({
+    label,
+    extent,
+    ...(eps === undefined ? {} : { eps }),
+    activation: site.attrs.silu ? WITH_SILU : PLAIN,
+    operands: all.map(({ wide, ...operand }) => ({ ...operand, single: !wide })),
+  });
   const storable = (site: OpSite<A>, caps: DeviceCaps): boolean =>
     vecOf(lastOf(at(site.outputs, 0).shape)) === 4 || canStoreOne(at(site.outputs, 0), caps);
   return {
     v3: {
-      supports: (site, caps) => caps.software && storable(site, caps),
-      dispatches: run('v3', 'invocation', true),
+      supports: (site, caps) => caps.software && vecOf(lastOf(at(site.outputs, 0).shape)) === 4,
+      dispatches: (site) => {
+        const { extent } = describe(site);
+        const activation = site.attrs.silu ? WITH_SILU : PLAIN;
+        return byColumns({ label: `${name}.v3`, extent, activation }, site);
+      },
     },
-    v2: { supports: storable, dispatches: run('v2', 'workgroup', true) },
+    v4: {
+      supports: (site, caps) => {
+        const { extent } = describe(site);
+        const isSmall = extent.pixels * extent.perGroup <= ONE_PASS_ELEMENTS;
+        return (
+          isSmall &&
+          hasLanes(extent, caps.maxInvocations) &&
+          (vecOf(extent.perGroup) === 4 || canStoreOne(at(site.outputs, 0), caps))
+        );
+      },
+      dispatches: (site) => {
+        const described = describe(site);
+        return onePass(described.code.one, operandsOf(`${name}.v4`, site, described));
+      },
+    },
+    v2: {
+      supports: (site, caps) => storable(site, caps) && hasLanes(describe(site).extent, caps.maxInvocations),
+      dispatches: (site) => {
+        const described = describe(site);
+        const [sums] = run('v2', 'workgroup', true)(site);
+        const partial = sums?.bindings.find((b) => b.name === 'partial')?.ref;
+        return sums && partial
+          ? [sums, lastPass(described.code.last, operandsOf(`${name}.v2.last`, site, described), partial)]
+          : [];
+      },
+    },
     v1: {
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
       dispatches: run('v1', 'invocation', false),
@@ -337,6 +393,7 @@ const backwardOperands = (inputs: readonly HostArray[]) =>
 /** x, stats, gamma, beta, dy → dx. */
 const backwardOp = defineOp<Backward>({
   name: 'group_norm_backward',
+  storesOnce: true,
   infer: (inputs) => {
     const [x, dy] = [at(inputs, 0), at(inputs, 4)];
     expectShape(dy, x.shape, 'dy');
@@ -363,14 +420,32 @@ const backwardOp = defineOp<Backward>({
     });
     return [dx];
   },
-  variants: variants<Backward>('group_norm_backward', (site) => ({
-    extent: extentOf(at(site.outputs, 0).shape, at(at(site.inputs, 1).shape, 1)),
-    rows: 4,
-    code: { sums: BACKWARD_SUMS, combine: BACKWARD_COMBINE, apply: BACKWARD_APPLY },
-    sums: [given('x', 0), given('stats', 1, false), given('gamma', 2), given('beta', 3), given('dy', 4)],
-    combine: [given('stats', 1), given('gamma', 2), given('beta', 3)],
-    apply: [given('x', 0), given('dy', 4), made('dx', 0)],
-  })),
+  variants: variants<Backward>(
+    'group_norm_backward',
+    (site) => ({
+      extent: extentOf(at(site.outputs, 0).shape, at(at(site.inputs, 1).shape, 1)),
+      rows: 4,
+      code: {
+        sums: BACKWARD_SUMS,
+        combine: BACKWARD_COMBINE,
+        apply: BACKWARD_APPLY,
+        one: BACKWARD_ONE,
+        last: BACKWARD_LAST,
+      },
+      sums: [given('x', 0), given('stats', 1, false), given('gamma', 2), given('beta', 3), given('dy', 4)],
+      combine: [given('stats', 1), given('gamma', 2), given('beta', 3)],
+      apply: [given('x', 0), given('dy', 4), made('dx', 0)],
+      all: [
+        given('x', 0),
+        given('stats', 1, false),
+        given('gamma', 2),
+        given('beta', 3),
+        given('dy', 4),
+        made('dx', 0),
+      ],
+    }),
+    backwardByColumns,
+  ),
   cost: (site) => elementCost(site, site.attrs.silu ? 28 : 16),
   cases: [false, true].flatMap((silu) => [
     {
@@ -382,6 +457,18 @@ const backwardOp = defineOp<Backward>({
       name: `vec4, chunks${silu ? ', silu' : ''}`,
       inputs: [{ shape: [1, 9, 9, 8] }, { shape: [1, 2, 2] }, { shape: [8] }, { shape: [8] }, { shape: [1, 9, 9, 8] }],
       attrs: { silu },
+    },
+    {
+      name: `several chunks and parts${silu ? ', silu' : ', across groups'}`,
+      inputs: [
+        { shape: [1, 35, 33, 32] },
+        { shape: [1, silu ? 2 : 16, 2] },
+        { shape: [32] },
+        { shape: [32] },
+        { shape: [1, 35, 33, 32] },
+      ],
+      attrs: { silu },
+      grad: [], // finite differences of thousands of inputs; smaller cases take them
     },
   ]),
 });
@@ -435,6 +522,7 @@ const gainsOp = defineOp<Backward>({
 
 const groupNormOp = defineOp<GroupNorm>({
   name: 'group_norm',
+  storesOnce: true,
   infer: (inputs, { groups }) => {
     const [x, gamma, beta] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
     const channels = lastOf(x.shape);
@@ -480,15 +568,20 @@ const groupNormOp = defineOp<GroupNorm>({
     });
     return [y, stats];
   },
-  variants: variants<GroupNorm>('group_norm', (site) => ({
-    extent: extentOf(at(site.outputs, 0).shape, site.attrs.groups),
-    rows: 2,
-    eps: site.attrs.eps,
-    code: { sums: STATISTICS, combine: COMBINE, apply: APPLY },
-    sums: [given('x', 0)],
-    combine: [given('gamma', 1), given('beta', 2), made('stats', 1)],
-    apply: [given('x', 0), made('y', 0)],
-  })),
+  variants: variants<GroupNorm>(
+    'group_norm',
+    (site) => ({
+      extent: extentOf(at(site.outputs, 0).shape, site.attrs.groups),
+      rows: 2,
+      eps: site.attrs.eps,
+      code: { sums: STATISTICS, combine: COMBINE, apply: APPLY, one: FORWARD_ONE, last: FORWARD_LAST },
+      sums: [given('x', 0)],
+      combine: [given('gamma', 1), given('beta', 2), made('stats', 1)],
+      apply: [given('x', 0), made('y', 0)],
+      all: [given('x', 0), given('gamma', 1), given('beta', 2), made('y', 0), made('stats', 1, false)],
+    }),
+    (columns, site) => forwardByColumns(columns, site.attrs.eps),
+  ),
   cost: (site) => elementCost(site, site.attrs.silu ? 12 : 7),
   cases: [
     {
@@ -515,6 +608,18 @@ const groupNormOp = defineOp<GroupNorm>({
       name: 'chunks',
       inputs: [{ shape: [1, 9, 9, 4] }, { shape: [4] }, { shape: [4] }],
       attrs: { groups: 1, eps: 1e-6, silu: true },
+    },
+    {
+      name: 'several chunks and parts',
+      inputs: [{ shape: [2, 35, 33, 32] }, { shape: [32] }, { shape: [32] }],
+      attrs: { groups: 2, eps: 1e-6, silu: true },
+      grad: [], // finite differences of thousands of inputs; smaller cases take them
+    },
+    {
+      name: 'several parts across groups',
+      inputs: [{ shape: [1, 35, 33, 32] }, { shape: [32] }, { shape: [32] }],
+      attrs: { groups: 16, eps: 1e-6, silu: false },
+      grad: [],
     },
     {
       name: 'tokens',

@@ -1,6 +1,6 @@
 /** Every op of the engine, by the name models use. Importing this registers them all. */
 
-export { attention } from './attention.ts';
+export { attention, crossAttention, selfAttention } from './attention.ts';
 export type { Operand } from './binary.ts';
 export { add, div, less, maximum, minimum, mul, sub } from './binary.ts';
 export { broadcastTo } from './broadcast_to.ts';

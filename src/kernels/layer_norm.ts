@@ -2,15 +2,17 @@
  * LayerNorm over the last axis; statistics in f32. Outputs: y, and [rows, 2] mean and 1/√(variance + eps) for the
  * backward. Variants: common/rows.ts.
  */
-import type { OpSite } from '../tensor/op.ts';
+import type { Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { add, mul, sub } from './binary.ts';
 import { columnVariants } from './common/columns.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
-import { mean } from './reduce.ts';
+import { mean, sum } from './reduce.ts';
+import { reshape } from './reshape.ts';
 import { affine, rsqrt, square } from './unary.ts';
 
 type None = Record<string, never>;
@@ -38,8 +40,9 @@ fn run(row: u32, lane: u32) {
     squares += d * d;
   }
   let scale = 1.0 / sqrt(team_sum(total(squares), lane) * params.share + params.eps);
+  let own = row / params.each * params.width;
   for (var i = lane; i < params.width; i += LANES) {
-    store_y(base + i, gain((load_x(base + i) - mean) * scale, i));
+    store_y(base + i, gain((load_x(base + i) - mean) * scale, own + i));
   }
   if (lane == 0u) {
     store_stats(2u * row, mean);
@@ -54,10 +57,11 @@ fn run(row: u32, lane: u32) {
   let base = row * params.width;
   let mean = load_stats(2u * row);
   let scale = load_stats(2u * row + 1u);
+  let own = row / params.each * params.width;
   var sum = T();
   var dot = T();
   for (var i = lane; i < params.width; i += LANES) {
-    let g = gain(load_dy(base + i), i);
+    let g = gain(load_dy(base + i), own + i);
     sum += g;
     dot += g * (load_x(base + i) - mean);
   }
@@ -65,7 +69,7 @@ fn run(row: u32, lane: u32) {
   let mean_gn = team_sum(total(dot), lane) * params.share * scale;
   for (var i = lane; i < params.width; i += LANES) {
     let n = (load_x(base + i) - mean) * scale;
-    store_dx(base + i, scale * (gain(load_dy(base + i), i) - mean_g - n * mean_gn));
+    store_dx(base + i, scale * (gain(load_dy(base + i), own + i) - mean_g - n * mean_gn));
   }
 }
 `;
@@ -80,6 +84,22 @@ fn terms(row: u32, c: u32) -> vec2<f32> {
 `;
 
 const share = (site: OpSite): { f32: number } => ({ f32: 1 / lastOf(at(site.inputs, 0).shape) });
+
+/** How many rows in turn have one gain: all of them, or an equal part each for gains [G,D]. */
+const each = (x: TensorType, gains: TensorType | undefined): number =>
+  sizeOf(x.shape) / lastOf(x.shape) / groupsOf(gains);
+
+const groupsOf = (gains: TensorType | undefined): number => (gains?.shape.length === 2 ? at(gains.shape, 0) : 1);
+
+/** @throws Error unless it is [D], or [G,D] where G divides the rows */
+function expectGains(gains: TensorType, x: TensorType, name: string): void {
+  const width = lastOf(x.shape);
+  const grouped = gains.shape.length === 2;
+  expectShape(gains, grouped ? [at(gains.shape, 0), width] : [width], name);
+  if (!Number.isInteger(each(x, gains))) {
+    throw new Error(`${sizeOf(x.shape) / width} rows do not divide into ${at(gains.shape, 0)} groups of equal gain`);
+  }
+}
 
 /** Mean and scale of each row, in f64. */
 function rowStats(x: Float64Array, width: number, eps: number): Float64Array {
@@ -96,18 +116,24 @@ function rowStats(x: Float64Array, width: number, eps: number): Float64Array {
 /** x, stats, dy, gamma? → dx. */
 const backwardOp = defineOp<None>({
   name: 'layer_norm_backward',
+  storesOnce: true,
   infer: (inputs) => {
-    const [x, dy] = [at(inputs, 0), at(inputs, 2)];
+    const [x, dy, gamma] = [at(inputs, 0), at(inputs, 2), inputs[3]];
     expectShape(dy, x.shape, 'dy');
+    if (gamma) {
+      expectGains(gamma, x, 'gamma');
+    }
     return [{ dtype: dy.dtype, shape: x.shape }];
   },
   reference: ([x, stats, dy, gamma], site) => {
     const width = lastOf(at(site.outputs, 0).shape);
     const [v, s, d] = [x?.data ?? [], stats?.data ?? [], dy?.data ?? []];
     const dx = new Float64Array(v.length);
+    const rows = each(at(site.inputs, 0), site.inputs[3]);
     for (let r = 0; r * width < v.length; r++) {
       const [m, scale] = [at(s, 2 * r), at(s, 2 * r + 1)];
-      const g = Array.from({ length: width }, (_, i) => at(d, r * width + i) * (gamma?.data[i] ?? 1));
+      const own = Math.floor(r / rows) * width;
+      const g = Array.from({ length: width }, (_, i) => at(d, r * width + i) * (gamma?.data[own + i] ?? 1));
       const n = Array.from({ length: width }, (_, i) => (at(v, r * width + i) - m) * scale);
       const meanG = g.reduce((a, b) => a + b, 0) / width;
       const meanGn = g.reduce((a, b, i) => a + b * at(n, i), 0) / width;
@@ -119,7 +145,7 @@ const backwardOp = defineOp<None>({
   },
   variants: rowVariants('layer_norm_backward', BACKWARD, ['x', 'stats', 'dy', 'gamma'], ['dx'], {
     single: ['stats'],
-    params: (site) => ({ share: share(site) }),
+    params: (site) => ({ share: share(site), each: each(at(site.inputs, 0), site.inputs[3]) }),
     snippet: (site) => at(AFFINE, site.inputs.length - 2),
   }),
   cost: (site) => elementCost(site, 10),
@@ -129,6 +155,11 @@ const backwardOp = defineOp<None>({
     {
       name: 'vec4',
       inputs: [{ shape: [3, 136] }, { shape: [3, 2] }, { shape: [3, 136] }, { shape: [136] }],
+      attrs: {},
+    },
+    {
+      name: 'two groups',
+      inputs: [{ shape: [2, 3, 8] }, { shape: [6, 2] }, { shape: [2, 3, 8] }, { shape: [2, 8] }],
       attrs: {},
     },
   ],
@@ -167,41 +198,54 @@ const gainsOp = defineOp<None>({
   ],
 });
 
-const layerNormOp = defineOp<LayerNorm>({
+const layerNormOp: Op<LayerNorm> = defineOp<LayerNorm>({
   name: 'layer_norm',
+  storesOnce: true,
   infer: (inputs) => {
     const x = at(inputs, 0);
     const width = lastOf(x.shape);
     inputs.slice(1).forEach((t, i) => {
-      expectShape(t, [width], i === 0 ? 'gamma' : 'beta');
+      expectGains(t, x, i === 0 ? 'gamma' : 'beta');
     });
+    if (inputs[2] && groupsOf(inputs[1]) !== groupsOf(inputs[2])) {
+      throw new Error('gamma and beta must have one shape');
+    }
     return [
       { dtype: x.dtype, shape: x.shape },
       { dtype: 'f32', shape: [sizeOf(x.shape) / width, 2] },
     ];
   },
-  vjp: ({ inputs, outputs, dy }) => {
+  vjp: ({ inputs, outputs, attrs, dy }) => {
     const [x, stats, gamma] = [at(inputs, 0), at(outputs, 1), inputs[1]];
+    const groups = groupsOf(gamma?.type);
+    const perGroup = (t: Tensor): Tensor => sum(reshape(t, [groups, -1, x.dim(-1)]), [1]);
     return [
       () => backwardOp.one(gamma ? [x, stats, dy, gamma] : [x, stats, dy], {}),
-      () => at(gainsOp.call([x, stats, dy], {}), 0),
-      () => at(gainsOp.call([x, stats, dy], {}), 1),
+      ...(groups > 1
+        ? [() => perGroup(mul(dy, layerNormOp.one([x], attrs))), () => perGroup(dy)]
+        : [() => at(gainsOp.call([x, stats, dy], {}), 0), () => at(gainsOp.call([x, stats, dy], {}), 1)]),
     ];
   },
   reference: ([x, gamma, beta], site) => {
     const width = lastOf(at(site.inputs, 0).shape);
     const v = x?.data ?? new Float64Array();
     const stats = rowStats(v, width, site.attrs.eps);
+    const rows = each(at(site.inputs, 0), site.inputs[1]);
     const y = v.map((a, i) => {
       const row = Math.floor(i / width);
       const n = (a - at(stats, 2 * row)) * at(stats, 2 * row + 1);
-      return n * (gamma?.data[i % width] ?? 1) + (beta?.data[i % width] ?? 0);
+      const c = Math.floor(row / rows) * width + (i % width);
+      return n * (gamma?.data[c] ?? 1) + (beta?.data[c] ?? 0);
     });
     return [y, stats];
   },
   variants: rowVariants<LayerNorm>('layer_norm', FORWARD, ['x', 'gamma', 'beta'], ['y', 'stats'], {
     single: ['stats'],
-    params: (site) => ({ share: share(site), eps: { f32: site.attrs.eps } }),
+    params: (site) => ({
+      share: share(site),
+      eps: { f32: site.attrs.eps },
+      each: each(at(site.inputs, 0), site.inputs[1]),
+    }),
     snippet: (site) => at(AFFINE, site.inputs.length),
   }),
   cost: (site) => elementCost(site, 8),
@@ -216,6 +260,8 @@ const layerNormOp = defineOp<LayerNorm>({
       attrs: { eps: 1e-5 },
     },
     { name: 'f16', inputs: [{ shape: [3, 8], dtype: 'f16' }], attrs: { eps: 1e-5 } },
+    { name: 'two groups', inputs: [{ shape: [4, 3, 8] }, { shape: [2, 8] }, { shape: [2, 8] }], attrs: { eps: 1e-5 } },
+    { name: 'three groups, odd', inputs: [{ shape: [6, 5] }, { shape: [3, 5] }], attrs: { eps: 1e-5 } },
   ],
   composition: ([x, gamma, beta], { eps }) => {
     if (!x) {
@@ -223,13 +269,16 @@ const layerNormOp = defineOp<LayerNorm>({
     }
     const centred = sub(x, mean(x, [-1], true));
     const n = mul(centred, rsqrt(affine(mean(square(centred), [-1], true), 1, eps)));
-    const scaled = gamma ? mul(n, gamma) : n;
-    return beta ? add(scaled, beta) : scaled;
+    const groups = groupsOf(gamma?.type);
+    const apart = reshape(n, [groups, -1, x.dim(-1)]);
+    const own = (gains: Tensor): Tensor => reshape(gains, [groups, 1, x.dim(-1)]);
+    const scaled = gamma ? mul(apart, own(gamma)) : apart;
+    return reshape(beta ? add(scaled, own(beta)) : scaled, x.shape);
   },
 });
 
 /**
- * LayerNorm over the last axis, with gain `gamma` [D] and offset `beta` [D] if given.
+ * LayerNorm over the last axis, with gain `gamma` and offset `beta` if given: [D], or [G,D] for G equal parts of the rows.
  * @throws Error when their shapes do not fit.
  */
 export function layerNorm(x: Tensor, gamma: Tensor | null, beta: Tensor | null, eps: number): Tensor {

@@ -73,6 +73,7 @@ function* rowsOf(x: HostArray | undefined): Generator<readonly [base: number, ro
 /** x, dy, gamma? → dx. */
 const backwardOp = defineOp<RmsNorm>({
   name: 'rms_norm_backward',
+  storesOnce: true,
   infer: (inputs) => {
     const [x, dy] = [at(inputs, 0), at(inputs, 1)];
     expectShape(dy, x.shape, 'dy');
@@ -114,6 +115,7 @@ const backwardOp = defineOp<RmsNorm>({
 
 const rmsNormOp: Op<RmsNorm> = defineOp<RmsNorm>({
   name: 'rms_norm',
+  storesOnce: true,
   infer: (inputs) => {
     const x = at(inputs, 0);
     const width = lastOf(x.shape);

@@ -32,6 +32,7 @@ function padMovement({ inputs, outputs, attrs }: OpSite<Pad>): Movement {
 
 const sliceOp = defineOp<Slice>({
   name: 'slice',
+  storesOnce: true,
   infer: ([x], { starts, sizes }) => {
     const shape = x?.shape ?? [];
     const fits = (d: number, i: number): boolean =>
@@ -70,6 +71,7 @@ const sliceOp = defineOp<Slice>({
 
 const padOp = defineOp<Pad>({
   name: 'pad',
+  storesOnce: true,
   infer: ([x], { before, after }) => {
     const shape = x?.shape ?? [];
     if (before.length !== shape.length || after.length !== shape.length || [...before, ...after].some((n) => n < 0)) {

@@ -95,6 +95,7 @@ function forEachPair(large: Shape, factor: number, visit: (i: number, k: number)
 
 const backwardOp = defineOp<Upsample>({
   name: 'upsample_nearest_backward',
+  storesOnce: true,
   infer: (inputs, { factor }) => [scaled(at(inputs, 0), 1 / factor)],
   reference: ([dy], site) => {
     const dx = new Float64Array(sizeOf(at(site.outputs, 0).shape));
@@ -113,6 +114,7 @@ const backwardOp = defineOp<Upsample>({
 
 const upsampleOp = defineOp<Upsample>({
   name: 'upsample_nearest',
+  storesOnce: true,
   infer: (inputs, { factor }) => [scaled(at(inputs, 0), factor)],
   vjp: ({ attrs, dy }) => [() => backwardOp.one([dy], attrs)],
   reference: ([x], site) => {

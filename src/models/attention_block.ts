@@ -1,37 +1,54 @@
-/** Attention as diffusers' UNets and autoencoders have it. */
-import { attention, geglu, gelu, reshape } from '../kernels/index.ts';
+/** Attention as diffusers' UNets and transformers have it. */
+import { crossAttention, geglu, gelu, reshape, selfAttention } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type Epilogue, GroupNorm, LayerNorm, Linear } from './layers.ts';
 import type { WeightStore } from './weights.ts';
 
 export interface AttentionConfig {
-  readonly query_dim: number;
-  /** Width of the keys' and values' source. */
-  readonly cross_attention_dim: number;
+  readonly dim: number;
   readonly heads: number;
   /** Whether to_q, to_k and to_v have one (to_out always has). */
   readonly bias: boolean;
 }
 
-export class Attention {
-  readonly to_q: Linear;
-  readonly to_k: Linear;
-  readonly to_v: Linear;
+/** `attn1`: tokens attend to each other. */
+export class SelfAttention {
+  /** to_q, to_k and to_v side by side. */
+  readonly qkv: Linear;
   readonly to_out: readonly [Linear];
   readonly #heads: number;
 
-  constructor(w: WeightStore, { query_dim, cross_attention_dim, heads, bias }: AttentionConfig) {
+  constructor(w: WeightStore, { dim, heads, bias }: AttentionConfig) {
     this.#heads = heads;
-    this.to_q = new Linear(w.sub('to_q'), query_dim, query_dim, bias);
-    this.to_k = new Linear(w.sub('to_k'), cross_attention_dim, query_dim, bias);
-    this.to_v = new Linear(w.sub('to_v'), cross_attention_dim, query_dim, bias);
-    this.to_out = [new Linear(w.sub('to_out', 0), query_dim, query_dim)];
+    this.qkv = new Linear(w, dim, dim, bias, ['to_q', 'to_k', 'to_v']);
+    this.to_out = [new Linear(w.sub('to_out', 0), dim, dim)];
+  }
+
+  /** [B,T,C] → [B,T,C] */
+  forward(x: Tensor, epilogue: Epilogue = {}): Tensor {
+    return this.to_out[0].forward(selfAttention(this.qkv.forward(x), { heads: this.#heads }), epilogue);
+  }
+}
+
+/** `attn2`: tokens attend to a context of width `contextDim`. */
+export class CrossAttention {
+  readonly to_q: Linear;
+  /** to_k and to_v side by side. */
+  readonly kv: Linear;
+  readonly to_out: readonly [Linear];
+  readonly #heads: number;
+
+  constructor(w: WeightStore, { dim, heads, bias }: AttentionConfig, contextDim: number) {
+    this.#heads = heads;
+    this.to_q = new Linear(w.sub('to_q'), dim, dim, bias);
+    this.kv = new Linear(w, contextDim, dim, bias, ['to_k', 'to_v']);
+    this.to_out = [new Linear(w.sub('to_out', 0), dim, dim)];
   }
 
   /** x [B,T,C], context [B,S,E] → [B,T,C]; keyMask f32 [B,S]: 1 = may be seen. */
   forward(x: Tensor, context: Tensor, { keyMask, ...epilogue }: Epilogue & { readonly keyMask?: Tensor } = {}): Tensor {
     const options = { heads: this.#heads, ...(keyMask ? { keyMask } : {}) };
-    const mixed = attention(this.to_q.forward(x), this.to_k.forward(context), this.to_v.forward(context), options);
+    const mixed = crossAttention(this.to_q.forward(x), this.kv.forward(context), options);
     return this.to_out[0].forward(mixed, epilogue);
   }
 }
@@ -71,19 +88,19 @@ export class GeluFeedForward {
 export class BasicTransformerBlock {
   readonly #w: WeightStore;
   readonly norm1: LayerNorm;
-  readonly attn1: Attention;
+  readonly attn1: SelfAttention;
   readonly norm2: LayerNorm;
-  readonly attn2: Attention;
+  readonly attn2: CrossAttention;
   readonly norm3: LayerNorm;
   readonly ff: FeedForward;
 
   constructor(w: WeightStore, dim: number, heads: number, crossAttentionDim: number) {
-    const attention = { query_dim: dim, heads, bias: false };
+    const attention = { dim, heads, bias: false };
     this.#w = w;
     this.norm1 = new LayerNorm(w.sub('norm1'), dim);
-    this.attn1 = new Attention(w.sub('attn1'), { ...attention, cross_attention_dim: dim });
+    this.attn1 = new SelfAttention(w.sub('attn1'), attention);
     this.norm2 = new LayerNorm(w.sub('norm2'), dim);
-    this.attn2 = new Attention(w.sub('attn2'), { ...attention, cross_attention_dim: crossAttentionDim });
+    this.attn2 = new CrossAttention(w.sub('attn2'), attention, crossAttentionDim);
     this.norm3 = new LayerNorm(w.sub('norm3'), dim);
     this.ff = new FeedForward(w.sub('ff'), dim);
   }
@@ -91,8 +108,7 @@ export class BasicTransformerBlock {
   /** x [B,T,C], context [B,S,E] → [B,T,C] */
   forward(x: Tensor, context: Tensor): Tensor {
     return this.#w.scope(() => {
-      const normed = this.norm1.forward(x);
-      const selfMixed = this.attn1.forward(normed, normed, { residual: x });
+      const selfMixed = this.attn1.forward(this.norm1.forward(x), { residual: x });
       const crossMixed = this.attn2.forward(this.norm2.forward(selfMixed), context, { residual: selfMixed });
       return this.ff.forward(this.norm3.forward(crossMixed), { residual: crossMixed });
     });

@@ -1,10 +1,9 @@
 /** diffusers' AutoencoderKL: latents to pixels. The decoder only: nothing here encodes pictures. */
-import { affine, reshape } from '../kernels/index.ts';
+import { affine, attention, reshape } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
-import { Attention } from './attention_block.ts';
 import type { Config } from './config.ts';
-import { Conv2d, GroupNorm } from './layers.ts';
+import { Conv2d, GroupNorm, Linear } from './layers.ts';
 import { ResnetBlock2D, Upsample2D } from './resnet.ts';
 import type { AliasTable, WeightStore } from './weights.ts';
 
@@ -75,19 +74,27 @@ const EPS = 1e-6;
 class MidAttention {
   readonly #w: WeightStore;
   readonly group_norm: GroupNorm;
-  readonly attention: Attention;
+  readonly to_q: Linear;
+  readonly to_k: Linear;
+  readonly to_v: Linear;
+  readonly to_out: readonly [Linear];
 
   constructor(w: WeightStore, channels: number, groups: number) {
     this.#w = w;
     this.group_norm = new GroupNorm(w.sub('group_norm'), groups, channels, EPS);
-    this.attention = new Attention(w, { query_dim: channels, cross_attention_dim: channels, heads: 1, bias: true });
+    this.to_q = new Linear(w.sub('to_q'), channels, channels);
+    this.to_k = new Linear(w.sub('to_k'), channels, channels);
+    this.to_v = new Linear(w.sub('to_v'), channels, channels);
+    this.to_out = [new Linear(w.sub('to_out', 0), channels, channels)];
   }
 
   forward(x: Tensor): Tensor {
     return this.#w.scope(() => {
       const tokens = [x.dim(0), x.dim(1) * x.dim(2), x.dim(3)];
       const normed = reshape(this.group_norm.forward(x), tokens);
-      return reshape(this.attention.forward(normed, normed, { residual: reshape(x, tokens) }), x.shape);
+      const [q, k, v] = [this.to_q.forward(normed), this.to_k.forward(normed), this.to_v.forward(normed)];
+      const mixed = attention(q, k, v, { heads: 1 });
+      return reshape(this.to_out[0].forward(mixed, { residual: reshape(x, tokens) }), x.shape);
     });
   }
 }

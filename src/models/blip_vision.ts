@@ -1,10 +1,9 @@
 /** BLIP's image encoder under timm's names. Source: salesforce/BLIP, models/vit.py. */
-import { attention, conv2d, reshape, slice } from '../kernels/index.ts';
+import { reshape, selfAttention } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { withClassToken } from './clip.ts';
-import { addPositions } from './clip_encoder.ts';
 import type { Config } from './config.ts';
 import { LayerNorm, Linear } from './layers.ts';
+import { patchTokens } from './patch_tokens.ts';
 import type { WeightStore } from './weights.ts';
 
 /** The vision transformer's parameters as BLIP's vit.py names them; `heads` and `mlp` (inner width) are per block. */
@@ -45,10 +44,7 @@ class VisionAttention {
   }
 
   forward(x: Tensor, residual: Tensor): Tensor {
-    const joined = this.qkv.forward(x);
-    const [batch, tokens, size] = [x.dim(0), x.dim(1), x.dim(2)];
-    const third = (i: number): Tensor => slice(joined, [0, 0, i * size], [batch, tokens, size]);
-    return this.proj.forward(attention(third(0), third(1), third(2), { heads: this.#heads }), { residual });
+    return this.proj.forward(selfAttention(this.qkv.forward(x), { heads: this.#heads }), { residual });
   }
 }
 
@@ -101,14 +97,13 @@ export class BlipVisionTransformer {
 
   /** Normalised pixels [N,H,W,3] of the configured size → tokens [N,1+patches,width]. */
   forward(pixels: Tensor): Tensor {
-    const { image_size: size, patch_size: patch, width } = this.config;
+    const { image_size: size, width } = this.config;
     if (pixels.dim(1) !== size || pixels.dim(2) !== size) {
       throw new Error(`the model takes ${size}×${size} pixels, the image has ${pixels.dim(2)}×${pixels.dim(1)}`);
     }
     const [weight, bias] = this.patch_embed;
-    const patches = conv2d(pixels, weight, bias, { stride: patch });
     const positions = reshape(this.pos_embed, [-1, width]);
-    const tokens = addPositions(withClassToken(patches, this.cls_token), positions);
+    const tokens = patchTokens(pixels, { weight, bias, classToken: this.cls_token, positions });
     return this.norm.forward(
       this.blocks.reduce((x, block, i) => x.graph.scope(`blocks.${i}`, () => block.forward(x)), tokens),
     );

@@ -1,9 +1,9 @@
 /** The pre-norm transformer that CLIP's two towers share: transformers' `CLIPEncoder`, fields named as there. */
-import { add, attention, cast, gelu, slice } from '../kernels/index.ts';
+import { add, cast, crossAttention, gelu, selfAttention, slice } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
+import type { Weights } from './joined_weights.ts';
 import { LayerNorm, Linear } from './layers.ts';
-import type { WeightStore } from './weights.ts';
 
 export interface CLIPEncoderConfig {
   readonly hidden_size: number;
@@ -37,26 +37,31 @@ export function activated(layer: Linear, x: Tensor, act: HiddenAct): Tensor {
 
 class CLIPAttention {
   readonly #heads: number;
+  readonly qkv: Linear;
+  /** The same weights apart, for where only some tokens ask. */
   readonly q_proj: Linear;
-  readonly k_proj: Linear;
-  readonly v_proj: Linear;
+  readonly kv: Linear;
   readonly out_proj: Linear;
 
-  constructor(w: WeightStore, config: CLIPEncoderConfig) {
+  constructor(w: Weights, config: CLIPEncoderConfig) {
     const size = config.hidden_size;
     this.#heads = config.num_attention_heads;
+    this.qkv = new Linear(w, size, size, true, ['q_proj', 'k_proj', 'v_proj']);
     this.q_proj = new Linear(w.sub('q_proj'), size, size);
-    this.k_proj = new Linear(w.sub('k_proj'), size, size);
-    this.v_proj = new Linear(w.sub('v_proj'), size, size);
+    this.kv = new Linear(w, size, size, true, ['k_proj', 'v_proj']);
     this.out_proj = new Linear(w.sub('out_proj'), size, size);
   }
 
-  /** Queries from `x` [B,T,C], keys and values from `context` [B,S,C]; `residual` [B,T,C] is added. */
-  forward(x: Tensor, context: Tensor, residual: Tensor, causal: boolean): Tensor {
-    const mixed = attention(this.q_proj.forward(x), this.k_proj.forward(context), this.v_proj.forward(context), {
-      heads: this.#heads,
-      causal,
-    });
+  /** x [B,T,C] → [B,T,C]; `residual`, of that shape, is added. */
+  forward(x: Tensor, residual: Tensor, causal: boolean): Tensor {
+    const mixed = selfAttention(this.qkv.forward(x), { heads: this.#heads, causal });
+    return this.out_proj.forward(mixed, { residual });
+  }
+
+  /** As `forward` for the first token alone, which sees all; `residual` [B,1,C]. */
+  forwardFirst(x: Tensor, residual: Tensor): Tensor {
+    const query = this.q_proj.forward(firstToken(x));
+    const mixed = crossAttention(query, this.kv.forward(x), { heads: this.#heads });
     return this.out_proj.forward(mixed, { residual });
   }
 }
@@ -69,7 +74,7 @@ class CLIPEncoderLayer {
   readonly fc1: Linear;
   readonly fc2: Linear;
 
-  constructor(w: WeightStore, config: CLIPEncoderConfig) {
+  constructor(w: Weights, config: CLIPEncoderConfig) {
     const { hidden_size: size, intermediate_size: inner, layer_norm_eps: eps } = config;
     this.#config = config;
     this.self_attn = new CLIPAttention(w.sub('self_attn'), config);
@@ -82,9 +87,9 @@ class CLIPEncoderLayer {
   /** [B,T,C] → [B,T,C], or [B,1,C] when only the first token's output is wanted (its attention still sees all). */
   forward(x: Tensor, causal: boolean, onlyFirst = false): Tensor {
     const normed = this.layer_norm1.forward(x);
-    const query = onlyFirst ? firstToken(normed) : normed;
-    const residual = onlyFirst ? firstToken(x) : x;
-    const attended = this.self_attn.forward(query, normed, residual, causal);
+    const attended = onlyFirst
+      ? this.self_attn.forwardFirst(normed, firstToken(x))
+      : this.self_attn.forward(normed, x, causal);
     return this.fc2.forward(activated(this.fc1, this.layer_norm2.forward(attended), this.#config.hidden_act), {
       residual: attended,
     });
@@ -94,7 +99,7 @@ class CLIPEncoderLayer {
 export class CLIPEncoder {
   readonly layers: CLIPEncoderLayer[];
 
-  constructor(w: WeightStore, config: CLIPEncoderConfig) {
+  constructor(w: Weights, config: CLIPEncoderConfig) {
     this.layers = Array.from(
       { length: config.num_hidden_layers },
       (_, i) => new CLIPEncoderLayer(w.sub('layers', i), config),

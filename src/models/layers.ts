@@ -1,7 +1,8 @@
 /** PyTorch's basic layers over checkpoint tensors: each takes the store of its own submodule. Channels come last. */
 import { conv2d, groupNorm, layerNorm, linear } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { WeightStore } from './weights.ts';
+import type { Shape } from '../tensor/types.ts';
+import type { Weights } from './joined_weights.ts';
 
 export type Activation = 'silu' | 'gelu' | 'quick_gelu' | 'relu';
 
@@ -12,12 +13,18 @@ export interface Epilogue {
 }
 
 export class Linear {
+  /** [O,I]; [R,O,I] of joined checkpoints. */
   readonly weight: Tensor;
   readonly bias: Tensor | null;
 
-  constructor(w: WeightStore, inFeatures: number, outFeatures: number, bias = true) {
-    this.weight = w.get('weight', [outFeatures, inFeatures]);
-    this.bias = bias ? w.get('bias', [outFeatures]) : null;
+  /** @param parts submodules that are one layer here, their outputs side by side; `outFeatures` is each one's */
+  constructor(w: Weights, inFeatures: number, outFeatures: number, bias = true, parts: readonly string[] = []) {
+    const get = (name: string, shape: Shape): Tensor => {
+      const names = parts.map((part) => `${part}.${name}`);
+      return parts.length === 0 ? w.get(name, shape) : w.getPacked(names, shape);
+    };
+    this.weight = get('weight', [outFeatures, inFeatures]);
+    this.bias = bias ? get('bias', [outFeatures]) : null;
   }
 
   /** [...,I] → [...,O] */
@@ -39,7 +46,7 @@ export class Conv2d {
   readonly #stride: number;
   readonly #padding: number;
 
-  constructor(w: WeightStore, inChannels: number, outChannels: number, kernel: number, options: Conv2dOptions = {}) {
+  constructor(w: Weights, inChannels: number, outChannels: number, kernel: number, options: Conv2dOptions = {}) {
     this.weight = w.get('weight', [outChannels, inChannels, kernel, kernel]);
     this.bias = (options.bias ?? true) ? w.get('bias', [outChannels]) : null;
     this.#stride = options.stride ?? 1;
@@ -58,7 +65,7 @@ export class GroupNorm {
   readonly #groups: number;
   readonly #eps: number;
 
-  constructor(w: WeightStore, groups: number, channels: number, eps: number) {
+  constructor(w: Weights, groups: number, channels: number, eps: number) {
     this.weight = w.get('weight', [channels]);
     this.bias = w.get('bias', [channels]);
     this.#groups = groups;
@@ -76,7 +83,7 @@ export class LayerNorm {
   readonly bias: Tensor;
   readonly #eps: number;
 
-  constructor(w: WeightStore, features: number, eps = 1e-5) {
+  constructor(w: Weights, features: number, eps = 1e-5) {
     this.weight = w.get('weight', [features]);
     this.bias = w.get('bias', [features]);
     this.#eps = eps;

@@ -1,5 +1,5 @@
 /** BLIP's text encoder: BERT with cross-attention to an image. Source: salesforce/BLIP, models/med.py. */
-import { attention, broadcastTo, embedding, reshape } from '../kernels/index.ts';
+import { broadcastTo, crossAttention, embedding, reshape, selfAttention } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { ACTIVATIONS, activated, addPositions, firstToken, type HiddenAct } from './clip_encoder.ts';
 import type { Config } from './config.ts';
@@ -37,29 +37,32 @@ export function medConfig(config: Config): MedConfig {
 /** BertAttention: `self.{query,key,value}`, then `output.{dense,LayerNorm}` on the sum with the input. */
 class BertAttention {
   readonly #heads: number;
+  readonly qkv: Linear | null;
   readonly query: Linear;
-  readonly key: Linear;
-  readonly value: Linear;
+  /** `key` and `value` side by side. */
+  readonly kv: Linear;
   readonly dense: Linear;
   readonly LayerNorm: LayerNorm;
 
-  constructor(w: WeightStore, config: MedConfig, contextSize: number) {
+  /** @param contextSize width of what is attended to, where that is something else than the tokens themselves */
+  constructor(w: WeightStore, config: MedConfig, contextSize: number | null) {
     const size = config.hidden_size;
+    const own = w.sub('self');
     this.#heads = config.num_attention_heads;
-    this.query = new Linear(w.sub('self', 'query'), size, size);
-    this.key = new Linear(w.sub('self', 'key'), contextSize, size);
-    this.value = new Linear(w.sub('self', 'value'), contextSize, size);
+    this.qkv = contextSize === null ? new Linear(own, size, size, true, ['query', 'key', 'value']) : null;
+    this.query = new Linear(own.sub('query'), size, size);
+    this.kv = new Linear(own, contextSize ?? size, size, true, ['key', 'value']);
     this.dense = new Linear(w.sub('output', 'dense'), size, size);
     this.LayerNorm = new LayerNorm(w.sub('output', 'LayerNorm'), size, config.layer_norm_eps);
   }
 
-  /** x [B,T,C] attends to context [B,S,D]; keyMask f32 [B,S]: 1 = may be seen. */
+  /** x [B,T,C] attends to context [B,S,D], which may be x; keyMask f32 [B,S]: 1 = may be seen. */
   forward(x: Tensor, context: Tensor, keyMask?: Tensor): Tensor {
-    const mask = keyMask ? { keyMask } : {};
-    const mixed = attention(this.query.forward(x), this.key.forward(context), this.value.forward(context), {
-      heads: this.#heads,
-      ...mask,
-    });
+    const options = { heads: this.#heads, ...(keyMask ? { keyMask } : {}) };
+    const mixed =
+      this.qkv && x === context
+        ? selfAttention(this.qkv.forward(x), options)
+        : crossAttention(this.query.forward(x), this.kv.forward(context), options);
     return this.LayerNorm.forward(this.dense.forward(mixed, { residual: x }));
   }
 }
@@ -80,7 +83,7 @@ class BertLayer {
   constructor(w: WeightStore, config: MedConfig) {
     const { hidden_size: size, intermediate_size: inner } = config;
     this.#act = config.hidden_act;
-    this.attention = new BertAttention(w.sub('attention'), config, size);
+    this.attention = new BertAttention(w.sub('attention'), config, null);
     this.crossattention = new BertAttention(w.sub('crossattention'), config, config.encoder_width);
     this.intermediate = new Linear(w.sub('intermediate', 'dense'), size, inner);
     this.output = new Linear(w.sub('output', 'dense'), inner, size);

@@ -12,7 +12,7 @@ import { sizeOf } from '../tensor/types.ts';
 import type { ModelFiles } from './files.ts';
 import { isStepwise, openPipeline, type PipelineOptions, type StepwisePipeline } from './pipelines/index.ts';
 import type { LinearStep, Steps } from './schedulers/index.ts';
-import { fewWeights } from './weights.ts';
+import { weightMemory } from './weights.ts';
 
 export interface SamplerOptions extends PipelineOptions {
   /** Of the picture; default: what the model was trained at. */
@@ -118,20 +118,20 @@ export class MultiStepSampler implements Disposable {
   /** Compiles and uploads. @throws Error as `traceSampler`, or for a GPU that is too small */
   static async open(device: Device, files: ModelFiles, options: SamplerOptions = {}): Promise<MultiStepSampler> {
     const trace = await traceSampler(files, options);
-    const keepLayouts = fewWeights(trace.pipeline.weights);
+    const memory = weightMemory(trace.pipeline.weights);
     const denoiser = await compile(device, {
       outputs: {},
       updates: [{ state: trace.latents, value: trace.next }],
-      keepLayouts,
+      ...memory,
     });
     let decoder: Plan | undefined;
     try {
-      decoder = await compile(device, { outputs: { image: trace.image }, keepLayouts });
+      decoder = await compile(device, { outputs: { image: trace.image }, ...memory });
       for (const plan of [denoiser, decoder]) {
         for (const store of trace.pipeline.weights) {
           await store.upload(plan);
         }
-        plan.run('load');
+        await plan.run('load');
         await plan.finished();
       }
       return new MultiStepSampler(trace, denoiser, decoder);
@@ -153,7 +153,7 @@ export class MultiStepSampler implements Disposable {
     for (const [name, values] of pipeline.promptValues(prompt)) {
       plan.write(name, values);
     }
-    plan.run('prompt');
+    await plan.run('prompt');
     plan.write(
       LATENTS,
       noise.map((v) => v * schedule.initial),
@@ -169,13 +169,13 @@ export class MultiStepSampler implements Disposable {
       if (plan.reads(FRESH)) {
         plan.write(FRESH, step.noise === 0 ? new Float32Array(size) : fresh(i));
       }
-      plan.run('step');
+      await plan.run('step');
       // A step of a large model takes a good part of a second: the queue must not hold all of them.
       await plan.finished();
     }
     const latents = await plan.read(LATENTS);
     this.#decoder.write(LATENTS, latents);
-    this.#decoder.run('step');
+    await this.#decoder.run('step');
     return { image: await this.#decoder.read('image'), latents };
   }
 

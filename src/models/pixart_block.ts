@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import { modulated } from './ada_layer_norm.ts';
 import { rowsOf } from './ada_norm_single.ts';
-import { Attention, GeluFeedForward } from './attention_block.ts';
+import { CrossAttention, GeluFeedForward, SelfAttention } from './attention_block.ts';
 import type { WeightStore } from './weights.ts';
 
 export interface PixArtBlockConfig {
@@ -18,17 +18,17 @@ export class PixArtBlock {
   readonly #w: WeightStore;
   readonly #eps: number;
   readonly scale_shift_table: Tensor;
-  readonly attn1: Attention;
-  readonly attn2: Attention;
+  readonly attn1: SelfAttention;
+  readonly attn2: CrossAttention;
   readonly ff: GeluFeedForward;
 
   constructor(w: WeightStore, { inner_dim: dim, num_attention_heads: heads, norm_eps }: PixArtBlockConfig) {
-    const attention = { query_dim: dim, cross_attention_dim: dim, heads, bias: true };
+    const attention = { dim, heads, bias: true };
     this.#w = w;
     this.#eps = norm_eps;
     this.scale_shift_table = w.get('scale_shift_table', [6, dim]);
-    this.attn1 = new Attention(w.sub('attn1'), attention);
-    this.attn2 = new Attention(w.sub('attn2'), attention);
+    this.attn1 = new SelfAttention(w.sub('attn1'), attention);
+    this.attn2 = new CrossAttention(w.sub('attn2'), attention, dim);
     this.ff = new GeluFeedForward(w.sub('ff'), dim);
   }
 
@@ -37,7 +37,7 @@ export class PixArtBlock {
     return this.#w.scope(() => {
       const rows = rowsOf(add(modulation, cast(this.scale_shift_table, 'f32')));
       const normed = modulated(x, at(rows, 0), at(rows, 1), this.#eps);
-      const selfMixed = add(mul(this.attn1.forward(normed, normed), at(rows, 2)), x);
+      const selfMixed = add(mul(this.attn1.forward(normed), at(rows, 2)), x);
       // No norm in front of the cross-attention: so it was trained.
       const crossMixed = this.attn2.forward(selfMixed, caption, { keyMask, residual: selfMixed });
       const renormed = modulated(crossMixed, at(rows, 3), at(rows, 4), this.#eps);

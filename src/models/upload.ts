@@ -1,6 +1,7 @@
 /** Stored tensors on their way to the GPU: in pieces where they are large, so that memory holds little of them at once. */
 import { encodeF16 } from '../tensor/half.ts';
 import { toFloats } from '../tensor/safetensors.ts';
+import type { Pieces } from '../tensor/stream.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../tensor/tensor_file.ts';
 import type { DType, TensorType } from '../tensor/types.ts';
 import { byteSize } from '../tensor/types.ts';
@@ -11,6 +12,8 @@ export interface WeightSink {
   write(name: string, data: Float32Array | Uint8Array): void;
   /** Some of an input's bytes, as it stores them, from byte `offset` (a multiple of 4) on. Where absent, tensors come whole. */
   writePart?(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void;
+  /** Takes the source of an input that is brought in again and again; false: its bytes are wanted now. */
+  stream?(name: string, pieces: Pieces): boolean;
   /** Whether an input is read at all; what is not need not be fetched. Default: all are. */
   reads?(name: string): boolean;
   /** Resolves when what was written has arrived, and its copy on the way is gone. */
@@ -42,21 +45,31 @@ export async function uploadAll(uploads: Iterable<Upload>, sink: WeightSink): Pr
       inFlight = 0;
     }
   };
-  for (const { name, type, file, view, rows } of uploads) {
-    const pieces = piecesOf(type, view, rows);
-    if (!sink.writePart || pieces.length <= 1) {
+  for (const upload of uploads) {
+    const { name, type, file, view, rows } = upload;
+    if (sink.stream?.(name, () => pieces(upload))) {
+      continue;
+    }
+    if (!sink.writePart || piecesOf(type, view, rows).length <= 1) {
       sink.write(name, inDType(await readView(file, view, rows), view.entry, type.dtype));
       await sent(byteSize(type));
       continue;
     }
     let offset = 0;
-    for (const piece of pieces) {
-      const values = inDType(await readView(file, view, piece), view.entry, type.dtype);
-      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    for await (const bytes of pieces(upload)) {
       sink.writePart(name, bytes, offset);
       offset += bytes.length;
       await sent(bytes.length);
     }
+  }
+}
+
+/** What is written into the input, from the first byte to the last. */
+async function* pieces({ type, file, view, rows }: Upload): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const parts = piecesOf(type, view, rows);
+  for (const part of parts.length > 1 ? parts : [rows]) {
+    const values = inDType(await readView(file, view, part), view.entry, type.dtype);
+    yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   }
 }
 

@@ -2,6 +2,7 @@
  * The tensors of a checkpoint as graph inputs: models ask for them by the checkpoint's own names with the shape
  * they need, and the store remembers what was asked for, so that it can upload it and say what nobody asked for.
  */
+import { concat } from '../kernels/index.ts';
 import type { Graph } from '../tensor/graph.ts';
 import { listed, toFloats } from '../tensor/safetensors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -11,6 +12,7 @@ import { byteSize, sameShape } from '../tensor/types.ts';
 import { type AliasTable, type View, viewsOf } from './aliases.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import type { ModelFiles } from './files.ts';
+import type { Weights } from './joined_weights.ts';
 import { type Upload, uploadAll, type WeightSink } from './upload.ts';
 
 export type { AliasTable } from './aliases.ts';
@@ -157,7 +159,7 @@ function trimmed(shape: Shape): Shape {
   return shape.slice(0, end + 1);
 }
 
-export class WeightStore {
+export class WeightStore implements Weights {
   readonly #checkpoint: Checkpoint;
   /** Where this store stands in the checkpoint, such as `down_blocks.0`; empty at the top. */
   readonly path: string;
@@ -199,6 +201,13 @@ export class WeightStore {
   /** The tensor `name` as a graph input of stage `load`. @throws Error with the full key, and both shapes if they differ. */
   get(name: string, shape: Shape): Tensor {
     return this.#checkpoint.get(this.#key(name), shape);
+  }
+
+  getPacked(names: readonly string[], shape: Shape): Tensor {
+    return concat(
+      names.map((name) => this.get(name, shape)),
+      0,
+    );
   }
 
   /**
@@ -271,10 +280,14 @@ export class WeightStore {
 /** From here on weights are kept once, and their other layouts made where they are read: bytes. */
 const MANY_WEIGHTS = 2 ** 30;
 
-/** Whether so little is asked of these checkpoints that a plan may keep other layouts of it (`keepLayouts`). */
-export function fewWeights(stores: readonly WeightStore[]): boolean {
+/**
+ * How a plan keeps weights: where little is asked of these checkpoints, all of them, in every layout; else each once, and
+ * those that no step reads are streamed.
+ */
+export function weightMemory(stores: readonly WeightStore[]): { keepLayouts: boolean; streamPrompt: boolean } {
   const bytes = stores.flatMap((store) => store.used()).reduce((n, tensor) => n + byteSize(tensor.type), 0);
-  return bytes < MANY_WEIGHTS;
+  const few = bytes < MANY_WEIGHTS;
+  return { keepLayouts: few, streamPrompt: !few };
 }
 
 /**

@@ -28,7 +28,7 @@ export class Judge implements Disposable {
     const grid = evaluator.forward(graph.input('image', [1, height, width, 3], 'step'));
     const plan = await compile(device, { outputs: { grid } });
     await weights.upload(plan);
-    plan.run('load');
+    await plan.run('load');
     return new Judge(plan, verdictConfig(config));
   }
 
@@ -38,7 +38,7 @@ export class Judge implements Disposable {
       'image',
       pixels.map((v) => Math.round(v * 255) / 255),
     );
-    this.#plan.run('step');
+    await this.#plan.run('step');
     return judge(detect(await this.#plan.read('grid'), this.#config), prompt, this.#config);
   }
 

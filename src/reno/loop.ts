@@ -10,7 +10,8 @@ import { GRAD_NORM, NOISE_NORM, REGULARISER, type StepGraph, TOTAL } from './ste
 /** What the loop needs of a plan; the interpreter can stand in for one in tests. */
 export interface StepRunner {
   write(name: string, data: ArrayLike<number>): void;
-  run(stage: Stage): void;
+  /** Resolves once it is queued. */
+  run(stage: Stage): Promise<void> | void;
   /** The value at this point of the queue; need not be awaited at once. */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
 }
@@ -130,7 +131,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     if (noise) {
       runner.write(step.latents.node.name ?? '', noise);
     }
-    runner.run('step');
+    await runner.run('step');
     const scalars = runner.read('scalars');
     const wanted = options.wantsFrame?.(iteration) ?? false;
     let frame: Promise<Frame> | undefined;

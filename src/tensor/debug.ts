@@ -106,7 +106,7 @@ export async function firstDivergence(
     plan.write(name, data);
   }
   for (const stage of STAGES satisfies readonly Stage[]) {
-    plan.run(stage);
+    await plan.run(stage);
   }
   const expected = evaluate(roots, feeds);
   for (const [name, tensor] of all) {

@@ -1,4 +1,5 @@
 /** The adapter and what it can do; pipelines, compiled once each. */
+import { DeviceMemory } from './device_memory.ts';
 import type { DeviceCaps } from './op.ts';
 
 export interface DeviceOptions {
@@ -32,6 +33,8 @@ export class Device {
   readonly gpu: GPUDevice;
   readonly caps: DeviceCaps;
   readonly info: AdapterSummary;
+  /** Makes and counts buffers. */
+  readonly memory: DeviceMemory;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   #failure: Error | null = null;
@@ -40,6 +43,7 @@ export class Device {
     this.gpu = gpu;
     this.caps = caps;
     this.info = info;
+    this.memory = new DeviceMemory(gpu);
     gpu.addEventListener('uncapturederror', (event) => {
       this.#failure ??= new Error(`the GPU rejected a command: ${event.error.message}`);
     });
@@ -165,6 +169,7 @@ export async function openDevice(gpu: GPU, options: DeviceOptions = {}): Promise
     software: SOFTWARE.test(`${vendor} ${architecture} ${description}`),
     maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
     maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
+    maxStorageBuffers: device.limits.maxStorageBuffersPerShaderStage,
   };
   return new Device(device, caps, { vendor, architecture, description });
 }

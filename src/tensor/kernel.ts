@@ -21,7 +21,8 @@ export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps:
     lines.push('@group(0) @binding(0) var<uniform> params: Params;');
   }
   dispatch.bindings.forEach((binding, i) => {
-    lines.push(...declare(binding, at(types, i), i + 1, caps));
+    const isWrapped = dispatch.epilogue === binding.name;
+    lines.push(...declare(binding, at(types, i), i + 1, caps, isWrapped ? 'put' : 'store'));
   });
   return `${lines.join('\n')}\n${dispatch.code}`;
 }
@@ -82,7 +83,7 @@ function storage(name: string, type: TensorType, vec: 1 | 4, caps: DeviceCaps): 
     : { element: 'u32', load: `unpack2x16float(${name}[i >> 1u])[i & 1u]`, store: null };
 }
 
-function declare(binding: Binding, type: TensorType, index: number, caps: DeviceCaps): string[] {
+function declare(binding: Binding, type: TensorType, index: number, caps: DeviceCaps, verb: 'store' | 'put'): string[] {
   const vec = binding.vec ?? 1;
   const value = type.dtype === 'i32' ? (vec === 4 ? 'vec4<i32>' : 'i32') : vec === 4 ? 'vec4<f32>' : 'f32';
   const { element, load, store } = storage(binding.name, type, vec, caps);
@@ -95,7 +96,7 @@ function declare(binding: Binding, type: TensorType, index: number, caps: Device
     if (store === null) {
       throw new Error(`${binding.name}: storing f16 one by one needs the shader-f16 feature; use f32 activations here`);
     }
-    lines.push(`fn store_${binding.name}(i: u32, v: ${value}) { ${store} }`);
+    lines.push(`fn ${verb}_${binding.name}(i: u32, v: ${value}) { ${store} }`);
   }
   return lines;
 }

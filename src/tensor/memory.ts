@@ -1,4 +1,5 @@
 /** Which tensors share a buffer: whole-buffer slots by liveness, over all stages together. */
+import { at } from './types.ts';
 
 export interface Interval {
   /** Bytes needed. */
@@ -16,40 +17,23 @@ export interface Slots {
 }
 
 /**
- * Greedy best fit in order of first use. WebGPU forbids reading and writing one buffer in one dispatch whatever the
- * offsets, so two values may share a slot only when their intervals do not touch.
+ * The largest first, each into the first slot that is free for as long as it lives, so that a slot never grows (Pisarchyk
+ * & Lee, "Efficient memory management for deep neural net inference", 2020: greedy by size). WebGPU forbids reading and
+ * writing one buffer in one dispatch whatever the offsets, so two values may share a slot only when their intervals do
+ * not touch.
  */
 export function assignSlots(intervals: readonly Interval[]): Slots {
-  const order = intervals.map((_, i) => i).sort((a, b) => (intervals[a]?.from ?? 0) - (intervals[b]?.from ?? 0));
-  const slots: { bytes: number; busyUntil: number }[] = [];
+  const order = intervals.map((_, i) => i).sort((a, b) => at(intervals, b).bytes - at(intervals, a).bytes || a - b);
+  const slots: { readonly bytes: number; readonly busy: Interval[] }[] = [];
   const slotOf = new Array<number>(intervals.length).fill(-1);
   for (const i of order) {
-    const interval = intervals[i];
-    if (!interval) {
-      continue;
-    }
-    const { bytes, from, to } = interval;
-    let best = -1;
-    let bestWaste = Number.POSITIVE_INFINITY;
-    slots.forEach((slot, s) => {
-      if (slot.busyUntil >= from) {
-        return;
-      }
-      // Growing a slot costs memory for good; leaving part of one idle only costs until it is free again.
-      const waste = slot.bytes >= bytes ? slot.bytes - bytes : (bytes - slot.bytes) * 2;
-      if (waste < bestWaste) {
-        best = s;
-        bestWaste = waste;
-      }
-    });
-    const found = slots[best];
-    if (found && bestWaste < bytes * 8) {
-      found.bytes = Math.max(found.bytes, bytes);
-      found.busyUntil = to;
-      slotOf[i] = best;
+    const interval = at(intervals, i);
+    const free = slots.findIndex(({ busy }) => busy.every((b) => b.to < interval.from || interval.to < b.from));
+    slotOf[i] = free >= 0 ? free : slots.length;
+    if (free < 0) {
+      slots.push({ bytes: interval.bytes, busy: [interval] });
     } else {
-      slotOf[i] = slots.length;
-      slots.push({ bytes, busyUntil: to });
+      at(slots, free).busy.push(interval);
     }
   }
   return { slotOf, bytes: slots.map((s) => s.bytes) };

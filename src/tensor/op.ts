@@ -35,6 +35,8 @@ export interface DeviceCaps {
   readonly software: boolean;
   readonly maxWorkgroupStorage: number;
   readonly maxInvocations: number;
+  /** Storage buffers of a kernel; WebGPU guarantees 8. */
+  readonly maxStorageBuffers: number;
 }
 
 /** Which tensor a binding shows: an input or output of the node, or scratch of `bytes` shared by its dispatches. */
@@ -66,6 +68,8 @@ export interface Dispatch {
   readonly params: Readonly<Record<string, Param>>;
   readonly bindings: readonly Binding[];
   readonly workgroups: readonly [number, number, number];
+  /** A written binding whose `store_NAME` the code defines itself, on `put_NAME` (epilogue.ts). */
+  readonly epilogue?: string;
 }
 export type Param = number | { readonly f32: number } | { readonly i32: number };
 
@@ -110,6 +114,16 @@ export interface VjpSite<A extends Attrs> {
   readonly grads: readonly (Tensor | undefined)[];
   /** Cotangent of output 0. */
   readonly dy: Tensor;
+  /** Which inputs lead to what is asked for: the thunks that will be called. */
+  readonly needs: readonly boolean[];
+}
+
+/** An elementwise op as WGSL over T, which stands for f32 or vec4<f32>. */
+export interface Pointwise {
+  /** Over `a, b, c`, values of type T. */
+  readonly expression: string;
+  /** What it calls. */
+  readonly functions?: string;
 }
 
 export interface OpDefinition<A extends Attrs> {
@@ -126,10 +140,18 @@ export interface OpDefinition<A extends Attrs> {
   readonly cases: readonly OpCase<A>[];
   /** Output 0 is input 0's buffer under another shape: nothing is run. */
   readonly isView?: boolean;
-  /** Moves elements and computes nothing: a weight's other layout may be made where it is read. */
-  readonly isLayout?: boolean;
-  /** For elementwise ops: the expression over `a, b, c` (f32), so that chains can be fused. */
-  readonly scalar?: (attrs: A) => string;
+  /** Whether output 0 is the inputs end to end in memory, all of one dtype: weights joined so lie in one buffer (packed.ts). */
+  readonly isJoin?: (site: OpSite<A>) => boolean;
+  /** For transposes: axis i of the result is axis permutation[i] of the input. A weight's other layout need not be made (layouts.ts). */
+  readonly permutation?: (attrs: A) => readonly number[];
+  /** Attributes with which input `index` is read with its last two axes exchanged; null where that cannot be. */
+  readonly readSwapped?: (attrs: A, index: number) => A | null;
+  /** For elementwise ops: how chains of them are fused; null where this use of it is not. */
+  readonly pointwise?: (attrs: A) => Pointwise | null;
+  /** Every variant stores each element of output 0 once, through store_NAME, and does not read it (epilogue.ts). */
+  readonly storesOnce?: boolean;
+  /** For ops made by the planner: the op that they do first, and how it was used. */
+  readonly inner?: { readonly op: Op; readonly site: OpSite };
   /** For fused ops: the same value from basic ops; tests require equal value and gradient. */
   readonly composition?: (inputs: readonly Tensor[], attrs: A) => Tensor;
 }

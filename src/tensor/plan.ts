@@ -1,11 +1,15 @@
 /** Compile once, replay many times: buffers, pipelines and bind groups are made here, and only here. */
 import type { Device } from './device.ts';
 import { decodeF16, encodeF16 } from './half.ts';
-import { assemble, packParams } from './kernel.ts';
-import type { PlanSpec, Schedule, Step } from './schedule.ts';
+import { asWritten, heldPieces } from './held.ts';
+import { assemble } from './kernel.ts';
+import { type MemoryPhases, memoryPhases } from './memory_phases.ts';
+import type { InputSpec, PlanSpec, Schedule, Step } from './schedule.ts';
 import { schedule } from './schedule.ts';
+import { arrivals, type Pieces, Throttle } from './stream.ts';
 import type { Stage, TensorType } from './types.ts';
 import { at, byteSize, STAGES, showType, sizeOf } from './types.ts';
+import { Uniforms } from './uniforms.ts';
 
 /** Dispatches per submission: enough to keep the queue full, few enough for browser watchdogs. */
 const DISPATCHES_PER_SUBMIT = 256;
@@ -26,6 +30,7 @@ export interface PlanSummary {
     readonly kept: number;
     readonly transient: number;
   };
+  readonly memory: MemoryPhases;
 }
 
 export class Plan {
@@ -35,6 +40,8 @@ export class Plan {
   readonly #buffers: (GPUBuffer | null)[];
   readonly #encoded: Readonly<Record<Stage, readonly Encoded[]>>;
   readonly #uniforms: GPUBuffer | null;
+  /** Where streamed inputs come from, by name. */
+  readonly #sources = new Map<string, Pieces>();
 
   constructor(
     device: Device,
@@ -53,20 +60,38 @@ export class Plan {
 
   /**
    * Fills a graph input. Numbers are converted to the input's type; a Uint8Array is taken as its raw bytes.
-   * @throws Error when there is no such input or the length does not fit.
+   * Those of a streamed input are kept, to be brought in whenever it is read.
+   * @throws Error when the length does not fit.
    */
   write(name: string, data: ArrayLike<number> | Uint8Array): void {
+    const streamed = this.schedule.streams.get(name);
+    if (streamed) {
+      const bytes = toBytes(name, streamed, data);
+      this.stream(name, async function* () {
+        yield bytes;
+      });
+      return;
+    }
     const input = this.schedule.inputs.get(name);
     if (!input) {
       return; // An input that nothing reads has no buffer.
     }
     const bytes = toBytes(name, input.type, data);
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), 0, bytes);
+    this.#put(name, input, bytes, 0);
+  }
+
+  /** Says where the bytes of a streamed input come from. @returns false when the input is not streamed: fill it at once */
+  stream(name: string, pieces: Pieces): boolean {
+    const streamed = this.schedule.streams.has(name);
+    if (streamed) {
+      this.#sources.set(name, pieces);
+    }
+    return streamed;
   }
 
   /** Whether anything reads this graph input; what nothing reads has no buffer, and writes to it do nothing. */
   reads(name: string): boolean {
-    return this.schedule.inputs.has(name);
+    return this.schedule.inputs.has(name) || this.schedule.streams.has(name);
   }
 
   /**
@@ -75,29 +100,68 @@ export class Plan {
    */
   writePart(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
     const input = this.schedule.inputs.get(name);
-    if (!input) {
-      return;
+    if (input) {
+      this.#put(name, input, bytes, offset);
+    } else if (this.schedule.streams.has(name)) {
+      throw new Error(
+        `${name} is streamed: say where its bytes come from (Plan.stream) instead of writing parts of it`,
+      );
     }
-    // The last bytes of an odd number of f16 values are padded to a word, as the buffer is.
-    const padded = bytes.length % 4 === 0 ? bytes : new Uint8Array(bytes.length + 4 - (bytes.length % 4));
-    if (padded !== bytes) {
-      padded.set(bytes);
-    }
-    if (offset % 4 !== 0 || offset + padded.length > byteSize(input.type)) {
-      throw new Error(`${name} is ${showType(input.type)} but was given ${bytes.length} bytes at byte ${offset}`);
-    }
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), offset, padded);
   }
 
-  /** Encodes and submits a stage; returns as soon as it is queued. After `step`, every state has its new value. */
-  run(stage: Stage): void {
+  #put(name: string, to: InputSpec, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
+    const padded = wholeWords(bytes);
+    if (offset % 4 !== 0 || offset + padded.length > byteSize(to.type)) {
+      throw new Error(`${name} is ${showType(to.type)} but was given ${bytes.length} bytes at byte ${offset}`);
+    }
+    for (const piece of heldPieces(to.type, to.held, padded, offset)) {
+      this.#device.gpu.queue.writeBuffer(this.#bufferAt(to.buffer), to.offset + piece.offset, piece.bytes);
+    }
+  }
+
+  /**
+   * Encodes and submits a stage; resolves as soon as it is queued. After `step`, every state has its new value.
+   * A stage without streamed inputs is queued when this returns; another waits for their bytes, and for the GPU to take
+   * them, so nothing else may be written or run on this plan until it resolves.
+   * @throws Error when bytes of a streamed input are missing or cannot be read
+   */
+  async run(stage: Stage): Promise<void> {
     this.#device.assertHealthy();
-    const list = this.#encoded[stage];
+    const uploads = this.schedule.uploads[stage];
+    let done = 0;
+    if (uploads.length > 0) {
+      const throttle = new Throttle(this.#device.gpu.queue);
+      for await (const { upload, offset, bytes } of arrivals(uploads, (name) => this.#source(name))) {
+        this.#submit(stage, done, upload.before);
+        done = upload.before;
+        this.#put(upload.input, upload, bytes, offset);
+        await throttle.sent(bytes.length);
+      }
+    }
+    this.#submit(stage, done, this.#encoded[stage].length);
+    if (stage === 'step' && this.schedule.copies.length > 0) {
+      const encoder = this.#device.gpu.createCommandEncoder({ label: 'updates' });
+      for (const { from, to, bytes } of this.schedule.copies) {
+        encoder.copyBufferToBuffer(this.#bufferAt(from), 0, this.#bufferAt(to), 0, bytes);
+      }
+      this.#device.gpu.queue.submit([encoder.finish()]);
+    }
+    if (stage === 'load') {
+      this.#releaseLoadOnly();
+    }
+  }
+
+  /** Dispatches `from` to `to` (exclusive) of a stage. */
+  #submit(stage: Stage, from: number, to: number): void {
     const { gpu } = this.#device;
-    for (let start = 0; start < list.length; start += DISPATCHES_PER_SUBMIT) {
+    const list = this.#encoded[stage];
+    for (let start = from; start < to; start += DISPATCHES_PER_SUBMIT) {
       const encoder = gpu.createCommandEncoder({ label: stage });
       const pass = encoder.beginComputePass();
-      for (const { pipeline, bindGroup, workgroups } of list.slice(start, start + DISPATCHES_PER_SUBMIT)) {
+      for (const { pipeline, bindGroup, workgroups } of list.slice(
+        start,
+        Math.min(to, start + DISPATCHES_PER_SUBMIT),
+      )) {
         pass.setPipeline(pipeline);
         pass.setBindGroup(0, bindGroup);
         pass.dispatchWorkgroups(...workgroups);
@@ -105,16 +169,14 @@ export class Plan {
       pass.end();
       gpu.queue.submit([encoder.finish()]);
     }
-    if (stage === 'step' && this.schedule.copies.length > 0) {
-      const encoder = gpu.createCommandEncoder({ label: 'updates' });
-      for (const { from, to, bytes } of this.schedule.copies) {
-        encoder.copyBufferToBuffer(this.#bufferAt(from), 0, this.#bufferAt(to), 0, bytes);
-      }
-      gpu.queue.submit([encoder.finish()]);
+  }
+
+  #source(name: string): Pieces {
+    const pieces = this.#sources.get(name);
+    if (!pieces) {
+      throw new Error(`${name} is streamed, but nothing says where its bytes come from: upload the weights first`);
     }
-    if (stage === 'load') {
-      this.#releaseLoadOnly();
-    }
+    return pieces;
   }
 
   /**
@@ -122,22 +184,25 @@ export class Plan {
    * The copy is queued at once and resolves later, so reads can be pipelined.
    */
   async read(name: string): Promise<Float32Array<ArrayBuffer>> {
-    const found = this.schedule.outputs.get(name) ?? this.schedule.inputs.get(name);
+    const output = this.schedule.outputs.get(name);
+    const found: InputSpec | undefined = output ? { ...output, offset: 0 } : this.schedule.inputs.get(name);
     if (!found) {
       throw new Error(`the plan has no output or input named ${name}`);
     }
     const { gpu } = this.#device;
     const bytes = byteSize(found.type);
-    const staging = gpu.createBuffer({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
+    const { memory } = this.#device;
+    const staging = memory.create({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
     const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
-    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), 0, staging, 0, bytes);
+    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), found.offset, staging, 0, bytes);
     gpu.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(1); // GPUMapMode.READ
       this.#device.assertHealthy();
-      return fromBytes(found.type, staging.getMappedRange().slice(0));
+      const stored = new Uint8Array(staging.getMappedRange().slice(0));
+      return fromBytes(found.type, asWritten(found.type, found.held, stored).buffer);
     } finally {
-      staging.destroy();
+      memory.destroy(staging);
     }
   }
 
@@ -167,10 +232,10 @@ export class Plan {
   }
 
   async #timed(list: readonly Encoded[]): Promise<number[]> {
-    const { gpu } = this.#device;
+    const { gpu, memory } = this.#device;
     const querySet = gpu.createQuerySet({ type: 'timestamp', count: list.length * 2 });
-    const resolved = gpu.createBuffer({ size: list.length * 16, usage: USAGE.QUERY_RESOLVE | USAGE.COPY_SRC });
-    const staging = gpu.createBuffer({ size: list.length * 16, usage: USAGE.MAP_READ | USAGE.COPY_DST });
+    const resolved = memory.create({ size: list.length * 16, usage: USAGE.QUERY_RESOLVE | USAGE.COPY_SRC });
+    const staging = memory.create({ size: list.length * 16, usage: USAGE.MAP_READ | USAGE.COPY_DST });
     const encoder = gpu.createCommandEncoder({ label: 'profile' });
     list.forEach(({ pipeline, bindGroup, workgroups }, i) => {
       const pass = encoder.beginComputePass({
@@ -186,19 +251,20 @@ export class Plan {
     gpu.queue.submit([encoder.finish()]);
     await staging.mapAsync(1);
     const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
-    staging.destroy();
-    resolved.destroy();
+    memory.destroy(staging);
+    memory.destroy(resolved);
     querySet.destroy();
     return list.map((_, i) => Number(at(stamps, 2 * i + 1) - at(stamps, 2 * i)));
   }
 
   /** Gives all GPU memory back; the plan cannot be used afterwards. */
   destroy(): void {
-    this.#buffers.forEach((buffer, i) => {
-      buffer?.destroy();
-      this.#buffers[i] = null;
-    });
-    this.#uniforms?.destroy();
+    for (let i = 0; i < this.#buffers.length; i++) {
+      this.#giveBack(i);
+    }
+    if (this.#uniforms) {
+      this.#device.memory.destroy(this.#uniforms);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -217,10 +283,17 @@ export class Plan {
   #releaseLoadOnly(): void {
     this.schedule.buffers.forEach((spec, i) => {
       if (spec.loadOnly) {
-        this.#buffers[i]?.destroy();
-        this.#buffers[i] = null;
+        this.#giveBack(i);
       }
     });
+  }
+
+  #giveBack(i: number): void {
+    const buffer = this.#buffers[i];
+    if (buffer) {
+      this.#device.memory.destroy(buffer);
+      this.#buffers[i] = null;
+    }
   }
 }
 
@@ -238,17 +311,21 @@ const USAGE = {
  * @throws Error when a buffer is larger than the adapter allows or memory runs out; the message names the need and the limit.
  */
 export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
-  const plan = schedule(spec, device.caps);
+  return compileSchedule(device, schedule(spec, device.caps));
+}
+
+/** The same for what is scheduled already, for an adapter of the same capabilities. @throws Error as `compile` */
+export async function compileSchedule(device: Device, plan: Schedule): Promise<Plan> {
   checkLimits(device, plan);
-  const { gpu } = device;
+  const { gpu, memory } = device;
   gpu.pushErrorScope('out-of-memory');
   const buffers = plan.buffers.map((b) =>
-    gpu.createBuffer({ label: b.name, size: b.bytes, usage: USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST }),
+    memory.create({ label: b.name, size: b.bytes, usage: USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST }),
   );
   const shortage = await gpu.popErrorScope();
   if (shortage) {
     for (const buffer of buffers) {
-      buffer.destroy();
+      memory.destroy(buffer);
     }
     const total = plan.buffers.reduce((n, b) => n + b.bytes, 0);
     throw new Error(
@@ -258,13 +335,8 @@ export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
   for (const { buffer, node } of plan.constants) {
     gpu.queue.writeBuffer(at(buffers, buffer), 0, toBytes('constant', at(node.outputs, 0), node.data ?? []));
   }
-  const uniforms = new Uniforms(gpu.limits.minUniformBufferOffsetAlignment);
-  for (const stage of STAGES) {
-    for (const step of plan.steps[stage]) {
-      uniforms.add(step.dispatch.params);
-    }
-  }
-  const uniformBuffer = uniforms.upload(gpu);
+  const uniforms = new Uniforms(STAGES.flatMap((stage) => plan.steps[stage].map((step) => step.dispatch.params)));
+  const uniformBuffer = uploadUniforms(device, uniforms);
   const encoded: Record<Stage, Encoded[]> = { load: [], prompt: [], step: [] };
   for (const stage of STAGES) {
     encoded[stage] = await Promise.all(
@@ -273,6 +345,15 @@ export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
   }
   device.assertHealthy();
   return new Plan(device, plan, buffers, encoded, uniformBuffer);
+}
+
+function uploadUniforms({ gpu, memory }: Device, uniforms: Uniforms): GPUBuffer | null {
+  if (uniforms.bytes === 0) {
+    return null;
+  }
+  const buffer = memory.create({ label: 'params', size: uniforms.bytes, usage: USAGE.UNIFORM | USAGE.COPY_DST });
+  gpu.queue.writeBuffer(buffer, 0, uniforms.image());
+  return buffer;
 }
 
 async function encode(
@@ -298,42 +379,14 @@ async function encode(
   return { pipeline, bindGroup: device.gpu.createBindGroup({ layout, entries }), workgroups: dispatch.workgroups };
 }
 
-/** All uniforms of a plan in one buffer, equal ones once. */
-class Uniforms {
-  readonly #alignment: number;
-  readonly #slots = new Map<string, { offset: number; bytes: Uint8Array<ArrayBuffer> }>();
-  #end = 0;
-
-  constructor(alignment: number) {
-    this.#alignment = alignment;
+/** The last bytes of an odd number of f16 values are padded to a word, as the buffer is. */
+function wholeWords(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (bytes.length % 4 === 0) {
+    return bytes;
   }
-
-  add(params: Step['dispatch']['params']): void {
-    const key = JSON.stringify(params);
-    if (key !== '{}' && !this.#slots.has(key)) {
-      const bytes = packParams(params);
-      this.#slots.set(key, { offset: this.#end, bytes });
-      this.#end += Math.ceil(bytes.length / this.#alignment) * this.#alignment;
-    }
-  }
-
-  find(params: Step['dispatch']['params']): { offset: number; size: number } | null {
-    const slot = this.#slots.get(JSON.stringify(params));
-    return slot ? { offset: slot.offset, size: slot.bytes.length } : null;
-  }
-
-  upload(gpu: GPUDevice): GPUBuffer | null {
-    if (this.#end === 0) {
-      return null;
-    }
-    const all = new Uint8Array(this.#end);
-    for (const { offset, bytes } of this.#slots.values()) {
-      all.set(bytes, offset);
-    }
-    const buffer = gpu.createBuffer({ label: 'params', size: this.#end, usage: USAGE.UNIFORM | USAGE.COPY_DST });
-    gpu.queue.writeBuffer(buffer, 0, all);
-    return buffer;
-  }
+  const padded = new Uint8Array(bytes.length + 4 - (bytes.length % 4));
+  padded.set(bytes);
+  return padded;
 }
 
 const mib = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
@@ -402,5 +455,6 @@ export function summarize(plan: Schedule): PlanSummary {
       kept: bytesOf((b) => b.kind === 'kept'),
       transient: bytesOf((b) => b.kind === 'slot'),
     },
+    memory: memoryPhases(plan),
   };
 }

@@ -1,10 +1,18 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
+
+import { assertWithin, inOrderOfGivingUp, peakBytes, streamedWithin } from './budget.ts';
+import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
-import { layoutsAtUse } from './layouts.ts';
+import { writtenType } from './held.ts';
+import { type InputBuffer, inputBuffers } from './input_buffers.ts';
+import { weightsOnce } from './layouts.ts';
+import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
 import { assignSlots } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
 import { executionOrder } from './order.ts';
+import { packsOf } from './packed.ts';
+import { lastStage, readers, streamable, type Visit, visits } from './streaming.ts';
 import type { Tensor } from './tensor.ts';
 import type { Stage, TensorType } from './types.ts';
 import { at, byteSize } from './types.ts';
@@ -25,8 +33,15 @@ export interface PlanSpec {
   readonly fuse?: boolean;
   /** Keep inputs that only the load stage reads, so that they can be read back (debugging). */
   readonly keepLoadInputs?: boolean;
-  /** false: weights stay in memory as stored alone, and other layouts are made again where they are read. Default true. */
+  /** false: each large weight is in memory once, and kernels read it in the layout it has (layouts.ts). Default true. */
   readonly keepLayouts?: boolean;
+  /** Weights that no step reads are brought in when the prompt is read, and gone afterwards. Default false. */
+  readonly streamPrompt?: boolean;
+  /**
+   * Bytes of GPU buffers that the plan may have at any time. What it takes of the weights is streamed: first those that no
+   * step reads, then, each step anew, the others.
+   */
+  readonly budget?: number;
 }
 
 /** A dispatch with the buffer behind each binding. */
@@ -46,14 +61,50 @@ export interface BufferSpec {
   readonly loadOnly?: boolean;
 }
 
+export interface InputSpec {
+  readonly buffer: number;
+  /** Where it begins in the buffer, in bytes (several may share one). */
+  readonly offset: number;
+  /** As it is written. */
+  readonly type: TensorType;
+  /** The layout it is held in, if another (held.ts). */
+  readonly held?: readonly number[];
+}
+
 export interface Schedule {
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
-  /** Buffer of each graph input by name, with its type. */
-  readonly inputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
+  /** Each graph input by name. */
+  readonly inputs: ReadonlyMap<string, InputSpec>;
   readonly outputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
   readonly constants: readonly { buffer: number; node: Node }[];
   readonly copies: readonly { from: number; to: number; bytes: number }[];
+  /** Graph inputs that are brought in while a stage runs, with their types. */
+  readonly streams: ReadonlyMap<string, TensorType>;
+  /** When they come, in the order of each stage's steps. */
+  readonly uploads: Readonly<Record<Stage, readonly Upload[]>>;
+  /** What lives in the shared buffers, and how long. */
+  readonly shared: readonly SharedValue[];
+}
+
+/** A streamed weight on its way into a shared buffer. */
+export interface Upload extends InputSpec {
+  /** It must be there before this step of its stage, and not before the step in front of it has run. */
+  readonly before: number;
+  readonly input: string;
+}
+
+export interface SharedValue {
+  readonly bytes: number;
+  readonly buffer: number;
+  readonly stage: Stage;
+  /** Positions in the order of nodes, both inclusive. */
+  readonly from: number;
+  readonly to: number;
+  /** `saved`: made in a forward pass and read in a backward pass. */
+  readonly kind: 'saved' | 'transient' | 'streamed';
+  /** The value's key; empty for a kernel's scratch. */
+  readonly root: string;
 }
 
 /** The variant that will run. @throws Error when a forced one does not exist or none is supported. */
@@ -73,28 +124,69 @@ export function chooseVariant(node: Node, site: OpSite, caps: DeviceCaps, forced
   return chosen[0];
 }
 
-interface Value {
-  readonly root: string;
-  readonly type: TensorType;
-  readonly from: number;
-  to: number;
-  kept: boolean;
-  readonly stage: Stage;
+/** @throws Error when a budget is given and too small, saying what is needed */
+export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
+  const { budget } = spec;
+  const wanted = planner(spec, caps);
+  const made = wanted.plan(spec.streamPrompt ? wanted.ofPrompt : []);
+  if (budget === undefined || peakBytes(made) <= budget) {
+    return made;
+  }
+  const lean = planner({ ...spec, keepLayouts: false }, caps);
+  const within = streamedWithin(budget, lean.ofStep, (some) => lean.plan([...lean.ofPrompt, ...some]));
+  assertWithin(budget, within);
+  return within;
 }
 
-const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`;
+interface Planner {
+  /** Weights that may be streamed: those that a step reads, in the order of giving them up, and the others. */
+  readonly ofStep: readonly InputBuffer[];
+  readonly ofPrompt: readonly InputBuffer[];
+  readonly plan: (streamed: readonly InputBuffer[]) => Schedule;
+}
 
-export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
+function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
   const updates = spec.updates ?? [];
-  const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
+  const outputs = Object.values(spec.outputs);
+  const roots = [...outputs, ...updates.flatMap((u) => [u.state, u.value])];
   const traced = orderOf(roots, spec.keepLayouts ?? true);
-  const order = spec.fuse === false ? traced : fuseElementwise(traced, mustExist(traced, roots));
-  const rootOf = viewRoots(order);
+  const rewritten = spec.fuse === false ? traced : fused(traced, mustExist(traced, roots), caps);
+  const rootOf = viewRoots(rewritten);
   const find = (t: Tensor): string => rootOf.get(keyOf(t)) ?? keyOf(t);
+  const packs = packsOf(rewritten, find, new Set(roots.map(find)));
+  const order = rewritten.filter((node) => !packs.has(node));
+  const sources = inputBuffers(order, packs);
+  const uses = readers(order, find);
+  const weights = spec.keepLoadInputs ? [] : streamable(sources, new Set(roots.map(find)));
+  const [ofStep, ofPrompt] = partition(weights, ({ key }) => lastStage(order, uses, key) === 'step');
+  return {
+    ofStep: inOrderOfGivingUp(ofStep, uses),
+    ofPrompt,
+    plan: (streamed) => assemble({ order, find, sources, uses, visits: visits(order, uses, streamed) }, spec, caps),
+  };
+}
 
-  const values = liveness(order, find);
-  for (const t of [...Object.values(spec.outputs), ...updates.map((u) => u.value)]) {
-    const value = values.get(find(t));
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
+}
+
+interface Arrangement {
+  readonly order: readonly Node[];
+  /** Of a tensor, the key of the value whose buffer it has. */
+  readonly find: (t: Tensor) => string;
+  readonly sources: readonly InputBuffer[];
+  /** Positions of the nodes that read each value. */
+  readonly uses: ReadonlyMap<string, readonly number[]>;
+  readonly visits: readonly Visit[];
+}
+
+function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): Schedule {
+  const { order, find, sources, uses, visits } = arrangement;
+  const updates = spec.updates ?? [];
+  const results = new Set([...Object.values(spec.outputs), ...updates.map((u) => u.value)].map(find));
+  const values = lifetimes(order, find);
+  for (const root of results) {
+    const value = values.get(root);
     if (value) {
       value.kept = true;
     }
@@ -102,30 +194,24 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
 
   const buffers: BufferSpec[] = [];
   const bufferOf = new Map<string, number>();
-  const inputs = new Map<string, { buffer: number; type: TensorType }>();
+  const inputs = new Map<string, InputSpec>();
   const constants: { buffer: number; node: Node }[] = [];
-  const readAfterLoad = new Set<string>([...Object.values(spec.outputs), ...updates.map((u) => u.value)].map(find));
-  for (const node of order) {
-    if (node.stage !== 'load') {
-      node.inputs.forEach((t) => {
-        readAfterLoad.add(find(t));
-      });
-    }
-  }
-  for (const node of order.filter((n) => !n.op)) {
-    const key = `${node.id}.0`;
-    const type = at(node.outputs, 0);
-    const name = node.name ?? 'constant';
-    const loadOnly = node.stage === 'load' && !readAfterLoad.has(key) && !spec.keepLoadInputs;
+  const streamed = new Set(visits.map((visit) => visit.source.key));
+  for (const { key, node, type, parts } of sources.filter((source) => !streamed.has(source.key))) {
+    const name = parts.map((part) => part.node.name ?? 'constant').join(' + ');
+    const loadOnly =
+      node.stage === 'load' && lastStage(order, uses, key) === 'load' && !results.has(key) && !spec.keepLoadInputs;
     bufferOf.set(key, buffers.length);
     if (node.data) {
       constants.push({ buffer: buffers.length, node });
     } else {
-      inputs.set(name, { buffer: buffers.length, type });
+      for (const { node: part, offset } of parts) {
+        inputs.set(part.name ?? '', inputSpec(part, buffers.length, offset));
+      }
     }
     buffers.push({ bytes: byteSize(type), kind: node.data ? 'constant' : 'input', name, loadOnly });
   }
-  const transient: Value[] = [];
+  const transient: Lifetime[] = [];
   for (const value of values.values()) {
     if (value.kept) {
       bufferOf.set(value.root, buffers.length);
@@ -136,38 +222,72 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   }
 
   const { drafts, scratch } = draft(order, caps, spec.variants ?? {});
-  const intervals = [
-    ...transient.map((v) => ({ bytes: byteSize(v.type), from: v.from, to: v.to })),
-    ...scratch.map((s) => ({ bytes: byteSize(s.type), from: s.position, to: s.position })),
+  const shared: Omit<SharedValue, 'buffer'>[] = [
+    ...transient.map(({ root, type, stage, from, to, saved }) => {
+      return {
+        root,
+        bytes: byteSize(type),
+        stage,
+        from,
+        to,
+        kind: saved ? ('saved' as const) : ('transient' as const),
+      };
+    }),
+    ...visits.map(({ source, stage, from, to }) => {
+      return { root: source.key, bytes: byteSize(source.type), stage, from, to, kind: 'streamed' as const };
+    }),
+    ...scratch.map(({ type, position }) => {
+      const stage = at(order, position).stage;
+      return { root: '', bytes: byteSize(type), stage, from: position, to: position, kind: 'transient' as const };
+    }),
   ];
-  const slots = assignSlots(intervals);
+  const slots = assignSlots(shared);
   const firstSlot = buffers.length;
   slots.bytes.forEach((bytes, i) => {
     buffers.push({ bytes, kind: 'slot', name: `slot ${i}` });
   });
-  transient.forEach((v, i) => {
-    bufferOf.set(v.root, firstSlot + at(slots.slotOf, i));
+  const placed = shared.map((value, i): SharedValue => ({ ...value, buffer: firstSlot + at(slots.slotOf, i) }));
+  placed.slice(0, transient.length).forEach(({ root, buffer }) => {
+    bufferOf.set(root, buffer);
   });
-  const bufferFor = (t: string): number => {
-    const buffer = bufferOf.get(t);
+  const arrived = placed.slice(transient.length, transient.length + visits.length);
+  const visitsOf = new Map<string, SharedValue[]>();
+  for (const visit of arrived) {
+    visitsOf.set(visit.root, [...(visitsOf.get(visit.root) ?? []), visit]);
+  }
+  const bufferFor = (root: string, position: number): number => {
+    const visit = visitsOf.get(root)?.find((v) => v.from <= position && position <= v.to);
+    const buffer = visit?.buffer ?? bufferOf.get(root);
     if (buffer === undefined) {
-      throw new Error(`value ${t} has no buffer`);
+      throw new Error(`value ${root} has no buffer`);
     }
     return buffer;
   };
 
   const steps: Record<Stage, Step[]> = { load: [], prompt: [], step: [] };
-  for (const { node, dispatch, scratchBase } of drafts) {
+  const uploads: Record<Stage, Upload[]> = { load: [], prompt: [], step: [] };
+  const comings = arrived
+    .map(({ buffer, stage, from }, i) => ({ buffer, stage, from, parts: at(visits, i).source.parts }))
+    .sort((a, b) => a.from - b.from);
+  let next = 0;
+  for (const { node, dispatch, scratchBase, position } of drafts) {
+    for (let coming = comings[next]; coming && coming.from <= position; coming = comings[++next]) {
+      const before = steps[coming.stage].length;
+      for (const { node: part, offset } of coming.parts) {
+        const spec = inputSpec(part, coming.buffer, offset);
+        uploads[coming.stage].push({ before, input: part.name ?? '', ...spec });
+      }
+    }
     const resolve = (b: Binding): { type: TensorType; buffer: number } => {
       if ('scratch' in b.ref) {
         const index = scratchBase + b.ref.scratch;
-        return { type: b.ref.type, buffer: firstSlot + at(slots.slotOf, transient.length + index) };
+        return { type: b.ref.type, buffer: at(placed, transient.length + visits.length + index).buffer };
       }
       if ('input' in b.ref) {
         const t = at(node.inputs, b.ref.input);
-        return { type: t.type, buffer: bufferFor(find(t)) };
+        return { type: t.type, buffer: bufferFor(find(t), position) };
       }
-      return { type: at(node.outputs, b.ref.output), buffer: bufferFor(`${node.id}.${b.ref.output}`) };
+      return { type: at(node.outputs, b.ref.output), buffer: bufferFor(`${node.id}.${b.ref.output}`, position) };
     };
     const resolved = dispatch.bindings.map(resolve);
     steps[node.stage].push({
@@ -178,16 +298,27 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
     });
   }
 
+  const end = order.length;
   const outputs = new Map(
-    Object.entries(spec.outputs).map(([name, t]) => [name, { buffer: bufferFor(find(t)), type: t.type }] as const),
+    Object.entries(spec.outputs).map(([name, t]) => [name, { buffer: bufferFor(find(t), end), type: t.type }] as const),
   );
   const copies = updates.map((u) => ({
-    from: bufferFor(find(u.value)),
-    to: bufferFor(keyOf(u.state)),
+    from: bufferFor(find(u.value), end),
+    to: bufferFor(keyOf(u.state), end),
     bytes: byteSize(u.state.type),
   }));
-  return { steps, buffers, inputs, outputs, constants, copies };
+  const streams = new Map(
+    visits.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', writtenType(node)])),
+  );
+  return { steps, buffers, inputs, streams, outputs, constants, copies, uploads, shared: placed };
 }
+
+function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
+  return { buffer, offset, type: writtenType(node), ...(node.held ? { held: node.held } : {}) };
+}
+
+const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
+  absorbIntoStores(fuseElementwise(order, kept), kept, caps);
 
 /** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
 function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {
@@ -197,49 +328,11 @@ function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string
 
 function orderOf(roots: readonly Tensor[], keepLayouts: boolean): Node[] {
   const nodes = roots.map((t) => t.node);
-  const order = executionOrder(nodes);
-  if (keepLayouts) {
-    return order;
-  }
-  const moved = new Map(layoutsAtUse(order, new Set(nodes)).map((node) => [node.id, node]));
-  return executionOrder(nodes.map((node) => moved.get(node.id) ?? node));
-}
-
-/** Views (reshape) share the buffer of what they look at. */
-function viewRoots(order: readonly Node[]): Map<string, string> {
-  const roots = new Map<string, string>();
-  for (const node of order) {
-    if (node.op?.isView) {
-      const source = keyOf(at(node.inputs, 0));
-      roots.set(`${node.id}.0`, roots.get(source) ?? source);
-    }
-  }
-  return roots;
-}
-
-/** First definition and last use of each computed value; a value used by a later stage is kept. */
-function liveness(order: readonly Node[], find: (t: Tensor) => string): Map<string, Value> {
-  const values = new Map<string, Value>();
-  order.forEach((node, position) => {
-    for (const input of node.inputs) {
-      const value = values.get(find(input));
-      if (value) {
-        value.to = Math.max(value.to, position);
-        value.kept ||= value.stage !== node.stage;
-      }
-    }
-    if (node.op && !node.op.isView) {
-      node.outputs.forEach((type, i) => {
-        const root = `${node.id}.${i}`;
-        values.set(root, { root, type, from: position, to: position, kept: false, stage: node.stage });
-      });
-    }
-  });
-  return values;
+  return keepLayouts ? executionOrder(nodes) : weightsOnce(nodes);
 }
 
 interface Drafts {
-  readonly drafts: { node: Node; dispatch: Dispatch; scratchBase: number }[];
+  readonly drafts: { node: Node; dispatch: Dispatch; scratchBase: number; position: number }[];
   readonly scratch: { type: TensorType; position: number }[];
 }
 
@@ -261,7 +354,7 @@ function draft(order: readonly Node[], caps: DeviceCaps, forced: Readonly<Record
           scratchTypes.set(ref.scratch, ref.type);
         }
       }
-      drafts.push({ node, dispatch, scratchBase });
+      drafts.push({ node, dispatch, scratchBase, position });
     }
     for (let i = 0; i < scratchTypes.size; i++) {
       const type = scratchTypes.get(i);

@@ -53,11 +53,12 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
       throw new Error(`${node.op.name}${node.path ? ` in ${node.path}` : ''} is not differentiable here`);
     }
     const { op, inputs, attrs, path } = node;
+    const needed = inputs.map((t) => needs.has(t.node.id));
     graph.scope(`grad(${path})`, () => {
-      const thunks = op.vjp?.({ inputs, outputs, attrs, grads, dy }) ?? [];
+      const thunks = op.vjp?.({ inputs, outputs, attrs, grads, dy, needs: needed }) ?? [];
       inputs.forEach((input, i) => {
         const thunk = thunks[i];
-        if (needs.has(input.node.id) && thunk) {
+        if (needed[i] && thunk) {
           accumulate(input, ofDType(thunk(), input));
         }
       });

@@ -34,7 +34,7 @@ async function build(device: Device, name: string, storage: 'stored' | 'f16' = '
   const similarity = sum(mul(l2Normalize(imageFeatures), l2Normalize(textFeatures)), [1]);
   const logits = mul(similarity, exp(asF32(model.logit_scale)));
   const [gradient = logits] = gradients(sum(logits), [pixels]);
-  const vision = model.vision_model.forward(pixels);
+  const vision = model.image_encoder.vision_model.forward(pixels);
   const outputs = {
     last_hidden_state: text.lastHiddenState,
     penultimate: at(text.hiddenStates, text.hiddenStates.length - 2),
@@ -43,7 +43,7 @@ async function build(device: Device, name: string, storage: 'stored' | 'f16' = '
     image_features: imageFeatures,
     vision_last_hidden_state: vision.lastHiddenState,
     vision_pooled: vision.pooled,
-    vision_pooled_alone: model.vision_model.pooled(pixels),
+    vision_pooled_alone: model.image_encoder.vision_model.pooled(pixels),
     logits,
     gradient,
   };

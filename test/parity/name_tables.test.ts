@@ -4,6 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { NETWORKS_FOLDER, type NetworkTable, networkTable } from '../../src/cli/plan/networks.ts';
 import { AUTOENCODER_KL_ENCODER, AutoencoderKL, readAutoencoderKLConfig } from '../../src/models/autoencoder_kl.ts';
 import {
   AUTOENCODER_TINY_ENCODER,
@@ -32,7 +33,6 @@ import { type WeightOptions, WeightStore } from '../../src/models/weights.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { TensorFile } from '../../src/tensor/tensor_file.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
-import { type NameTable, nameTable } from '../support/name_tables.ts';
 
 interface Network {
   readonly build: (weights: WeightStore, config: Config) => unknown;
@@ -98,7 +98,7 @@ const NETWORKS: Readonly<Record<string, Network>> = {
 };
 
 /** A checkpoint of names and shapes. */
-function headers(table: NameTable): TensorFile {
+function headers(table: NetworkTable): TensorFile {
   const entries = table.tensors.map(([name, shape]) => [name, { name, shape, dtype: 'F16' as const }] as const);
   return {
     source: { name: table.network },
@@ -112,7 +112,7 @@ function headers(table: NameTable): TensorFile {
 const millions = (n: number): number => Math.round(n / 1e4) / 100;
 const count = (shapes: readonly (readonly number[])[]): number => shapes.reduce((n, shape) => n + sizeOf(shape), 0);
 
-function build(network: Network, table: NameTable): WeightStore {
+function build(network: Network, table: NetworkTable): WeightStore {
   const weights = new WeightStore(new Graph(), [headers(table)], network.options);
   network.build(weights, new Config(`${table.network}/config.json`, table.config));
   return weights;
@@ -120,7 +120,7 @@ function build(network: Network, table: NameTable): WeightStore {
 
 describe('full-size networks by their public names and shapes', () => {
   it.each(Object.entries(NETWORKS))('%s', async (name, network) => {
-    const table = await nameTable(name);
+    const table = networkTable(name);
     const weights = build(network, table);
     weights.assertAllUsed();
     const used = weights.used();
@@ -132,14 +132,14 @@ describe('full-size networks by their public names and shapes', () => {
   });
 
   it('no table is left out', async () => {
-    const files = await readdir(new URL('../fixtures/names', import.meta.url));
+    const files = await readdir(NETWORKS_FOLDER);
     expect(files.map((file) => file.replace('.json.gz', '')).sort()).toEqual(Object.keys(NETWORKS).sort());
   });
 
   it('a name that is wrong, one too many and a wrong shape are all found', async () => {
     const network = { build: unet, millions: 0 };
-    const table = await nameTable('sd_turbo_unet');
-    const change = (at: string, to: readonly (readonly [string, readonly number[]])[]): NameTable => ({
+    const table = networkTable('sd_turbo_unet');
+    const change = (at: string, to: readonly (readonly [string, readonly number[]])[]): NetworkTable => ({
       ...table,
       tensors: table.tensors.flatMap((entry) => (entry[0] === at ? to : [entry])),
     });

@@ -1,5 +1,6 @@
 /** Random and odd shapes, an arbitrary of cases an op. Small sizes: the point is edges and tails, not volume. */
 import fc from 'fast-check';
+import { operandShapes } from '../../src/kernels/common/attention_site.ts';
 import type { Attrs, CaseInput, OpCase } from '../../src/tensor/op.ts';
 import { at } from '../../src/tensor/types.ts';
 
@@ -58,18 +59,15 @@ const attention = fc
     head: fc.constantFrom(3, 8, 20),
     causal: fc.boolean(),
     mask: fc.boolean(),
+    packing: fc.constantFrom('none' as const, 'kv' as const, 'qkv' as const),
   })
-  .map(({ b, t, s, heads, head, causal, mask }) =>
-    of(
-      [
-        { shape: [b, t, heads * head] },
-        { shape: [b, s, heads * head] },
-        { shape: [b, s, heads * head] },
-        ...(mask ? [{ shape: [b, s], fill: 'mask' as const }] : []),
-      ],
-      { heads, scale: head ** -0.5, causal, mask },
-    ),
-  );
+  .map(({ b, t, s: otherKeys, heads, head, causal, mask, packing }) => {
+    const s = packing === 'qkv' ? t : otherKeys;
+    const sizes = { batch: b, queries: t, keys: s, heads, head, packing };
+    const operands = operandShapes(sizes).map((shape) => ({ shape }));
+    const keyMask = mask ? [{ shape: [b, s], fill: 'mask' as const }] : [];
+    return of([...operands, ...keyMask], { heads, scale: head ** -0.5, causal, mask });
+  });
 
 const groupNorm = fc
   .record({ n: size(2), h: size(7), w: size(7), groups: size(4), each: size(5), silu: fc.boolean() })

@@ -20,6 +20,7 @@ const CAPS = {
   software: true,
   maxWorkgroupStorage: 16384,
   maxInvocations: 256,
+  maxStorageBuffers: 8,
 };
 
 /** PyTorch's own f32 rounding is up to 2e-12 here. */

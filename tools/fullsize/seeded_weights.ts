@@ -22,7 +22,7 @@ if (!values.out || !values.tokenizers) {
 const folder = new Folder(values.out, values.tokenizers, console.log);
 try {
   for (const part of values.part.split(',')) {
-    await partOf(values.model, part)(folder);
+    folder.write(partOf(values.model, part));
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -1,5 +1,5 @@
 /** Checkpoint files written tensor by tensor, so that a file of gigabytes needs a few megabytes: safetensors and torch.save's. */
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { spreadOf } from './spread.ts';
 import { BYTES, fillValues, keyOf, lookup, type StoredFloat } from './values.ts';
@@ -46,21 +46,12 @@ class Output {
     this.position += bytes.length;
   }
 
-  /** Leaves a hole: nothing is stored, and zeros are read. */
-  skip(bytes: number): void {
-    this.position += bytes;
-  }
-
   [Symbol.dispose](): void {
-    ftruncateSync(this.#fd, this.position);
     closeSync(this.#fd);
   }
 }
 
-/** What is written of the tensors: their values, or nothing (a hole of their size), where only names and shapes are read. */
-export type Filling = 'seeded' | 'hollow';
-
-export function writeSafetensorsFile(path: string, tensors: readonly SeededTensor[], filling: Filling): void {
+export function writeSafetensorsFile(path: string, tensors: readonly SeededTensor[]): void {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
   let end = 0;
   for (const tensor of tensors) {
@@ -76,10 +67,6 @@ export function writeSafetensorsFile(path: string, tensors: readonly SeededTenso
   file.write(length);
   file.write(json);
   for (const tensor of tensors) {
-    if (filling === 'hollow') {
-      file.skip(bytesOf(tensor));
-      continue;
-    }
     for (const chunk of chunksOf(tensor)) {
       file.write(chunk);
     }
@@ -90,15 +77,14 @@ export function writeSafetensorsFile(path: string, tensors: readonly SeededTenso
 interface Member {
   readonly name: string;
   readonly size: number;
-  /** null: a hole. */
-  readonly chunks: (() => Iterable<Uint8Array>) | null;
+  readonly chunks: () => Iterable<Uint8Array>;
 }
 
 /**
  * A state dict as `torch.save` archives it (since 1.6): data.pkl describes the tensors, data/N holds the N-th storage, aligned to
  * 64 bytes. Less than 4 GiB: no zip64. @param under the key of the pickled dictionary that holds the state dict, if not itself
  */
-export function writeTorchFile(path: string, tensors: readonly SeededTensor[], filling: Filling, under?: string): void {
+export function writeTorchFile(path: string, tensors: readonly SeededTensor[], under?: string): void {
   const folder = 'archive';
   const pickle = pickleOf(tensors, under);
   const text = (name: string, value: string): Member =>
@@ -109,7 +95,7 @@ export function writeTorchFile(path: string, tensors: readonly SeededTensor[], f
     ...tensors.map((tensor, i) => ({
       name: `${folder}/data/${i}`,
       size: bytesOf(tensor),
-      chunks: filling === 'hollow' ? null : () => chunksOf(tensor),
+      chunks: () => chunksOf(tensor),
     })),
     text('version', '3\n'),
   ];
@@ -126,7 +112,7 @@ function writeZip(path: string, members: readonly Member[]): void {
     const offset = file.position;
     // The checksum stands before the data: the values are made twice rather than kept.
     let crc = 0;
-    for (const chunk of member.chunks?.() ?? []) {
+    for (const chunk of member.chunks()) {
       crc = crc32(chunk, crc);
     }
     const bare = 30 + name.length + 4;
@@ -147,10 +133,7 @@ function writeZip(path: string, members: readonly Member[]): void {
         extra,
       ]),
     );
-    if (member.chunks === null) {
-      file.skip(member.size);
-    }
-    for (const chunk of member.chunks?.() ?? []) {
+    for (const chunk of member.chunks()) {
       file.write(chunk);
     }
     const rest = [u16(name.length), u16(0), u16(0), u16(0), u16(0), u32(0), u32(offset), name];

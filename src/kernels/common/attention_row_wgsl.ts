@@ -33,14 +33,13 @@ fn own_q(i: u32) -> Chunk {
   );
 }
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let t = group.x * 8u + lane;
   let row = min(t, params.queries - 1u);
   let head = group.y;
   let batch = group.z;
-  let width = params.heads * HEAD;
-  let from_q = (batch * params.queries + row) * width + head * HEAD;
+  let from_q = q_at(batch, row, head);
   var q: array<Chunk, CHUNKS>;
   var sum: array<Chunk, CHUNKS>;
   for (var c = 0u; c < CHUNKS; c++) {
@@ -51,7 +50,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   var highest = -3.0e38;
   var total = 0.0;
   for (var s = 0u; s < end; s++) {
-    let from_k = (batch * params.keys + s) * width + head * HEAD;
+    let from_k = k_at(batch, s, head);
+    let from_v = v_at(batch, s, head);
     var score = 0.0;
     for (var c = 0u; c < CHUNKS; c++) {
       score += dot8(q[c], spread(load_k(from_k + 8u * c + lane)));
@@ -65,14 +65,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     total = total * shrink + p;
     for (var c = 0u; c < CHUNKS; c++) {
       let old = Chunk(sum[c].low * shrink, sum[c].high * shrink);
-      sum[c] = add_scaled(old, p, spread(load_v(from_k + 8u * c + lane)));
+      sum[c] = add_scaled(old, p, spread(load_v(from_v + 8u * c + lane)));
     }
   }
   let any_key = total > 0.0;
   let inverse = select(0.0, 1.0 / total, any_key);
   if (t < params.queries) {
     for (var c = 0u; c < CHUNKS; c++) {
-      let i = from_q + 8u * c;
+      let i = y_at(batch, t, head) + 8u * c;
       let low = sum[c].low * inverse;
       let high = sum[c].high * inverse;
       store_y(i, low.x);
@@ -84,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       store_y(i + 6u, high.z);
       store_y(i + 7u, high.w);
     }
-    store_lse((batch * params.heads + head) * params.queries + t, select(0.0, highest + log(total), any_key));
+    store_lse(row_at(batch, t, head), select(0.0, highest + log(total), any_key));
   }
 }
 `;
@@ -98,6 +98,13 @@ fn own_q(i: u32) -> Chunk {
   );
 }
 
+fn own_y(i: u32) -> Chunk {
+  return Chunk(
+    vec4f(load_y(i), load_y(i + 1u), load_y(i + 2u), load_y(i + 3u)),
+    vec4f(load_y(i + 4u), load_y(i + 5u), load_y(i + 6u), load_y(i + 7u)),
+  );
+}
+
 fn own_dy(i: u32) -> Chunk {
   return Chunk(
     vec4f(load_dy(i), load_dy(i + 1u), load_dy(i + 2u), load_dy(i + 3u)),
@@ -105,35 +112,35 @@ fn own_dy(i: u32) -> Chunk {
   );
 }
 
-@compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+fn backward_query(group: vec3u, lane: u32) {
   let t = group.x * 8u + lane;
   let query = min(t, params.queries - 1u);
   let head = group.y;
   let batch = group.z;
-  let width = params.heads * HEAD;
-  let row = (batch * params.heads + head) * params.queries + query;
-  let from_q = (batch * params.queries + query) * width + head * HEAD;
-  let lse = load_lse(row);
-  let delta = load_delta(row);
+  let from_q = q_at(batch, query, head);
+  let from_y = y_at(batch, query, head);
+  let lse = load_lse(row_at(batch, query, head));
+  var delta = 0.0;
   var q: array<Chunk, CHUNKS>;
   var dy: array<Chunk, CHUNKS>;
   var sum: array<Chunk, CHUNKS>;
   for (var c = 0u; c < CHUNKS; c++) {
     q[c] = own_q(from_q + 8u * c);
-    dy[c] = own_dy(from_q + 8u * c);
+    dy[c] = own_dy(from_y + 8u * c);
+    delta += dot8(own_y(from_y + 8u * c), dy[c]);
     sum[c] = Chunk();
   }
   let end = select(params.keys, min(params.keys, group.x * 8u + 8u), params.causal == 1u);
   for (var s = 0u; s < end; s++) {
-    let from_k = (batch * params.keys + s) * width + head * HEAD;
+    let from_k = k_at(batch, s, head);
+    let from_v = v_at(batch, s, head);
     var k: array<Chunk, CHUNKS>;
     var score = 0.0;
     var dp = 0.0;
     for (var c = 0u; c < CHUNKS; c++) {
       k[c] = spread(load_k(from_k + 8u * c + lane));
       score += dot8(q[c], k[c]);
-      dp += dot8(dy[c], spread(load_v(from_k + 8u * c + lane)));
+      dp += dot8(dy[c], spread(load_v(from_v + 8u * c + lane)));
     }
     let seen = attends(batch * params.keys + s) && (params.causal == 0u || s <= t);
     let ds = select(0.0, exp(score * params.scale - lse) * (dp - delta) * params.scale, seen);
@@ -159,7 +166,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 `;
 
 /** A workgroup is 8 key rows of a head; q and dy of the query at hand stay spread, they are used twice. */
-export const ATTENTION_BACKWARD_KEY_VALUE_V4 = /* wgsl */ `
+export const ATTENTION_BACKWARD_KEYS_V4 = /* wgsl */ `
 fn own_k(i: u32) -> Chunk {
   return Chunk(
     vec4f(load_k(i), load_k(i + 1u), load_k(i + 2u), load_k(i + 3u)),
@@ -174,14 +181,13 @@ fn own_v(i: u32) -> Chunk {
   );
 }
 
-@compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+fn backward_keys(group: vec3u, lane: u32) {
   let s = group.x * 8u + lane;
   let key = min(s, params.keys - 1u);
   let head = group.y;
   let batch = group.z;
-  let width = params.heads * HEAD;
-  let from_k = (batch * params.keys + key) * width + head * HEAD;
+  let from_k = k_at(batch, key, head);
+  let from_v = v_at(batch, key, head);
   let takes_part = attends(batch * params.keys + key);
   var k: array<Chunk, CHUNKS>;
   var v: array<Chunk, CHUNKS>;
@@ -189,27 +195,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   var sum_v: array<Chunk, CHUNKS>;
   for (var c = 0u; c < CHUNKS; c++) {
     k[c] = own_k(from_k + 8u * c);
-    v[c] = own_v(from_k + 8u * c);
+    v[c] = own_v(from_v + 8u * c);
     sum_k[c] = Chunk();
     sum_v[c] = Chunk();
   }
   let start = select(0u, group.x * 8u, params.causal == 1u);
   for (var t = start; t < params.queries; t++) {
-    let row = (batch * params.heads + head) * params.queries + t;
-    let from_q = (batch * params.queries + t) * width + head * HEAD;
+    let from_q = q_at(batch, t, head);
+    let from_y = y_at(batch, t, head);
     var q: array<Chunk, CHUNKS>;
     var dy: array<Chunk, CHUNKS>;
     var score = 0.0;
     var dp = 0.0;
+    var products = 0.0;
     for (var c = 0u; c < CHUNKS; c++) {
       q[c] = spread(load_q(from_q + 8u * c + lane));
-      dy[c] = spread(load_dy(from_q + 8u * c + lane));
+      let own = load_dy(from_y + 8u * c + lane);
+      dy[c] = spread(own);
+      products += own * load_y(from_y + 8u * c + lane);
       score += dot8(k[c], q[c]);
       dp += dot8(v[c], dy[c]);
     }
     let seen = takes_part && (params.causal == 0u || s <= t);
-    let p = select(0.0, exp(score * params.scale - load_lse(row)), seen);
-    let ds = p * (dp - load_delta(row)) * params.scale;
+    let p = select(0.0, exp(score * params.scale - load_lse(row_at(batch, t, head))), seen);
+    let ds = p * (dp - subgroupAdd(products)) * params.scale;
     for (var c = 0u; c < CHUNKS; c++) {
       sum_k[c] = add_scaled(sum_k[c], ds, q[c]);
       sum_v[c] = add_scaled(sum_v[c], p, dy[c]);
@@ -228,14 +237,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
       store_dk(i + 6u, x.high.z);
       store_dk(i + 7u, x.high.w);
       let z = sum_v[c];
-      store_dv(i, z.low.x);
-      store_dv(i + 1u, z.low.y);
-      store_dv(i + 2u, z.low.z);
-      store_dv(i + 3u, z.low.w);
-      store_dv(i + 4u, z.high.x);
-      store_dv(i + 5u, z.high.y);
-      store_dv(i + 6u, z.high.z);
-      store_dv(i + 7u, z.high.w);
+      let j = from_v + 8u * c;
+      store_dv(j, z.low.x);
+      store_dv(j + 1u, z.low.y);
+      store_dv(j + 2u, z.low.z);
+      store_dv(j + 3u, z.low.w);
+      store_dv(j + 4u, z.high.x);
+      store_dv(j + 5u, z.high.y);
+      store_dv(j + 6u, z.high.z);
+      store_dv(j + 7u, z.high.w);
     }
   }
 }

@@ -1,10 +1,10 @@
 /** LAION's aesthetic predictor: a linear head on CLIP's normalised image features; loss 10 − score; it reads no prompt. */
 import { affine, l2Normalize } from '../../kernels/index.ts';
-import { type CLIPConfig, CLIPVisionModel, clipConfig } from '../../models/clip.ts';
+import { type CLIPConfig, clipConfig } from '../../models/clip.ts';
+import { CLIPVisionModelWithProjection } from '../../models/clip_vision.ts';
 import { readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../../models/half_precision.ts';
-import { Linear } from '../../models/layers.ts';
 import type { PromptValues } from '../../models/prompt.ts';
 import { RewardMLP } from '../../models/reward_mlp.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
@@ -24,8 +24,7 @@ export class AestheticReward implements Reward {
   readonly offset = 10;
   readonly weights: readonly WeightStore[];
   readonly #dtype: ComputeDType;
-  readonly #vision: CLIPVisionModel;
-  readonly #projection: Linear;
+  readonly #images: CLIPVisionModelWithProjection;
   readonly #mlp: RewardMLP;
 
   /** @param clip keys `vision_model.*` and `visual_projection`. @param head keys `layers.{0,2,4,6,7}`. */
@@ -33,8 +32,7 @@ export class AestheticReward implements Reward {
     this.#dtype = dtype;
     const { vision_config: vision, projection_dim: size } = config;
     this.weights = [clip, head];
-    this.#vision = new CLIPVisionModel(clip.sub('vision_model'), vision);
-    this.#projection = new Linear(clip.sub('visual_projection'), vision.hidden_size, size, false);
+    this.#images = new CLIPVisionModelWithProjection(clip, vision, size);
     this.#mlp = new RewardMLP(head, size);
   }
 
@@ -52,8 +50,8 @@ export class AestheticReward implements Reward {
 
   score(image: Tensor): Tensor {
     return image.graph.scope('aesthetic', () => {
-      const pixels = preprocess(image, this.#vision.config.image_size);
-      const features = storedAs(this.#dtype, pixels, (p) => this.#projection.forward(this.#vision.pooled(p)));
+      const pixels = preprocess(image, this.#images.vision_model.config.image_size);
+      const features = storedAs(this.#dtype, pixels, (p) => this.#images.forward(p));
       return this.#mlp.forward(l2Normalize(features));
     });
   }

@@ -1,9 +1,10 @@
 /** diffusers' blocks one by one (tools/reference/blocks.py): where a network that differs starts to. */
 import { concat, reshape } from '../../../src/kernels/index.ts';
 import {
-  Attention,
   BasicTransformerBlock,
+  CrossAttention,
   FeedForward,
+  SelfAttention,
   Transformer2DModel,
 } from '../../../src/models/attention_block.ts';
 import {
@@ -82,12 +83,11 @@ export const BLOCK_CASES: Readonly<Record<string, ParityCase>> = {
     new Upsample2D(weights, 8).forward(input, [5, 3]),
   ),
   'Attention to itself, with biases': block('attention', ({ weights, input }) => {
-    const config = { query_dim: 16, cross_attention_dim: 16, heads: 4, bias: true };
-    return new Attention(weights, config).forward(input, input);
+    return new SelfAttention(weights, { dim: 16, heads: 4, bias: true }).forward(input);
   }),
   'Attention to the text': block('cross_attention', ({ weights, input, extra }) => {
-    const config = { query_dim: 16, cross_attention_dim: CONTEXT, heads: 2, bias: false };
-    return new Attention(weights, config).forward(input, extra('context'));
+    const config = { dim: 16, heads: 2, bias: false };
+    return new CrossAttention(weights, config, CONTEXT).forward(input, extra('context'));
   }),
   'FeedForward with GEGLU': block('feed_forward', ({ weights, input }) => new FeedForward(weights, 16).forward(input)),
   BasicTransformerBlock: block('basic_transformer', ({ weights, input, extra }) =>

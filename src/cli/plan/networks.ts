@@ -1,0 +1,27 @@
+/**
+ * The public networks that ReNO's paper ran: their configuration, and names and shapes of all their tensors as the published
+ * files spell them (weights/published/networks, made by tools/reference/name_tables.py).
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import type { Shape } from '../../tensor/types.ts';
+import { PACKAGE_ROOT } from '../shared.ts';
+
+export interface NetworkTable {
+  readonly network: string;
+  /** Of the libraries that the names come from. */
+  readonly versions: string;
+  readonly parameters: number;
+  /** What matters of config.json, and `_class_name`. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: readonly (readonly [name: string, shape: Shape])[];
+}
+
+export const NETWORKS_FOLDER = join(PACKAGE_ROOT, 'weights/published/networks');
+
+/** @throws Error when there is no table of this name */
+export function networkTable(network: string): NetworkTable {
+  const bytes = readFileSync(join(NETWORKS_FOLDER, `${network}.json.gz`));
+  return JSON.parse(gunzipSync(bytes).toString('utf8')) as NetworkTable;
+}

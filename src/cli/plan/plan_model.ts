@@ -1,0 +1,125 @@
+/** What a run would need, before anything is allocated: no GPU, no weights, no network. The command is `reno plan`. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ModelFiles, type Mount, mounted } from '../../models/files.ts';
+import type { ComputeDType } from '../../models/half_precision.ts';
+import { REWARD_NAMES, type RewardName } from '../../reno/rewards/index.ts';
+import { assertStores, type Planning } from '../../reno/session.ts';
+import { type RenoSettings, readSettings } from '../../reno/settings.ts';
+import { type TracedRun, traceRun } from '../../reno/trace.ts';
+import type { Device } from '../../tensor/device.ts';
+import type { DeviceCaps } from '../../tensor/op.ts';
+import { type Schedule, schedule } from '../../tensor/schedule.ts';
+import { UsageError } from '../errors.ts';
+import { weightsFolder } from '../models.ts';
+import { nodeFiles } from '../node_files.ts';
+import { PACKAGE_ROOT } from '../shared.ts';
+import { hollowFiles, withoutTokenizers } from './hollow_files.ts';
+import { findPublished, joined, PUBLISHED_NAMES, publishedGenerator, publishedReward } from './published_folder.ts';
+
+/** A GPU with f16 and subgroups of 32, as Vulkan shows NVIDIA's. */
+export const GPU_CAPS: DeviceCaps = {
+  f16: true,
+  subgroups: true,
+  subgroupMinSize: 32,
+  subgroupMaxSize: 32,
+  software: false,
+  maxWorkgroupStorage: 49152,
+  maxInvocations: 1024,
+  maxStorageBuffers: 10,
+};
+
+export const PLANNED_MODELS: readonly string[] = ['pocket', ...PUBLISHED_NAMES];
+
+export interface PlanOptions {
+  /** One of PLANNED_MODELS (`pixart` is short for pixart-dmd), or a model's or generator's folder (or
+   * hf:owner/name in the Hugging Face cache), which is planned from its own headers. */
+  readonly model: string;
+  /** Default: what the generator was trained at. */
+  readonly size?: readonly [height: number, width: number];
+  /** Default: the model's (f16 for the published ones). */
+  readonly dtype?: ComputeDType;
+  /** Weight of each reward. Default: the paper's four. */
+  readonly rewards?: Readonly<Partial<Record<RewardName, number>>>;
+  /** Bytes of GPU buffers at most; what does not fit of the weights is streamed. Default: what it needs to be fast. */
+  readonly budget?: number;
+  /** A real adapter, so that the plan is what it would run. Default: a GPU with f16 and subgroups of 32. */
+  readonly device?: Pick<Device, 'caps' | 'info'>;
+}
+
+export interface PlannedRun {
+  readonly model: string;
+  readonly settings: RenoSettings;
+  /** What it is planned for. */
+  readonly adapter: string;
+  readonly run: TracedRun;
+  readonly schedule: Schedule;
+}
+
+/** Traces and schedules: a few seconds. @throws Error, one sentence: no such model, a size that is not possible, or a
+ * budget that is too small */
+export async function planRun(options: PlanOptions): Promise<PlannedRun> {
+  const model = plannedModel(options.model);
+  const own = await readSettings(model.files);
+  const settings: RenoSettings = {
+    ...own,
+    size: options.size ?? own.size,
+    dtype: options.dtype ?? own.dtype,
+    rewards: options.rewards ?? own.rewards,
+    ...(options.budget === undefined ? {} : { budget: options.budget }),
+  };
+  return planSettings(model, settings, options);
+}
+
+/** `planning`: as for `Reno.open`. @throws Error as `planRun`, or for an adapter that cannot store f16 */
+export async function planSettings(
+  { name, files }: PlannedModelFiles,
+  settings: RenoSettings,
+  { device, planning = {} }: Pick<PlanOptions, 'device'> & { readonly planning?: Planning } = {},
+): Promise<PlannedRun> {
+  const caps = device?.caps ?? GPU_CAPS;
+  assertStores(settings.dtype, caps);
+  const run = await traceRun(files, settings);
+  const adapter = device ? device.info.description || device.info.vendor : 'a GPU with f16 and subgroups of 32';
+  return { model: name, settings, adapter, run, schedule: schedule({ ...run.spec, ...planning }, caps) };
+}
+
+export interface PlannedModelFiles {
+  readonly name: string;
+  readonly files: ModelFiles;
+  /** Of a model that is read from a folder. */
+  readonly folder?: string;
+}
+
+/** @throws UsageError when there is neither such a model nor such a folder */
+export function plannedModel(model: string): PlannedModelFiles {
+  if (model === 'pocket') {
+    const folder = join(PACKAGE_ROOT, 'weights/pocket');
+    return { name: model, files: nodeFiles(folder), folder };
+  }
+  const name = findPublished(model);
+  if (name) {
+    const hollow = hollowFiles(name, joined([publishedGenerator(name), ...REWARD_NAMES.map(publishedReward)]));
+    const mounts = [{ at: '', files: hollow, from: '' }, publishedSettings(name)];
+    return { name, files: mounted(name, mounts) };
+  }
+  const folder = weightsFolder(model, '--model');
+  if (!existsSync(folder)) {
+    throw new UsageError(`there is no model or folder "${model}"; the models are ${PLANNED_MODELS.join(', ')}`);
+  }
+  const files = withoutTokenizers(nodeFiles(folder));
+  if (!existsSync(join(folder, 'model_index.json'))) {
+    return { name: model, files, folder };
+  }
+  // A generator as diffusers saves it: the rewards are the published ones.
+  const rewards = hollowFiles(model, joined(REWARD_NAMES.map(publishedReward)));
+  const mounts = [{ at: '', files: rewards, from: '' }, { at: 'generator', files, from: '' }, publishedSettings()];
+  return { name: model, files: mounted(model, mounts) };
+}
+
+/** The reno.json of a published model; that of all where it has none of its own. */
+function publishedSettings(name?: string): Mount {
+  const weights = join(PACKAGE_ROOT, 'weights');
+  const own = name !== undefined && existsSync(join(weights, 'published', name)) ? `published/${name}` : 'published';
+  return { at: 'reno.json', files: nodeFiles(weights), from: `${own}/reno.json` };
+}

@@ -1,0 +1,102 @@
+/** Shapes that the attention ops are tested on. */
+import type { CaseInput, OpCase } from '../../tensor/op.ts';
+import { at } from '../../tensor/types.ts';
+import type { AttentionAttrs, BackwardAttrs, Packing, Wants } from './attention_site.ts';
+import { operandShapes } from './attention_site.ts';
+
+interface Size {
+  readonly name: string;
+  readonly batch: number;
+  readonly t: number;
+  readonly s: number;
+  readonly head: number;
+  readonly attrs: AttentionAttrs;
+  readonly packing?: Packing;
+  /** In the backward op; default both. */
+  readonly wants?: Wants;
+}
+
+function attrsOf(heads: number, more: Partial<AttentionAttrs> = {}): AttentionAttrs {
+  return { heads, scale: 0.35, causal: false, mask: false, ...more };
+}
+
+const both = { causal: true, mask: true };
+
+const SIZES: readonly Size[] = [
+  { name: 'self', batch: 1, t: 9, s: 9, head: 8, attrs: attrsOf(2) },
+  { name: 'cross, two images', batch: 2, t: 5, s: 7, head: 4, attrs: attrsOf(3) },
+  { name: 'causal', batch: 1, t: 7, s: 7, head: 8, attrs: attrsOf(2, { causal: true }) },
+  { name: 'key mask', batch: 2, t: 4, s: 6, head: 4, attrs: attrsOf(2, { mask: true }) },
+  { name: 'causal and key mask, odd head', batch: 2, t: 6, s: 6, head: 5, attrs: attrsOf(1, both) },
+  { name: 'causal and key mask', batch: 2, t: 11, s: 11, head: 8, attrs: attrsOf(1, both) },
+  { name: 'head of 32', batch: 1, t: 6, s: 5, head: 32, attrs: attrsOf(2) },
+  { name: 'head of 40', batch: 1, t: 3, s: 5, head: 40, attrs: attrsOf(1), wants: 'query' },
+  { name: 'head of 64, more rows than a workgroup', batch: 1, t: 37, s: 3, head: 64, attrs: attrsOf(1) },
+  { name: 'head of 40, many scores', batch: 1, t: 1024, s: 1024, head: 40, attrs: attrsOf(1) },
+  { name: 'more keys than a workgroup, own scale', batch: 1, t: 2, s: 35, head: 8, attrs: attrsOf(1, { scale: 0.7 }) },
+  { name: 'keys from elsewhere', batch: 2, t: 13, s: 9, head: 16, attrs: attrsOf(2), wants: 'query' },
+  { name: 'queries from elsewhere', batch: 2, t: 9, s: 13, head: 16, attrs: attrsOf(2), wants: 'keys' },
+  { name: 'packed', batch: 2, t: 11, s: 11, head: 16, attrs: attrsOf(2), packing: 'qkv' },
+  { name: 'packed, causal', batch: 2, t: 19, s: 19, head: 8, attrs: attrsOf(3, { causal: true }), packing: 'qkv' },
+  { name: 'packed, causal and key mask', batch: 2, t: 7, s: 7, head: 5, attrs: attrsOf(2, both), packing: 'qkv' },
+  { name: 'packed, head of 40', batch: 1, t: 41, s: 41, head: 40, attrs: attrsOf(2), packing: 'qkv' },
+  { name: 'packed kv', batch: 2, t: 10, s: 17, head: 16, attrs: attrsOf(2), packing: 'kv' },
+  {
+    name: 'packed kv and key mask, odd head',
+    batch: 2,
+    t: 4,
+    s: 6,
+    head: 3,
+    attrs: attrsOf(2, { mask: true }),
+    packing: 'kv',
+  },
+  { name: 'packed kv for queries', batch: 2, t: 9, s: 5, head: 8, attrs: attrsOf(2), packing: 'kv', wants: 'query' },
+  { name: 'packed kv for keys', batch: 2, t: 5, s: 9, head: 8, attrs: attrsOf(2), packing: 'kv', wants: 'keys' },
+];
+
+/** Finite differences of a million scores take hours; the smaller cases check the same rules. */
+const MANY_SCORES = 1 << 20;
+
+function operandsOf({ batch, t, s, head, attrs, packing = 'none' }: Size): CaseInput[] {
+  const sizes = { batch, queries: t, keys: s, heads: attrs.heads, head, packing };
+  return operandShapes(sizes).map((shape) => ({ shape }));
+}
+
+const maskOf = ({ batch, s, attrs }: Size): CaseInput[] =>
+  attrs.mask ? [{ shape: [batch, s], fill: 'mask' as const }] : [];
+
+export const FORWARD_CASES: readonly OpCase<AttentionAttrs>[] = [
+  ...SIZES.map((size) => ({
+    name: size.name,
+    inputs: [...operandsOf(size), ...maskOf(size)],
+    attrs: size.attrs,
+    ...(size.batch * size.attrs.heads * size.t * size.s >= MANY_SCORES ? { grad: [] } : {}),
+  })),
+  {
+    name: 'f16',
+    inputs: [{ shape: [1, 3, 16] }, { shape: [1, 4, 16], dtype: 'f16' }, { shape: [1, 4, 16], dtype: 'f16' }],
+    attrs: attrsOf(2),
+  },
+  {
+    name: 'f16 packed kv',
+    inputs: [{ shape: [1, 3, 16] }, { shape: [1, 4, 32], dtype: 'f16' }],
+    attrs: attrsOf(2),
+  },
+];
+
+export const BACKWARD_CASES: readonly OpCase<BackwardAttrs>[] = [
+  ...SIZES.map((size) => backwardCase(size)),
+  {
+    ...backwardCase({ name: 'f16 keys and values', batch: 1, t: 3, s: 4, head: 8, attrs: attrsOf(2) }, [1, 2]),
+  },
+];
+
+function backwardCase(size: Size, half: readonly number[] = []): OpCase<BackwardAttrs> {
+  const { name, batch, t, head, attrs, wants = 'all' } = size;
+  const y = { shape: [batch, t, attrs.heads * head] };
+  const inputs: CaseInput[] = [...operandsOf(size), y, y, { shape: [batch, attrs.heads, t] }, ...maskOf(size)];
+  for (const i of half) {
+    inputs[i] = { ...at(inputs, i), dtype: 'f16' };
+  }
+  return { name, inputs, attrs: { ...attrs, wants } };
+}

@@ -1,0 +1,120 @@
+/** From kernels to dispatches: what all makes of the attention kernels have in common. */
+import type { Dispatch, OpSite, Variant } from '../../tensor/op.ts';
+import { at } from '../../tensor/types.ts';
+import { BACKWARD_MAIN, gradientPlacesCode, placesCode } from './attention_places_wgsl.ts';
+import {
+  ATTENTION_BACKWARD_KEYS_V4,
+  ATTENTION_BACKWARD_QUERY_V4,
+  ATTENTION_V4,
+  ROW_CHUNKS,
+} from './attention_row_wgsl.ts';
+import type { AttentionAttrs, BackwardAttrs } from './attention_site.ts';
+import { attentionParams, backwardBindings, forwardBindings, siteSizes } from './attention_site.ts';
+import {
+  ATTENTION_BACKWARD_KEYS_V1,
+  ATTENTION_BACKWARD_QUERY_V1,
+  ATTENTION_BACKWARD_V1,
+  ATTENTION_V1,
+} from './attention_wgsl.ts';
+import { canStoreOne } from './site.ts';
+import { hasSubgroupTile, TILE_LANES } from './subgroup_tile.ts';
+
+/** One make of the kernels. */
+interface Make {
+  readonly name: string;
+  readonly forward: string;
+  /** `backward_query` and `backward_keys`, and what both need. */
+  readonly backward: { readonly query: string; readonly keys: string; readonly common: string };
+  readonly constants: (head: number) => Readonly<Record<string, number | string>>;
+  /** Query rows, or key rows, of a workgroup. */
+  readonly rows: number;
+}
+
+const V1: Make = {
+  name: 'v1',
+  forward: ATTENTION_V1,
+  backward: {
+    query: ATTENTION_BACKWARD_QUERY_V1,
+    keys: ATTENTION_BACKWARD_KEYS_V1,
+    common: ATTENTION_BACKWARD_V1,
+  },
+  constants: (head) => ({ Element: 'f32', HEAD: head, LANES: 32 }),
+  rows: 32,
+};
+
+const V4: Make = {
+  name: 'v4',
+  forward: ATTENTION_V4 + ROW_CHUNKS,
+  backward: { query: ATTENTION_BACKWARD_QUERY_V4, keys: ATTENTION_BACKWARD_KEYS_V4, common: ROW_CHUNKS },
+  constants: (head) => ({ Element: 'f32', HEAD: head, CHUNKS: head / 8, LANES: TILE_LANES }),
+  rows: TILE_LANES,
+};
+
+function forwardDispatch(make: Make, site: OpSite<AttentionAttrs>): Dispatch {
+  const { batch, queries, heads, head } = siteSizes(site);
+  return {
+    label: `attention.${make.name}`,
+    code: make.forward + placesCode(site),
+    constants: make.constants(head),
+    params: attentionParams(site),
+    bindings: forwardBindings(site),
+    workgroups: [Math.ceil(queries / make.rows), heads, batch],
+  };
+}
+
+function backwardDispatch(make: Make, site: OpSite<BackwardAttrs>): Dispatch {
+  const { batch, queries, keys, heads, head } = siteSizes(site);
+  const { wants } = site.attrs;
+  const { query, keys: keysCode, common } = make.backward;
+  const parts = { query, keys: keysCode, all: query + keysCode }[wants];
+  const query_groups = wants === 'keys' ? 0 : Math.ceil(queries / make.rows);
+  const key_groups = wants === 'query' ? 0 : Math.ceil(keys / make.rows);
+  return {
+    label: `attention_backward.${make.name}`,
+    code: parts + common + BACKWARD_MAIN[wants] + gradientPlacesCode(site),
+    constants: make.constants(head),
+    params: { ...attentionParams(site), query_groups },
+    bindings: backwardBindings(site),
+    workgroups: [query_groups + key_groups, heads, batch],
+  };
+}
+
+/** Scores from which on a minute of LLVM pays, for heads of up to LONGEST: v4's loops are unrolled. */
+const MANY_SCORES = 1 << 20;
+const LONGEST = 80;
+
+function longestHead(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, few: number): number {
+  const { batch, heads, queries, keys } = siteSizes(site);
+  return batch * heads * queries * keys >= MANY_SCORES ? LONGEST : few;
+}
+
+/** `v4` is for CPU drivers with subgroups of 8 where D is a multiple of 8; `v1` is for any head. */
+export const FORWARD_VARIANTS: Readonly<Record<string, Variant<AttentionAttrs>>> = {
+  v4: {
+    supports: (site, caps) => {
+      const { head } = siteSizes(site);
+      return hasSubgroupTile(caps) && head % 8 === 0 && head <= longestHead(site, 64);
+    },
+    dispatches: (site) => [forwardDispatch(V4, site)],
+  },
+  v1: {
+    supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+    dispatches: (site) => [forwardDispatch(V1, site)],
+  },
+};
+
+export const BACKWARD_VARIANTS: Readonly<Record<string, Variant<BackwardAttrs>>> = {
+  v4: {
+    supports: (site, caps) => {
+      const { head } = siteSizes(site);
+      return (
+        hasSubgroupTile(caps) && head % 8 === 0 && head <= longestHead(site, site.attrs.wants === 'query' ? 64 : 32)
+      );
+    },
+    dispatches: (site) => [backwardDispatch(V4, site)],
+  },
+  v1: {
+    supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+    dispatches: (site) => [backwardDispatch(V1, site)],
+  },
+};

@@ -1,0 +1,79 @@
+/** Every op that promises to store its result once, by every variant, with an elementwise chain joined to its store. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { add, gelu, mul, square, sum } from '../../src/kernels/index.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { interpret } from '../../src/tensor/interpreter.ts';
+import type { Op, OpCase } from '../../src/tensor/op.ts';
+import { allOps } from '../../src/tensor/op.ts';
+import { compile } from '../../src/tensor/plan.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { at } from '../../src/tensor/types.ts';
+import { testDevice } from '../support/gpu.ts';
+import { fill, nmse } from '../support/numbers.ts';
+import { supported, trace } from '../support/op_runner.ts';
+
+let device: Device;
+
+beforeAll(async () => {
+  device = await testDevice();
+});
+
+afterAll(() => {
+  device.destroy();
+});
+
+/** gelu(y) w + b: operands as large as y, and one value for each of its last axis. */
+function chained(y: Tensor, feeds: Map<string, Float64Array>): Tensor {
+  const operand = (name: string, shape: readonly number[]): Tensor => {
+    feeds.set(name, fill({ shape }, 7));
+    return y.graph.input(name, shape, 'step', y.dtype);
+  };
+  return add(mul(gelu(y), operand('w', y.shape)), operand('b', y.shape.slice(-1)));
+}
+
+async function agrees(op: Op, c: OpCase, variant: string, others: (y: Tensor) => Record<string, Tensor>) {
+  const { outputs, feeds } = trace(op, c);
+  const y = at(outputs, 0);
+  const wanted = { z: chained(y, feeds), ...others(y) };
+  const plan = await compile(device, { outputs: wanted, variants: { [op.name]: variant } });
+  try {
+    const joined = plan.schedule.steps.step.filter(({ dispatch }) => dispatch.label.includes('+gelu+mul+add'));
+    expect(joined.length).toBe(1);
+    for (const [name, data] of feeds) {
+      plan.write(name, data);
+    }
+    plan.run('step');
+    const bound = [y, ...c.inputs].some((t) => t.dtype === 'f16') ? 1e-6 : 1e-7;
+    const expected = interpret(Object.values(wanted), feeds);
+    for (const [i, name] of Object.keys(wanted).entries()) {
+      expect(nmse(await plan.read(name), at(expected, i)), name).toBeLessThanOrEqual(Math.max(bound, c.nmse ?? 0));
+    }
+  } finally {
+    plan.destroy();
+  }
+}
+
+for (const op of allOps().values()) {
+  if (!op.storesOnce) {
+    continue;
+  }
+  describe(op.name, () => {
+    op.cases.forEach((c, index) => {
+      const { outputs } = trace(op, c);
+      if (at(outputs, 0).dtype === 'i32') {
+        return;
+      }
+      for (const variant of Object.keys(op.variants)) {
+        it(`${variant} #${index} ${c.name ?? ''}`, async (context) => {
+          if (!supported(device, op, c, variant)) {
+            context.skip(`${variant} does not support this case`);
+          }
+          await agrees(op, c, variant, (y) => ({ total: sum(square(y)) }));
+          if (index === 0) {
+            await agrees(op, c, variant, () => ({}));
+          }
+        });
+      }
+    });
+  });
+}
