@@ -1,10 +1,12 @@
 /**
- * `npm run bench -- [--json] [--only kernels,…] [--rounds N]`: the figures of this project beside others' and beside what is
+ * `npm run bench -- [--json] [--only kernels,…] [--rows REGEX] [--rounds N]`: the figures of this project beside others' and beside what is
  * asked of them. Exit code 0 only where all of them hold.
  */
 import { parseArgs } from 'node:util';
 import type { ResultRow, Section } from './section.ts';
+import { host, hostTable } from './sections/host.ts';
 import { kernels, kernelTable } from './sections/kernels.ts';
+import { plan, planTable } from './sections/plan.ts';
 
 interface Part {
   readonly run: Section;
@@ -13,18 +15,22 @@ interface Part {
 
 const PARTS: Readonly<Record<string, Part>> = {
   kernels: { run: kernels, print: kernelTable },
+  plan: { run: plan, print: planTable },
+  host: { run: host, print: hostTable },
 };
 
-const USAGE = `usage: npm run bench -- [--json] [--only ${Object.keys(PARTS).join(',')}] [--rounds N]`;
+const USAGE = `usage: npm run bench -- [--json] [--only ${Object.keys(PARTS).join(',')}] [--rows REGEX] [--rounds N]`;
 
 interface Settings {
   readonly json: boolean;
   readonly only: readonly string[];
   readonly rounds: number;
+  readonly rows: RegExp;
 }
 
 function settings(args: readonly string[]): Settings {
-  const options = { json: { type: 'boolean' }, only: { type: 'string' }, rounds: { type: 'string' } } as const;
+  const text = { type: 'string' } as const;
+  const options = { json: { type: 'boolean' }, only: text, rows: text, rounds: text } as const;
   const { values } = parseArgs({ args: [...args], options });
   const only = values.only?.split(',') ?? Object.keys(PARTS);
   const unknown = only.find((name) => !(name in PARTS));
@@ -35,7 +41,7 @@ function settings(args: readonly string[]): Settings {
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new Error(`--rounds is a whole number from 1 on, not "${values.rounds}"`);
   }
-  return { json: values.json ?? false, only, rounds };
+  return { json: values.json ?? false, only, rounds, rows: new RegExp(values.rows ?? '') };
 }
 
 async function main(): Promise<number> {
@@ -50,7 +56,7 @@ async function main(): Promise<number> {
   const rows: ResultRow[] = [];
   for (const name of asked.only) {
     const part = PARTS[name];
-    const found = (await part?.run({ rounds: asked.rounds, say })) ?? [];
+    const found = (await part?.run({ rounds: asked.rounds, say, matches: (name) => asked.rows.test(name) })) ?? [];
     rows.push(...found);
     console.log(`\n${name}\n${(part?.print(found) ?? []).join('\n')}`);
     for (const row of found) {

@@ -14,6 +14,8 @@ export interface Options {
   /** Turns that each engine takes. */
   readonly rounds: number;
   readonly say: (line: string) => void;
+  /** Whether a row of this name is wanted. */
+  readonly matches: (name: string) => boolean;
 }
 
 export type Section = (options: Options) => Promise<ResultRow[]>;

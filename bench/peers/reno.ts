@@ -77,11 +77,11 @@ async function prepare(row: Row, inputs: Arrays, attempt: number): Promise<Prepa
   for (const [name, values] of Object.entries(inputs)) {
     plan.write(name, values);
   }
-  plan.run('load');
+  await plan.run('load');
   return {
     run: async (repeats) => {
       for (let i = 0; i < repeats; i++) {
-        plan.run('step');
+        await plan.run('step');
       }
       await plan.finished();
     },

@@ -17,12 +17,12 @@ const TORCH = 'PyTorch CPU';
 const BY_LIBRARIES = 3;
 const BY_ORT = 1.5;
 
-export async function kernels({ rounds, say }: Options): Promise<ResultRow[]> {
+export async function kernels({ rounds, say, matches }: Options): Promise<ResultRow[]> {
   const { racers, missing } = await opened(say);
   const ours = racers.find((r) => r.name === OURS);
   const rows: ResultRow[] = [];
   try {
-    for (const row of KERNEL_ROWS) {
+    for (const row of KERNEL_ROWS.filter(({ name }) => matches(name))) {
       const peaks: number[] = [];
       const entries = await race(racers, row, rounds, async () => {
         peaks.push((await ours?.process.ask<number>({ ask: 'extra', name: 'peak' })) ?? Number.NaN);
