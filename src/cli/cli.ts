@@ -6,6 +6,7 @@ import { sentenceOf, UsageError } from './errors.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { toolVersion } from './shared.ts';
+import { tuneCommand } from './tune.ts';
 import { weightsCommand } from './weights.ts';
 
 const root: Command = {
@@ -13,6 +14,7 @@ const root: Command = {
   subCommands: {
     generate: generateCommand,
     evaluate: evaluateCommand,
+    tune: tuneCommand,
     weights: weightsCommand,
     doctor: doctorCommand,
     devices: devicesCommand,

@@ -1,5 +1,6 @@
 /** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
 import type { ModelFiles } from '../models/files.ts';
+import { kernelRecord } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
 import type { PlanSpec } from '../tensor/schedule.ts';
@@ -177,6 +178,7 @@ export class Reno implements Disposable {
         },
       },
       adapter: adapterRecord(this.#device),
+      kernels: kernelRecord(this.plan.schedule.choices.values()),
       image: this.imageSize,
       iterations: trajectory.records,
       best: trajectory.best,

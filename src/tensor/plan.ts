@@ -312,7 +312,8 @@ const USAGE = {
  * @throws Error when a buffer is larger than the adapter allows or memory runs out; the message names the need and the limit.
  */
 export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
-  const plan = schedule(spec, device.caps);
+  const tuning = spec.tuning ?? device.tuning;
+  const plan = schedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps);
   checkLimits(device, plan);
   const { gpu, memory } = device;
   gpu.pushErrorScope('out-of-memory');
