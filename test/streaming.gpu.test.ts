@@ -117,6 +117,35 @@ describe('weights that only the prompt stage reads, streamed', () => {
   });
 });
 
+describe('a budget', () => {
+  it('is kept by streaming the weights of the step, at the same bits each time', async () => {
+    using resident = await opened({});
+    const { peak } = resident.summary.memory;
+    let uploaded = 0;
+    for (const share of [1, 0.5, 0.45]) {
+      device.memory.restartPeak();
+      const before = device.memory.bytes;
+      using plan = await opened({ budget: Math.floor(peak * share) });
+      for (const seed of [5, 6, 5]) {
+        expect(await results(plan, seed)).toEqual(await results(resident, seed));
+      }
+      const { memory } = plan.summary;
+      expect(memory.peak).toBeLessThanOrEqual(peak * share);
+      // A read's staging buffer comes on top.
+      expect(device.memory.peakBytes - before).toBeLessThanOrEqual(memory.peak + 4096);
+      expect(memory.uploaded.step).toBeGreaterThanOrEqual(uploaded);
+      uploaded = memory.uploaded.step;
+    }
+    expect(uploaded).toBeGreaterThan(0);
+  });
+
+  it('that cannot be kept is refused with what is needed', async () => {
+    await expect(opened({ budget: 100_000 })).rejects.toThrow(
+      /^this run needs \d+ MiB even with all weights streamed .* but the budget is 1 MiB: choose a larger budget/,
+    );
+  });
+});
+
 describe('memory of the device', () => {
   it.each([false, true])('is what the plan says, streamed %s, and comes back', async (streamPrompt) => {
     const before = device.memory.bytes;

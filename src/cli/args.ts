@@ -169,6 +169,30 @@ export function countFlag(args: Args, flag: string, low: number): number | undef
   return value;
 }
 
+const UNITS: Readonly<Record<string, number>> = {
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+/** Reads a flag as a number of bytes, such as `8GiB` or `900MB`. @throws UsageError */
+export function bytesFlag(args: Args, flag: string): number | undefined {
+  const text = args[flag];
+  if (typeof text !== 'string') {
+    return undefined;
+  }
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)$/i.exec(text.trim()) ?? [];
+  const bytes = Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? 0));
+  if (bytes === 0) {
+    throw new UsageError(`--${flag} must be a size with its unit, such as 8GiB or 900MB, not "${text}"`);
+  }
+  return bytes;
+}
+
 export function textFlag(args: Args, flag: string): string | undefined {
   const text = args[flag];
   return typeof text === 'string' ? text : undefined;

@@ -5,6 +5,7 @@ import { devicesCommand, doctorCommand } from './doctor/index.ts';
 import { sentenceOf, UsageError } from './errors.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
+import { planCommand } from './plan/index.ts';
 import { toolVersion } from './shared.ts';
 import { tuneCommand } from './tune.ts';
 import { weightsCommand } from './weights.ts';
@@ -15,6 +16,7 @@ const root: Command = {
     generate: generateCommand,
     evaluate: evaluateCommand,
     tune: tuneCommand,
+    plan: planCommand,
     weights: weightsCommand,
     doctor: doctorCommand,
     devices: devicesCommand,

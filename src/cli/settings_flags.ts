@@ -5,7 +5,7 @@ import { NOISE_SOURCES, type NoiseSource } from '../reno/noise.ts';
 import { OPTIMIZERS, type OptimizerName } from '../reno/optimizer.ts';
 import { DEFAULT_WEIGHTS, hasReward, REWARD_NAMES, type RewardName } from '../reno/rewards/index.ts';
 import { type RenoSettings, readSettings } from '../reno/settings.ts';
-import { type Args, countFlag, isSet, numberFlag, textFlag } from './args.ts';
+import { type Args, bytesFlag, countFlag, isSet, numberFlag, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
 import { type ChosenModel, flagName, parseRewardList } from './models.ts';
 
@@ -46,6 +46,12 @@ export const settingsFlags: ArgsDef = {
     options: [...COMPUTE_DTYPES],
     description: "How the networks' activations (and f32 weights) are stored: f16 takes half the memory",
   },
+  budget: {
+    type: 'string',
+    description:
+      'GPU memory that the run may take, such as 8GiB; weights that do not fit are read again each iteration',
+    valueHint: 'size',
+  },
   rewards: { type: 'string', description: 'Only these rewards, such as hps,clip', valueHint: 'list' },
   ...rewardFlags,
   'no-optim': { type: 'boolean', description: 'Only generate: one step, nothing optimised' },
@@ -62,6 +68,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     regWeight: isSet(args, 'disable-reg') ? 0 : numberFlag(args, 'reg-weight', 0),
     noise: NOISE_SOURCES.find((name): name is NoiseSource => name === textFlag(args, 'noise')),
     size: sizeFlag(args),
+    budget: bytesFlag(args, 'budget'),
     dtype: COMPUTE_DTYPES.find((name): name is ComputeDType => name === textFlag(args, 'dtype')),
     optim: OPTIMIZERS.find((name): name is OptimizerName => name === textFlag(args, 'optim')),
   };
@@ -107,6 +114,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     noise: given.noise ?? own.noise,
     size: given.size ?? own.size,
     dtype: given.dtype ?? own.dtype,
+    ...(given.budget === undefined ? {} : { budget: given.budget }),
     ...(own.timestep === undefined ? {} : { timestep: own.timestep }),
     rewards,
   };

@@ -1,6 +1,7 @@
 /**
  * 2-D convolution over channels-last images, and its two gradients, which are ops of their own.
- * Kernels are [KH,KW,Cin,Cout] inside; the wrapper permutes PyTorch's [Cout,Cin,KH,KW] once, in the load stage.
+ * Kernels are [KH,KW,Cin,Cout] inside, and [KH,KW,Cout,Cin] for the input gradient, or with `swapped` each the other's; the
+ * wrapper permutes PyTorch's [Cout,Cin,KH,KW] once, in the load stage. Plans that keep weights once set `swapped`.
  */
 import type {
   Attrs,
@@ -15,20 +16,26 @@ import type {
   Variant,
 } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, byteSize, sameShape } from '../tensor/types.ts';
-import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V3, CONV2D_V4, CONV2D_WALK } from './common/conv2d_tile_wgsl.ts';
+import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V4, CONV2D_WALK } from './common/conv2d_tile_wgsl.ts';
 import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './common/conv2d_wgsl.ts';
+import { CONV2D_V3 } from './common/gpu_conv2d_wgsl.ts';
+import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from './common/gpu_tile_wgsl.ts';
 import { sumRows, swapLast } from './common/linalg_basic.ts';
 import { epilogueCode } from './common/matmul_wgsl.ts';
 import { canStoreOne } from './common/site.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
+import { swappedType, throughScratch } from './common/swapped_weight.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
 export type Padding = readonly [number, number, number, number];
 type Geometry = { readonly stride: number; readonly padding: Padding };
-type Conv2dAttrs = Geometry & { readonly bias: boolean; readonly residual: boolean };
-type BackwardInputAttrs = Geometry & { readonly height: number; readonly width: number };
+type Swapped = { readonly swapped?: boolean };
+type Epilogue = { readonly bias: boolean; readonly residual: boolean };
+type Conv2dAttrs = Geometry & Swapped & Epilogue;
+type BackwardInputAttrs = Geometry & Swapped & { readonly height: number; readonly width: number };
 type BackwardWeightAttrs = Geometry & { readonly kh: number; readonly kw: number };
 
 /** Sizes of a convolution x [images,height,width,cin] → y [images,outHeight,outWidth,cout]. */
@@ -63,8 +70,16 @@ const rank4 = (type: TensorType | undefined, what: string): Shape => {
   return type.shape;
 };
 
+/** The kernel's type as the op has it unless `swapped`. */
+const ownLayout = (w: TensorType, { swapped }: Swapped): TensorType => (swapped ? swappedType(w) : w);
+
+const kernelShape = (type: TensorType | undefined, attrs: Swapped): Shape => {
+  rank4(type, 'the kernel');
+  return type ? ownLayout(type, attrs).shape : [];
+};
+
 const forwardSizes = (site: OpSite<Conv2dAttrs>): Sizes => {
-  const w = at(site.inputs, 1).shape;
+  const w = ownLayout(at(site.inputs, 1), site.attrs).shape;
   return sizesOf(at(site.inputs, 0).shape, [at(w, 0), at(w, 1)], at(w, 3), site.attrs);
 };
 
@@ -73,7 +88,7 @@ const backwardInputSizes = (dy: Shape, w: Shape, attrs: BackwardInputAttrs): Siz
   sizesOf([at(dy, 0), attrs.height, attrs.width, at(w, 3)], [at(w, 0), at(w, 1)], at(w, 2), attrs);
 
 const siteBackwardInputSizes = (site: OpSite<BackwardInputAttrs>): Sizes =>
-  backwardInputSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs);
+  backwardInputSizes(at(site.inputs, 0).shape, ownLayout(at(site.inputs, 1), site.attrs).shape, site.attrs);
 
 const backwardWeightSizes = (x: Shape, dy: Shape, attrs: BackwardWeightAttrs): Sizes =>
   sizesOf(x, [attrs.kh, attrs.kw], at(dy, 3), attrs);
@@ -113,8 +128,8 @@ function forwardReference(inputs: readonly HostArray[], site: OpSite<Conv2dAttrs
   eachTap(s, (out, source, tap) => {
     for (let c = 0; c < s.cin; c++) {
       for (let o = 0; o < s.cout; o++) {
-        y[out * s.cout + o] =
-          at(y, out * s.cout + o) + at(x, source * s.cin + c) * at(w, (tap * s.cin + c) * s.cout + o);
+        const weight = at(w, site.attrs.swapped ? (tap * s.cout + o) * s.cin + c : (tap * s.cin + c) * s.cout + o);
+        y[out * s.cout + o] = at(y, out * s.cout + o) + at(x, source * s.cin + c) * weight;
       }
     }
   });
@@ -122,14 +137,14 @@ function forwardReference(inputs: readonly HostArray[], site: OpSite<Conv2dAttrs
 }
 
 function backwardInputReference(inputs: readonly HostArray[], site: OpSite<BackwardInputAttrs>): Float64Array[] {
-  const s = backwardInputSizes(at(inputs, 0).shape, at(inputs, 1).shape, site.attrs);
+  const s = siteBackwardInputSizes(site);
   const [dy, w] = [dataOf(inputs, 0), dataOf(inputs, 1)];
   const dx = new Float64Array(s.images * s.height * s.width * s.cin);
   eachTap(s, (out, source, tap) => {
     for (let o = 0; o < s.cout; o++) {
       for (let c = 0; c < s.cin; c++) {
-        dx[source * s.cin + c] =
-          at(dx, source * s.cin + c) + at(dy, out * s.cout + o) * at(w, (tap * s.cout + o) * s.cin + c);
+        const weight = at(w, site.attrs.swapped ? (tap * s.cin + c) * s.cout + o : (tap * s.cout + o) * s.cin + c);
+        dx[source * s.cin + c] = at(dx, source * s.cin + c) + at(dy, out * s.cout + o) * weight;
       }
     }
   });
@@ -156,27 +171,96 @@ function params(s: Sizes): Record<string, Param> {
   return { ...s, top: { i32: s.top }, left: { i32: s.left } };
 }
 
+/** Distances of neighbours in the kernel, which has `Cout` last or `Cin`. */
+const weightSteps = ({ cin, cout }: Sizes, outLast: boolean): { stepIn: number; stepOut: number } =>
+  outLast ? { stepIn: cout, stepOut: 1 } : { stepIn: 1, stepOut: cin };
+
+const readSwapped = <A extends Swapped>(attrs: A, index: number): A | null =>
+  index === 1 ? { ...attrs, swapped: !attrs.swapped } : null;
+
 const read = (name: string, input: number, vec: 1 | 4 = 1): Binding => ({ name, ref: { input }, access: 'read', vec });
 const write = (name: string, vec: 1 | 4 = 1): Binding => ({ name, ref: { output: 0 }, access: 'write', vec });
 
-/** `vec`: of everything but x. */
-function forwardBindings({ bias, residual }: Conv2dAttrs, vec: 1 | 4, weights = 'w'): Binding[] {
-  return [
-    read('x', 0),
-    read(weights, 1, vec),
-    write('y', vec),
-    ...(bias ? [read('bias', 2, vec)] : []),
-    ...(residual ? [read('residual', bias ? 3 : 2, vec)] : []),
-  ];
+const epilogueBindings = ({ bias, residual }: Epilogue, vec: 1 | 4): Binding[] => [
+  ...(bias ? [read('bias', 2, vec)] : []),
+  ...(residual ? [read('residual', bias ? 3 : 2, vec)] : []),
+];
+
+/** What CONV2D_WALK does: `cin` channels of source pixels to `cout` of `pixels`, times `groups`. */
+interface Walk {
+  readonly cin: number;
+  readonly cout: number;
+  readonly pixels: number;
+  readonly groups: number;
+  /** The kernel's last axis is `cin`. */
+  readonly swapped: boolean;
 }
 
-/** A convolution over taps with fused bias and residual; `walk` says which of the two it is (see CONV2D_WALK). */
+interface Tile {
+  readonly code: string;
+  readonly constants?: Readonly<Record<string, number>>;
+  /** What a workgroup makes. */
+  readonly pixels: number;
+  readonly channels: number;
+  /** WGSL names of the source and the kernel, and how they are indexed. */
+  readonly x: readonly [string, 1 | 4];
+  readonly w: readonly [string, 1 | 4];
+}
+
+interface WalkKernel {
+  readonly name: string;
+  readonly runs: (caps: DeviceCaps) => boolean;
+  /** Reads swapped kernels as they lie; the others have them transposed into scratch. */
+  readonly readsSwapped: boolean;
+  readonly tile: (walk: Walk) => Tile;
+}
+
+/** A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs. */
+const WALKS: readonly WalkKernel[] = [
+  {
+    name: 'v4',
+    runs: hasSubgroupTile,
+    readsSwapped: false,
+    tile: () => ({
+      code: CONV2D_V4 + SUBGROUP_TILE,
+      pixels: TILE_ROWS,
+      channels: TILE_COLUMNS,
+      x: ['x', 1],
+      w: ['b', 4],
+    }),
+  },
+  {
+    name: 'v2',
+    runs: (caps) => caps.software,
+    readsSwapped: false,
+    tile: () => ({ code: CONV2D_V2, pixels: 4, channels: 64, x: ['x', 1], w: ['w', 4] }),
+  },
+  {
+    name: 'v3',
+    runs: (caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS,
+    readsSwapped: true,
+    tile: ({ cin, cout, pixels, groups, swapped }) => {
+      const rows = gpuTileRows(pixels, cout, groups);
+      const { code, vecA, vecB } = operands(cin, swapped);
+      return {
+        code: GPU_TILE + code + CONV2D_V3,
+        constants: { ROWS: rows },
+        pixels: rows,
+        channels: GPU_TILE_COLUMNS,
+        x: ['a', vecA],
+        w: ['b', vecB],
+      };
+    },
+  },
+];
+
+/** A convolution over taps with fused bias and residual, in either direction (see CONV2D_WALK). */
 function walkDispatch(
   s: Sizes,
   direction: 'forward' | 'backward',
   kernel: WalkKernel,
-  bindings: readonly Binding[],
-  epilogue: { readonly bias: boolean; readonly residual: boolean },
+  swapped: boolean,
+  epilogue: Epilogue,
 ): Dispatch[] {
   const forward = direction === 'forward';
   const classes = forward ? 1 : s.stride;
@@ -185,10 +269,13 @@ function walkDispatch(
   const gridHeight = Math.ceil(outHeight / classes);
   const gridWidth = Math.ceil(outWidth / classes);
   const pixels = s.images * gridHeight * gridWidth;
+  const groups = classes * classes;
+  const tile = kernel.tile({ cin, cout, pixels, groups, swapped });
   return [
     {
       label: `${forward ? 'conv2d' : 'conv2d_backward_input'}.${kernel.name}`,
-      code: kernel.code + CONV2D_WALK + epilogueCode(epilogue, 4),
+      code: tile.code + CONV2D_WALK + epilogueCode(epilogue, 4),
+      constants: tile.constants ?? {},
       params: {
         images: s.images,
         sourceHeight,
@@ -207,50 +294,31 @@ function walkDispatch(
         top: { i32: s.top },
         left: { i32: s.left },
       },
-      bindings,
-      workgroups: [Math.ceil(cout / kernel.channels), Math.ceil(pixels / kernel.pixels), classes * classes],
+      bindings: [
+        read(tile.x[0], 0, tile.x[1]),
+        read(tile.w[0], 1, tile.w[1]),
+        write('y', 4),
+        ...epilogueBindings(epilogue, 4),
+      ],
+      workgroups: [Math.ceil(cout / tile.channels), Math.ceil(pixels / tile.pixels), groups],
     },
   ];
 }
 
-interface WalkKernel {
-  readonly name: string;
-  readonly code: string;
-  /** What a workgroup makes. */
-  readonly pixels: number;
-  readonly channels: number;
-  /** WGSL name of the weights. */
-  readonly weights: string;
-  readonly runs: (caps: DeviceCaps) => boolean;
-}
-
-/** A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs. */
-const WALKS: readonly WalkKernel[] = [
-  {
-    name: 'v4',
-    code: CONV2D_V4 + SUBGROUP_TILE,
-    pixels: TILE_ROWS,
-    channels: TILE_COLUMNS,
-    weights: 'b',
-    runs: hasSubgroupTile,
-  },
-  { name: 'v2', code: CONV2D_V2, pixels: 4, channels: 64, weights: 'w', runs: (caps) => caps.software },
-  { name: 'v3', code: CONV2D_V3, pixels: 64, channels: 64, weights: 'w', runs: (caps) => caps.maxInvocations >= 256 },
-];
-
 /** The variants of WALKS, for results whose channels count in fours. */
-function walkVariants<A extends Attrs>(
+function walkVariants<A extends Attrs & Swapped>(
   channels: (site: OpSite<A>) => number,
   dispatches: (site: OpSite<A>, kernel: WalkKernel) => Dispatch[],
 ): Record<string, Variant<A>> {
   return Object.fromEntries(
-    WALKS.map((kernel) => [
-      kernel.name,
-      {
-        supports: (site: OpSite<A>, caps: DeviceCaps) => kernel.runs(caps) && channels(site) % 4 === 0,
-        dispatches: (site: OpSite<A>) => dispatches(site, kernel),
-      },
-    ]),
+    WALKS.map((kernel) => {
+      const variant: Variant<A> = {
+        supports: (site, caps) => kernel.runs(caps) && channels(site) % 4 === 0,
+        dispatches: (site) => dispatches(site, kernel),
+      };
+      const unswapped = (attrs: A): A | null => (attrs.swapped ? { ...attrs, swapped: false } : null);
+      return [kernel.name, kernel.readsSwapped ? variant : throughScratch(variant, unswapped)];
+    }),
   );
 }
 
@@ -286,6 +354,7 @@ const GEOMETRIES: readonly TestGeometry[] = [
   { name: 'no padding, 2x3', x: [1, 5, 7, 4], kernel: [2, 3], cout: 4, g: geometry(1, [0, 0, 0, 0]) },
   { name: 'past the tiles', x: [1, 9, 8, 24], kernel: [3, 3], cout: 72, g: geometry(1, [1, 1, 1, 1]), big: true },
   { name: 'odd input channels, stride 2', x: [1, 7, 9, 5], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
+  { name: 'many workgroups', x: [1, 161, 154, 4], kernel: [2, 1], cout: 4, g: geometry(1, [0, 0, 0, 0]), big: true },
   { name: 'wider than the pixel block', x: [1, 3, 19, 4], kernel: [3, 3], cout: 20, g: geometry(1, [1, 1, 1, 1]) },
 ];
 
@@ -298,7 +367,7 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
   storesOnce: true,
   infer: ([xType, wType, ...rest], attrs) => {
     const x = rank4(xType, 'x');
-    const w = rank4(wType, 'the kernel');
+    const w = kernelShape(wType, attrs);
     if (x[3] !== w[2]) {
       throw new Error(`x has ${x[3]} channels, the kernel takes ${w[2]}`);
     }
@@ -321,19 +390,21 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
     const { stride, padding } = attrs;
     const x = at(inputs, 0);
     const w = at(inputs, 1);
+    const turned = attrs.swapped ? w : swapLast(w);
+    const gradW = (): Tensor => conv2dBackwardWeight.one([x, dy], { stride, padding, kh: w.dim(0), kw: w.dim(1) });
     return [
-      () => conv2dBackwardInput.one([dy, swapLast(w)], { stride, padding, height: x.dim(1), width: x.dim(2) }),
-      () => conv2dBackwardWeight.one([x, dy], { stride, padding, kh: w.dim(0), kw: w.dim(1) }),
+      () => conv2dBackwardInput.one([dy, turned], { stride, padding, height: x.dim(1), width: x.dim(2) }),
+      attrs.swapped ? () => swapLast(gradW()) : gradW,
       ...(attrs.bias ? [() => sumRows(dy)] : []),
       ...(attrs.residual ? [() => dy] : []),
     ];
   },
   reference: forwardReference,
+  readSwapped,
   variants: {
     ...walkVariants<Conv2dAttrs>(
       (site) => forwardSizes(site).cout,
-      (site, kernel) =>
-        walkDispatch(forwardSizes(site), 'forward', kernel, forwardBindings(site.attrs, 4, kernel.weights), site.attrs),
+      (site, kernel) => walkDispatch(forwardSizes(site), 'forward', kernel, site.attrs.swapped ?? false, site.attrs),
     ),
     v1: {
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
@@ -344,8 +415,8 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
           {
             label: 'conv2d.v1',
             code: CONV2D_V1 + epilogueCode(site.attrs),
-            params: { ...params(s), pixels },
-            bindings: forwardBindings(site.attrs, 1),
+            params: { ...params(s), pixels, ...weightSteps(s, !site.attrs.swapped) },
+            bindings: [read('x', 0), read('w', 1), write('y'), ...epilogueBindings(site.attrs, 1)],
             workgroups: [Math.ceil(s.cout / 16), Math.ceil(pixels / 4), 1],
           },
         ];
@@ -373,6 +444,22 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
       attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: true },
     },
     {
+      name: 'swapped, stride 2, f16 weights',
+      inputs: [{ shape: [1, 6, 5, 8] }, { shape: [3, 3, 12, 8], dtype: 'f16' }, { shape: [12] }],
+      attrs: { ...geometry(2, [1, 1, 1, 1]), bias: true, residual: false, swapped: true },
+    },
+    {
+      name: 'swapped, odd channels',
+      inputs: [{ shape: [1, 4, 5, 3] }, { shape: [3, 2, 5, 3] }],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), ...plain, swapped: true },
+    },
+    {
+      name: 'swapped, past the tiles, odd input channels',
+      inputs: [{ shape: [1, 9, 8, 19] }, { shape: [3, 3, 72, 19] }],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), ...plain, swapped: true },
+      grad: [],
+    },
+    {
       name: 'bias, few channels',
       inputs: [{ shape: [1, 4, 5, 4] }, { shape: [3, 3, 4, 3] }, { shape: [3] }],
       attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: false },
@@ -385,7 +472,7 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
   storesOnce: true,
   infer: ([dyType, wType], attrs) => {
     const dy = rank4(dyType, 'dy');
-    const w = rank4(wType, 'the kernel');
+    const w = kernelShape(wType, attrs);
     const s = backwardInputSizes(dy, w, attrs);
     if (!sameShape(dy, outShape(s))) {
       throw new Error(`dy must be [${outShape(s).join(',')}]`);
@@ -397,23 +484,19 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
     const { stride, padding } = attrs;
     const dy = at(inputs, 0);
     const w = at(inputs, 1);
+    const gradW = (): Tensor => conv2dBackwardWeight.one([g, dy], { stride, padding, kh: w.dim(0), kw: w.dim(1) });
     return [
-      () => conv2dOp.one([g, swapLast(w)], { stride, padding, ...plain }),
-      () => swapLast(conv2dBackwardWeight.one([g, dy], { stride, padding, kh: w.dim(0), kw: w.dim(1) })),
+      () => conv2dOp.one([g, attrs.swapped ? w : swapLast(w)], { stride, padding, ...plain }),
+      attrs.swapped ? gradW : () => swapLast(gradW()),
     ];
   },
   reference: backwardInputReference,
+  readSwapped,
   variants: {
     ...walkVariants<BackwardInputAttrs>(
       (site) => siteBackwardInputSizes(site).cin,
       (site, kernel) =>
-        walkDispatch(
-          siteBackwardInputSizes(site),
-          'backward',
-          kernel,
-          [read('x', 0), read(kernel.weights, 1, 4), write('y', 4)],
-          plain,
-        ),
+        walkDispatch(siteBackwardInputSizes(site), 'backward', kernel, site.attrs.swapped ?? false, plain),
     ),
     v1: {
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
@@ -424,7 +507,7 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
           {
             label: 'conv2d_backward_input.v1',
             code: CONV2D_BACKWARD_INPUT_V1,
-            params: { ...params(s), pixels },
+            params: { ...params(s), pixels, ...weightSteps(s, site.attrs.swapped ?? false) },
             bindings: [read('dy', 0), read('w', 1), write('dx')],
             workgroups: [Math.ceil(s.cin / 16), Math.ceil(pixels / 4), 1],
           },
@@ -446,6 +529,16 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
         attrs: { ...g, height: s.height, width: s.width },
       };
     }),
+    {
+      name: 'swapped, stride 2, f16 weights',
+      inputs: [{ shape: [1, 3, 3, 8] }, { shape: [3, 3, 12, 8], dtype: 'f16' }],
+      attrs: { ...geometry(2, [1, 1, 1, 1]), height: 6, width: 5, swapped: true },
+    },
+    {
+      name: 'swapped, odd channels',
+      inputs: [{ shape: [1, 4, 6, 5] }, { shape: [3, 2, 3, 5] }],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), height: 4, width: 5, swapped: true },
+    },
     {
       name: 'f16 weights',
       inputs: [{ shape: [1, 3, 4, 8] }, { shape: [3, 3, 8, 4], dtype: 'f16' }],

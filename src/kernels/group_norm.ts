@@ -1,7 +1,7 @@
 /**
  * GroupNorm (+ SiLU) of x [N, …, C], statistics in f32. Outputs: y, and [N, groups, 2] mean and 1/√(variance + eps).
  * Three passes: partial statistics of each group by chunks of pixels; their combination, as one scale and shift a
- * channel; y = silu(x · scale + shift). v1: chunks by one invocation each, scalar. v3: the same with vec4 (CPU drivers).
+ * channel; y = silu(x · scale + shift). v1: chunks by one invocation each, scalar. v3: for CPU drivers (common/group_norm_columns.ts).
  * v4, v2: for GPUs, in one and in two passes (common/group_norm_gpu.ts).
  */
 import type { Binding, BufferRef, DeviceCaps, Dispatch, HostArray, OpSite, Variant } from '../tensor/op.ts';
@@ -13,6 +13,7 @@ import { add, mul, sub } from './binary.ts';
 import { columnVariants } from './common/columns.ts';
 import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
+import { backwardByColumns, type Columns, forwardByColumns } from './common/group_norm_columns.ts';
 import {
   BACKWARD_LAST,
   BACKWARD_ONE,
@@ -310,6 +311,7 @@ function variants<A extends GroupNorm | Backward>(
   describe: (
     site: OpSite<A>,
   ) => Pick<Passes, 'extent' | 'rows' | 'eps' | 'code' | 'sums' | 'combine' | 'apply' | 'all'>,
+  byColumns: (columns: Columns, site: OpSite<A>) => Dispatch[],
 ): Record<'v4' | 'v3' | 'v2' | 'v1', Variant<A>> {
   const run =
     (version: string, team: Team, wide: boolean) =>
@@ -334,8 +336,12 @@ function variants<A extends GroupNorm | Backward>(
     vecOf(lastOf(at(site.outputs, 0).shape)) === 4 || canStoreOne(at(site.outputs, 0), caps);
   return {
     v3: {
-      supports: (site, caps) => caps.software && storable(site, caps),
-      dispatches: run('v3', 'invocation', true),
+      supports: (site, caps) => caps.software && vecOf(lastOf(at(site.outputs, 0).shape)) === 4,
+      dispatches: (site) => {
+        const { extent } = describe(site);
+        const activation = site.attrs.silu ? WITH_SILU : PLAIN;
+        return byColumns({ label: `${name}.v3`, extent, activation }, site);
+      },
     },
     v4: {
       supports: (site, caps) => {
@@ -414,21 +420,32 @@ const backwardOp = defineOp<Backward>({
     });
     return [dx];
   },
-  variants: variants<Backward>('group_norm_backward', (site) => ({
-    extent: extentOf(at(site.outputs, 0).shape, at(at(site.inputs, 1).shape, 1)),
-    rows: 4,
-    code: {
-      sums: BACKWARD_SUMS,
-      combine: BACKWARD_COMBINE,
-      apply: BACKWARD_APPLY,
-      one: BACKWARD_ONE,
-      last: BACKWARD_LAST,
-    },
-    sums: [given('x', 0), given('stats', 1, false), given('gamma', 2), given('beta', 3), given('dy', 4)],
-    combine: [given('stats', 1), given('gamma', 2), given('beta', 3)],
-    apply: [given('x', 0), given('dy', 4), made('dx', 0)],
-    all: [given('x', 0), given('stats', 1, false), given('gamma', 2), given('beta', 3), given('dy', 4), made('dx', 0)],
-  })),
+  variants: variants<Backward>(
+    'group_norm_backward',
+    (site) => ({
+      extent: extentOf(at(site.outputs, 0).shape, at(at(site.inputs, 1).shape, 1)),
+      rows: 4,
+      code: {
+        sums: BACKWARD_SUMS,
+        combine: BACKWARD_COMBINE,
+        apply: BACKWARD_APPLY,
+        one: BACKWARD_ONE,
+        last: BACKWARD_LAST,
+      },
+      sums: [given('x', 0), given('stats', 1, false), given('gamma', 2), given('beta', 3), given('dy', 4)],
+      combine: [given('stats', 1), given('gamma', 2), given('beta', 3)],
+      apply: [given('x', 0), given('dy', 4), made('dx', 0)],
+      all: [
+        given('x', 0),
+        given('stats', 1, false),
+        given('gamma', 2),
+        given('beta', 3),
+        given('dy', 4),
+        made('dx', 0),
+      ],
+    }),
+    backwardByColumns,
+  ),
   cost: (site) => elementCost(site, site.attrs.silu ? 28 : 16),
   cases: [false, true].flatMap((silu) => [
     {
@@ -551,16 +568,20 @@ const groupNormOp = defineOp<GroupNorm>({
     });
     return [y, stats];
   },
-  variants: variants<GroupNorm>('group_norm', (site) => ({
-    extent: extentOf(at(site.outputs, 0).shape, site.attrs.groups),
-    rows: 2,
-    eps: site.attrs.eps,
-    code: { sums: STATISTICS, combine: COMBINE, apply: APPLY, one: FORWARD_ONE, last: FORWARD_LAST },
-    sums: [given('x', 0)],
-    combine: [given('gamma', 1), given('beta', 2), made('stats', 1)],
-    apply: [given('x', 0), made('y', 0)],
-    all: [given('x', 0), given('gamma', 1), given('beta', 2), made('y', 0), made('stats', 1, false)],
-  })),
+  variants: variants<GroupNorm>(
+    'group_norm',
+    (site) => ({
+      extent: extentOf(at(site.outputs, 0).shape, site.attrs.groups),
+      rows: 2,
+      eps: site.attrs.eps,
+      code: { sums: STATISTICS, combine: COMBINE, apply: APPLY, one: FORWARD_ONE, last: FORWARD_LAST },
+      sums: [given('x', 0)],
+      combine: [given('gamma', 1), given('beta', 2), made('stats', 1)],
+      apply: [given('x', 0), made('y', 0)],
+      all: [given('x', 0), given('gamma', 1), given('beta', 2), made('y', 0), made('stats', 1, false)],
+    }),
+    (columns, site) => forwardByColumns(columns, site.attrs.eps),
+  ),
   cost: (site) => elementCost(site, site.attrs.silu ? 12 : 7),
   cases: [
     {

@@ -1,22 +1,25 @@
 /**
  * Batched matrix product y = a b (+ bias) (+ residual), and `linear`, which is it on a transposed weight.
- * The op knows one layout, a [..., M, K] and b [..., K, N]; transposed operands are transpose nodes, which
- * for weights run once. A `b` without batch dimensions folds the batch of `a` into its rows.
+ * The op reads a [..., M, K] and b [..., K, N], or b [..., N, K] with `transposeB`. A trace has transposed operands as transpose
+ * nodes, which for weights run once; a plan that keeps weights once has the product read them so (tensor/layouts.ts).
+ * A `b` without batch dimensions folds the batch of `a` into its rows.
  */
-import type { Binding, Dispatch, HostArray, OpSite } from '../tensor/op.ts';
+import type { Binding, Dispatch, HostArray, OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
 import { broadcastTo } from './broadcast_to.ts';
+import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from './common/gpu_tile_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import { batchEpilogueCode, epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
+import { swappedType, throughScratch } from './common/swapped_weight.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
 
-type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean };
+type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean; readonly transposeB?: boolean };
 
 /** The product as `batch` products of [m,k] and [k,n]; a step of 0 means that operand is shared. */
 interface Problem {
@@ -28,10 +31,10 @@ interface Problem {
   readonly stepB: number;
 }
 
-function problemOf(a: Shape, b: Shape): Problem {
+function problemOf(a: Shape, b: Shape, transposeB: boolean): Problem {
   const m = at(a, a.length - 2);
   const k = at(a, a.length - 1);
-  const n = at(b, b.length - 1);
+  const n = at(b, b.length - (transposeB ? 2 : 1));
   const batchA = sizeOf(a.slice(0, -2));
   const batchB = sizeOf(b.slice(0, -2));
   if (batchB === 1) {
@@ -41,26 +44,34 @@ function problemOf(a: Shape, b: Shape): Problem {
 }
 
 const siteProblem = (site: OpSite<MatmulAttrs>): Problem =>
-  problemOf(at(site.inputs, 0).shape, at(site.inputs, 1).shape);
+  problemOf(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs.transposeB ?? false);
 
 /** One bias [N] for all products, or one each [B,N]. */
 const biases = (site: OpSite<MatmulAttrs>): number =>
   site.attrs.bias ? sizeOf(at(site.inputs, 2).shape.slice(0, -1)) : 1;
 
-/** The one dispatch of a variant; `vec` says how b, y, bias and residual are indexed. */
+interface Extra {
+  readonly params?: Readonly<Record<string, number>>;
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly vecA?: 1 | 4;
+  readonly vecB?: 1 | 4;
+}
+
+/** The one dispatch of a variant; `vec` says how b (unless `vecB` does), y, bias and residual are indexed. */
 function dispatch(
   site: OpSite<MatmulAttrs>,
   label: string,
   code: string,
   workgroups: (p: Problem) => readonly [number, number, number],
   vec: 1 | 4 = 1,
+  { params = {}, constants = {}, vecA = 1, vecB = vec }: Extra = {},
 ): Dispatch[] {
   const { bias, residual } = site.attrs;
   const problem = siteProblem(site);
   const { m, n, k, stepA, stepB } = problem;
   const bindings: Binding[] = [
-    { name: 'a', ref: { input: 0 }, access: 'read' },
-    { name: 'b', ref: { input: 1 }, access: 'read', vec },
+    { name: 'a', ref: { input: 0 }, access: 'read', vec: vecA },
+    { name: 'b', ref: { input: 1 }, access: 'read', vec: vecB },
     { name: 'y', ref: { output: 0 }, access: 'write', vec },
   ];
   if (bias) {
@@ -73,7 +84,8 @@ function dispatch(
     {
       label,
       code: code + (biases(site) > 1 ? batchEpilogueCode(site.attrs, vec) : epilogueCode(site.attrs, vec)),
-      params: { m, n, k, stepA, stepB, n4: Math.floor(n / 4) },
+      constants,
+      params: { m, n, k, stepA, stepB, n4: Math.floor(n / 4), ...params },
       bindings,
       workgroups: workgroups(problem),
     },
@@ -97,7 +109,8 @@ function reference([a, b, ...rest]: readonly HostArray[], site: OpSite<MatmulAtt
     const z = Math.floor(i / (n * m));
     let total = (bias ? at(bias, (ownBias ? z * n : 0) + column) : 0) + (residual ? at(residual, i) : 0);
     for (let j = 0; j < k; j++) {
-      total += at(a.data, z * stepA + row * k + j) * at(b.data, z * stepB + j * n + column);
+      const place = site.attrs.transposeB ? column * k + j : j * n + column;
+      total += at(a.data, z * stepA + row * k + j) * at(b.data, z * stepB + place);
     }
     y[i] = total;
   }
@@ -111,10 +124,11 @@ function biasGradient(dy: Tensor, bias: Shape): Tensor {
 export const matmulOp = defineOp<MatmulAttrs>({
   name: 'matmul',
   storesOnce: true,
-  infer: ([a, b, ...rest], { bias, residual }) => {
-    if (!a || !b || a.shape.length < 2 || b.shape.length < 2) {
+  infer: ([a, given, ...rest], { bias, residual, transposeB }) => {
+    if (!a || !given || a.shape.length < 2 || given.shape.length < 2) {
       throw new Error('needs matrices a [..., M, K] and b [..., K, N]');
     }
+    const b = transposeB ? swappedType(given) : given;
     if (a.shape.at(-1) !== b.shape.at(-2)) {
       throw new Error(`a has ${a.shape.at(-1)} columns, b ${b.shape.at(-2)} rows`);
     }
@@ -130,7 +144,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
       throw new Error('bias and residual do not match the attributes');
     }
     const n = at(shape, shape.length - 1);
-    const products = problemOf(a.shape, b.shape).batch;
+    const products = problemOf(a.shape, b.shape, false).batch;
     if (bias && ![[n], [products, n]].some((fits) => sameShape(at(rest, 0).shape, fits))) {
       throw new Error(`bias must be [N] or [B,N], one for each of ${products} products`);
     }
@@ -141,7 +155,8 @@ export const matmulOp = defineOp<MatmulAttrs>({
   },
   vjp: ({ inputs, attrs, dy }) => {
     const a = at(inputs, 0);
-    const b = at(inputs, 1);
+    const given = at(inputs, 1);
+    const b = attrs.transposeB ? swapLast(given) : given;
     const gradB = (): Tensor => {
       if (sizeOf(b.shape.slice(0, -2)) !== 1) {
         return sumTo(matmul(swapLast(a), dy), b.shape);
@@ -151,15 +166,16 @@ export const matmulOp = defineOp<MatmulAttrs>({
     };
     return [
       () => sumTo(matmul(dy, swapLast(b)), a.shape),
-      gradB,
+      attrs.transposeB ? () => swapLast(gradB()) : gradB,
       ...(attrs.bias ? [() => biasGradient(dy, at(inputs, 2).shape)] : []),
       ...(attrs.residual ? [() => dy] : []),
     ];
   },
   reference,
+  readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
   // A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs.
   variants: {
-    v4: {
+    v4: readsPlain({
       supports: (site, caps) => hasSubgroupTile(caps) && columnsInFours(site),
       dispatches: (site) =>
         dispatch(
@@ -169,20 +185,30 @@ export const matmulOp = defineOp<MatmulAttrs>({
           ({ batch, m, n }) => [Math.ceil(n / TILE_COLUMNS), Math.ceil(m / TILE_ROWS), batch],
           4,
         ),
-    },
-    v2: {
+    }),
+    v2: readsPlain({
       supports: (site, caps) => caps.software && columnsInFours(site),
       dispatches: (site) =>
         dispatch(site, 'matmul.v2', MATMUL_V2, ({ batch, m, n }) => [Math.ceil(n / 64), Math.ceil(m / 4), batch], 4),
-    },
+    }),
     v3: {
-      supports: (site, caps) => caps.maxInvocations >= 256 && columnsInFours(site),
-      dispatches: (site) =>
-        dispatch(site, 'matmul.v3', MATMUL_V3, ({ batch, m, n }) => [Math.ceil(n / 64), Math.ceil(m / 64), batch], 4),
+      supports: (site, caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS && columnsInFours(site),
+      dispatches: (site) => {
+        const { m, n, k, batch } = siteProblem(site);
+        const rows = gpuTileRows(m, n, batch);
+        const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
+        const groups = () => [Math.ceil(n / GPU_TILE_COLUMNS), Math.ceil(m / rows), batch] as const;
+        const extra = { constants: { ROWS: rows }, ...vec };
+        return dispatch(site, 'matmul.v3', GPU_TILE + code + MATMUL_V3, groups, 4, extra);
+      },
     },
     v1: {
-      dispatches: (site) =>
-        dispatch(site, 'matmul.v1', MATMUL_V1, ({ batch, m, n }) => [Math.ceil(n / 8), Math.ceil(m / 8), batch]),
+      dispatches: (site) => {
+        const { n, k } = siteProblem(site);
+        const strides = site.attrs.transposeB ? { columnB: k, rowB: 1 } : { columnB: 1, rowB: n };
+        const groups = ({ batch, m }: Problem) => [Math.ceil(n / 8), Math.ceil(m / 8), batch] as const;
+        return dispatch(site, 'matmul.v1', MATMUL_V1, groups, 1, { params: strides });
+      },
     },
   },
   cost: (site) => {
@@ -211,6 +237,12 @@ export const matmulOp = defineOp<MatmulAttrs>({
       attrs: { bias: false, residual: true },
     },
     { name: 'batched', inputs: [{ shape: [3, 4, 8] }, { shape: [3, 8, 4] }], attrs: plain() },
+    {
+      name: 'batched, many workgroups',
+      inputs: [{ shape: [96, 130, 20] }, { shape: [96, 20, 4] }],
+      attrs: plain(),
+      grad: [],
+    },
     { name: 'shared a', inputs: [{ shape: [4, 8] }, { shape: [2, 8, 12] }], attrs: plain() },
     {
       name: 'batched, odd',
@@ -237,9 +269,36 @@ export const matmulOp = defineOp<MatmulAttrs>({
       inputs: [{ shape: [6, 16] }, { shape: [16, 20], dtype: 'f16' }, { shape: [20], dtype: 'f16' }],
       attrs: { bias: true, residual: false },
     },
+    { name: 'b transposed', inputs: [{ shape: [9, 12] }, { shape: [8, 12] }], attrs: { ...plain(), transposeB: true } },
+    {
+      name: 'b transposed, past the tiles',
+      inputs: [{ shape: [67, 20] }, { shape: [76, 20], dtype: 'f16' }, { shape: [76] }],
+      attrs: { bias: true, residual: false, transposeB: true },
+      grad: [],
+    },
+    {
+      name: 'b transposed, odd',
+      inputs: [{ shape: [2, 3, 5] }, { shape: [7, 5] }, { shape: [7] }, { shape: [2, 3, 7] }],
+      attrs: { bias: true, residual: true, transposeB: true },
+    },
+    {
+      name: 'b transposed, K odd',
+      inputs: [{ shape: [6, 7] }, { shape: [8, 7] }],
+      attrs: { ...plain(), transposeB: true },
+    },
+    {
+      name: 'b transposed, batched',
+      inputs: [{ shape: [3, 4, 8] }, { shape: [3, 4, 8] }],
+      attrs: { ...plain(), transposeB: true },
+    },
     { name: 'f16 weight, odd', inputs: [{ shape: [3, 9] }, { shape: [9, 5], dtype: 'f16' }], attrs: plain() },
   ],
 });
+
+/** A variant whose kernel has b as [..., K, N] only. */
+function readsPlain(variant: Variant<MatmulAttrs>): Variant<MatmulAttrs> {
+  return throughScratch(variant, (attrs) => (attrs.transposeB ? { ...attrs, transposeB: false } : null));
+}
 
 function plain(): MatmulAttrs {
   return { bias: false, residual: false };

@@ -71,9 +71,9 @@ const tiled: Variant<Transpose> = {
   },
 };
 
-const transposeOp = defineOp<Transpose>({
+export const transposeOp = defineOp<Transpose>({
   name: 'transpose',
-  isLayout: true,
+  permutation: ({ permutation }) => permutation,
   infer: ([x], { permutation }) => {
     const shape = x?.shape ?? [];
     if (permutation.length !== shape.length || new Set(permutation).size !== shape.length) {

@@ -1,7 +1,9 @@
 /** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
 import type { ModelFiles } from '../models/files.ts';
+import type { ComputeDType } from '../models/half_precision.ts';
 import { kernelRecord } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
+import type { DeviceCaps } from '../tensor/op.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
 import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Shape } from '../tensor/types.ts';
@@ -87,9 +89,7 @@ export class Reno implements Disposable {
     planning: Planning = {},
   ): Promise<Reno> {
     const start = performance.now();
-    if (settings.dtype === 'f16' && !device.caps.f16) {
-      throw new Error('this adapter has no shader-f16, so activations cannot be stored as f16: use --dtype f32');
-    }
+    assertStores(settings.dtype, device.caps);
     const run = await traceRun(files, settings);
     const plan = await compile(device, { ...run.spec, ...planning });
     try {
@@ -185,6 +185,13 @@ export class Reno implements Disposable {
       stopped: trajectory.stopped,
       seconds: { load: this.loadSeconds, prompt: promptSeconds, iterations: trajectory.seconds },
     };
+  }
+}
+
+/** @throws Error when the adapter cannot store activations so */
+export function assertStores(dtype: ComputeDType, { f16 }: DeviceCaps): void {
+  if (dtype === 'f16' && !f16) {
+    throw new Error('this adapter has no shader-f16, so activations cannot be stored as f16: use --dtype f32');
   }
 }
 

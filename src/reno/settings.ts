@@ -23,6 +23,8 @@ export interface RenoSettings {
   readonly size: readonly [height: number, width: number] | null;
   /** How the networks' activations are stored. */
   readonly dtype: ComputeDType;
+  /** Bytes of GPU buffers that the run may take at any time; absent: what it needs to be fast. */
+  readonly budget?: number;
   /** Where the generator's step starts, if not where its scheduler's own does. */
   readonly timestep?: number;
   /** Weight of each reward; one of weight 0 is neither loaded nor computed. */

@@ -5,8 +5,9 @@ import { type WeightStore, weightMemory } from '../models/weights.ts';
 import { Graph } from '../tensor/graph.ts';
 import type { PlanSpec } from '../tensor/schedule.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { at } from '../tensor/types.ts';
 import type { RewardInfo } from './history.ts';
-import { openReward, REWARD_NAMES, type Reward } from './rewards/index.ts';
+import { openRewards, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
 import { buildStep, type StepGraph } from './step_graph.ts';
 
@@ -46,16 +47,11 @@ export async function traceGenerator(
 export async function traceRun(files: ModelFiles, settings: RenoSettings): Promise<TracedRun> {
   const graph = new Graph();
   const { pipeline, latents, image } = await traceGenerator(files, settings, graph);
-  const networks: Reward[] = [];
-  const rewards: RewardInfo[] = [];
-  for (const name of REWARD_NAMES) {
-    const weight = settings.rewards[name] ?? 0;
-    if (weight !== 0) {
-      const network = await openReward(graph, name, subfolder(files, name), settings.dtype);
-      networks.push(network);
-      rewards.push({ name: network.name, weight, offset: network.offset });
-    }
-  }
+  const wanted = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0);
+  const networks = await openRewards(graph, wanted, (name) => subfolder(files, name), settings.dtype);
+  const rewards: RewardInfo[] = networks.map(({ name, offset }, i) => {
+    return { name, weight: settings.rewards[at(wanted, i)] ?? 0, offset };
+  });
   const terms = networks.map((network, i) => ({
     name: network.name,
     weight: rewards[i]?.weight ?? 0,
@@ -77,12 +73,18 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings): Promi
     },
   );
   const weights = [pipeline, ...networks].flatMap((part) => part.weights);
+  const { budget } = settings;
   return {
     pipeline,
     networks,
     rewards,
     step,
     weights,
-    spec: { outputs: step.outputs, updates: step.updates, ...weightMemory(weights) },
+    spec: {
+      outputs: step.outputs,
+      updates: step.updates,
+      ...weightMemory(weights),
+      ...(budget === undefined ? {} : { budget }),
+    },
   };
 }

@@ -17,6 +17,8 @@ export interface Node {
   readonly path: string;
   /** For inputs: its name. */
   readonly name?: string;
+  /** For inputs: the layout it is held in, if another than it is written in (held.ts). Only a plan's rewriting gives one. */
+  readonly held?: readonly number[];
   /** For constants: its values. */
   readonly data?: Float64Array;
 }

@@ -142,8 +142,10 @@ export interface OpDefinition<A extends Attrs> {
   readonly isView?: boolean;
   /** Whether output 0 is the inputs end to end in memory, all of one dtype: weights joined so lie in one buffer (packed.ts). */
   readonly isJoin?: (site: OpSite<A>) => boolean;
-  /** Moves elements and computes nothing: a weight's other layout may be made where it is read. */
-  readonly isLayout?: boolean;
+  /** For transposes: axis i of the result is axis permutation[i] of the input. A weight's other layout need not be made (layouts.ts). */
+  readonly permutation?: (attrs: A) => readonly number[];
+  /** Attributes with which input `index` is read with its last two axes exchanged; null where that cannot be. */
+  readonly readSwapped?: (attrs: A, index: number) => A | null;
   /** For elementwise ops: how chains of them are fused; null where this use of it is not. */
   readonly pointwise?: (attrs: A) => Pointwise | null;
   /** Every variant stores each element of output 0 once, through store_NAME, and does not read it (epilogue.ts). */

@@ -1,9 +1,10 @@
 /** Compile once, replay many times: buffers, pipelines and bind groups are made here, and only here. */
 import type { Device } from './device.ts';
 import { decodeF16, encodeF16 } from './half.ts';
+import { asWritten, heldPieces } from './held.ts';
 import { assemble } from './kernel.ts';
 import { type MemoryPhases, memoryPhases } from './memory_phases.ts';
-import type { PlanSpec, Schedule, Step } from './schedule.ts';
+import type { InputSpec, PlanSpec, Schedule, Step } from './schedule.ts';
 import { schedule } from './schedule.ts';
 import { arrivals, type Pieces, Throttle } from './stream.ts';
 import type { Stage, TensorType } from './types.ts';
@@ -76,7 +77,7 @@ export class Plan {
       return; // An input that nothing reads has no buffer.
     }
     const bytes = toBytes(name, input.type, data);
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(input.buffer), input.offset, bytes);
+    this.#put(name, input, bytes, 0);
   }
 
   /** Says where the bytes of a streamed input come from. @returns false when the input is not streamed: fill it at once */
@@ -108,17 +109,14 @@ export class Plan {
     }
   }
 
-  #put(
-    name: string,
-    to: { readonly type: TensorType; readonly buffer: number; readonly offset: number },
-    bytes: Uint8Array<ArrayBuffer>,
-    offset: number,
-  ): void {
+  #put(name: string, to: InputSpec, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
     const padded = wholeWords(bytes);
     if (offset % 4 !== 0 || offset + padded.length > byteSize(to.type)) {
       throw new Error(`${name} is ${showType(to.type)} but was given ${bytes.length} bytes at byte ${offset}`);
     }
-    this.#device.gpu.queue.writeBuffer(this.#bufferAt(to.buffer), to.offset + offset, padded);
+    for (const piece of heldPieces(to.type, to.held, padded, offset)) {
+      this.#device.gpu.queue.writeBuffer(this.#bufferAt(to.buffer), to.offset + piece.offset, piece.bytes);
+    }
   }
 
   /**
@@ -187,7 +185,7 @@ export class Plan {
    */
   async read(name: string): Promise<Float32Array<ArrayBuffer>> {
     const output = this.schedule.outputs.get(name);
-    const found = output ? { ...output, offset: 0 } : this.schedule.inputs.get(name);
+    const found: InputSpec | undefined = output ? { ...output, offset: 0 } : this.schedule.inputs.get(name);
     if (!found) {
       throw new Error(`the plan has no output or input named ${name}`);
     }
@@ -201,7 +199,8 @@ export class Plan {
     try {
       await staging.mapAsync(1); // GPUMapMode.READ
       this.#device.assertHealthy();
-      return fromBytes(found.type, staging.getMappedRange().slice(0));
+      const stored = new Uint8Array(staging.getMappedRange().slice(0));
+      return fromBytes(found.type, asWritten(found.type, found.held, stored).buffer);
     } finally {
       memory.destroy(staging);
     }
@@ -313,7 +312,11 @@ const USAGE = {
  */
 export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
   const tuning = spec.tuning ?? device.tuning;
-  const plan = schedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps);
+  return compileSchedule(device, schedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps));
+}
+
+/** The same for what is scheduled already, for an adapter of the same capabilities. @throws Error as `compile` */
+export async function compileSchedule(device: Device, plan: Schedule): Promise<Plan> {
   checkLimits(device, plan);
   const { gpu, memory } = device;
   gpu.pushErrorScope('out-of-memory');

@@ -1,10 +1,12 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
+import { assertWithin, inOrderOfGivingUp, peakBytes, streamedWithin } from './budget.ts';
 import { type Choice, chooseVariant, type Tuning } from './choose.ts';
 import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
+import { writtenType } from './held.ts';
 import { type InputBuffer, inputBuffers } from './input_buffers.ts';
-import { layoutsAtUse } from './layouts.ts';
+import { weightsOnce } from './layouts.ts';
 import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
 import { assignSlots } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
@@ -33,10 +35,15 @@ export interface PlanSpec {
   readonly fuse?: boolean;
   /** Keep inputs that only the load stage reads, so that they can be read back (debugging). */
   readonly keepLoadInputs?: boolean;
-  /** false: weights stay in memory as stored alone, and other layouts are made again where they are read. Default true. */
+  /** false: each large weight is in memory once, and kernels read it in the layout it has (layouts.ts). Default true. */
   readonly keepLayouts?: boolean;
   /** Weights that no step reads are brought in when the prompt is read, and gone afterwards. Default false. */
   readonly streamPrompt?: boolean;
+  /**
+   * Bytes of GPU buffers that the plan may have at any time. What it takes of the weights is streamed: first those that no
+   * step reads, then, each step anew, the others.
+   */
+  readonly budget?: number;
 }
 
 /** A dispatch with the buffer behind each binding. */
@@ -56,11 +63,21 @@ export interface BufferSpec {
   readonly loadOnly?: boolean;
 }
 
+export interface InputSpec {
+  readonly buffer: number;
+  /** Where it begins in the buffer, in bytes (several may share one). */
+  readonly offset: number;
+  /** As it is written. */
+  readonly type: TensorType;
+  /** The layout it is held in, if another (held.ts). */
+  readonly held?: readonly number[];
+}
+
 export interface Schedule {
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
-  /** Buffer of each graph input by name, with its type; `offset`: where it begins, in bytes (several may share a buffer). */
-  readonly inputs: ReadonlyMap<string, { buffer: number; offset: number; type: TensorType }>;
+  /** Each graph input by name. */
+  readonly inputs: ReadonlyMap<string, InputSpec>;
   readonly outputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
   readonly constants: readonly { buffer: number; node: Node }[];
   readonly copies: readonly { from: number; to: number; bytes: number }[];
@@ -75,14 +92,10 @@ export interface Schedule {
 }
 
 /** A streamed weight on its way into a shared buffer. */
-export interface Upload {
+export interface Upload extends InputSpec {
   /** It must be there before this step of its stage, and not before the step in front of it has run. */
   readonly before: number;
   readonly input: string;
-  readonly type: TensorType;
-  readonly buffer: number;
-  /** Where it begins in the buffer, in bytes. */
-  readonly offset: number;
 }
 
 export interface SharedValue {
@@ -98,7 +111,28 @@ export interface SharedValue {
   readonly root: string;
 }
 
+/** @throws Error when a budget is given and too small, saying what is needed */
 export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
+  const { budget } = spec;
+  const wanted = planner(spec, caps);
+  const made = wanted.plan(spec.streamPrompt ? wanted.ofPrompt : []);
+  if (budget === undefined || peakBytes(made) <= budget) {
+    return made;
+  }
+  const lean = planner({ ...spec, keepLayouts: false }, caps);
+  const within = streamedWithin(budget, lean.ofStep, (some) => lean.plan([...lean.ofPrompt, ...some]));
+  assertWithin(budget, within);
+  return within;
+}
+
+interface Planner {
+  /** Weights that may be streamed: those that a step reads, in the order of giving them up, and the others. */
+  readonly ofStep: readonly InputBuffer[];
+  readonly ofPrompt: readonly InputBuffer[];
+  readonly plan: (streamed: readonly InputBuffer[]) => Schedule;
+}
+
+function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
   const updates = spec.updates ?? [];
   const outputs = Object.values(spec.outputs);
   const roots = [...outputs, ...updates.flatMap((u) => [u.state, u.value])];
@@ -110,11 +144,17 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const order = rewritten.filter((node) => !packs.has(node));
   const sources = inputBuffers(order, packs);
   const uses = readers(order, find);
-  const streamed =
-    spec.streamPrompt && !spec.keepLoadInputs
-      ? streamable(sources, new Set(roots.map(find))).filter(({ key }) => lastStage(order, uses, key) !== 'step')
-      : [];
-  return assemble({ order, find, sources, uses, visits: visits(order, uses, streamed) }, spec, caps);
+  const weights = spec.keepLoadInputs ? [] : streamable(sources, new Set(roots.map(find)));
+  const [ofStep, ofPrompt] = partition(weights, ({ key }) => lastStage(order, uses, key) === 'step');
+  return {
+    ofStep: inOrderOfGivingUp(ofStep, uses),
+    ofPrompt,
+    plan: (streamed) => assemble({ order, find, sources, uses, visits: visits(order, uses, streamed) }, spec, caps),
+  };
+}
+
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
 }
 
 interface Arrangement {
@@ -141,7 +181,7 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
 
   const buffers: BufferSpec[] = [];
   const bufferOf = new Map<string, number>();
-  const inputs = new Map<string, { buffer: number; offset: number; type: TensorType }>();
+  const inputs = new Map<string, InputSpec>();
   const constants: { buffer: number; node: Node }[] = [];
   const streamed = new Set(visits.map((visit) => visit.source.key));
   for (const { key, node, type, parts } of sources.filter((source) => !streamed.has(source.key))) {
@@ -153,7 +193,7 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
       constants.push({ buffer: buffers.length, node });
     } else {
       for (const { node: part, offset } of parts) {
-        inputs.set(part.name ?? '', { buffer: buffers.length, offset, type: at(part.outputs, 0) });
+        inputs.set(part.name ?? '', inputSpec(part, buffers.length, offset));
       }
     }
     buffers.push({ bytes: byteSize(type), kind: node.data ? 'constant' : 'input', name, loadOnly });
@@ -221,8 +261,8 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
     for (let coming = comings[next]; coming && coming.from <= position; coming = comings[++next]) {
       const before = steps[coming.stage].length;
       for (const { node: part, offset } of coming.parts) {
-        const type = at(part.outputs, 0);
-        uploads[coming.stage].push({ before, input: part.name ?? '', type, buffer: coming.buffer, offset });
+        const spec = inputSpec(part, coming.buffer, offset);
+        uploads[coming.stage].push({ before, input: part.name ?? '', ...spec });
       }
     }
     const resolve = (b: Binding): { type: TensorType; buffer: number } => {
@@ -255,9 +295,13 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
     bytes: byteSize(u.state.type),
   }));
   const streams = new Map(
-    visits.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', at(node.outputs, 0)])),
+    visits.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', writtenType(node)])),
   );
   return { steps, buffers, inputs, streams, outputs, constants, copies, uploads, shared: placed, choices };
+}
+
+function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
+  return { buffer, offset, type: writtenType(node), ...(node.held ? { held: node.held } : {}) };
 }
 
 const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
@@ -271,12 +315,7 @@ function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string
 
 function orderOf(roots: readonly Tensor[], keepLayouts: boolean): Node[] {
   const nodes = roots.map((t) => t.node);
-  const order = executionOrder(nodes);
-  if (keepLayouts) {
-    return order;
-  }
-  const moved = new Map(layoutsAtUse(order, new Set(nodes)).map((node) => [node.id, node]));
-  return executionOrder(nodes.map((node) => moved.get(node.id) ?? node));
+  return keepLayouts ? executionOrder(nodes) : weightsOnce(nodes);
 }
 
 interface Drafts {

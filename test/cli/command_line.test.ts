@@ -18,6 +18,8 @@ describe('a wrong command line', () => {
     [[...generate, '--n-iters=none'], /--n-iters must be a number of at least 1, not "none"/],
     [[...generate, '--seed', '-1'], /--seed must be a number of at least 0, not "-1"/],
     [[...generate, '--seed', '0.5'], /--seed must be a whole number/],
+    [[...generate, '--budget', '8'], /--budget must be a size with its unit, such as 8GiB or 900MB, not "8"/],
+    [[...generate, '--budget', '0GiB'], /--budget must be a size with its unit/],
     [[...generate, '--optim', 'lion'], /invalid value for argument: --optim \(lion\)\. Expected one of: sgd, adam/],
     [[...generate, '--noise', 'numpy'], /--noise \(numpy\)\. Expected one of: reno, torch-cpu, torch-cuda/],
     [[...generate, '--model', 'sdxl'], /there is no model "sdxl"; the models are pocket/],

@@ -135,6 +135,26 @@ describe('Reno', () => {
     expect(half.plan.summary.bytes.transient).toBeLessThan(0.6 * reno.plan.summary.bytes.transient);
   });
 
+  it('within three quarters of the memory makes the same pictures, reading weights again each iteration', async () => {
+    const budget = Math.ceil(reno.plan.summary.memory.peak * 0.75);
+    const before = device.memory.bytes;
+    {
+      using small = await Reno.open(device, 'pocket', files, { ...settings, budget });
+      const { memory } = small.plan.summary;
+      expect(memory.peak).toBeLessThanOrEqual(budget);
+      expect(memory.uploaded.prompt).toBeGreaterThan(0);
+      for (let run = 0; run < 2; run++) {
+        const { trajectory } = await small.generate(cat);
+        expect(trajectory.bestLatents).toEqual(first.trajectory.bestLatents);
+        expect(trajectory.bestImage).toEqual(first.trajectory.bestImage);
+      }
+    }
+    expect(device.memory.bytes).toBe(before);
+    await expect(Reno.open(device, 'pocket', files, { ...settings, budget: 1e6 })).rejects.toThrow(
+      /^this run needs .* even with all weights streamed/,
+    );
+  });
+
   describe('the files of a run', () => {
     let out = '';
     beforeAll(() => {

@@ -9,6 +9,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { nodeFiles } from '../../src/cli/node_files.ts';
+import { modelPlan } from '../../src/cli/plan/model_plan.ts';
+import { plannedModel, planSettings } from '../../src/cli/plan/plan_model.ts';
+import { findPublished, PUBLISHED_NAMES } from '../../src/cli/plan/published_folder.ts';
 import { encodePng, toPicture } from '../../src/cli/png.ts';
 import { PACKAGE_ROOT } from '../../src/cli/shared.ts';
 import { COMPUTE_DTYPES, type ComputeDType } from '../../src/models/half_precision.ts';
@@ -21,6 +24,9 @@ import { Folder, PARTS, partOf } from './folders.ts';
 
 const MEMORY_BOUND = 20 * 2 ** 30;
 const GIB = 2 ** 30;
+/** By how much the GPU's buffers may be more or less than planned. */
+const PLAN_BOUND = 0.05;
+const gib = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`;
 
 const { values } = parseArgs({
   options: {
@@ -54,14 +60,25 @@ async function seeded(root: string): Promise<void> {
   }
 }
 
-async function iterate(root: string, settings: RenoSettings, { prompt, seed }: Reference): Promise<Iteration> {
+interface Memory {
+  /** Bytes of GPU buffers at most: as planned from names and shapes, and as the device counted them. */
+  readonly planned: number;
+  readonly actual: number;
+}
+
+async function iterate(
+  root: string,
+  settings: RenoSettings,
+  { prompt, seed }: Reference,
+): Promise<Iteration & { readonly memory: Memory }> {
   const device = await openAdapter();
   say(`adapter: ${device.info.description || device.info.vendor}`);
+  const planned = modelPlan(await planSettings(plannedModel(values.model), settings, { device })).memory.peak;
+  say(`planned: ${gib(planned)} of GPU buffers`);
   using reno = await Reno.open(device, values.model, nodeFiles(root), settings);
-  const { bytes, flops, dispatches } = reno.plan.summary;
-  const gib = (n: number): string => `${(n / GIB).toFixed(2)} GiB`;
+  const { flops, dispatches, memory } = reno.plan.summary;
   say(
-    `loaded in ${reno.loadSeconds.toFixed(0)} s: weights ${gib(bytes.inputs)}, kept ${gib(bytes.kept)}, transient ${gib(bytes.transient)}`,
+    `loaded in ${reno.loadSeconds.toFixed(0)} s: weights ${gib(memory.resident)}, kept ${gib(memory.kept)}, shared by lifetime ${gib(memory.shared)}`,
   );
   const { trajectory, history } = await reno.generate({ prompt, seed, nIters: 1 });
   const { prompt: promptSeconds, iterations } = history.seconds;
@@ -80,7 +97,8 @@ async function iterate(root: string, settings: RenoSettings, { prompt, seed }: R
   history.config.rewards.forEach(({ name }) => {
     losses[LOGGED[name] ?? name] = record.losses[name] ?? Number.NaN;
   });
-  return { losses, total: record.total, gradient: await reno.plan.read('noise_gradient') };
+  const gradient = await reno.plan.read('noise_gradient');
+  return { losses, total: record.total, gradient, memory: { planned, actual: device.memory.peakBytes } };
 }
 
 /** Rewards as the reference logs them, by the names of their folders. */
@@ -94,6 +112,9 @@ const LOGGED: Readonly<Record<string, RewardName>> = {
 
 async function main(): Promise<boolean> {
   const { model } = values;
+  if (!findPublished(model)) {
+    throw new Error(`there is no model ${model} here; models: ${PUBLISHED_NAMES.join(', ')}`);
+  }
   const dtype = COMPUTE_DTYPES.find((d): d is ComputeDType => d === values.dtype);
   const size = Number(values.size);
   if (!dtype || !Number.isSafeInteger(size) || size <= 0) {
@@ -121,12 +142,14 @@ async function main(): Promise<boolean> {
     { ...REFERENCE_SETTINGS, noise: 'torch-cpu', dtype, size: [size, size], rewards },
     reference,
   );
-  return report(compare(ours, reference), reference);
+  return report(compare(ours, reference), reference, ours.memory);
 }
 
-function report(rows: readonly Row[], reference: Reference): boolean {
+function report(rows: readonly Row[], reference: Reference, { planned, actual }: Memory): boolean {
   const memory = peakMemory();
   const fits = memory <= MEMORY_BOUND;
+  const apart = Math.abs(actual / planned - 1);
+  const asPlanned = apart <= PLAN_BOUND;
   console.log(`\n${values.model} at ${values.size}², ${values.dtype}, against PyTorch f32 (${reference.versions})`);
   for (const { what, ours, reference: theirs, agreement, ok } of rows) {
     const how = what === 'gradient' ? `cosine ${agreement.toFixed(6)}` : `relative error ${agreement.toExponential(2)}`;
@@ -134,15 +157,18 @@ function report(rows: readonly Row[], reference: Reference): boolean {
       `${ok ? 'ok  ' : 'FAIL'} ${what.padEnd(14)} ${ours.toPrecision(7).padStart(12)} ${theirs.toPrecision(7).padStart(12)}  ${how}`,
     );
   }
-  console.log(`${fits ? 'ok  ' : 'FAIL'} peak memory    ${(memory / GIB).toFixed(2)} GiB of ${MEMORY_BOUND / GIB}`);
-  const ok = fits && rows.every((row) => row.ok);
+  console.log(`${fits ? 'ok  ' : 'FAIL'} process memory ${gib(memory)} of ${MEMORY_BOUND / GIB}`);
+  console.log(
+    `${asPlanned ? 'ok  ' : 'FAIL'} GPU buffers    ${gib(actual)}, planned ${gib(planned)}  ${(100 * apart).toFixed(2)}% apart`,
+  );
+  const ok = fits && asPlanned && rows.every((row) => row.ok);
   if (values.json) {
     const losses = rows.filter((row) => row.what !== 'gradient');
     const worst = Math.max(...losses.map((row) => row.agreement));
     const cosine = rows.find((row) => row.what === 'gradient')?.agreement ?? Number.NaN;
     const seconds = (performance.now() - start) / 1000;
-    const summary = `${values.model} ${values.size}² ${values.dtype}: losses within ${worst.toExponential(1)}, gradient cosine ${cosine.toFixed(5)}, peak ${(memory / GIB).toFixed(1)} GiB, ${seconds.toFixed(0)} s`;
-    console.log(JSON.stringify({ ok, summary, rows }));
+    const summary = `${values.model} ${values.size}² ${values.dtype}: losses within ${worst.toExponential(1)}, gradient cosine ${cosine.toFixed(5)}, GPU buffers ${gib(actual)} (planned ${gib(planned)}), process ${gib(memory)}, ${seconds.toFixed(0)} s`;
+    console.log(JSON.stringify({ ok, summary, rows, memory: { planned, actual, process: memory } }));
   }
   return ok;
 }

@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../../models/files.ts';
 import type { ComputeDType } from '../../models/half_precision.ts';
 import { REWARD_NAMES, type RewardName } from '../../reno/rewards/index.ts';
+import { assertStores, type Planning } from '../../reno/session.ts';
 import { type RenoSettings, readSettings } from '../../reno/settings.ts';
 import { type TracedRun, traceRun } from '../../reno/trace.ts';
+import type { Device } from '../../tensor/device.ts';
 import type { DeviceCaps } from '../../tensor/op.ts';
 import { type Schedule, schedule } from '../../tensor/schedule.ts';
 import { UsageError } from '../errors.ts';
 import { weightsFolder } from '../models.ts';
 import { nodeFiles } from '../node_files.ts';
 import { PACKAGE_ROOT } from '../shared.ts';
-import { hollowFiles } from './hollow_files.ts';
+import { hollowFiles, withoutTokenizers } from './hollow_files.ts';
 import { findPublished, joined, PUBLISHED_NAMES, publishedGenerator, publishedReward } from './published_folder.ts';
 
 /** A GPU with f16 and subgroups of 32, as Vulkan shows NVIDIA's. */
@@ -39,35 +41,61 @@ export interface PlanOptions {
   readonly dtype?: ComputeDType;
   /** Weight of each reward. Default: the paper's four. */
   readonly rewards?: Readonly<Partial<Record<RewardName, number>>>;
-  /** What the kernels may rely on. Default: a GPU with f16 and subgroups of 32. */
-  readonly caps?: DeviceCaps;
+  /** Bytes of GPU buffers at most; what does not fit of the weights is streamed. Default: what it needs to be fast. */
+  readonly budget?: number;
+  /** A real adapter, so that the plan is what it would run. Default: a GPU with f16 and subgroups of 32. */
+  readonly device?: Pick<Device, 'caps' | 'info'>;
 }
 
 export interface PlannedRun {
   readonly model: string;
   readonly settings: RenoSettings;
+  /** What it is planned for. */
+  readonly adapter: string;
   readonly run: TracedRun;
   readonly schedule: Schedule;
 }
 
-/** Traces and schedules: a few seconds. @throws Error, one sentence: no such model, or a size that is not possible */
+/** Traces and schedules: a few seconds. @throws Error, one sentence: no such model, a size that is not possible, or a
+ * budget that is too small */
 export async function planRun(options: PlanOptions): Promise<PlannedRun> {
-  const { name, files } = plannedModel(options.model);
-  const own = await readSettings(files);
+  const model = plannedModel(options.model);
+  const own = await readSettings(model.files);
   const settings: RenoSettings = {
     ...own,
     size: options.size ?? own.size,
     dtype: options.dtype ?? own.dtype,
     rewards: options.rewards ?? own.rewards,
+    ...(options.budget === undefined ? {} : { budget: options.budget }),
   };
+  return planSettings(model, settings, options);
+}
+
+/** `planning`: as for `Reno.open`. @throws Error as `planRun`, or for an adapter that cannot store f16 */
+export async function planSettings(
+  { name, files }: PlannedModelFiles,
+  settings: RenoSettings,
+  { device, planning = {} }: Pick<PlanOptions, 'device'> & { readonly planning?: Planning } = {},
+): Promise<PlannedRun> {
+  const caps = device?.caps ?? GPU_CAPS;
+  assertStores(settings.dtype, caps);
   const run = await traceRun(files, settings);
-  return { model: name, settings, run, schedule: schedule(run.spec, options.caps ?? GPU_CAPS) };
+  const adapter = device ? device.info.description || device.info.vendor : 'a GPU with f16 and subgroups of 32';
+  return { model: name, settings, adapter, run, schedule: schedule({ ...run.spec, ...planning }, caps) };
+}
+
+export interface PlannedModelFiles {
+  readonly name: string;
+  readonly files: ModelFiles;
+  /** Of a model that is read from a folder. */
+  readonly folder?: string;
 }
 
 /** @throws UsageError when there is neither such a model nor such a folder */
-export function plannedModel(model: string): { readonly name: string; readonly files: ModelFiles } {
+export function plannedModel(model: string): PlannedModelFiles {
   if (model === 'pocket') {
-    return { name: model, files: nodeFiles(join(PACKAGE_ROOT, 'weights/pocket')) };
+    const folder = join(PACKAGE_ROOT, 'weights/pocket');
+    return { name: model, files: nodeFiles(folder), folder };
   }
   const name = findPublished(model);
   if (name) {
@@ -79,9 +107,9 @@ export function plannedModel(model: string): { readonly name: string; readonly f
   if (!existsSync(folder)) {
     throw new UsageError(`there is no model or folder "${model}"; the models are ${PLANNED_MODELS.join(', ')}`);
   }
-  const files = nodeFiles(folder);
+  const files = withoutTokenizers(nodeFiles(folder));
   if (!existsSync(join(folder, 'model_index.json'))) {
-    return { name: model, files };
+    return { name: model, files, folder };
   }
   // A generator as diffusers saves it: the rewards are the published ones.
   const rewards = hollowFiles(model, joined(REWARD_NAMES.map(publishedReward)));

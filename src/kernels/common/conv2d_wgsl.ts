@@ -1,4 +1,7 @@
-/** WGSL of convolution over [N,H,W,C] with kernels [KH,KW,Cin,Cout]; `top`, `left` are the padding there. */
+/**
+ * WGSL of convolution over [N,H,W,C] with kernels [KH,KW,Cin,Cout] or [KH,KW,Cout,Cin] (`stepIn`, `stepOut`: the distances of
+ * neighbours along either); `top`, `left` are the padding there.
+ */
 
 /** One invocation an element of y: a sum over taps and input channels. */
 export const CONV2D_V1 = /* wgsl */ `
@@ -24,9 +27,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         continue;
       }
       let from_x = ((image * params.height + u32(iy)) * params.width + u32(ix)) * params.cin;
-      let from_w = (ky * params.kw + kx) * params.cin * params.cout + channel;
+      let from_w = (ky * params.kw + kx) * params.cin * params.cout + channel * params.stepOut;
       for (var c = 0u; c < params.cin; c++) {
-        sum += load_x(from_x + c) * load_w(from_w + c * params.cout);
+        sum += load_x(from_x + c) * load_w(from_w + c * params.stepIn);
       }
     }
   }
@@ -35,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** One invocation an element of dx [N,H,W,Cin]; w is [KH,KW,Cout,Cin]. Taps that fall between strides are skipped. */
+/** One invocation an element of dx [N,H,W,Cin]. Taps that fall between strides are skipped. */
 export const CONV2D_BACKWARD_INPUT_V1 = /* wgsl */ `
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -60,9 +63,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         continue;
       }
       let from_dy = ((image * params.outHeight + u32(y / stride)) * params.outWidth + u32(x / stride)) * params.cout;
-      let from_w = (ky * params.kw + kx) * params.cout * params.cin + channel;
+      let from_w = (ky * params.kw + kx) * params.cout * params.cin + channel * params.stepIn;
       for (var c = 0u; c < params.cout; c++) {
-        sum += load_dy(from_dy + c) * load_w(from_w + c * params.cin);
+        sum += load_dy(from_dy + c) * load_w(from_w + c * params.stepOut);
       }
     }
   }

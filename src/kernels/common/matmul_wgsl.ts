@@ -36,7 +36,7 @@ export function epilogueCode(has: { readonly bias: boolean; readonly residual: b
     : (has.bias ? BIAS : NO_BIAS) + (has.residual ? RESIDUAL : NO_RESIDUAL);
 }
 
-/** One invocation an element. */
+/** One invocation an element; `rowB`, `columnB` are the distances of b's neighbours along k and n. */
 export const MATMUL_V1 = /* wgsl */ `
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -46,10 +46,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let from_a = id.z * params.stepA + row * params.k;
-  let from_b = id.z * params.stepB + column;
+  let from_b = id.z * params.stepB + column * params.columnB;
   var sum = 0.0;
   for (var i = 0u; i < params.k; i++) {
-    sum += load_a(from_a + i) * load_b(from_b + i * params.n);
+    sum += load_a(from_a + i) * load_b(from_b + i * params.rowB);
   }
   let i = (id.z * params.m + row) * params.n + column;
   store_y(i, sum + bias_at(column) + residual_at(i));
@@ -111,50 +111,67 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** For GPUs: a workgroup of 16x16 makes 64x64 of y from tiles of 16 k in workgroup memory, an invocation 4x4. */
+/** A workgroup makes a tile of y, see GPU_TILE. */
 export const MATMUL_V3 = /* wgsl */ `
-var<workgroup> tile_a: array<array<f32, 65>, 16>;
-var<workgroup> tile_b: array<array<vec4f, 16>, 16>;
+var<private> row0: u32;
+var<private> column0: u32;
+var<private> z: u32;
 
-fn put(z: u32, row: u32, column: u32, v: vec4f) {
-  if (row < params.m && column < params.n4) {
-    let i = (z * params.m + row) * params.n4 + column;
-    store_y(i, v + bias_at(column) + residual_at(i));
+fn k_end() -> u32 { return params.k; }
+fn columns4() -> u32 { return params.n4; }
+
+fn put(row: u32, column: u32, v: vec4f) {
+  if (row0 + row < params.m && column0 + column < params.n4) {
+    let i = (z * params.m + row0 + row) * params.n4 + column0 + column;
+    store_y(i, v + bias_at(column0 + column) + residual_at(i));
   }
 }
 
-@compute @workgroup_size(16, 16)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+/** Rows row … row + 3 of a at k … k + 3. */
+fn fetch_a(start: u32, row: u32, k: u32) -> Quad {
+  let last = params.m - 1u;
+  return Quad(
+    four_a(start + min(row, last) * params.k + k, k, params.k),
+    four_a(start + min(row + 1u, last) * params.k + k, k, params.k),
+    four_a(start + min(row + 2u, last) * params.k + k, k, params.k),
+    four_a(start + min(row + 3u, last) * params.k + k, k, params.k),
+  );
+}
+
+@compute @workgroup_size(ROWS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
+  z = group.z;
+  row0 = group.y * ROWS;
+  column0 = group.x * 16u;
   let from_a = group.z * params.stepA;
-  let from_b = group.z * params.stepB / 4u;
-  let column = group.x * 16u + local.x;
-  let column_b = min(column, params.n4 - 1u);
-  let row = group.y * 64u;
-  var s0 = vec4f();
-  var s1 = vec4f();
-  var s2 = vec4f();
-  var s3 = vec4f();
+  let from_b = group.z * params.stepB;
+  let row = group.y * ROWS + (index >> 2u) * 4u;
+  let k_a = (index & 3u) * 4u;
+  let column = item_column(index);
+  let k_b = item_k(index);
+  let column_b = min(group.x * 16u + column, params.n4 - 1u);
+  var sums = Sums();
+  var a = fetch_a(from_a, row, k_a);
+  var b = Quad();
+  if (index < 64u) {
+    b = fetch_b(from_b, k_b, column_b);
+  }
   for (var k = 0u; k < params.k; k += 16u) {
-    let ka = k + local.x;
-    for (var r = local.y; r < 64u; r += 16u) {
-      let i = from_a + min(row + r, params.m - 1u) * params.k + min(ka, params.k - 1u);
-      tile_a[local.x][r] = select(0.0, load_a(i), ka < params.k);
+    put_a(index, a);
+    if (index < 64u) {
+      put_b(k_b, column, b);
     }
-    tile_b[local.y][local.x] = load_b(from_b + min(k + local.y, params.k - 1u) * params.n4 + column_b);
     workgroupBarrier();
-    for (var j = 0u; j < 16u; j++) {
-      let b = tile_b[j][local.x];
-      s0 = fma(vec4f(tile_a[j][local.y]), b, s0);
-      s1 = fma(vec4f(tile_a[j][local.y + 16u]), b, s1);
-      s2 = fma(vec4f(tile_a[j][local.y + 32u]), b, s2);
-      s3 = fma(vec4f(tile_a[j][local.y + 48u]), b, s3);
+    if (k + 16u < params.k) {
+      a = fetch_a(from_a, row, k + 16u + k_a);
+      if (index < 64u) {
+        b = fetch_b(from_b, k + 16u + k_b, column_b);
+      }
     }
+    multiply(&sums, index);
     workgroupBarrier();
   }
-  put(group.z, row + local.y, column, s0);
-  put(group.z, row + local.y + 16u, column, s1);
-  put(group.z, row + local.y + 32u, column, s2);
-  put(group.z, row + local.y + 48u, column, s3);
+  put_sums(&sums, index);
 }
 `;
 

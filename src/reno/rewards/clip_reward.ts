@@ -1,11 +1,11 @@
 /** HPS, CLIPScore and PickScore: each a CLIP that compares picture and prompt; they differ in training, scale and offset. */
-import { affine, exp, l2Normalize, mul, sum } from '../../kernels/index.ts';
+import { affine, exp, l2Normalize, mul } from '../../kernels/index.ts';
 import { type CLIPConfig, CLIPModel, clipConfig } from '../../models/clip.ts';
 import { asF32 } from '../../models/clip_encoder.ts';
 import { eosMaskOf } from '../../models/clip_text.ts';
 import { Config, readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
-import { type ComputeDType, storedAs, weightStorage } from '../../models/half_precision.ts';
+import { type ComputeDType, weightStorage } from '../../models/half_precision.ts';
 import {
   OPEN_CLIP_ALIASES,
   OPEN_CLIP_BUFFERS,
@@ -18,7 +18,7 @@ import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
 import { openWeights, type WeightStore } from '../../models/weights.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { preprocess } from '../preprocess.ts';
+import { ClipCosines, type CosineMember } from './clip_cosines.ts';
 import type { Reward } from './reward.ts';
 
 export interface ClipRewardKind {
@@ -62,16 +62,18 @@ export const PICK_SCORE: ClipRewardKind = {
   published: [],
 };
 
-export class ClipReward implements Reward {
+export class ClipReward implements Reward, CosineMember {
   readonly name: string;
   readonly offset: number;
-  readonly weights: readonly WeightStore[];
+  readonly key: string;
+  readonly weights: readonly [WeightStore];
   readonly model: CLIPModel;
   readonly #kind: ClipRewardKind;
-  readonly #dtype: ComputeDType;
   readonly #tokenizer: TextTokenizer;
   readonly #ids: Tensor;
   readonly #eosMask: Tensor;
+  #cosines: ClipCosines;
+  #index = 0;
 
   constructor(
     graph: Graph,
@@ -84,13 +86,14 @@ export class ClipReward implements Reward {
     const length = Math.min(model.config.text_config.max_position_embeddings, tokenizer.maxLength ?? Infinity);
     this.name = kind.name;
     this.offset = kind.offset;
+    this.key = kind.key;
     this.weights = [weights];
     this.model = model;
     this.#kind = kind;
-    this.#dtype = dtype;
     this.#tokenizer = tokenizer;
     this.#ids = graph.input(`${kind.key}.prompt_ids`, [1, length], 'prompt', 'i32');
     this.#eosMask = graph.input(`${kind.key}.eos_mask`, [1, length], 'prompt');
+    this.#cosines = new ClipCosines([this], dtype);
   }
 
   /** files: a CLIP as transformers or open_clip saves it, with its tokenizer. @throws Error, one sentence, naming the broken file. */
@@ -114,8 +117,17 @@ export class ClipReward implements Reward {
   }
 
   score(image: Tensor): Tensor {
-    const cosine = this.#cosine(image);
+    const cosine = this.#cosines.of(image, this.#index);
     return this.#kind.scaled ? mul(cosine, exp(asF32(this.model.logit_scale))) : cosine;
+  }
+
+  textFeatures(): Tensor {
+    return this.#ids.graph.scope(this.key, () => l2Normalize(this.model.getTextFeatures(this.#ids, this.#eosMask)));
+  }
+
+  share(cosines: ClipCosines, index: number): void {
+    this.#cosines = cosines;
+    this.#index = index;
   }
 
   loss(image: Tensor): Tensor {
@@ -129,16 +141,6 @@ export class ClipReward implements Reward {
       [`${this.#kind.key}.prompt_ids`, ids],
       [`${this.#kind.key}.eos_mask`, eosMaskOf(ids, this.model.config.text_config.eos_token_id)],
     ]);
-  }
-
-  /** Cosine between the features of each image [N,H,W,3] and of the prompt → [N]. */
-  #cosine(image: Tensor): Tensor {
-    return image.graph.scope(this.#kind.key, () => {
-      const pixels = preprocess(image, this.model.config.vision_config.image_size);
-      const imageFeatures = l2Normalize(storedAs(this.#dtype, pixels, (p) => this.model.getImageFeatures(p)));
-      const textFeatures = l2Normalize(this.model.getTextFeatures(this.#ids, this.#eosMask));
-      return sum(mul(imageFeatures, textFeatures), [1]);
-    });
   }
 }
 

@@ -3,6 +3,7 @@ import type { ModelFiles } from '../../models/files.ts';
 import type { ComputeDType } from '../../models/half_precision.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import { AestheticReward } from './aesthetic.ts';
+import { shareCosines } from './clip_cosines.ts';
 import { CLIP_SCORE, ClipReward, type ClipRewardKind, HPS, OPEN_CLIP_CONFIG, PICK_SCORE } from './clip_reward.ts';
 import { ImageRewardReward } from './image_reward.ts';
 import type { Reward } from './reward.ts';
@@ -78,4 +79,25 @@ export function openReward(
   dtype: ComputeDType = 'f32',
 ): Promise<Reward> {
   return REWARDS[rewardName(name)](graph, files, dtype);
+}
+
+/**
+ * Opens rewards that will see the same pictures: as `openReward` each, and what they can do together they do once.
+ * @param folder the files of a reward
+ */
+export async function openRewards(
+  graph: Graph,
+  names: readonly RewardName[],
+  folder: (name: RewardName) => ModelFiles,
+  dtype: ComputeDType = 'f32',
+): Promise<Reward[]> {
+  const rewards: Reward[] = [];
+  for (const name of names) {
+    rewards.push(await openReward(graph, name, folder(name), dtype));
+  }
+  shareCosines(
+    rewards.filter((reward) => reward instanceof ClipReward),
+    dtype,
+  );
+  return rewards;
 }

@@ -1,0 +1,80 @@
+/** `reno plan`: what a run would need and how fast a GPU could be, without a GPU, weights, network or tokenizers. */
+import type { RenoSettings } from '../../reno/settings.ts';
+import type { Device } from '../../tensor/device.ts';
+import { openAdapter } from '../adapter.ts';
+import { type Args, type Command, textFlag } from '../args.ts';
+import { planningFromEnvironment } from '../debug.ts';
+import { UsageError } from '../errors.ts';
+import { settingsFlags, settingsFrom } from '../settings_flags.ts';
+import { adapterChoice, adapterFlags, finish } from '../shared.ts';
+import { GPUS, type Gpu, gpusNamed } from './gpus.ts';
+import { type ModelPlan, modelPlan } from './model_plan.ts';
+import { PLANNED_MODELS, type PlannedModelFiles, plannedModel, planSettings } from './plan_model.ts';
+import { bytesOf, describePlanned, summaryOf } from './print.ts';
+
+/** Settings that no plan depends on. */
+const { 'n-iters': _n, lr: _lr, 'grad-clip': _g, noise: _s, ...planFlags } = settingsFlags;
+
+export const planCommand: Command = {
+  meta: {
+    name: 'plan',
+    description:
+      'Say what a run needs (memory, work, dispatches) and how fast a GPU could be; needs neither GPU nor weights',
+  },
+  args: {
+    model: {
+      type: 'string',
+      description: `Model: ${PLANNED_MODELS.join(', ')}, or a folder of one, planned from its own headers`,
+      default: 'pocket',
+      valueHint: 'name',
+    },
+    ...planFlags,
+    gpu: { type: 'string', description: 'Only GPUs of this name, such as a100 or m2', valueHint: 'name' },
+    adapter: {
+      type: 'string',
+      description:
+        'Plan for an adapter of this machine (part of its name, see "reno devices"), not for a GPU in general',
+      valueHint: 'name',
+    },
+    backend: adapterFlags.backend,
+    json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}, the plan in rows[0]' },
+  },
+  run: plan,
+};
+
+async function plan(args: Args): Promise<number> {
+  const gpus = chosenGpus(args);
+  const model = plannedModel(textFlag(args, 'model') ?? 'pocket');
+  const settings = await settingsOf(args, model);
+  const choice = adapterChoice(args);
+  using device = 'adapter' in choice || 'backend' in choice ? await openAdapter(choice) : null;
+  const planning = planningFromEnvironment();
+  const planned = modelPlan(await planSettings(model, settings, { planning, ...(device ? { device } : {}) }), gpus);
+  console.log(describePlanned(planned));
+  const problem = problemOf(planned, device);
+  const summary = problem === null ? summaryOf(planned) : `${summaryOf(planned)}; ${problem}`;
+  return finish(args, problem === null, summary, [planned]);
+}
+
+function settingsOf(args: Args, { name, files, folder }: PlannedModelFiles): Promise<RenoSettings> {
+  // Of a published model all rewards are there.
+  const published = folder === undefined ? { folder: '', assertHere: () => {} } : { folder };
+  return settingsFrom(args, { name, files, ...published });
+}
+
+function chosenGpus(args: Args): readonly Gpu[] {
+  const name = textFlag(args, 'gpu');
+  const found = name === undefined ? GPUS : gpusNamed(name);
+  if (found.length === 0) {
+    throw new UsageError(`no GPU is called "${name}"; there are ${GPUS.map((gpu) => gpu.name).join(', ')}`);
+  }
+  return found;
+}
+
+/** Why it would not run. */
+function problemOf({ memory: { largestBuffer } }: ModelPlan, device: Device | null): string | null {
+  const limit = device ? Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize) : Infinity;
+  return largestBuffer.bytes > limit
+    ? `this adapter binds at most ${bytesOf(limit)}, and ${largestBuffer.name} needs ${bytesOf(largestBuffer.bytes)}: choose a smaller size`
+    : null;
+}

@@ -1,0 +1,156 @@
+/** A planned run in numbers: what `reno plan --json` prints. */
+
+import { memoryPhases } from '../../tensor/memory_phases.ts';
+import type { Schedule } from '../../tensor/schedule.ts';
+import type { Stage } from '../../tensor/types.ts';
+import { at, byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
+import { type Work, workOf } from '../../tensor/work.ts';
+import { GPUS, type Gpu } from './gpus.ts';
+import { type PlannedRun, type PlanOptions, planRun } from './plan_model.ts';
+import { type Roofline, roofline } from './roofline.ts';
+
+export interface Amounts {
+  readonly flops: number;
+  /** Moved, if every operand of an op crosses memory once. */
+  readonly bytes: number;
+  readonly dispatches: number;
+}
+
+export interface StagePlan extends Amounts {
+  readonly stage: Stage;
+  readonly forward: Amounts;
+  readonly backward: Amounts;
+  /** By module, the largest first. */
+  readonly modules: readonly (Amounts & { readonly module: string })[];
+  /** Weights brought in whenever the stage runs. */
+  readonly uploadedBytes: number;
+}
+
+/** Bytes of GPU buffers while a stage runs. */
+export interface PhaseMemory {
+  readonly phase: Stage;
+  readonly total: number;
+  /** Weights, constants and states that have buffers of their own. */
+  readonly weights: number;
+  /** What an earlier stage left for a later one, outputs, and numbers of dispatches. */
+  readonly kept: number;
+  /** Buffers that values share by lifetime; what is alive in them where this stage needs most is in the three below. */
+  readonly shared: number;
+  readonly saved: number;
+  readonly transient: number;
+  readonly streamed: number;
+}
+
+export interface ModelPlan {
+  readonly model: string;
+  readonly size: readonly [height: number, width: number];
+  readonly dtype: string;
+  readonly mode: string;
+  readonly rewards: Readonly<Record<string, number>>;
+  /** Bytes that were given; null where none were. */
+  readonly budget: number | null;
+  readonly adapter: string;
+  readonly parameters: {
+    readonly total: number;
+    readonly networks: readonly { readonly name: string; readonly parameters: number; readonly bytes: number }[];
+  };
+  readonly stages: Readonly<Record<Stage, StagePlan>>;
+  readonly memory: {
+    readonly peak: number;
+    readonly phases: readonly PhaseMemory[];
+    readonly largestBuffer: { readonly name: string; readonly bytes: number };
+  };
+  /** FLOPs of an iteration as the reference implementation runs it: all that hangs on the prompt again each time. */
+  readonly referenceFlops: number;
+  readonly rooflines: readonly Roofline[];
+}
+
+/** Names and shapes to numbers in a few seconds. @throws Error, one sentence, as `planRun` */
+export async function planModel(options: PlanOptions & { readonly gpus?: readonly Gpu[] }): Promise<ModelPlan> {
+  return modelPlan(await planRun(options), options.gpus);
+}
+
+export function modelPlan(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): ModelPlan {
+  const { run, settings, schedule } = planned;
+  const { image } = run.step;
+  const work = workOf(schedule);
+  const memory = memoryPhases(schedule);
+  const stage = (name: Stage): StagePlan => ({
+    ...stagePlan(
+      name,
+      work.filter((w) => w.stage === name),
+    ),
+    uploadedBytes: memory.uploaded[name],
+  });
+  const stages = { load: stage('load'), prompt: stage('prompt'), step: stage('step') };
+  const phases = STAGES.map((phase): PhaseMemory => {
+    const loadOnly = phase === 'load' ? memory.loadOnly : 0;
+    return {
+      phase,
+      total: memory.steady + loadOnly,
+      weights: memory.resident + loadOnly,
+      kept: memory.kept + memory.params,
+      shared: memory.shared,
+      ...memory.fullest[phase],
+    };
+  });
+  const needs = {
+    work: work.filter((w) => w.stage === 'step'),
+    uploadedBytes: memory.uploaded.step,
+    peakBytes: memory.peak,
+  };
+  return {
+    model: planned.model,
+    size: [image.dim(1), image.dim(2)],
+    dtype: settings.dtype,
+    mode: settings.mode,
+    rewards: Object.fromEntries(run.rewards.map(({ name, weight }) => [name, weight])),
+    budget: settings.budget ?? null,
+    adapter: planned.adapter,
+    parameters: parametersOf(planned),
+    stages,
+    memory: { peak: memory.peak, phases, largestBuffer: largestBuffer(schedule) },
+    referenceFlops: stages.prompt.flops + stages.step.flops,
+    rooflines: gpus.map((gpu) => roofline(gpu, needs)),
+  };
+}
+
+function parametersOf({ run }: PlannedRun): ModelPlan['parameters'] {
+  const networks = run.weights.map((store) => {
+    const used = store.used();
+    const count = (of: (t: (typeof used)[number]) => number): number => used.reduce((n, t) => n + of(t), 0);
+    return { name: store.local, parameters: count((t) => sizeOf(t.shape)), bytes: count((t) => byteSize(t.type)) };
+  });
+  return { total: networks.reduce((n, { parameters }) => n + parameters, 0), networks };
+}
+
+/** A buffer that values share is named after what fills it first. */
+function largestBuffer({ buffers, steps }: Schedule): { readonly name: string; readonly bytes: number } {
+  const bytes = Math.max(...buffers.map((b) => b.bytes));
+  const index = buffers.findIndex((b) => b.bytes === bytes);
+  const writer = STAGES.flatMap((stage) => steps[stage]).find(({ dispatch, types, buffers: bound }) =>
+    bound.some((b, i) => {
+      return b === index && at(dispatch.bindings, i).access !== 'read' && byteSize(at(types, i)) === bytes;
+    }),
+  );
+  const name = writer ? `${writer.node.op?.name} in ${writer.node.path}` : (buffers[index]?.name ?? '');
+  return { name, bytes };
+}
+
+function stagePlan(stage: Stage, work: readonly Work[]): Omit<StagePlan, 'uploadedBytes'> {
+  const modules = [...new Set(work.map(({ module }) => module))]
+    .map((module) => ({ module, ...amounts(work.filter((w) => w.module === module)) }))
+    .sort((a, b) => b.flops - a.flops);
+  return {
+    stage,
+    ...amounts(work),
+    forward: amounts(work.filter((w) => !w.backward)),
+    backward: amounts(work.filter((w) => w.backward)),
+    modules,
+  };
+}
+
+function amounts(work: readonly Work[]): Amounts {
+  const sum = (of: (w: Work) => number): number => work.reduce((n, w) => n + of(w), 0);
+  return { flops: sum((w) => w.flops), bytes: sum((w) => w.bytes), dispatches: sum((w) => w.dispatches) };
+}

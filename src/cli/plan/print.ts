@@ -1,0 +1,139 @@
+/** A plan in words and tables. */
+import { STAGES, type Stage } from '../../tensor/types.ts';
+import type { Amounts, ModelPlan, StagePlan } from './model_plan.ts';
+import { DISPATCH_SECONDS } from './roofline.ts';
+
+const PREFIXES: readonly (readonly [scale: number, prefix: string])[] = [
+  [1e12, 'T'],
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+];
+
+/** Three digits and a prefix: 134 MB, 8.39 GB. */
+function amount(n: number, unit: string): string {
+  const [scale, prefix] = PREFIXES.find(([from]) => n >= from) ?? [1, ''];
+  return n === 0 ? '0' : `${Number((n / scale).toPrecision(3))} ${prefix}${unit}`;
+}
+
+export const bytesOf = (bytes: number): string => amount(bytes, 'B');
+const flopsOf = (flops: number): string => amount(flops, 'FLOP');
+
+const WHEN: Readonly<Record<Stage, string>> = { load: 'once', prompt: 'once a prompt', step: 'each iteration' };
+
+export function summaryOf({ model, size: [height, width], dtype, memory, stages }: ModelPlan): string {
+  const { flops, dispatches } = stages.step;
+  return `${model} ${width}×${height} ${dtype}: peak ${bytesOf(memory.peak)}, iteration ${flopsOf(flops)} in ${dispatches} dispatches`;
+}
+
+export function describePlanned(plan: ModelPlan): string {
+  const rewards = Object.entries(plan.rewards).map(([name, weight]) => `${name} ${weight}`);
+  const [height, width] = plan.size;
+  return [
+    `${plan.model}, ${width}×${height}, ${plan.dtype}, ${plan.mode}, rewards ${rewards.join(', ')}; planned for ${plan.adapter}`,
+    ...parameters(plan),
+    ...work(plan),
+    ...memory(plan),
+    ...split(plan),
+    ...rooflines(plan),
+    '',
+  ].join('\n');
+}
+
+/** Rows of cells as columns, the first to the left, the others to the right; a title above. */
+function table(title: string, rows: readonly (readonly string[])[]): string[] {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const width = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  const lines = rows.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(width[i] ?? 0) : cell.padStart(width[i] ?? 0))).join('  '),
+  );
+  return ['', title, ...lines.map((line) => `  ${line.trimEnd()}`)];
+}
+
+const millions = (n: number): string => `${(n / 1e6).toFixed(2)} M`;
+
+function parameters({ parameters: { networks, total } }: ModelPlan): string[] {
+  const rows = networks.map(({ name, parameters: n, bytes }) => [name, millions(n), bytesOf(bytes)]);
+  const bytes = networks.reduce((n, network) => n + network.bytes, 0);
+  return table('Parameters that are read', [...rows, ['total', millions(total), bytesOf(bytes)]]);
+}
+
+function work({ stages }: ModelPlan): string[] {
+  const { step } = stages;
+  const columns: readonly (Amounts & { readonly uploadedBytes?: number })[] = [
+    stages.load,
+    stages.prompt,
+    step,
+    step.forward,
+    step.backward,
+  ];
+  const row = (name: string, of: (c: (typeof columns)[number]) => string): string[] => [name, ...columns.map(of)];
+  return table('Work', [
+    ['', 'load', 'prompt', 'iteration', 'forward', 'backward'],
+    row('arithmetic', (c) => flopsOf(c.flops)),
+    row('moved', (c) => bytesOf(c.bytes)),
+    row('dispatches', (c) => String(c.dispatches)),
+    row('uploaded', (c) => (c.uploadedBytes === undefined ? '' : bytesOf(c.uploadedBytes))),
+  ]);
+}
+
+function memory({ memory: { phases, largestBuffer } }: ModelPlan): string[] {
+  const row = (name: string, of: (p: (typeof phases)[number]) => number): string[] => [
+    name,
+    ...phases.map((phase) => bytesOf(of(phase))),
+  ];
+  return [
+    ...table('GPU memory', [
+      ['', ...phases.map(({ phase }) => phase)],
+      row('weights', (p) => p.weights),
+      row('kept from earlier stages', (p) => p.kept),
+      row('shared by lifetime', (p) => p.shared),
+      row('  saved for backward', (p) => p.saved),
+      row('  transient', (p) => p.transient),
+      row('  streamed weights', (p) => p.streamed),
+      row('total', (p) => p.total),
+    ]),
+    `  largest buffer: ${bytesOf(largestBuffer.bytes)}, ${largestBuffer.name}`,
+  ];
+}
+
+function split({ stages, referenceFlops }: ModelPlan): string[] {
+  const largest = ({ modules }: StagePlan): string =>
+    modules
+      .filter(({ flops }) => flops > 0)
+      .slice(0, 6)
+      .map(({ module, flops }) => `${module || 'other'} ${flopsOf(flops)}`)
+      .join(', ');
+  const more = (referenceFlops / stages.step.flops - 1) * 100;
+  return [
+    '',
+    'What is computed when',
+    ...STAGES.map((stage) => `  ${stage} (${WHEN[stage]}): ${largest(stages[stage]) || 'nothing'}`),
+    `  The reference computes the prompt's part again in each iteration: ${flopsOf(referenceFlops)}, ${more.toFixed(1)}% more.`,
+  ];
+}
+
+function seconds(s: number | null): string {
+  const [scale, unit] = s === null || s >= 1 ? [1, 's'] : s >= 1e-3 ? [1e3, 'ms'] : [1e6, 'µs'];
+  return s === null ? '-' : `${Number((s * scale).toPrecision(3))} ${unit}`;
+}
+
+function rooflines({ rooflines: all, stages: { step } }: ModelPlan): string[] {
+  const streams = step.uploadedBytes > 0;
+  const rows = all.map((r) => [
+    r.gpu,
+    bytesOf(r.memoryBytes),
+    r.fits ? 'fits' : 'too large',
+    seconds(r.seconds.f32),
+    seconds(r.seconds.f16),
+    seconds(r.seconds.tensor),
+    ...(streams ? [seconds(r.uploadSeconds)] : []),
+  ]);
+  const head = ['', 'memory', '', 'f32 ALUs', 'f16 ALUs', 'matrix units', ...(streams ? ['uploads'] : [])];
+  const [low, high] = DISPATCH_SECONDS.map((s) => seconds(s * step.dispatches));
+  return [
+    ...table('Least time of an iteration: each op its arithmetic or its memory traffic', [head, ...rows]),
+    '  f32 ALUs: as the kernels compute today. Matrix units: only behind the subgroup-matrix feature.',
+    `  ${step.dispatches} dispatches at the published 24 to 36 µs: ${low} to ${high}, in part beside the above.`,
+  ];
+}

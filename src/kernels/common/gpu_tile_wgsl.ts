@@ -1,0 +1,187 @@
+/**
+ * A tile of ROWS rows x 64 columns of a product, for GPUs: ROWS invocations (64 or 128), each of which holds 8x8 sums in
+ * registers and so reads 4 vec4s of workgroup memory for 64 multiply-adds. Both operands lie there in f32, 16 steps of k at a
+ * time, as vec4s along their rows or columns: they are converted and, where memory has them along k, turned on the way in.
+ * What the next 16 steps need is fetched into registers before the present ones are multiplied.
+ */
+export const GPU_TILE_COLUMNS = 64;
+export const MAX_GPU_TILE_ROWS = 128;
+
+/** Workgroups from which on a tile of 128 rows is used: enough for the largest GPUs (132 multiprocessors). */
+const MANY_WORKGROUPS = 192;
+
+/** Rows of a tile of a product of `m` rows and `n` columns, `batch` times. */
+export function gpuTileRows(m: number, n: number, batch: number): number {
+  const workgroups = Math.ceil(m / MAX_GPU_TILE_ROWS) * Math.ceil(n / GPU_TILE_COLUMNS) * batch;
+  return workgroups >= MANY_WORKGROUPS ? MAX_GPU_TILE_ROWS : MAX_GPU_TILE_ROWS / 2;
+}
+
+/**
+ * Kernels call `put_a` and (64 invocations) `put_b` with blocks of 4x4, then, after a barrier, `multiply`, and in the end
+ * `put_sums(sums, index)`, which calls their `put(row, column, v)`: the row in the tile, the column of vec4s in it.
+ * Item i of a covers rows 4 (i / 4) … and k 4 (i % 4) ….
+ */
+export const GPU_TILE = /* wgsl */ `
+struct Quad { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+alias Sums = array<vec4f, 16>;
+
+var<workgroup> tile_a: array<vec4f, 4 * ROWS>;
+var<workgroup> tile_b: array<vec4f, 256>;
+
+fn turned(q: Quad) -> Quad {
+  return Quad(
+    vec4f(q.a.x, q.b.x, q.c.x, q.d.x),
+    vec4f(q.a.y, q.b.y, q.c.y, q.d.y),
+    vec4f(q.a.z, q.b.z, q.c.z, q.d.z),
+    vec4f(q.a.w, q.b.w, q.c.w, q.d.w),
+  );
+}
+
+/** Where vec4 \`i\` of step k lies, of \`width\` a step; mixed, so that neighbours of one step and of four write to other banks. */
+fn slot(k: u32, i: u32, width: u32) -> u32 {
+  return k * width + (i ^ ((k >> 2u) << 1u));
+}
+
+/** A block of 4 rows along k. */
+fn put_a(item: u32, rows: Quad) {
+  let q = turned(rows);
+  let k = (item & 3u) * 4u;
+  tile_a[slot(k, item >> 2u, ROWS / 4u)] = q.a;
+  tile_a[slot(k + 1u, item >> 2u, ROWS / 4u)] = q.b;
+  tile_a[slot(k + 2u, item >> 2u, ROWS / 4u)] = q.c;
+  tile_a[slot(k + 3u, item >> 2u, ROWS / 4u)] = q.d;
+}
+
+/** A block of 4 steps of k along the columns. */
+fn put_b(k: u32, column: u32, q: Quad) {
+  tile_b[slot(k, column, 16u)] = q.a;
+  tile_b[slot(k + 1u, column, 16u)] = q.b;
+  tile_b[slot(k + 2u, column, 16u)] = q.c;
+  tile_b[slot(k + 3u, column, 16u)] = q.d;
+}
+
+fn multiply(s: ptr<function, Sums>, index: u32) {
+  let x = index & 7u;
+  let y = index >> 3u;
+  for (var k = 0u; k < 16u; k++) {
+    let a = tile_a[slot(k, y, ROWS / 4u)];
+    let c = tile_a[slot(k, y + ROWS / 8u, ROWS / 4u)];
+    let b = tile_b[slot(k, x, 16u)];
+    let d = tile_b[slot(k, x + 8u, 16u)];
+    s[0] = fma(vec4f(a.x), b, s[0]);
+    s[1] = fma(vec4f(a.y), b, s[1]);
+    s[2] = fma(vec4f(a.z), b, s[2]);
+    s[3] = fma(vec4f(a.w), b, s[3]);
+    s[4] = fma(vec4f(c.x), b, s[4]);
+    s[5] = fma(vec4f(c.y), b, s[5]);
+    s[6] = fma(vec4f(c.z), b, s[6]);
+    s[7] = fma(vec4f(c.w), b, s[7]);
+    s[8] = fma(vec4f(a.x), d, s[8]);
+    s[9] = fma(vec4f(a.y), d, s[9]);
+    s[10] = fma(vec4f(a.z), d, s[10]);
+    s[11] = fma(vec4f(a.w), d, s[11]);
+    s[12] = fma(vec4f(c.x), d, s[12]);
+    s[13] = fma(vec4f(c.y), d, s[13]);
+    s[14] = fma(vec4f(c.z), d, s[14]);
+    s[15] = fma(vec4f(c.w), d, s[15]);
+  }
+}
+
+fn put_sums(s: ptr<function, Sums>, index: u32) {
+  let x = index & 7u;
+  let low = (index >> 3u) * 4u;
+  let high = low + ROWS / 2u;
+  put(low, x, s[0]);
+  put(low + 1u, x, s[1]);
+  put(low + 2u, x, s[2]);
+  put(low + 3u, x, s[3]);
+  put(high, x, s[4]);
+  put(high + 1u, x, s[5]);
+  put(high + 2u, x, s[6]);
+  put(high + 3u, x, s[7]);
+  put(low, x + 8u, s[8]);
+  put(low + 1u, x + 8u, s[9]);
+  put(low + 2u, x + 8u, s[10]);
+  put(low + 3u, x + 8u, s[11]);
+  put(high, x + 8u, s[12]);
+  put(high + 1u, x + 8u, s[13]);
+  put(high + 2u, x + 8u, s[14]);
+  put(high + 3u, x + 8u, s[15]);
+}
+`;
+
+/** `four_a(i, k, end)`: the vec4 of a's elements i … i + 3 (k, … of a row that ends at `end`), zero beyond the end. By one binding of vec4s. */
+const FOUR_A = /* wgsl */ `
+fn four_a(i: u32, k: u32, end: u32) -> vec4f {
+  return select(vec4f(), load_a((i - k + min(k, end - 4u)) / 4u), k < end);
+}
+`;
+
+/** The same by single elements, for rows that do not come in fours. */
+const FOUR_A_ONES = /* wgsl */ `
+fn one_a(i: u32, k: u32, end: u32) -> f32 {
+  return select(0.0, load_a(i - k + min(k, end - 1u)), k < end);
+}
+fn four_a(i: u32, k: u32, end: u32) -> vec4f {
+  return vec4f(
+    one_a(i, k, end), one_a(i + 1u, k + 1u, end), one_a(i + 2u, k + 2u, end), one_a(i + 3u, k + 3u, end),
+  );
+}
+`;
+
+/**
+ * `fetch_b(start, k, column)`: columns 4 column … of steps k … of the matrix [kEnd, columns] that begins at element `start`; steps
+ * beyond the end repeat the last (a is zero there). `item_column`, `item_k`: which block each invocation fetches, so that
+ * neighbours read neighbours.
+ */
+const FETCH_B = /* wgsl */ `
+fn item_column(index: u32) -> u32 { return index & 15u; }
+fn item_k(index: u32) -> u32 { return (index >> 4u) * 4u; }
+fn row_b(start: u32, k: u32, column: u32) -> vec4f {
+  return load_b(start / 4u + min(k, k_end() - 1u) * columns4() + column);
+}
+fn fetch_b(start: u32, k: u32, column: u32) -> Quad {
+  return Quad(
+    row_b(start, k, column), row_b(start, k + 1u, column), row_b(start, k + 2u, column), row_b(start, k + 3u, column),
+  );
+}
+`;
+
+/** The same of a matrix that is stored as [columns, kEnd], whose rows come in fours. */
+const FETCH_B_SWAPPED = /* wgsl */ `
+fn item_column(index: u32) -> u32 { return index >> 2u; }
+fn item_k(index: u32) -> u32 { return (index & 3u) * 4u; }
+fn fetch_b(start: u32, k: u32, column: u32) -> Quad {
+  let i = (start + column * 4u * k_end() + min(k, k_end() - 4u)) / 4u;
+  let step = k_end() / 4u;
+  return turned(Quad(load_b(i), load_b(i + step), load_b(i + 2u * step), load_b(i + 3u * step)));
+}
+`;
+
+const FETCH_B_SWAPPED_ONES = /* wgsl */ `
+fn item_column(index: u32) -> u32 { return index >> 2u; }
+fn item_k(index: u32) -> u32 { return (index & 3u) * 4u; }
+fn row_b(start: u32, k: u32, column: u32) -> vec4f {
+  let i = start + column * 4u * k_end() + min(k, k_end() - 1u);
+  return vec4f(load_b(i), load_b(i + k_end()), load_b(i + 2u * k_end()), load_b(i + 3u * k_end()));
+}
+fn fetch_b(start: u32, k: u32, column: u32) -> Quad {
+  return Quad(
+    row_b(start, k, column), row_b(start, k + 1u, column), row_b(start, k + 2u, column), row_b(start, k + 3u, column),
+  );
+}
+`;
+
+export interface Operands {
+  /** `four_a` and `fetch_b`; they need `k_end()` and `columns4()`. */
+  readonly code: string;
+  readonly vecA: 1 | 4;
+  readonly vecB: 1 | 4;
+}
+
+/** How operands are read whose k counts `k` steps, b stored along its columns or, `swapped`, along k. */
+export function operands(k: number, swapped: boolean): Operands {
+  const fours = k % 4 === 0;
+  const b = swapped ? (fours ? FETCH_B_SWAPPED : FETCH_B_SWAPPED_ONES) : FETCH_B;
+  return { code: (fours ? FOUR_A : FOUR_A_ONES) + b, vecA: fours ? 4 : 1, vecB: swapped && !fours ? 1 : 4 };
+}

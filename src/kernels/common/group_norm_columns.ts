@@ -1,0 +1,281 @@
+/**
+ * GroupNorm for CPU drivers, where each load and store costs alike wherever it goes: an invocation walks four channels
+ * down a chunk of pixels with their coefficients in registers, so x is read twice and nothing else more than once.
+ */
+import type { Binding, BufferRef, Dispatch } from '../../tensor/op.ts';
+import { perElement } from './grid.ts';
+import type { Extent } from './group_norm_gpu.ts';
+
+const WALK = `
+struct Walk { image: u32, column: u32, start: u32, pixels: u32 }
+/** Chunk and four channels of invocation i. */
+fn walk(i: u32) -> Walk {
+  let part = i / params.columns;
+  let column = i - part * params.columns;
+  let image = part / params.chunks;
+  let first = (part - image * params.chunks) * params.length;
+  let pixels = min(params.length, params.pixels - first);
+  return Walk(image, column, (image * params.pixels + first) * params.columns + column, pixels);
+}
+/** Which statistics channel 4 column + k has. */
+fn group_of(w: Walk, k: u32) -> u32 {
+  return w.image * params.groups + (4u * w.column + k) / params.per_group;
+}
+`;
+
+/** Mean of each channel over the chunk, and the squares around it, from sums around the first value. */
+const STATISTICS = `${WALK}
+fn run(i: u32) {
+  let w = walk(i);
+  let origin = load_x(w.start);
+  var sum = vec4f();
+  var squares = vec4f();
+  var at = w.start;
+  for (var k = 0u; k < w.pixels; k++) {
+    let d = load_x(at) - origin;
+    sum += d;
+    squares += d * d;
+    at += params.columns;
+  }
+  let mean = sum / f32(w.pixels);
+  store_partial(2u * i, origin + mean);
+  store_partial(2u * i + 1u, squares - sum * mean);
+}
+`;
+
+/** Partial results of channel c in chunk k: the first of the two; the second is four further. */
+const PARTIAL_AT = `
+fn partial_at(image: u32, k: u32, c: u32) -> u32 {
+  return ((image * params.chunks + k) * params.columns + c / 4u) * 8u + c % 4u;
+}
+fn pixels_of(k: u32) -> f32 {
+  return f32(min(params.length, params.pixels - k * params.length));
+}
+`;
+
+const COMBINE = `${PARTIAL_AT}
+fn run(i: u32) {
+  let image = i / params.groups;
+  let first = (i - image * params.groups) * params.per_group;
+  var mean = 0.0;
+  for (var k = 0u; k < params.chunks; k++) {
+    var sum = 0.0;
+    for (var c = first; c < first + params.per_group; c++) {
+      sum += load_partial(partial_at(image, k, c));
+    }
+    mean += sum * pixels_of(k) * params.share;
+  }
+  var variance = 0.0;
+  for (var k = 0u; k < params.chunks; k++) {
+    for (var c = first; c < first + params.per_group; c++) {
+      let d = load_partial(partial_at(image, k, c)) - mean;
+      variance += (load_partial(partial_at(image, k, c) + 4u) + d * d * pixels_of(k)) * params.share;
+    }
+  }
+  let scale = 1.0 / sqrt(variance + params.eps);
+  store_stats(2u * i, mean);
+  store_stats(2u * i + 1u, scale);
+}
+`;
+
+const APPLY = `${WALK}
+fn run(i: u32) {
+  let w = walk(i);
+  let g = vec4u(group_of(w, 0u), group_of(w, 1u), group_of(w, 2u), group_of(w, 3u)) * 2u;
+  let mean = vec4f(load_stats(g.x), load_stats(g.y), load_stats(g.z), load_stats(g.w));
+  let scale = vec4f(load_stats(g.x + 1u), load_stats(g.y + 1u), load_stats(g.z + 1u), load_stats(g.w + 1u));
+  let gain = load_gamma(w.column) * scale;
+  let shift = load_beta(w.column) - mean * gain;
+  var at = w.start;
+  for (var k = 0u; k < w.pixels; k++) {
+    store_y(at, activate(load_x(at) * gain + shift));
+    at += params.columns;
+  }
+}
+`;
+
+/** With dz = dy · slope(z), g = gamma dz, n = normalised x: Σ g and Σ g n of each channel over the chunk. */
+const BACKWARD_SUMS = `${WALK}
+fn run(i: u32) {
+  let w = walk(i);
+  let g = vec4u(group_of(w, 0u), group_of(w, 1u), group_of(w, 2u), group_of(w, 3u)) * 2u;
+  let mean = vec4f(load_stats(g.x), load_stats(g.y), load_stats(g.z), load_stats(g.w));
+  let scale = vec4f(load_stats(g.x + 1u), load_stats(g.y + 1u), load_stats(g.z + 1u), load_stats(g.w + 1u));
+  let gamma = load_gamma(w.column);
+  let beta = load_beta(w.column);
+  var sum = vec4f();
+  var dot = vec4f();
+  var at = w.start;
+  for (var k = 0u; k < w.pixels; k++) {
+    let n = (load_x(at) - mean) * scale;
+    let dz = load_dy(at) * activate_slope(n * gamma + beta);
+    sum += dz;
+    dot += dz * n;
+    at += params.columns;
+  }
+  store_partial(2u * i, gamma * sum);
+  store_partial(2u * i + 1u, gamma * dot);
+}
+`;
+
+/** dx = scale (g - mean(g) - n mean(g n)): both means, for each image and group. */
+const BACKWARD_COMBINE = `${PARTIAL_AT}
+fn run(i: u32) {
+  let image = i / params.groups;
+  let first = (i - image * params.groups) * params.per_group;
+  var g = 0.0;
+  var gn = 0.0;
+  for (var k = 0u; k < params.chunks; k++) {
+    for (var c = first; c < first + params.per_group; c++) {
+      g += load_partial(partial_at(image, k, c));
+      gn += load_partial(partial_at(image, k, c) + 4u);
+    }
+  }
+  store_means(2u * i, g * params.share);
+  store_means(2u * i + 1u, gn * params.share);
+}
+`;
+
+const BACKWARD_APPLY = `${WALK}
+fn run(i: u32) {
+  let w = walk(i);
+  let g = vec4u(group_of(w, 0u), group_of(w, 1u), group_of(w, 2u), group_of(w, 3u)) * 2u;
+  let mean = vec4f(load_stats(g.x), load_stats(g.y), load_stats(g.z), load_stats(g.w));
+  let scale = vec4f(load_stats(g.x + 1u), load_stats(g.y + 1u), load_stats(g.z + 1u), load_stats(g.w + 1u));
+  let mean_g = vec4f(load_means(g.x), load_means(g.y), load_means(g.z), load_means(g.w));
+  let mean_gn = vec4f(load_means(g.x + 1u), load_means(g.y + 1u), load_means(g.z + 1u), load_means(g.w + 1u));
+  let gain = load_gamma(w.column) * scale;
+  let shift = load_beta(w.column) - mean * gain;
+  let slope = -scale * scale * mean_gn;
+  let offset = -scale * mean_g - slope * mean;
+  var at = w.start;
+  for (var k = 0u; k < w.pixels; k++) {
+    let x = load_x(at);
+    store_dx(at, load_dy(at) * activate_slope(x * gain + shift) * gain + x * slope + offset);
+    at += params.columns;
+  }
+}
+`;
+
+export interface Columns {
+  readonly label: string;
+  readonly extent: Extent;
+  /** WGSL of the activation. */
+  readonly activation: string;
+}
+
+/** Pixels of a chunk: few, so that small images still spread over the cores; more where there are plenty. */
+const lengthOf = (pixels: number): number => Math.min(pixels, Math.max(64, Math.ceil(pixels / 256)));
+
+function passes(
+  { label, extent, activation }: Columns,
+  eps: number,
+  parts: readonly { name: string; code: string; each: 'column' | 'group'; bindings: readonly Binding[] }[],
+): Dispatch[] {
+  const { images, pixels, channels, groups, perGroup } = extent;
+  const length = lengthOf(pixels);
+  const chunks = Math.ceil(pixels / length);
+  const columns = channels / 4;
+  return parts.map(({ name, code, each, bindings }) =>
+    perElement({
+      label: `${label}.${name}`,
+      code: (each === 'column' ? activation : '') + code,
+      size: each === 'column' ? images * chunks * columns : images * groups,
+      constants: { T: 'vec4<f32>' },
+      params: {
+        pixels,
+        columns,
+        groups,
+        per_group: perGroup,
+        length,
+        chunks,
+        share: { f32: 1 / (pixels * perGroup) },
+        eps: { f32: eps },
+      },
+      bindings,
+      workgroup: 16,
+    }),
+  );
+}
+
+const partialOf = ({ images, pixels, channels }: Extent): BufferRef => ({
+  scratch: 0,
+  type: { dtype: 'f32', shape: [images, Math.ceil(pixels / lengthOf(pixels)), channels / 4, 2, 4] },
+});
+
+const input = (name: string, index: number, vec: 1 | 4): Binding => ({
+  name,
+  ref: { input: index },
+  access: 'read',
+  vec,
+});
+
+/** x, gamma, beta → y, stats. */
+export function forwardByColumns(columns: Columns, eps: number): Dispatch[] {
+  const partial = partialOf(columns.extent);
+  const x = input('x', 0, 4);
+  return passes(columns, eps, [
+    {
+      name: 'sums',
+      code: STATISTICS,
+      each: 'column',
+      bindings: [x, { name: 'partial', ref: partial, access: 'write', vec: 4 }],
+    },
+    {
+      name: 'combine',
+      code: COMBINE,
+      each: 'group',
+      bindings: [
+        { name: 'partial', ref: partial, access: 'read' },
+        { name: 'stats', ref: { output: 1 }, access: 'write' },
+      ],
+    },
+    {
+      name: 'apply',
+      code: APPLY,
+      each: 'column',
+      bindings: [
+        x,
+        input('gamma', 1, 4),
+        input('beta', 2, 4),
+        { name: 'stats', ref: { output: 1 }, access: 'read' },
+        { name: 'y', ref: { output: 0 }, access: 'write', vec: 4 },
+      ],
+    },
+  ]);
+}
+
+/** x, stats, gamma, beta, dy → dx. */
+export function backwardByColumns(columns: Columns): Dispatch[] {
+  const { extent } = columns;
+  const partial = partialOf(extent);
+  const means: BufferRef = { scratch: 1, type: { dtype: 'f32', shape: [extent.images, extent.groups, 2] } };
+  const given = [input('x', 0, 4), input('stats', 1, 1), input('gamma', 2, 4), input('beta', 3, 4), input('dy', 4, 4)];
+  return passes(columns, 0, [
+    {
+      name: 'sums',
+      code: BACKWARD_SUMS,
+      each: 'column',
+      bindings: [...given, { name: 'partial', ref: partial, access: 'write', vec: 4 }],
+    },
+    {
+      name: 'combine',
+      code: BACKWARD_COMBINE,
+      each: 'group',
+      bindings: [
+        { name: 'partial', ref: partial, access: 'read' },
+        { name: 'means', ref: means, access: 'write' },
+      ],
+    },
+    {
+      name: 'apply',
+      code: BACKWARD_APPLY,
+      each: 'column',
+      bindings: [
+        ...given,
+        { name: 'means', ref: means, access: 'read' },
+        { name: 'dx', ref: { output: 0 }, access: 'write', vec: 4 },
+      ],
+    },
+  ]);
+}

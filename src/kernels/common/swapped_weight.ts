@@ -1,0 +1,59 @@
+/**
+ * Variants that know a weight (input 1) in one layout only, for sites that have it with its last two axes exchanged:
+ * it is transposed into scratch first. On CPU drivers that costs little beside the product.
+ */
+import type { Attrs, Binding, DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
+import type { TensorType } from '../../tensor/types.ts';
+import { at } from '../../tensor/types.ts';
+import { transposeOp } from '../transpose.ts';
+
+const WEIGHT = 1;
+
+/** The type with its last two axes exchanged. */
+export function swappedType({ dtype, shape }: TensorType): TensorType {
+  const rank = shape.length;
+  return { dtype, shape: [...shape.slice(0, -2), at(shape, rank - 1), at(shape, rank - 2)] };
+}
+
+/** `variant`, which reads the plain layout, also for sites whose weight is swapped; `plainAttrs` gives null for others. */
+export function throughScratch<A extends Attrs>(variant: Variant<A>, plainAttrs: (attrs: A) => A | null): Variant<A> {
+  const plainSite = (site: OpSite<A>): OpSite<A> | null => {
+    const attrs = plainAttrs(site.attrs);
+    const inputs = site.inputs.map((type, i) => (i === WEIGHT ? swappedType(type) : type));
+    return attrs && { ...site, attrs, inputs };
+  };
+  return {
+    supports: (site, caps) => {
+      const plain = plainSite(site);
+      const can = variant.supports?.(plain ?? site, caps) ?? true;
+      return can && (!plain || transposition(at(site.inputs, WEIGHT), caps) !== undefined);
+    },
+    dispatches: (site, caps) => {
+      const plain = plainSite(site);
+      const own = variant.dispatches(plain ?? site, caps);
+      if (!plain) {
+        return own;
+      }
+      const refs = own.flatMap((d) => d.bindings.map((b) => b.ref));
+      const scratch = refs.reduce((n, ref) => ('scratch' in ref ? Math.max(n, ref.scratch + 1) : n), 0);
+      const ref = { scratch, type: at(plain.inputs, WEIGHT) };
+      const first = transposition(at(site.inputs, WEIGHT), caps) ?? [];
+      return [
+        ...rebound(first, (b) => ('input' in b.ref ? { ...b, ref: { input: WEIGHT } } : { ...b, ref })),
+        ...rebound(own, (b) => ('input' in b.ref && b.ref.input === WEIGHT ? { ...b, ref } : b)),
+      ];
+    },
+  };
+}
+
+const rebound = (dispatches: readonly Dispatch[], change: (b: Binding) => Binding): Dispatch[] =>
+  dispatches.map((d) => ({ ...d, bindings: d.bindings.map(change) }));
+
+/** The dispatches that exchange the last two axes of a `type`; undefined where this adapter cannot. */
+function transposition(type: TensorType, caps: DeviceCaps): readonly Dispatch[] | undefined {
+  const rank = type.shape.length;
+  const permutation = type.shape.map((_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
+  const site = { inputs: [type], outputs: [swappedType(type)], attrs: { permutation } };
+  const variant = Object.values(transposeOp.variants).find((v) => v.supports?.(site, caps) ?? true);
+  return variant?.dispatches(site, caps);
+}
