@@ -311,7 +311,8 @@ const USAGE = {
  * @throws Error when a buffer is larger than the adapter allows or memory runs out; the message names the need and the limit.
  */
 export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
-  return compileSchedule(device, schedule(spec, device.caps));
+  const tuning = spec.tuning ?? device.tuning;
+  return compileSchedule(device, schedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps));
 }
 
 /** The same for what is scheduled already, for an adapter of the same capabilities. @throws Error as `compile` */

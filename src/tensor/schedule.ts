@@ -1,11 +1,12 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
-
 import { assertWithin, fitted, inOrderOfGivingUp, type Planner, peakBytes } from './budget.ts';
+import { type Choice, chooseVariant, type Tuning } from './choose.ts';
 import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
 import { writtenType } from './held.ts';
 import { type InputBuffer, inputBuffers } from './input_buffers.ts';
+import { joinPairs } from './join.ts';
 import { weightsOnce } from './layouts.ts';
 import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
 import { assignPlaces } from './memory.ts';
@@ -30,6 +31,8 @@ export interface PlanSpec {
   readonly updates?: readonly Update[];
   /** Forces a variant by op name, such as `{ conv2d: 'v1' }`. */
   readonly variants?: Readonly<Record<string, string>>;
+  /** What timing the variants on this adapter said; default: the device's own, or nothing without a device. */
+  readonly tuning?: Tuning;
   /** false: one kernel an op, as traced (for comparison and debugging). */
   readonly fuse?: boolean;
   /** Keep inputs that only the load stage reads, so that they can be read back (debugging). */
@@ -88,6 +91,8 @@ export interface Schedule {
   readonly uploads: Readonly<Record<Stage, readonly Upload[]>>;
   /** What lives in the shared buffers, and how long. */
   readonly shared: readonly SharedValue[];
+  /** The variant of each site, and why. */
+  readonly choices: ReadonlyMap<string, Choice>;
 }
 
 /** A streamed weight on its way into a shared buffer. */
@@ -110,23 +115,6 @@ export interface SharedValue {
   readonly kind: 'saved' | 'transient' | 'streamed';
   /** The value's key; empty for a kernel's scratch. */
   readonly root: string;
-}
-
-/** The variant that will run. @throws Error when a forced one does not exist or none is supported. */
-export function chooseVariant(node: Node, site: OpSite, caps: DeviceCaps, forced?: string): string {
-  const op = node.op;
-  if (!op) {
-    throw new Error('a graph input has no variant');
-  }
-  const entries = Object.entries(op.variants);
-  const chosen = forced
-    ? entries.find(([name]) => name === forced)
-    : entries.find(([, v]) => v.supports?.(site, caps) ?? true);
-  if (!chosen) {
-    const have = entries.map(([name]) => name).join(', ');
-    throw new Error(`${op.name} has no ${forced ? `variant ${forced}` : 'variant for this adapter'}; it has ${have}`);
-  }
-  return chosen[0];
 }
 
 /** @throws Error when a budget is given and too small, saying what is needed */
@@ -249,7 +237,7 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
     }
   }
 
-  const { drafts, scratch } = draft(order, caps, spec.variants ?? {});
+  const { drafts, scratch, choices } = draft(order, caps, spec);
   const shared: Omit<SharedValue, 'buffer' | 'offset'>[] = [
     ...transient.map(({ root, type, stage, from, to, saved }) => {
       return {
@@ -350,7 +338,7 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
   const streams = new Map(
     visits.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', writtenType(node)])),
   );
-  return { steps, buffers, inputs, streams, outputs, constants, copies, uploads, shared: placed };
+  return { steps, buffers, inputs, streams, outputs, constants, copies, uploads, shared: placed, choices };
 }
 
 function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
@@ -358,7 +346,7 @@ function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
 }
 
 const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
-  absorbIntoStores(fuseElementwise(order, kept), kept, caps);
+  absorbIntoStores(fuseElementwise(joinPairs(order, kept, caps), kept), kept, caps);
 
 /** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
 function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {
@@ -374,9 +362,11 @@ function orderOf(roots: readonly Tensor[], keepLayouts: boolean): Node[] {
 interface Drafts {
   readonly drafts: { node: Node; dispatch: Dispatch; scratchBase: number; position: number }[];
   readonly scratch: { type: TensorType; position: number }[];
+  readonly choices: ReadonlyMap<string, Choice>;
 }
 
-function draft(order: readonly Node[], caps: DeviceCaps, forced: Readonly<Record<string, string>>): Drafts {
+function draft(order: readonly Node[], caps: DeviceCaps, { variants: forced = {}, tuning }: PlanSpec): Drafts {
+  const choices = new Map<string, Choice>();
   const drafts: Drafts['drafts'] = [];
   const scratch: Drafts['scratch'] = [];
   order.forEach((node, position) => {
@@ -384,8 +374,9 @@ function draft(order: readonly Node[], caps: DeviceCaps, forced: Readonly<Record
       return;
     }
     const site: OpSite = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
-    const name = chooseVariant(node, site, caps, forced[node.op.name]);
-    const dispatches = node.op.variants[name]?.dispatches(site, caps) ?? [];
+    const choice = chooseVariant(node.op, site, caps, { forced, ...(tuning ? { tuning } : {}) });
+    choices.set(`${choice.op} ${choice.site}`, choice);
+    const dispatches = node.op.variants[choice.variant]?.dispatches(site, caps) ?? [];
     const scratchBase = scratch.length;
     const scratchTypes = new Map<number, TensorType>();
     for (const dispatch of dispatches) {
@@ -404,5 +395,5 @@ function draft(order: readonly Node[], caps: DeviceCaps, forced: Readonly<Record
       scratch.push({ type, position });
     }
   });
-  return { drafts, scratch };
+  return { drafts, scratch, choices };
 }
