@@ -46,14 +46,25 @@ export function joinPairs(order: readonly Node[], kept: ReadonlySet<string>, cap
       });
     }
   }
-  return order
-    .filter((node) => !gone.has(node.id))
-    .map((node) => made.get(node.id) ?? node)
-    .map((node) =>
-      node.inputs.some((t) => moved.has(keyOf(t)))
-        ? { ...node, inputs: node.inputs.map((t) => moved.get(keyOf(t)) ?? t) }
-        : node,
-    );
+  return relinked(
+    order.filter((node) => !gone.has(node.id)).map((node) => made.get(node.id) ?? node),
+    moved,
+  );
+}
+
+/** `order` with inputs that are the nodes in it, not those that they took the place of. */
+function relinked(order: readonly Node[], moved: ReadonlyMap<string, Tensor>): Node[] {
+  const current = new Map<number, Node>();
+  return order.map((node) => {
+    const inputs = node.inputs.map((given) => {
+      const t = moved.get(keyOf(given)) ?? given;
+      const now = current.get(t.node.id) ?? t.node;
+      return now === t.node ? t : new Tensor(now, t.index);
+    });
+    const made = inputs.every((t, i) => t === node.inputs[i]) ? node : { ...node, inputs };
+    current.set(node.id, made);
+    return made;
+  });
 }
 
 function joinedNode(joiners: readonly Op[], first: Node, second: Node, caps: DeviceCaps): Node | null {
