@@ -135,7 +135,7 @@ describe('Reno', () => {
     expect(half.plan.summary.bytes.transient).toBeLessThan(0.6 * reno.plan.summary.bytes.transient);
   });
 
-  it('within three quarters of the memory makes the same pictures, reading weights again each iteration', async () => {
+  it('within three quarters of the memory makes the same pictures', async () => {
     const budget = Math.ceil(reno.plan.summary.memory.peak * 0.75);
     const before = device.memory.bytes;
     {
