@@ -111,8 +111,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** A workgroup makes a tile of y, see GPU_TILE. */
-export const MATMUL_V3 = /* wgsl */ `
+/** What is a product's own in a kernel that makes a tile of y. */
+export const MATMUL_TILE = /* wgsl */ `
 var<private> row0: u32;
 var<private> column0: u32;
 var<private> z: u32;
@@ -137,7 +137,11 @@ fn fetch_a(start: u32, row: u32, k: u32) -> Quad {
     four_a(start + min(row + 3u, last) * params.k + k, k, params.k),
   );
 }
+`;
 
+/** A workgroup makes a tile of y, see GPU_TILE. */
+export const MATMUL_V3 = /* wgsl */ `
+${MATMUL_TILE}
 @compute @workgroup_size(ROWS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   z = group.z;
