@@ -372,7 +372,7 @@ async function encode(
   const pipeline = await device.pipeline(dispatch.label, code, layout, dispatch.overrides ?? {});
   const entries: GPUBindGroupEntry[] = step.buffers.map((b, i) => ({
     binding: i + 1,
-    resource: { buffer: at(buffers, b) },
+    resource: { buffer: at(buffers, b), offset: at(step.offsets, i), size: byteSize(at(types, i)) },
   }));
   if (slot !== null && uniformBuffer) {
     entries.unshift({ binding: 0, resource: { buffer: uniformBuffer, offset: slot.offset, size: slot.size } });

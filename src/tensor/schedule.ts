@@ -6,9 +6,10 @@ import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
 import { writtenType } from './held.ts';
 import { type InputBuffer, inputBuffers } from './input_buffers.ts';
+import { joinPairs } from './join.ts';
 import { weightsOnce } from './layouts.ts';
 import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
-import { assignSlots } from './memory.ts';
+import { assignPlaces } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
 import { executionOrder } from './order.ts';
 import { packsOf } from './packed.ts';
@@ -52,6 +53,8 @@ export interface Step {
   readonly dispatch: Dispatch;
   readonly types: readonly TensorType[];
   readonly buffers: readonly number[];
+  /** Where in its buffer each begins, in bytes. */
+  readonly offsets: readonly number[];
 }
 
 export interface BufferSpec {
@@ -101,6 +104,8 @@ export interface Upload extends InputSpec {
 export interface SharedValue {
   readonly bytes: number;
   readonly buffer: number;
+  /** Where it begins in the buffer, in bytes. */
+  readonly offset: number;
   readonly stage: Stage;
   /** Positions in the order of nodes, both inclusive. */
   readonly from: number;
@@ -167,6 +172,20 @@ interface Arrangement {
   readonly visits: readonly Visit[];
 }
 
+/** Where a value lies: among the shared ones, or in a buffer of its own. */
+type Where = { readonly shared: number } | { readonly buffer: number };
+
+/** Shared values that one dispatch reads and writes: they cannot lie in one buffer. */
+function readAndWritten(
+  bindings: readonly { readonly access: Binding['access']; readonly where: Where }[],
+): [number, number][] {
+  const indices = (wanted: boolean): number[] =>
+    bindings.flatMap(({ access, where }) =>
+      (access === 'read') === wanted && 'shared' in where ? [where.shared] : [],
+    );
+  return indices(true).flatMap((read) => indices(false).map((written): [number, number] => [read, written]));
+}
+
 function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): Schedule {
   const { order, find, sources, uses, visits } = arrangement;
   const updates = spec.updates ?? [];
@@ -209,7 +228,7 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
   }
 
   const { drafts, scratch, choices } = draft(order, caps, spec);
-  const shared: Omit<SharedValue, 'buffer'>[] = [
+  const shared: Omit<SharedValue, 'buffer' | 'offset'>[] = [
     ...transient.map(({ root, type, stage, from, to, saved }) => {
       return {
         root,
@@ -228,70 +247,82 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
       return { root: '', bytes: byteSize(type), stage, from: position, to: position, kind: 'transient' as const };
     }),
   ];
-  const slots = assignSlots(shared);
-  const firstSlot = buffers.length;
-  slots.bytes.forEach((bytes, i) => {
-    buffers.push({ bytes, kind: 'slot', name: `slot ${i}` });
+  const indexOf = new Map(transient.map(({ root }, i) => [root, i]));
+  const visitsOf = new Map<string, number[]>();
+  visits.forEach(({ source }, i) => {
+    visitsOf.set(source.key, [...(visitsOf.get(source.key) ?? []), transient.length + i]);
   });
-  const placed = shared.map((value, i): SharedValue => ({ ...value, buffer: firstSlot + at(slots.slotOf, i) }));
-  placed.slice(0, transient.length).forEach(({ root, buffer }) => {
-    bufferOf.set(root, buffer);
-  });
-  const arrived = placed.slice(transient.length, transient.length + visits.length);
-  const visitsOf = new Map<string, SharedValue[]>();
-  for (const visit of arrived) {
-    visitsOf.set(visit.root, [...(visitsOf.get(visit.root) ?? []), visit]);
-  }
-  const bufferFor = (root: string, position: number): number => {
-    const visit = visitsOf.get(root)?.find((v) => v.from <= position && position <= v.to);
-    const buffer = visit?.buffer ?? bufferOf.get(root);
-    if (buffer === undefined) {
+  /** Among the shared values, or in a buffer of its own. */
+  const whereIs = (root: string, position: number): Where => {
+    const visit = visitsOf.get(root)?.find((i) => at(shared, i).from <= position && position <= at(shared, i).to);
+    const index = visit ?? indexOf.get(root);
+    const buffer = bufferOf.get(root);
+    if (index === undefined && buffer === undefined) {
       throw new Error(`value ${root} has no buffer`);
     }
-    return buffer;
+    return index === undefined ? { buffer: buffer ?? -1 } : { shared: index };
   };
+  const bound = drafts.map(({ node, dispatch, scratchBase, position }) =>
+    dispatch.bindings.map(({ ref, access }) => {
+      if ('scratch' in ref) {
+        const where: Where = { shared: transient.length + visits.length + scratchBase + ref.scratch };
+        return { type: ref.type, access, where };
+      }
+      const t = 'input' in ref ? at(node.inputs, ref.input) : null;
+      const type = t ? t.type : at(node.outputs, 'output' in ref ? ref.output : 0);
+      const root = t ? find(t) : `${node.id}.${'output' in ref ? ref.output : 0}`;
+      return { type, access, where: whereIs(root, position) };
+    }),
+  );
+  const places = assignPlaces(shared, bound.flatMap(readAndWritten));
+  const firstShared = buffers.length;
+  places.bytes.forEach((bytes, i) => {
+    buffers.push({ bytes, kind: 'slot', name: `shared ${i}` });
+  });
+  const placed = shared.map((value, i): SharedValue => {
+    const { buffer, offset } = at(places.of, i);
+    return { ...value, buffer: firstShared + buffer, offset };
+  });
+  const placeOf = (where: Where): { readonly buffer: number; readonly offset: number } =>
+    'shared' in where ? at(placed, where.shared) : { buffer: where.buffer, offset: 0 };
 
   const steps: Record<Stage, Step[]> = { load: [], prompt: [], step: [] };
   const uploads: Record<Stage, Upload[]> = { load: [], prompt: [], step: [] };
-  const comings = arrived
-    .map(({ buffer, stage, from }, i) => ({ buffer, stage, from, parts: at(visits, i).source.parts }))
+  const comings = visits
+    .map(({ source, stage, from }, i) => ({ ...at(placed, transient.length + i), parts: source.parts, stage, from }))
     .sort((a, b) => a.from - b.from);
   let next = 0;
-  for (const { node, dispatch, scratchBase, position } of drafts) {
+  for (const [i, { node, dispatch, position }] of drafts.entries()) {
     for (let coming = comings[next]; coming && coming.from <= position; coming = comings[++next]) {
       const before = steps[coming.stage].length;
       for (const { node: part, offset } of coming.parts) {
-        const spec = inputSpec(part, coming.buffer, offset);
+        const spec = inputSpec(part, coming.buffer, coming.offset + offset);
         uploads[coming.stage].push({ before, input: part.name ?? '', ...spec });
       }
     }
-    const resolve = (b: Binding): { type: TensorType; buffer: number } => {
-      if ('scratch' in b.ref) {
-        const index = scratchBase + b.ref.scratch;
-        return { type: b.ref.type, buffer: at(placed, transient.length + visits.length + index).buffer };
-      }
-      if ('input' in b.ref) {
-        const t = at(node.inputs, b.ref.input);
-        return { type: t.type, buffer: bufferFor(find(t), position) };
-      }
-      return { type: at(node.outputs, b.ref.output), buffer: bufferFor(`${node.id}.${b.ref.output}`, position) };
-    };
-    const resolved = dispatch.bindings.map(resolve);
+    const bindings = at(bound, i).map(({ type, where }) => ({ type, ...placeOf(where) }));
     steps[node.stage].push({
       node,
       dispatch,
-      types: resolved.map((r) => r.type),
-      buffers: resolved.map((r) => r.buffer),
+      types: bindings.map((b) => b.type),
+      buffers: bindings.map((b) => b.buffer),
+      offsets: bindings.map((b) => b.offset),
     });
   }
 
-  const end = order.length;
+  const bufferFor = (root: string): number => {
+    const buffer = bufferOf.get(root);
+    if (buffer === undefined) {
+      throw new Error(`value ${root} has no buffer of its own`);
+    }
+    return buffer;
+  };
   const outputs = new Map(
-    Object.entries(spec.outputs).map(([name, t]) => [name, { buffer: bufferFor(find(t), end), type: t.type }] as const),
+    Object.entries(spec.outputs).map(([name, t]) => [name, { buffer: bufferFor(find(t)), type: t.type }] as const),
   );
   const copies = updates.map((u) => ({
-    from: bufferFor(find(u.value), end),
-    to: bufferFor(keyOf(u.state), end),
+    from: bufferFor(find(u.value)),
+    to: bufferFor(keyOf(u.state)),
     bytes: byteSize(u.state.type),
   }));
   const streams = new Map(
@@ -305,7 +336,7 @@ function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
 }
 
 const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
-  absorbIntoStores(fuseElementwise(order, kept), kept, caps);
+  absorbIntoStores(fuseElementwise(joinPairs(order, kept, caps), kept), kept, caps);
 
 /** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
 function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {
