@@ -10,12 +10,13 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
 import { broadcastTo } from './broadcast_to.ts';
-import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from './common/gpu_tile_wgsl.ts';
+import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands, QUAD } from './common/gpu_tile_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import {
   batchEpilogueCode,
   epilogueCode,
+  MATMUL_TILE,
   MATMUL_V1,
   MATMUL_V2,
   MATMUL_V3,
@@ -23,6 +24,7 @@ import {
   MATMUL_V4_SWAPPED,
   ROWS_AS_THEY_ARE,
 } from './common/matmul_wgsl.ts';
+import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common/subgroup_matrix.ts';
 import {
   hasSubgroupTile,
   PUT_ROWS,
@@ -201,6 +203,22 @@ export const matmulOp = defineOp<MatmulAttrs>({
   readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
   // A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs.
   variants: {
+    // Matrix units: only where the device was opened for them.
+    v5: {
+      supports: (site, caps) =>
+        matrixShape(caps) !== null && columnsInFours(site) && site.inputs.slice(0, 2).every((t) => t.dtype === 'f16'),
+      dispatches: (site, caps) => {
+        const shape = matrixShape(caps);
+        if (!shape) {
+          throw new Error('matmul.v5 needs f16 matrices in subgroups');
+        }
+        const { m, n, k, batch } = siteProblem(site);
+        const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
+        const groups = () => [Math.ceil(n / MATRIX_TILE), Math.ceil(m / MATRIX_TILE), batch] as const;
+        const extra = { constants: matrixConstants(shape, caps), ...vec };
+        return dispatch(site, 'matmul.v5', QUAD + code + MATMUL_TILE + MATRIX_MAIN, groups, 4, extra);
+      },
+    },
     v4: {
       ...V4_PLAIN,
       dispatches: (site, caps) =>
@@ -278,6 +296,26 @@ export const matmulOp = defineOp<MatmulAttrs>({
       name: 'a bias for each product, in f16, shared a',
       inputs: [{ shape: [9, 4] }, { shape: [3, 4, 12], dtype: 'f16' }, { shape: [3, 12], dtype: 'f16' }],
       attrs: { bias: true, residual: false },
+    },
+    {
+      name: 'all f16, past the tiles',
+      inputs: [
+        { shape: [67, 40], dtype: 'f16' },
+        { shape: [40, 72], dtype: 'f16' },
+        { shape: [72], dtype: 'f16' },
+      ],
+      attrs: { bias: true, residual: false },
+      grad: [],
+    },
+    {
+      name: 'all f16, batched, b transposed, odd k',
+      inputs: [
+        { shape: [2, 5, 35], dtype: 'f16' },
+        { shape: [2, 12, 35], dtype: 'f16' },
+        { shape: [2, 5, 12], dtype: 'f16' },
+      ],
+      attrs: { bias: false, residual: true, transposeB: true },
+      grad: [],
     },
     {
       name: 'f16 weight',
