@@ -16,6 +16,7 @@ import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import { batchEpilogueCode, epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
+import { MATMUL_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from './common/wide_tile_wgsl.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
 
@@ -173,8 +174,21 @@ export const matmulOp = defineOp<MatmulAttrs>({
   },
   reference,
   readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
-  // A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs.
+  // A driver's own kind first: v5, v4 and v2 for CPU drivers, v3 for GPUs.
   variants: {
+    v5: {
+      supports: (site, caps) => {
+        const { batch, m, n, k } = siteProblem(site);
+        const fours = n % 4 === 0 && k % 4 === 0;
+        return hasSubgroupTile(caps) && fours && m >= WIDE_ROWS / 2 && batch * m * n * k >= WIDE_WORK;
+      },
+      dispatches: (site) => {
+        const groups = ({ batch, m, n }: Problem) =>
+          [Math.ceil(n / WIDE_COLUMNS), Math.ceil(m / WIDE_ROWS), batch] as const;
+        const code = wideTile(site.attrs.transposeB ?? false) + MATMUL_V5;
+        return dispatch(site, 'matmul.v5', code, groups, 4, { vecA: 4 });
+      },
+    },
     v4: readsPlain({
       supports: (site, caps) => hasSubgroupTile(caps) && columnsInFours(site),
       dispatches: (site) =>
@@ -223,6 +237,18 @@ export const matmulOp = defineOp<MatmulAttrs>({
       inputs: [{ shape: [67, 19] }, { shape: [19, 72] }, { shape: [72] }],
       attrs: { bias: true, residual: false },
       grad: [], // finite differences of thousands of inputs; smaller cases take them
+    },
+    {
+      name: 'past the wide tiles, batched, a bias for each product, residual',
+      inputs: [{ shape: [2, 149, 204] }, { shape: [2, 204, 300] }, { shape: [2, 300] }, { shape: [2, 149, 300] }],
+      attrs: { bias: true, residual: true },
+      grad: [],
+    },
+    {
+      name: 'past the wide tiles, transposed b, f16',
+      inputs: [{ shape: [195, 332], dtype: 'f16' }, { shape: [268, 332], dtype: 'f16' }, { shape: [268] }],
+      attrs: { bias: true, residual: false, transposeB: true },
+      grad: [],
     },
     { name: 'odd sizes', inputs: [{ shape: [5, 7] }, { shape: [7, 3] }], attrs: plain() },
     { name: 'row of one', inputs: [{ shape: [1, 12] }, { shape: [12, 8] }], attrs: plain() },
