@@ -29,6 +29,8 @@ import { canStoreOne } from './common/site.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
 import { CONV2D_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from './common/wide_tile_wgsl.ts';
+import type { Winograd } from './common/winograd.ts';
+import { winogradDispatches, winogradFits, winogradProduct } from './common/winograd.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
 export type Padding = readonly [number, number, number, number];
@@ -324,12 +326,25 @@ function walkDispatch(walk: Walk, kernel: WalkKernel, epilogue: Epilogue): Dispa
   ];
 }
 
-/** The variants of WALKS, for results whose channels count in fours. */
+/** The variants of WALKS, for results whose channels count in fours; v6 and v7 are Winograd's, for CPU drivers and for GPUs. */
 function walkVariants<A extends Attrs & Swapped>(
   walk: (site: OpSite<A>) => Walk,
   epilogue: (attrs: A) => Epilogue,
 ): Record<string, Variant<A>> {
-  return Object.fromEntries(
+  const byPoints = (products: readonly string[], runs: (caps: DeviceCaps) => boolean): Variant<A> => ({
+    supports: (site, caps) => {
+      const p = winogradOf(walk(site));
+      return runs(caps) && p !== null && winogradFits(p) && winogradProduct(p, products, caps) !== undefined;
+    },
+    dispatches: (site, caps) => {
+      const { forward } = walk(site);
+      const p = winogradOf(walk(site));
+      const product = p && winogradProduct(p, products, caps);
+      const label = forward ? 'conv2d.winograd' : 'conv2d_backward_input.winograd';
+      return p && product ? winogradDispatches(label, p, product, epilogue(site.attrs)) : [];
+    },
+  });
+  const walks = Object.fromEntries(
     WALKS.map((kernel) => {
       const variant: Variant<A> = {
         supports: (site, caps) => kernel.runs(caps) && walk(site).cout % 4 === 0 && (kernel.fits?.(walk(site)) ?? true),
@@ -339,6 +354,34 @@ function walkVariants<A extends Attrs & Swapped>(
       return [kernel.name, kernel.readsSwapped ? variant : throughScratch(variant, unswapped)];
     }),
   );
+  return { v6: byPoints(['v5', 'v4'], hasSubgroupTile), ...walks, v7: byPoints(['v3'], () => true) };
+}
+
+/** The walk by winograd.ts; null where the kernel is not 3x3 or the stride not 1. */
+function winogradOf({ s, forward, cin, cout, swapped }: Walk): Winograd | null {
+  if (s.kh !== 3 || s.kw !== 3 || s.stride !== 1) {
+    return null;
+  }
+  const image = { images: s.images, cin, cout, swapped, turned: !forward };
+  return forward
+    ? {
+        ...image,
+        sourceHeight: s.height,
+        sourceWidth: s.width,
+        outHeight: s.outHeight,
+        outWidth: s.outWidth,
+        top: s.top,
+        left: s.left,
+      }
+    : {
+        ...image,
+        sourceHeight: s.outHeight,
+        sourceWidth: s.outWidth,
+        outHeight: s.height,
+        outWidth: s.width,
+        top: 2 - s.top,
+        left: 2 - s.left,
+      };
 }
 
 const forwardWalk = (site: OpSite<Conv2dAttrs>): Walk =>
@@ -479,6 +522,17 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
       attrs: { ...geometry(2, [1, 1, 1, 1]), bias: true, residual: false, swapped: true },
     },
     {
+      name: 'swapped, past the wide tiles, f16, bias, residual',
+      inputs: [
+        { shape: [2, 23, 22, 36], dtype: 'f16' },
+        { shape: [3, 3, 68, 36], dtype: 'f16' },
+        { shape: [68] },
+        { shape: [2, 23, 22, 68] },
+      ],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: true, swapped: true },
+      grad: [],
+    },
+    {
       name: 'swapped, past the wide tiles, stride 2, f16, bias, residual',
       inputs: [
         { shape: [2, 45, 43, 48], dtype: 'f16' },
@@ -570,6 +624,15 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
       name: 'swapped, stride 2, f16 weights',
       inputs: [{ shape: [1, 3, 3, 8] }, { shape: [3, 3, 12, 8], dtype: 'f16' }],
       attrs: { ...geometry(2, [1, 1, 1, 1]), height: 6, width: 5, swapped: true },
+    },
+    {
+      name: 'swapped, past the wide tiles, uneven padding, f16',
+      inputs: [
+        { shape: [2, 22, 22, 68], dtype: 'f16' },
+        { shape: [3, 3, 36, 68], dtype: 'f16' },
+      ],
+      attrs: { ...geometry(1, [1, 0, 0, 2]), height: 23, width: 22, swapped: true },
+      grad: [],
     },
     {
       name: 'swapped, past the wide tiles, stride 2, f16',
