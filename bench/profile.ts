@@ -1,5 +1,5 @@
 /**
- * Where an iteration's time goes: `npx tsx bench/profile.ts [weights folder] [runs]`.
+ * Where an iteration's time goes: `npm run profile -- [weights folder] [runs]`.
  * GPU timestamps around each dispatch, medians over runs, by kernel and by module; then whole iterations by the clock.
  */
 import { join } from 'node:path';

@@ -1,5 +1,7 @@
 /** `reno plan`: what it prints, what its JSON has, and what it refuses. */
-import { resolve } from 'node:path';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ModelPlan } from '../../src/cli/plan/model_plan.ts';
 import { inProcess } from './in_process.ts';
@@ -27,8 +29,10 @@ describe('reno plan', () => {
     expect(plan?.stages.step.backward.dispatches).toBeGreaterThan(100);
   });
 
-  it('plans a generator of a folder from its own headers, with the published rewards', async () => {
-    const folder = resolve(import.meta.dirname, '../fixtures/pipeline');
+  it('plans a generator of a folder from its own headers, with the published rewards and without a tokenizer', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plan-'));
+    const fixture = resolve(import.meta.dirname, '../fixtures/pipeline');
+    cpSync(fixture, folder, { recursive: true, filter: (path) => !path.endsWith('/tokenizer') });
     const run = ['plan', '--model', folder, '--rewards', 'hps', '--dtype', 'f16', '--gpu', 'm2', '--json'];
     const { code, stdout } = await inProcess(run);
     const [plan] = rowsOf(stdout);
@@ -36,6 +40,10 @@ describe('reno plan', () => {
     const parameters = Object.fromEntries(plan?.parameters.networks.map((n) => [n.name, n.parameters]) ?? []);
     expect(parameters.unet).toBeLessThan(1e6);
     expect(parameters.hps).toBe(986109441);
+    rmSync(folder, { recursive: true });
+    // Nothing of the plan hangs on the vocabulary.
+    const whole = rowsOf((await inProcess(run.with(2, fixture))).stdout)[0];
+    expect({ ...whole, model: folder }).toEqual(plan);
   });
 
   it('costs less without a gradient', async () => {

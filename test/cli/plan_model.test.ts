@@ -62,9 +62,10 @@ describe('planRun', () => {
     // Millions, as RENO.md and the model cards have them.
     const millions = plan.parameters.networks.map(({ name, parameters }) => [name, Math.round(parameters / 1e4) / 100]);
     expect(Object.fromEntries(millions)).toMatchObject({ unet: 865.91, vae: 49.49, text_encoder: 340.39, hps: 986.11 });
-    // The paper's arithmetic: 4.46 TFLOP forward, and about as many backward to the input.
+    // RENO.md's arithmetic: 4.46 TFLOP forward, and about as many backward to the input. What is pruned makes it less.
     const { step, prompt } = plan.stages;
-    expect(step.forward.flops / 1e12).toBeCloseTo(4.46, 1);
+    expect(step.forward.flops).toBeLessThan(4.5e12);
+    expect(step.forward.flops).toBeGreaterThan(4.2e12);
     expect(step.backward.flops).toBeGreaterThan(step.forward.flops);
     expect(step.backward.flops).toBeLessThan(1.2 * step.forward.flops);
     expect(plan.referenceFlops).toBe(step.flops + prompt.flops);
@@ -82,8 +83,9 @@ describe('planRun', () => {
     const products = work.filter((w) => w.products).reduce((n, w) => n + w.flops, 0);
     expect(products / step.flops).toBeGreaterThan(0.97);
     expect(plan.memory.peak).toBe(Math.max(...plan.memory.phases.map(({ total }) => total)));
-    expect(plan.memory.largestBuffer.name).toContain('generator.vae');
-  });
+    expect(plan.memory.largestBinding.name).toContain('generator.vae');
+    // Three seconds of a quiet core.
+  }, 60_000);
 
   it('refuses what it cannot plan in one sentence', async () => {
     await expect(planRun({ model: 'sd3' })).rejects.toThrow(

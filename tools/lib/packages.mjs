@@ -20,7 +20,7 @@ function installed() {
 }
 
 /** npm as the running npm if there is one, so that its version and settings are kept. */
-function npm(args) {
+export function npm(args) {
   const path = process.env.npm_execpath;
   if (path?.endsWith('.js')) {
     return exec(process.execPath, [path, ...args]);

@@ -1,4 +1,5 @@
 /** Published model folders without their values: settings, names and shapes, which is all that a plan is made from. */
+import { readConfig } from '../../models/config.ts';
 import type { ModelFiles } from '../../models/files.ts';
 import { type ByteSource, bytesSource, STORED_BYTES } from '../../tensor/safetensors.ts';
 import { sizeOf } from '../../tensor/types.ts';
@@ -14,7 +15,7 @@ const shownAt = ({ path, format }: PublishedWeights): string =>
 export function hollowFiles(name: string, folder: PublishedFolder): ModelFiles {
   const texts = new Map(Object.entries(folder.json).map(([path, value]) => [path, JSON.stringify(value)]));
   for (const [at, kind] of Object.entries(folder.tokenizers)) {
-    for (const [file, value] of Object.entries(standInTokenizer(kind))) {
+    for (const [file, value] of Object.entries(standInTokenizer(LIMITS[kind]))) {
       texts.set(`${at}/${file}`, JSON.stringify(value));
     }
   }
@@ -69,28 +70,48 @@ function hollowSafetensors(name: string, { network, dtype }: PublishedWeights): 
 }
 
 /** How many tokens each takes, which is what a plan depends on; BERT's files set no limit. */
-const LIMITS: Readonly<Record<TokenizerKind, number | null>> = { clip: 77, clip0: 77, t5: 512, bert: null };
+const LIMITS: Readonly<Record<TokenizerKind, number | undefined>> = { clip: 77, clip0: 77, t5: 512, bert: undefined };
+
+const PAD = '[PAD]';
+const STAND_IN = {
+  version: '1.0',
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: { type: 'WhitespaceSplit' },
+  post_processor: null,
+  decoder: null,
+  model: {
+    type: 'WordPiece',
+    unk_token: PAD,
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+    vocab: { [PAD]: 0 },
+  },
+};
 
 /** A tokenizer's files with its limit, and a vocabulary of padding. */
-export function standInTokenizer(kind: TokenizerKind): Readonly<Record<string, unknown>> {
-  const limit = LIMITS[kind];
-  const pad = '[PAD]';
+function standInTokenizer(limit: unknown): Readonly<Record<string, unknown>> {
   return {
-    'tokenizer.json': {
-      version: '1.0',
-      added_tokens: [],
-      normalizer: null,
-      pre_tokenizer: { type: 'WhitespaceSplit' },
-      post_processor: null,
-      decoder: null,
-      model: {
-        type: 'WordPiece',
-        unk_token: pad,
-        continuing_subword_prefix: '##',
-        max_input_chars_per_word: 100,
-        vocab: { [pad]: 0 },
-      },
-    },
-    'tokenizer_config.json': { pad_token: pad, ...(limit === null ? {} : { model_max_length: limit }) },
+    'tokenizer.json': STAND_IN,
+    'tokenizer_config.json': { pad_token: PAD, ...(limit === undefined ? {} : { model_max_length: limit }) },
+  };
+}
+
+/** A model folder whose tokenizers are stand-ins of the same length: a plan needs no vocabulary. */
+export function withoutTokenizers(files: ModelFiles): ModelFiles {
+  const text = async (path: string): Promise<string | null> => {
+    const [, folder = '', name = ''] = /^(.*\/)?(tokenizer(?:_config)?\.json)$/.exec(path) ?? [];
+    if (name === '') {
+      return null;
+    }
+    const settings = `${folder}tokenizer_config.json`;
+    const own = (await files.has(settings)) ? await readConfig(files, settings) : null;
+    return JSON.stringify(standInTokenizer(own?.value('model_max_length'))[name]);
+  };
+  return {
+    name: files.name,
+    has: async (path) => !path.endsWith('special_tokens_map.json') && ((await text(path)) !== null || files.has(path)),
+    read: (path) => files.read(path),
+    readText: async (path) => (await text(path)) ?? files.readText(path),
   };
 }

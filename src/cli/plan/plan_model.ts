@@ -14,7 +14,7 @@ import { UsageError } from '../errors.ts';
 import { weightsFolder } from '../models.ts';
 import { nodeFiles } from '../node_files.ts';
 import { PACKAGE_ROOT } from '../shared.ts';
-import { hollowFiles } from './hollow_files.ts';
+import { hollowFiles, withoutTokenizers } from './hollow_files.ts';
 import { findPublished, joined, PUBLISHED_NAMES, publishedGenerator, publishedReward } from './published_folder.ts';
 
 /** A GPU with f16 and subgroups of 32, as Vulkan shows NVIDIA's. */
@@ -107,7 +107,7 @@ export function plannedModel(model: string): PlannedModelFiles {
   if (!existsSync(folder)) {
     throw new UsageError(`there is no model or folder "${model}"; the models are ${PLANNED_MODELS.join(', ')}`);
   }
-  const files = nodeFiles(folder);
+  const files = withoutTokenizers(nodeFiles(folder));
   if (!existsSync(join(folder, 'model_index.json'))) {
     return { name: model, files, folder };
   }

@@ -3,9 +3,9 @@
  * tiles of 6x6 source pixels and the kernel are transformed, multiplied at each of 36 points as a matrix product over channels,
  * and transformed back to 4x4 pixels: a quarter of the multiplications. All in f32; the scratch is what it costs in memory.
  */
-import type { DeviceCaps, Dispatch, OpSite } from '../../tensor/op.ts';
+import type { BufferRef, DeviceCaps, Dispatch, OpSite } from '../../tensor/op.ts';
 import type { TensorType } from '../../tensor/types.ts';
-import { byteSize } from '../../tensor/types.ts';
+import { at, byteSize } from '../../tensor/types.ts';
 import { matmulOp } from '../matmul.ts';
 import { epilogueCode } from './matmul_wgsl.ts';
 import { WIDE_WORK } from './wide_tile_wgsl.ts';
@@ -72,11 +72,19 @@ export function winogradProduct(
   const attrs = { bias: false, residual: false };
   const site: OpSite<typeof attrs> = { inputs: [source, kernel], outputs: [result], attrs };
   const variant = variants.map((name) => matmulOp.variants[name]).find((v) => v?.supports?.(site, caps) ?? false);
-  const refs = { a: { scratch: 1, type: source }, b: { scratch: 0, type: kernel }, y: { scratch: 2, type: result } };
-  return variant?.dispatches(site, caps).map((d) => ({
-    ...d,
-    bindings: d.bindings.map((b) => ({ ...b, ref: b.name === 'a' ? refs.a : b.name === 'b' ? refs.b : refs.y })),
-  }));
+  const inputs: readonly BufferRef[] = [
+    { scratch: 1, type: source },
+    { scratch: 0, type: kernel },
+  ];
+  const moved = (ref: BufferRef): BufferRef => {
+    if ('scratch' in ref) {
+      return { ...ref, scratch: ref.scratch + 3 };
+    }
+    return 'input' in ref ? at(inputs, ref.input) : { scratch: 2, type: result };
+  };
+  return variant
+    ?.dispatches(site, caps)
+    .map((d) => ({ ...d, bindings: d.bindings.map((b) => ({ ...b, ref: moved(b.ref) })) }));
 }
 
 /** Input 0 is the source, 1 the kernel, then bias and residual; output 0 the result. */
