@@ -7,7 +7,7 @@ import { openAdapter } from '../src/cli/adapter.ts';
 import { GPU_CAPS, type PlanOptions, planRun } from '../src/cli/plan/plan_model.ts';
 import { Device } from '../src/tensor/device.ts';
 import { compileSchedule, type Plan } from '../src/tensor/plan.ts';
-import type { Schedule } from '../src/tensor/schedule.ts';
+import type { Schedule, Step } from '../src/tensor/schedule.ts';
 import { at } from '../src/tensor/types.ts';
 
 export interface HostCost {
@@ -23,8 +23,10 @@ export interface HostCost {
   readonly runs: readonly number[];
 }
 
-/** Enough for one element of any binding. */
-const BUFFER_BYTES = 256;
+/** minStorageBufferOffsetAlignment: more than one element of any binding. */
+const BINDING_BYTES = 256;
+/** More bindings than a dispatch has. */
+const BUFFER_BYTES = 16 * BINDING_BYTES;
 const WARM_UP = 2;
 
 /** @param runs at least 5. @throws Error as `planRun` */
@@ -78,12 +80,20 @@ function withCaps({ gpu, info, caps }: Device): Device {
   );
 }
 
+/** The same dispatches, their bindings small and apart. */
 function shrunk(plan: Schedule): Schedule {
   const small = <T extends { readonly bytes: number }>(item: T): T => ({
     ...item,
     bytes: Math.min(item.bytes, BUFFER_BYTES),
   });
-  return { ...plan, buffers: plan.buffers.map(small), copies: plan.copies.map(small), constants: [] };
+  const bound = (step: Step): Step => ({
+    ...step,
+    types: step.types.map(({ dtype }) => ({ dtype, shape: [BINDING_BYTES / 4] })),
+    offsets: step.buffers.map((_, i) => i * BINDING_BYTES),
+  });
+  const steps = { load: [], prompt: [], step: plan.steps.step.map(bound) };
+  const buffers = plan.buffers.map((buffer) => ({ ...buffer, bytes: BUFFER_BYTES }));
+  return { ...plan, steps, buffers, copies: plan.copies.map(small), constants: [] };
 }
 
 const median = (values: readonly number[]): number =>

@@ -5,6 +5,7 @@ import type { Device } from '../src/tensor/device.ts';
 import { Graph } from '../src/tensor/graph.ts';
 import { interpret } from '../src/tensor/interpreter.ts';
 import { compile } from '../src/tensor/plan.ts';
+import type { PlanSpec } from '../src/tensor/schedule.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { at } from '../src/tensor/types.ts';
 import { gradients } from '../src/tensor/vjp.ts';
@@ -47,7 +48,7 @@ describe('weights in memory once', () => {
   const bytes = Object.values(sizes).map((shape) => 4 * shape.reduce((n, d) => n * d, 1));
 
   /** A product, a convolution and a patch embedding, with the gradient of each to what it reads. */
-  const planOf = async (keepLayouts: boolean, variants: Readonly<Record<string, string>> = {}) => {
+  const planOf = async (keepLayouts: boolean, options: Partial<PlanSpec> = {}) => {
     const graph = new Graph();
     const outputs: Record<string, Tensor> = {};
     const shapes = { product: [3, 512], convolution: [1, 5, 6, 80], patches: [1, 12, 6, 8] };
@@ -59,7 +60,7 @@ describe('weights in memory once', () => {
       const [gradient = x] = gradients(sum(mul(y, y)), [x]);
       Object.assign(outputs, { [`y ${name}`]: y, [`gradient ${name}`]: gradient });
     }
-    const plan = await compile(device, { outputs, keepLayouts, variants });
+    const plan = await compile(device, { outputs, keepLayouts, ...options });
     Object.entries(shapes).forEach(([name, shape], i) => {
       plan.write(`x ${name}`, fill({ shape }, i));
     });
@@ -93,7 +94,9 @@ describe('weights in memory once', () => {
 
   it.each(['v1', 'v3'])('are read by %s as they lie: nothing is transposed', async (variant) => {
     using both = await loaded(true);
-    using one = await loaded(false, { matmul: variant, conv2d: variant, conv2d_backward_input: variant });
+    using one = await loaded(false, {
+      variants: { matmul: variant, conv2d: variant, conv2d_backward_input: variant },
+    });
     expect(
       one.schedule.steps.step.map((s) => s.dispatch.label).filter((label) => /transpose.v[14]/.test(label)),
     ).toEqual([]);
@@ -101,6 +104,29 @@ describe('weights in memory once', () => {
     one.run('step');
     for (const name of both.schedule.outputs.keys()) {
       expect(nmse(await one.read(name), Float64Array.from(await both.read(name))), name).toBeLessThan(1e-11);
+    }
+  });
+
+  it('are rearranged as they arrive where a budget streams them', async () => {
+    using one = await loaded(false);
+    using streamed = await planOf(false, { budget: one.summary.memory.peak - at(bytes, 1) - at(bytes, 2) });
+    for (const [i, [name, shape]] of Object.entries(sizes).entries()) {
+      const values = new Uint8Array(Float32Array.from(fill({ shape }, 10 + i)).buffer);
+      const half = (at(shape, 0) / 2) * (values.length / at(shape, 0));
+      const rows = async function* () {
+        yield values.slice(0, half);
+        yield values.slice(half);
+      };
+      if (!streamed.stream(name, rows)) {
+        streamed.write(name, values);
+      }
+    }
+    expect([...streamed.schedule.streams.keys()]).toEqual(expect.arrayContaining(['convolution', 'patches']));
+    await streamed.run('load');
+    await streamed.run('step');
+    await one.run('step');
+    for (const name of one.schedule.outputs.keys()) {
+      expect(await streamed.read(name), name).toEqual(await one.read(name));
     }
   });
 

@@ -122,7 +122,7 @@ describe('a budget', () => {
     using resident = await opened({});
     const { peak } = resident.summary.memory;
     let uploaded = 0;
-    for (const share of [1, 0.5, 0.45]) {
+    for (const share of [1, 0.5, 0.3]) {
       device.memory.restartPeak();
       const before = device.memory.bytes;
       using plan = await opened({ budget: Math.floor(peak * share) });

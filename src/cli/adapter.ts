@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { create } from 'webgpu';
 import { type Device, openDevice } from '../tensor/device.ts';
 import { restWhilePolling } from './rest.ts';
+import { knownTuning } from './tuning_file.ts';
 
 export interface AdapterChoice {
   /** Part of the adapter's name, as `reno devices` prints it. */
@@ -21,11 +22,14 @@ export const NO_ADAPTER_HELP =
  */
 const instances: GPU[] = [];
 
-/** Dawn hides f16 arithmetic on NVIDIA's Vulkan driver unless it is asked not to; elsewhere this changes nothing. */
-const TOGGLES = 'enable-dawn-features=vulkan_enable_f16_on_nvidia';
+/**
+ * Dawn hides f16 arithmetic on NVIDIA's Vulkan driver unless it is asked not to; elsewhere this changes nothing. It rounds
+ * timestamps to 65 µs against spying pages, which no page does here.
+ */
+const TOGGLES = ['enable-dawn-features=vulkan_enable_f16_on_nvidia', 'disable-dawn-features=timestamp_quantization'];
 
 function instance(options: readonly string[]): GPU {
-  const gpu = create([TOGGLES, ...options]);
+  const gpu = create([...TOGGLES, ...options]);
   instances.push(gpu);
   restWhilePolling();
   return gpu;
@@ -52,7 +56,9 @@ export async function openAdapter(choice: AdapterChoice = {}): Promise<Device> {
   if (!adapter) {
     throw new Error(`no WebGPU adapter was found${backend ? ` for backend ${backend}` : ''}; ${NO_ADAPTER_HELP}`);
   }
-  return quietly(() => openDevice(gpu));
+  const device = await quietly(() => openDevice(gpu));
+  device.tuning = await knownTuning(device);
+  return device;
 }
 
 export interface AdapterName {

@@ -7,6 +7,7 @@ import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { planCommand } from './plan/index.ts';
 import { toolVersion } from './shared.ts';
+import { tuneCommand } from './tune.ts';
 import { weightsCommand } from './weights.ts';
 
 const root: Command = {
@@ -14,6 +15,7 @@ const root: Command = {
   subCommands: {
     generate: generateCommand,
     evaluate: evaluateCommand,
+    tune: tuneCommand,
     plan: planCommand,
     weights: weightsCommand,
     doctor: doctorCommand,

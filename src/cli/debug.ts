@@ -2,8 +2,7 @@
 import type { Planning, Reno } from '../reno/session.ts';
 import { describeKernels, describePlan, describeSchedule, firstDivergence, kernelTimes } from '../tensor/debug.ts';
 import type { Device } from '../tensor/device.ts';
-import { allOps } from '../tensor/op.ts';
-import { UsageError } from './errors.ts';
+import { forcedVariants } from './kernel_variable.ts';
 
 /** 0 where DEBUG does not ask for reno; `reno` alone is 1. */
 export function debugLevel(debug = process.env.DEBUG): number {
@@ -11,25 +10,9 @@ export function debugLevel(debug = process.env.DEBUG): number {
   return match ? Number(match[1] ?? 1) : 0;
 }
 
-/** @throws UsageError when KERNEL names an op or a variant that does not exist */
+/** How DEBUG and KERNEL want a run planned. @throws UsageError when KERNEL names what does not exist */
 export function planningFromEnvironment(kernel = process.env.KERNEL): Planning {
-  const variants: Record<string, string> = {};
-  for (const part of kernel ? kernel.split(',') : []) {
-    const [name = '', variant = ''] = part.split(':');
-    const op = allOps().get(name);
-    if (!op) {
-      throw new UsageError(
-        `KERNEL names op "${name}", which does not exist; the ops are ${[...allOps().keys()].join(', ')}`,
-      );
-    }
-    if (!op.variants[variant]) {
-      throw new UsageError(
-        `KERNEL names variant "${variant}" of ${name}; it has ${Object.keys(op.variants).join(', ')}`,
-      );
-    }
-    variants[name] = variant;
-  }
-  return { variants, keepLoadInputs: debugLevel() >= 5 };
+  return { variants: forcedVariants(kernel), keepLoadInputs: debugLevel() >= 5 };
 }
 
 /** Prints what `level` asks for, after a run of `reno`. */

@@ -1,12 +1,15 @@
-/** concat(xs, axis): one dispatch an input, each writing its own part. f32 unless all inputs are of one other dtype. */
-import type { Dispatch, OpSite } from '../tensor/op.ts';
+/**
+ * concat(xs, axis): two in one dispatch (v3), more by one dispatch an input, each writing its own part. f32 unless all
+ * inputs are of one other dtype. The gradient of two is one dispatch too, `split`.
+ */
+import type { Binding, Dispatch, Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
-import { axisOf, canStoreOne, elementCost } from './common/site.ts';
+import { axisOf, canStoreOne, elementCost, vecOf } from './common/site.ts';
 import { slice } from './slice_pad.ts';
 
 type Concat = { readonly axis: number };
@@ -15,6 +18,32 @@ const CONCAT = `${DIVIDE}
 fn run(i: u32) {
   let outer = quotient(i, params.run);
   store_y(outer * params.out_run + params.start + i - outer * params.run, Y(load_x(i)));
+}
+`;
+
+const CONCAT_TWO = `${DIVIDE}
+fn run(i: u32) {
+  let outer = quotient(i, params.run);
+  let k = i - outer * params.run;
+  let rest = params.run - params.first;
+  if (k < params.first) {
+    store_y(i, Y(load_a(outer * params.first + k)));
+  } else {
+    store_y(i, Y(load_b(outer * rest + k - params.first)));
+  }
+}
+`;
+
+const SPLIT = `${DIVIDE}
+fn run(i: u32) {
+  let outer = quotient(i, params.run);
+  let k = i - outer * params.run;
+  let rest = params.run - params.first;
+  if (k < params.first) {
+    store_a(outer * params.first + k, load_x(i));
+  } else {
+    store_b(outer * rest + k - params.first, load_x(i));
+  }
 }
 `;
 
@@ -44,6 +73,105 @@ function dispatches(site: OpSite<Concat>, version: string, vec: 1 | 4): Dispatch
   });
 }
 
+/** Two parts of `runs` that lie together, and the whole of `size` elements, in one dispatch. */
+function together(
+  label: string,
+  code: string,
+  { size, first, run, vec }: { size: number; first: number; run: number; vec: 1 | 4 },
+  bindings: readonly Pick<Binding, 'name' | 'ref' | 'access'>[],
+  constants: Readonly<Record<string, string>> = {},
+): Dispatch[] {
+  const sizes = { size: size / vec, params: { run: run / vec, first: first / vec } };
+  return [perElement({ label, code, ...sizes, constants, bindings: bindings.map((b) => ({ ...b, vec })) })];
+}
+
+function twoTogether(site: OpSite<Concat>): Dispatch[] {
+  const output = at(site.outputs, 0);
+  const runs = runsOf(site);
+  const vec = vecOf(...runs);
+  const scalar = output.dtype === 'i32' ? 'i32' : 'f32';
+  return together(
+    'concat.v3',
+    CONCAT_TWO,
+    { size: sizeOf(output.shape), first: at(runs, 0), run: runOf(output.shape, site.attrs.axis), vec },
+    [
+      { name: 'a', ref: { input: 0 }, access: 'read' },
+      { name: 'b', ref: { input: 1 }, access: 'read' },
+      { name: 'y', ref: { output: 0 }, access: 'write' },
+    ],
+    { Y: vec === 4 ? `vec4<${scalar}>` : scalar },
+  );
+}
+
+type Split = { readonly axis: number; readonly first: number };
+
+const partsOf = (shape: Shape, { axis, first }: Split): [number[], number[]] => {
+  const resized = (d: number): number[] => shape.map((s, i) => (i === axis ? d : s));
+  return [resized(first), resized(at(shape, axis) - first)];
+};
+
+/** x → its first `first` along `axis`, and the rest. */
+const splitOp: Op<Split> = defineOp<Split>({
+  name: 'split',
+  infer: ([x], attrs) => {
+    const shape = x?.shape ?? [];
+    if (attrs.first < 1 || attrs.first >= (shape[attrs.axis] ?? 0)) {
+      throw new RangeError(`[${shape.join(',')}] does not split after ${attrs.first} along axis ${attrs.axis}`);
+    }
+    return partsOf(shape, attrs).map((part) => ({ dtype: x?.dtype ?? 'f32', shape: part }));
+  },
+  vjp: ({ inputs, outputs, attrs: { axis }, grads }) => [
+    () => {
+      const whole = at(inputs, 0);
+      const zeros = (part: Tensor): Tensor => whole.graph.constant(new Float64Array(sizeOf(part.shape)), part.shape);
+      return concatOp.one(
+        outputs.map((part, i) => grads[i] ?? zeros(part)),
+        { axis },
+      );
+    },
+  ],
+  reference: ([x], site) => {
+    const { axis, first } = site.attrs;
+    const shape = x?.shape ?? [];
+    const run = runOf(shape, axis);
+    const start = (run / at(shape, axis)) * first;
+    const parts = site.outputs.map((t) => new Float64Array(sizeOf(t.shape)));
+    for (let o = 0; o * run < sizeOf(shape); o++) {
+      const row = x?.data.subarray(o * run, (o + 1) * run) ?? new Float64Array();
+      at(parts, 0).set(row.subarray(0, start), o * start);
+      at(parts, 1).set(row.subarray(start), o * (run - start));
+    }
+    return parts;
+  },
+  variants: {
+    v1: {
+      supports: (site, caps) =>
+        site.outputs.every((t) => runOf(t.shape, site.attrs.axis) % 4 === 0 || canStoreOne(t, caps)),
+      dispatches: (site) => {
+        const { shape } = at(site.inputs, 0);
+        const runs = site.outputs.map((t) => runOf(t.shape, site.attrs.axis));
+        return together(
+          'split.v1',
+          SPLIT,
+          { size: sizeOf(shape), first: at(runs, 0), run: runOf(shape, site.attrs.axis), vec: vecOf(...runs) },
+          [
+            { name: 'x', ref: { input: 0 }, access: 'read' },
+            { name: 'a', ref: { output: 0 }, access: 'write' },
+            { name: 'b', ref: { output: 1 }, access: 'write' },
+          ],
+        );
+      },
+    },
+  },
+  cost: (site) => elementCost(site, 0),
+  cases: [
+    { name: 'last odd', inputs: [{ shape: [3, 7] }], attrs: { axis: 1, first: 5 } },
+    { name: 'last vec4', inputs: [{ shape: [2, 3, 12] }], attrs: { axis: 2, first: 4 } },
+    { name: 'middle', inputs: [{ shape: [2, 4, 4] }], attrs: { axis: 1, first: 1 } },
+    { name: 'f16', inputs: [{ shape: [2, 5, 8], dtype: 'f16' }], attrs: { axis: 2, first: 4 } },
+  ],
+});
+
 function infer(inputs: readonly TensorType[], { axis }: Concat): TensorType[] {
   const first = at(inputs, 0);
   for (const { shape } of inputs) {
@@ -56,11 +184,16 @@ function infer(inputs: readonly TensorType[], { axis }: Concat): TensorType[] {
   return [{ dtype, shape: first.shape.map((d, i) => (i === axis ? size : d)) }];
 }
 
-const concatOp = defineOp<Concat>({
+const concatOp: Op<Concat> = defineOp<Concat>({
   name: 'concat',
   infer,
   isJoin: (site) => sizeOf(at(site.outputs, 0).shape.slice(0, site.attrs.axis)) === 1,
   vjp: ({ inputs, attrs: { axis }, dy }) => {
+    const [one, two, ...more] = inputs;
+    if (one && two && more.length === 0) {
+      const both = { axis, first: one.dim(axis) };
+      return [() => at(splitOp.call([dy], both), 0), () => at(splitOp.call([dy], both), 1)];
+    }
     let start = 0;
     return inputs.map(({ shape }) => {
       const starts = shape.map((_, i) => (i === axis ? start : 0));
@@ -83,6 +216,11 @@ const concatOp = defineOp<Concat>({
     return [y];
   },
   variants: {
+    v3: {
+      supports: (site, caps) =>
+        site.inputs.length === 2 && (vecOf(...runsOf(site)) === 4 || canStoreOne(at(site.outputs, 0), caps)),
+      dispatches: twoTogether,
+    },
     v2: {
       supports: (site) => runsOf(site).every((run) => run % 4 === 0),
       dispatches: (site) => dispatches(site, 'v2', 4),

@@ -13,6 +13,7 @@ export { groupNorm } from './group_norm.ts';
 export { inHalf } from './half_region.ts';
 export { l2Normalize } from './l2_normalize.ts';
 export { layerNorm } from './layer_norm.ts';
+export { layerNormLinearOp } from './layer_norm_linear.ts';
 export { linear, matmul } from './matmul.ts';
 export { max, mean, sum } from './reduce.ts';
 export { reshape } from './reshape.ts';

@@ -13,13 +13,29 @@ import { broadcastTo } from './broadcast_to.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from './common/gpu_tile_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
-import { batchEpilogueCode, epilogueCode, MATMUL_V1, MATMUL_V2, MATMUL_V3, MATMUL_V4 } from './common/matmul_wgsl.ts';
-import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
+import {
+  batchEpilogueCode,
+  epilogueCode,
+  MATMUL_V1,
+  MATMUL_V2,
+  MATMUL_V3,
+  MATMUL_V4,
+  MATMUL_V4_SWAPPED,
+  ROWS_AS_THEY_ARE,
+} from './common/matmul_wgsl.ts';
+import {
+  hasSubgroupTile,
+  PUT_ROWS,
+  SUBGROUP_TILE,
+  SUBGROUP_TILE_SWAPPED,
+  TILE_COLUMNS,
+  TILE_ROWS,
+} from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
 
-type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean; readonly transposeB?: boolean };
+export type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean; readonly transposeB?: boolean };
 
 /** The product as `batch` products of [m,k] and [k,n]; a step of 0 means that operand is shared. */
 interface Problem {
@@ -121,6 +137,16 @@ function biasGradient(dy: Tensor, bias: Shape): Tensor {
   return bias.length === 1 ? sumRows(dy) : sum(reshape(dy, [at(bias, 0), -1, at(bias, 1)]), [1]);
 }
 
+const subgroupTiles = (site: OpSite<MatmulAttrs>, code: string): Dispatch[] => {
+  const groups = ({ batch, m, n }: Problem) => [Math.ceil(n / TILE_COLUMNS), Math.ceil(m / TILE_ROWS), batch] as const;
+  return dispatch(site, 'matmul.v4', code + PUT_ROWS, groups, 4);
+};
+
+const V4_PLAIN = readsPlain({
+  supports: (site, caps) => hasSubgroupTile(caps) && columnsInFours(site),
+  dispatches: (site) => subgroupTiles(site, MATMUL_V4 + SUBGROUP_TILE),
+});
+
 export const matmulOp = defineOp<MatmulAttrs>({
   name: 'matmul',
   storesOnce: true,
@@ -175,17 +201,13 @@ export const matmulOp = defineOp<MatmulAttrs>({
   readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
   // A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs.
   variants: {
-    v4: readsPlain({
-      supports: (site, caps) => hasSubgroupTile(caps) && columnsInFours(site),
-      dispatches: (site) =>
-        dispatch(
-          site,
-          'matmul.v4',
-          MATMUL_V4 + SUBGROUP_TILE + PUT_ROWS,
-          ({ batch, m, n }) => [Math.ceil(n / TILE_COLUMNS), Math.ceil(m / TILE_ROWS), batch],
-          4,
-        ),
-    }),
+    v4: {
+      ...V4_PLAIN,
+      dispatches: (site, caps) =>
+        site.attrs.transposeB && siteProblem(site).k % 4 === 0
+          ? subgroupTiles(site, MATMUL_V4_SWAPPED + SUBGROUP_TILE_SWAPPED)
+          : V4_PLAIN.dispatches(site, caps),
+    },
     v2: readsPlain({
       supports: (site, caps) => caps.software && columnsInFours(site),
       dispatches: (site) =>
@@ -193,14 +215,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
     }),
     v3: {
       supports: (site, caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS && columnsInFours(site),
-      dispatches: (site) => {
-        const { m, n, k, batch } = siteProblem(site);
-        const rows = gpuTileRows(m, n, batch);
-        const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
-        const groups = () => [Math.ceil(n / GPU_TILE_COLUMNS), Math.ceil(m / rows), batch] as const;
-        const extra = { constants: { ROWS: rows }, ...vec };
-        return dispatch(site, 'matmul.v3', GPU_TILE + code + MATMUL_V3, groups, 4, extra);
-      },
+      dispatches: (site) => tiledMatmul(site),
     },
     v1: {
       dispatches: (site) => {
@@ -294,6 +309,18 @@ export const matmulOp = defineOp<MatmulAttrs>({
     { name: 'f16 weight, odd', inputs: [{ shape: [3, 9] }, { shape: [9, 5], dtype: 'f16' }], attrs: plain() },
   ],
 });
+
+/** `norm` defines `prepare` and `normed`, which v3 calls for the rows of a. */
+export function tiledMatmul(site: OpSite<MatmulAttrs>, norm = ROWS_AS_THEY_ARE): Dispatch[] {
+  const { m, n, k, batch } = siteProblem(site);
+  const rows = gpuTileRows(m, n, batch);
+  const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
+  const groups = () => [Math.ceil(n / GPU_TILE_COLUMNS), Math.ceil(m / rows), batch] as const;
+  return dispatch(site, 'matmul.v3', GPU_TILE + code + MATMUL_V3 + norm, groups, 4, {
+    constants: { ROWS: rows },
+    ...vec,
+  });
+}
 
 /** A variant whose kernel has b as [..., K, N] only. */
 function readsPlain(variant: Variant<MatmulAttrs>): Variant<MatmulAttrs> {

@@ -1,5 +1,6 @@
 /** What a run leaves in history.json: enough to draw its report, to repeat it, and to compare it with another. */
 import type { ComputeDType } from '../models/half_precision.ts';
+import type { KernelRecord } from '../tensor/choose.ts';
 import type { NoiseSource } from './noise.ts';
 
 export interface IterationRecord {
@@ -74,6 +75,8 @@ export interface History {
   readonly tool: string;
   readonly config: RunConfig;
   readonly adapter: AdapterRecord;
+  /** Which kernel variants ran: they differ in rounding, so the same bytes need the same adapter and the same hash. */
+  readonly kernels?: KernelRecord;
   readonly image: { readonly height: number; readonly width: number };
   readonly iterations: readonly IterationRecord[];
   /** Index into `iterations` of the best image. */

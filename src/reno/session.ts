@@ -1,6 +1,7 @@
 /** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
 import type { ModelFiles } from '../models/files.ts';
 import type { ComputeDType } from '../models/half_precision.ts';
+import { kernelRecord } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import type { DeviceCaps } from '../tensor/op.ts';
 import { compile, type Plan } from '../tensor/plan.ts';
@@ -177,6 +178,7 @@ export class Reno implements Disposable {
         },
       },
       adapter: adapterRecord(this.#device),
+      kernels: kernelRecord(this.plan.schedule.choices.values()),
       image: this.imageSize,
       iterations: trajectory.records,
       best: trajectory.best,

@@ -1,7 +1,7 @@
 /** A plan within a given number of bytes: weights are streamed in the step, as few as it takes. */
 import type { InputBuffer } from './input_buffers.ts';
 import type { Schedule } from './schedule.ts';
-import { at, STAGES } from './types.ts';
+import { at, byteSize, STAGES } from './types.ts';
 import { Uniforms } from './uniforms.ts';
 
 /** The most bytes that a plan holds at any time. */
@@ -22,34 +22,22 @@ export function inOrderOfGivingUp(
   return [...weights].sort((a, b) => first(b) - first(a));
 }
 
-/** The plan that streams the fewest of `weights` (the first so many) and needs at most `budget` bytes, or the smallest. */
+/** The plan that streams as few of `weights` as need be for at most `budget` bytes, from the first on; else all of them. */
 export function streamedWithin(
   budget: number,
   weights: readonly InputBuffer[],
   plan: (streamed: readonly InputBuffer[]) => Schedule,
 ): Schedule {
-  const tried = new Map<number, Schedule>();
-  const withFirst = (count: number): Schedule => {
-    const made = tried.get(count) ?? plan(weights.slice(0, count));
-    tried.set(count, made);
-    return made;
-  };
-  let [none, all] = [0, weights.length];
-  if (peakBytes(withFirst(none)) <= budget) {
-    return withFirst(none);
-  }
-  // Streaming more never needs much more: what is brought in is in memory for a few nodes.
-  while (all - none > 1) {
-    const middle = Math.floor((none + all) / 2);
-    if (peakBytes(withFirst(middle)) <= budget) {
-      all = middle;
-    } else {
-      none = middle;
+  let count = 0;
+  let made = plan([]);
+  for (let excess = peakBytes(made) - budget; excess > 0 && count < weights.length; excess = peakBytes(made) - budget) {
+    // What is brought in takes some room itself, so this takes a few turns.
+    for (let saved = 0; saved < excess && count < weights.length; count++) {
+      saved += byteSize(at(weights, count).type);
     }
+    made = plan(weights.slice(0, count));
   }
-  const found = withFirst(all);
-  const smallest = [...tried.values()].reduce((a, b) => (peakBytes(b) < peakBytes(a) ? b : a), at([found], 0));
-  return peakBytes(found) <= budget ? found : smallest;
+  return made;
 }
 
 /** @throws Error when `plan` needs more than `budget` bytes */

@@ -1,4 +1,5 @@
 /** The adapter and what it can do; pipelines, compiled once each. */
+import type { Tuning } from './choose.ts';
 import { DeviceMemory } from './device_memory.ts';
 import type { DeviceCaps } from './op.ts';
 
@@ -35,6 +36,8 @@ export class Device {
   readonly info: AdapterSummary;
   /** Makes and counts buffers. */
   readonly memory: DeviceMemory;
+  /** Which variants are fastest here, as far as it is known: plans of this device choose by it. */
+  tuning: Tuning | null = null;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   #failure: Error | null = null;

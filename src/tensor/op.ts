@@ -126,6 +126,13 @@ export interface Pointwise {
   readonly functions?: string;
 }
 
+export interface Joins {
+  readonly producer: string;
+  readonly consumer: string;
+  /** Attributes of the op that does both, on the producer's inputs and then the consumer's others; null: better apart. */
+  readonly attrs: (producer: OpSite, consumer: OpSite, caps: DeviceCaps) => Attrs | null;
+}
+
 export interface OpDefinition<A extends Attrs> {
   readonly name: string;
   /** Result types. @throws Error saying which input is wrong; the caller adds the op and module path. */
@@ -150,6 +157,8 @@ export interface OpDefinition<A extends Attrs> {
   readonly pointwise?: (attrs: A) => Pointwise | null;
   /** Every variant stores each element of output 0 once, through store_NAME, and does not read it (epilogue.ts). */
   readonly storesOnce?: boolean;
+  /** For ops that stand for two others: the second takes output 0 of the first as its input 0, with nothing between (join.ts). */
+  readonly joins?: Joins;
   /** For ops made by the planner: the op that they do first, and how it was used. */
   readonly inner?: { readonly op: Op; readonly site: OpSite };
   /** For fused ops: the same value from basic ops; tests require equal value and gradient. */

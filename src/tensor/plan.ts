@@ -311,7 +311,8 @@ const USAGE = {
  * @throws Error when a buffer is larger than the adapter allows or memory runs out; the message names the need and the limit.
  */
 export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
-  return compileSchedule(device, schedule(spec, device.caps));
+  const tuning = spec.tuning ?? device.tuning;
+  return compileSchedule(device, schedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps));
 }
 
 /** The same for what is scheduled already, for an adapter of the same capabilities. @throws Error as `compile` */
@@ -371,7 +372,7 @@ async function encode(
   const pipeline = await device.pipeline(dispatch.label, code, layout, dispatch.overrides ?? {});
   const entries: GPUBindGroupEntry[] = step.buffers.map((b, i) => ({
     binding: i + 1,
-    resource: { buffer: at(buffers, b) },
+    resource: { buffer: at(buffers, b), offset: at(step.offsets, i), size: byteSize(at(types, i)) },
   }));
   if (slot !== null && uniformBuffer) {
     entries.unshift({ binding: 0, resource: { buffer: uniformBuffer, offset: slot.offset, size: slot.size } });

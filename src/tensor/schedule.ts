@@ -1,14 +1,15 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
-
 import { assertWithin, inOrderOfGivingUp, peakBytes, streamedWithin } from './budget.ts';
+import { type Choice, chooseVariant, type Tuning } from './choose.ts';
 import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
 import { writtenType } from './held.ts';
 import { type InputBuffer, inputBuffers } from './input_buffers.ts';
+import { joinPairs } from './join.ts';
 import { weightsOnce } from './layouts.ts';
 import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
-import { assignSlots } from './memory.ts';
+import { assignPlaces } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
 import { executionOrder } from './order.ts';
 import { packsOf } from './packed.ts';
@@ -29,6 +30,8 @@ export interface PlanSpec {
   readonly updates?: readonly Update[];
   /** Forces a variant by op name, such as `{ conv2d: 'v1' }`. */
   readonly variants?: Readonly<Record<string, string>>;
+  /** What timing the variants on this adapter said; default: the device's own, or nothing without a device. */
+  readonly tuning?: Tuning;
   /** false: one kernel an op, as traced (for comparison and debugging). */
   readonly fuse?: boolean;
   /** Keep inputs that only the load stage reads, so that they can be read back (debugging). */
@@ -50,6 +53,8 @@ export interface Step {
   readonly dispatch: Dispatch;
   readonly types: readonly TensorType[];
   readonly buffers: readonly number[];
+  /** Where in its buffer each begins, in bytes. */
+  readonly offsets: readonly number[];
 }
 
 export interface BufferSpec {
@@ -85,6 +90,8 @@ export interface Schedule {
   readonly uploads: Readonly<Record<Stage, readonly Upload[]>>;
   /** What lives in the shared buffers, and how long. */
   readonly shared: readonly SharedValue[];
+  /** The variant of each site, and why. */
+  readonly choices: ReadonlyMap<string, Choice>;
 }
 
 /** A streamed weight on its way into a shared buffer. */
@@ -97,6 +104,8 @@ export interface Upload extends InputSpec {
 export interface SharedValue {
   readonly bytes: number;
   readonly buffer: number;
+  /** Where it begins in the buffer, in bytes. */
+  readonly offset: number;
   readonly stage: Stage;
   /** Positions in the order of nodes, both inclusive. */
   readonly from: number;
@@ -105,23 +114,6 @@ export interface SharedValue {
   readonly kind: 'saved' | 'transient' | 'streamed';
   /** The value's key; empty for a kernel's scratch. */
   readonly root: string;
-}
-
-/** The variant that will run. @throws Error when a forced one does not exist or none is supported. */
-export function chooseVariant(node: Node, site: OpSite, caps: DeviceCaps, forced?: string): string {
-  const op = node.op;
-  if (!op) {
-    throw new Error('a graph input has no variant');
-  }
-  const entries = Object.entries(op.variants);
-  const chosen = forced
-    ? entries.find(([name]) => name === forced)
-    : entries.find(([, v]) => v.supports?.(site, caps) ?? true);
-  if (!chosen) {
-    const have = entries.map(([name]) => name).join(', ');
-    throw new Error(`${op.name} has no ${forced ? `variant ${forced}` : 'variant for this adapter'}; it has ${have}`);
-  }
-  return chosen[0];
 }
 
 /** @throws Error when a budget is given and too small, saying what is needed */
@@ -180,6 +172,20 @@ interface Arrangement {
   readonly visits: readonly Visit[];
 }
 
+/** Where a value lies: among the shared ones, or in a buffer of its own. */
+type Where = { readonly shared: number } | { readonly buffer: number };
+
+/** Shared values that one dispatch reads and writes: they cannot lie in one buffer. */
+function readAndWritten(
+  bindings: readonly { readonly access: Binding['access']; readonly where: Where }[],
+): [number, number][] {
+  const indices = (wanted: boolean): number[] =>
+    bindings.flatMap(({ access, where }) =>
+      (access === 'read') === wanted && 'shared' in where ? [where.shared] : [],
+    );
+  return indices(true).flatMap((read) => indices(false).map((written): [number, number] => [read, written]));
+}
+
 function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): Schedule {
   const { order, find, sources, uses, visits } = arrangement;
   const updates = spec.updates ?? [];
@@ -221,8 +227,8 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
     }
   }
 
-  const { drafts, scratch } = draft(order, caps, spec.variants ?? {});
-  const shared: Omit<SharedValue, 'buffer'>[] = [
+  const { drafts, scratch, choices } = draft(order, caps, spec);
+  const shared: Omit<SharedValue, 'buffer' | 'offset'>[] = [
     ...transient.map(({ root, type, stage, from, to, saved }) => {
       return {
         root,
@@ -241,76 +247,88 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
       return { root: '', bytes: byteSize(type), stage, from: position, to: position, kind: 'transient' as const };
     }),
   ];
-  const slots = assignSlots(shared);
-  const firstSlot = buffers.length;
-  slots.bytes.forEach((bytes, i) => {
-    buffers.push({ bytes, kind: 'slot', name: `slot ${i}` });
+  const indexOf = new Map(transient.map(({ root }, i) => [root, i]));
+  const visitsOf = new Map<string, number[]>();
+  visits.forEach(({ source }, i) => {
+    visitsOf.set(source.key, [...(visitsOf.get(source.key) ?? []), transient.length + i]);
   });
-  const placed = shared.map((value, i): SharedValue => ({ ...value, buffer: firstSlot + at(slots.slotOf, i) }));
-  placed.slice(0, transient.length).forEach(({ root, buffer }) => {
-    bufferOf.set(root, buffer);
-  });
-  const arrived = placed.slice(transient.length, transient.length + visits.length);
-  const visitsOf = new Map<string, SharedValue[]>();
-  for (const visit of arrived) {
-    visitsOf.set(visit.root, [...(visitsOf.get(visit.root) ?? []), visit]);
-  }
-  const bufferFor = (root: string, position: number): number => {
-    const visit = visitsOf.get(root)?.find((v) => v.from <= position && position <= v.to);
-    const buffer = visit?.buffer ?? bufferOf.get(root);
-    if (buffer === undefined) {
+  /** Among the shared values, or in a buffer of its own. */
+  const whereIs = (root: string, position: number): Where => {
+    const visit = visitsOf.get(root)?.find((i) => at(shared, i).from <= position && position <= at(shared, i).to);
+    const index = visit ?? indexOf.get(root);
+    const buffer = bufferOf.get(root);
+    if (index === undefined && buffer === undefined) {
       throw new Error(`value ${root} has no buffer`);
     }
-    return buffer;
+    return index === undefined ? { buffer: buffer ?? -1 } : { shared: index };
   };
+  const bound = drafts.map(({ node, dispatch, scratchBase, position }) =>
+    dispatch.bindings.map(({ ref, access }) => {
+      if ('scratch' in ref) {
+        const where: Where = { shared: transient.length + visits.length + scratchBase + ref.scratch };
+        return { type: ref.type, access, where };
+      }
+      const t = 'input' in ref ? at(node.inputs, ref.input) : null;
+      const type = t ? t.type : at(node.outputs, 'output' in ref ? ref.output : 0);
+      const root = t ? find(t) : `${node.id}.${'output' in ref ? ref.output : 0}`;
+      return { type, access, where: whereIs(root, position) };
+    }),
+  );
+  const places = assignPlaces(shared, bound.flatMap(readAndWritten));
+  const firstShared = buffers.length;
+  places.bytes.forEach((bytes, i) => {
+    buffers.push({ bytes, kind: 'slot', name: `shared ${i}` });
+  });
+  const placed = shared.map((value, i): SharedValue => {
+    const { buffer, offset } = at(places.of, i);
+    return { ...value, buffer: firstShared + buffer, offset };
+  });
+  const placeOf = (where: Where): { readonly buffer: number; readonly offset: number } =>
+    'shared' in where ? at(placed, where.shared) : { buffer: where.buffer, offset: 0 };
 
   const steps: Record<Stage, Step[]> = { load: [], prompt: [], step: [] };
   const uploads: Record<Stage, Upload[]> = { load: [], prompt: [], step: [] };
-  const comings = arrived
-    .map(({ buffer, stage, from }, i) => ({ buffer, stage, from, parts: at(visits, i).source.parts }))
+  const comings = visits
+    .map(({ source, stage, from }, i) => ({ ...at(placed, transient.length + i), parts: source.parts, stage, from }))
     .sort((a, b) => a.from - b.from);
   let next = 0;
-  for (const { node, dispatch, scratchBase, position } of drafts) {
+  for (const [i, { node, dispatch, position }] of drafts.entries()) {
     for (let coming = comings[next]; coming && coming.from <= position; coming = comings[++next]) {
       const before = steps[coming.stage].length;
       for (const { node: part, offset } of coming.parts) {
-        const spec = inputSpec(part, coming.buffer, offset);
+        const spec = inputSpec(part, coming.buffer, coming.offset + offset);
         uploads[coming.stage].push({ before, input: part.name ?? '', ...spec });
       }
     }
-    const resolve = (b: Binding): { type: TensorType; buffer: number } => {
-      if ('scratch' in b.ref) {
-        const index = scratchBase + b.ref.scratch;
-        return { type: b.ref.type, buffer: at(placed, transient.length + visits.length + index).buffer };
-      }
-      if ('input' in b.ref) {
-        const t = at(node.inputs, b.ref.input);
-        return { type: t.type, buffer: bufferFor(find(t), position) };
-      }
-      return { type: at(node.outputs, b.ref.output), buffer: bufferFor(`${node.id}.${b.ref.output}`, position) };
-    };
-    const resolved = dispatch.bindings.map(resolve);
+    const bindings = at(bound, i).map(({ type, where }) => ({ type, ...placeOf(where) }));
     steps[node.stage].push({
       node,
       dispatch,
-      types: resolved.map((r) => r.type),
-      buffers: resolved.map((r) => r.buffer),
+      types: bindings.map((b) => b.type),
+      buffers: bindings.map((b) => b.buffer),
+      offsets: bindings.map((b) => b.offset),
     });
   }
 
-  const end = order.length;
+  const bufferFor = (root: string): number => {
+    const buffer = bufferOf.get(root);
+    if (buffer === undefined) {
+      throw new Error(`value ${root} has no buffer of its own`);
+    }
+    return buffer;
+  };
   const outputs = new Map(
-    Object.entries(spec.outputs).map(([name, t]) => [name, { buffer: bufferFor(find(t), end), type: t.type }] as const),
+    Object.entries(spec.outputs).map(([name, t]) => [name, { buffer: bufferFor(find(t)), type: t.type }] as const),
   );
   const copies = updates.map((u) => ({
-    from: bufferFor(find(u.value), end),
-    to: bufferFor(keyOf(u.state), end),
+    from: bufferFor(find(u.value)),
+    to: bufferFor(keyOf(u.state)),
     bytes: byteSize(u.state.type),
   }));
   const streams = new Map(
     visits.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', writtenType(node)])),
   );
-  return { steps, buffers, inputs, streams, outputs, constants, copies, uploads, shared: placed };
+  return { steps, buffers, inputs, streams, outputs, constants, copies, uploads, shared: placed, choices };
 }
 
 function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
@@ -318,7 +336,7 @@ function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
 }
 
 const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
-  absorbIntoStores(fuseElementwise(order, kept), kept, caps);
+  absorbIntoStores(fuseElementwise(joinPairs(order, kept, caps), kept), kept, caps);
 
 /** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
 function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {
@@ -334,9 +352,11 @@ function orderOf(roots: readonly Tensor[], keepLayouts: boolean): Node[] {
 interface Drafts {
   readonly drafts: { node: Node; dispatch: Dispatch; scratchBase: number; position: number }[];
   readonly scratch: { type: TensorType; position: number }[];
+  readonly choices: ReadonlyMap<string, Choice>;
 }
 
-function draft(order: readonly Node[], caps: DeviceCaps, forced: Readonly<Record<string, string>>): Drafts {
+function draft(order: readonly Node[], caps: DeviceCaps, { variants: forced = {}, tuning }: PlanSpec): Drafts {
+  const choices = new Map<string, Choice>();
   const drafts: Drafts['drafts'] = [];
   const scratch: Drafts['scratch'] = [];
   order.forEach((node, position) => {
@@ -344,8 +364,9 @@ function draft(order: readonly Node[], caps: DeviceCaps, forced: Readonly<Record
       return;
     }
     const site: OpSite = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
-    const name = chooseVariant(node, site, caps, forced[node.op.name]);
-    const dispatches = node.op.variants[name]?.dispatches(site, caps) ?? [];
+    const choice = chooseVariant(node.op, site, caps, { forced, ...(tuning ? { tuning } : {}) });
+    choices.set(`${choice.op} ${choice.site}`, choice);
+    const dispatches = node.op.variants[choice.variant]?.dispatches(site, caps) ?? [];
     const scratchBase = scratch.length;
     const scratchTypes = new Map<number, TensorType>();
     for (const dispatch of dispatches) {
@@ -364,5 +385,5 @@ function draft(order: readonly Node[], caps: DeviceCaps, forced: Readonly<Record
       scratch.push({ type, position });
     }
   });
-  return { drafts, scratch };
+  return { drafts, scratch, choices };
 }

@@ -83,8 +83,9 @@ describe('planRun', () => {
     const products = work.filter((w) => w.products).reduce((n, w) => n + w.flops, 0);
     expect(products / step.flops).toBeGreaterThan(0.97);
     expect(plan.memory.peak).toBe(Math.max(...plan.memory.phases.map(({ total }) => total)));
-    expect(plan.memory.largestBuffer.name).toContain('generator.vae');
-  });
+    expect(plan.memory.largestBinding.name).toContain('generator.vae');
+    // Three seconds of a quiet core.
+  }, 60_000);
 
   it('refuses what it cannot plan in one sentence', async () => {
     await expect(planRun({ model: 'sd3' })).rejects.toThrow(

@@ -5,7 +5,6 @@ import { interpret } from '../../src/tensor/interpreter.ts';
 import type { Op, OpCase } from '../../src/tensor/op.ts';
 import { opNamed } from '../../src/tensor/op.ts';
 import { compile } from '../../src/tensor/plan.ts';
-import { chooseVariant } from '../../src/tensor/schedule.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
@@ -35,7 +34,6 @@ export function supported(device: Device, op: Op, c: OpCase, variant: string): b
   if (op.isView) {
     return false;
   }
-  chooseVariant(node, site, device.caps, variant);
   return op.variants[variant]?.supports?.(site, device.caps) ?? true;
 }
 

@@ -71,10 +71,14 @@ function chosenGpus(args: Args): readonly Gpu[] {
   return found;
 }
 
-/** Why it would not run. */
-function problemOf({ memory: { largestBuffer } }: ModelPlan, device: Device | null): string | null {
-  const limit = device ? Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize) : Infinity;
-  return largestBuffer.bytes > limit
-    ? `this adapter binds at most ${bytesOf(limit)}, and ${largestBuffer.name} needs ${bytesOf(largestBuffer.bytes)}: choose a smaller size`
+/** Why this adapter could not run it. */
+function problemOf({ memory: { largestBinding, largestBuffer } }: ModelPlan, device: Device | null): string | null {
+  const { maxStorageBufferBindingSize = Infinity, maxBufferSize = Infinity } = device?.limits ?? {};
+  if (largestBinding.bytes > maxStorageBufferBindingSize) {
+    const { name, bytes } = largestBinding;
+    return `this adapter binds at most ${bytesOf(maxStorageBufferBindingSize)}, and ${name} needs ${bytesOf(bytes)}: choose a smaller size`;
+  }
+  return largestBuffer > maxBufferSize
+    ? `this adapter's buffers have at most ${bytesOf(maxBufferSize)}, and ${bytesOf(largestBuffer)} are needed: choose a smaller size`
     : null;
 }

@@ -3,7 +3,7 @@
 import { memoryPhases } from '../../tensor/memory_phases.ts';
 import type { Schedule } from '../../tensor/schedule.ts';
 import type { Stage } from '../../tensor/types.ts';
-import { at, byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
+import { byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
 import { type Work, workOf } from '../../tensor/work.ts';
 import { GPUS, type Gpu } from './gpus.ts';
 import { type PlannedRun, type PlanOptions, planRun } from './plan_model.ts';
@@ -58,7 +58,9 @@ export interface ModelPlan {
   readonly memory: {
     readonly peak: number;
     readonly phases: readonly PhaseMemory[];
-    readonly largestBuffer: { readonly name: string; readonly bytes: number };
+    /** What one binding must be able to show: WebGPU grants 128 MiB, adapters more. */
+    readonly largestBinding: { readonly name: string; readonly bytes: number };
+    readonly largestBuffer: number;
   };
   /** FLOPs of an iteration as the reference implementation runs it: all that hangs on the prompt again each time. */
   readonly referenceFlops: number;
@@ -109,7 +111,12 @@ export function modelPlan(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): Mod
     adapter: planned.adapter,
     parameters: parametersOf(planned),
     stages,
-    memory: { peak: memory.peak, phases, largestBuffer: largestBuffer(schedule) },
+    memory: {
+      peak: memory.peak,
+      phases,
+      largestBinding: largestBinding(schedule),
+      largestBuffer: Math.max(...schedule.buffers.map((b) => b.bytes)),
+    },
     referenceFlops: stages.prompt.flops + stages.step.flops,
     rooflines: gpus.map((gpu) => roofline(gpu, needs)),
   };
@@ -124,17 +131,16 @@ function parametersOf({ run }: PlannedRun): ModelPlan['parameters'] {
   return { total: networks.reduce((n, { parameters }) => n + parameters, 0), networks };
 }
 
-/** A buffer that values share is named after what fills it first. */
-function largestBuffer({ buffers, steps }: Schedule): { readonly name: string; readonly bytes: number } {
-  const bytes = Math.max(...buffers.map((b) => b.bytes));
-  const index = buffers.findIndex((b) => b.bytes === bytes);
-  const writer = STAGES.flatMap((stage) => steps[stage]).find(({ dispatch, types, buffers: bound }) =>
-    bound.some((b, i) => {
-      return b === index && at(dispatch.bindings, i).access !== 'read' && byteSize(at(types, i)) === bytes;
-    }),
-  );
-  const name = writer ? `${writer.node.op?.name} in ${writer.node.path}` : (buffers[index]?.name ?? '');
-  return { name, bytes };
+/** The largest tensor that a dispatch reads or writes, and the op that does. */
+function largestBinding({ steps }: Schedule): { readonly name: string; readonly bytes: number } {
+  let largest = { name: '', bytes: 0 };
+  for (const { node, types } of STAGES.flatMap((stage) => steps[stage])) {
+    const bytes = Math.max(...types.map(byteSize));
+    if (bytes > largest.bytes) {
+      largest = { name: `${node.op?.name} in ${node.path}`, bytes };
+    }
+  }
+  return largest;
 }
 
 function stagePlan(stage: Stage, work: readonly Work[]): Omit<StagePlan, 'uploadedBytes'> {

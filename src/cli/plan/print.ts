@@ -77,7 +77,7 @@ function work({ stages }: ModelPlan): string[] {
   ]);
 }
 
-function memory({ memory: { phases, largestBuffer } }: ModelPlan): string[] {
+function memory({ memory: { phases, largestBinding, largestBuffer } }: ModelPlan): string[] {
   const row = (name: string, of: (p: (typeof phases)[number]) => number): string[] => [
     name,
     ...phases.map((phase) => bytesOf(of(phase))),
@@ -93,7 +93,7 @@ function memory({ memory: { phases, largestBuffer } }: ModelPlan): string[] {
       row('  streamed weights', (p) => p.streamed),
       row('total', (p) => p.total),
     ]),
-    `  largest buffer: ${bytesOf(largestBuffer.bytes)}, ${largestBuffer.name}`,
+    `  largest binding: ${bytesOf(largestBinding.bytes)}, ${largestBinding.name}; largest buffer: ${bytesOf(largestBuffer)}`,
   ];
 }
 

@@ -4,8 +4,8 @@
  * HEAD counts vec4s). See attention_site.ts for the params.
  */
 import type { OpSite } from '../../tensor/op.ts';
-import type { AttentionAttrs, BackwardAttrs, Packing } from './attention_site.ts';
-import { siteSizes, wantedOperands } from './attention_site.ts';
+import type { AttentionAttrs, BackwardAttrs, Packing, Wants } from './attention_site.ts';
+import { siteSizes } from './attention_site.ts';
 
 /** First element of a head's row; `row_at` indexes the rows' log-sum-exps. */
 const PLACES = /* wgsl */ `
@@ -64,16 +64,17 @@ export function placesCode(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>)
   return PLACES + LOADS[siteSizes(site).packing] + (site.attrs.mask ? KEY_MASK : NO_KEY_MASK);
 }
 
-export function gradientPlacesCode(site: OpSite<BackwardAttrs>): string {
+/** The same with stores of the gradients that a dispatch computes. */
+export function gradientPlacesCode(site: OpSite<BackwardAttrs>, wants: Wants): string {
   const { packing } = siteSizes(site);
-  return placesCode(site) + (wantedOperands(site).at(-1) === 0 && packing !== 'qkv' ? '' : STORES[packing]);
+  return placesCode(site) + (packing === 'kv' && wants === 'query' ? '' : STORES[packing]);
 }
 
 /**
  * Both gradients are one dispatch: the first `query_groups` workgroups of x compute dq, the others dk and dv. A kernel
  * defines `backward_query` and `backward_keys`, and what no one wants is left out.
  */
-export const BACKWARD_MAIN: Readonly<Record<BackwardAttrs['wants'], string>> = {
+export const BACKWARD_MAIN: Readonly<Record<Wants, string>> = {
   query: /* wgsl */ `
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {

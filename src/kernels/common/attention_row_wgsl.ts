@@ -1,251 +1,322 @@
 /**
- * Attention for CPU drivers with subgroups of 8: a lane is a query row (or a key row), which keeps its own vectors in
- * registers; what all lanes need is loaded 8 elements at once, a lane each, and spread by broadcast (see
- * subgroup_tile.ts for why). HEAD is D, a multiple of 8; CHUNKS = D / 8.
+ * Attention for CPU drivers with subgroups of 8: a lane is four query rows (or four key rows), 8 apart, whose vectors
+ * it keeps; what all lanes need is loaded 8 elements at once, one a lane, and spread by broadcast.
+ * Measured on lavapipe, for 8 lanes: a load 9 to 14 ns, a multiply-add 0.4, a broadcast 0.3. So a loaded vector must serve
+ * many rows; and loads stand before the arithmetic, because each is branches that registers do not survive.
+ * HEAD is D, a multiple of 8; CHUNKS = D / 8. Loops over CHUNKS are unrolled by the driver, if in halves; those over
+ * `params.chunks` are not, and keep what they index in memory: as values in registers it would take LLVM minutes.
  */
 
-/** Eight values a lane: elements 8 c … 8 c + 7 of its own row. */
+/** Elements 8 c … 8 c + 7 of a lane's four rows, and arithmetic of them with 8 elements spread over the lanes. */
 export const ROW_CHUNKS = /* wgsl */ `
-struct Chunk { low: vec4f, high: vec4f }
+struct Chunk { e0: vec4f, e1: vec4f, e2: vec4f, e3: vec4f, e4: vec4f, e5: vec4f, e6: vec4f, e7: vec4f }
 
-fn spread(v: f32) -> Chunk {
+const LOG2_E = 1.4426950408889634;
+const LN_2 = 0.6931471805599453;
+
+fn dots(x: Chunk, k: f32, start: vec4f) -> vec4f {
+  var sum = fma(x.e0, vec4f(subgroupBroadcast(k, 0u)), start);
+  sum = fma(x.e1, vec4f(subgroupBroadcast(k, 1u)), sum);
+  sum = fma(x.e2, vec4f(subgroupBroadcast(k, 2u)), sum);
+  sum = fma(x.e3, vec4f(subgroupBroadcast(k, 3u)), sum);
+  sum = fma(x.e4, vec4f(subgroupBroadcast(k, 4u)), sum);
+  sum = fma(x.e5, vec4f(subgroupBroadcast(k, 5u)), sum);
+  sum = fma(x.e6, vec4f(subgroupBroadcast(k, 6u)), sum);
+  return fma(x.e7, vec4f(subgroupBroadcast(k, 7u)), sum);
+}
+
+fn add_scaled(sum: Chunk, p: vec4f, v: f32) -> Chunk {
   return Chunk(
-    vec4f(subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u)),
-    vec4f(subgroupBroadcast(v, 4u), subgroupBroadcast(v, 5u), subgroupBroadcast(v, 6u), subgroupBroadcast(v, 7u)),
+    fma(p, vec4f(subgroupBroadcast(v, 0u)), sum.e0),
+    fma(p, vec4f(subgroupBroadcast(v, 1u)), sum.e1),
+    fma(p, vec4f(subgroupBroadcast(v, 2u)), sum.e2),
+    fma(p, vec4f(subgroupBroadcast(v, 3u)), sum.e3),
+    fma(p, vec4f(subgroupBroadcast(v, 4u)), sum.e4),
+    fma(p, vec4f(subgroupBroadcast(v, 5u)), sum.e5),
+    fma(p, vec4f(subgroupBroadcast(v, 6u)), sum.e6),
+    fma(p, vec4f(subgroupBroadcast(v, 7u)), sum.e7),
   );
 }
 
-fn dot8(a: Chunk, b: Chunk) -> f32 {
-  return dot(a.low, b.low) + dot(a.high, b.high);
+alias Chunks = array<Chunk, CHUNKS>;
+/** A vector of which lane l has elements 8 c + l. */
+alias Spread = array<f32, CHUNKS>;
+
+/** start + x · k of each row. */
+fn all_dots(x: ptr<function, Chunks>, k: ptr<function, Spread>, start: vec4f) -> vec4f {
+  var sum = start;
+  for (var c = 0u; c < CHUNKS / 2u; c++) {
+    sum = dots((*x)[c], (*k)[c], sum);
+  }
+  for (var c = CHUNKS / 2u; c < CHUNKS; c++) {
+    sum = dots((*x)[c], (*k)[c], sum);
+  }
+  return sum;
 }
 
-fn add_scaled(sum: Chunk, factor: f32, x: Chunk) -> Chunk {
-  return Chunk(fma(vec4f(factor), x.low, sum.low), fma(vec4f(factor), x.high, sum.high));
+/** sum += p v for each row. */
+fn add_all(sum: ptr<function, Chunks>, p: vec4f, v: ptr<function, Spread>) {
+  for (var c = 0u; c < CHUNKS / 2u; c++) {
+    (*sum)[c] = add_scaled((*sum)[c], p, (*v)[c]);
+  }
+  for (var c = CHUNKS / 2u; c < CHUNKS; c++) {
+    (*sum)[c] = add_scaled((*sum)[c], p, (*v)[c]);
+  }
+}
+
+fn scaled(x: Chunk, f: vec4f) -> Chunk {
+  return Chunk(x.e0 * f, x.e1 * f, x.e2 * f, x.e3 * f, x.e4 * f, x.e5 * f, x.e6 * f, x.e7 * f);
+}
+
+/** The lane's rows in a workgroup's 32. */
+fn rows_of(group: u32, lane: u32) -> vec4u {
+  return vec4u(32u * group + lane) + vec4u(0u, 8u, 16u, 24u);
+}
+
+/** Which of the rows see key s. */
+fn seen_by(t: vec4u, s: u32) -> vec4<bool> {
+  return (vec4u(s) <= t) | vec4<bool>(params.causal == 0u);
 }
 `;
 
-/** A workgroup is 8 query rows of a head. */
+/** A workgroup is 32 query rows of a head; two keys at a time. */
 export const ATTENTION_V4 = /* wgsl */ `
-fn own_q(i: u32) -> Chunk {
-  return Chunk(
-    vec4f(load_q(i), load_q(i + 1u), load_q(i + 2u), load_q(i + 3u)),
-    vec4f(load_q(i + 4u), load_q(i + 5u), load_q(i + 6u), load_q(i + 7u)),
-  );
-}
+fn own_q(i: vec4u) -> vec4f { return vec4f(load_q(i.x), load_q(i.y), load_q(i.z), load_q(i.w)); }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let t = group.x * 8u + lane;
-  let row = min(t, params.queries - 1u);
+  let t = rows_of(group.x, lane);
+  let row = min(t, vec4u(params.queries - 1u));
   let head = group.y;
   let batch = group.z;
-  let from_q = q_at(batch, row, head);
-  var q: array<Chunk, CHUNKS>;
-  var sum: array<Chunk, CHUNKS>;
-  for (var c = 0u; c < CHUNKS; c++) {
-    q[c] = own_q(from_q + 8u * c);
+  let from_q = vec4u(
+    q_at(batch, row.x, head), q_at(batch, row.y, head), q_at(batch, row.z, head), q_at(batch, row.w, head));
+  var q: Chunks;
+  var sum: Chunks;
+  for (var c = 0u; c < params.chunks; c++) {
+    let i = from_q + vec4u(8u * c);
+    q[c] = Chunk(own_q(i), own_q(i + 1u), own_q(i + 2u), own_q(i + 3u),
+      own_q(i + 4u), own_q(i + 5u), own_q(i + 6u), own_q(i + 7u));
     sum[c] = Chunk();
   }
-  let end = select(params.keys, min(params.keys, group.x * 8u + 8u), params.causal == 1u);
-  var highest = -3.0e38;
-  var total = 0.0;
-  for (var s = 0u; s < end; s++) {
-    let from_k = k_at(batch, s, head);
-    let from_v = v_at(batch, s, head);
-    var score = 0.0;
+  let end = select(params.keys, min(params.keys, group.x * 32u + 32u), params.causal == 1u);
+  let scale = params.scale * LOG2_E;
+  var highest = vec4f(-3.0e38);
+  var total = vec4f();
+  for (var s = 0u; s < end; s += 2u) {
+    let other = min(s + 1u, params.keys - 1u);
+    let from_k = vec2u(k_at(batch, s, head), k_at(batch, other, head)) + lane;
+    let from_v = vec2u(v_at(batch, s, head), v_at(batch, other, head)) + lane;
+    var k0: Spread;
+    var k1: Spread;
     for (var c = 0u; c < CHUNKS; c++) {
-      score += dot8(q[c], spread(load_k(from_k + 8u * c + lane)));
+      k0[c] = load_k(from_k.x + 8u * c);
+      k1[c] = load_k(from_k.y + 8u * c);
     }
-    let seen = attends(batch * params.keys + s) && (params.causal == 0u || s <= t);
-    score = select(-3.0e38, score * params.scale, seen);
+    var score0 = all_dots(&q, &k0, vec4f());
+    var score1 = all_dots(&q, &k1, vec4f());
+    let seen0 = seen_by(t, s) & vec4<bool>(attends(batch * params.keys + s));
+    let seen1 = seen_by(t, s + 1u) & vec4<bool>(s + 1u < params.keys && attends(batch * params.keys + other));
+    score0 = select(vec4f(-3.0e38), score0 * scale, seen0);
+    score1 = select(vec4f(-3.0e38), score1 * scale, seen1);
     let before = highest;
-    highest = max(highest, score);
-    let shrink = exp(before - highest);
-    let p = select(0.0, exp(score - highest), seen);
-    total = total * shrink + p;
+    highest = max(highest, max(score0, score1));
+    if (subgroupAny(any(before < highest))) {
+      let shrink = exp2(before - highest);
+      total *= shrink;
+      for (var c = 0u; c < CHUNKS; c++) {
+        sum[c] = scaled(sum[c], shrink);
+      }
+    }
+    let p0 = select(vec4f(), exp2(score0 - highest), seen0);
+    let p1 = select(vec4f(), exp2(score1 - highest), seen1);
+    total += p0 + p1;
+    var v0: Spread;
+    var v1: Spread;
     for (var c = 0u; c < CHUNKS; c++) {
-      let old = Chunk(sum[c].low * shrink, sum[c].high * shrink);
-      sum[c] = add_scaled(old, p, spread(load_v(from_v + 8u * c + lane)));
+      v0[c] = load_v(from_v.x + 8u * c);
+      v1[c] = load_v(from_v.y + 8u * c);
+    }
+    add_all(&sum, p0, &v0);
+    add_all(&sum, p1, &v1);
+  }
+  let any_key = total > vec4f();
+  let inverse = select(vec4f(), 1.0 / total, any_key);
+  let lse = select(vec4f(), (highest + log2(total)) * LN_2, any_key);
+  for (var c = 0u; c < params.chunks; c++) {
+    let x = scaled(sum[c], inverse);
+    for (var r = 0u; r < 4u; r++) {
+      if (t[r] < params.queries) {
+        let i = y_at(batch, t[r], head) + 8u * c;
+        store_y(i, x.e0[r]);
+        store_y(i + 1u, x.e1[r]);
+        store_y(i + 2u, x.e2[r]);
+        store_y(i + 3u, x.e3[r]);
+        store_y(i + 4u, x.e4[r]);
+        store_y(i + 5u, x.e5[r]);
+        store_y(i + 6u, x.e6[r]);
+        store_y(i + 7u, x.e7[r]);
+      }
     }
   }
-  let any_key = total > 0.0;
-  let inverse = select(0.0, 1.0 / total, any_key);
-  if (t < params.queries) {
-    for (var c = 0u; c < CHUNKS; c++) {
-      let i = y_at(batch, t, head) + 8u * c;
-      let low = sum[c].low * inverse;
-      let high = sum[c].high * inverse;
-      store_y(i, low.x);
-      store_y(i + 1u, low.y);
-      store_y(i + 2u, low.z);
-      store_y(i + 3u, low.w);
-      store_y(i + 4u, high.x);
-      store_y(i + 5u, high.y);
-      store_y(i + 6u, high.z);
-      store_y(i + 7u, high.w);
+  for (var r = 0u; r < 4u; r++) {
+    if (t[r] < params.queries) {
+      store_lse(row_at(batch, t[r], head), lse[r]);
     }
-    store_lse(row_at(batch, t, head), select(0.0, highest + log(total), any_key));
   }
 }
 `;
 
-/** A workgroup is 8 query rows of a head; k of the key at hand stays spread, it is used twice. */
+/** A workgroup is 32 query rows of a head; a key at a time. */
 export const ATTENTION_BACKWARD_QUERY_V4 = /* wgsl */ `
-fn own_q(i: u32) -> Chunk {
-  return Chunk(
-    vec4f(load_q(i), load_q(i + 1u), load_q(i + 2u), load_q(i + 3u)),
-    vec4f(load_q(i + 4u), load_q(i + 5u), load_q(i + 6u), load_q(i + 7u)),
-  );
-}
+fn own_q(i: vec4u) -> vec4f { return vec4f(load_q(i.x), load_q(i.y), load_q(i.z), load_q(i.w)); }
+fn own_y(i: vec4u) -> vec4f { return vec4f(load_y(i.x), load_y(i.y), load_y(i.z), load_y(i.w)); }
+fn own_dy(i: vec4u) -> vec4f { return vec4f(load_dy(i.x), load_dy(i.y), load_dy(i.z), load_dy(i.w)); }
 
-fn own_y(i: u32) -> Chunk {
-  return Chunk(
-    vec4f(load_y(i), load_y(i + 1u), load_y(i + 2u), load_y(i + 3u)),
-    vec4f(load_y(i + 4u), load_y(i + 5u), load_y(i + 6u), load_y(i + 7u)),
-  );
-}
-
-fn own_dy(i: u32) -> Chunk {
-  return Chunk(
-    vec4f(load_dy(i), load_dy(i + 1u), load_dy(i + 2u), load_dy(i + 3u)),
-    vec4f(load_dy(i + 4u), load_dy(i + 5u), load_dy(i + 6u), load_dy(i + 7u)),
-  );
+fn product(x: Chunk, i: vec4u) -> vec4f {
+  return x.e0 * own_y(i) + x.e1 * own_y(i + 1u) + x.e2 * own_y(i + 2u) + x.e3 * own_y(i + 3u) +
+    x.e4 * own_y(i + 4u) + x.e5 * own_y(i + 5u) + x.e6 * own_y(i + 6u) + x.e7 * own_y(i + 7u);
 }
 
 fn backward_query(group: vec3u, lane: u32) {
-  let t = group.x * 8u + lane;
-  let query = min(t, params.queries - 1u);
+  let t = rows_of(group.x, lane);
+  let row = min(t, vec4u(params.queries - 1u));
   let head = group.y;
   let batch = group.z;
-  let from_q = q_at(batch, query, head);
-  let from_y = y_at(batch, query, head);
-  let lse = load_lse(row_at(batch, query, head));
-  var delta = 0.0;
-  var q: array<Chunk, CHUNKS>;
-  var dy: array<Chunk, CHUNKS>;
-  var sum: array<Chunk, CHUNKS>;
-  for (var c = 0u; c < CHUNKS; c++) {
-    q[c] = own_q(from_q + 8u * c);
-    dy[c] = own_dy(from_y + 8u * c);
-    delta += dot8(own_y(from_y + 8u * c), dy[c]);
+  let from_q = vec4u(
+    q_at(batch, row.x, head), q_at(batch, row.y, head), q_at(batch, row.z, head), q_at(batch, row.w, head));
+  let from_y = vec4u(
+    y_at(batch, row.x, head), y_at(batch, row.y, head), y_at(batch, row.z, head), y_at(batch, row.w, head));
+  let lse = LOG2_E * vec4f(load_lse(row_at(batch, row.x, head)), load_lse(row_at(batch, row.y, head)),
+    load_lse(row_at(batch, row.z, head)), load_lse(row_at(batch, row.w, head)));
+  var delta = vec4f();
+  var q: Chunks;
+  var dy: Chunks;
+  var sum: Chunks;
+  for (var c = 0u; c < params.chunks; c++) {
+    let i = from_q + vec4u(8u * c);
+    let j = from_y + vec4u(8u * c);
+    q[c] = Chunk(own_q(i), own_q(i + 1u), own_q(i + 2u), own_q(i + 3u),
+      own_q(i + 4u), own_q(i + 5u), own_q(i + 6u), own_q(i + 7u));
+    let cotangent = Chunk(own_dy(j), own_dy(j + 1u), own_dy(j + 2u), own_dy(j + 3u),
+      own_dy(j + 4u), own_dy(j + 5u), own_dy(j + 6u), own_dy(j + 7u));
+    delta += product(cotangent, j);
+    dy[c] = cotangent;
     sum[c] = Chunk();
   }
-  let end = select(params.keys, min(params.keys, group.x * 8u + 8u), params.causal == 1u);
+  let end = select(params.keys, min(params.keys, group.x * 32u + 32u), params.causal == 1u);
+  let scale = params.scale * LOG2_E;
   for (var s = 0u; s < end; s++) {
-    let from_k = k_at(batch, s, head);
-    let from_v = v_at(batch, s, head);
-    var k: array<Chunk, CHUNKS>;
-    var score = 0.0;
-    var dp = 0.0;
+    let from_k = k_at(batch, s, head) + lane;
+    let from_v = v_at(batch, s, head) + lane;
+    var k: Spread;
+    var v: Spread;
     for (var c = 0u; c < CHUNKS; c++) {
-      k[c] = spread(load_k(from_k + 8u * c + lane));
-      score += dot8(q[c], k[c]);
-      dp += dot8(dy[c], spread(load_v(from_v + 8u * c + lane)));
+      k[c] = load_k(from_k + 8u * c);
+      v[c] = load_v(from_v + 8u * c);
     }
-    let seen = attends(batch * params.keys + s) && (params.causal == 0u || s <= t);
-    let ds = select(0.0, exp(score * params.scale - lse) * (dp - delta) * params.scale, seen);
-    for (var c = 0u; c < CHUNKS; c++) {
-      sum[c] = add_scaled(sum[c], ds, k[c]);
-    }
+    let score = all_dots(&q, &k, vec4f());
+    let dp = all_dots(&dy, &v, -delta);
+    let seen = seen_by(t, s) & vec4<bool>(attends(batch * params.keys + s));
+    let ds = select(vec4f(), exp2(score * scale - lse) * dp * params.scale, seen);
+    add_all(&sum, ds, &k);
   }
-  if (t < params.queries) {
-    for (var c = 0u; c < CHUNKS; c++) {
-      let i = from_q + 8u * c;
-      let x = sum[c];
-      store_dq(i, x.low.x);
-      store_dq(i + 1u, x.low.y);
-      store_dq(i + 2u, x.low.z);
-      store_dq(i + 3u, x.low.w);
-      store_dq(i + 4u, x.high.x);
-      store_dq(i + 5u, x.high.y);
-      store_dq(i + 6u, x.high.z);
-      store_dq(i + 7u, x.high.w);
+  for (var c = 0u; c < params.chunks; c++) {
+    let x = sum[c];
+    for (var r = 0u; r < 4u; r++) {
+      if (t[r] < params.queries) {
+        let i = from_q[r] + 8u * c;
+        store_dq(i, x.e0[r]);
+        store_dq(i + 1u, x.e1[r]);
+        store_dq(i + 2u, x.e2[r]);
+        store_dq(i + 3u, x.e3[r]);
+        store_dq(i + 4u, x.e4[r]);
+        store_dq(i + 5u, x.e5[r]);
+        store_dq(i + 6u, x.e6[r]);
+        store_dq(i + 7u, x.e7[r]);
+      }
     }
   }
 }
 `;
 
-/** A workgroup is 8 key rows of a head; q and dy of the query at hand stay spread, they are used twice. */
+/** A workgroup is 32 key rows of a head; a query at a time. */
 export const ATTENTION_BACKWARD_KEYS_V4 = /* wgsl */ `
-fn own_k(i: u32) -> Chunk {
-  return Chunk(
-    vec4f(load_k(i), load_k(i + 1u), load_k(i + 2u), load_k(i + 3u)),
-    vec4f(load_k(i + 4u), load_k(i + 5u), load_k(i + 6u), load_k(i + 7u)),
-  );
-}
-
-fn own_v(i: u32) -> Chunk {
-  return Chunk(
-    vec4f(load_v(i), load_v(i + 1u), load_v(i + 2u), load_v(i + 3u)),
-    vec4f(load_v(i + 4u), load_v(i + 5u), load_v(i + 6u), load_v(i + 7u)),
-  );
-}
+fn own_k(i: vec4u) -> vec4f { return vec4f(load_k(i.x), load_k(i.y), load_k(i.z), load_k(i.w)); }
+fn own_v(i: vec4u) -> vec4f { return vec4f(load_v(i.x), load_v(i.y), load_v(i.z), load_v(i.w)); }
 
 fn backward_keys(group: vec3u, lane: u32) {
-  let s = group.x * 8u + lane;
-  let key = min(s, params.keys - 1u);
+  let s = rows_of(group.x, lane);
+  let key = min(s, vec4u(params.keys - 1u));
   let head = group.y;
   let batch = group.z;
-  let from_k = k_at(batch, key, head);
-  let from_v = v_at(batch, key, head);
-  let takes_part = attends(batch * params.keys + key);
-  var k: array<Chunk, CHUNKS>;
-  var v: array<Chunk, CHUNKS>;
-  var sum_k: array<Chunk, CHUNKS>;
-  var sum_v: array<Chunk, CHUNKS>;
-  for (var c = 0u; c < CHUNKS; c++) {
-    k[c] = own_k(from_k + 8u * c);
-    v[c] = own_v(from_v + 8u * c);
+  let from_k = vec4u(
+    k_at(batch, key.x, head), k_at(batch, key.y, head), k_at(batch, key.z, head), k_at(batch, key.w, head));
+  let from_v = vec4u(
+    v_at(batch, key.x, head), v_at(batch, key.y, head), v_at(batch, key.z, head), v_at(batch, key.w, head));
+  let first = batch * params.keys;
+  let takes_part = vec4<bool>(
+    attends(first + key.x), attends(first + key.y), attends(first + key.z), attends(first + key.w));
+  var k: Chunks;
+  var v: Chunks;
+  var sum_k: Chunks;
+  var sum_v: Chunks;
+  for (var c = 0u; c < params.chunks; c++) {
+    let i = from_k + vec4u(8u * c);
+    let j = from_v + vec4u(8u * c);
+    k[c] = Chunk(own_k(i), own_k(i + 1u), own_k(i + 2u), own_k(i + 3u),
+      own_k(i + 4u), own_k(i + 5u), own_k(i + 6u), own_k(i + 7u));
+    v[c] = Chunk(own_v(j), own_v(j + 1u), own_v(j + 2u), own_v(j + 3u),
+      own_v(j + 4u), own_v(j + 5u), own_v(j + 6u), own_v(j + 7u));
     sum_k[c] = Chunk();
     sum_v[c] = Chunk();
   }
-  let start = select(0u, group.x * 8u, params.causal == 1u);
+  let start = select(0u, group.x * 32u, params.causal == 1u);
+  let scale = params.scale * LOG2_E;
   for (var t = start; t < params.queries; t++) {
-    let from_q = q_at(batch, t, head);
-    let from_y = y_at(batch, t, head);
-    var q: array<Chunk, CHUNKS>;
-    var dy: array<Chunk, CHUNKS>;
-    var score = 0.0;
-    var dp = 0.0;
+    let from_q = q_at(batch, t, head) + lane;
+    let from_y = y_at(batch, t, head) + lane;
+    let lse = load_lse(row_at(batch, t, head)) * LOG2_E;
+    var q: Spread;
+    var dy: Spread;
     var products = 0.0;
     for (var c = 0u; c < CHUNKS; c++) {
-      q[c] = spread(load_q(from_q + 8u * c + lane));
-      let own = load_dy(from_y + 8u * c + lane);
-      dy[c] = spread(own);
-      products += own * load_y(from_y + 8u * c + lane);
-      score += dot8(k[c], q[c]);
-      dp += dot8(v[c], dy[c]);
+      q[c] = load_q(from_q + 8u * c);
+      dy[c] = load_dy(from_y + 8u * c);
+      products += dy[c] * load_y(from_y + 8u * c);
     }
-    let seen = takes_part && (params.causal == 0u || s <= t);
-    let p = select(0.0, exp(score * params.scale - load_lse(row_at(batch, t, head))), seen);
-    let ds = p * (dp - subgroupAdd(products)) * params.scale;
-    for (var c = 0u; c < CHUNKS; c++) {
-      sum_k[c] = add_scaled(sum_k[c], ds, q[c]);
-      sum_v[c] = add_scaled(sum_v[c], p, dy[c]);
-    }
+    let score = all_dots(&k, &q, vec4f());
+    let dp = all_dots(&v, &dy, vec4f(-subgroupAdd(products)));
+    let seen = takes_part & ((s <= vec4u(t)) | vec4<bool>(params.causal == 0u));
+    let p = select(vec4f(), exp2(score * scale - lse), seen);
+    let ds = p * dp * params.scale;
+    add_all(&sum_k, ds, &q);
+    add_all(&sum_v, p, &dy);
   }
-  if (s < params.keys) {
-    for (var c = 0u; c < CHUNKS; c++) {
-      let i = from_k + 8u * c;
-      let x = sum_k[c];
-      store_dk(i, x.low.x);
-      store_dk(i + 1u, x.low.y);
-      store_dk(i + 2u, x.low.z);
-      store_dk(i + 3u, x.low.w);
-      store_dk(i + 4u, x.high.x);
-      store_dk(i + 5u, x.high.y);
-      store_dk(i + 6u, x.high.z);
-      store_dk(i + 7u, x.high.w);
-      let z = sum_v[c];
-      let j = from_v + 8u * c;
-      store_dv(j, z.low.x);
-      store_dv(j + 1u, z.low.y);
-      store_dv(j + 2u, z.low.z);
-      store_dv(j + 3u, z.low.w);
-      store_dv(j + 4u, z.high.x);
-      store_dv(j + 5u, z.high.y);
-      store_dv(j + 6u, z.high.z);
-      store_dv(j + 7u, z.high.w);
+  for (var c = 0u; c < params.chunks; c++) {
+    let x = sum_k[c];
+    let z = sum_v[c];
+    for (var r = 0u; r < 4u; r++) {
+      if (s[r] < params.keys) {
+        let i = from_k[r] + 8u * c;
+        store_dk(i, x.e0[r]);
+        store_dk(i + 1u, x.e1[r]);
+        store_dk(i + 2u, x.e2[r]);
+        store_dk(i + 3u, x.e3[r]);
+        store_dk(i + 4u, x.e4[r]);
+        store_dk(i + 5u, x.e5[r]);
+        store_dk(i + 6u, x.e6[r]);
+        store_dk(i + 7u, x.e7[r]);
+        let j = from_v[r] + 8u * c;
+        store_dv(j, z.e0[r]);
+        store_dv(j + 1u, z.e1[r]);
+        store_dv(j + 2u, z.e2[r]);
+        store_dv(j + 3u, z.e3[r]);
+        store_dv(j + 4u, z.e4[r]);
+        store_dv(j + 5u, z.e5[r]);
+        store_dv(j + 6u, z.e6[r]);
+        store_dv(j + 7u, z.e7[r]);
+      }
     }
   }
 }

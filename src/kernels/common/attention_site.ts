@@ -125,13 +125,16 @@ export function forwardBindings(site: OpSite<AttentionAttrs>, vec: Vec = 1): Bin
   return [...operands, ...maskBinding(site), write('y', 0, vec), write('lse', 1, 1)];
 }
 
-export function backwardBindings(site: OpSite<BackwardAttrs>, vec: Vec = 1): Binding[] {
+/** Bindings of a dispatch that computes `wants`, all of the site's or part of it. */
+export function backwardBindings(site: OpSite<BackwardAttrs>, wants: Wants, vec: Vec = 1): Binding[] {
   const { packing } = siteSizes(site);
   const operands = NAMES[packing].map((name, i) => read(name, i, vec));
   const n = operands.length;
   const saved = [read('y', n, vec), read('dy', n + 1, vec), read('lse', n + 2, 1)];
-  const wanted = wantedOperands(site).map((operand, i) => write(`d${at(NAMES[packing], operand)}`, i, vec));
-  return [...operands, ...saved, ...maskBinding(site), ...wanted];
+  const written = wantedOperands(site)
+    .map((operand, i) => ({ operand, binding: write(`d${at(NAMES[packing], operand)}`, i, vec) }))
+    .filter(({ operand }) => packing === 'qkv' || wants === 'all' || (operand === 0) === (wants === 'query'));
+  return [...operands, ...saved, ...maskBinding(site), ...written.map(({ binding }) => binding)];
 }
 
 /** Indices of the operands whose gradients are the outputs, in order. */

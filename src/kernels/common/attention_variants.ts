@@ -47,7 +47,7 @@ const V4: Make = {
   forward: ATTENTION_V4 + ROW_CHUNKS,
   backward: { query: ATTENTION_BACKWARD_QUERY_V4, keys: ATTENTION_BACKWARD_KEYS_V4, common: ROW_CHUNKS },
   constants: (head) => ({ Element: 'f32', HEAD: head, CHUNKS: head / 8, LANES: TILE_LANES }),
-  rows: TILE_LANES,
+  rows: 4 * TILE_LANES,
 };
 
 function forwardDispatch(make: Make, site: OpSite<AttentionAttrs>): Dispatch {
@@ -56,32 +56,31 @@ function forwardDispatch(make: Make, site: OpSite<AttentionAttrs>): Dispatch {
     label: `attention.${make.name}`,
     code: make.forward + placesCode(site),
     constants: make.constants(head),
-    params: attentionParams(site),
+    params: { ...attentionParams(site), chunks: head / 8 },
     bindings: forwardBindings(site),
     workgroups: [Math.ceil(queries / make.rows), heads, batch],
   };
 }
 
-function backwardDispatch(make: Make, site: OpSite<BackwardAttrs>): Dispatch {
+function backwardDispatch(make: Make, site: OpSite<BackwardAttrs>, wants = site.attrs.wants): Dispatch {
   const { batch, queries, keys, heads, head } = siteSizes(site);
-  const { wants } = site.attrs;
   const { query, keys: keysCode, common } = make.backward;
   const parts = { query, keys: keysCode, all: query + keysCode }[wants];
   const query_groups = wants === 'keys' ? 0 : Math.ceil(queries / make.rows);
   const key_groups = wants === 'query' ? 0 : Math.ceil(keys / make.rows);
   return {
     label: `attention_backward.${make.name}`,
-    code: parts + common + BACKWARD_MAIN[wants] + gradientPlacesCode(site),
+    code: parts + common + BACKWARD_MAIN[wants] + gradientPlacesCode(site, wants),
     constants: make.constants(head),
-    params: { ...attentionParams(site), query_groups },
-    bindings: backwardBindings(site),
+    params: { ...attentionParams(site), query_groups, chunks: head / 8 },
+    bindings: backwardBindings(site, wants),
     workgroups: [query_groups + key_groups, heads, batch],
   };
 }
 
-/** Scores from which on a minute of LLVM pays, for heads of up to LONGEST: v4's loops are unrolled. */
+/** Scores from which on ten seconds of LLVM pay, for heads of up to LONGEST: v4's loops are unrolled. */
 const MANY_SCORES = 1 << 20;
-const LONGEST = 80;
+const LONGEST = 128;
 
 function longestHead(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, few: number): number {
   const { batch, heads, queries, keys } = siteSizes(site);
@@ -111,7 +110,11 @@ export const BACKWARD_VARIANTS: Readonly<Record<string, Variant<BackwardAttrs>>>
         hasSubgroupTile(caps) && head % 8 === 0 && head <= longestHead(site, site.attrs.wants === 'query' ? 64 : 32)
       );
     },
-    dispatches: (site) => [backwardDispatch(V4, site)],
+    // Two for all: LLVM makes one kernel of both at half the speed of either.
+    dispatches: (site) =>
+      (site.attrs.wants === 'all' ? (['query', 'keys'] as const) : [site.attrs.wants]).map((wants) =>
+        backwardDispatch(V4, site, wants),
+      ),
   },
   v1: {
     supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),

@@ -111,6 +111,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
+/** What MATMUL_V3 does to rows of a before it multiplies them: nothing. */
+export const ROWS_AS_THEY_ARE = /* wgsl */ `
+fn prepare(group: vec3u, start: u32, row: u32, index: u32) {}
+fn normed(q: Quad, k: u32) -> Quad { return q; }
+`;
+
 /** A workgroup makes a tile of y, see GPU_TILE. */
 export const MATMUL_V3 = /* wgsl */ `
 var<private> row0: u32;
@@ -151,7 +157,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   let k_b = item_k(index);
   let column_b = min(group.x * 16u + column, params.n4 - 1u);
   var sums = Sums();
-  var a = fetch_a(from_a, row, k_a);
+  prepare(group, from_a, row, index);
+  var a = normed(fetch_a(from_a, row, k_a), k_a);
   var b = Quad();
   if (index < 64u) {
     b = fetch_b(from_b, k_b, column_b);
@@ -163,7 +170,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     }
     workgroupBarrier();
     if (k + 16u < params.k) {
-      a = fetch_a(from_a, row, k + 16u + k_a);
+      a = normed(fetch_a(from_a, row, k + 16u + k_a), k + 16u + k_a);
       if (index < 64u) {
         b = fetch_b(from_b, k + 16u + k_b, column_b);
       }
@@ -212,6 +219,48 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let low = four(row, k + lane);
     let high = four(row + 4u, k + lane);
     sum = accumulate(sum, low, high, k * params.n4 + column_b, params.n4, last);
+  }
+  put_rows(row, sum);
+}
+`;
+
+/** As MATMUL_V4 where b is [batch][n][k], see SUBGROUP_TILE_SWAPPED. */
+export const MATMUL_V4_SWAPPED = /* wgsl */ `
+var<private> column: u32;
+var<private> z: u32;
+
+fn put(row: u32, v: vec4f) {
+  if (row < params.m && column < params.n4) {
+    let i = (z * params.m + row) * params.n4 + column;
+    store_y(i, v + bias_at(column) + residual_at(i));
+  }
+}
+
+/** Rows row … row + 3 of a at k, zero beyond its end. */
+fn four(row: u32, k: u32) -> vec4f {
+  let last = params.m - 1u;
+  let i = z * params.stepA + min(k, params.k - 1u);
+  let v = vec4f(
+    load_a(i + min(row, last) * params.k),
+    load_a(i + min(row + 1u, last) * params.k),
+    load_a(i + min(row + 2u, last) * params.k),
+    load_a(i + min(row + 3u, last) * params.k),
+  );
+  return select(vec4f(), v, k < params.k);
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  z = group.z;
+  column = group.x * 8u + lane;
+  let row = group.y * 8u;
+  let stride = params.k / 4u;
+  let column_b = min(column, params.n4 - 1u) * params.k + z * params.stepB / 4u;
+  var sum = Rows();
+  for (var k = 0u; k < params.k; k += 8u) {
+    let low = four(row, k + lane);
+    let high = four(row + 4u, k + lane);
+    sum = accumulate(sum, low, high, column_b + k / 4u, stride, select(0u, 1u, k + 4u < params.k));
   }
   put_rows(row, sum);
 }

@@ -15,12 +15,7 @@ export function hasSubgroupTile(caps: DeviceCaps): boolean {
   return caps.software && caps.subgroups && caps.subgroupMinSize === TILE_LANES && caps.subgroupMaxSize === TILE_LANES;
 }
 
-/**
- * `accumulate(sum, low, high, b, stride, last)` adds 8 steps of k: this lane's `low`, `high` are a's 8 rows at
- * k + lane, `b` indexes this lane's vec4 of b's row k, `stride` leads to its next row and `last` is its last one
- * (beyond it a must be zero). Needs `load_b`.
- */
-export const SUBGROUP_TILE = /* wgsl */ `
+const STEP = /* wgsl */ `
 struct Rows { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f }
 
 fn step(sum: Rows, low: vec4f, high: vec4f, b: vec4f) -> Rows {
@@ -35,7 +30,15 @@ fn step(sum: Rows, low: vec4f, high: vec4f, b: vec4f) -> Rows {
     fma(vec4f(high.w), b, sum.r7),
   );
 }
+`;
 
+/**
+ * `accumulate(sum, low, high, b, stride, last)` adds 8 steps of k: this lane's `low`, `high` are a's 8 rows at
+ * k + lane, `b` indexes this lane's vec4 of b's row k, `stride` leads to its next row and `last` is its last one
+ * (beyond it a must be zero). Needs `load_b`.
+ */
+export const SUBGROUP_TILE = /* wgsl */ `
+${STEP}
 fn accumulate(start: Rows, low: vec4f, high: vec4f, b: u32, stride: u32, last: u32) -> Rows {
   var sum = start;
   sum = step(sum, subgroupBroadcast(low, 0u), subgroupBroadcast(high, 0u), load_b(b));
@@ -46,6 +49,34 @@ fn accumulate(start: Rows, low: vec4f, high: vec4f, b: u32, stride: u32, last: u
   sum = step(sum, subgroupBroadcast(low, 5u), subgroupBroadcast(high, 5u), load_b(min(b + 5u * stride, last)));
   sum = step(sum, subgroupBroadcast(low, 6u), subgroupBroadcast(high, 6u), load_b(min(b + 6u * stride, last)));
   sum = step(sum, subgroupBroadcast(low, 7u), subgroupBroadcast(high, 7u), load_b(min(b + 7u * stride, last)));
+  return sum;
+}
+`;
+
+/**
+ * As SUBGROUP_TILE where b is stored along k: `b` indexes this lane's first column at k (a vec4 along k), `stride` leads to its
+ * next column, and `more` to k + 4 (0 where that is beyond the end). As many loads, turned in registers, which costs nothing here.
+ */
+export const SUBGROUP_TILE_SWAPPED = /* wgsl */ `
+${STEP}
+fn accumulate(start: Rows, low: vec4f, high: vec4f, b: u32, stride: u32, more: u32) -> Rows {
+  var sum = start;
+  let a0 = load_b(b);
+  let a1 = load_b(b + stride);
+  let a2 = load_b(b + 2u * stride);
+  let a3 = load_b(b + 3u * stride);
+  sum = step(sum, subgroupBroadcast(low, 0u), subgroupBroadcast(high, 0u), vec4f(a0.x, a1.x, a2.x, a3.x));
+  sum = step(sum, subgroupBroadcast(low, 1u), subgroupBroadcast(high, 1u), vec4f(a0.y, a1.y, a2.y, a3.y));
+  sum = step(sum, subgroupBroadcast(low, 2u), subgroupBroadcast(high, 2u), vec4f(a0.z, a1.z, a2.z, a3.z));
+  sum = step(sum, subgroupBroadcast(low, 3u), subgroupBroadcast(high, 3u), vec4f(a0.w, a1.w, a2.w, a3.w));
+  let b0 = load_b(b + more);
+  let b1 = load_b(b + stride + more);
+  let b2 = load_b(b + 2u * stride + more);
+  let b3 = load_b(b + 3u * stride + more);
+  sum = step(sum, subgroupBroadcast(low, 4u), subgroupBroadcast(high, 4u), vec4f(b0.x, b1.x, b2.x, b3.x));
+  sum = step(sum, subgroupBroadcast(low, 5u), subgroupBroadcast(high, 5u), vec4f(b0.y, b1.y, b2.y, b3.y));
+  sum = step(sum, subgroupBroadcast(low, 6u), subgroupBroadcast(high, 6u), vec4f(b0.z, b1.z, b2.z, b3.z));
+  sum = step(sum, subgroupBroadcast(low, 7u), subgroupBroadcast(high, 7u), vec4f(b0.w, b1.w, b2.w, b3.w));
   return sum;
 }
 `;

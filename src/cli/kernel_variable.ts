@@ -1,0 +1,30 @@
+/** `KERNEL=conv2d:v1,matmul:v2`: variants that are forced wherever they are supported. */
+import { allOps } from '../tensor/op.ts';
+import { UsageError } from './errors.ts';
+
+/** @throws UsageError, one sentence: no such op or variant, an op named twice, or text that is not of this form */
+export function forcedVariants(kernel = process.env.KERNEL): Record<string, string> {
+  const variants: Record<string, string> = {};
+  for (const part of kernel ? kernel.split(',').map((word) => word.trim()) : []) {
+    const [name, variant, ...more] = part.split(':');
+    if (!name || !variant || more.length > 0) {
+      throw new UsageError(`KERNEL must be like conv2d:v1,matmul:v2, not "${kernel}"`);
+    }
+    const op = allOps().get(name);
+    if (!op) {
+      throw new UsageError(
+        `KERNEL names op "${name}", which does not exist; the ops are ${[...allOps().keys()].join(', ')}`,
+      );
+    }
+    if (!Object.hasOwn(op.variants, variant)) {
+      throw new UsageError(
+        `KERNEL names variant "${variant}" of ${name}; it has ${Object.keys(op.variants).join(', ')}`,
+      );
+    }
+    if (Object.hasOwn(variants, name)) {
+      throw new UsageError(`KERNEL names ${name} twice, as ${variants[name]} and ${variant}`);
+    }
+    variants[name] = variant;
+  }
+  return variants;
+}

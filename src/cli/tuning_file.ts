@@ -1,0 +1,94 @@
+/** Where Node keeps what `reno tune` found: a JSON file for each adapter in the user's cache. */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { SHIPPED } from '../kernels/tuned/index.ts';
+import { fnv1a, type Tuning } from '../tensor/choose.ts';
+import type { Device } from '../tensor/device.ts';
+import {
+  parseTuning,
+  sameAdapter,
+  showTuning,
+  type TunedAdapter,
+  type TuningStore,
+  tunedAdapter,
+  tuningOf,
+} from '../tensor/tuning_table.ts';
+import { sentenceOf, systemCode } from './errors.ts';
+import type { Environment } from './hub_cache.ts';
+
+/** XDG_CACHE_HOME, else what the system uses for caches. The XDG rules say that a relative path counts as unset. */
+export function tuningFolder(env: Environment = process.env, home = homedir(), platform = process.platform): string {
+  const xdg = env.XDG_CACHE_HOME;
+  const system =
+    platform === 'darwin'
+      ? join(home, 'Library', 'Caches')
+      : platform === 'win32'
+        ? env.LOCALAPPDATA || join(home, 'AppData', 'Local')
+        : join(home, '.cache');
+  return join(xdg?.startsWith('/') ? xdg : system, 'reno-webgpu', 'tuning');
+}
+
+export interface TuningFiles extends TuningStore {
+  pathOf(adapter: TunedAdapter): string;
+}
+
+type Warn = (sentence: string) => void;
+const say: Warn = (sentence) => console.error(`reno: ${sentence}`);
+
+/** @param fixed a file to use instead of the cache's, whatever the adapter */
+export function tuningFiles(folder = tuningFolder(), fixed?: string, warn: Warn = say): TuningFiles {
+  const pathOf = (adapter: TunedAdapter): string => {
+    const name = `${adapter.vendor} ${adapter.architecture}`.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase();
+    return fixed === undefined ? join(folder, `${name}-${fnv1a(JSON.stringify(adapter))}.json`) : resolve(fixed);
+  };
+  return {
+    pathOf,
+    load: async (adapter) => {
+      const path = pathOf(adapter);
+      try {
+        const table = parseTuning(readFileSync(path, 'utf8'), path);
+        if (!sameAdapter(table.adapter, adapter, false)) {
+          throw new Error(`${path} is of another adapter or driver (${table.adapter.description})`);
+        }
+        return table;
+      } catch (error) {
+        if (systemCode(error) === 'ENOENT' && fixed === undefined) {
+          return null;
+        }
+        const what = systemCode(error) === 'ENOENT' ? `${path} is not there` : sentenceOf(error);
+        warn(`the tuning table is not used: ${what}; "reno tune" makes a new one`);
+        return null;
+      }
+    },
+    save: async (table) => {
+      const path = pathOf(table.adapter);
+      const temporary = `${path}.${process.pid}.tmp`;
+      try {
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(temporary, showTuning(table));
+        renameSync(temporary, path);
+      } catch (error) {
+        if (existsSync(temporary)) {
+          rmSync(temporary);
+        }
+        throw new Error(`cannot keep the tuning table: ${sentenceOf(error)}; RENO_TUNING=file names another place`);
+      }
+    },
+    clear: async (adapter) => rmSync(pathOf(adapter), { force: true }),
+  };
+}
+
+/** RENO_TUNING: `off` (order alone decides), a file, or unset (the cache's file, and what came with the package). */
+export function tuningStore(warn: Warn = say, setting = process.env.RENO_TUNING): TuningFiles | null {
+  return setting === 'off' ? null : tuningFiles(tuningFolder(), setting || undefined, warn);
+}
+
+/** What is known of a device's variants, by the precedence measured here > shipped. */
+export async function knownTuning(device: Device, store = tuningStore()): Promise<Tuning | null> {
+  if (!store) {
+    return null;
+  }
+  const adapter = tunedAdapter(device);
+  return tuningOf(adapter, SHIPPED, await store.load(adapter), store.pathOf(adapter));
+}

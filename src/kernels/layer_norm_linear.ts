@@ -1,0 +1,231 @@
+/**
+ * LayerNorm and the product that takes its result, in one dispatch on GPUs: the workgroups of the product find mean and
+ * scale of their rows themselves. Made by the planner (`joins`) where that costs less than a dispatch would.
+ * v3: in one. v1: the two ops, one after the other.
+ */
+import type { Binding, BufferRef, DeviceCaps, Dispatch, Op, OpSite } from '../tensor/op.ts';
+import { defineOp, opNamed } from '../tensor/op.ts';
+import type { TensorType } from '../tensor/types.ts';
+import { at, byteSize, sizeOf } from '../tensor/types.ts';
+import { MAX_GPU_TILE_ROWS } from './common/gpu_tile_wgsl.ts';
+import { lastOf } from './common/site.ts';
+import { type MatmulAttrs, matmulOp, tiledMatmul } from './matmul.ts';
+
+type Attrs = MatmulAttrs & { readonly eps: number };
+
+/** Above it, reading rows once more in each workgroup takes longer than a dispatch (24 to 36 µs) on the GPUs aimed at. */
+const WORTHWHILE_FLOPS = 5e9;
+
+/** x, gamma, beta. */
+const NORM_INPUTS = 3;
+
+/** Statistics of an invocation's four rows: sums around an average of the row's beginning, so that nothing cancels. */
+const NORM = /* wgsl */ `
+var<private> norm_mean: vec4f;
+var<private> norm_scale: vec4f;
+var<private> norm_gains: u32;
+
+fn sums_of(q: Quad) -> vec4f {
+  let one = vec4f(1.0);
+  return vec4f(dot(q.a, one), dot(q.b, one), dot(q.c, one), dot(q.d, one));
+}
+
+fn prepare(group: vec3u, start: u32, row: u32, index: u32) {
+  norm_gains = group.z * params.gain_step;
+  let origin = (sums_of(fetch_a(start, row, 0u)) + sums_of(fetch_a(start, row, 4u))
+    + sums_of(fetch_a(start, row, 8u)) + sums_of(fetch_a(start, row, 12u))) / 16.0;
+  var sum = vec4f();
+  var squares = vec4f();
+  for (var k = (index & 3u) * 4u; k < params.k; k += 16u) {
+    var q = fetch_a(start, row, k);
+    q.a -= origin.x;
+    q.b -= origin.y;
+    q.c -= origin.z;
+    q.d -= origin.w;
+    sum += sums_of(q);
+    squares += vec4f(dot(q.a, q.a), dot(q.b, q.b), dot(q.c, q.c), dot(q.d, q.d));
+  }
+  tile_a[index] = sum;
+  tile_a[ROWS + index] = squares;
+  workgroupBarrier();
+  let first = index - (index & 3u);
+  sum = (tile_a[first] + tile_a[first + 1u] + (tile_a[first + 2u] + tile_a[first + 3u])) * params.share;
+  squares = tile_a[ROWS + first] + tile_a[ROWS + first + 1u] + (tile_a[ROWS + first + 2u] + tile_a[ROWS + first + 3u]);
+  workgroupBarrier();
+  norm_mean = origin + sum;
+  norm_scale = 1.0 / sqrt(max(squares * params.share - sum * sum, vec4f()) + params.eps);
+  if (group.x == 0u && (index & 3u) == 0u) {
+    for (var i = 0u; i < 4u; i++) {
+      if (row + i < params.m) {
+        let at = 2u * (group.z * params.m + row + i);
+        store_stats(at, norm_mean[i]);
+        store_stats(at + 1u, norm_scale[i]);
+      }
+    }
+  }
+}
+
+fn normed(q: Quad, k: u32) -> Quad {
+  let gamma = load_gamma(norm_gains + k / 4u);
+  let beta = load_beta(norm_gains + k / 4u);
+  return Quad(
+    (q.a - norm_mean.x) * norm_scale.x * gamma + beta,
+    (q.b - norm_mean.y) * norm_scale.y * gamma + beta,
+    (q.c - norm_mean.z) * norm_scale.z * gamma + beta,
+    (q.d - norm_mean.w) * norm_scale.w * gamma + beta,
+  );
+}
+`;
+
+/** The norm's use of it and the product's; the product's first input is the norm's result. */
+function parts(site: OpSite<Attrs>): { norm: OpSite; product: OpSite<MatmulAttrs> } {
+  const { eps, ...attrs } = site.attrs;
+  const [x, gamma, beta, ...rest] = site.inputs;
+  if (!x || !gamma || !beta) {
+    throw new Error('needs x, gamma, beta and what the product takes');
+  }
+  const norm = { inputs: [x, gamma, beta], attrs: { eps } };
+  const product = { inputs: [x, ...rest], attrs };
+  return {
+    norm: { ...norm, outputs: opNamed('layer_norm').infer(norm.inputs, norm.attrs) },
+    product: { ...product, outputs: matmulOp.infer(product.inputs, attrs) },
+  };
+}
+
+const rebound = (dispatches: readonly Dispatch[], ref: (ref: BufferRef) => BufferRef): Dispatch[] =>
+  dispatches.map((d) => ({ ...d, bindings: d.bindings.map((b): Binding => ({ ...b, ref: ref(b.ref) })) }));
+
+/** The product's operands behind the norm's. */
+const shifted = (ref: BufferRef, norm: BufferRef): BufferRef => {
+  if ('input' in ref) {
+    return ref.input === 0 ? norm : { input: ref.input + NORM_INPUTS - 1 };
+  }
+  return 'scratch' in ref ? { ...ref, scratch: ref.scratch + 1 } : ref;
+};
+
+/** Groups of rows with gains of their own: one, or one for each product of the batch. */
+const gainGroups = (gamma: TensorType): number => (gamma.shape.length === 2 ? at(gamma.shape, 0) : 1);
+
+const canJoin = (site: OpSite<Attrs>, caps: DeviceCaps): boolean => {
+  const { product } = parts(site);
+  const [x, gamma] = [at(site.inputs, 0), at(site.inputs, 1)];
+  const weight = at(product.inputs, 1);
+  const batch = sizeOf(weight.shape.slice(0, -2));
+  return (
+    lastOf(x.shape) % 16 === 0 &&
+    caps.maxInvocations >= MAX_GPU_TILE_ROWS &&
+    [1, batch].includes(gainGroups(gamma)) &&
+    (batch === 1 || sizeOf(x.shape.slice(0, -2)) === batch) &&
+    (matmulOp.variants.v3?.supports?.(product, caps) ?? true)
+  );
+};
+
+function joined(site: OpSite<Attrs>): Dispatch[] {
+  const { product } = parts(site);
+  const width = lastOf(at(site.inputs, 0).shape);
+  const grouped = gainGroups(at(site.inputs, 1)) > 1;
+  return rebound(tiledMatmul(product, NORM), (ref) => shifted(ref, { input: 0 })).map((d) => ({
+    ...d,
+    label: 'layer_norm_linear.v3',
+    params: {
+      ...d.params,
+      gain_step: grouped ? width / 4 : 0,
+      share: { f32: 1 / width },
+      eps: { f32: site.attrs.eps },
+    },
+    bindings: [
+      ...d.bindings,
+      { name: 'gamma', ref: { input: 1 }, access: 'read', vec: 4 },
+      { name: 'beta', ref: { input: 2 }, access: 'read', vec: 4 },
+      { name: 'stats', ref: { output: 1 }, access: 'write' },
+    ],
+  }));
+}
+
+const firstOf = (op: Op, site: OpSite, caps: DeviceCaps): readonly Dispatch[] =>
+  Object.values(op.variants)
+    .find((v) => v.supports?.(site, caps) ?? true)
+    ?.dispatches(site, caps) ?? [];
+
+function apart(site: OpSite<Attrs>, caps: DeviceCaps): Dispatch[] {
+  const { norm, product } = parts(site);
+  const between: BufferRef = { scratch: 0, type: at(norm.outputs, 0) };
+  return [
+    ...rebound(firstOf(opNamed('layer_norm'), norm, caps), (ref) =>
+      'output' in ref && ref.output === 0 ? between : ref,
+    ),
+    ...rebound(firstOf(opNamed('matmul'), product, caps), (ref) => shifted(ref, between)),
+  ];
+}
+
+export const layerNormLinearOp = defineOp<Attrs>({
+  name: 'layer_norm_linear',
+  storesOnce: true,
+  infer: (inputs, attrs) => {
+    const { norm, product } = parts({ inputs, outputs: [], attrs });
+    return [at(product.outputs, 0), at(norm.outputs, 1)];
+  },
+  reference: ([x, gamma, beta, ...rest], site) => {
+    const { norm, product } = parts(site);
+    if (!x || !gamma || !beta) {
+      throw new Error('layer_norm_linear needs x, gamma and beta');
+    }
+    const [n, stats] = opNamed('layer_norm').reference([x, gamma, beta], norm);
+    const y = matmulOp.reference([{ shape: x.shape, data: n ?? new Float64Array() }, ...rest], product);
+    return [at(y, 0), stats ?? new Float64Array()];
+  },
+  joins: {
+    producer: 'layer_norm',
+    consumer: 'matmul',
+    attrs: (norm, product, caps) => {
+      const attrs = { ...product.attrs, ...norm.attrs } as Attrs;
+      const site = { inputs: [...norm.inputs, ...product.inputs.slice(1)], outputs: product.outputs, attrs };
+      const wanted = !caps.software && norm.inputs.length === NORM_INPUTS;
+      return wanted && matmulOp.cost(product as OpSite<MatmulAttrs>).flops <= WORTHWHILE_FLOPS && canJoin(site, caps)
+        ? attrs
+        : null;
+    },
+  },
+  variants: {
+    v3: { supports: canJoin, dispatches: joined },
+    v1: { dispatches: apart },
+  },
+  cost: (site) => {
+    const { norm, product } = parts(site);
+    const flops = opNamed('layer_norm').cost(norm).flops + matmulOp.cost(product).flops;
+    return { flops, bytes: [...site.inputs, ...site.outputs].reduce((n, t) => n + byteSize(t), 0) };
+  },
+  cases: [
+    {
+      name: 'past the tile',
+      inputs: [{ shape: [2, 35, 32] }, { shape: [32] }, { shape: [32] }, { shape: [32, 68] }, { shape: [68] }],
+      attrs: { eps: 1e-5, bias: true, residual: false },
+    },
+    {
+      name: 'weight as stored, f16, residual',
+      inputs: [
+        { shape: [5, 48], dtype: 'f16' },
+        { shape: [48], dtype: 'f16' },
+        { shape: [48] },
+        { shape: [12, 48], dtype: 'f16' },
+        { shape: [5, 12], dtype: 'f16' },
+      ],
+      attrs: { eps: 1e-6, bias: false, residual: true, transposeB: true },
+    },
+    {
+      name: 'gains and weights for each of a batch',
+      inputs: [{ shape: [3, 7, 16] }, { shape: [3, 16] }, { shape: [3, 16] }, { shape: [3, 16, 8] }, { shape: [3, 8] }],
+      attrs: { eps: 1e-5, bias: true, residual: false },
+    },
+    {
+      name: 'far from zero',
+      inputs: [{ shape: [9, 64], fill: 'positive', scale: 100 }, { shape: [64] }, { shape: [64] }, { shape: [64, 8] }],
+      attrs: { eps: 1e-5, bias: false, residual: false },
+    },
+    {
+      name: 'rows no multiple of 16',
+      inputs: [{ shape: [3, 20] }, { shape: [20] }, { shape: [20] }, { shape: [20, 6] }],
+      attrs: { eps: 1e-5, bias: false, residual: false },
+    },
+  ],
+});

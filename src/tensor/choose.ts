@@ -1,0 +1,117 @@
+/** Which variant of an op runs: the forced one, else the one that was fastest when timed, else the first supported. */
+import type { DeviceCaps, Op, OpSite } from './op.ts';
+import { showType } from './types.ts';
+
+/** What timing one site on one adapter said. */
+export interface TunedSite {
+  /** The winner. */
+  readonly variant: string;
+  /** Nanoseconds of one run of every variant that was supported then. */
+  readonly ns: Readonly<Record<string, number>>;
+  /** Where it is from, for people. */
+  readonly source?: string;
+}
+
+/** By `siteKey`. */
+export type Tuning = ReadonlyMap<string, TunedSite>;
+
+export interface Wishes {
+  /** Variants by op name. */
+  readonly forced?: Readonly<Record<string, string>>;
+  readonly tuning?: Tuning;
+}
+
+export interface Choice {
+  readonly op: string;
+  /** The site's key, without the op. */
+  readonly site: string;
+  readonly variant: string;
+  readonly why: 'forced' | 'tuned' | 'order';
+  /** Supported variants, in the op's order. */
+  readonly candidates: readonly string[];
+  readonly refused: readonly string[];
+  /** What the table says of this site, used or not. */
+  readonly tuned?: TunedSite;
+}
+
+/** What a planner-made op does first is what decides: a chain in its store costs every variant the same. */
+export const tunable = (op: Op, site: OpSite): { readonly op: Op; readonly site: OpSite } => op.inner ?? { op, site };
+
+/** The site in one line: types in, types out, attributes. The same text is the same work. */
+export function siteKey(op: Op, site: OpSite): string {
+  return `${op.name} ${shownSite(site)}`;
+}
+
+function shownSite({ inputs, outputs, attrs }: OpSite): string {
+  const sorted = Object.fromEntries(Object.entries(attrs).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return `${inputs.map(showType).join(' ')} > ${outputs.map(showType).join(' ')} ${JSON.stringify(sorted)}`;
+}
+
+export function candidatesOf(op: Op, site: OpSite, caps: DeviceCaps): string[] {
+  return Object.entries(op.variants)
+    .filter(([, variant]) => variant.supports?.(site, caps) ?? true)
+    .map(([name]) => name);
+}
+
+/** Times count only while the same variants stand for election: a new kernel makes them old. */
+export function isCurrent(tuned: TunedSite, candidates: readonly string[]): boolean {
+  return candidates.includes(tuned.variant) && candidates.every((name) => tuned.ns[name] !== undefined);
+}
+
+/**
+ * A variant that is forced runs wherever it is supported; elsewhere the op falls back, because it would compute something else.
+ * @throws Error when a forced variant does not exist, or none is supported
+ */
+export function chooseVariant(whole: Op, wholeSite: OpSite, caps: DeviceCaps, wishes: Wishes = {}): Choice {
+  const { op, site } = tunable(whole, wholeSite);
+  const all = Object.keys(op.variants);
+  const candidates = candidatesOf(op, site, caps);
+  const forced = wishes.forced?.[op.name];
+  if (forced !== undefined && !all.includes(forced)) {
+    throw new Error(`${op.name} has no variant ${forced}; it has ${all.join(', ')}`);
+  }
+  const first = candidates[0];
+  if (first === undefined) {
+    throw new Error(`${op.name} has no variant for this adapter; it has ${all.join(', ')}`);
+  }
+  const shown = shownSite(site);
+  const tuned = candidates.length > 1 ? wishes.tuning?.get(`${op.name} ${shown}`) : undefined;
+  const about = {
+    op: op.name,
+    site: shown,
+    candidates,
+    refused: all.filter((name) => !candidates.includes(name)),
+    ...(tuned ? { tuned } : {}),
+  };
+  if (forced !== undefined && candidates.includes(forced)) {
+    return { ...about, variant: forced, why: 'forced' };
+  }
+  return tuned && isCurrent(tuned, candidates)
+    ? { ...about, variant: tuned.variant, why: 'tuned' }
+    : { ...about, variant: first, why: 'order' };
+}
+
+/** Which kernels a plan runs, in few characters: equal hashes run the same variants at the same sites. */
+export interface KernelRecord {
+  readonly hash: string;
+  /** Sites, and how many of them have their variant from a tuning table or from KERNEL. */
+  readonly sites: number;
+  readonly tuned: number;
+  readonly forced: number;
+}
+
+export function kernelRecord(choices: Iterable<Choice>): KernelRecord {
+  const all = [...choices];
+  const lines = all.map(({ op, site, variant }) => `${op} ${site} ${variant}`).sort();
+  const count = (why: Choice['why']): number => all.filter((choice) => choice.why === why).length;
+  return { hash: fnv1a(lines.join('\n')), sites: all.length, tuned: count('tuned'), forced: count('forced') };
+}
+
+/** FNV-1a, 64 bits, of UTF-16 code units, as hexadecimal. */
+export function fnv1a(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (let i = 0; i < text.length; i++) {
+    hash = ((hash ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n) & 0xffffffffffffffffn;
+  }
+  return hash.toString(16).padStart(16, '0');
+}

@@ -1,0 +1,128 @@
+/** What tuning remembers, by adapter: the table, how it is written down, and where the faces keep it. */
+import type { TunedSite, Tuning } from './choose.ts';
+import type { AdapterSummary } from './device.ts';
+import type { DeviceCaps } from './op.ts';
+
+export interface TunedAdapter extends AdapterSummary {
+  /** What kernels may rely on, in one line: variants that are supported hang on it. */
+  readonly caps: string;
+}
+
+export interface TuningTable {
+  readonly format: 1;
+  readonly adapter: TunedAdapter;
+  /** By site key. */
+  readonly sites: Readonly<Record<string, TunedSite>>;
+}
+
+/** A file in Node, IndexedDB in browsers. */
+export interface TuningStore {
+  /** @returns null where nothing is kept for this adapter, or what is kept cannot be used */
+  load(adapter: TunedAdapter): Promise<TuningTable | null>;
+  save(table: TuningTable): Promise<void>;
+  clear(adapter: TunedAdapter): Promise<void>;
+}
+
+export function tunedAdapter({
+  info,
+  caps,
+}: {
+  readonly info: AdapterSummary;
+  readonly caps: DeviceCaps;
+}): TunedAdapter {
+  const shown = Object.entries(caps).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return {
+    vendor: info.vendor,
+    architecture: info.architecture,
+    description: info.description,
+    caps: shown.sort().join(' '),
+  };
+}
+
+/** Shipped times hold for any version of the driver (`description` has it); one's own only for the one that gave them. */
+export function sameAdapter(a: TunedAdapter, b: TunedAdapter, anyDriver: boolean): boolean {
+  return (
+    a.vendor === b.vendor &&
+    a.architecture === b.architecture &&
+    a.caps === b.caps &&
+    (anyDriver || a.description === b.description)
+  );
+}
+
+/** What was measured here goes before what came with the package. */
+export function tuningOf(
+  adapter: TunedAdapter,
+  shipped: readonly TuningTable[],
+  own: TuningTable | null,
+  ownSource: string,
+): Tuning {
+  const merged = new Map<string, TunedSite>();
+  const add = (table: TuningTable, source: string): void => {
+    for (const [key, site] of Object.entries(table.sites)) {
+      merged.set(key, { ...site, source });
+    }
+  };
+  for (const table of shipped) {
+    if (sameAdapter(table.adapter, adapter, true)) {
+      add(table, 'shipped table');
+    }
+  }
+  if (own && sameAdapter(own.adapter, adapter, false)) {
+    add(own, ownSource);
+  }
+  return merged;
+}
+
+/** @throws Error, one sentence naming `where`, when it is not a table of this version */
+export function parseTuning(text: string, where: string): TuningTable {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error(`${where} is not JSON`);
+  }
+  return checkTuning(value, where);
+}
+
+/** As `parseTuning`, of what is parsed already. */
+export function checkTuning(value: unknown, where: string): TuningTable {
+  const { format, adapter, sites } = record(value);
+  if (format !== 1) {
+    throw new Error(`${where} is no tuning table of format 1 (its format is ${JSON.stringify(format) ?? 'missing'})`);
+  }
+  const { vendor, architecture, description, caps } = record(adapter);
+  const names = { vendor, architecture, description, caps };
+  if (!allStrings(names)) {
+    throw new Error(`${where} does not say which adapter it is for`);
+  }
+  const found: Record<string, TunedSite> = {};
+  for (const [key, site] of Object.entries(record(sites))) {
+    const { variant, ns } = record(site);
+    const times = Object.entries(record(ns)).filter(
+      (e): e is [string, number] => typeof e[1] === 'number' && e[1] >= 0,
+    );
+    const isWhole = times.length === Object.keys(record(ns)).length && times.some(([name]) => name === variant);
+    if (typeof variant !== 'string' || !isWhole) {
+      throw new Error(`${where} has a site without a winner and its times: ${key}`);
+    }
+    found[key] = { variant, ns: Object.fromEntries(times) };
+  }
+  return { format: 1, adapter: names, sites: found };
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+function allStrings<K extends string>(of: Readonly<Record<K, unknown>>): of is Readonly<Record<K, string>> {
+  return Object.values(of).every((value) => typeof value === 'string');
+}
+
+/** A site a line, sorted: readable, and the same table is the same text. */
+export function showTuning({ format, adapter, sites }: TuningTable): string {
+  const lines = Object.entries(sites)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, { variant, ns }]) => `    ${JSON.stringify(key)}: ${JSON.stringify({ variant, ns })}`);
+  const head = JSON.stringify({ format, adapter }).slice(0, -1);
+  return `${head}, "sites": {${lines.length > 0 ? `\n${lines.join(',\n')}\n` : ''}}}\n`;
+}

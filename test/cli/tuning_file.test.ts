@@ -1,0 +1,121 @@
+/** The tuning table on disk: where it is kept, what is refused, and what goes before what. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { forcedVariants } from '../../src/cli/kernel_variable.ts';
+import { tuningFiles, tuningFolder, tuningStore } from '../../src/cli/tuning_file.ts';
+import { SHIPPED } from '../../src/kernels/tuned/index.ts';
+import '../../src/kernels/index.ts';
+import { parseTuning, showTuning, type TuningTable, tuningOf } from '../../src/tensor/tuning_table.ts';
+
+const adapter = { vendor: 'acme', architecture: 'quick', description: 'Acme Quick, driver 7', caps: 'f16=true' };
+const tableOf = (variant: string, description = adapter.description): TuningTable => ({
+  format: 1,
+  adapter: { ...adapter, description },
+  sites: { 'matmul x': { variant, ns: { v1: 2, v2: 1 } } },
+});
+
+let folder: string;
+let said: string[];
+const files = (fixed?: string) => tuningFiles(folder, fixed, (sentence) => said.push(sentence));
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tuning-'));
+  said = [];
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('the file', () => {
+  it('keeps a table, and nothing else in its folder', async () => {
+    await files().save(tableOf('v2'));
+    expect(await files().load(adapter)).toEqual(tableOf('v2'));
+    expect(readdirSync(folder)).toHaveLength(1);
+    expect(await files().load({ ...adapter, description: 'driver 8' })).toBeNull();
+    await files().clear(adapter);
+    expect(await files().load(adapter)).toBeNull();
+    expect(said).toEqual([]);
+  });
+
+  it.each([
+    ['half a file', '{"format": 1, "adap', /is not JSON/],
+    [
+      'another version',
+      JSON.stringify({ ...tableOf('v1'), format: 0 }),
+      /no tuning table of format 1 \(its format is 0\)/,
+    ],
+    ['nothing of the kind', '[]', /its format is missing/],
+    ['no adapter', '{"format": 1, "sites": {}}', /does not say which adapter/],
+    ['a winner without a time', JSON.stringify(tableOf('v3')), /a site without a winner and its times: matmul x/],
+    ['another driver', JSON.stringify(tableOf('v1', 'driver 6')), /of another adapter or driver \(driver 6\)/],
+  ])('says in a sentence that %s is ignored', async (_, text, sentence) => {
+    writeFileSync(files().pathOf(adapter), text);
+    expect(await files().load(adapter)).toBeNull();
+    expect(said).toHaveLength(1);
+    expect(said[0]).toMatch(/^the tuning table is not used: .*"reno tune" makes a new one$/);
+    expect(said[0]).toMatch(sentence);
+  });
+
+  it('says that a named file is not there', async () => {
+    expect(await files(join(folder, 'mine.json')).load(adapter)).toBeNull();
+    expect(said[0]).toMatch(/mine\.json is not there/);
+  });
+
+  it('cannot be kept where nothing can be written', async () => {
+    writeFileSync(join(folder, 'taken'), '');
+    await expect(files(join(folder, 'taken', 'x.json')).save(tableOf('v1'))).rejects.toThrow(
+      /^cannot keep the tuning table: .*RENO_TUNING=file names another place$/,
+    );
+  });
+
+  it('lies where the system keeps caches', () => {
+    expect(tuningFolder({ XDG_CACHE_HOME: '/c' }, '/h', 'linux')).toBe('/c/reno-webgpu/tuning');
+    expect(tuningFolder({ XDG_CACHE_HOME: 'c' }, '/h', 'linux')).toBe('/h/.cache/reno-webgpu/tuning');
+    expect(tuningFolder({}, '/h', 'darwin')).toBe('/h/Library/Caches/reno-webgpu/tuning');
+    expect(tuningStore(() => {}, 'off')).toBeNull();
+  });
+
+  it('is the same text for the same table', () => {
+    const sites = { 'b x': { variant: 'v1', ns: { v1: 1 } }, 'a x': { variant: 'v1', ns: { v1: 1 } } };
+    const text = showTuning({ ...tableOf('v1'), sites });
+    expect(parseTuning(text, 'it').sites).toEqual(sites);
+    expect(showTuning(parseTuning(text, 'it'))).toBe(text);
+    expect(text.indexOf('a x')).toBeLessThan(text.indexOf('b x'));
+  });
+});
+
+describe('precedence', () => {
+  const find = (shipped: TuningTable[], own: TuningTable | null) =>
+    tuningOf(adapter, shipped, own, 'own file').get('matmul x');
+
+  it('what was timed here, then what was shipped, whatever the driver', () => {
+    expect(find([tableOf('v1', 'driver 6')], tableOf('v2'))).toMatchObject({ variant: 'v2', source: 'own file' });
+    expect(find([tableOf('v1', 'driver 6')], null)).toMatchObject({ variant: 'v1', source: 'shipped table' });
+    expect(find([], tableOf('v2', 'driver 6'))).toBeUndefined();
+    expect(find([{ ...tableOf('v1'), adapter: { ...adapter, caps: 'f16=false' } }], null)).toBeUndefined();
+  });
+
+  it('shipped tables can be read', () => {
+    expect(SHIPPED.every(({ sites }) => Object.keys(sites).length > 0)).toBe(true);
+  });
+});
+
+describe('KERNEL', () => {
+  it('forces variants by op', () => {
+    expect(forcedVariants('matmul:v1, conv2d:v2')).toEqual({ matmul: 'v1', conv2d: 'v2' });
+    expect(forcedVariants('')).toEqual({});
+  });
+
+  it.each([
+    ['matmul', /^KERNEL must be like conv2d:v1,matmul:v2, not "matmul"$/],
+    ['matmul:', /must be like/],
+    ['matmul:v1:v2', /must be like/],
+    ['matmul:v1,', /must be like/],
+    ['matmul:toString', /variant "toString" of matmul; it has v/],
+    ['matmul:v99', /variant "v99" of matmul; it has v/],
+    ['nothing:v1', /op "nothing", which does not exist; the ops are/],
+    ['matmul:v1,matmul:v2', /^KERNEL names matmul twice, as v1 and v2$/],
+  ])('%s is refused in a sentence', (text, sentence) => {
+    expect(() => forcedVariants(text)).toThrow(sentence);
+  });
+});
