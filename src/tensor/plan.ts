@@ -404,11 +404,14 @@ function checkLimits(device: Device, plan: Schedule): void {
     refuse(buffer.name, buffer.bytes, 'holds', maxBufferSize);
   }
   // Values share buffers, so what is bound may be less than the buffer.
-  for (const { node, types } of STAGES.flatMap((stage) => plan.steps[stage])) {
-    const type = types.find((t) => byteSize(t) > maxStorageBufferBindingSize);
-    if (type) {
-      refuse(`${showType(type)} in ${node.path}`, byteSize(type), 'binds', maxStorageBufferBindingSize);
-    }
+  for (const { node, types, buffers } of STAGES.flatMap((stage) => plan.steps[stage])) {
+    types.forEach((type, i) => {
+      if (byteSize(type) > maxStorageBufferBindingSize) {
+        const { kind, name } = at(plan.buffers, at(buffers, i));
+        const what = kind === 'input' ? name : `${showType(type)} in ${node.path}`;
+        refuse(what, byteSize(type), 'binds', maxStorageBufferBindingSize);
+      }
+    });
   }
 }
 
