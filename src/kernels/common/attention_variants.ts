@@ -1,5 +1,5 @@
 /** From kernels to dispatches: what all makes of the attention kernels have in common. */
-import type { Dispatch, OpSite, Variant } from '../../tensor/op.ts';
+import type { DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { BACKWARD_MAIN, gradientPlacesCode, placesCode } from './attention_places_wgsl.ts';
 import {
@@ -11,6 +11,14 @@ import {
 import type { AttentionAttrs, BackwardAttrs } from './attention_site.ts';
 import { attentionParams, backwardBindings, forwardBindings, siteSizes } from './attention_site.ts';
 import {
+  ATTENTION_BACKWARD_KEYS_V3,
+  ATTENTION_BACKWARD_QUERY_V3,
+  ATTENTION_BACKWARD_TILE,
+  ATTENTION_TILE,
+  ATTENTION_V3,
+  TILE,
+} from './attention_tile_wgsl.ts';
+import {
   ATTENTION_BACKWARD_KEYS_V1,
   ATTENTION_BACKWARD_QUERY_V1,
   ATTENTION_BACKWARD_V1,
@@ -19,7 +27,7 @@ import {
 import { canStoreOne } from './site.ts';
 import { hasSubgroupTile, TILE_LANES } from './subgroup_tile.ts';
 
-/** One make of the kernels. */
+/** One make of the kernels: v1 is for any head, v3 for GPUs, v4 for CPU drivers with subgroups of 8. */
 interface Make {
   readonly name: string;
   readonly forward: string;
@@ -28,6 +36,7 @@ interface Make {
   readonly constants: (head: number) => Readonly<Record<string, number | string>>;
   /** Query rows, or key rows, of a workgroup. */
   readonly rows: number;
+  readonly vec: 1 | 4;
 }
 
 const V1: Make = {
@@ -40,6 +49,20 @@ const V1: Make = {
   },
   constants: (head) => ({ Element: 'f32', HEAD: head, LANES: 32 }),
   rows: 32,
+  vec: 1,
+};
+
+const V3: Make = {
+  name: 'v3',
+  forward: ATTENTION_V3 + ATTENTION_TILE,
+  backward: {
+    query: ATTENTION_BACKWARD_QUERY_V3,
+    keys: ATTENTION_BACKWARD_KEYS_V3,
+    common: ATTENTION_BACKWARD_TILE + ATTENTION_TILE,
+  },
+  constants: (head) => ({ Element: 'vec4f', HEAD: head / 4, SLICES: Math.ceil(head / TILE), LANES: 64 }),
+  rows: TILE,
+  vec: 4,
 };
 
 const V4: Make = {
@@ -48,6 +71,7 @@ const V4: Make = {
   backward: { query: ATTENTION_BACKWARD_QUERY_V4, keys: ATTENTION_BACKWARD_KEYS_V4, common: ROW_CHUNKS },
   constants: (head) => ({ Element: 'f32', HEAD: head, CHUNKS: head / 8, LANES: TILE_LANES }),
   rows: 4 * TILE_LANES,
+  vec: 1,
 };
 
 function forwardDispatch(make: Make, site: OpSite<AttentionAttrs>): Dispatch {
@@ -56,8 +80,8 @@ function forwardDispatch(make: Make, site: OpSite<AttentionAttrs>): Dispatch {
     label: `attention.${make.name}`,
     code: make.forward + placesCode(site),
     constants: make.constants(head),
-    params: { ...attentionParams(site), chunks: head / 8 },
-    bindings: forwardBindings(site),
+    params: { ...attentionParams(site, make.vec), places: 4 * head },
+    bindings: forwardBindings(site, make.vec),
     workgroups: [Math.ceil(queries / make.rows), heads, batch],
   };
 }
@@ -72,8 +96,8 @@ function backwardDispatch(make: Make, site: OpSite<BackwardAttrs>, wants = site.
     label: `attention_backward.${make.name}`,
     code: parts + common + BACKWARD_MAIN[wants] + gradientPlacesCode(site, wants),
     constants: make.constants(head),
-    params: { ...attentionParams(site), query_groups, chunks: head / 8 },
-    bindings: backwardBindings(site, wants),
+    params: { ...attentionParams(site, make.vec), query_groups, places: 4 * head },
+    bindings: backwardBindings(site, wants, make.vec),
     workgroups: [query_groups + key_groups, heads, batch],
   };
 }
@@ -87,7 +111,16 @@ function longestHead(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, few: 
   return batch * heads * queries * keys >= MANY_SCORES ? LONGEST : few;
 }
 
-/** `v4` is for CPU drivers with subgroups of 8 where D is a multiple of 8; `v1` is for any head. */
+/** Bytes of workgroup memory of v3, and the largest head whose sums fit registers. */
+const TILE_BYTES = 16 * 864 + 4 * 256;
+const WIDEST = 160;
+
+function takesTiles(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, caps: DeviceCaps): boolean {
+  const { head } = siteSizes(site);
+  // Barriers are dear on CPU drivers, and their compilers take ten seconds and more for these kernels.
+  return !caps.software && head % 4 === 0 && head <= WIDEST && caps.maxWorkgroupStorage >= TILE_BYTES;
+}
+
 export const FORWARD_VARIANTS: Readonly<Record<string, Variant<AttentionAttrs>>> = {
   v4: {
     supports: (site, caps) => {
@@ -96,6 +129,7 @@ export const FORWARD_VARIANTS: Readonly<Record<string, Variant<AttentionAttrs>>>
     },
     dispatches: (site) => [forwardDispatch(V4, site)],
   },
+  v3: { supports: takesTiles, dispatches: (site) => [forwardDispatch(V3, site)] },
   v1: {
     supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
     dispatches: (site) => [forwardDispatch(V1, site)],
