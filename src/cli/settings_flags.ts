@@ -114,7 +114,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
     noise: given.noise ?? own.noise,
     size: given.size ?? own.size,
     dtype: given.dtype ?? own.dtype,
-    ...(given.budget === undefined ? {} : { budget: given.budget }),
+    ...budgetOf(given.budget ?? own.budget),
     ...(own.timestep === undefined ? {} : { timestep: own.timestep }),
     rewards,
   };
@@ -132,3 +132,5 @@ function sizeFlag(args: Args): readonly [number, number] | undefined {
   }
   return [Number(height), Number(width)];
 }
+
+const budgetOf = (budget: number | undefined): Pick<RenoSettings, 'budget'> => (budget === undefined ? {} : { budget });

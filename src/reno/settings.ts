@@ -79,6 +79,7 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     noise: config.oneOf('noise', NOISE_SOURCES, REFERENCE_SETTINGS.noise),
     size: config.has('size') ? sizeFrom(config) : null,
     dtype: config.oneOf('dtype', COMPUTE_DTYPES, REFERENCE_SETTINGS.dtype),
+    ...(config.has('budget') ? { budget: config.count('budget') } : {}),
     ...(config.has('timestep') ? { timestep: config.count('timestep') } : {}),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
   };

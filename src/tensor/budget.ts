@@ -33,7 +33,7 @@ export interface Planner {
 }
 
 /** How often what was reckoned is compared with what came of it. */
-const TURNS = 4;
+const TURNS = 8;
 
 /**
  * The fastest plan of at most `budget` bytes, or the smallest there is. What the prompt alone reads is streamed first; then
@@ -43,7 +43,8 @@ export function fitted(budget: number, { ofStep, ofPrompt, recomputation, plan }
   let made = plan(ofPrompt);
   const again = recomputation();
   for (let turn = 0, goesOn = true; turn < TURNS && goesOn && peakBytes(made) > budget; turn++) {
-    goesOn = again.lower(peakBytes(made) - budget);
+    // What is dropped cannot be taken back, and less is often enough: memory is where most was alive no longer.
+    goesOn = again.lower((peakBytes(made) - budget) / 2);
     const next = plan(ofPrompt, again);
     goesOn &&= peakBytes(next) < peakBytes(made);
     made = next;
