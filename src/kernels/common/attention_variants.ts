@@ -8,7 +8,7 @@ import {
   ATTENTION_V4,
   ROW_CHUNKS,
 } from './attention_row_wgsl.ts';
-import type { AttentionAttrs, BackwardAttrs } from './attention_site.ts';
+import type { AttentionAttrs, BackwardAttrs, Part, Wants } from './attention_site.ts';
 import { attentionParams, backwardBindings, forwardBindings, siteSizes } from './attention_site.ts';
 import {
   ATTENTION_BACKWARD_KEYS_V3,
@@ -86,20 +86,36 @@ function forwardDispatch(make: Make, site: OpSite<AttentionAttrs>): Dispatch {
   };
 }
 
-function backwardDispatch(make: Make, site: OpSite<BackwardAttrs>, wants = site.attrs.wants): Dispatch {
+function backwardDispatch(make: Make, site: OpSite<BackwardAttrs>, part: Part): Dispatch {
   const { batch, queries, keys, heads, head } = siteSizes(site);
   const { query, keys: keysCode, common } = make.backward;
-  const parts = { query, keys: keysCode, all: query + keysCode }[wants];
-  const query_groups = wants === 'keys' ? 0 : Math.ceil(queries / make.rows);
-  const key_groups = wants === 'query' ? 0 : Math.ceil(keys / make.rows);
+  const does: Wants = part === 'dk' || part === 'dv' ? 'keys' : part;
+  const code = { query, keys: keysCode, all: query + keysCode }[does];
+  const query_groups = does === 'keys' ? 0 : Math.ceil(queries / make.rows);
+  const key_groups = does === 'query' ? 0 : Math.ceil(keys / make.rows);
   return {
     label: `attention_backward.${make.name}`,
-    code: parts + common + BACKWARD_MAIN[wants] + gradientPlacesCode(site, wants),
+    code: code + common + BACKWARD_MAIN[does] + gradientPlacesCode(site, part),
     constants: make.constants(head),
     params: { ...attentionParams(site, make.vec), query_groups, places: 4 * head },
-    bindings: backwardBindings(site, wants, make.vec),
+    bindings: backwardBindings(site, part, make.vec),
     workgroups: [query_groups + key_groups, heads, batch],
   };
+}
+
+/** Ways to divide the work over dispatches, best first. The last has 8 buffers at most, which every device has. */
+const DIVISIONS: Readonly<Record<Wants, readonly (readonly Part[])[]>> = {
+  all: [['all'], ['query', 'keys'], ['query', 'dk', 'dv']],
+  query: [['query']],
+  keys: [['keys'], ['dk', 'dv']],
+};
+
+/** `isSplit`: queries and keys apart, however many buffers there may be. */
+function backwardDispatches(make: Make, site: OpSite<BackwardAttrs>, caps: DeviceCaps, isSplit = false): Dispatch[] {
+  const ways = DIVISIONS[site.attrs.wants].filter((parts) => !(isSplit && parts.includes('all')));
+  const fits = (parts: readonly Part[]): boolean =>
+    parts.every((part) => backwardBindings(site, part).length <= caps.maxStorageBuffers);
+  return (ways.find(fits) ?? at(ways, ways.length - 1)).map((part) => backwardDispatch(make, site, part));
 }
 
 /** Scores from which on ten seconds of LLVM pay, for heads of up to LONGEST: v4's loops are unrolled. */
@@ -144,14 +160,12 @@ export const BACKWARD_VARIANTS: Readonly<Record<string, Variant<BackwardAttrs>>>
         hasSubgroupTile(caps) && head % 8 === 0 && head <= longestHead(site, site.attrs.wants === 'query' ? 64 : 32)
       );
     },
-    // Two for all: LLVM makes one kernel of both at half the speed of either.
-    dispatches: (site) =>
-      (site.attrs.wants === 'all' ? (['query', 'keys'] as const) : [site.attrs.wants]).map((wants) =>
-        backwardDispatch(V4, site, wants),
-      ),
+    // LLVM makes one kernel of both at half the speed of either.
+    dispatches: (site, caps) => backwardDispatches(V4, site, caps, true),
   },
+  v3: { supports: takesTiles, dispatches: (site, caps) => backwardDispatches(V3, site, caps) },
   v1: {
     supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-    dispatches: (site) => [backwardDispatch(V1, site)],
+    dispatches: (site, caps) => backwardDispatches(V1, site, caps),
   },
 };
