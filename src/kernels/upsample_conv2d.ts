@@ -2,7 +2,7 @@
  * Nearest upsampling by two and the 3x3 convolution behind it, without the large image between them. A pixel of the result
  * sees 2x2 pixels of the small image, one or two taps on each: that is the transposed convolution (the input gradient of a
  * convolution) with a 4x4 kernel of sums of taps, stride 2, padding 1. It multiplies 4/9 as often. The sums are made in
- * the load stage, in f32, and stored as the weight is.
+ * the load stage, in f32, and stored as x is: of f16 weights they are exact where the computation is f32.
  */
 import type { Tensor } from '../tensor/tensor.ts';
 import { add } from './binary.ts';
@@ -38,7 +38,7 @@ export function upsampleConv2d(x: Tensor, factor: number, weight: Tensor, bias: 
     return conv2d(upsampleNearest(x, factor), weight, bias, { padding: (kernel - 1) / 2 });
   }
   const taps = reshape(transpose(weight, [2, 3, 0, 1]), [9, cout * cin]);
-  const sums = matmul(x.graph.constant(MATRIX, [16, 9], weight.dtype), taps);
+  const sums = matmul(x.graph.constant(MATRIX, [16, 9], x.dtype), taps);
   // [4,4,Cout,Cin] is what the gradient reads.
   const turned = swapLast(reshape(sums, [4, 4, cout, cin]));
   const [height, width] = [2 * x.dim(1), 2 * x.dim(2)];

@@ -62,10 +62,10 @@ describe('planRun', () => {
     // Millions, as RENO.md and the model cards have them.
     const millions = plan.parameters.networks.map(({ name, parameters }) => [name, Math.round(parameters / 1e4) / 100]);
     expect(Object.fromEntries(millions)).toMatchObject({ unet: 865.91, vae: 49.49, text_encoder: 340.39, hps: 986.11 });
-    // RENO.md's arithmetic: 4.46 TFLOP forward, and about as many backward to the input. What is pruned makes it less.
+    // RENO.md's arithmetic: 4.46 TFLOP forward, and about as many backward to the input; upsamplers need 4/9 of theirs, and what is pruned is less.
     const { step, prompt } = plan.stages;
-    expect(step.forward.flops).toBeLessThan(4.5e12);
-    expect(step.forward.flops).toBeGreaterThan(4.2e12);
+    expect(step.forward.flops).toBeLessThan(4.2e12);
+    expect(step.forward.flops).toBeGreaterThan(3.9e12);
     expect(step.backward.flops).toBeGreaterThan(step.forward.flops);
     expect(step.backward.flops).toBeLessThan(1.2 * step.forward.flops);
     expect(plan.referenceFlops).toBe(step.flops + prompt.flops);

@@ -31,17 +31,17 @@ const LAYERS: readonly Layer[] = [
 ];
 
 /** The layer in one and in two, both of the same inputs. */
-function traced({ x: xShape, w: wShape, factor = 2, bias }: Layer, dtype: DType = 'f32') {
+function traced({ x: xShape, w: wShape, factor = 2, bias }: Layer, dtype: DType = 'f32', weights = dtype) {
   const graph = new Graph();
   const x = graph.input('x', xShape, 'step', dtype);
-  const w = graph.input('w', wShape, 'load', dtype);
-  const b = bias ? graph.input('b', [at(wShape, 0)], 'load', dtype) : null;
+  const w = graph.input('w', wShape, 'load', weights);
+  const b = bias ? graph.input('b', [at(wShape, 0)], 'load', weights) : null;
   const joined = upsampleConv2d(x, factor, w, b);
   const apart = conv2d(upsampleNearest(x, factor), w, b, { padding: (at(wShape, 2) - 1) / 2 });
   const feeds = new Map([
     ['x', fill({ shape: xShape, dtype }, 1)],
-    ['w', fill({ shape: wShape, dtype, scale: 0.3 }, 2)],
-    ...(b ? [['b', fill({ shape: b.shape, dtype }, 3)] as const] : []),
+    ['w', fill({ shape: wShape, dtype: weights, scale: 0.3 }, 2)],
+    ...(b ? [['b', fill({ shape: b.shape, dtype: weights }, 3)] as const] : []),
   ]);
   const withGradients = (y: Tensor, wrt: readonly Tensor[]): Tensor[] => {
     const weighted = mul(y, graph.constant(fill({ shape: y.shape }, 9), y.shape));
@@ -74,12 +74,13 @@ describe('plans', () => {
   });
 
   it.each([
-    { dtype: 'f32', keepLayouts: true, bound: 1e-12 },
-    { dtype: 'f32', keepLayouts: false, bound: 1e-12 },
+    { dtype: 'f32', weights: 'f32', keepLayouts: true, bound: 1e-12 },
+    { dtype: 'f32', weights: 'f32', keepLayouts: false, bound: 1e-12 },
+    { dtype: 'f32', weights: 'f16', keepLayouts: false, bound: 1e-12 },
     // Sums of taps are rounded to f16 once more: a relative error of 2^-11 at most, as of every stored value.
-    { dtype: 'f16', keepLayouts: false, bound: 1e-6 },
-  ] as const)('$dtype, layouts kept: $keepLayouts', async ({ dtype, keepLayouts, bound }) => {
-    const { x, joined, apart, feeds, withGradients } = traced(LARGE, dtype);
+    { dtype: 'f16', weights: 'f16', keepLayouts: false, bound: 1e-6 },
+  ] as const)('$dtype by $weights, layouts kept: $keepLayouts', async ({ dtype, weights, keepLayouts, bound }) => {
+    const { x, joined, apart, feeds, withGradients } = traced(LARGE, dtype, weights);
     const outputs = withGradients(joined, [x]);
     const spec = { outputs: Object.fromEntries(outputs.map((t, i) => [`y${i}`, t])), keepLayouts };
     const made = schedule(spec, device.caps);
