@@ -4,7 +4,9 @@
  */
 import { parseArgs } from 'node:util';
 import type { ResultRow, Section } from './section.ts';
+import { growth, growthTable } from './sections/growth.ts';
 import { host, hostTable } from './sections/host.ts';
+import { iterations, iterationTable } from './sections/iterations.ts';
 import { kernels, kernelTable } from './sections/kernels.ts';
 import { plan, planTable } from './sections/plan.ts';
 
@@ -15,8 +17,10 @@ interface Part {
 
 const PARTS: Readonly<Record<string, Part>> = {
   kernels: { run: kernels, print: kernelTable },
+  iterations: { run: iterations, print: iterationTable },
   plan: { run: plan, print: planTable },
   host: { run: host, print: hostTable },
+  growth: { run: growth, print: growthTable },
 };
 
 const USAGE = `usage: npm run bench -- [--json] [--only ${Object.keys(PARTS).join(',')}] [--rows REGEX] [--rounds N]`;

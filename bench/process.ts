@@ -4,7 +4,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Request } from './engine.ts';
 
-const LIMIT = 240_000;
+const LIMIT = 600_000;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 export interface Command {

@@ -1,5 +1,6 @@
 /** What is measured: one computation on seeded inputs, the same in every engine. */
 import { sizeOf } from '../src/tensor/types.ts';
+import type { Network } from './network/networks.ts';
 
 export type Kind =
   | 'matmul'
@@ -8,7 +9,8 @@ export type Kind =
   | 'attention'
   | 'attention_gradient'
   | 'group_norm'
-  | 'group_norm_gradient';
+  | 'group_norm_gradient'
+  | 'iteration';
 
 export interface Row {
   readonly name: string;
@@ -25,6 +27,8 @@ export interface Row {
   readonly forward: boolean;
   readonly heads?: number;
   readonly groups?: number;
+  /** Of an iteration. */
+  readonly network?: Network;
 }
 
 /** 3x3, stride 1, padding 1. */

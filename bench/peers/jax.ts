@@ -2,12 +2,37 @@
 import { readFileSync } from 'node:fs';
 import type { Arrays, Prepared } from '../engine.ts';
 import { Cannot, serve } from '../engine.ts';
+import { jaxIteration } from '../network/jax_network.ts';
 import type { Row } from '../row.ts';
 import { GROUP_NORM_EPS } from '../row.ts';
 import { offerWebGpu } from './dawn.ts';
 
+/** Node 20 has no iterator helpers; jax-js's einsum, and with it its attention, calls two of them. */
+const iterators = Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object;
+if (!('map' in iterators)) {
+  Object.defineProperties(iterators, {
+    map: {
+      *value<T, U>(this: Iterable<T>, f: (item: T) => U): Generator<U> {
+        for (const item of this) {
+          yield f(item);
+        }
+      },
+    },
+    filter: {
+      *value<T>(this: Iterable<T>, f: (item: T) => boolean): Generator<T> {
+        for (const item of this) {
+          if (f(item)) {
+            yield item;
+          }
+        }
+      },
+    },
+  });
+}
+
 const adapter = await offerWebGpu();
-const { blockUntilReady, defaultDevice, init, jit, lax, nn, numpy: np, vjp } = await import('@jax-js/jax');
+const jax = await import('@jax-js/jax');
+const { blockUntilReady, defaultDevice, init, jit, lax, nn, numpy: np, valueAndGrad, vjp } = jax;
 type Value = import('@jax-js/jax').Array;
 
 /** Images are channels first here. */
@@ -52,7 +77,11 @@ type Compute = (...inputs: readonly Value[]) => readonly Value[];
 function computation(row: Row, attempt: number): Compute {
   const { heads = 1, groups = 1 } = row;
   const way = attempt === 0 ? attend : attendByHead;
-  const attention = (...[q, k, v]: Value[]): Value => way(of(q), of(k), of(v), heads);
+  const flat = (x: Value | undefined): Value => of(x).reshape(of(x).shape.slice(1));
+  const attention = (...[q, k, v]: Value[]): Value => {
+    const shape = of(q).shape;
+    return way(flat(q), flat(k), flat(v), heads).reshape(shape);
+  };
   switch (row.kind) {
     case 'matmul':
       return (a, b) => [np.matmul(of(a), of(b))];
@@ -94,7 +123,7 @@ function of(x: Value | undefined): Value {
 /** Into the layouts above. */
 function given(values: Float32Array<ArrayBuffer>, name: string, shape: readonly number[]): Value {
   const x = np.array(values, { shape });
-  return shape.length === 4 && name !== 'w' ? x.transpose(FIRST) : shape.length === 3 ? x.reshape(shape.slice(1)) : x;
+  return shape.length === 4 && name !== 'w' ? x.transpose(FIRST) : x;
 }
 
 async function prepare(row: Row, inputs: Arrays, attempt: number): Promise<Prepared> {
@@ -102,8 +131,10 @@ async function prepare(row: Row, inputs: Arrays, attempt: number): Promise<Prepa
     throw new Cannot('no other way');
   }
   const values = Object.entries(inputs).map(([name, array]) => given(array, name, row.inputs[name] ?? []));
+  const network = row.network ? await jaxIteration(jax, row.network) : null;
+  values.push(...(network?.weights ?? []));
   await blockUntilReady(values);
-  const compute = jit(computation(row, attempt));
+  const compute = jit(network ? valueAndGrad(network.loss) : computation(row, attempt));
   let results: readonly Value[] = [];
   const drop = (list: readonly Value[]): void => {
     for (const x of list) {

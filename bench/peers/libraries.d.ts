@@ -67,7 +67,9 @@ declare module '@jax-js/jax' {
     array(values: Float32Array, options: { readonly shape: readonly number[] }): Array;
     matmul(a: Array, b: Array): Array;
     concatenate(x: readonly Array[], axis: number): Array;
-    split(x: Array, parts: number, axis: number): Array[];
+    split(x: Array, parts: number | readonly number[], axis: number): Array[];
+    repeat(x: Array, times: number, axis: number): Array;
+    clip(x: Array, low: number, high: number): Array;
     sum(x: Array, axis?: number | readonly number[], options?: Reduce): Array;
     mean(x: Array, axis?: number | readonly number[], options?: Reduce): Array;
     var_(x: Array, axis?: number | readonly number[], options?: Reduce): Array;

@@ -9,12 +9,15 @@ import type { Stage } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import type { Arrays, Prepared } from '../engine.ts';
 import { Cannot, serve } from '../engine.ts';
+import { traceIteration } from '../network/reno.ts';
 import { Peak } from '../peak.ts';
 import type { Row } from '../row.ts';
 import { GROUP_NORM_EPS } from '../row.ts';
 
 let device: Device | undefined;
 let peak: Peak | undefined;
+/** Of the row that was made ready last. */
+let flops = 0;
 
 function opened(): Device {
   if (!device) {
@@ -73,11 +76,17 @@ async function prepare(row: Row, inputs: Arrays, attempt: number): Promise<Prepa
   if (attempt > 0) {
     throw new Cannot('no other way');
   }
-  const plan = await compile(opened(), { outputs: trace(row) });
+  const traced = row.network ? await traceIteration(row, row.network) : { outputs: trace(row), weights: [] };
+  const plan = await compile(opened(), { outputs: traced.outputs });
+  flops = plan.summary.flops.step;
+  for (const store of traced.weights) {
+    await store.upload(plan);
+  }
   for (const [name, values] of Object.entries(inputs)) {
     plan.write(name, values);
   }
   await plan.run('load');
+  await plan.run('prompt');
   return {
     run: async (repeats) => {
       for (let i = 0; i < repeats; i++) {
@@ -100,6 +109,7 @@ await serve({
   },
   prepare,
   extra: {
+    flops: () => Promise.resolve(flops),
     peak: async () => {
       peak ??= await Peak.on(opened());
       return peak.measure();

@@ -96,6 +96,11 @@ def computation(row, x):
             return {"y": last(y), "dx": last(torch.autograd.grad(y, leaf, dy)[0])}
 
         return forward_and_backward
+    if kind == "iteration":
+        sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "network"))
+        from torch_network import iteration
+
+        return iteration(row, x)
     raise Cannot(f"no row of kind {kind} here")
 
 

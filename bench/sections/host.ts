@@ -7,7 +7,7 @@ import { figure, table } from '../section.ts';
 /** Issue 4. */
 const MICROSECONDS_A_DISPATCH = 10;
 
-/** What bench/compile_once.ts prints. */
+/** What bench/pocket.ts prints. */
 export interface CompileOnce {
   readonly openSeconds: number;
   readonly compileSeconds: number;
@@ -60,7 +60,7 @@ export async function host({ say, matches }: Options): Promise<ResultRow[]> {
 
 /** In a process of its own: what an earlier part compiled must not count, nor what Mesa keeps on disk. */
 async function compileOnce(): Promise<CompileOnce> {
-  const child = new EngineProcess(typeScript('bench/compile_once.ts', { MESA_SHADER_CACHE_DISABLE: 'true' }));
+  const child = new EngineProcess(typeScript('bench/pocket.ts', { MESA_SHADER_CACHE_DISABLE: 'true' }));
   try {
     return await child.ask<CompileOnce>({ ask: 'extra', name: 'compile' });
   } finally {

@@ -1,24 +1,20 @@
 /** Single kernels beside TensorFlow.js, jax-js, onnxruntime and PyTorch, and the adapter's own peak. */
-import { installPackages, pythonWithTorch } from '../peers/install.ts';
-import { typeScript } from '../process.ts';
-import type { Entry, Racer } from '../race.ts';
-import { race, start } from '../race.ts';
+import type { Entry } from '../race.ts';
+import { race } from '../race.ts';
+import { close, ORT, OURS, openRacers, TORCH } from '../racers.ts';
 import type { Row } from '../row.ts';
 import { KERNEL_ROWS } from '../row.ts';
 import type { Options, ResultRow } from '../section.ts';
 import { figure, median, table } from '../section.ts';
 
-const OURS = 'reno';
 /** Libraries with gradients in JavaScript: the best of them is what we are measured by. */
 const LIBRARIES = ['tfjs', 'jax-js'] as const;
-const ORT = 'onnxruntime';
-const TORCH = 'PyTorch CPU';
 /** At least this many times as fast (issue 4). */
 const BY_LIBRARIES = 3;
 const BY_ORT = 1.5;
 
 export async function kernels({ rounds, say, matches }: Options): Promise<ResultRow[]> {
-  const { racers, missing } = await opened(say);
+  const { racers, missing } = await openRacers([TORCH, OURS, ...LIBRARIES, ORT], say);
   const ours = racers.find((r) => r.name === OURS);
   const rows: ResultRow[] = [];
   try {
@@ -32,43 +28,9 @@ export async function kernels({ rounds, say, matches }: Options): Promise<Result
       say(`${row.name}: ${result.summary}`);
     }
   } finally {
-    for (const { process } of racers) {
-      process.close();
-    }
+    close(racers);
   }
   return rows;
-}
-
-/** PyTorch first, where it is: its values are the ones to agree with. `missing`: why an engine is not there. */
-async function opened(say: (line: string) => void): Promise<{ racers: Racer[]; missing: string[] }> {
-  const racers: Racer[] = [];
-  const missing: string[] = [];
-  const attempt = async (name: string, work: () => Promise<Racer>): Promise<void> => {
-    try {
-      const racer = await work();
-      say(`${name}: ${racer.version}`);
-      racers.push(racer);
-    } catch (error) {
-      missing.push(`${name} is missing: ${error instanceof Error ? error.message : String(error)}`);
-      say(missing.at(-1) ?? '');
-    }
-  };
-  await attempt(TORCH, async () => {
-    const command = await pythonWithTorch(say);
-    return start(TORCH, { command, args: ['bench/peers/torch_cpu.py'] });
-  });
-  await attempt(OURS, () => start(OURS, typeScript('bench/peers/reno.ts')));
-  for (const [name, file] of [
-    ['tfjs', 'tfjs'],
-    ['jax-js', 'jax'],
-    [ORT, 'ort'],
-  ] as const) {
-    await attempt(name, async () => {
-      await installPackages(say);
-      return start(name, typeScript(`bench/peers/${file}.ts`));
-    });
-  }
-  return { racers, missing };
 }
 
 function judged(row: Row, entries: readonly Entry[], peak: number, missing: readonly string[]): ResultRow {

@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { create } from 'webgpu';
 import { type Device, openDevice } from '../tensor/device.ts';
+import { UsageError } from './errors.ts';
 import { restWhilePolling } from './rest.ts';
 import { knownTuning } from './tuning_file.ts';
 
@@ -24,12 +25,27 @@ const instances: GPU[] = [];
 
 /**
  * Dawn hides f16 arithmetic on NVIDIA's Vulkan driver unless it is asked not to; elsewhere this changes nothing. It rounds
- * timestamps to 65 µs against spying pages, which no page does here.
+ * timestamps to 65 µs against spying pages, which no page does here. Matrix units (tensor cores) are shown where
+ * RENO_SUBGROUP_MATRIX asks for them.
  */
-const TOGGLES = ['enable-dawn-features=vulkan_enable_f16_on_nvidia', 'disable-dawn-features=timestamp_quantization'];
+function toggles(): string[] {
+  const shown = wantsSubgroupMatrix() ? ['allow_unsafe_apis', 'use_vulkan_memory_model'] : [];
+  return [
+    `enable-dawn-features=${['vulkan_enable_f16_on_nvidia', ...shown].join(',')}`,
+    'disable-dawn-features=timestamp_quantization',
+  ];
+}
+
+/** @throws UsageError when RENO_SUBGROUP_MATRIX is neither 1 nor 0 */
+export function wantsSubgroupMatrix(setting = process.env.RENO_SUBGROUP_MATRIX): boolean {
+  if (setting !== undefined && !['', '0', '1'].includes(setting)) {
+    throw new UsageError(`RENO_SUBGROUP_MATRIX must be 1 (use matrix units) or 0, not "${setting}"`);
+  }
+  return setting === '1';
+}
 
 function instance(options: readonly string[]): GPU {
-  const gpu = create([...TOGGLES, ...options]);
+  const gpu = create([...toggles(), ...options]);
   instances.push(gpu);
   restWhilePolling();
   return gpu;
@@ -56,7 +72,7 @@ export async function openAdapter(choice: AdapterChoice = {}): Promise<Device> {
   if (!adapter) {
     throw new Error(`no WebGPU adapter was found${backend ? ` for backend ${backend}` : ''}; ${NO_ADAPTER_HELP}`);
   }
-  const device = await quietly(() => openDevice(gpu));
+  const device = await quietly(() => openDevice(gpu, { subgroupMatrix: wantsSubgroupMatrix() }));
   device.tuning = await knownTuning(device);
   return device;
 }

@@ -46,6 +46,7 @@ export const attentionOp: Op<AttentionAttrs> = defineOp<AttentionAttrs>({
   reference: attentionReference,
   variants: FORWARD_VARIANTS,
   cost: (site) => attentionCost(site, 2),
+  storesOnce: true,
   cases: FORWARD_CASES,
 });
 

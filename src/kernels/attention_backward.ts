@@ -1,5 +1,5 @@
 /**
- * The gradients of attention to q, k and v in one dispatch: probabilities are recomputed from the scores and the
+ * The gradients of attention to q, k and v, in one dispatch where a kernel may have ten buffers: probabilities are recomputed from the scores and the
  * forward pass's log-sum-exp, y · dy in passing. Only what is wanted is computed: keys from a prompt need no gradient.
  */
 import type { Op } from '../tensor/op.ts';

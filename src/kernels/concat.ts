@@ -1,8 +1,8 @@
 /**
- * concat(xs, axis): two in one dispatch (v3), more by one dispatch an input, each writing its own part. f32 unless all
- * inputs are of one other dtype. The gradient of two is one dispatch too, `split`.
+ * concat(xs, axis): in one dispatch (v3), or where it cannot bind all inputs in one for each, writing its own part. f32
+ * unless all inputs are of one other dtype. The gradient of two is one dispatch too, `split`.
  */
-import type { Binding, Dispatch, Op, OpSite } from '../tensor/op.ts';
+import type { Dispatch, Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
@@ -21,16 +21,17 @@ fn run(i: u32) {
 }
 `;
 
-const CONCAT_TWO = `${DIVIDE}
+/** Part k of several, which lies from `start` to `end` of each run. */
+const partSnippet = (k: number): string => `
+  if (k < params.end${k}) {
+    store_y(i, Y(load_x${k}(outer * (params.end${k} - params.start${k}) + k - params.start${k})));
+    return;
+  }`;
+
+const CONCAT_SEVERAL = (parts: number): string => `${DIVIDE}
 fn run(i: u32) {
   let outer = quotient(i, params.run);
-  let k = i - outer * params.run;
-  let rest = params.run - params.first;
-  if (k < params.first) {
-    store_y(i, Y(load_a(outer * params.first + k)));
-  } else {
-    store_y(i, Y(load_b(outer * rest + k - params.first)));
-  }
+  let k = i - outer * params.run;${Array.from({ length: parts }, (_, k) => partSnippet(k)).join('')}
 }
 `;
 
@@ -73,34 +74,31 @@ function dispatches(site: OpSite<Concat>, version: string, vec: 1 | 4): Dispatch
   });
 }
 
-/** Two parts of `runs` that lie together, and the whole of `size` elements, in one dispatch. */
-function together(
-  label: string,
-  code: string,
-  { size, first, run, vec }: { size: number; first: number; run: number; vec: 1 | 4 },
-  bindings: readonly Pick<Binding, 'name' | 'ref' | 'access'>[],
-  constants: Readonly<Record<string, string>> = {},
-): Dispatch[] {
-  const sizes = { size: size / vec, params: { run: run / vec, first: first / vec } };
-  return [perElement({ label, code, ...sizes, constants, bindings: bindings.map((b) => ({ ...b, vec })) })];
-}
-
-function twoTogether(site: OpSite<Concat>): Dispatch[] {
+function severalTogether(site: OpSite<Concat>): Dispatch[] {
   const output = at(site.outputs, 0);
   const runs = runsOf(site);
   const vec = vecOf(...runs);
   const scalar = output.dtype === 'i32' ? 'i32' : 'f32';
-  return together(
-    'concat.v3',
-    CONCAT_TWO,
-    { size: sizeOf(output.shape), first: at(runs, 0), run: runOf(output.shape, site.attrs.axis), vec },
-    [
-      { name: 'a', ref: { input: 0 }, access: 'read' },
-      { name: 'b', ref: { input: 1 }, access: 'read' },
-      { name: 'y', ref: { output: 0 }, access: 'write' },
-    ],
-    { Y: vec === 4 ? `vec4<${scalar}>` : scalar },
-  );
+  const params: Record<string, number> = { run: runOf(output.shape, site.attrs.axis) / vec };
+  let start = 0;
+  runs.forEach((run, k) => {
+    params[`start${k}`] = start / vec;
+    start += run;
+    params[`end${k}`] = start / vec;
+  });
+  return [
+    perElement({
+      label: 'concat.v3',
+      code: CONCAT_SEVERAL(runs.length),
+      size: sizeOf(output.shape) / vec,
+      constants: { Y: vec === 4 ? `vec4<${scalar}>` : scalar },
+      params,
+      bindings: [
+        ...runs.map((_, k) => ({ name: `x${k}`, ref: { input: k }, access: 'read', vec }) as const),
+        { name: 'y', ref: { output: 0 }, access: 'write', vec },
+      ],
+    }),
+  ];
 }
 
 type Split = { readonly axis: number; readonly first: number };
@@ -150,16 +148,20 @@ const splitOp: Op<Split> = defineOp<Split>({
       dispatches: (site) => {
         const { shape } = at(site.inputs, 0);
         const runs = site.outputs.map((t) => runOf(t.shape, site.attrs.axis));
-        return together(
-          'split.v1',
-          SPLIT,
-          { size: sizeOf(shape), first: at(runs, 0), run: runOf(shape, site.attrs.axis), vec: vecOf(...runs) },
-          [
-            { name: 'x', ref: { input: 0 }, access: 'read' },
-            { name: 'a', ref: { output: 0 }, access: 'write' },
-            { name: 'b', ref: { output: 1 }, access: 'write' },
-          ],
-        );
+        const vec = vecOf(...runs);
+        return [
+          perElement({
+            label: 'split.v1',
+            code: SPLIT,
+            size: sizeOf(shape) / vec,
+            params: { run: runOf(shape, site.attrs.axis) / vec, first: at(runs, 0) / vec },
+            bindings: [
+              { name: 'x', ref: { input: 0 }, access: 'read', vec },
+              { name: 'a', ref: { output: 0 }, access: 'write', vec },
+              { name: 'b', ref: { output: 1 }, access: 'write', vec },
+            ],
+          }),
+        ];
       },
     },
   },
@@ -218,8 +220,9 @@ const concatOp: Op<Concat> = defineOp<Concat>({
   variants: {
     v3: {
       supports: (site, caps) =>
-        site.inputs.length === 2 && (vecOf(...runsOf(site)) === 4 || canStoreOne(at(site.outputs, 0), caps)),
-      dispatches: twoTogether,
+        site.inputs.length < caps.maxStorageBuffers &&
+        (vecOf(...runsOf(site)) === 4 || canStoreOne(at(site.outputs, 0), caps)),
+      dispatches: severalTogether,
     },
     v2: {
       supports: (site) => runsOf(site).every((run) => run % 4 === 0),

@@ -28,6 +28,9 @@ import { epilogueCode } from './common/matmul_wgsl.ts';
 import { canStoreOne } from './common/site.ts';
 import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
+import { CONV2D_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from './common/wide_tile_wgsl.ts';
+import type { Winograd } from './common/winograd.ts';
+import { winogradDispatches, winogradFits, winogradProduct } from './common/winograd.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
 export type Padding = readonly [number, number, number, number];
@@ -188,6 +191,8 @@ const epilogueBindings = ({ bias, residual }: Epilogue, vec: 1 | 4): Binding[] =
 
 /** What CONV2D_WALK does: `cin` channels of source pixels to `cout` of `pixels`, times `groups`. */
 interface Walk {
+  readonly s: Sizes;
+  readonly forward: boolean;
   readonly cin: number;
   readonly cout: number;
   readonly pixels: number;
@@ -210,13 +215,28 @@ interface Tile {
 interface WalkKernel {
   readonly name: string;
   readonly runs: (caps: DeviceCaps) => boolean;
+  /** Whether it is for this size; absent means always. */
+  readonly fits?: (walk: Walk) => boolean;
   /** Reads swapped kernels as they lie; the others have them transposed into scratch. */
   readonly readsSwapped: boolean;
   readonly tile: (walk: Walk) => Tile;
 }
 
-/** A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs. */
+/** A driver's own kind first: v5, v4 and v2 for CPU drivers, v3 for GPUs. */
 const WALKS: readonly WalkKernel[] = [
+  {
+    name: 'v5',
+    runs: hasSubgroupTile,
+    fits: ({ s, cin, pixels }) => cin % 4 === 0 && pixels >= WIDE_ROWS / 2 && flopsOf(s) >= 2 * WIDE_WORK,
+    readsSwapped: true,
+    tile: ({ swapped }) => ({
+      code: wideTile(swapped) + CONV2D_V5,
+      pixels: WIDE_ROWS,
+      channels: WIDE_COLUMNS,
+      x: ['x', 4],
+      w: ['b', 4],
+    }),
+  },
   {
     name: 'v4',
     runs: hasSubgroupTile,
@@ -254,23 +274,24 @@ const WALKS: readonly WalkKernel[] = [
   },
 ];
 
-/** A convolution over taps with fused bias and residual, in either direction (see CONV2D_WALK). */
-function walkDispatch(
-  s: Sizes,
-  direction: 'forward' | 'backward',
-  kernel: WalkKernel,
-  swapped: boolean,
-  epilogue: Epilogue,
-): Dispatch[] {
+/** The walk over a convolution of sizes `s`, forward or to its input's gradient. */
+function walkOf(s: Sizes, direction: 'forward' | 'backward', swapped: boolean): Walk {
   const forward = direction === 'forward';
   const classes = forward ? 1 : s.stride;
-  const [outHeight, outWidth, cout] = forward ? [s.outHeight, s.outWidth, s.cout] : [s.height, s.width, s.cin];
-  const [sourceHeight, sourceWidth, cin] = forward ? [s.height, s.width, s.cin] : [s.outHeight, s.outWidth, s.cout];
+  const [height, width, cout] = forward ? [s.outHeight, s.outWidth, s.cout] : [s.height, s.width, s.cin];
+  const pixels = s.images * Math.ceil(height / classes) * Math.ceil(width / classes);
+  return { s, forward, cin: forward ? s.cin : s.cout, cout, pixels, groups: classes * classes, swapped };
+}
+
+/** A convolution over taps with fused bias and residual (see CONV2D_WALK). */
+function walkDispatch(walk: Walk, kernel: WalkKernel, epilogue: Epilogue): Dispatch[] {
+  const { s, forward, cin, cout, pixels, groups } = walk;
+  const classes = forward ? 1 : s.stride;
+  const [outHeight, outWidth] = forward ? [s.outHeight, s.outWidth] : [s.height, s.width];
+  const [sourceHeight, sourceWidth] = forward ? [s.height, s.width] : [s.outHeight, s.outWidth];
   const gridHeight = Math.ceil(outHeight / classes);
   const gridWidth = Math.ceil(outWidth / classes);
-  const pixels = s.images * gridHeight * gridWidth;
-  const groups = classes * classes;
-  const tile = kernel.tile({ cin, cout, pixels, groups, swapped });
+  const tile = kernel.tile(walk);
   return [
     {
       label: `${forward ? 'conv2d' : 'conv2d_backward_input'}.${kernel.name}`,
@@ -305,22 +326,69 @@ function walkDispatch(
   ];
 }
 
-/** The variants of WALKS, for results whose channels count in fours. */
+/** The variants of WALKS, for results whose channels count in fours; v6 and v7 are Winograd's, for CPU drivers and for GPUs. */
 function walkVariants<A extends Attrs & Swapped>(
-  channels: (site: OpSite<A>) => number,
-  dispatches: (site: OpSite<A>, kernel: WalkKernel) => Dispatch[],
+  walk: (site: OpSite<A>) => Walk,
+  epilogue: (attrs: A) => Epilogue,
 ): Record<string, Variant<A>> {
-  return Object.fromEntries(
+  const byPoints = (products: readonly string[], runs: (caps: DeviceCaps) => boolean): Variant<A> => ({
+    supports: (site, caps) => {
+      const p = winogradOf(walk(site));
+      return runs(caps) && p !== null && winogradFits(p) && winogradProduct(p, products, caps) !== undefined;
+    },
+    dispatches: (site, caps) => {
+      const { forward } = walk(site);
+      const p = winogradOf(walk(site));
+      const product = p && winogradProduct(p, products, caps);
+      const label = forward ? 'conv2d.winograd' : 'conv2d_backward_input.winograd';
+      return p && product ? winogradDispatches(label, p, product, epilogue(site.attrs)) : [];
+    },
+  });
+  const walks = Object.fromEntries(
     WALKS.map((kernel) => {
       const variant: Variant<A> = {
-        supports: (site, caps) => kernel.runs(caps) && channels(site) % 4 === 0,
-        dispatches: (site) => dispatches(site, kernel),
+        supports: (site, caps) => kernel.runs(caps) && walk(site).cout % 4 === 0 && (kernel.fits?.(walk(site)) ?? true),
+        dispatches: (site) => walkDispatch(walk(site), kernel, epilogue(site.attrs)),
       };
       const unswapped = (attrs: A): A | null => (attrs.swapped ? { ...attrs, swapped: false } : null);
       return [kernel.name, kernel.readsSwapped ? variant : throughScratch(variant, unswapped)];
     }),
   );
+  return { v6: byPoints(['v5', 'v4'], hasSubgroupTile), ...walks, v7: byPoints(['v3'], () => true) };
 }
+
+/** The walk by winograd.ts; null where the kernel is not 3x3 or the stride not 1. */
+function winogradOf({ s, forward, cin, cout, swapped }: Walk): Winograd | null {
+  if (s.kh !== 3 || s.kw !== 3 || s.stride !== 1) {
+    return null;
+  }
+  const image = { images: s.images, cin, cout, swapped, turned: !forward };
+  return forward
+    ? {
+        ...image,
+        sourceHeight: s.height,
+        sourceWidth: s.width,
+        outHeight: s.outHeight,
+        outWidth: s.outWidth,
+        top: s.top,
+        left: s.left,
+      }
+    : {
+        ...image,
+        sourceHeight: s.outHeight,
+        sourceWidth: s.outWidth,
+        outHeight: s.height,
+        outWidth: s.width,
+        top: 2 - s.top,
+        left: 2 - s.left,
+      };
+}
+
+const forwardWalk = (site: OpSite<Conv2dAttrs>): Walk =>
+  walkOf(forwardSizes(site), 'forward', site.attrs.swapped ?? false);
+
+const backwardWalk = (site: OpSite<BackwardInputAttrs>): Walk =>
+  walkOf(siteBackwardInputSizes(site), 'backward', site.attrs.swapped ?? false);
 
 const geometry = (stride: number, padding: Padding): Geometry => ({ stride, padding });
 const plain = { bias: false, residual: false };
@@ -351,10 +419,19 @@ const GEOMETRIES: readonly TestGeometry[] = [
   },
   { name: '1x1 stride 2', x: [1, 5, 5, 4], kernel: [1, 1], cout: 4, g: geometry(2, [0, 0, 0, 0]) },
   { name: 'patches', x: [1, 8, 8, 3], kernel: [4, 4], cout: 16, g: geometry(4, [0, 0, 0, 0]) },
+  { name: 'twice as large', x: [1, 8, 10, 8], kernel: [4, 4], cout: 4, g: geometry(2, [1, 1, 1, 1]) },
   { name: 'no padding, 2x3', x: [1, 5, 7, 4], kernel: [2, 3], cout: 4, g: geometry(1, [0, 0, 0, 0]) },
   { name: 'past the tiles', x: [1, 9, 8, 24], kernel: [3, 3], cout: 72, g: geometry(1, [1, 1, 1, 1]), big: true },
   { name: 'odd input channels, stride 2', x: [1, 7, 9, 5], kernel: [3, 3], cout: 8, g: geometry(2, [1, 1, 1, 1]) },
   { name: 'many workgroups', x: [1, 161, 154, 4], kernel: [2, 1], cout: 4, g: geometry(1, [0, 0, 0, 0]), big: true },
+  {
+    name: 'past the wide tiles',
+    x: [1, 23, 25, 36],
+    kernel: [3, 3],
+    cout: 100,
+    g: geometry(1, [1, 1, 1, 1]),
+    big: true,
+  },
   { name: 'wider than the pixel block', x: [1, 3, 19, 4], kernel: [3, 3], cout: 20, g: geometry(1, [1, 1, 1, 1]) },
 ];
 
@@ -402,10 +479,7 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
   reference: forwardReference,
   readSwapped,
   variants: {
-    ...walkVariants<Conv2dAttrs>(
-      (site) => forwardSizes(site).cout,
-      (site, kernel) => walkDispatch(forwardSizes(site), 'forward', kernel, site.attrs.swapped ?? false, site.attrs),
-    ),
+    ...walkVariants<Conv2dAttrs>(forwardWalk, (attrs) => attrs),
     v1: {
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
       dispatches: (site) => {
@@ -447,6 +521,28 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
       name: 'swapped, stride 2, f16 weights',
       inputs: [{ shape: [1, 6, 5, 8] }, { shape: [3, 3, 12, 8], dtype: 'f16' }, { shape: [12] }],
       attrs: { ...geometry(2, [1, 1, 1, 1]), bias: true, residual: false, swapped: true },
+    },
+    {
+      name: 'swapped, past the wide tiles, f16, bias, residual',
+      inputs: [
+        { shape: [2, 23, 22, 36], dtype: 'f16' },
+        { shape: [3, 3, 68, 36], dtype: 'f16' },
+        { shape: [68] },
+        { shape: [2, 23, 22, 68] },
+      ],
+      attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: true, swapped: true },
+      grad: [],
+    },
+    {
+      name: 'swapped, past the wide tiles, stride 2, f16, bias, residual',
+      inputs: [
+        { shape: [2, 45, 43, 48], dtype: 'f16' },
+        { shape: [3, 3, 44, 48], dtype: 'f16' },
+        { shape: [44] },
+        { shape: [2, 23, 22, 44] },
+      ],
+      attrs: { ...geometry(2, [1, 1, 1, 1]), bias: true, residual: true, swapped: true },
+      grad: [],
     },
     {
       name: 'swapped, odd channels',
@@ -493,11 +589,7 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
   reference: backwardInputReference,
   readSwapped,
   variants: {
-    ...walkVariants<BackwardInputAttrs>(
-      (site) => siteBackwardInputSizes(site).cin,
-      (site, kernel) =>
-        walkDispatch(siteBackwardInputSizes(site), 'backward', kernel, site.attrs.swapped ?? false, plain),
-    ),
+    ...walkVariants<BackwardInputAttrs>(backwardWalk, () => plain),
     v1: {
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
       dispatches: (site) => {
@@ -533,6 +625,24 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
       name: 'swapped, stride 2, f16 weights',
       inputs: [{ shape: [1, 3, 3, 8] }, { shape: [3, 3, 12, 8], dtype: 'f16' }],
       attrs: { ...geometry(2, [1, 1, 1, 1]), height: 6, width: 5, swapped: true },
+    },
+    {
+      name: 'swapped, past the wide tiles, uneven padding, f16',
+      inputs: [
+        { shape: [2, 22, 22, 68], dtype: 'f16' },
+        { shape: [3, 3, 36, 68], dtype: 'f16' },
+      ],
+      attrs: { ...geometry(1, [1, 0, 0, 2]), height: 23, width: 22, swapped: true },
+      grad: [],
+    },
+    {
+      name: 'swapped, past the wide tiles, stride 2, f16',
+      inputs: [
+        { shape: [2, 23, 22, 44], dtype: 'f16' },
+        { shape: [3, 3, 48, 44], dtype: 'f16' },
+      ],
+      attrs: { ...geometry(2, [1, 1, 1, 1]), height: 45, width: 43, swapped: true },
+      grad: [],
     },
     {
       name: 'swapped, odd channels',

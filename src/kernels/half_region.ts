@@ -13,8 +13,7 @@ import { div, maximum, mul } from './binary.ts';
 import { cast } from './cast.ts';
 import { perElement } from './common/grid.ts';
 import { canStoreOne, elementCost, vecOf } from './common/site.ts';
-import { max } from './reduce.ts';
-import { neg } from './unary.ts';
+import { absMax } from './reduce.ts';
 
 type None = Record<string, never>;
 const NONE: None = {};
@@ -87,11 +86,13 @@ const enterOp = defineOp<Part>({
 
 /** What brings the largest element of dy to LARGEST: a scalar. */
 function scaleOf(dy: Tensor): Tensor {
-  return div(dy.graph.constant([LARGEST], []), maximum(max(maximum(dy, neg(dy))), dy.graph.constant([SMALLEST], [])));
+  return div(dy.graph.constant([LARGEST], []), maximum(absMax(dy), dy.graph.constant([SMALLEST], [])));
 }
 
 const leaveOp = defineOp<None>({
   name: 'leave_f16',
+  // Of the scalar nothing is read.
+  pointwise: () => ({ expression: 'a' }),
   infer: ([y, one]) => {
     if (!y || !one || sizeOf(one.shape) !== 1) {
       throw new Error('takes a tensor and the scalar that enter_f16 gave');

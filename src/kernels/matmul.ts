@@ -10,12 +10,14 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
 import { broadcastTo } from './broadcast_to.ts';
-import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from './common/gpu_tile_wgsl.ts';
+import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands, QUAD } from './common/gpu_tile_wgsl.ts';
+import { MAX_GROUPS_PER_DIMENSION } from './common/grid.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import {
   batchEpilogueCode,
   epilogueCode,
+  MATMUL_TILE,
   MATMUL_V1,
   MATMUL_V2,
   MATMUL_V3,
@@ -23,6 +25,7 @@ import {
   MATMUL_V4_SWAPPED,
   ROWS_AS_THEY_ARE,
 } from './common/matmul_wgsl.ts';
+import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common/subgroup_matrix.ts';
 import {
   hasSubgroupTile,
   PUT_ROWS,
@@ -32,6 +35,7 @@ import {
   TILE_ROWS,
 } from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
+import { MATMUL_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from './common/wide_tile_wgsl.ts';
 import { sum } from './reduce.ts';
 import { reshape } from './reshape.ts';
 
@@ -199,8 +203,37 @@ export const matmulOp = defineOp<MatmulAttrs>({
   },
   reference,
   readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
-  // A driver's own kind first: v4 and v2 for CPU drivers, v3 for GPUs.
+  // A driver's own kind first: v6 for matrix units, v5, v4 and v2 for CPU drivers, v3 for GPUs.
   variants: {
+    // Only where the device was opened for them.
+    v6: {
+      supports: (site, caps) =>
+        matrixShape(caps) !== null && columnsInFours(site) && site.inputs.slice(0, 2).every((t) => t.dtype === 'f16'),
+      dispatches: (site, caps) => {
+        const shape = matrixShape(caps);
+        if (!shape) {
+          throw new Error('matmul.v6 needs f16 matrices in subgroups');
+        }
+        const { m, n, k, batch } = siteProblem(site);
+        const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
+        const groups = () => [Math.ceil(n / MATRIX_TILE), Math.ceil(m / MATRIX_TILE), batch] as const;
+        const extra = { constants: matrixConstants(shape, caps), ...vec };
+        return dispatch(site, 'matmul.v6', QUAD + code + MATMUL_TILE + MATRIX_MAIN, groups, 4, extra);
+      },
+    },
+    v5: {
+      supports: (site, caps) => {
+        const { batch, m, n, k } = siteProblem(site);
+        const fours = n % 4 === 0 && k % 4 === 0;
+        return hasSubgroupTile(caps) && fours && m >= WIDE_ROWS / 2 && batch * m * n * k >= WIDE_WORK;
+      },
+      dispatches: (site) => {
+        const groups = ({ batch, m, n }: Problem) =>
+          [Math.ceil(n / WIDE_COLUMNS), Math.ceil(m / WIDE_ROWS), batch] as const;
+        const code = wideTile(site.attrs.transposeB ?? false) + MATMUL_V5;
+        return dispatch(site, 'matmul.v5', code, groups, 4, { vecA: 4 });
+      },
+    },
     v4: {
       ...V4_PLAIN,
       dispatches: (site, caps) =>
@@ -218,6 +251,10 @@ export const matmulOp = defineOp<MatmulAttrs>({
       dispatches: (site) => tiledMatmul(site),
     },
     v1: {
+      supports: (site) => {
+        const { batch, m, n } = siteProblem(site);
+        return Math.max(Math.ceil(n / 8), Math.ceil(m / 8), batch) <= MAX_GROUPS_PER_DIMENSION;
+      },
       dispatches: (site) => {
         const { n, k } = siteProblem(site);
         const strides = site.attrs.transposeB ? { columnB: k, rowB: 1 } : { columnB: 1, rowB: n };
@@ -238,6 +275,18 @@ export const matmulOp = defineOp<MatmulAttrs>({
       inputs: [{ shape: [67, 19] }, { shape: [19, 72] }, { shape: [72] }],
       attrs: { bias: true, residual: false },
       grad: [], // finite differences of thousands of inputs; smaller cases take them
+    },
+    {
+      name: 'past the wide tiles, batched, a bias for each product, residual',
+      inputs: [{ shape: [2, 149, 204] }, { shape: [2, 204, 300] }, { shape: [2, 300] }, { shape: [2, 149, 300] }],
+      attrs: { bias: true, residual: true },
+      grad: [],
+    },
+    {
+      name: 'past the wide tiles, transposed b, f16',
+      inputs: [{ shape: [195, 332], dtype: 'f16' }, { shape: [268, 332], dtype: 'f16' }, { shape: [268] }],
+      attrs: { bias: true, residual: false, transposeB: true },
+      grad: [],
     },
     { name: 'odd sizes', inputs: [{ shape: [5, 7] }, { shape: [7, 3] }], attrs: plain() },
     { name: 'row of one', inputs: [{ shape: [1, 12] }, { shape: [12, 8] }], attrs: plain() },
@@ -278,6 +327,26 @@ export const matmulOp = defineOp<MatmulAttrs>({
       name: 'a bias for each product, in f16, shared a',
       inputs: [{ shape: [9, 4] }, { shape: [3, 4, 12], dtype: 'f16' }, { shape: [3, 12], dtype: 'f16' }],
       attrs: { bias: true, residual: false },
+    },
+    {
+      name: 'all f16, past the tiles',
+      inputs: [
+        { shape: [67, 40], dtype: 'f16' },
+        { shape: [40, 72], dtype: 'f16' },
+        { shape: [72], dtype: 'f16' },
+      ],
+      attrs: { bias: true, residual: false },
+      grad: [],
+    },
+    {
+      name: 'all f16, batched, b transposed, odd k',
+      inputs: [
+        { shape: [2, 5, 35], dtype: 'f16' },
+        { shape: [2, 12, 35], dtype: 'f16' },
+        { shape: [2, 5, 12], dtype: 'f16' },
+      ],
+      attrs: { bias: false, residual: true, transposeB: true },
+      grad: [],
     },
     {
       name: 'f16 weight',

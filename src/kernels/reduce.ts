@@ -1,5 +1,5 @@
 /**
- * sum, mean and max over axes; the result is f32.
+ * sum, mean, max and the largest absolute value over axes; the result is f32.
  * v1: one invocation an output. v2: the reduced elements are cut into chunks, one invocation each, then the chunks are
  * reduced (long reductions to few outputs). v3: as v2, a workgroup a chunk (GPUs, where the innermost axis is reduced).
  */
@@ -17,7 +17,7 @@ import { forEachPlace, padFront } from './common/strided.ts';
 import type { Team } from './common/team.ts';
 import { teamDispatch } from './common/team.ts';
 import { reshape } from './reshape.ts';
-import { affine } from './unary.ts';
+import { abs, affine } from './unary.ts';
 
 /** Sorted axes, counted from the front. */
 type Reduce = { readonly axes: readonly number[]; readonly keepDims: boolean };
@@ -60,6 +60,12 @@ fn combine_team(v: f32, lane: u32) -> f32 { return team_sum(v, lane); }
 const MAX = `${LOWEST}
 fn initial() -> f32 { return LOWEST; }
 fn combine(a: f32, b: f32) -> f32 { return max(a, b); }
+fn combine_team(v: f32, lane: u32) -> f32 { return team_max(v, lane); }
+`;
+
+const ABS_MAX = `
+fn initial() -> f32 { return 0.0; }
+fn combine(a: f32, b: f32) -> f32 { return max(a, abs(b)); }
 fn combine_team(v: f32, lane: u32) -> f32 { return team_max(v, lane); }
 `;
 
@@ -187,7 +193,7 @@ function reducesInnermost(site: OpSite<Reduce>): boolean {
 }
 
 interface Kind {
-  readonly name: 'sum' | 'mean' | 'max';
+  readonly name: 'sum' | 'mean' | 'max' | 'abs_max';
   readonly code: string;
   readonly initial: number;
   readonly combine: (a: number, b: number) => number;
@@ -199,6 +205,7 @@ function defineReduce(kind: Kind): Op<Reduce> {
   const mean = name === 'mean';
   return defineOp<Reduce>({
     name,
+    storesOnce: true,
     infer: ([x], { axes, keepDims }) => {
       const shape = x?.shape ?? [];
       axes.forEach((a) => {
@@ -259,14 +266,36 @@ const maxOp = defineReduce({
   code: MAX,
   initial: Number.NEGATIVE_INFINITY,
   combine: Math.max,
-  // Shared evenly among equal maxima, as torch.amax.
+  vjp: ({ inputs, outputs, attrs, dy }, spread) =>
+    amongMaxima(at(inputs, 0), at(outputs, 0), dy, (m) => sumOp.one([m], attrs), spread),
+});
+
+const absMaxOp = defineReduce({
+  name: 'abs_max',
+  code: ABS_MAX,
+  initial: 0,
+  combine: (a, b) => Math.max(a, Math.abs(b)),
   vjp: ({ inputs, outputs, attrs, dy }, spread) => {
     const x = at(inputs, 0);
-    const isMax = affine(less(x, spread(at(outputs, 0))), -1, 1);
-    const count = sumOp.one([isMax], attrs);
-    return mul(isMax, spread(div(dy, count)));
+    const sign = affine(less(x, x.graph.scalar(0)), -2, 1);
+    return mul(
+      sign,
+      amongMaxima(abs(x), at(outputs, 0), dy, (m) => sumOp.one([m], attrs), spread),
+    );
   },
 });
+
+/** `dy` shared evenly among equal maxima, as torch.amax. */
+function amongMaxima(
+  x: Tensor,
+  largest: Tensor,
+  dy: Tensor,
+  count: (isMax: Tensor) => Tensor,
+  spread: (t: Tensor) => Tensor,
+): Tensor {
+  const isMax = affine(less(x, spread(largest)), -1, 1);
+  return mul(isMax, spread(div(dy, count(isMax))));
+}
 
 function attrsOf(x: Tensor, axes: readonly number[] | undefined, keepDims: boolean): Reduce {
   const rank = x.shape.length;
@@ -283,3 +312,6 @@ export const mean = (x: Tensor, axes?: readonly number[], keepDims = false): Ten
 /** Maximum over `axes` (default all). f32. The gradient is shared among equal maxima. */
 export const max = (x: Tensor, axes?: readonly number[], keepDims = false): Tensor =>
   maxOp.one([x], attrsOf(x, axes, keepDims));
+/** Largest absolute value over `axes` (default all). f32. */
+export const absMax = (x: Tensor, axes?: readonly number[], keepDims = false): Tensor =>
+  absMaxOp.one([x], attrsOf(x, axes, keepDims));

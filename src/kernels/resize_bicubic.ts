@@ -187,9 +187,11 @@ function dispatches(label: string, before: Shape, after: Shape, adjoint: boolean
   const [n, h, w, c] = [at(before, 0), at(before, 1), at(before, 2), at(before, 3)];
   const across = axis(w, at(after, 2));
   const down = axis(h, at(after, 1));
-  const [tableAcross, tableDown] = [tableOf(across, 0), tableOf(down, 1)];
+  const isSquare = across.from === down.from && across.to === down.to;
+  const tableAcross = tableOf(across, 0);
+  const tableDown = isSquare ? tableAcross : tableOf(down, 2);
   const half = [n, h, across.to, c];
-  const middle: BufferRef = { scratch: 2, type: { dtype: 'f32', shape: half } };
+  const middle: BufferRef = { scratch: 1, type: { dtype: 'f32', shape: half } };
   const [source, result]: [BufferRef, BufferRef] = [{ input: 0 }, { output: 0 }];
   const alongWidth: Pass = {
     ...{ label, a: across, inner: c, adjoint, table: tableAcross },
@@ -206,7 +208,7 @@ function dispatches(label: string, before: Shape, after: Shape, adjoint: boolean
   const order = adjoint ? [alongHeight, alongWidth] : [alongWidth, alongHeight];
   return [
     tableDispatch(label, across, tableAcross),
-    tableDispatch(label, down, tableDown),
+    ...(isSquare ? [] : [tableDispatch(label, down, tableDown)]),
     ...order.map(resampleDispatch),
   ];
 }
@@ -226,6 +228,7 @@ const cost = ({ inputs, outputs }: OpSite<Size>, a: Axis) => ({
 /** dy → dx of the size in the attributes. */
 const backwardOp = defineOp<Size>({
   name: 'resize_bicubic_backward',
+  storesOnce: true,
   infer: (inputs, size) => [{ dtype: 'f32', shape: resized(at(inputs, 0).shape, size) }],
   reference: ([dy], site) => {
     const [before, after] = [at(site.outputs, 0).shape, at(site.inputs, 0).shape];
@@ -253,6 +256,7 @@ const backwardOp = defineOp<Size>({
 
 const resizeOp = defineOp<Size>({
   name: 'resize_bicubic',
+  storesOnce: true,
   infer: (inputs, size) => [{ dtype: 'f32', shape: resized(at(inputs, 0).shape, size) }],
   vjp: ({ inputs, dy }) => [() => backwardOp.one([dy], { height: at(inputs, 0).dim(1), width: at(inputs, 0).dim(2) })],
   reference: ([x], site) => {

@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { WeightStore } from './weights.ts';
 
 /** The storage binding that every WebGPU adapter has (maxStorageBufferBindingSize). */
-const BINDING_BYTES = 128 * 2 ** 20;
+export const BINDING_BYTES = 128 * 2 ** 20;
 
 export class LargeEmbedding {
   /** The rows in order, in as many pieces as bindings need. */

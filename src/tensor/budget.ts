@@ -1,5 +1,6 @@
-/** A plan within a given number of bytes: weights are streamed in the step, as few as it takes. */
+/** A plan within a given number of bytes: what is given up for it, in which order, and how much of it. */
 import type { InputBuffer } from './input_buffers.ts';
+import type { Recomputation } from './recompute.ts';
 import type { Schedule } from './schedule.ts';
 import { at, byteSize, STAGES } from './types.ts';
 import { Uniforms } from './uniforms.ts';
@@ -22,20 +23,38 @@ export function inOrderOfGivingUp(
   return [...weights].sort((a, b) => first(b) - first(a));
 }
 
-/** The plan that streams as few of `weights` as need be for at most `budget` bytes, from the first on; else all of them. */
-export function streamedWithin(
-  budget: number,
-  weights: readonly InputBuffer[],
-  plan: (streamed: readonly InputBuffer[]) => Schedule,
-): Schedule {
-  let count = 0;
-  let made = plan([]);
-  for (let excess = peakBytes(made) - budget; excess > 0 && count < weights.length; excess = peakBytes(made) - budget) {
+/** What a plan can do to need less memory. */
+export interface Planner {
+  /** Weights that may be streamed: those that a step reads, in the order of giving them up, and the others. */
+  readonly ofStep: readonly InputBuffer[];
+  readonly ofPrompt: readonly InputBuffer[];
+  readonly recomputation: () => Recomputation;
+  readonly plan: (streamed: readonly InputBuffer[], recomputation?: Recomputation) => Schedule;
+}
+
+/** How often what was reckoned is compared with what came of it. */
+const TURNS = 4;
+
+/**
+ * The fastest plan of at most `budget` bytes, or the smallest there is. What the prompt alone reads is streamed first; then
+ * activations are made again where that costs less than bringing weights in; then weights of the step are streamed.
+ */
+export function fitted(budget: number, { ofStep, ofPrompt, recomputation, plan }: Planner): Schedule {
+  let made = plan(ofPrompt);
+  const again = recomputation();
+  for (let turn = 0, goesOn = true; turn < TURNS && goesOn && peakBytes(made) > budget; turn++) {
+    goesOn = again.lower(peakBytes(made) - budget);
+    const next = plan(ofPrompt, again);
+    goesOn &&= peakBytes(next) < peakBytes(made);
+    made = next;
+  }
+  for (let count = 0; peakBytes(made) > budget && count < ofStep.length; ) {
     // What is brought in takes some room itself, so this takes a few turns.
-    for (let saved = 0; saved < excess && count < weights.length; count++) {
-      saved += byteSize(at(weights, count).type);
+    const excess = peakBytes(made) - budget;
+    for (let saved = 0; saved < excess && count < ofStep.length; count++) {
+      saved += byteSize(at(ofStep, count).type);
     }
-    made = plan(weights.slice(0, count));
+    made = plan([...ofPrompt, ...ofStep.slice(0, count)], again);
   }
   return made;
 }
@@ -46,7 +65,7 @@ export function assertWithin(budget: number, plan: Schedule): void {
   if (needed > budget) {
     const slots = plan.buffers.filter((b) => b.kind === 'slot').reduce((n, b) => n + b.bytes, 0);
     throw new Error(
-      `this run needs ${showBytes(needed)} even with all weights streamed (${showBytes(slots)} of it for activations and the ` +
+      `this run needs ${showBytes(needed)} even with activations made again and all weights streamed (${showBytes(slots)} of it for activations and the ` +
         `weights in use), but the budget is ${showBytes(budget)}: choose a larger budget, a smaller size or fewer rewards`,
     );
   }

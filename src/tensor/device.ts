@@ -1,12 +1,14 @@
 /** The adapter and what it can do; pipelines, compiled once each. */
 import type { Tuning } from './choose.ts';
 import { DeviceMemory } from './device_memory.ts';
-import type { DeviceCaps } from './op.ts';
+import type { DeviceCaps, SubgroupMatrix } from './op.ts';
 
 export interface DeviceOptions {
   readonly powerPreference?: GPUPowerPreference;
   /** Leave features unused as if the adapter lacked them (to test other adapters' paths). */
   readonly without?: readonly ('shader-f16' | 'subgroups' | 'timestamp-query')[];
+  /** Use matrix units where the adapter shows them: an experiment of Dawn's, whose WGSL may change. Default false. */
+  readonly subgroupMatrix?: boolean;
 }
 
 export interface AdapterSummary {
@@ -27,6 +29,25 @@ const RAISED_LIMITS = [
 ] as const;
 
 const WANTED_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
+
+/** Not in WebGPU, so not in its types. */
+const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+
+interface SubgroupMatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+function subgroupMatrices(info: GPUAdapterInfo): SubgroupMatrix[] {
+  const { subgroupMatrixConfigs: configs = [] } = info as { subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[] };
+  // Their values are getters, which a spread would not see.
+  return configs.map(({ componentType, resultComponentType, M, N, K }) => {
+    return { component: componentType, result: resultComponentType, m: M, n: N, k: K };
+  });
+}
 
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render/i;
 
@@ -157,11 +178,15 @@ export async function openDevice(gpu: GPU, options: DeviceOptions = {}): Promise
     throw new Error('no WebGPU adapter was found; run `reno doctor` to see what to install');
   }
   const features = WANTED_FEATURES.filter((f) => adapter.features.has(f) && !options.without?.includes(f));
+  const hasMatrices = options.subgroupMatrix === true && adapter.features.has(SUBGROUP_MATRIX);
   const requiredLimits: Record<string, number> = {};
   for (const name of RAISED_LIMITS) {
     requiredLimits[name] = adapter.limits[name];
   }
-  const device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
+  const device = await adapter.requestDevice({
+    requiredFeatures: [...features, ...(hasMatrices ? [SUBGROUP_MATRIX] : [])],
+    requiredLimits,
+  });
   const { vendor, architecture, description, subgroupMinSize, subgroupMaxSize } = adapter.info;
   const has = (feature: (typeof WANTED_FEATURES)[number]): boolean => features.includes(feature);
   const caps: DeviceCaps = {
@@ -173,6 +198,7 @@ export async function openDevice(gpu: GPU, options: DeviceOptions = {}): Promise
     maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
     maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
     maxStorageBuffers: device.limits.maxStorageBuffersPerShaderStage,
+    ...(hasMatrices ? { subgroupMatrices: subgroupMatrices(adapter.info) } : {}),
   };
   return new Device(device, caps, { vendor, architecture, description });
 }

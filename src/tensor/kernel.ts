@@ -12,6 +12,11 @@ export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps:
   if (caps.subgroups && /\bsubgroup[A-Z]/.test(dispatch.code)) {
     lines.push('enable subgroups;');
   }
+  if (/\bsubgroup_matrix_/.test(dispatch.code)) {
+    // Which part of y is a subgroup's follows from the invocation's index: the same in all of it, which WGSL cannot see.
+    lines.push('enable chromium_experimental_subgroup_matrix;');
+    lines.push('diagnostic(off, chromium.subgroup_matrix_uniformity);');
+  }
   for (const [name, value] of Object.entries(dispatch.constants ?? {})) {
     lines.push(typeof value === 'string' ? `alias ${name} = ${value};` : constant(name, value));
   }

@@ -37,6 +37,17 @@ export interface DeviceCaps {
   readonly maxInvocations: number;
   /** Storage buffers of a kernel; WebGPU guarantees 8. */
   readonly maxStorageBuffers: number;
+  /** Shapes that the matrix units multiply, where the device was opened for them (chromium-experimental-subgroup-matrix). */
+  readonly subgroupMatrices?: readonly SubgroupMatrix[];
+}
+
+/** [m,k] of `component` times [k,n], summed in `result`. */
+export interface SubgroupMatrix {
+  readonly component: string;
+  readonly result: string;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
 }
 
 /** Which tensor a binding shows: an input or output of the node, or scratch of `bytes` shared by its dispatches. */

@@ -22,7 +22,7 @@ export interface RaceOptions {
 /** A probe doubles as long as it takes less: a GPU must be filled before its time says anything. */
 const PROBE_NS = 1e6;
 /** What takes longer is probed once. */
-const PATIENCE_NS = 20e6;
+const PATIENCE_NS = 200e6;
 const FIRST_PROBE = 64;
 const GROWTH = 8;
 /** Who needs so many times the best's time is not timed further. */

@@ -1,5 +1,5 @@
 /** What runs, in which order, in which buffer: decided from the graph alone, before anything is allocated. */
-import { assertWithin, inOrderOfGivingUp, peakBytes, streamedWithin } from './budget.ts';
+import { assertWithin, fitted, inOrderOfGivingUp, type Planner, peakBytes } from './budget.ts';
 import { type Choice, chooseVariant, type Tuning } from './choose.ts';
 import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
@@ -13,6 +13,7 @@ import { assignPlaces } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
 import { executionOrder } from './order.ts';
 import { packsOf } from './packed.ts';
+import { Recomputation } from './recompute.ts';
 import { lastStage, readers, streamable, type Visit, visits } from './streaming.ts';
 import type { Tensor } from './tensor.ts';
 import type { Stage, TensorType } from './types.ts';
@@ -125,16 +126,9 @@ export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
     return made;
   }
   const lean = planner({ ...spec, keepLayouts: false }, caps);
-  const within = streamedWithin(budget, lean.ofStep, (some) => lean.plan([...lean.ofPrompt, ...some]));
+  const within = fitted(budget, lean);
   assertWithin(budget, within);
   return within;
-}
-
-interface Planner {
-  /** Weights that may be streamed: those that a step reads, in the order of giving them up, and the others. */
-  readonly ofStep: readonly InputBuffer[];
-  readonly ofPrompt: readonly InputBuffer[];
-  readonly plan: (streamed: readonly InputBuffer[]) => Schedule;
 }
 
 function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
@@ -143,19 +137,35 @@ function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
   const roots = [...outputs, ...updates.flatMap((u) => [u.state, u.value])];
   const traced = orderOf(roots, spec.keepLayouts ?? true);
   const rewritten = spec.fuse === false ? traced : fused(traced, mustExist(traced, roots), caps);
-  const rootOf = viewRoots(rewritten);
-  const find = (t: Tensor): string => rootOf.get(keyOf(t)) ?? keyOf(t);
-  const packs = packsOf(rewritten, find, new Set(roots.map(find)));
+  const find = finder(rewritten);
+  const fixed = new Set(roots.map(find));
+  const packs = packsOf(rewritten, find, fixed);
   const order = rewritten.filter((node) => !packs.has(node));
   const sources = inputBuffers(order, packs);
   const uses = readers(order, find);
-  const weights = spec.keepLoadInputs ? [] : streamable(sources, new Set(roots.map(find)));
+  const weights = spec.keepLoadInputs ? [] : streamable(sources, fixed);
   const [ofStep, ofPrompt] = partition(weights, ({ key }) => lastStage(order, uses, key) === 'step');
   return {
     ofStep: inOrderOfGivingUp(ofStep, uses),
     ofPrompt,
-    plan: (streamed) => assemble({ order, find, sources, uses, visits: visits(order, uses, streamed) }, spec, caps),
+    recomputation: () => new Recomputation(order, find, fixed),
+    plan: (streamed, recomputation) => {
+      const nodes = recomputation?.rewritten() ?? order;
+      const seen = nodes === order ? find : finder(nodes);
+      const read = nodes === order ? uses : readers(nodes, seen);
+      return assemble(
+        { order: nodes, find: seen, sources, uses: read, visits: visits(nodes, read, streamed) },
+        spec,
+        caps,
+      );
+    },
   };
+}
+
+/** Of a tensor, the key of the value whose buffer it has. */
+function finder(order: readonly Node[]): (t: Tensor) => string {
+  const rootOf = viewRoots(order);
+  return (t) => rootOf.get(keyOf(t)) ?? keyOf(t);
 }
 
 function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {

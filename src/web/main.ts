@@ -13,6 +13,8 @@ import type { PictureName } from './page.ts';
 import { drawCurves, drawPicture, offerDownload, page, setState, showLoss, showNotice, toUri } from './page.ts';
 import { Pause } from './pause.ts';
 import { heldOutPrompts, sample } from './prompts.ts';
+import { tuneHere } from './tune.ts';
+import { knownTuning } from './tuning_db.ts';
 
 /** Where `npm run web` and `npm run build` put the weights. */
 const MODEL = 'pocket';
@@ -34,6 +36,12 @@ async function open(): Promise<{ device: Device; reno: Reno }> {
   const files = httpFiles(MODEL);
   const device = await openDevice(navigator.gpu);
   const settings = await readSettings(files);
+  if (new URLSearchParams(location.search).get('tune') === '1') {
+    await tuneHere(device, files, settings, (done, count) => {
+      setState('loading', `Timing kernels on this adapter: ${done} of ${count}`);
+    });
+  }
+  device.tuning = await knownTuning(device);
   const reno = await Reno.open(device, MODEL, files, settings);
   return { device, reno };
 }

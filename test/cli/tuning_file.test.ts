@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { wantsSubgroupMatrix } from '../../src/cli/adapter.ts';
 import { forcedVariants } from '../../src/cli/kernel_variable.ts';
 import { tuningFiles, tuningFolder, tuningStore } from '../../src/cli/tuning_file.ts';
 import { SHIPPED } from '../../src/kernels/tuned/index.ts';
@@ -118,4 +119,9 @@ describe('KERNEL', () => {
   ])('%s is refused in a sentence', (text, sentence) => {
     expect(() => forcedVariants(text)).toThrow(sentence);
   });
+});
+
+it('RENO_SUBGROUP_MATRIX is 1 or 0, and off by default', () => {
+  expect(['1', '0', '', undefined].map((setting) => wantsSubgroupMatrix(setting))).toEqual([true, false, false, false]);
+  expect(() => wantsSubgroupMatrix('yes')).toThrow(/^RENO_SUBGROUP_MATRIX must be 1 .* or 0, not "yes"$/);
 });

@@ -1,6 +1,6 @@
 /** Every op that promises to store its result once, by every variant, with an elementwise chain joined to its store. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { add, gelu, mul, square, sum } from '../../src/kernels/index.ts';
+import { add, mul, neg, square, sum } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import type { Op, OpCase } from '../../src/tensor/op.ts';
@@ -22,13 +22,13 @@ afterAll(() => {
   device.destroy();
 });
 
-/** gelu(y) w + b: operands as large as y, and one value for each of its last axis. */
+/** b - y w, little to compile: operands as large as y, and one value for each of its last axis. */
 function chained(y: Tensor, feeds: Map<string, Float64Array>): Tensor {
   const operand = (name: string, shape: readonly number[]): Tensor => {
     feeds.set(name, fill({ shape }, 7));
     return y.graph.input(name, shape, 'step', y.dtype);
   };
-  return add(mul(gelu(y), operand('w', y.shape)), operand('b', y.shape.slice(-1)));
+  return add(mul(neg(y), operand('w', y.shape)), operand('b', y.shape.slice(-1)));
 }
 
 async function agrees(op: Op, c: OpCase, variant: string, others: (y: Tensor) => Record<string, Tensor>) {
@@ -37,7 +37,7 @@ async function agrees(op: Op, c: OpCase, variant: string, others: (y: Tensor) =>
   const wanted = { z: chained(y, feeds), ...others(y) };
   const plan = await compile(device, { outputs: wanted, variants: { [op.name]: variant } });
   try {
-    const joined = plan.schedule.steps.step.filter(({ dispatch }) => dispatch.label.includes('+gelu+mul+add'));
+    const joined = plan.schedule.steps.step.filter(({ dispatch }) => dispatch.label.includes('+neg+mul+add'));
     expect(joined.length).toBe(1);
     for (const [name, data] of feeds) {
       plan.write(name, data);
@@ -58,22 +58,28 @@ for (const op of allOps().values()) {
     continue;
   }
   describe(op.name, () => {
-    op.cases.forEach((c, index) => {
-      const { outputs } = trace(op, c);
-      if (at(outputs, 0).dtype === 'i32') {
-        return;
-      }
-      for (const variant of Object.keys(op.variants)) {
-        it(`${variant} #${index} ${c.name ?? ''}`, async (context) => {
-          if (!supported(device, op, c, variant)) {
-            context.skip(`${variant} does not support this case`);
-          }
+    for (const variant of Object.keys(op.variants)) {
+      it(variant, async (context) => {
+        const cases = samples(op, variant);
+        if (cases.length === 0) {
+          context.skip(`${variant} does not run here`);
+        }
+        for (const [i, c] of cases.entries()) {
           await agrees(op, c, variant, (y) => ({ total: sum(square(y)) }));
-          if (index === 0) {
+          if (i === 0) {
             await agrees(op, c, variant, () => ({}));
           }
-        });
-      }
-    });
+        }
+      });
+    }
   });
+}
+
+/** One case of a variant and one in f16: how a chain is joined does not depend on the case, and compiling takes seconds. */
+function samples(op: Op, variant: string): OpCase[] {
+  const cases = op.cases.filter(
+    (c) => at(trace(op, c).outputs, 0).dtype !== 'i32' && supported(device, op, c, variant),
+  );
+  const isHalf = (c: OpCase): boolean => c.inputs[0]?.dtype === 'f16';
+  return [cases.find((c) => !isHalf(c)), cases.find(isHalf)].filter((c) => c !== undefined);
 }

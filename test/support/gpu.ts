@@ -1,6 +1,7 @@
 /** One Dawn device for a test file. */
 
 import { create, globals } from 'webgpu';
+import { wantsSubgroupMatrix } from '../../src/cli/adapter.ts';
 import { restWhilePolling } from '../../src/cli/rest.ts';
 import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
 import { openDevice } from '../../src/tensor/device.ts';
@@ -8,10 +9,11 @@ import { openDevice } from '../../src/tensor/device.ts';
 Object.assign(globalThis, globals);
 
 /** One Dawn instance a process: it must outlive its devices, and a second one aborts when the first is collected. */
-const gpu = create([]);
+const matrices = wantsSubgroupMatrix();
+const gpu = create(matrices ? ['enable-dawn-features=allow_unsafe_apis,use_vulkan_memory_model'] : []);
 restWhilePolling();
 
 /** Opens the machine's adapter (lavapipe in CI). */
 export function testDevice(options: DeviceOptions = {}): Promise<Device> {
-  return openDevice(gpu, options);
+  return openDevice(gpu, { subgroupMatrix: matrices, ...options });
 }

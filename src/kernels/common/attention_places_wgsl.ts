@@ -4,7 +4,7 @@
  * HEAD counts vec4s). See attention_site.ts for the params.
  */
 import type { OpSite } from '../../tensor/op.ts';
-import type { AttentionAttrs, BackwardAttrs, Packing, Wants } from './attention_site.ts';
+import type { AttentionAttrs, BackwardAttrs, Packing, Part, Wants } from './attention_site.ts';
 import { siteSizes } from './attention_site.ts';
 
 /** First element of a head's row; `row_at` indexes the rows' log-sum-exps. */
@@ -64,10 +64,20 @@ export function placesCode(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>)
   return PLACES + LOADS[siteSizes(site).packing] + (site.attrs.mask ? KEY_MASK : NO_KEY_MASK);
 }
 
+/** What takes the place of loads and stores that a part has no buffer for; compilers drop the work that led to it. */
+const NONE_OF_DK = 'fn store_dk(i: u32, v: Element) {}\n';
+const NONE_OF_DV = 'fn store_dv(i: u32, v: Element) {}\n';
+const NONE_OF_V_AND_Y = /* wgsl */ `
+fn load_v(i: u32) -> Element { return Element(); }
+fn load_y(i: u32) -> Element { return Element(); }
+`;
+
 /** The same with stores of the gradients that a dispatch computes. */
-export function gradientPlacesCode(site: OpSite<BackwardAttrs>, wants: Wants): string {
+export function gradientPlacesCode(site: OpSite<BackwardAttrs>, part: Part): string {
   const { packing } = siteSizes(site);
-  return placesCode(site) + (packing === 'kv' && wants === 'query' ? '' : STORES[packing]);
+  const stores = packing === 'kv' && part === 'query' ? '' : STORES[packing];
+  const missing = { all: '', query: '', keys: '', dk: NONE_OF_DV, dv: NONE_OF_DK + NONE_OF_V_AND_Y }[part];
+  return placesCode(site) + stores + missing;
 }
 
 /**

@@ -4,37 +4,37 @@
  * Measured on lavapipe, for 8 lanes: a load 9 to 14 ns, a multiply-add 0.4, a broadcast 0.3. So a loaded vector must serve
  * many rows; and loads stand before the arithmetic, because each is branches that registers do not survive.
  * HEAD is D, a multiple of 8; CHUNKS = D / 8. Loops over CHUNKS are unrolled by the driver, if in halves; those over
- * `params.chunks` are not, and keep what they index in memory: as values in registers it would take LLVM minutes.
+ * `params.places` (4 D) are not, and keep what they index in memory: as values in registers it would take LLVM minutes.
  */
 
 /** Elements 8 c … 8 c + 7 of a lane's four rows, and arithmetic of them with 8 elements spread over the lanes. */
 export const ROW_CHUNKS = /* wgsl */ `
-struct Chunk { e0: vec4f, e1: vec4f, e2: vec4f, e3: vec4f, e4: vec4f, e5: vec4f, e6: vec4f, e7: vec4f }
+alias Chunk = array<vec4f, 8>;
 
 const LOG2_E = 1.4426950408889634;
 const LN_2 = 0.6931471805599453;
 
 fn dots(x: Chunk, k: f32, start: vec4f) -> vec4f {
-  var sum = fma(x.e0, vec4f(subgroupBroadcast(k, 0u)), start);
-  sum = fma(x.e1, vec4f(subgroupBroadcast(k, 1u)), sum);
-  sum = fma(x.e2, vec4f(subgroupBroadcast(k, 2u)), sum);
-  sum = fma(x.e3, vec4f(subgroupBroadcast(k, 3u)), sum);
-  sum = fma(x.e4, vec4f(subgroupBroadcast(k, 4u)), sum);
-  sum = fma(x.e5, vec4f(subgroupBroadcast(k, 5u)), sum);
-  sum = fma(x.e6, vec4f(subgroupBroadcast(k, 6u)), sum);
-  return fma(x.e7, vec4f(subgroupBroadcast(k, 7u)), sum);
+  var sum = fma(x[0], vec4f(subgroupBroadcast(k, 0u)), start);
+  sum = fma(x[1], vec4f(subgroupBroadcast(k, 1u)), sum);
+  sum = fma(x[2], vec4f(subgroupBroadcast(k, 2u)), sum);
+  sum = fma(x[3], vec4f(subgroupBroadcast(k, 3u)), sum);
+  sum = fma(x[4], vec4f(subgroupBroadcast(k, 4u)), sum);
+  sum = fma(x[5], vec4f(subgroupBroadcast(k, 5u)), sum);
+  sum = fma(x[6], vec4f(subgroupBroadcast(k, 6u)), sum);
+  return fma(x[7], vec4f(subgroupBroadcast(k, 7u)), sum);
 }
 
 fn add_scaled(sum: Chunk, p: vec4f, v: f32) -> Chunk {
   return Chunk(
-    fma(p, vec4f(subgroupBroadcast(v, 0u)), sum.e0),
-    fma(p, vec4f(subgroupBroadcast(v, 1u)), sum.e1),
-    fma(p, vec4f(subgroupBroadcast(v, 2u)), sum.e2),
-    fma(p, vec4f(subgroupBroadcast(v, 3u)), sum.e3),
-    fma(p, vec4f(subgroupBroadcast(v, 4u)), sum.e4),
-    fma(p, vec4f(subgroupBroadcast(v, 5u)), sum.e5),
-    fma(p, vec4f(subgroupBroadcast(v, 6u)), sum.e6),
-    fma(p, vec4f(subgroupBroadcast(v, 7u)), sum.e7),
+    fma(p, vec4f(subgroupBroadcast(v, 0u)), sum[0]),
+    fma(p, vec4f(subgroupBroadcast(v, 1u)), sum[1]),
+    fma(p, vec4f(subgroupBroadcast(v, 2u)), sum[2]),
+    fma(p, vec4f(subgroupBroadcast(v, 3u)), sum[3]),
+    fma(p, vec4f(subgroupBroadcast(v, 4u)), sum[4]),
+    fma(p, vec4f(subgroupBroadcast(v, 5u)), sum[5]),
+    fma(p, vec4f(subgroupBroadcast(v, 6u)), sum[6]),
+    fma(p, vec4f(subgroupBroadcast(v, 7u)), sum[7]),
   );
 }
 
@@ -65,7 +65,7 @@ fn add_all(sum: ptr<function, Chunks>, p: vec4f, v: ptr<function, Spread>) {
 }
 
 fn scaled(x: Chunk, f: vec4f) -> Chunk {
-  return Chunk(x.e0 * f, x.e1 * f, x.e2 * f, x.e3 * f, x.e4 * f, x.e5 * f, x.e6 * f, x.e7 * f);
+  return Chunk(x[0] * f, x[1] * f, x[2] * f, x[3] * f, x[4] * f, x[5] * f, x[6] * f, x[7] * f);
 }
 
 /** The lane's rows in a workgroup's 32. */
@@ -81,23 +81,20 @@ fn seen_by(t: vec4u, s: u32) -> vec4<bool> {
 
 /** A workgroup is 32 query rows of a head; two keys at a time. */
 export const ATTENTION_V4 = /* wgsl */ `
-fn own_q(i: vec4u) -> vec4f { return vec4f(load_q(i.x), load_q(i.y), load_q(i.z), load_q(i.w)); }
-
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let t = rows_of(group.x, lane);
   let row = min(t, vec4u(params.queries - 1u));
   let head = group.y;
   let batch = group.z;
-  let from_q = vec4u(
-    q_at(batch, row.x, head), q_at(batch, row.y, head), q_at(batch, row.z, head), q_at(batch, row.w, head));
+  let from_q = q_at(batch, 0u, head) + params.q_row * row;
   var q: Chunks;
   var sum: Chunks;
-  for (var c = 0u; c < params.chunks; c++) {
-    let i = from_q + vec4u(8u * c);
-    q[c] = Chunk(own_q(i), own_q(i + 1u), own_q(i + 2u), own_q(i + 3u),
-      own_q(i + 4u), own_q(i + 5u), own_q(i + 6u), own_q(i + 7u));
-    sum[c] = Chunk();
+  for (var i = 0u; i < params.places; i++) {
+    let r = i % 4u;
+    let d = i / 4u;
+    q[d / 8u][d % 8u][r] = load_q(from_q[r] + d);
+    sum[d / 8u][d % 8u][r] = 0.0;
   }
   let end = select(params.keys, min(params.keys, group.x * 32u + 32u), params.causal == 1u);
   let scale = params.scale * LOG2_E;
@@ -143,25 +140,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   let any_key = total > vec4f();
   let inverse = select(vec4f(), 1.0 / total, any_key);
   let lse = select(vec4f(), (highest + log2(total)) * LN_2, any_key);
-  for (var c = 0u; c < params.chunks; c++) {
-    let x = scaled(sum[c], inverse);
-    for (var r = 0u; r < 4u; r++) {
-      if (t[r] < params.queries) {
-        let i = y_at(batch, t[r], head) + 8u * c;
-        store_y(i, x.e0[r]);
-        store_y(i + 1u, x.e1[r]);
-        store_y(i + 2u, x.e2[r]);
-        store_y(i + 3u, x.e3[r]);
-        store_y(i + 4u, x.e4[r]);
-        store_y(i + 5u, x.e5[r]);
-        store_y(i + 6u, x.e6[r]);
-        store_y(i + 7u, x.e7[r]);
-      }
-    }
-  }
-  for (var r = 0u; r < 4u; r++) {
+  for (var i = 0u; i < params.places; i++) {
+    let r = i % 4u;
+    let d = i / 4u;
     if (t[r] < params.queries) {
-      store_lse(row_at(batch, t[r], head), lse[r]);
+      store_y(y_at(batch, t[r], head) + d, sum[d / 8u][d % 8u][r] * inverse[r]);
+      if (d == 0u) {
+        store_lse(row_at(batch, t[r], head), lse[r]);
+      }
     }
   }
 }
@@ -169,40 +155,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 
 /** A workgroup is 32 query rows of a head; a key at a time. */
 export const ATTENTION_BACKWARD_QUERY_V4 = /* wgsl */ `
-fn own_q(i: vec4u) -> vec4f { return vec4f(load_q(i.x), load_q(i.y), load_q(i.z), load_q(i.w)); }
-fn own_y(i: vec4u) -> vec4f { return vec4f(load_y(i.x), load_y(i.y), load_y(i.z), load_y(i.w)); }
-fn own_dy(i: vec4u) -> vec4f { return vec4f(load_dy(i.x), load_dy(i.y), load_dy(i.z), load_dy(i.w)); }
-
-fn product(x: Chunk, i: vec4u) -> vec4f {
-  return x.e0 * own_y(i) + x.e1 * own_y(i + 1u) + x.e2 * own_y(i + 2u) + x.e3 * own_y(i + 3u) +
-    x.e4 * own_y(i + 4u) + x.e5 * own_y(i + 5u) + x.e6 * own_y(i + 6u) + x.e7 * own_y(i + 7u);
-}
-
 fn backward_query(group: vec3u, lane: u32) {
   let t = rows_of(group.x, lane);
   let row = min(t, vec4u(params.queries - 1u));
   let head = group.y;
   let batch = group.z;
-  let from_q = vec4u(
-    q_at(batch, row.x, head), q_at(batch, row.y, head), q_at(batch, row.z, head), q_at(batch, row.w, head));
-  let from_y = vec4u(
-    y_at(batch, row.x, head), y_at(batch, row.y, head), y_at(batch, row.z, head), y_at(batch, row.w, head));
+  let from_q = q_at(batch, 0u, head) + params.q_row * row;
+  let from_y = y_at(batch, 0u, head) + params.heads * HEAD * row;
   let lse = LOG2_E * vec4f(load_lse(row_at(batch, row.x, head)), load_lse(row_at(batch, row.y, head)),
     load_lse(row_at(batch, row.z, head)), load_lse(row_at(batch, row.w, head)));
   var delta = vec4f();
   var q: Chunks;
   var dy: Chunks;
   var sum: Chunks;
-  for (var c = 0u; c < params.chunks; c++) {
-    let i = from_q + vec4u(8u * c);
-    let j = from_y + vec4u(8u * c);
-    q[c] = Chunk(own_q(i), own_q(i + 1u), own_q(i + 2u), own_q(i + 3u),
-      own_q(i + 4u), own_q(i + 5u), own_q(i + 6u), own_q(i + 7u));
-    let cotangent = Chunk(own_dy(j), own_dy(j + 1u), own_dy(j + 2u), own_dy(j + 3u),
-      own_dy(j + 4u), own_dy(j + 5u), own_dy(j + 6u), own_dy(j + 7u));
-    delta += product(cotangent, j);
-    dy[c] = cotangent;
-    sum[c] = Chunk();
+  for (var i = 0u; i < params.places; i++) {
+    let r = i % 4u;
+    let d = i / 4u;
+    let cotangent = load_dy(from_y[r] + d);
+    q[d / 8u][d % 8u][r] = load_q(from_q[r] + d);
+    dy[d / 8u][d % 8u][r] = cotangent;
+    delta[r] += cotangent * load_y(from_y[r] + d);
+    sum[d / 8u][d % 8u][r] = 0.0;
   }
   let end = select(params.keys, min(params.keys, group.x * 32u + 32u), params.causal == 1u);
   let scale = params.scale * LOG2_E;
@@ -221,20 +194,11 @@ fn backward_query(group: vec3u, lane: u32) {
     let ds = select(vec4f(), exp2(score * scale - lse) * dp * params.scale, seen);
     add_all(&sum, ds, &k);
   }
-  for (var c = 0u; c < params.chunks; c++) {
-    let x = sum[c];
-    for (var r = 0u; r < 4u; r++) {
-      if (t[r] < params.queries) {
-        let i = from_q[r] + 8u * c;
-        store_dq(i, x.e0[r]);
-        store_dq(i + 1u, x.e1[r]);
-        store_dq(i + 2u, x.e2[r]);
-        store_dq(i + 3u, x.e3[r]);
-        store_dq(i + 4u, x.e4[r]);
-        store_dq(i + 5u, x.e5[r]);
-        store_dq(i + 6u, x.e6[r]);
-        store_dq(i + 7u, x.e7[r]);
-      }
+  for (var i = 0u; i < params.places; i++) {
+    let r = i % 4u;
+    let d = i / 4u;
+    if (t[r] < params.queries) {
+      store_dq(from_q[r] + d, sum[d / 8u][d % 8u][r]);
     }
   }
 }
@@ -242,18 +206,13 @@ fn backward_query(group: vec3u, lane: u32) {
 
 /** A workgroup is 32 key rows of a head; a query at a time. */
 export const ATTENTION_BACKWARD_KEYS_V4 = /* wgsl */ `
-fn own_k(i: vec4u) -> vec4f { return vec4f(load_k(i.x), load_k(i.y), load_k(i.z), load_k(i.w)); }
-fn own_v(i: vec4u) -> vec4f { return vec4f(load_v(i.x), load_v(i.y), load_v(i.z), load_v(i.w)); }
-
 fn backward_keys(group: vec3u, lane: u32) {
   let s = rows_of(group.x, lane);
   let key = min(s, vec4u(params.keys - 1u));
   let head = group.y;
   let batch = group.z;
-  let from_k = vec4u(
-    k_at(batch, key.x, head), k_at(batch, key.y, head), k_at(batch, key.z, head), k_at(batch, key.w, head));
-  let from_v = vec4u(
-    v_at(batch, key.x, head), v_at(batch, key.y, head), v_at(batch, key.z, head), v_at(batch, key.w, head));
+  let from_k = k_at(batch, 0u, head) + params.kv_row * key;
+  let from_v = v_at(batch, 0u, head) + params.kv_row * key;
   let first = batch * params.keys;
   let takes_part = vec4<bool>(
     attends(first + key.x), attends(first + key.y), attends(first + key.z), attends(first + key.w));
@@ -261,15 +220,13 @@ fn backward_keys(group: vec3u, lane: u32) {
   var v: Chunks;
   var sum_k: Chunks;
   var sum_v: Chunks;
-  for (var c = 0u; c < params.chunks; c++) {
-    let i = from_k + vec4u(8u * c);
-    let j = from_v + vec4u(8u * c);
-    k[c] = Chunk(own_k(i), own_k(i + 1u), own_k(i + 2u), own_k(i + 3u),
-      own_k(i + 4u), own_k(i + 5u), own_k(i + 6u), own_k(i + 7u));
-    v[c] = Chunk(own_v(j), own_v(j + 1u), own_v(j + 2u), own_v(j + 3u),
-      own_v(j + 4u), own_v(j + 5u), own_v(j + 6u), own_v(j + 7u));
-    sum_k[c] = Chunk();
-    sum_v[c] = Chunk();
+  for (var i = 0u; i < params.places; i++) {
+    let r = i % 4u;
+    let d = i / 4u;
+    k[d / 8u][d % 8u][r] = load_k(from_k[r] + d);
+    v[d / 8u][d % 8u][r] = load_v(from_v[r] + d);
+    sum_k[d / 8u][d % 8u][r] = 0.0;
+    sum_v[d / 8u][d % 8u][r] = 0.0;
   }
   let start = select(0u, group.x * 32u, params.causal == 1u);
   let scale = params.scale * LOG2_E;
@@ -293,30 +250,12 @@ fn backward_keys(group: vec3u, lane: u32) {
     add_all(&sum_k, ds, &q);
     add_all(&sum_v, p, &dy);
   }
-  for (var c = 0u; c < params.chunks; c++) {
-    let x = sum_k[c];
-    let z = sum_v[c];
-    for (var r = 0u; r < 4u; r++) {
-      if (s[r] < params.keys) {
-        let i = from_k[r] + 8u * c;
-        store_dk(i, x.e0[r]);
-        store_dk(i + 1u, x.e1[r]);
-        store_dk(i + 2u, x.e2[r]);
-        store_dk(i + 3u, x.e3[r]);
-        store_dk(i + 4u, x.e4[r]);
-        store_dk(i + 5u, x.e5[r]);
-        store_dk(i + 6u, x.e6[r]);
-        store_dk(i + 7u, x.e7[r]);
-        let j = from_v[r] + 8u * c;
-        store_dv(j, z.e0[r]);
-        store_dv(j + 1u, z.e1[r]);
-        store_dv(j + 2u, z.e2[r]);
-        store_dv(j + 3u, z.e3[r]);
-        store_dv(j + 4u, z.e4[r]);
-        store_dv(j + 5u, z.e5[r]);
-        store_dv(j + 6u, z.e6[r]);
-        store_dv(j + 7u, z.e7[r]);
-      }
+  for (var i = 0u; i < params.places; i++) {
+    let r = i % 4u;
+    let d = i / 4u;
+    if (s[r] < params.keys) {
+      store_dk(from_k[r] + d, sum_k[d / 8u][d % 8u][r]);
+      store_dv(from_v[r] + d, sum_v[d / 8u][d % 8u][r]);
     }
   }
 }

@@ -14,6 +14,8 @@ export type AttentionAttrs = {
 
 /** Which gradients are wanted: of the queries, of keys and values, or of both. */
 export type Wants = 'query' | 'keys' | 'all';
+/** What a dispatch of the backward op computes: all that is wanted, or a part where buffers are few. */
+export type Part = Wants | 'dk' | 'dv';
 export type BackwardAttrs = AttentionAttrs & { readonly wants: Wants };
 
 /**
@@ -125,16 +127,28 @@ export function forwardBindings(site: OpSite<AttentionAttrs>, vec: Vec = 1): Bin
   return [...operands, ...maskBinding(site), write('y', 0, vec), write('lse', 1, 1)];
 }
 
-/** Bindings of a dispatch that computes `wants`, all of the site's or part of it. */
-export function backwardBindings(site: OpSite<BackwardAttrs>, wants: Wants, vec: Vec = 1): Binding[] {
+const WRITTEN: Readonly<Record<Part, readonly string[]>> = {
+  all: ['dq', 'dk', 'dv', 'dkv', 'dqkv'],
+  query: ['dq', 'dqkv'],
+  keys: ['dk', 'dv', 'dkv', 'dqkv'],
+  dk: ['dk'],
+  dv: ['dv'],
+};
+
+/** What dv, which is the probabilities times dy, does not depend on. */
+const NOT_FOR_DV: readonly string[] = ['v', 'y'];
+
+/** Bindings of a dispatch that computes `part` of the site's gradients. */
+export function backwardBindings(site: OpSite<BackwardAttrs>, part: Part, vec: Vec = 1): Binding[] {
   const { packing } = siteSizes(site);
   const operands = NAMES[packing].map((name, i) => read(name, i, vec));
   const n = operands.length;
-  const saved = [read('y', n, vec), read('dy', n + 1, vec), read('lse', n + 2, 1)];
-  const written = wantedOperands(site)
-    .map((operand, i) => ({ operand, binding: write(`d${at(NAMES[packing], operand)}`, i, vec) }))
-    .filter(({ operand }) => packing === 'qkv' || wants === 'all' || (operand === 0) === (wants === 'query'));
-  return [...operands, ...saved, ...maskBinding(site), ...written.map(({ binding }) => binding)];
+  const reads = [...operands, read('y', n, vec), read('dy', n + 1, vec), read('lse', n + 2, 1), ...maskBinding(site)];
+  const writes = wantedOperands(site).map((operand, i) => write(`d${at(NAMES[packing], operand)}`, i, vec));
+  return [
+    ...reads.filter(({ name }) => part !== 'dv' || !NOT_FOR_DV.includes(name)),
+    ...writes.filter(({ name }) => WRITTEN[part].includes(name)),
+  ];
 }
 
 /** Indices of the operands whose gradients are the outputs, in order. */

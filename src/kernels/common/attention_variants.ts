@@ -1,5 +1,5 @@
 /** From kernels to dispatches: what all makes of the attention kernels have in common. */
-import type { Dispatch, OpSite, Variant } from '../../tensor/op.ts';
+import type { DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { BACKWARD_MAIN, gradientPlacesCode, placesCode } from './attention_places_wgsl.ts';
 import {
@@ -8,8 +8,16 @@ import {
   ATTENTION_V4,
   ROW_CHUNKS,
 } from './attention_row_wgsl.ts';
-import type { AttentionAttrs, BackwardAttrs } from './attention_site.ts';
+import type { AttentionAttrs, BackwardAttrs, Part, Wants } from './attention_site.ts';
 import { attentionParams, backwardBindings, forwardBindings, siteSizes } from './attention_site.ts';
+import {
+  ATTENTION_BACKWARD_KEYS_V3,
+  ATTENTION_BACKWARD_QUERY_V3,
+  ATTENTION_BACKWARD_TILE,
+  ATTENTION_TILE,
+  ATTENTION_V3,
+  TILE,
+} from './attention_tile_wgsl.ts';
 import {
   ATTENTION_BACKWARD_KEYS_V1,
   ATTENTION_BACKWARD_QUERY_V1,
@@ -19,7 +27,7 @@ import {
 import { canStoreOne } from './site.ts';
 import { hasSubgroupTile, TILE_LANES } from './subgroup_tile.ts';
 
-/** One make of the kernels. */
+/** One make of the kernels: v1 is for any head, v3 for GPUs, v4 for CPU drivers with subgroups of 8. */
 interface Make {
   readonly name: string;
   readonly forward: string;
@@ -28,6 +36,7 @@ interface Make {
   readonly constants: (head: number) => Readonly<Record<string, number | string>>;
   /** Query rows, or key rows, of a workgroup. */
   readonly rows: number;
+  readonly vec: 1 | 4;
 }
 
 const V1: Make = {
@@ -40,6 +49,20 @@ const V1: Make = {
   },
   constants: (head) => ({ Element: 'f32', HEAD: head, LANES: 32 }),
   rows: 32,
+  vec: 1,
+};
+
+const V3: Make = {
+  name: 'v3',
+  forward: ATTENTION_V3 + ATTENTION_TILE,
+  backward: {
+    query: ATTENTION_BACKWARD_QUERY_V3,
+    keys: ATTENTION_BACKWARD_KEYS_V3,
+    common: ATTENTION_BACKWARD_TILE + ATTENTION_TILE,
+  },
+  constants: (head) => ({ Element: 'vec4f', HEAD: head / 4, SLICES: Math.ceil(head / TILE), LANES: 64 }),
+  rows: TILE,
+  vec: 4,
 };
 
 const V4: Make = {
@@ -48,6 +71,7 @@ const V4: Make = {
   backward: { query: ATTENTION_BACKWARD_QUERY_V4, keys: ATTENTION_BACKWARD_KEYS_V4, common: ROW_CHUNKS },
   constants: (head) => ({ Element: 'f32', HEAD: head, CHUNKS: head / 8, LANES: TILE_LANES }),
   rows: 4 * TILE_LANES,
+  vec: 1,
 };
 
 function forwardDispatch(make: Make, site: OpSite<AttentionAttrs>): Dispatch {
@@ -56,26 +80,42 @@ function forwardDispatch(make: Make, site: OpSite<AttentionAttrs>): Dispatch {
     label: `attention.${make.name}`,
     code: make.forward + placesCode(site),
     constants: make.constants(head),
-    params: { ...attentionParams(site), chunks: head / 8 },
-    bindings: forwardBindings(site),
+    params: { ...attentionParams(site, make.vec), places: 4 * head },
+    bindings: forwardBindings(site, make.vec),
     workgroups: [Math.ceil(queries / make.rows), heads, batch],
   };
 }
 
-function backwardDispatch(make: Make, site: OpSite<BackwardAttrs>, wants = site.attrs.wants): Dispatch {
+function backwardDispatch(make: Make, site: OpSite<BackwardAttrs>, part: Part): Dispatch {
   const { batch, queries, keys, heads, head } = siteSizes(site);
   const { query, keys: keysCode, common } = make.backward;
-  const parts = { query, keys: keysCode, all: query + keysCode }[wants];
-  const query_groups = wants === 'keys' ? 0 : Math.ceil(queries / make.rows);
-  const key_groups = wants === 'query' ? 0 : Math.ceil(keys / make.rows);
+  const does: Wants = part === 'dk' || part === 'dv' ? 'keys' : part;
+  const code = { query, keys: keysCode, all: query + keysCode }[does];
+  const query_groups = does === 'keys' ? 0 : Math.ceil(queries / make.rows);
+  const key_groups = does === 'query' ? 0 : Math.ceil(keys / make.rows);
   return {
     label: `attention_backward.${make.name}`,
-    code: parts + common + BACKWARD_MAIN[wants] + gradientPlacesCode(site, wants),
+    code: code + common + BACKWARD_MAIN[does] + gradientPlacesCode(site, part),
     constants: make.constants(head),
-    params: { ...attentionParams(site), query_groups, chunks: head / 8 },
-    bindings: backwardBindings(site, wants),
+    params: { ...attentionParams(site, make.vec), query_groups, places: 4 * head },
+    bindings: backwardBindings(site, part, make.vec),
     workgroups: [query_groups + key_groups, heads, batch],
   };
+}
+
+/** Ways to divide the work over dispatches, best first. The last has 8 buffers at most, which every device has. */
+const DIVISIONS: Readonly<Record<Wants, readonly (readonly Part[])[]>> = {
+  all: [['all'], ['query', 'keys'], ['query', 'dk', 'dv']],
+  query: [['query']],
+  keys: [['keys'], ['dk', 'dv']],
+};
+
+/** `isSplit`: queries and keys apart, however many buffers there may be. */
+function backwardDispatches(make: Make, site: OpSite<BackwardAttrs>, caps: DeviceCaps, isSplit = false): Dispatch[] {
+  const ways = DIVISIONS[site.attrs.wants].filter((parts) => !(isSplit && parts.includes('all')));
+  const fits = (parts: readonly Part[]): boolean =>
+    parts.every((part) => backwardBindings(site, part).length <= caps.maxStorageBuffers);
+  return (ways.find(fits) ?? at(ways, ways.length - 1)).map((part) => backwardDispatch(make, site, part));
 }
 
 /** Scores from which on ten seconds of LLVM pay, for heads of up to LONGEST: v4's loops are unrolled. */
@@ -87,7 +127,16 @@ function longestHead(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, few: 
   return batch * heads * queries * keys >= MANY_SCORES ? LONGEST : few;
 }
 
-/** `v4` is for CPU drivers with subgroups of 8 where D is a multiple of 8; `v1` is for any head. */
+/** Bytes of workgroup memory of v3, and the largest head whose sums fit registers. */
+const TILE_BYTES = 16 * 864 + 4 * 256;
+const WIDEST = 160;
+
+function takesTiles(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, caps: DeviceCaps): boolean {
+  const { head } = siteSizes(site);
+  // Barriers are dear on CPU drivers, and their compilers take ten seconds and more for these kernels.
+  return !caps.software && head % 4 === 0 && head <= WIDEST && caps.maxWorkgroupStorage >= TILE_BYTES;
+}
+
 export const FORWARD_VARIANTS: Readonly<Record<string, Variant<AttentionAttrs>>> = {
   v4: {
     supports: (site, caps) => {
@@ -96,6 +145,7 @@ export const FORWARD_VARIANTS: Readonly<Record<string, Variant<AttentionAttrs>>>
     },
     dispatches: (site) => [forwardDispatch(V4, site)],
   },
+  v3: { supports: takesTiles, dispatches: (site) => [forwardDispatch(V3, site)] },
   v1: {
     supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
     dispatches: (site) => [forwardDispatch(V1, site)],
@@ -110,14 +160,12 @@ export const BACKWARD_VARIANTS: Readonly<Record<string, Variant<BackwardAttrs>>>
         hasSubgroupTile(caps) && head % 8 === 0 && head <= longestHead(site, site.attrs.wants === 'query' ? 64 : 32)
       );
     },
-    // Two for all: LLVM makes one kernel of both at half the speed of either.
-    dispatches: (site) =>
-      (site.attrs.wants === 'all' ? (['query', 'keys'] as const) : [site.attrs.wants]).map((wants) =>
-        backwardDispatch(V4, site, wants),
-      ),
+    // LLVM makes one kernel of both at half the speed of either.
+    dispatches: (site, caps) => backwardDispatches(V4, site, caps, true),
   },
+  v3: { supports: takesTiles, dispatches: (site, caps) => backwardDispatches(V3, site, caps) },
   v1: {
     supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-    dispatches: (site) => [backwardDispatch(V1, site)],
+    dispatches: (site, caps) => backwardDispatches(V1, site, caps),
   },
 };

@@ -16,17 +16,9 @@ export function gpuTileRows(m: number, n: number, batch: number): number {
   return workgroups >= MANY_WORKGROUPS ? MAX_GPU_TILE_ROWS : MAX_GPU_TILE_ROWS / 2;
 }
 
-/**
- * Kernels call `put_a` and (64 invocations) `put_b` with blocks of 4x4, then, after a barrier, `multiply`, and in the end
- * `put_sums(sums, index)`, which calls their `put(row, column, v)`: the row in the tile, the column of vec4s in it.
- * Item i of a covers rows 4 (i / 4) … and k 4 (i % 4) ….
- */
-export const GPU_TILE = /* wgsl */ `
+/** A block of 4x4 elements. */
+export const QUAD = /* wgsl */ `
 struct Quad { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
-alias Sums = array<vec4f, 16>;
-
-var<workgroup> tile_a: array<vec4f, 4 * ROWS>;
-var<workgroup> tile_b: array<vec4f, 256>;
 
 fn turned(q: Quad) -> Quad {
   return Quad(
@@ -36,6 +28,18 @@ fn turned(q: Quad) -> Quad {
     vec4f(q.a.w, q.b.w, q.c.w, q.d.w),
   );
 }
+`;
+
+/**
+ * Kernels call `put_a` and (64 invocations) `put_b` with blocks of 4x4, then, after a barrier, `multiply`, and in the end
+ * `put_sums(sums, index)`, which calls their `put(row, column, v)`: the row in the tile, the column of vec4s in it.
+ * Item i of a covers rows 4 (i / 4) … and k 4 (i % 4) ….
+ */
+export const GPU_TILE = /* wgsl */ `${QUAD}
+alias Sums = array<vec4f, 16>;
+
+var<workgroup> tile_a: array<vec4f, 4 * ROWS>;
+var<workgroup> tile_b: array<vec4f, 256>;
 
 /** Where vec4 \`i\` of step k lies, of \`width\` a step; mixed, so that neighbours of one step and of four write to other banks. */
 fn slot(k: u32, i: u32, width: u32) -> u32 {

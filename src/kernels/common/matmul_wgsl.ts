@@ -117,8 +117,8 @@ fn prepare(group: vec3u, start: u32, row: u32, index: u32) {}
 fn normed(q: Quad, k: u32) -> Quad { return q; }
 `;
 
-/** A workgroup makes a tile of y, see GPU_TILE. */
-export const MATMUL_V3 = /* wgsl */ `
+/** What is a product's own in a kernel that makes a tile of y. */
+export const MATMUL_TILE = /* wgsl */ `
 var<private> row0: u32;
 var<private> column0: u32;
 var<private> z: u32;
@@ -143,7 +143,11 @@ fn fetch_a(start: u32, row: u32, k: u32) -> Quad {
     four_a(start + min(row + 3u, last) * params.k + k, k, params.k),
   );
 }
+`;
 
+/** A workgroup makes a tile of y, see GPU_TILE. */
+export const MATMUL_V3 = /* wgsl */ `
+${MATMUL_TILE}
 @compute @workgroup_size(ROWS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   z = group.z;

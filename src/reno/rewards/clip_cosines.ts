@@ -7,6 +7,7 @@ import type { CLIPModel } from '../../models/clip.ts';
 import { CLIPVisionModelWithProjection } from '../../models/clip_vision.ts';
 import { type ComputeDType, storedAs } from '../../models/half_precision.ts';
 import { JoinedWeights } from '../../models/joined_weights.ts';
+import { BINDING_BYTES } from '../../models/large_embedding.ts';
 import type { WeightStore } from '../../models/weights.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at, byteSize } from '../../tensor/types.ts';
@@ -70,10 +71,7 @@ export class ClipCosines {
   }
 }
 
-/** The storage binding that every WebGPU adapter has; a weight of all members is one. */
-const BINDING_BYTES = 128 * 2 ** 20;
-
-/** Lets members whose image encoders are of one shape and storage run as one batch. */
+/** Lets members whose image encoders are of one shape and storage run as one batch, if a binding holds a weight of all. */
 export function shareCosines(members: readonly CosineMember[], dtype: ComputeDType): void {
   const alike = new Map<string, CosineMember[]>();
   for (const member of members) {

@@ -1,4 +1,4 @@
-/** Opens the pocket models and generates twice, counting the pipelines that the device has made. Started by bench/sections/host.ts. */
+/** Questions about the pocket models' own runs, in a process of its own. Started by bench/sections. */
 import { join } from 'node:path';
 import { openAdapter } from '../src/cli/adapter.ts';
 import { nodeFiles } from '../src/cli/node_files.ts';
@@ -8,6 +8,7 @@ import { readSettings } from '../src/reno/settings.ts';
 import { traceRun } from '../src/reno/trace.ts';
 import { compile } from '../src/tensor/plan.ts';
 import { Cannot, serve } from './engine.ts';
+import { median } from './section.ts';
 import type { CompileOnce } from './sections/host.ts';
 
 async function compileOnce(): Promise<CompileOnce> {
@@ -30,8 +31,29 @@ async function compileOnce(): Promise<CompileOnce> {
   return { openSeconds: reno.loadSeconds, compileSeconds, afterOpen, afterFirst, afterSecond: device.pipelineCount };
 }
 
+/** Seconds of a run by its number of iterations: medians over `ROUNDS` turns. */
+async function loop(): Promise<Readonly<Record<number, number>>> {
+  const files = nodeFiles(join(PACKAGE_ROOT, 'weights', 'pocket'));
+  using reno = await Reno.open(await openAdapter(), 'pocket', files, await readSettings(files));
+  const run = async (nIters: number): Promise<number> => {
+    const { trajectory } = await reno.generate({ prompt: 'a photo of a red cat and a blue car', seed: 0, nIters });
+    return trajectory.seconds;
+  };
+  await run(2);
+  const times = new Map<number, number[]>(LENGTHS.map((n) => [n, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [n, list] of times) {
+      list.push(await run(n));
+    }
+  }
+  return Object.fromEntries([...times].map(([n, list]) => [n, median(list)]));
+}
+
+const LENGTHS = [5, 10, 20, 40];
+const ROUNDS = 3;
+
 await serve({
   open: () => Promise.reject(new Cannot('it has one question')),
   prepare: () => Promise.reject(new Cannot('it has one question')),
-  extra: { compile: compileOnce },
+  extra: { compile: compileOnce, loop },
 });

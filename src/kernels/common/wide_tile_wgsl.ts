@@ -1,0 +1,175 @@
+/**
+ * A tile of 32 rows x 32 columns of a product, computed by one subgroup of 8 invocations without barriers: SUBGROUP_TILE for
+ * large products. lavapipe loads each scalar by some ten instructions and a branch, as long as 8 multiply-adds of 8 lanes, so
+ * a tile is worth the more sums it has for the rows and columns it loads; that its sums are far more than the registers
+ * costs less, because four steps of k are added between a sum's load and its store. Both operands are read in vec4s.
+ * The driver takes seconds to compile it (still larger tiles took minutes), hence WIDE_WORK.
+ */
+export const WIDE_ROWS = 32;
+export const WIDE_COLUMNS = 32;
+
+/** Multiply-adds from which on a product is worth the compilation. */
+export const WIDE_WORK = 2 ** 24;
+
+/**
+ * A lane holds columns 4 lane … of all rows. `wide_step(sum, a, b)` adds four steps of k: this lane's `a` are rows lane,
+ * lane + 8, … along k, `b` its columns at each k. `put_wide(sum, rows)` calls `put(row, v)`, which the kernel defines, for the
+ * first `rows` rows of the tile: one store in a loop, as 32 of them would be most of the compilation.
+ */
+const WIDE_TILE = /* wgsl */ `
+struct Rows { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f }
+struct Wide { a: Rows, b: Rows, c: Rows, d: Rows }
+/** Four steps of k. */
+struct Steps { x: vec4f, y: vec4f, z: vec4f, w: vec4f }
+/** Four rows, eight apart. */
+struct Lanes { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+
+fn wide_row(sum: vec4f, a: vec4f, b: Steps) -> vec4f {
+  return fma(vec4f(a.w), b.w, fma(vec4f(a.z), b.z, fma(vec4f(a.y), b.y, fma(vec4f(a.x), b.x, sum))));
+}
+
+fn wide_rows(sum: Rows, a: vec4f, b: Steps) -> Rows {
+  return Rows(
+    wide_row(sum.r0, subgroupBroadcast(a, 0u), b),
+    wide_row(sum.r1, subgroupBroadcast(a, 1u), b),
+    wide_row(sum.r2, subgroupBroadcast(a, 2u), b),
+    wide_row(sum.r3, subgroupBroadcast(a, 3u), b),
+    wide_row(sum.r4, subgroupBroadcast(a, 4u), b),
+    wide_row(sum.r5, subgroupBroadcast(a, 5u), b),
+    wide_row(sum.r6, subgroupBroadcast(a, 6u), b),
+    wide_row(sum.r7, subgroupBroadcast(a, 7u), b),
+  );
+}
+
+fn wide_step(sum: Wide, a: Lanes, b: Steps) -> Wide {
+  return Wide(
+    wide_rows(sum.a, a.a, b), wide_rows(sum.b, a.b, b), wide_rows(sum.c, a.c, b), wide_rows(sum.d, a.d, b),
+  );
+}
+
+fn put_wide(s: Wide, rows: u32) {
+  let sums = array<vec4f, 32>(
+    s.a.r0, s.a.r1, s.a.r2, s.a.r3, s.a.r4, s.a.r5, s.a.r6, s.a.r7,
+    s.b.r0, s.b.r1, s.b.r2, s.b.r3, s.b.r4, s.b.r5, s.b.r6, s.b.r7,
+    s.c.r0, s.c.r1, s.c.r2, s.c.r3, s.c.r4, s.c.r5, s.c.r6, s.c.r7,
+    s.d.r0, s.d.r1, s.d.r2, s.d.r3, s.d.r4, s.d.r5, s.d.r6, s.d.r7,
+  );
+  for (var row = 0u; row < min(rows, 32u); row++) {
+    put(row, sums[row]);
+  }
+}
+`;
+
+/** `steps_b(start, k, column, k4, n4)`: steps 4 k … of columns 4 column … of the matrix [4 k4, 4 n4] that begins at vec4 `start`. */
+const STEPS = /* wgsl */ `
+fn steps_b(start: u32, k: u32, column: u32, k4: u32, n4: u32) -> Steps {
+  let i = start + 4u * k * n4 + column;
+  return Steps(load_b(i), load_b(i + n4), load_b(i + 2u * n4), load_b(i + 3u * n4));
+}
+`;
+
+/** The same of a matrix stored as [4 n4, 4 k4]: turned in registers, which costs nothing here. */
+const STEPS_SWAPPED = /* wgsl */ `
+fn steps_b(start: u32, k: u32, column: u32, k4: u32, n4: u32) -> Steps {
+  let i = start + 4u * column * k4 + k;
+  let a = load_b(i);
+  let b = load_b(i + k4);
+  let c = load_b(i + 2u * k4);
+  let d = load_b(i + 3u * k4);
+  return Steps(
+    vec4f(a.x, b.x, c.x, d.x), vec4f(a.y, b.y, c.y, d.y), vec4f(a.z, b.z, c.z, d.z), vec4f(a.w, b.w, c.w, d.w),
+  );
+}
+`;
+
+/** WIDE_TILE and how it reads b. */
+export const wideTile = (swapped: boolean): string => WIDE_TILE + (swapped ? STEPS_SWAPPED : STEPS);
+
+/** Matrix product: a [batch][m][k], b [batch][k][n] or swapped; k and n come in fours. */
+export const MATMUL_V5 = /* wgsl */ `
+var<private> place: vec3u;
+
+fn put(r: u32, v: vec4f) {
+  if (place.x < params.n4) {
+    let i = (place.z * params.m + place.y + r) * params.n4 + place.x;
+    store_y(i, v + bias_at(place.x) + residual_at(i));
+  }
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  place = vec3u(group.x * 8u + lane, group.y * 32u, group.z);
+  let k4 = params.k / 4u;
+  let last = params.m - 1u;
+  let row = place.y + lane;
+  let from_a = group.z * params.stepA / 4u;
+  let a0 = from_a + min(row, last) * k4;
+  let a1 = from_a + min(row + 8u, last) * k4;
+  let a2 = from_a + min(row + 16u, last) * k4;
+  let a3 = from_a + min(row + 24u, last) * k4;
+  let from_b = group.z * params.stepB / 4u;
+  let column = min(place.x, params.n4 - 1u);
+  var sum = Wide();
+  for (var k = 0u; k < k4; k++) {
+    let a = Lanes(load_a(a0 + k), load_a(a1 + k), load_a(a2 + k), load_a(a3 + k));
+    sum = wide_step(sum, a, steps_b(from_b, k, column, k4, params.n4));
+  }
+  put_wide(sum, params.m - place.y);
+}
+`;
+
+/** Convolution over CONV2D_WALK, whose channels come in fours: a tile is 32 pixels x 32 channels. */
+export const CONV2D_V5 = /* wgsl */ `
+var<private> column: u32;
+var<private> results: vec4i;
+
+/** Row r of the tile is a pixel of lane r % 8. */
+fn put(r: u32, v: vec4f) {
+  let result = subgroupShuffle(results[r / 8u], r % 8u);
+  if (result >= 0 && column < params.cout4) {
+    let i = u32(result) * params.cout4 + column;
+    store_y(i, v + bias_at(column) + residual_at(i));
+  }
+}
+
+fn value(source: i32, c: u32) -> vec4f {
+  return select(vec4f(), load_x(u32(max(source, 0)) / 4u + c), source >= 0);
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  column = group.x * 8u + lane;
+  let column_b = min(column, params.cout4 - 1u);
+  let cin4 = params.cin / 4u;
+  let class_y = group.z / params.classes;
+  let class_x = group.z % params.classes;
+  let pixel = group.y * 32u + lane;
+  let p0 = place_of(pixel);
+  let p1 = place_of(pixel + 8u);
+  let p2 = place_of(pixel + 16u);
+  let p3 = place_of(pixel + 24u);
+  let classes = i32(params.classes);
+  var sum = Wide();
+  for (var tap = 0u; tap < params.kh * params.kw; tap++) {
+    let dy = offset_of(class_y, tap / params.kw, params.top);
+    let dx = offset_of(class_x, tap % params.kw, params.left);
+    if (dy % classes != 0 || dx % classes != 0) {
+      continue;
+    }
+    let s0 = source_of(p0, dy / classes, dx / classes);
+    let s1 = source_of(p1, dy / classes, dx / classes);
+    let s2 = source_of(p2, dy / classes, dx / classes);
+    let s3 = source_of(p3, dy / classes, dx / classes);
+    let from_w = tap * params.cin * params.cout4;
+    for (var c = 0u; c < cin4; c++) {
+      let a = Lanes(value(s0, c), value(s1, c), value(s2, c), value(s3, c));
+      sum = wide_step(sum, a, steps_b(from_w, c, column_b, cin4, params.cout4));
+    }
+  }
+  results = vec4i(
+    result_of(p0, class_y, class_x), result_of(p1, class_y, class_x), result_of(p2, class_y, class_x),
+    result_of(p3, class_y, class_x),
+  );
+  put_wide(sum, params.images * params.gridHeight * params.gridWidth - group.y * 32u);
+}
+`;

@@ -1,0 +1,26 @@
+/** `?tune=1`: the page times the variants of its model's kernels once, and remembers the winners. */
+import type { ModelFiles } from '../models/files.ts';
+import type { RenoSettings } from '../reno/settings.ts';
+import { traceRun } from '../reno/trace.ts';
+import { sitesOf, tuneSites, untuned } from '../tensor/autotune.ts';
+import type { Device } from '../tensor/device.ts';
+import { schedule } from '../tensor/schedule.ts';
+import { tunedAdapter } from '../tensor/tuning_table.ts';
+import { tuningDatabase } from './tuning_db.ts';
+
+/** @param onProgress how many of the sites are done */
+export async function tuneHere(
+  device: Device,
+  files: ModelFiles,
+  settings: RenoSettings,
+  onProgress: (done: number, count: number) => void,
+): Promise<void> {
+  const adapter = tunedAdapter(device);
+  const kept = (await tuningDatabase.load(adapter)) ?? { format: 1 as const, adapter, sites: {} };
+  const { spec } = await traceRun(files, settings);
+  const wanted = untuned(sitesOf(schedule(spec, device.caps), device.caps), new Map(Object.entries(kept.sites)));
+  const progress = ({ index, count }: { index: number; count: number }): void => onProgress(index + 1, count);
+  // Browsers round timestamps to 100 µs, longer than most of these kernels.
+  const found = await tuneSites(device, wanted, progress, { clock: 'wall', budgetMs: 100 });
+  await tuningDatabase.save({ ...kept, sites: { ...kept.sites, ...found } });
+}

@@ -1,0 +1,63 @@
+/** Where a browser keeps what was timed: IndexedDB, a table for each adapter. What cannot be read counts as not there. */
+import { SHIPPED } from '../kernels/tuned/index.ts';
+import type { Tuning } from '../tensor/choose.ts';
+import type { Device } from '../tensor/device.ts';
+import {
+  checkTuning,
+  sameAdapter,
+  type TunedAdapter,
+  type TuningStore,
+  type TuningTable,
+  tunedAdapter,
+  tuningOf,
+} from '../tensor/tuning_table.ts';
+
+const DATABASE = 'reno-webgpu';
+const STORE = 'tuning';
+
+function settled<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error('IndexedDB failed'));
+  });
+}
+
+async function withStore<T>(mode: IDBTransactionMode, use: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  const opening = indexedDB.open(DATABASE, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+  const database = await settled(opening);
+  try {
+    return await settled(use(database.transaction(STORE, mode).objectStore(STORE)));
+  } finally {
+    database.close();
+  }
+}
+
+const keyOf = (adapter: TunedAdapter): string => JSON.stringify(adapter);
+
+export const tuningDatabase: TuningStore = {
+  load: async (adapter) => {
+    try {
+      const kept = await withStore<unknown>('readonly', (store) => store.get(keyOf(adapter)));
+      if (kept === undefined) {
+        return null;
+      }
+      const table = checkTuning(kept, "this browser's tuning table");
+      return sameAdapter(table.adapter, adapter, false) ? table : null;
+    } catch (error) {
+      console.warn(`the tuning table is not used: ${error instanceof Error ? error.message : String(error)}`);
+      return null;
+    }
+  },
+  save: async (table: TuningTable) => {
+    await withStore('readwrite', (store) => store.put(table, keyOf(table.adapter)));
+  },
+  clear: async (adapter) => {
+    await withStore('readwrite', (store) => store.delete(keyOf(adapter)));
+  },
+};
+
+export async function knownTuning(device: Device): Promise<Tuning> {
+  const adapter = tunedAdapter(device);
+  return tuningOf(adapter, SHIPPED, await tuningDatabase.load(adapter), 'this browser');
+}
