@@ -49,6 +49,7 @@ export class PatchEmbed {
     const base = Math.floor(sample_size / patch_size);
     const positions = sinCosPositions(embed_dim, rows, columns, base, interpolation_scale);
     const tokens = reshape(patches, [n, rows * columns, embed_dim]);
-    return add(tokens, latents.graph.constant(positions, [1, rows * columns, embed_dim]));
+    // Stored as the tokens are, which diffusers does too: the sum would be f32 otherwise, and all blocks after it.
+    return add(tokens, latents.graph.constant(positions, [1, rows * columns, embed_dim], tokens.dtype));
   }
 }
