@@ -1,7 +1,7 @@
 /** Elementwise ops of two operands, with NumPy broadcasting; either may be a number. */
 import type { Op } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { at } from '../tensor/types.ts';
+import { at, broadcastShapes, sameShape } from '../tensor/types.ts';
 import { sumTo } from './common/sum_to.ts';
 import { binaryCases, defineElementwise, fewBinaryCases } from './elementwise.ts';
 import { neg } from './unary.ts';
@@ -129,9 +129,26 @@ function apply(op: Op<None>, a: Operand, b: Operand): Tensor {
   return op.one([a, typeof b === 'number' ? a.graph.scalar(b) : b], NONE);
 }
 
+/** Whether it is the constant 1 in every place, whatever its shape was made by. */
+function isOnes({ node }: Tensor): boolean {
+  const source = node.op?.isView || node.op?.name === 'broadcast_to' ? node.inputs[0] : undefined;
+  return source ? isOnes(source) : (node.data?.every((v) => v === 1) ?? false);
+}
+
 export const add = (a: Operand, b: Operand): Tensor => apply(addOp, a, b);
 export const sub = (a: Operand, b: Operand): Tensor => apply(subOp, a, b);
-export const mul = (a: Operand, b: Operand): Tensor => apply(mulOp, a, b);
+export function mul(a: Operand, b: Operand): Tensor {
+  if (typeof a !== 'number' && typeof b !== 'number') {
+    // Every gradient begins with a product by ones.
+    for (const [ones, other] of [[a, b] as const, [b, a] as const]) {
+      const fits = other.dtype === 'f32' && isOnes(ones);
+      if (fits && sameShape(broadcastShapes(ones.shape, other.shape), other.shape)) {
+        return other;
+      }
+    }
+  }
+  return apply(mulOp, a, b);
+}
 export const div = (a: Operand, b: Operand): Tensor => apply(divOp, a, b);
 export const maximum = (a: Operand, b: Operand): Tensor => apply(maximumOp, a, b);
 export const minimum = (a: Operand, b: Operand): Tensor => apply(minimumOp, a, b);

@@ -42,4 +42,5 @@ export {
   square,
   tanh,
 } from './unary.ts';
+export { upsampleConv2d } from './upsample_conv2d.ts';
 export { upsampleNearest } from './upsample_nearest.ts';

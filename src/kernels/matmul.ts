@@ -11,6 +11,7 @@ import type { Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
 import { broadcastTo } from './broadcast_to.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands, QUAD } from './common/gpu_tile_wgsl.ts';
+import { MAX_GROUPS_PER_DIMENSION } from './common/grid.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import {
@@ -250,6 +251,10 @@ export const matmulOp = defineOp<MatmulAttrs>({
       dispatches: (site) => tiledMatmul(site),
     },
     v1: {
+      supports: (site) => {
+        const { batch, m, n } = siteProblem(site);
+        return Math.max(Math.ceil(n / 8), Math.ceil(m / 8), batch) <= MAX_GROUPS_PER_DIMENSION;
+      },
       dispatches: (site) => {
         const { n, k } = siteProblem(site);
         const strides = site.attrs.transposeB ? { columnB: k, rowB: 1 } : { columnB: 1, rowB: n };

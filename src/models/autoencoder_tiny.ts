@@ -1,5 +1,5 @@
 /** diffusers' AutoencoderTiny (TAESD): a distilled decoder, and encoder, of about one million parameters each. */
-import { add, affine, relu, tanh, upsampleNearest } from '../kernels/index.ts';
+import { add, affine, relu, tanh, upsampleConv2d } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import type { Config } from './config.ts';
@@ -114,10 +114,11 @@ export class AutoencoderTiny {
         layers.push((x) => block.forward(x));
       }
       if (i < last) {
-        layers.push((x) => upsampleNearest(x, config.upsampling_scaling_factor));
+        layers.push((x) => x); // The upsampling is done with the convolution behind it.
       }
       const conv = new Conv2d(next(), width, i < last ? width : config.out_channels, 3, { bias: i === last });
-      layers.push((x) => conv.forward(x));
+      const factor = config.upsampling_scaling_factor;
+      layers.push((x) => (i < last ? upsampleConv2d(x, factor, conv.weight, conv.bias) : conv.forward(x)));
     });
     this.config = config;
     this.#w = w;

@@ -1,7 +1,6 @@
 /** The convolutional blocks that diffusers' UNets and autoencoders share. */
-import { add, reshape, silu, slice, upsampleNearest } from '../kernels/index.ts';
+import { add, reshape, silu, slice, upsampleConv2d, upsampleNearest } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { sameShape } from '../tensor/types.ts';
 import { Conv2d, GroupNorm, Linear } from './layers.ts';
 import type { WeightStore } from './weights.ts';
 
@@ -80,14 +79,16 @@ export class Upsample2D {
 
   /**
    * [N,H,W,C] → twice the size, or [height, width] where that is one less (a level of odd size). Nearest
-   * interpolation to 2n-1 is the first 2n-1 of the 2n: floor(i·n/(2n-1)) = floor(i/2) for every i < 2n-1.
+   * interpolation to 2n-1 is the first 2n-1 of the 2n: floor(i·n/(2n-1)) = floor(i/2) for every i < 2n-1. The
+   * convolution sees zeros behind the cut.
    */
   forward(x: Tensor, size?: readonly [height: number, width: number]): Tensor {
     return this.#w.scope(() => {
-      const up = upsampleNearest(x, 2);
-      const wanted = size ? [up.dim(0), size[0], size[1], up.dim(3)] : up.shape;
-      const cut = sameShape(wanted, up.shape) ? up : slice(up, [0, 0, 0, 0], wanted);
-      return this.conv.forward(cut);
+      const [n, h, w, c] = [x.dim(0), x.dim(1), x.dim(2), x.dim(3)];
+      const [height, width] = size ?? [2 * h, 2 * w];
+      return height === 2 * h && width === 2 * w
+        ? upsampleConv2d(x, 2, this.conv.weight, this.conv.bias)
+        : this.conv.forward(slice(upsampleNearest(x, 2), [0, 0, 0, 0], [n, height, width, c]));
     });
   }
 }

@@ -393,12 +393,25 @@ function wholeWords(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 const mib = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
 
 function checkLimits(device: Device, plan: Schedule): void {
-  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  const tooLarge = plan.buffers.find((b) => b.bytes > limit);
-  if (tooLarge) {
+  const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+  const refuse = (name: string, bytes: number, what: string, limit: number): never => {
     throw new Error(
-      `${tooLarge.name} needs one buffer of ${mib(tooLarge.bytes)} MiB but this adapter binds at most ${mib(limit)} MiB: choose a smaller size or another adapter`,
+      `${name} needs one buffer of ${mib(bytes)} MiB but this adapter ${what} at most ${mib(limit)} MiB: choose a smaller size or another adapter`,
     );
+  };
+  const buffer = plan.buffers.find((b) => b.bytes > maxBufferSize);
+  if (buffer) {
+    refuse(buffer.name, buffer.bytes, 'holds', maxBufferSize);
+  }
+  // Values share buffers, so what is bound may be less than the buffer.
+  for (const { node, types, buffers } of STAGES.flatMap((stage) => plan.steps[stage])) {
+    types.forEach((type, i) => {
+      if (byteSize(type) > maxStorageBufferBindingSize) {
+        const { kind, name } = at(plan.buffers, at(buffers, i));
+        const what = kind === 'input' ? name : `${showType(type)} in ${node.path}`;
+        refuse(what, byteSize(type), 'binds', maxStorageBufferBindingSize);
+      }
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Dispatches of one invocation per element, on a grid that may exceed 65535 workgroups. */
 import type { Binding, Dispatch, Param } from '../../tensor/op.ts';
 
-const MAX_GROUPS_PER_DIMENSION = 65535;
+export const MAX_GROUPS_PER_DIMENSION = 65535;
 
 /** A grid of at least `groups` workgroups, as near to that as two dimensions allow. */
 export function gridOf(groups: number): [number, number, number] {
