@@ -48,6 +48,8 @@ export interface RunConfig {
   readonly regWeight: number;
   /** How the networks' activations were stored. */
   readonly dtype: ComputeDType;
+  /** Absent: weights as they were stored. */
+  readonly weightBits?: 8;
   readonly rewards: readonly RewardInfo[];
   readonly noise: NoiseRecord;
 }

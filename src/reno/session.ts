@@ -154,7 +154,7 @@ export class Reno implements Disposable {
   }
 
   #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {
-    const { mode, lr, optim, gradClip, regWeight, noise, dtype } = this.settings;
+    const { mode, lr, optim, gradClip, regWeight, noise, dtype, weightBits } = this.settings;
     return {
       format: 1,
       tool: 'reno-webgpu',
@@ -169,6 +169,7 @@ export class Reno implements Disposable {
         gradClip,
         regWeight,
         dtype,
+        ...(weightBits === undefined ? {} : { weightBits }),
         rewards: this.rewards,
         noise: {
           source: noise,

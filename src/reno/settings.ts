@@ -25,6 +25,8 @@ export interface RenoSettings {
   readonly dtype: ComputeDType;
   /** Bytes of GPU buffers that the run may take at any time; absent: what it needs to be fast. */
   readonly budget?: number;
+  /** 8: large weights are kept on the GPU as int8; absent: as they are stored. */
+  readonly weightBits?: 8;
   /** Where the generator's step starts, if not where its scheduler's own does. */
   readonly timestep?: number;
   /** Weight of each reward; one of weight 0 is neither loaded nor computed. */
@@ -80,6 +82,7 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     size: config.has('size') ? sizeFrom(config) : null,
     dtype: config.oneOf('dtype', COMPUTE_DTYPES, REFERENCE_SETTINGS.dtype),
     ...(config.has('budget') ? { budget: config.count('budget') } : {}),
+    ...(config.has('weightBits') ? { weightBits: weightBitsFrom(config) } : {}),
     ...(config.has('timestep') ? { timestep: config.count('timestep') } : {}),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
   };
@@ -89,6 +92,11 @@ function rewardWeights(config: Config): Partial<Record<RewardName, number>> {
   const section = config.section('rewards');
   const known = REWARD_NAMES.filter((name) => section.has(name));
   return Object.fromEntries(known.map((name) => [name, section.number(name)]));
+}
+
+function weightBitsFrom(config: Config): 8 {
+  const bits = config.count('weightBits');
+  return bits === 8 ? bits : config.fail('weightBits', 'must be 8, or absent for weights as they are stored');
 }
 
 function sizeFrom(config: Config): [number, number] {

@@ -73,7 +73,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings): Promi
     },
   );
   const weights = [pipeline, ...networks].flatMap((part) => part.weights);
-  const { budget } = settings;
+  const { budget, weightBits } = settings;
   return {
     pipeline,
     networks,
@@ -85,6 +85,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings): Promi
       updates: step.updates,
       ...weightMemory(weights),
       ...(budget === undefined ? {} : { budget }),
+      ...(weightBits === undefined ? {} : { weightBits }),
     },
   };
 }

@@ -17,6 +17,7 @@ export function writtenType({ held, outputs }: Node): TensorType {
 
 /**
  * Whole rows of `type` from byte `offset` on, as the pieces that are written of an input held so, each with its byte offset.
+ * @param item bytes of an element, where it is not stored as its type says
  * @throws Error when rows are cut
  */
 export function heldPieces(
@@ -24,11 +25,11 @@ export function heldPieces(
   held: Held,
   bytes: Bytes,
   offset: number,
+  item = bytesPerElement(type.dtype),
 ): { bytes: Bytes; offset: number }[] {
   if (!held) {
     return [{ bytes, offset }];
   }
-  const item = bytesPerElement(type.dtype);
   const rows = at(type.shape, 0);
   const rowBytes = (sizeOf(type.shape) / rows) * item;
   const [from, count] = [offset / rowBytes, bytes.length / rowBytes];
@@ -48,10 +49,10 @@ export function heldPieces(
 }
 
 /** What was written, of what lies in memory. */
-export function asWritten(type: TensorType, held: Held, bytes: Bytes): Bytes {
+export function asWritten(type: TensorType, held: Held, bytes: Bytes, item = bytesPerElement(type.dtype)): Bytes {
   const back = type.shape.map((_, axis) => (held ? held.indexOf(axis) : axis));
   const shape = (held ?? back).map((axis) => at(type.shape, axis));
-  return held ? permuted(bytes, shape, back, bytesPerElement(type.dtype)) : bytes;
+  return held ? permuted(bytes, shape, back, item) : bytes;
 }
 
 /** Elements of `item` bytes, transposed as the op of that name does. */
@@ -59,7 +60,7 @@ function permuted(bytes: Bytes, shape: readonly number[], permutation: readonly 
   const strides = stridesOf(shape);
   const dims = permutation.map((axis) => at(shape, axis));
   const steps = permutation.map((axis) => at(strides, axis));
-  const Words = item === 2 ? Uint16Array : Uint32Array;
+  const Words = item === 1 ? Uint8Array : item === 2 ? Uint16Array : Uint32Array;
   const aligned = bytes.byteOffset % item === 0 ? bytes : bytes.slice();
   const x = new Words(aligned.buffer, aligned.byteOffset, aligned.length / item);
   const y = new Words(x.length);

@@ -12,17 +12,17 @@ import { Tensor } from './tensor.ts';
 import type { Stage } from './types.ts';
 import { at, byteSize, bytesPerElement, STAGES, sizeOf } from './types.ts';
 
-/** Smaller ones are kept in every layout: they would cost a dispatch an iteration and give nothing back. */
-const WORTHWHILE = 1 << 18;
+/** Bytes below which a weight is kept in every layout: it would cost a dispatch an iteration and give nothing back. */
+const LARGE_WEIGHT = 1 << 18;
 
 type Permutation = readonly number[];
 
-/** The order in which `roots` and all they depend on run, with each large weight in memory once. */
-export function weightsOnce(roots: readonly Node[]): Node[] {
+/** The order in which `roots` and all they depend on run, with each weight of `least` bytes or more in memory once. */
+export function weightsOnce(roots: readonly Node[], least = LARGE_WEIGHT): Node[] {
   const fixed = new Set(roots.map((node) => node.id));
   let current = roots;
   for (const rewrite of [heldOnce, readInPlace, madeAtUse]) {
-    const made = rewrite(executionOrder(current), fixed);
+    const made = rewrite(executionOrder(current), fixed, least);
     current = current.map((node) => made.get(node)?.node ?? node);
   }
   return executionOrder(current);
@@ -40,7 +40,7 @@ function renewed(node: Node, made: Rewritten): Node {
   return { ...node, inputs };
 }
 
-function heldOnce(nodes: readonly Node[], fixed: ReadonlySet<number>): Rewritten {
+function heldOnce(nodes: readonly Node[], fixed: ReadonlySet<number>, least: number): Rewritten {
   const users = new Map<Node, Node[]>();
   for (const node of nodes) {
     for (const { node: input } of node.inputs) {
@@ -49,7 +49,7 @@ function heldOnce(nodes: readonly Node[], fixed: ReadonlySet<number>): Rewritten
   }
   const made: Rewritten = new Map();
   for (const node of nodes) {
-    const held = node.op === null ? heldAs(node, users.get(node) ?? [], fixed) : null;
+    const held = node.op === null ? heldAs(node, users.get(node) ?? [], fixed, least) : null;
     const source = node.inputs[0]?.node;
     const layout = permutationOf(node);
     const now = source && made.get(source)?.node;
@@ -73,11 +73,11 @@ function heldOnce(nodes: readonly Node[], fixed: ReadonlySet<number>): Rewritten
  * The layout in which a weight is held, null: as it is written. The first that is asked for, with the last two axes exchanged
  * where rows of the file would not stay whole: they are written as they are read.
  */
-function heldAs(weight: Node, users: readonly Node[], fixed: ReadonlySet<number>): Permutation | null {
+function heldAs(weight: Node, users: readonly Node[], fixed: ReadonlySet<number>, least: number): Permutation | null {
   const type = at(weight.outputs, 0);
   const asked = users.map((user) => (fixed.has(user.id) ? null : permutationOf(user)));
   const [first] = asked;
-  if (!isWeight(weight) || fixed.has(weight.id) || byteSize(type) < WORTHWHILE || !first || asked.includes(null)) {
+  if (!isWeight(weight) || fixed.has(weight.id) || byteSize(type) < least || !first || asked.includes(null)) {
     return null;
   }
   const held = first.at(-1) === 0 ? swapped(first) : first;
@@ -86,13 +86,13 @@ function heldAs(weight: Node, users: readonly Node[], fixed: ReadonlySet<number>
   return wholeWords && held.some((axis, i) => axis !== i) ? held : null;
 }
 
-function readInPlace(nodes: readonly Node[]): Rewritten {
+function readInPlace(nodes: readonly Node[], _fixed: ReadonlySet<number>, least: number): Rewritten {
   const made: Rewritten = new Map();
   for (const node of nodes) {
     let now = renewed(node, made);
     now.inputs.forEach(({ node: layout }, i) => {
       const swaps = permutationOf(layout)?.every((axis, k, all) => axis === swapped(all.map((_, j) => j))[k]);
-      const attrs = swaps && worthwhile(layout) ? node.op?.readSwapped?.(now.attrs, i) : null;
+      const attrs = swaps && bytesIn(layout) >= least ? node.op?.readSwapped?.(now.attrs, i) : null;
       if (attrs && layout.stage === 'load') {
         now = { ...now, attrs, inputs: now.inputs.map((t, k) => (k === i ? at(layout.inputs, 0) : t)) };
       }
@@ -102,13 +102,13 @@ function readInPlace(nodes: readonly Node[]): Rewritten {
   return made;
 }
 
-function madeAtUse(nodes: readonly Node[], fixed: ReadonlySet<number>): Rewritten {
+function madeAtUse(nodes: readonly Node[], fixed: ReadonlySet<number>, least: number): Rewritten {
   const stages = new Map<Node, Stage>();
   const earliest = new Map<Node, number>();
   for (const node of [...nodes].reverse()) {
     const use = earliest.get(node);
     const moves = node.stage === 'load' && !fixed.has(node.id) && movesOnly(node) && ofWeight(node);
-    const later = moves && (node.op?.isView || worthwhile(node)) && use !== undefined;
+    const later = moves && (node.op?.isView || bytesIn(node) >= least) && use !== undefined;
     const stage = later ? at(STAGES, use) : node.stage;
     stages.set(node, stage);
     for (const { node: input } of node.inputs) {
@@ -125,7 +125,7 @@ function madeAtUse(nodes: readonly Node[], fixed: ReadonlySet<number>): Rewritte
 const permutationOf = (node: Node): Permutation | null => node.op?.permutation?.(node.attrs) ?? null;
 const isWeight = (node: Node): boolean => node.op === null && node.data === undefined && node.stage === 'load';
 const movesOnly = (node: Node): boolean => Boolean(node.op?.permutation || node.op?.isView);
-const worthwhile = (node: Node): boolean => byteSize(at(node.outputs, 0)) >= WORTHWHILE;
+const bytesIn = (node: Node): number => byteSize(at(node.outputs, 0));
 
 /** With the last two entries exchanged. */
 function swapped(axes: Permutation): Permutation {

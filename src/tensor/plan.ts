@@ -4,6 +4,7 @@ import { decodeF16, encodeF16 } from './half.ts';
 import { asWritten, heldPieces } from './held.ts';
 import { assemble } from './kernel.ts';
 import { type MemoryPhases, memoryPhases } from './memory_phases.ts';
+import { RowRounding, readRows } from './rounded_rows.ts';
 import type { InputSpec, PlanSpec, Schedule, Step } from './schedule.ts';
 import { schedule } from './schedule.ts';
 import { arrivals, type Pieces, Throttle } from './stream.ts';
@@ -42,6 +43,8 @@ export class Plan {
   readonly #uniforms: GPUBuffer | null;
   /** Where streamed inputs come from, by name. */
   readonly #sources = new Map<string, Pieces>();
+  /** Of inputs that are kept as int8, by name. */
+  readonly #roundings = new Map<string, RowRounding>();
 
   constructor(
     device: Device,
@@ -114,9 +117,20 @@ export class Plan {
     if (offset % 4 !== 0 || offset + padded.length > byteSize(to.type)) {
       throw new Error(`${name} is ${showType(to.type)} but was given ${bytes.length} bytes at byte ${offset}`);
     }
-    for (const piece of heldPieces(to.type, to.held, padded, offset)) {
-      this.#device.gpu.queue.writeBuffer(this.#bufferAt(to.buffer), to.offset + piece.offset, piece.bytes);
+    const rounding = this.#rounding(name, to);
+    const pieces = rounding
+      ? rounding.take(padded, offset)
+      : heldPieces(to.type, to.held, padded, offset).map((piece) => ({ ...piece, offset: to.offset + piece.offset }));
+    for (const piece of pieces) {
+      this.#device.gpu.queue.writeBuffer(this.#bufferAt(to.buffer), piece.offset, piece.bytes);
     }
+  }
+
+  #rounding(name: string, { scales, ...to }: InputSpec): RowRounding | undefined {
+    if (scales !== undefined && !this.#roundings.has(name)) {
+      this.#roundings.set(name, new RowRounding({ ...to, scales }));
+    }
+    return this.#roundings.get(name);
   }
 
   /**
@@ -189,18 +203,24 @@ export class Plan {
     if (!found) {
       throw new Error(`the plan has no output or input named ${name}`);
     }
-    const { gpu } = this.#device;
-    const bytes = byteSize(found.type);
-    const { memory } = this.#device;
+    const { type, held, buffer, offset, scales } = found;
+    if (scales !== undefined) {
+      const values = this.#copied(name, buffer, offset, sizeOf(type.shape));
+      return readRows(type, held, await values, await this.#copied(name, buffer, scales, at(type.shape, 0) * 4));
+    }
+    return fromBytes(type, asWritten(type, held, await this.#copied(name, buffer, offset, byteSize(type))).buffer);
+  }
+
+  async #copied(name: string, from: number, offset: number, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { gpu, memory } = this.#device;
     const staging = memory.create({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
     const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
-    encoder.copyBufferToBuffer(this.#bufferAt(found.buffer), found.offset, staging, 0, bytes);
+    encoder.copyBufferToBuffer(this.#bufferAt(from), offset, staging, 0, bytes);
     gpu.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(1); // GPUMapMode.READ
       this.#device.assertHealthy();
-      const stored = new Uint8Array(staging.getMappedRange().slice(0));
-      return fromBytes(found.type, asWritten(found.type, found.held, stored).buffer);
+      return new Uint8Array(staging.getMappedRange().slice(0));
     } finally {
       memory.destroy(staging);
     }

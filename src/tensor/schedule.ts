@@ -6,6 +6,7 @@ import { fuseElementwise } from './fuse.ts';
 import type { Node } from './graph.ts';
 import { writtenType } from './held.ts';
 import { type InputBuffer, inputBuffers } from './input_buffers.ts';
+import { expansion, INT8_BYTES, type Int8Buffer, int8Place, int8Weights } from './int8_weights.ts';
 import { joinPairs } from './join.ts';
 import { weightsOnce } from './layouts.ts';
 import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
@@ -46,6 +47,8 @@ export interface PlanSpec {
    * step reads, then, each step anew, the others.
    */
   readonly budget?: number;
+  /** 8: large weights of the step's products and convolutions are kept as int8 (int8_weights.ts). Default: as they are typed. */
+  readonly weightBits?: 8;
 }
 
 /** A dispatch with the buffer behind each binding. */
@@ -75,6 +78,8 @@ export interface InputSpec {
   readonly type: TensorType;
   /** The layout it is held in, if another (held.ts). */
   readonly held?: readonly number[];
+  /** It is kept as int8: where in the buffer the scales of its rows begin, in bytes. */
+  readonly scales?: number;
 }
 
 export interface Schedule {
@@ -135,7 +140,7 @@ function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
   const updates = spec.updates ?? [];
   const outputs = Object.values(spec.outputs);
   const roots = [...outputs, ...updates.flatMap((u) => [u.state, u.value])];
-  const traced = orderOf(roots, spec.keepLayouts ?? true);
+  const traced = orderOf(roots, spec);
   const rewritten = spec.fuse === false ? traced : fused(traced, mustExist(traced, roots), caps);
   const find = finder(rewritten);
   const fixed = new Set(roots.map(find));
@@ -144,6 +149,7 @@ function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
   const sources = inputBuffers(order, packs);
   const uses = readers(order, find);
   const weights = spec.keepLoadInputs ? [] : streamable(sources, fixed);
+  const int8 = int8Weights(spec.weightBits === 8 ? streamable(sources, fixed) : [], order, uses, find);
   const [ofStep, ofPrompt] = partition(weights, ({ key }) => lastStage(order, uses, key) === 'step');
   return {
     ofStep: inOrderOfGivingUp(ofStep, uses),
@@ -153,11 +159,10 @@ function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
       const nodes = recomputation?.rewritten() ?? order;
       const seen = nodes === order ? find : finder(nodes);
       const read = nodes === order ? uses : readers(nodes, seen);
-      return assemble(
-        { order: nodes, find: seen, sources, uses: read, visits: visits(nodes, read, streamed) },
-        spec,
-        caps,
-      );
+      const whole = new Set(streamed.map(({ key }) => key));
+      const kept = new Map([...int8].filter(([key]) => !whole.has(key)));
+      const coming = visits(nodes, read, [...streamed, ...sources.filter(({ key }) => kept.has(key))]);
+      return assemble({ order: nodes, find: seen, sources, uses: read, visits: coming, int8: kept }, spec, caps);
     },
   };
 }
@@ -180,6 +185,8 @@ interface Arrangement {
   /** Positions of the nodes that read each value. */
   readonly uses: ReadonlyMap<string, readonly number[]>;
   readonly visits: readonly Visit[];
+  /** Weights that are not brought in for their visits, but expanded. */
+  readonly int8: ReadonlyMap<string, Int8Buffer>;
 }
 
 /** Where a value lies: among the shared ones, or in a buffer of its own. */
@@ -197,7 +204,7 @@ function readAndWritten(
 }
 
 function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): Schedule {
-  const { order, find, sources, uses, visits } = arrangement;
+  const { order, find, sources, uses, visits, int8 } = arrangement;
   const updates = spec.updates ?? [];
   const results = new Set([...Object.values(spec.outputs), ...updates.map((u) => u.value)].map(find));
   const values = lifetimes(order, find);
@@ -212,20 +219,23 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
   const bufferOf = new Map<string, number>();
   const inputs = new Map<string, InputSpec>();
   const constants: { buffer: number; node: Node }[] = [];
-  const streamed = new Set(visits.map((visit) => visit.source.key));
+  const brought = visits.filter(({ source }) => !int8.has(source.key));
+  const streamed = new Set(brought.map((visit) => visit.source.key));
   for (const { key, node, type, parts } of sources.filter((source) => !streamed.has(source.key))) {
     const name = parts.map((part) => part.node.name ?? 'constant').join(' + ');
     const loadOnly =
       node.stage === 'load' && lastStage(order, uses, key) === 'load' && !results.has(key) && !spec.keepLoadInputs;
+    const rounded = int8.get(key);
     bufferOf.set(key, buffers.length);
     if (node.data) {
       constants.push({ buffer: buffers.length, node });
     } else {
       for (const { node: part, offset } of parts) {
-        inputs.set(part.name ?? '', inputSpec(part, buffers.length, offset));
+        const place = rounded ? int8Place(rounded, type, offset) : { offset };
+        inputs.set(part.name ?? '', inputSpec(part, buffers.length, place));
       }
     }
-    buffers.push({ bytes: byteSize(type), kind: node.data ? 'constant' : 'input', name, loadOnly });
+    buffers.push({ bytes: rounded?.bytes ?? byteSize(type), kind: node.data ? 'constant' : 'input', name, loadOnly });
   }
   const transient: Lifetime[] = [];
   for (const value of values.values()) {
@@ -250,7 +260,8 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
       };
     }),
     ...visits.map(({ source, stage, from, to }) => {
-      return { root: source.key, bytes: byteSize(source.type), stage, from, to, kind: 'streamed' as const };
+      const kind = int8.has(source.key) ? ('transient' as const) : ('streamed' as const);
+      return { root: source.key, bytes: byteSize(source.type), stage, from, to, kind };
     }),
     ...scratch.map(({ type, position }) => {
       const stage = at(order, position).stage;
@@ -296,17 +307,36 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
   const placeOf = (where: Where): { readonly buffer: number; readonly offset: number } =>
     'shared' in where ? at(placed, where.shared) : { buffer: where.buffer, offset: 0 };
 
+  const bufferFor = (root: string): number => {
+    const buffer = bufferOf.get(root);
+    if (buffer === undefined) {
+      throw new Error(`value ${root} has no buffer of its own`);
+    }
+    return buffer;
+  };
   const steps: Record<Stage, Step[]> = { load: [], prompt: [], step: [] };
   const uploads: Record<Stage, Upload[]> = { load: [], prompt: [], step: [] };
   const comings = visits
-    .map(({ source, stage, from }, i) => ({ ...at(placed, transient.length + i), parts: source.parts, stage, from }))
+    .map(({ source, stage, from }, i) => ({ ...at(placed, transient.length + i), source, stage, from }))
     .sort((a, b) => a.from - b.from);
   let next = 0;
   for (const [i, { node, dispatch, position }] of drafts.entries()) {
     for (let coming = comings[next]; coming && coming.from <= position; coming = comings[++next]) {
+      const { source } = coming;
+      const rounded = int8.get(source.key);
+      if (rounded) {
+        const { node: reader } = at(drafts, i);
+        const from = bufferFor(source.key);
+        steps[coming.stage].push({
+          ...expansion(source, rounded, reader),
+          buffers: [from, from, coming.buffer],
+          offsets: [0, rounded.scales, coming.offset],
+        });
+        continue;
+      }
       const before = steps[coming.stage].length;
-      for (const { node: part, offset } of coming.parts) {
-        const spec = inputSpec(part, coming.buffer, coming.offset + offset);
+      for (const { node: part, offset } of source.parts) {
+        const spec = inputSpec(part, coming.buffer, { offset: coming.offset + offset });
         uploads[coming.stage].push({ before, input: part.name ?? '', ...spec });
       }
     }
@@ -320,13 +350,6 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
     });
   }
 
-  const bufferFor = (root: string): number => {
-    const buffer = bufferOf.get(root);
-    if (buffer === undefined) {
-      throw new Error(`value ${root} has no buffer of its own`);
-    }
-    return buffer;
-  };
   const outputs = new Map(
     Object.entries(spec.outputs).map(([name, t]) => [name, { buffer: bufferFor(find(t)), type: t.type }] as const),
   );
@@ -336,13 +359,13 @@ function assemble(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): S
     bytes: byteSize(u.state.type),
   }));
   const streams = new Map(
-    visits.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', writtenType(node)])),
+    brought.flatMap(({ source }) => source.parts.map(({ node }) => [node.name ?? '', writtenType(node)])),
   );
   return { steps, buffers, inputs, streams, outputs, constants, copies, uploads, shared: placed, choices };
 }
 
-function inputSpec(node: Node, buffer: number, offset: number): InputSpec {
-  return { buffer, offset, type: writtenType(node), ...(node.held ? { held: node.held } : {}) };
+function inputSpec(node: Node, buffer: number, place: Pick<InputSpec, 'offset' | 'scales'>): InputSpec {
+  return { buffer, ...place, type: writtenType(node), ...(node.held ? { held: node.held } : {}) };
 }
 
 const fused = (order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] =>
@@ -354,9 +377,10 @@ function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string
   return new Set([...roots, ...across].map(keyOf));
 }
 
-function orderOf(roots: readonly Tensor[], keepLayouts: boolean): Node[] {
+function orderOf(roots: readonly Tensor[], { keepLayouts = true, weightBits }: PlanSpec): Node[] {
   const nodes = roots.map((t) => t.node);
-  return keepLayouts ? executionOrder(nodes) : weightsOnce(nodes);
+  // Layouts made at load would be kept beside the int8 values, and in full.
+  return weightBits === 8 ? weightsOnce(nodes, INT8_BYTES) : keepLayouts ? executionOrder(nodes) : weightsOnce(nodes);
 }
 
 interface Drafts {

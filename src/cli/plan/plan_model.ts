@@ -43,6 +43,8 @@ export interface PlanOptions {
   readonly rewards?: Readonly<Partial<Record<RewardName, number>>>;
   /** Bytes of GPU buffers at most; what does not fit of the weights is streamed. Default: what it needs to be fast. */
   readonly budget?: number;
+  /** 8: large weights as int8. Default: the model's. */
+  readonly weightBits?: 8;
   /** A real adapter, so that the plan is what it would run. Default: a GPU with f16 and subgroups of 32. */
   readonly device?: Pick<Device, 'caps' | 'info'>;
 }
@@ -67,6 +69,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     dtype: options.dtype ?? own.dtype,
     rewards: options.rewards ?? own.rewards,
     ...(options.budget === undefined ? {} : { budget: options.budget }),
+    ...(options.weightBits === undefined ? {} : { weightBits: options.weightBits }),
   };
   return planSettings(model, settings, options);
 }
