@@ -30,6 +30,7 @@ describe('planned and actual memory', () => {
   it.each([
     ['the pocket model', pocket, {}],
     ['the pocket model in f16, within a budget', pocket, { dtype: 'f16', budget: 30e6 }],
+    ['the pocket model with weights of 8 bits', pocket, { weightBits: 8 }],
     ['a small Stable Diffusion with two rewards', small, smallSettings],
   ] as const)('of %s agree within 5%', async (name, files, changes) => {
     const settings: RenoSettings = { ...(await readSettings(files)), ...changes };

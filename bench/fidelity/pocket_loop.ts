@@ -8,7 +8,7 @@ import { PACKAGE_ROOT } from '../../src/cli/shared.ts';
 import type { ComputeDType } from '../../src/models/half_precision.ts';
 import { runLoop, type StepRunner } from '../../src/reno/loop.ts';
 import { drawNoise } from '../../src/reno/noise.ts';
-import { Reno } from '../../src/reno/session.ts';
+import { type Planning, Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { decodeF16, encodeF16 } from '../../src/tensor/half.ts';
@@ -36,6 +36,9 @@ export interface Loops {
   readonly free: Loop;
   /** f32 from the first noise on, rounded to f16 once. */
   readonly nudged: Loop;
+  /** f32 with weights of 8 bits, at the noises of `exact` and from the first noise on. */
+  readonly int8AtItsNoises: Loop;
+  readonly int8Free: Loop;
 }
 
 export async function pocketLoops(device: Device): Promise<Loops> {
@@ -44,12 +47,20 @@ export async function pocketLoops(device: Device): Promise<Loops> {
   const exact = await loopOf(wide, [first]);
   const nudged = await loopOf(wide, [decodeF16(encodeF16(first))]);
   using half = await opened(device, 'f16');
-  return { exact, nudged, atItsNoises: await loopOf(half, exact.noises), free: await loopOf(half, [first]) };
+  using int8 = await opened(device, 'f32', { weightBits: 8 });
+  return {
+    exact,
+    nudged,
+    atItsNoises: await loopOf(half, exact.noises),
+    free: await loopOf(half, [first]),
+    int8AtItsNoises: await loopOf(int8, exact.noises),
+    int8Free: await loopOf(int8, [first]),
+  };
 }
 
-async function opened(device: Device, dtype: ComputeDType): Promise<Reno> {
+async function opened(device: Device, dtype: ComputeDType, planning: Planning = {}): Promise<Reno> {
   const files = nodeFiles(join(PACKAGE_ROOT, 'weights/pocket'));
-  return Reno.open(device, 'pocket', files, { ...(await readSettings(files)), dtype });
+  return Reno.open(device, 'pocket', files, { ...(await readSettings(files)), dtype }, planning);
 }
 
 /** Iterations without a noise of their own go on from the one before. */

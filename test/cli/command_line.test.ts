@@ -20,6 +20,7 @@ describe('a wrong command line', () => {
     [[...generate, '--seed', '0.5'], /--seed must be a whole number/],
     [[...generate, '--budget', '8'], /--budget must be a size with its unit, such as 8GiB or 900MB, not "8"/],
     [[...generate, '--budget', '0GiB'], /--budget must be a size with its unit/],
+    [[...generate, '--weight-bits', '4'], /--weight-bits \(4\)\. Expected one of: 8/],
     [[...generate, '--optim', 'lion'], /invalid value for argument: --optim \(lion\)\. Expected one of: sgd, adam/],
     [[...generate, '--noise', 'numpy'], /--noise \(numpy\)\. Expected one of: reno, torch-cpu, torch-cuda/],
     [[...generate, '--model', 'sdxl'], /there is no model "sdxl"; the models are pocket/],

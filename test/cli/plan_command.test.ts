@@ -55,6 +55,20 @@ describe('reno plan', { timeout: 60_000 }, () => {
     expect(forward?.memory.peak).toBeLessThan(both?.memory.peak ?? 0);
   });
 
+  it('keeps weights in 8 bits on request', async () => {
+    const plan = async (...more: string[]) => {
+      const { stdout } = await inProcess(['plan', '--model', 'sd-turbo', '--gpu', 'a100', '--json', ...more]);
+      return { stdout, plan: rowsOf(stdout)[0] };
+    };
+    const [whole, small] = [await plan(), await plan('--weight-bits', '8')];
+    expect(small.stdout).toMatch(/^sd-turbo, 512×512, f16 with weights of 8 bits, reno, /);
+    expect([whole.plan?.weightBits, small.plan?.weightBits]).toEqual([null, 8]);
+    const weights = (of: typeof small) => of.plan?.memory.phases.find(({ phase }) => phase === 'step')?.weights ?? NaN;
+    expect(weights(small)).toBeLessThan(0.51 * weights(whole));
+    expect(small.plan?.memory.peak).toBeLessThan(0.66 * (whole.plan?.memory.peak ?? NaN));
+    expect(small.plan?.stages.step.uploadedBytes).toBe(0);
+  });
+
   it('keeps to a budget by streaming weights', async () => {
     const { stdout, code } = await inProcess(['plan', '--budget', '30MB', '--gpu', 'a100', '--json']);
     const [plan] = rowsOf(stdout);

@@ -49,6 +49,8 @@ export interface ModelPlan {
   readonly rewards: Readonly<Record<string, number>>;
   /** Bytes that were given; null where none were. */
   readonly budget: number | null;
+  /** 8 where large weights are kept as int8; null: all as they are stored. */
+  readonly weightBits: 8 | null;
   readonly adapter: string;
   readonly parameters: {
     readonly total: number;
@@ -108,6 +110,7 @@ export function modelPlan(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): Mod
     mode: settings.mode,
     rewards: Object.fromEntries(run.rewards.map(({ name, weight }) => [name, weight])),
     budget: settings.budget ?? null,
+    weightBits: settings.weightBits ?? null,
     adapter: planned.adapter,
     parameters: parametersOf(planned),
     stages,

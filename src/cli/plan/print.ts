@@ -29,8 +29,9 @@ export function summaryOf({ model, size: [height, width], dtype, memory, stages 
 export function describePlanned(plan: ModelPlan): string {
   const rewards = Object.entries(plan.rewards).map(([name, weight]) => `${name} ${weight}`);
   const [height, width] = plan.size;
+  const bits = plan.weightBits === null ? '' : ` with weights of ${plan.weightBits} bits`;
   return [
-    `${plan.model}, ${width}×${height}, ${plan.dtype}, ${plan.mode}, rewards ${rewards.join(', ')}; planned for ${plan.adapter}`,
+    `${plan.model}, ${width}×${height}, ${plan.dtype}${bits}, ${plan.mode}, rewards ${rewards.join(', ')}; planned for ${plan.adapter}`,
     ...parameters(plan),
     ...work(plan),
     ...memory(plan),
