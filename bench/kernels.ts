@@ -6,7 +6,7 @@
 import { create, globals } from 'webgpu';
 import '../src/kernels/index.ts';
 import { openDevice } from '../src/tensor/device.ts';
-import { Graph } from '../src/tensor/graph.ts';
+import { Graph, siteOf } from '../src/tensor/graph.ts';
 import type { Attrs } from '../src/tensor/op.ts';
 import { opNamed } from '../src/tensor/op.ts';
 import type { Plan } from '../src/tensor/plan.ts';
@@ -89,7 +89,7 @@ async function planOf(point: Point, variant: string): Promise<Plan | null> {
   const inputs = point.shapes.map((shape, i) => graph.input(`x${i}`, shape, 'step'));
   const outputs = op.call(inputs, point.attrs);
   const node = at(outputs, 0).node;
-  const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+  const site = siteOf(node);
   if (op.variants[variant]?.supports?.(site, device.caps) === false) {
     return null;
   }

@@ -2,6 +2,7 @@
  * Where an iteration's time goes: `npm run profile -- [weights folder] [runs]`.
  * GPU timestamps around each dispatch, medians over runs, by kernel and by module; then whole iterations by the clock.
  */
+
 import { join } from 'node:path';
 import { openAdapter } from '../src/cli/adapter.ts';
 import { nodeFiles } from '../src/cli/node_files.ts';
@@ -9,6 +10,7 @@ import { PACKAGE_ROOT } from '../src/cli/shared.ts';
 import { Reno } from '../src/reno/session.ts';
 import { readSettings } from '../src/reno/settings.ts';
 import { describePlan, kernelTimes } from '../src/tensor/debug.ts';
+import { siteOf } from '../src/tensor/graph.ts';
 import { at } from '../src/tensor/types.ts';
 
 const median = (values: readonly number[]): number =>
@@ -41,8 +43,7 @@ for (const row of kernelTimes(medians).slice(0, 30)) {
 console.log('\nslowest dispatches                       ms  GFLOP/s');
 for (const { step, ns } of [...medians].sort((a, b) => b.ns - a.ns).slice(0, 20)) {
   const { node, dispatch, types } = step;
-  const flops =
-    node.op?.cost({ inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs }).flops ?? 0;
+  const flops = node.op?.cost(siteOf(node)).flops ?? 0;
   const shapes = types.map((t) => t.shape.join('x')).join(' ');
   console.log(
     `${dispatch.label.padEnd(28)} ${(ns / 1e6).toFixed(2).padStart(8)} ${(flops / ns).toFixed(2).padStart(8)}  ${shapes} ${node.path}`,

@@ -11,7 +11,6 @@ import type { Shape } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { add, mul, sub } from './binary.ts';
 import { columnVariants } from './common/columns.ts';
-import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { backwardByColumns, type Columns, forwardByColumns } from './common/group_norm_columns.ts';
 import {
@@ -26,7 +25,18 @@ import {
   ONE_PASS_ELEMENTS,
   onePass,
 } from './common/group_norm_gpu.ts';
-import { SIGMOID, SILU, siluOf, siluSlopeOf } from './common/math.ts';
+import {
+  APPLY,
+  BACKWARD_APPLY,
+  BACKWARD_COMBINE,
+  BACKWARD_SUMS,
+  COMBINE,
+  GAINS,
+  PLAIN,
+  STATISTICS,
+  WITH_SILU,
+} from './common/group_norm_wgsl.ts';
+import { siluOf, siluSlopeOf } from './common/math.ts';
 import { canStoreOne, elementCost, expectShape, lastOf, vecOf } from './common/site.ts';
 import type { Team } from './common/team.ts';
 import { teamDispatch } from './common/team.ts';
@@ -36,181 +46,6 @@ import { affine, rsqrt, silu, square } from './unary.ts';
 
 type GroupNorm = { readonly groups: number; readonly eps: number; readonly silu: boolean };
 type Backward = { readonly silu: boolean };
-
-const PLAIN = `
-fn activate(z: T) -> T { return z; }
-fn activate_slope(z: T) -> T { return T(1.0); }
-`;
-const WITH_SILU = `${SIGMOID}${SILU}
-fn activate(z: T) -> T { return silu(z); }
-fn activate_slope(z: T) -> T { return silu_slope(z); }
-`;
-
-/** A team is (image, group, chunk of pixels); sizes of channels are counted in T. */
-const TEAM = `
-struct Part { group: u32, image: u32, first: u32, end: u32, base: u32 }
-fn part(team: u32) -> Part {
-  let group = team / params.chunks % params.groups;
-  let image = team / params.chunks / params.groups;
-  let first = team % params.chunks * params.length;
-  let end = min(first + params.length, params.pixels);
-  return Part(group, image, first, end, image * params.pixels * params.channels + group * params.per_group);
-}
-`;
-
-/** Mean of the chunk and the squares around it. */
-const STATISTICS = `${TEAM}
-fn run(team: u32, lane: u32) {
-  let p = part(team);
-  let count = f32((p.end - p.first) * params.per_group * WIDTH);
-  var sum = T();
-  for (var pixel = p.first + lane; pixel < p.end; pixel += LANES) {
-    let start = p.base + pixel * params.channels;
-    for (var i = start; i < start + params.per_group; i++) {
-      sum += load_x(i);
-    }
-  }
-  let mean = team_sum(total(sum), lane) / count;
-  var squares = T();
-  for (var pixel = p.first + lane; pixel < p.end; pixel += LANES) {
-    let start = p.base + pixel * params.channels;
-    for (var i = start; i < start + params.per_group; i++) {
-      let d = load_x(i) - mean;
-      squares += d * d;
-    }
-  }
-  let around = team_sum(total(squares), lane);
-  if (lane == 0u) {
-    store_partial(2u * team, mean);
-    store_partial(2u * team + 1u, around);
-  }
-}
-`;
-
-/** One invocation an image and group: combines its chunks (Chan et al.), writes statistics and [N, 2, C] scale, shift. */
-const COMBINE = `
-fn run(i: u32) {
-  let group = i % params.groups;
-  let image = i / params.groups;
-  var mean = 0.0;
-  for (var k = 0u; k < params.chunks; k++) {
-    mean += load_partial(2u * (i * params.chunks + k)) * chunk_share(k);
-  }
-  var variance = 0.0;
-  for (var k = 0u; k < params.chunks; k++) {
-    let d = load_partial(2u * (i * params.chunks + k)) - mean;
-    variance += load_partial(2u * (i * params.chunks + k) + 1u) * params.share + d * d * chunk_share(k);
-  }
-  let scale = 1.0 / sqrt(variance + params.eps);
-  store_stats(2u * i, mean);
-  store_stats(2u * i + 1u, scale);
-  for (var c = group * params.per_group; c < (group + 1u) * params.per_group; c++) {
-    let gain = load_gamma(c) * scale;
-    store_table(2u * image * params.channels + c, gain);
-    store_table((2u * image + 1u) * params.channels + c, load_beta(c) - mean * gain);
-  }
-}
-
-/** How much of the group's elements chunk k has. */
-fn chunk_share(k: u32) -> f32 {
-  let pixels = min(params.length, params.pixels - k * params.length);
-  return f32(pixels * params.per_group) * params.share;
-}
-`;
-
-const APPLY = `${DIVIDE}
-fn run(i: u32) {
-  let pixel = quotient(i, params.channels);
-  let c = i - pixel * params.channels;
-  let row = quotient(pixel, params.pixels) * 2u;
-  let scale = load_table(row * params.channels + c);
-  let shift = load_table((row + 1u) * params.channels + c);
-  store_y(i, activate(load_x(i) * scale + shift));
-}
-`;
-
-/** With dz = dy · slope(z), g = gamma dz, n = normalised x: Σ g and Σ g n of the chunk. */
-const BACKWARD_SUMS = `${TEAM}
-fn run(team: u32, lane: u32) {
-  let p = part(team);
-  let statistics = 2u * (p.image * params.groups + p.group);
-  let mean = load_stats(statistics);
-  let scale = load_stats(statistics + 1u);
-  var sum = T();
-  var dot = T();
-  for (var pixel = p.first + lane; pixel < p.end; pixel += LANES) {
-    let start = p.base + pixel * params.channels;
-    for (var k = 0u; k < params.per_group; k++) {
-      let c = p.group * params.per_group + k;
-      let gamma = load_gamma(c);
-      let n = (load_x(start + k) - mean) * scale;
-      let g = gamma * load_dy(start + k) * activate_slope(n * gamma + load_beta(c));
-      sum += g;
-      dot += g * n;
-    }
-  }
-  let g = team_sum(total(sum), lane);
-  let gn = team_sum(total(dot), lane);
-  if (lane == 0u) {
-    store_partial(2u * team, g);
-    store_partial(2u * team + 1u, gn);
-  }
-}
-`;
-
-/**
- * dx = scale (g - mean(g) - n mean(g n)), as gain · dz + slope · x + offset; [N, 4, C]: gain, shift (to find z again),
- * slope, offset.
- */
-const BACKWARD_COMBINE = `
-fn run(i: u32) {
-  let group = i % params.groups;
-  let image = i / params.groups;
-  let mean = load_stats(2u * i);
-  let scale = load_stats(2u * i + 1u);
-  var g = 0.0;
-  var gn = 0.0;
-  for (var k = 0u; k < params.chunks; k++) {
-    g += load_partial(2u * (i * params.chunks + k));
-    gn += load_partial(2u * (i * params.chunks + k) + 1u);
-  }
-  let slope = -scale * scale * gn * params.share;
-  let offset = -scale * g * params.share - slope * mean;
-  for (var c = group * params.per_group; c < (group + 1u) * params.per_group; c++) {
-    let gain = load_gamma(c) * scale;
-    let row = 4u * image;
-    store_table(row * params.channels + c, gain);
-    store_table((row + 1u) * params.channels + c, load_beta(c) - mean * gain);
-    store_table((row + 2u) * params.channels + c, slope);
-    store_table((row + 3u) * params.channels + c, offset);
-  }
-}
-`;
-
-const BACKWARD_APPLY = `${DIVIDE}
-fn run(i: u32) {
-  let pixel = quotient(i, params.channels);
-  let c = i - pixel * params.channels;
-  let row = quotient(pixel, params.pixels) * 4u;
-  let x = load_x(i);
-  let gain = load_table(row * params.channels + c);
-  let z = x * gain + load_table((row + 1u) * params.channels + c);
-  let slope = load_table((row + 2u) * params.channels + c);
-  let offset = load_table((row + 3u) * params.channels + c);
-  store_dx(i, load_dy(i) * activate_slope(z) * gain + x * slope + offset);
-}
-`;
-
-/** Per channel, over images and pixels: Σ dz n and Σ dz. */
-const GAINS = `
-fn terms(row: u32, c: u32) -> vec2<f32> {
-  let i = row * params.width + c;
-  let statistics = 2u * (quotient(row, params.pixels) * params.groups + quotient(c, params.per_group));
-  let n = (load_x(i) - load_stats(statistics)) * load_stats(statistics + 1u);
-  let dz = load_dy(i) * activate_slope(n * load_gamma(c) + load_beta(c));
-  return vec2<f32>(dz * n, dz);
-}
-`;
 
 function extentOf(shape: Shape, groups: number): Extent {
   const [images, channels] = [at(shape, 0), lastOf(shape)];

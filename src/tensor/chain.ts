@@ -1,5 +1,5 @@
 /** A chain of elementwise nodes as one piece of WGSL: the body of a fused kernel, or what a kernel does before it stores. */
-import type { Node } from './graph.ts';
+import { type Node, siteOf } from './graph.ts';
 import type { Binding, HostArray, Param, Pointwise } from './op.ts';
 import type { Tensor } from './tensor.ts';
 import type { Shape, TensorType } from './types.ts';
@@ -169,7 +169,7 @@ function placeOf(name: string, shape: Shape, out: Shape, width: 1 | 4): Place | 
 export function evaluateChain(chain: Chain, values: Map<string, HostArray>): Float64Array {
   let result = new Float64Array();
   for (const node of chain.nodes) {
-    const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+    const site = siteOf(node);
     const args = node.inputs.map((t) => {
       const value = values.get(keyOf(t));
       if (!value) {

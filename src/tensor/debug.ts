@@ -1,5 +1,7 @@
 /** The debug ladder (`DEBUG=reno:N` at the faces): 1 summary, 2 kernel times, 3 graph and liveness, 4 WGSL, 5 every node against the interpreter. */
+
 import type { Device } from './device.ts';
+import { siteOf } from './graph.ts';
 import type { Feeds } from './interpreter.ts';
 import { evaluate, needed } from './interpreter.ts';
 import { assemble } from './kernel.ts';
@@ -41,7 +43,7 @@ export function kernelTimes(profile: readonly { readonly step: Step; readonly ns
     const { node, dispatch } = step;
     const row = rows.get(dispatch.label) ?? { count: 0, ns: 0, flops: 0 };
     const isFirst = profile[i - 1]?.step.node !== node;
-    const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+    const site = siteOf(node);
     row.count += 1;
     row.ns += ns;
     row.flops += isFirst ? (node.op?.cost(site).flops ?? 0) : 0;

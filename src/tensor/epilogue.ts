@@ -6,7 +6,7 @@
 import type { Chain } from './chain.ts';
 import { chainCode, chainFlops, chainName, distinct, evaluateChain, keyOf, resultType } from './chain.ts';
 import { type Fused, madeByPlanner } from './fuse.ts';
-import type { Node } from './graph.ts';
+import { type Node, siteOf } from './graph.ts';
 import type { DeviceCaps, Dispatch, Op, OpSite, Variant } from './op.ts';
 import { Tensor } from './tensor.ts';
 import { at, byteSize, sizeOf } from './types.ts';
@@ -71,12 +71,6 @@ export function absorbIntoStores({ order, chains }: Fused, kept: ReadonlySet<str
 }
 
 const isStore = (b: Dispatch['bindings'][number]): boolean => 'output' in b.ref && b.ref.output === 0;
-
-const siteOf = (node: Node): OpSite => ({
-  inputs: node.inputs.map((t) => t.type),
-  outputs: node.outputs,
-  attrs: node.attrs,
-});
 
 /** Bindings of the dispatch that stores the result, by the variant that has most. */
 function storeBindings(producer: Node, caps: DeviceCaps): number {

@@ -1,5 +1,5 @@
 /** The trace: nodes in the order they were made, equal ones made once. Static shapes, no cycles by construction. */
-import type { Attrs, Op } from './op.ts';
+import type { Attrs, Op, OpSite } from './op.ts';
 import { Tensor } from './tensor.ts';
 import type { DType, Shape, Stage, TensorType } from './types.ts';
 import { at, laterStage, showType, sizeOf } from './types.ts';
@@ -22,6 +22,13 @@ export interface Node {
   /** For constants: its values. */
   readonly data?: Float64Array;
 }
+
+/** The types around a node, as its op asks for them. */
+export const siteOf = (node: Node): OpSite => ({
+  inputs: node.inputs.map((t) => t.type),
+  outputs: node.outputs,
+  attrs: node.attrs,
+});
 
 export class Graph {
   readonly nodes: Node[] = [];

@@ -1,15 +1,9 @@
 /** Rewrite before planning: an op and the one op that takes its result become one, where an op is made for that pair. */
 import { keyOf } from './chain.ts';
-import type { Node } from './graph.ts';
-import type { DeviceCaps, Op, OpSite } from './op.ts';
+import { type Node, siteOf } from './graph.ts';
+import type { DeviceCaps, Op } from './op.ts';
 import { allOps } from './op.ts';
 import { Tensor } from './tensor.ts';
-
-const siteOf = (node: Node): OpSite => ({
-  inputs: node.inputs.map((t) => t.type),
-  outputs: node.outputs,
-  attrs: node.attrs,
-});
 
 /**
  * `order` with every pair joined that an op `joins`: it stands in the place of the second, whose result is its output 0;

@@ -2,8 +2,7 @@
  * Weights that are read as one: where the load stage only lays graph inputs end to end (q, k and v of a block as one matrix),
  * they get one buffer and each is a range of it, filled in place. Nothing runs, and nothing is in memory twice.
  */
-import type { Node } from './graph.ts';
-import type { OpSite } from './op.ts';
+import { type Node, siteOf } from './graph.ts';
 import type { Tensor } from './tensor.ts';
 import { at, byteSize, bytesPerElement, sizeOf } from './types.ts';
 
@@ -51,7 +50,7 @@ export function packsOf(
 
 /** Whether a node of the load stage only lays its inputs end to end. */
 export function isJoin(node: Node): boolean {
-  const site: OpSite = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+  const site = siteOf(node);
   const dtype = at(node.outputs, 0).dtype;
   return node.stage === 'load' && Boolean(node.op?.isJoin?.(site)) && node.inputs.every((t) => t.dtype === dtype);
 }

@@ -1,5 +1,7 @@
 /** Compile once, replay many times: buffers, pipelines and bind groups are made here, and only here. */
+
 import type { Device } from './device.ts';
+import { siteOf } from './graph.ts';
 import { decodeF16, encodeF16 } from './half.ts';
 import { asWritten, heldPieces } from './held.ts';
 import { assemble } from './kernel.ts';
@@ -471,7 +473,7 @@ export function summarize(plan: Schedule): PlanSummary {
   const flopsOf = (stage: Stage): number => {
     const nodes = new Set(plan.steps[stage].map((s) => s.node));
     return [...nodes].reduce((n, node) => {
-      const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+      const site = siteOf(node);
       return n + (node.op?.cost(site).flops ?? 0);
     }, 0);
   };

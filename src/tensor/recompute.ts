@@ -3,7 +3,7 @@
  * made again by a copy of their producer: the same kernel on the same operands, so the same bits. Which: greedily, where most
  * is alive, what saves the most bytes for the work (as in dynamic tensor rematerialisation, Kirisame et al. 2021, but planned).
  */
-import type { Node } from './graph.ts';
+import { type Node, siteOf } from './graph.ts';
 import { Tensor } from './tensor.ts';
 import { at, byteSize } from './types.ts';
 
@@ -182,7 +182,7 @@ export class Recomputation {
   #workOf(node: Node): number {
     let work = this.#work.get(node);
     if (work === undefined) {
-      const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+      const site = siteOf(node);
       const cost = node.op?.cost(site) ?? { flops: 0, bytes: 0 };
       work = cost.flops + PASS * cost.bytes;
       this.#work.set(node, work);

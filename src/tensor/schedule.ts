@@ -3,7 +3,7 @@ import { assertWithin, fitted, inOrderOfGivingUp, type Planner, peakBytes } from
 import { type Choice, chooseVariant, type Tuning } from './choose.ts';
 import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
-import type { Node } from './graph.ts';
+import { type Node, siteOf } from './graph.ts';
 import { writtenType } from './held.ts';
 import { type InputBuffer, inputBuffers } from './input_buffers.ts';
 import { expansion, INT8_BYTES, type Int8Buffer, int8Place, int8Weights } from './int8_weights.ts';
@@ -11,7 +11,7 @@ import { joinPairs } from './join.ts';
 import { weightsOnce } from './layouts.ts';
 import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
 import { assignPlaces } from './memory.ts';
-import type { Binding, DeviceCaps, Dispatch, OpSite } from './op.ts';
+import type { Binding, DeviceCaps, Dispatch } from './op.ts';
 import { executionOrder } from './order.ts';
 import { packsOf } from './packed.ts';
 import { Recomputation } from './recompute.ts';
@@ -397,7 +397,7 @@ function draft(order: readonly Node[], caps: DeviceCaps, { variants: forced = {}
     if (!node.op || node.op.isView) {
       return;
     }
-    const site: OpSite = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+    const site = siteOf(node);
     const choice = chooseVariant(node.op, site, caps, { forced, ...(tuning ? { tuning } : {}) });
     choices.set(`${choice.op} ${choice.site}`, choice);
     const dispatches = node.op.variants[choice.variant]?.dispatches(site, caps) ?? [];

@@ -1,5 +1,5 @@
 /** What a schedule has to compute and move, op by op: counted from the graph, before anything is allocated. */
-import type { Node } from './graph.ts';
+import { type Node, siteOf } from './graph.ts';
 import type { Schedule } from './schedule.ts';
 import type { Stage } from './types.ts';
 import { STAGES } from './types.ts';
@@ -32,7 +32,7 @@ export function workOf(plan: Schedule): Work[] {
 }
 
 function entryOf(node: Node, stage: Stage, dispatches: number): Work {
-  const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
+  const site = siteOf(node);
   const name = node.op?.inner?.op.name ?? node.op?.name ?? '';
   const { flops, bytes } = node.op?.cost(site) ?? { flops: 0, bytes: 0 };
   const through = /grad\((.*)\)/.exec(node.path)?.[1];

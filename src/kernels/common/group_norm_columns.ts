@@ -17,9 +17,19 @@ fn walk(i: u32) -> Walk {
   let pixels = min(params.length, params.pixels - first);
   return Walk(image, column, (image * params.pixels + first) * params.columns + column, pixels);
 }
-/** Which statistics channel 4 column + k has. */
-fn group_of(w: Walk, k: u32) -> u32 {
-  return w.image * params.groups + (4u * w.column + k) / params.per_group;
+`;
+
+/** Walks with the statistics of the four channels. */
+const NORMALIZED_WALK = `${WALK}
+/** Where the four channels have their means; what belongs to them is one further. */
+fn groups_of(w: Walk) -> vec4u {
+  return (w.image * params.groups + (4u * w.column + vec4u(0u, 1u, 2u, 3u)) / params.per_group) * 2u;
+}
+fn means_at(g: vec4u) -> vec4f {
+  return vec4f(load_stats(g.x), load_stats(g.y), load_stats(g.z), load_stats(g.w));
+}
+fn scales_at(g: vec4u) -> vec4f {
+  return means_at(g + 1u);
 }
 `;
 
@@ -78,12 +88,12 @@ fn run(i: u32) {
 }
 `;
 
-const APPLY = `${WALK}
+const APPLY = `${NORMALIZED_WALK}
 fn run(i: u32) {
   let w = walk(i);
-  let g = vec4u(group_of(w, 0u), group_of(w, 1u), group_of(w, 2u), group_of(w, 3u)) * 2u;
-  let mean = vec4f(load_stats(g.x), load_stats(g.y), load_stats(g.z), load_stats(g.w));
-  let scale = vec4f(load_stats(g.x + 1u), load_stats(g.y + 1u), load_stats(g.z + 1u), load_stats(g.w + 1u));
+  let g = groups_of(w);
+  let mean = means_at(g);
+  let scale = scales_at(g);
   let gain = load_gamma(w.column) * scale;
   let shift = load_beta(w.column) - mean * gain;
   var at = w.start;
@@ -95,12 +105,12 @@ fn run(i: u32) {
 `;
 
 /** With dz = dy · slope(z), g = gamma dz, n = normalised x: Σ g and Σ g n of each channel over the chunk. */
-const BACKWARD_SUMS = `${WALK}
+const BACKWARD_SUMS = `${NORMALIZED_WALK}
 fn run(i: u32) {
   let w = walk(i);
-  let g = vec4u(group_of(w, 0u), group_of(w, 1u), group_of(w, 2u), group_of(w, 3u)) * 2u;
-  let mean = vec4f(load_stats(g.x), load_stats(g.y), load_stats(g.z), load_stats(g.w));
-  let scale = vec4f(load_stats(g.x + 1u), load_stats(g.y + 1u), load_stats(g.z + 1u), load_stats(g.w + 1u));
+  let g = groups_of(w);
+  let mean = means_at(g);
+  let scale = scales_at(g);
   let gamma = load_gamma(w.column);
   let beta = load_beta(w.column);
   var sum = vec4f();
@@ -136,12 +146,12 @@ fn run(i: u32) {
 }
 `;
 
-const BACKWARD_APPLY = `${WALK}
+const BACKWARD_APPLY = `${NORMALIZED_WALK}
 fn run(i: u32) {
   let w = walk(i);
-  let g = vec4u(group_of(w, 0u), group_of(w, 1u), group_of(w, 2u), group_of(w, 3u)) * 2u;
-  let mean = vec4f(load_stats(g.x), load_stats(g.y), load_stats(g.z), load_stats(g.w));
-  let scale = vec4f(load_stats(g.x + 1u), load_stats(g.y + 1u), load_stats(g.z + 1u), load_stats(g.w + 1u));
+  let g = groups_of(w);
+  let mean = means_at(g);
+  let scale = scales_at(g);
   let mean_g = vec4f(load_means(g.x), load_means(g.y), load_means(g.z), load_means(g.w));
   let mean_gn = vec4f(load_means(g.x + 1u), load_means(g.y + 1u), load_means(g.z + 1u), load_means(g.w + 1u));
   let gain = load_gamma(w.column) * scale;
