@@ -25,6 +25,7 @@ import {
   MATMUL_V4_SWAPPED,
   ROWS_AS_THEY_ARE,
 } from './common/matmul_wgsl.ts';
+import { canStoreOne } from './common/site.ts';
 import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common/subgroup_matrix.ts';
 import {
   hasSubgroupTile,
@@ -251,9 +252,10 @@ export const matmulOp = defineOp<MatmulAttrs>({
       dispatches: (site) => tiledMatmul(site),
     },
     v1: {
-      supports: (site) => {
+      supports: (site, caps) => {
         const { batch, m, n } = siteProblem(site);
-        return Math.max(Math.ceil(n / 8), Math.ceil(m / 8), batch) <= MAX_GROUPS_PER_DIMENSION;
+        const fits = Math.max(Math.ceil(n / 8), Math.ceil(m / 8), batch) <= MAX_GROUPS_PER_DIMENSION;
+        return fits && canStoreOne(at(site.outputs, 0), caps);
       },
       dispatches: (site) => {
         const { n, k } = siteProblem(site);
