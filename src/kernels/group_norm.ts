@@ -4,7 +4,7 @@
  * channel; y = silu(x · scale + shift). v1: chunks by one invocation each, scalar. v3: for CPU drivers (common/group_norm_columns.ts).
  * v4, v2: for GPUs, in one and in two passes (common/group_norm_gpu.ts).
  */
-import type { Binding, BufferRef, DeviceCaps, Dispatch, HostArray, OpSite, Variant } from '../tensor/op.ts';
+import type { BufferRef, DeviceCaps, Dispatch, HostArray, OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
@@ -16,6 +16,7 @@ import { backwardByColumns, type Columns, forwardByColumns } from './common/grou
 import {
   BACKWARD_LAST,
   BACKWARD_ONE,
+  bind,
   CHUNK,
   type Extent,
   FORWARD_LAST,
@@ -23,6 +24,7 @@ import {
   hasLanes,
   lastPass,
   ONE_PASS_ELEMENTS,
+  type Operand,
   onePass,
 } from './common/group_norm_gpu.ts';
 import {
@@ -52,15 +54,10 @@ function extentOf(shape: Shape, groups: number): Extent {
   return { images, pixels: sizeOf(shape) / images / channels, channels, groups, perGroup: channels / groups };
 }
 
+/** One use of the norm or its gradient. */
 interface Passes {
-  readonly label: string;
   readonly extent: Extent;
-  readonly silu: boolean;
-  readonly team: Team;
-  /** Widths of T in the partial sums and in the last pass. */
-  readonly sumVec: 1 | 4;
-  readonly applyVec: 1 | 4;
-  /** Rows of the table of channels. */
+  /** Rows of v1's table of channels. */
   readonly rows: number;
   readonly eps?: number;
   readonly code: {
@@ -77,51 +74,49 @@ interface Passes {
   readonly all: readonly Operand[];
 }
 
-/** A binding; `wide`: read in T. */
-interface Operand {
-  readonly name: string;
-  readonly ref: BufferRef;
-  readonly access: Binding['access'];
-  readonly wide: boolean;
-}
-
 const given = (name: string, input: number, wide = true): Operand => ({ name, ref: { input }, access: 'read', wide });
 const made = (name: string, output: number, wide = true): Operand => ({ name, ref: { output }, access: 'write', wide });
 
-function passes(p: Passes): Dispatch[] {
-  const { images, pixels, channels, groups, perGroup } = p.extent;
-  const length = Math.min(pixels, p.team === 'workgroup' ? CHUNK : 64);
+const activationOf = ({ silu }: { readonly silu: boolean }): string => (silu ? WITH_SILU : PLAIN);
+
+/** Partial sums of each group by chunks of `length` pixels, and where they are. */
+function sumsPass(
+  { extent, code, sums }: Passes,
+  { label, activation, team, length }: { label: string; activation: string; team: Team; length: number },
+): { readonly dispatch: Dispatch; readonly partial: BufferRef; readonly chunks: number } {
+  const { images, pixels, channels, groups, perGroup } = extent;
   const chunks = Math.ceil(pixels / length);
+  const vec = team === 'workgroup' ? vecOf(perGroup) : 1;
   const partial: BufferRef = { scratch: 0, type: { dtype: 'f32', shape: [images * groups, chunks, 2] } };
-  const table: BufferRef = { scratch: 1, type: { dtype: 'f32', shape: [images, p.rows, channels] } };
-  const bind = (operands: readonly Operand[], vec: 1 | 4): Binding[] =>
-    operands.map(({ name, ref, access, wide }) => ({ name, ref, access, vec: wide ? vec : 1 }));
-  const activation = p.silu ? WITH_SILU : PLAIN;
-  const share = { f32: 1 / (pixels * perGroup) };
-  const sizes = (vec: number) => ({
-    pixels,
-    channels: channels / vec,
-    groups,
-    per_group: perGroup / vec,
-    chunks,
-    length,
+  const dispatch = teamDispatch({
+    label: `${label}.sums`,
+    code: activation + code.sums,
+    team,
+    vec,
+    teams: images * groups * chunks,
+    constants: { WIDTH: vec },
+    params: { pixels, channels: channels / vec, groups, per_group: perGroup / vec, chunks, length },
+    bindings: [...bind(sums, vec), { name: 'partial', ref: partial, access: 'write' }],
   });
+  return { dispatch, partial, chunks };
+}
+
+function threePasses(p: Passes, label: string, activation: string): Dispatch[] {
+  const { images, pixels, channels, groups, perGroup } = p.extent;
+  const length = Math.min(pixels, 64);
+  const { dispatch, partial, chunks } = sumsPass(p, { label, activation, team: 'invocation', length });
+  const table: BufferRef = { scratch: 1, type: { dtype: 'f32', shape: [images, p.rows, channels] } };
   return [
-    teamDispatch({
-      label: `${p.label}.sums`,
-      code: activation + p.code.sums,
-      team: p.team,
-      vec: p.sumVec,
-      teams: images * groups * chunks,
-      constants: { WIDTH: p.sumVec },
-      params: sizes(p.sumVec),
-      bindings: [...bind(p.sums, p.sumVec), { name: 'partial', ref: partial, access: 'write' }],
-    }),
+    dispatch,
     perElement({
-      label: `${p.label}.combine`,
+      label: `${label}.combine`,
       code: p.code.combine,
       size: images * groups,
-      params: { ...sizes(1), share, eps: { f32: p.eps ?? 0 } },
+      params: {
+        ...{ pixels, channels, groups, per_group: perGroup, chunks, length },
+        share: { f32: 1 / (pixels * perGroup) },
+        eps: { f32: p.eps ?? 0 },
+      },
       bindings: [
         { name: 'partial', ref: partial, access: 'read' },
         ...bind(p.combine, 1),
@@ -130,12 +125,12 @@ function passes(p: Passes): Dispatch[] {
       workgroup: 16,
     }),
     perElement({
-      label: `${p.label}.apply`,
+      label: `${label}.apply`,
       code: activation + p.code.apply,
-      size: (images * pixels * channels) / p.applyVec,
-      constants: { T: p.applyVec === 4 ? 'vec4<f32>' : 'f32' },
-      params: { pixels, channels: channels / p.applyVec },
-      bindings: [...bind(p.apply, p.applyVec), { name: 'table', ref: table, access: 'read', vec: p.applyVec }],
+      size: images * pixels * channels,
+      constants: { T: 'f32' },
+      params: { pixels, channels },
+      bindings: [...bind(p.apply, 1), { name: 'table', ref: table, access: 'read' }],
     }),
   ];
 }
@@ -143,29 +138,15 @@ function passes(p: Passes): Dispatch[] {
 /** The variants of a chain of passes. */
 function variants<A extends GroupNorm | Backward>(
   name: string,
-  describe: (
-    site: OpSite<A>,
-  ) => Pick<Passes, 'extent' | 'rows' | 'eps' | 'code' | 'sums' | 'combine' | 'apply' | 'all'>,
+  describe: (site: OpSite<A>) => Passes,
   byColumns: (columns: Columns, site: OpSite<A>) => Dispatch[],
 ): Record<'v4' | 'v3' | 'v2' | 'v1', Variant<A>> {
-  const run =
-    (version: string, team: Team, wide: boolean) =>
-    (site: OpSite<A>): Dispatch[] => {
-      const described = describe(site);
-      const { perGroup, channels } = described.extent;
-      const [sumVec, applyVec] = wide ? [vecOf(perGroup), vecOf(channels)] : ([1, 1] as const);
-      return passes({ label: `${name}.${version}`, silu: site.attrs.silu, team, sumVec, applyVec, ...described });
-    };
-  const operandsOf = (
-    label: string,
-    site: OpSite<A>,
-    { extent, eps, all }: Pick<Passes, 'extent' | 'eps' | 'all'>,
-  ) => ({
+  const onGpu = (label: string, site: OpSite<A>, { extent, eps = 0, all }: Passes) => ({
     label,
     extent,
-    ...(eps === undefined ? {} : { eps }),
-    activation: site.attrs.silu ? WITH_SILU : PLAIN,
-    operands: all.map(({ wide, ...operand }) => ({ ...operand, single: !wide })),
+    eps,
+    activation: activationOf(site.attrs),
+    operands: all,
   });
   const storable = (site: OpSite<A>, caps: DeviceCaps): boolean =>
     vecOf(lastOf(at(site.outputs, 0).shape)) === 4 || canStoreOne(at(site.outputs, 0), caps);
@@ -174,8 +155,7 @@ function variants<A extends GroupNorm | Backward>(
       supports: (site, caps) => caps.software && vecOf(lastOf(at(site.outputs, 0).shape)) === 4,
       dispatches: (site) => {
         const { extent } = describe(site);
-        const activation = site.attrs.silu ? WITH_SILU : PLAIN;
-        return byColumns({ label: `${name}.v3`, extent, activation }, site);
+        return byColumns({ label: `${name}.v3`, extent, activation: activationOf(site.attrs) }, site);
       },
     },
     v4: {
@@ -190,23 +170,26 @@ function variants<A extends GroupNorm | Backward>(
       },
       dispatches: (site) => {
         const described = describe(site);
-        return onePass(described.code.one, operandsOf(`${name}.v4`, site, described));
+        return onePass(described.code.one, onGpu(`${name}.v4`, site, described));
       },
     },
     v2: {
       supports: (site, caps) => storable(site, caps) && hasLanes(describe(site).extent, caps.maxInvocations),
       dispatches: (site) => {
         const described = describe(site);
-        const [sums] = run('v2', 'workgroup', true)(site);
-        const partial = sums?.bindings.find((b) => b.name === 'partial')?.ref;
-        return sums && partial
-          ? [sums, lastPass(described.code.last, operandsOf(`${name}.v2.last`, site, described), partial)]
-          : [];
+        const label = `${name}.v2`;
+        const { dispatch, partial } = sumsPass(described, {
+          label,
+          activation: activationOf(site.attrs),
+          team: 'workgroup',
+          length: Math.min(described.extent.pixels, CHUNK),
+        });
+        return [dispatch, lastPass(described.code.last, onGpu(`${label}.last`, site, described), partial)];
       },
     },
     v1: {
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-      dispatches: run('v1', 'invocation', false),
+      dispatches: (site) => threePasses(describe(site), `${name}.v1`, activationOf(site.attrs)),
     },
   };
 }
@@ -343,7 +326,7 @@ const gainsOp = defineOp<Backward>({
         rows: images * pixels,
         width: channels,
         params: { pixels, groups, per_group: perGroup },
-        snippet: site.attrs.silu ? WITH_SILU : PLAIN,
+        snippet: activationOf(site.attrs),
       };
     },
   ),

@@ -97,8 +97,26 @@ fn run(team: u32, lane: u32) {
 /** A workgroup's lanes as (slice of the chunks, group): what two passes combine. */
 const SLICES = `${DIVIDE}
 var<workgroup> slice_values: array<f32, WG>;
-/** By group: mean and scale; backward, means of g and g n. */
-var<workgroup> combined: array<vec2<f32>, WG>;
+/** By group: mean, scale; backward, also the means of g and of g n. */
+var<workgroup> combined: array<vec4<f32>, WG>;
+
+struct Slice { image: u32, part: u32, group: u32, first: u32, number: u32, end: u32 }
+/** Which partial sums a lane adds: \`first\` of its group and, of its chunks, every \`WG / groups\`-th from \`number\` on. */
+fn slice_of(team: u32, lane: u32) -> Slice {
+  let image = team / params.parts;
+  let group = lane % params.groups;
+  let number = lane / params.groups;
+  let first = (image * params.groups + group) * params.chunks;
+  return Slice(image, team - image * params.parts, group, first, number, select(0u, params.chunks, number < WG / params.groups));
+}
+
+struct Rows { start: u32, count: u32 }
+/** The elements (in T) that a workgroup writes. */
+fn rows_of(s: Slice) -> Rows {
+  let row = s.part * params.rows;
+  let start = (s.image * params.pixels + row) * params.channels;
+  return Rows(start, min(params.rows, params.pixels - row) * params.channels);
+}
 
 fn sum_slices(v: f32, lane: u32) -> f32 {
   slice_values[lane] = v;
@@ -111,31 +129,28 @@ fn sum_slices(v: f32, lane: u32) -> f32 {
   return sum;
 }
 
-/** What \`combined\` has for channel c (in T). */
-fn pair_at(c: u32) -> array<T, 2> {
+/** Number k of what \`combined\` has for channel c (in T). */
+fn number_at(c: u32, k: u32) -> T {
   if (SPLIT == 0u) {
-    let pair = combined[quotient(c, params.per_group)];
-    return array<T, 2>(T(pair.x), T(pair.y));
+    return T(combined[quotient(c, params.per_group)][k]);
   }
-  return split_pair(c);
+  return split_number(c, k);
 }
 `;
 
 /** Four channels whose groups may differ. */
 const SPLIT_VECTOR = `
-fn split_pair(c: u32) -> array<T, 2> {
-  let a = combined[quotient(4u * c, params.group_size)];
-  let b = combined[quotient(4u * c + 1u, params.group_size)];
-  let d = combined[quotient(4u * c + 2u, params.group_size)];
-  let e = combined[quotient(4u * c + 3u, params.group_size)];
-  return array<T, 2>(T(a.x, b.x, d.x, e.x), T(a.y, b.y, d.y, e.y));
+fn split_number(c: u32, k: u32) -> T {
+  return T(
+    combined[quotient(4u * c, params.group_size)][k],
+    combined[quotient(4u * c + 1u, params.group_size)][k],
+    combined[quotient(4u * c + 2u, params.group_size)][k],
+    combined[quotient(4u * c + 3u, params.group_size)][k],
+  );
 }
 `;
 const SPLIT_SCALAR = `
-fn split_pair(c: u32) -> array<T, 2> {
-  let a = combined[quotient(c, params.group_size)];
-  return array<T, 2>(a.x, a.y);
-}
+fn split_number(c: u32, k: u32) -> T { return combined[quotient(c, params.group_size)][k]; }
 `;
 
 export const FORWARD_LAST = `
@@ -145,109 +160,86 @@ fn chunk_share(k: u32) -> f32 {
 }
 
 fn run(team: u32, lane: u32) {
-  let image = team / params.parts;
-  let part = team - image * params.parts;
-  let group = lane % params.groups;
-  let slice = lane / params.groups;
+  let s = slice_of(team, lane);
   let slices = WG / params.groups;
-  let first = (image * params.groups + group) * params.chunks;
-  let end = select(0u, params.chunks, slice < slices);
   var m = 0.0;
-  for (var k = slice; k < end; k += slices) {
-    m += load_partial(2u * (first + k)) * chunk_share(k);
+  for (var k = s.number; k < s.end; k += slices) {
+    m += load_partial(2u * (s.first + k)) * chunk_share(k);
   }
   let mean = sum_slices(m, lane);
   var v = 0.0;
-  for (var k = slice; k < end; k += slices) {
-    let d = load_partial(2u * (first + k)) - mean;
-    v += load_partial(2u * (first + k) + 1u) * params.share + d * d * chunk_share(k);
+  for (var k = s.number; k < s.end; k += slices) {
+    let d = load_partial(2u * (s.first + k)) - mean;
+    v += load_partial(2u * (s.first + k) + 1u) * params.share + d * d * chunk_share(k);
   }
   let scale = 1.0 / sqrt(sum_slices(v, lane) + params.eps);
-  if (slice == 0u) {
-    combined[group] = vec2<f32>(mean, scale);
-    if (part == 0u) {
-      store_stats(2u * (image * params.groups + group), mean);
-      store_stats(2u * (image * params.groups + group) + 1u, scale);
+  if (s.number == 0u) {
+    combined[s.group] = vec4<f32>(mean, scale, 0.0, 0.0);
+    if (s.part == 0u) {
+      let k = 2u * (s.image * params.groups + s.group);
+      store_stats(k, mean);
+      store_stats(k + 1u, scale);
     }
   }
   workgroupBarrier();
-  let row = part * params.rows;
-  let start = (image * params.pixels + row) * params.channels;
-  let count = min(params.rows, params.pixels - row) * params.channels;
-  for (var e = lane; e < count; e += LANES) {
+  let rows = rows_of(s);
+  for (var e = lane; e < rows.count; e += LANES) {
+    let i = rows.start + e;
     let c = e - quotient(e, params.channels) * params.channels;
-    let pair = pair_at(c);
-    store_y(start + e, activate((load_x(start + e) - pair[0]) * pair[1] * load_gamma(c) + load_beta(c)));
+    store_y(i, activate((load_x(i) - number_at(c, 0u)) * number_at(c, 1u) * load_gamma(c) + load_beta(c)));
   }
 }
 `;
 
 export const BACKWARD_LAST = `
-/** By group: mean and scale of x. */
-var<workgroup> statistics: array<vec2<f32>, WG>;
-
-fn statistics_at(c: u32) -> array<T, 2> {
-  if (SPLIT == 0u) {
-    let pair = statistics[quotient(c, params.per_group)];
-    return array<T, 2>(T(pair.x), T(pair.y));
-  }
-  return split_statistics(c);
-}
-
 fn run(team: u32, lane: u32) {
-  let image = team / params.parts;
-  let part = team - image * params.parts;
-  let group = lane % params.groups;
-  let slice = lane / params.groups;
+  let s = slice_of(team, lane);
   let slices = WG / params.groups;
-  let first = (image * params.groups + group) * params.chunks;
-  let end = select(0u, params.chunks, slice < slices);
   var a = 0.0;
   var b = 0.0;
-  for (var k = slice; k < end; k += slices) {
-    a += load_partial(2u * (first + k));
-    b += load_partial(2u * (first + k) + 1u);
+  for (var k = s.number; k < s.end; k += slices) {
+    a += load_partial(2u * (s.first + k));
+    b += load_partial(2u * (s.first + k) + 1u);
   }
   let mean_g = sum_slices(a, lane) * params.share;
   let mean_gn = sum_slices(b, lane) * params.share;
-  if (slice == 0u) {
-    combined[group] = vec2<f32>(mean_g, mean_gn);
-    let k = 2u * (image * params.groups + group);
-    statistics[group] = vec2<f32>(load_stats(k), load_stats(k + 1u));
+  if (s.number == 0u) {
+    let k = 2u * (s.image * params.groups + s.group);
+    combined[s.group] = vec4<f32>(load_stats(k), load_stats(k + 1u), mean_g, mean_gn);
   }
   workgroupBarrier();
-  let row = part * params.rows;
-  let start = (image * params.pixels + row) * params.channels;
-  let count = min(params.rows, params.pixels - row) * params.channels;
-  for (var e = lane; e < count; e += LANES) {
+  let rows = rows_of(s);
+  for (var e = lane; e < rows.count; e += LANES) {
+    let i = rows.start + e;
     let c = e - quotient(e, params.channels) * params.channels;
-    let means = pair_at(c);
-    let s = statistics_at(c);
-    let n = (load_x(start + e) - s[0]) * s[1];
+    let scale = number_at(c, 1u);
+    let n = (load_x(i) - number_at(c, 0u)) * scale;
     let gamma = load_gamma(c);
-    let g = gamma * load_dy(start + e) * activate_slope(n * gamma + load_beta(c));
-    store_dx(start + e, s[1] * (g - means[0] - n * means[1]));
+    let g = gamma * load_dy(i) * activate_slope(n * gamma + load_beta(c));
+    store_dx(i, scale * (g - number_at(c, 2u) - n * number_at(c, 3u)));
   }
 }
 `;
 
-const asStatistics = (code: string): string =>
-  code.replace('fn split_pair', 'fn split_statistics').replaceAll('combined[', 'statistics[');
-
 interface Given {
   readonly label: string;
   readonly extent: Extent;
-  readonly eps?: number;
+  readonly eps: number;
   /** WGSL of the activation. */
   readonly activation: string;
-  /** `single`: read one element at a time. */
-  readonly operands: readonly (Pick<Binding, 'name' | 'ref' | 'access'> & { readonly single?: boolean })[];
+  readonly operands: readonly Operand[];
 }
 
-const bind = (operands: Given['operands'], vec: 1 | 4): Binding[] =>
-  operands.map(({ name, ref, access, single }) => ({ name, ref, access, vec: single ? 1 : vec }));
+/** A binding; `wide`: read in T. */
+export interface Operand extends Pick<Binding, 'name' | 'ref' | 'access'> {
+  readonly wide: boolean;
+}
 
-export function onePass(code: string, { label, extent, eps = 0, activation, operands }: Given): Dispatch[] {
+/** For a kernel whose T has `vec` elements. */
+export const bind = (operands: readonly Operand[], vec: 1 | 4): Binding[] =>
+  operands.map(({ wide, ...operand }) => ({ ...operand, vec: wide ? vec : 1 }));
+
+export function onePass(code: string, { label, extent, eps, activation, operands }: Given): Dispatch[] {
   const { images, pixels, channels, groups, perGroup } = extent;
   const vec = vecOf(perGroup);
   return [
@@ -274,7 +266,7 @@ export function onePass(code: string, { label, extent, eps = 0, activation, oper
 /** The second of two passes; `partial` is what the first made, `CHUNK` pixels at a time. */
 export function lastPass(
   code: string,
-  { label, extent, eps = 0, activation, operands }: Given,
+  { label, extent, eps, activation, operands }: Given,
   partial: BufferRef,
 ): Dispatch {
   const { images, pixels, channels, groups, perGroup } = extent;
@@ -299,7 +291,7 @@ export function lastPass(
   };
   return teamDispatch({
     label,
-    code: activation + SLICES + split + (code === BACKWARD_LAST ? asStatistics(split) : '') + code,
+    code: activation + SLICES + split + code,
     team: 'workgroup',
     vec,
     teams: images * parts,
