@@ -16,7 +16,7 @@ import { reshape } from './reshape.ts';
 import { affine, rsqrt, square } from './unary.ts';
 
 type None = Record<string, never>;
-type LayerNorm = { readonly eps: number };
+export type LayerNorm = { readonly eps: number };
 
 /** By how many of x, gamma, beta are given. */
 const AFFINE = [
@@ -198,7 +198,7 @@ const gainsOp = defineOp<None>({
   ],
 });
 
-const layerNormOp: Op<LayerNorm> = defineOp<LayerNorm>({
+export const layerNormOp: Op<LayerNorm> = defineOp<LayerNorm>({
   name: 'layer_norm',
   storesOnce: true,
   infer: (inputs) => {

@@ -3,12 +3,13 @@
  * scale of their rows themselves. Made by the planner (`joins`) where that costs less than a dispatch would.
  * v3: in one. v1: the two ops, one after the other.
  */
-import type { Binding, BufferRef, DeviceCaps, Dispatch, Op, OpSite } from '../tensor/op.ts';
-import { defineOp, opNamed } from '../tensor/op.ts';
+import type { Binding, BufferRef, DeviceCaps, Dispatch, Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';
+import { defineOp } from '../tensor/op.ts';
 import type { TensorType } from '../tensor/types.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
 import { MAX_GPU_TILE_ROWS } from './common/gpu_tile_wgsl.ts';
 import { lastOf } from './common/site.ts';
+import { type LayerNorm, layerNormOp } from './layer_norm.ts';
 import { type MatmulAttrs, matmulOp, tiledMatmul } from './matmul.ts';
 
 type Attrs = MatmulAttrs & { readonly eps: number };
@@ -78,7 +79,7 @@ fn normed(q: Quad, k: u32) -> Quad {
 `;
 
 /** The norm's use of it and the product's; the product's first input is the norm's result. */
-function parts(site: OpSite<Attrs>): { norm: OpSite; product: OpSite<MatmulAttrs> } {
+function parts(site: OpSite<Attrs>): { norm: OpSite<LayerNorm>; product: OpSite<MatmulAttrs> } {
   const { eps, ...attrs } = site.attrs;
   const [x, gamma, beta, ...rest] = site.inputs;
   if (!x || !gamma || !beta) {
@@ -87,7 +88,7 @@ function parts(site: OpSite<Attrs>): { norm: OpSite; product: OpSite<MatmulAttrs
   const norm = { inputs: [x, gamma, beta], attrs: { eps } };
   const product = { inputs: [x, ...rest], attrs };
   return {
-    norm: { ...norm, outputs: opNamed('layer_norm').infer(norm.inputs, norm.attrs) },
+    norm: { ...norm, outputs: layerNormOp.infer(norm.inputs, norm.attrs) },
     product: { ...product, outputs: matmulOp.infer(product.inputs, attrs) },
   };
 }
@@ -142,7 +143,7 @@ function joined(site: OpSite<Attrs>): Dispatch[] {
   }));
 }
 
-const firstOf = (op: Op, site: OpSite, caps: DeviceCaps): readonly Dispatch[] =>
+const firstOf = <A extends OpAttrs>(op: Op<A>, site: OpSite<A>, caps: DeviceCaps): readonly Dispatch[] =>
   Object.values(op.variants)
     .find((v) => v.supports?.(site, caps) ?? true)
     ?.dispatches(site, caps) ?? [];
@@ -151,10 +152,8 @@ function apart(site: OpSite<Attrs>, caps: DeviceCaps): Dispatch[] {
   const { norm, product } = parts(site);
   const between: BufferRef = { scratch: 0, type: at(norm.outputs, 0) };
   return [
-    ...rebound(firstOf(opNamed('layer_norm'), norm, caps), (ref) =>
-      'output' in ref && ref.output === 0 ? between : ref,
-    ),
-    ...rebound(firstOf(opNamed('matmul'), product, caps), (ref) => shifted(ref, between)),
+    ...rebound(firstOf(layerNormOp, norm, caps), (ref) => ('output' in ref && ref.output === 0 ? between : ref)),
+    ...rebound(firstOf(matmulOp, product, caps), (ref) => shifted(ref, between)),
   ];
 }
 
@@ -170,7 +169,7 @@ export const layerNormLinearOp = defineOp<Attrs>({
     if (!x || !gamma || !beta) {
       throw new Error('layer_norm_linear needs x, gamma and beta');
     }
-    const [n, stats] = opNamed('layer_norm').reference([x, gamma, beta], norm);
+    const [n, stats] = layerNormOp.reference([x, gamma, beta], norm);
     const y = matmulOp.reference([{ shape: x.shape, data: n ?? new Float64Array() }, ...rest], product);
     return [at(y, 0), stats ?? new Float64Array()];
   },
@@ -192,7 +191,7 @@ export const layerNormLinearOp = defineOp<Attrs>({
   },
   cost: (site) => {
     const { norm, product } = parts(site);
-    const flops = opNamed('layer_norm').cost(norm).flops + matmulOp.cost(product).flops;
+    const flops = layerNormOp.cost(norm).flops + matmulOp.cost(product).flops;
     return { flops, bytes: [...site.inputs, ...site.outputs].reduce((n, t) => n + byteSize(t), 0) };
   },
   cases: [

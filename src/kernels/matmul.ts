@@ -4,6 +4,7 @@
  * nodes, which for weights run once; a plan that keeps weights once has the product read them so (tensor/layouts.ts).
  * A `b` without batch dimensions folds the batch of `a` into its rows.
  */
+import { MAX_GROUPS_PER_DIMENSION } from '../tensor/grid.ts';
 import type { Binding, Dispatch, HostArray, OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -11,7 +12,6 @@ import type { Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
 import { broadcastTo } from './broadcast_to.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands, QUAD } from './common/gpu_tile_wgsl.ts';
-import { MAX_GROUPS_PER_DIMENSION } from './common/grid.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import {

@@ -10,11 +10,11 @@ import {
   chainWidth,
   distinct,
   evaluateChain,
-  keyOf,
   pointwiseOf,
   resultType,
 } from './chain.ts';
-import type { Node } from './graph.ts';
+import { keyOf, type Node, readersOf } from './graph.ts';
+import { gridOf } from './grid.ts';
 import type { Dispatch, Op } from './op.ts';
 import { at, byteSize, sameShape, sizeOf } from './types.ts';
 
@@ -35,21 +35,14 @@ export interface Fused {
  * A member is swallowed when only the chain reads it, it is of the same stage and shape, and it is not in `kept`.
  */
 export function fuseElementwise(order: readonly Node[], kept: ReadonlySet<string>): Fused {
-  const readers = new Map<string, Set<Node>>();
-  for (const node of order) {
-    for (const t of node.inputs) {
-      const key = keyOf(t);
-      const set = readers.get(key) ?? new Set<Node>();
-      readers.set(key, set.add(node));
-    }
-  }
+  const readers = readersOf(order);
   const groups = new Map<Node, Chain>();
   for (const node of order.filter((n) => pointwiseOf(n) !== null)) {
     groups.set(node, { nodes: [node], inputs: distinct(node.inputs) });
     for (const t of node.inputs) {
       const mine = groups.get(node);
       const other = groups.get(t.node);
-      const alone = readers.get(keyOf(t))?.size === 1 && !kept.has(keyOf(t));
+      const alone = readers.get(keyOf(t))?.length === 1 && !kept.has(keyOf(t));
       const alike = t.node.stage === node.stage && sameShape(t.shape, at(node.outputs, 0).shape);
       if (!mine || !other || !alone || !alike) {
         continue;
@@ -102,22 +95,20 @@ function fusedDispatch(chain: Chain): Dispatch {
   const width = chainWidth(chain);
   const code = chainCode(chain, width, '');
   const size = sizeOf(resultType(chain).shape) / width;
-  const total = Math.ceil(size / WORKGROUP);
-  const across = Math.min(total, 32768);
   return {
     label: `fused.${chainName(chain)}`.slice(0, 80),
     code: `${code.functions}
 @compute @workgroup_size(${WORKGROUP})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.y * params.across + id.x;
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * ${WORKGROUP}u;
   if (i >= params.size) {
     return;
   }
 ${code.statements}
   store_y(i, ${code.result});
 }`,
-    params: { size, across: across * WORKGROUP, ...code.params },
+    params: { size, ...code.params },
     bindings: [...code.bindings, { name: 'y', ref: { output: 0 }, access: 'write', vec: width }],
-    workgroups: [across, Math.ceil(total / across), 1],
+    workgroups: gridOf(Math.ceil(size / WORKGROUP)),
   };
 }

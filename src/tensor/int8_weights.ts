@@ -5,7 +5,9 @@
  */
 import { madeByPlanner } from './fuse.ts';
 import type { Node } from './graph.ts';
+import { gridOf } from './grid.ts';
 import type { InputBuffer } from './input_buffers.ts';
+import { aligned } from './memory.ts';
 import type { Dispatch, Op } from './op.ts';
 import { lastStage } from './streaming.ts';
 import type { Tensor } from './tensor.ts';
@@ -16,10 +18,7 @@ import { at, byteSize, bytesPerElement, sizeOf } from './types.ts';
 const WORTHWHILE = 1 << 16;
 /** The fewest bytes that such a weight is stored in. */
 export const INT8_BYTES = WORTHWHILE * 2;
-/** minStorageBufferOffsetAlignment may be smaller, never larger (WebGPU's default limit). */
-const ALIGNMENT = 256;
 const WORKGROUP = 64;
-const MAX_GROUPS = 65535;
 
 /** A buffer of int8 values and, behind them, the scales of its rows. */
 export interface Int8Buffer {
@@ -69,7 +68,7 @@ function int8Buffer({ type, parts }: InputBuffer): Int8Buffer | null {
     all.every((part) => part.inner === inner && (part.outer === 1 || all.length === 1)) &&
     parts.every(({ node }) => at(node.outputs, 0).shape.length > 1);
   const rows = all.reduce((n, part) => n + part.rows, 0);
-  const scales = Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+  const scales = aligned(size);
   return fits && type.dtype !== 'i32' && size >= WORTHWHILE ? { bytes: scales + rows * 4, scales, rows, inner } : null;
 }
 
@@ -114,8 +113,6 @@ export interface Expansion {
 /** What expands a weight for `reader`. */
 export function expansion({ node, type }: InputBuffer, { rows, inner }: Int8Buffer, reader: Node): Expansion {
   const size = sizeOf(type.shape) / 4;
-  const groups = Math.ceil(size / WORKGROUP);
-  const y = Math.ceil(groups / MAX_GROUPS);
   const types = [{ dtype: 'i32', shape: [size] }, { dtype: 'f32', shape: [rows] }, type] as const;
   const op: Op = {
     name: 'int8_weight',
@@ -139,7 +136,7 @@ export function expansion({ node, type }: InputBuffer, { rows, inner }: Int8Buff
         { name: 'scale', ref: { input: 1 }, access: 'read' },
         { name: 'y', ref: { output: 0 }, access: 'write', vec: 4 },
       ],
-      workgroups: [Math.ceil(groups / y), y, 1],
+      workgroups: gridOf(Math.ceil(size / WORKGROUP)),
     },
     types,
   };

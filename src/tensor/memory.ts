@@ -84,7 +84,8 @@ function insert(list: Placed[], placed: Placed): void {
   list.splice(low, 0, placed);
 }
 
-const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+/** The next place that can be bound. */
+export const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /**
  * The largest first, each where it makes a buffer grow least (Pisarchyk & Lee, "Efficient memory management for deep neural

@@ -1,13 +1,6 @@
 /** Dispatches of one invocation per element, on a grid that may exceed 65535 workgroups. */
+import { gridOf } from '../../tensor/grid.ts';
 import type { Binding, Dispatch, Param } from '../../tensor/op.ts';
-
-export const MAX_GROUPS_PER_DIMENSION = 65535;
-
-/** A grid of at least `groups` workgroups, as near to that as two dimensions allow. */
-export function gridOf(groups: number): [number, number, number] {
-  const y = Math.max(1, Math.ceil(groups / MAX_GROUPS_PER_DIMENSION));
-  return [Math.max(1, Math.ceil(groups / y)), y, 1];
-}
 
 /** Entry point for kernels that define `fn run(i: u32)`: called once for every i < params.size. */
 const PER_ELEMENT = `

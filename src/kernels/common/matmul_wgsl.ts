@@ -186,8 +186,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 }
 `;
 
-/** A subgroup makes 8 rows x 32 columns, see SUBGROUP_TILE. */
-export const MATMUL_V4 = /* wgsl */ `
+/** What a subgroup does with rows of a and y, whatever the layout of b. */
+const SUBGROUP_ROWS = /* wgsl */ `
 var<private> column: u32;
 var<private> z: u32;
 
@@ -210,7 +210,10 @@ fn four(row: u32, k: u32) -> vec4f {
   );
   return select(vec4f(), v, k < params.k);
 }
+`;
 
+/** A subgroup makes 8 rows x 32 columns, see SUBGROUP_TILE. */
+export const MATMUL_V4 = /* wgsl */ `${SUBGROUP_ROWS}
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   z = group.z;
@@ -229,30 +232,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 `;
 
 /** As MATMUL_V4 where b is [batch][n][k], see SUBGROUP_TILE_SWAPPED. */
-export const MATMUL_V4_SWAPPED = /* wgsl */ `
-var<private> column: u32;
-var<private> z: u32;
-
-fn put(row: u32, v: vec4f) {
-  if (row < params.m && column < params.n4) {
-    let i = (z * params.m + row) * params.n4 + column;
-    store_y(i, v + bias_at(column) + residual_at(i));
-  }
-}
-
-/** Rows row … row + 3 of a at k, zero beyond its end. */
-fn four(row: u32, k: u32) -> vec4f {
-  let last = params.m - 1u;
-  let i = z * params.stepA + min(k, params.k - 1u);
-  let v = vec4f(
-    load_a(i + min(row, last) * params.k),
-    load_a(i + min(row + 1u, last) * params.k),
-    load_a(i + min(row + 2u, last) * params.k),
-    load_a(i + min(row + 3u, last) * params.k),
-  );
-  return select(vec4f(), v, k < params.k);
-}
-
+export const MATMUL_V4_SWAPPED = /* wgsl */ `${SUBGROUP_ROWS}
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   z = group.z;
