@@ -2,13 +2,12 @@
 import type { InputBuffer } from './input_buffers.ts';
 import type { Recomputation } from './recompute.ts';
 import type { Schedule } from './schedule.ts';
-import { at, byteSize, STAGES } from './types.ts';
+import { at, byteSize } from './types.ts';
 import { Uniforms } from './uniforms.ts';
 
 /** The most bytes that a plan holds at any time. */
 export function peakBytes(plan: Schedule): number {
-  const params = new Uniforms(STAGES.flatMap((stage) => plan.steps[stage].map((s) => s.dispatch.params)));
-  return plan.buffers.reduce((n, b) => n + b.bytes, params.bytes);
+  return plan.buffers.reduce((n, b) => n + b.bytes, Uniforms.of(plan).bytes);
 }
 
 /**
@@ -41,21 +40,23 @@ const TURNS = 8;
  */
 export function fitted(budget: number, { ofStep, ofPrompt, recomputation, plan }: Planner): Schedule {
   let made = plan(ofPrompt);
+  let excess = peakBytes(made) - budget;
   const again = recomputation();
-  for (let turn = 0, goesOn = true; turn < TURNS && goesOn && peakBytes(made) > budget; turn++) {
-    // What is dropped cannot be taken back, and less is often enough: memory is where most was alive no longer.
-    goesOn = again.lower((peakBytes(made) - budget) / 2);
-    const next = plan(ofPrompt, again);
-    goesOn &&= peakBytes(next) < peakBytes(made);
-    made = next;
+  for (let turn = 0, goesOn = true; turn < TURNS && goesOn && excess > 0; turn++) {
+    // Half at a time: what is dropped cannot be taken back, and with the fullest moment eased less is often enough.
+    goesOn = again.lower(excess / 2);
+    made = plan(ofPrompt, again);
+    const left = peakBytes(made) - budget;
+    goesOn &&= left < excess;
+    excess = left;
   }
-  for (let count = 0; peakBytes(made) > budget && count < ofStep.length; ) {
+  for (let count = 0; excess > 0 && count < ofStep.length; ) {
     // What is brought in takes some room itself, so this takes a few turns.
-    const excess = peakBytes(made) - budget;
     for (let saved = 0; saved < excess && count < ofStep.length; count++) {
       saved += byteSize(at(ofStep, count).type);
     }
     made = plan([...ofPrompt, ...ofStep.slice(0, count)], again);
+    excess = peakBytes(made) - budget;
   }
   return made;
 }

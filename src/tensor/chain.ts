@@ -1,5 +1,5 @@
 /** A chain of elementwise nodes as one piece of WGSL: the body of a fused kernel, or what a kernel does before it stores. */
-import { type Node, siteOf } from './graph.ts';
+import { keyOf, type Node, siteOf } from './graph.ts';
 import type { Binding, HostArray, Param, Pointwise } from './op.ts';
 import type { Tensor } from './tensor.ts';
 import type { Shape, TensorType } from './types.ts';
@@ -11,8 +11,6 @@ export interface Chain {
   /** What the chain reads from outside. */
   readonly inputs: readonly Tensor[];
 }
-
-export const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`;
 
 /** How a node is written inside a chain; null where it cannot be. */
 export function pointwiseOf(node: Node): Pointwise | null {

@@ -4,9 +4,9 @@
  * element of output 0 once, through that function, and not to read it (`Op.storesOnce`).
  */
 import type { Chain } from './chain.ts';
-import { chainCode, chainFlops, chainName, distinct, evaluateChain, keyOf, resultType } from './chain.ts';
+import { chainCode, chainFlops, chainName, evaluateChain, resultType } from './chain.ts';
 import { type Fused, madeByPlanner } from './fuse.ts';
-import { type Node, siteOf } from './graph.ts';
+import { keyOf, type Node, readersOf, siteOf } from './graph.ts';
 import type { DeviceCaps, Dispatch, Op, OpSite, Variant } from './op.ts';
 import { Tensor } from './tensor.ts';
 import { at, byteSize, sizeOf } from './types.ts';
@@ -83,16 +83,6 @@ function storeBindings(producer: Node, caps: DeviceCaps): number {
 }
 
 const placeIn = (position: ReadonlyMap<number, number>, node: Node): number => position.get(node.id) ?? 0;
-
-function readersOf(order: readonly Node[]): Map<string, Node[]> {
-  const readers = new Map<string, Node[]>();
-  for (const node of order) {
-    for (const t of distinct(node.inputs)) {
-      readers.set(keyOf(t), [...(readers.get(keyOf(t)) ?? []), node]);
-    }
-  }
-  return readers;
-}
 
 function matchesOf(
   node: Node,

@@ -30,6 +30,20 @@ export const siteOf = (node: Node): OpSite => ({
   attrs: node.attrs,
 });
 
+/** Names a tensor among all of its graph; nodes that planning puts in another's place keep its name. */
+export const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`;
+
+/** The nodes of `order` that read each tensor, by key, each once. */
+export function readersOf(order: readonly Node[]): Map<string, Node[]> {
+  const readers = new Map<string, Node[]>();
+  for (const node of order) {
+    for (const key of new Set(node.inputs.map(keyOf))) {
+      readers.set(key, [...(readers.get(key) ?? []), node]);
+    }
+  }
+  return readers;
+}
+
 export class Graph {
   readonly nodes: Node[] = [];
   readonly inputs = new Map<string, Tensor>();

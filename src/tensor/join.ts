@@ -1,6 +1,5 @@
 /** Rewrite before planning: an op and the one op that takes its result become one, where an op is made for that pair. */
-import { keyOf } from './chain.ts';
-import { type Node, siteOf } from './graph.ts';
+import { keyOf, type Node, readersOf, siteOf } from './graph.ts';
 import type { DeviceCaps, Op } from './op.ts';
 import { allOps } from './op.ts';
 import { Tensor } from './tensor.ts';
@@ -12,12 +11,7 @@ import { Tensor } from './tensor.ts';
 export function joinPairs(order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] {
   const joiners = [...allOps().values()].filter((op) => op.joins);
   const position = new Map(order.map((node, i) => [node.id, i]));
-  const readers = new Map<string, Node[]>();
-  for (const node of order) {
-    for (const t of node.inputs) {
-      readers.set(keyOf(t), [...(readers.get(keyOf(t)) ?? []), node]);
-    }
-  }
+  const readers = readersOf(order);
   const made = new Map<number, Node>();
   const gone = new Set<number>();
   const moved = new Map<string, Tensor>();
@@ -63,8 +57,8 @@ function relinked(order: readonly Node[], moved: ReadonlyMap<string, Tensor>): N
 
 function joinedNode(joiners: readonly Op[], first: Node, second: Node, caps: DeviceCaps): Node | null {
   const op = joiners.find(({ joins }) => joins?.producer === first.op?.name && joins?.consumer === second.op?.name);
-  const isFirstInput = second.inputs[0]?.node === first && second.inputs[0].index === 0;
-  const attrs = isFirstInput ? op?.joins?.attrs(siteOf(first), siteOf(second), caps) : null;
+  const readsOnce = second.inputs.every((t, i) => (keyOf(t) === `${first.id}.0`) === (i === 0));
+  const attrs = readsOnce ? op?.joins?.attrs(siteOf(first), siteOf(second), caps) : null;
   return op && attrs
     ? {
         ...second,

@@ -1,5 +1,5 @@
 /** From where to where in the order of nodes each computed value must be there. */
-import type { Node } from './graph.ts';
+import { keyOf, type Node } from './graph.ts';
 import type { Tensor } from './tensor.ts';
 import type { Stage, TensorType } from './types.ts';
 import { at } from './types.ts';
@@ -17,8 +17,6 @@ export interface Lifetime {
   /** Made in the forward pass and read in the backward pass. */
   saved: boolean;
 }
-
-export const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`;
 
 /** Whether a node belongs to a backward pass (`gradients` puts its nodes into scopes `grad(…)`). */
 const isBackward = (node: Node): boolean => node.path.includes('grad(');

@@ -1,7 +1,7 @@
 /** What a plan's memory is for, and when: known before anything is allocated. */
 import type { Schedule, SharedValue } from './schedule.ts';
 import type { Stage } from './types.ts';
-import { at, byteSize, STAGES } from './types.ts';
+import { at, byteSize } from './types.ts';
 import { Uniforms } from './uniforms.ts';
 
 /** Bytes of GPU buffers. */
@@ -41,7 +41,7 @@ export function memoryPhases(plan: Schedule): MemoryPhases {
   const resident = sum((b) => (b.kind === 'input' || b.kind === 'constant') && !b.loadOnly);
   const kept = sum((b) => b.kind === 'kept');
   const shared = sum((b) => b.kind === 'slot');
-  const params = new Uniforms(STAGES.flatMap((stage) => plan.steps[stage].map((s) => s.dispatch.params))).bytes;
+  const params = Uniforms.of(plan).bytes;
   const steady = resident + kept + shared + params;
   const each = <T>(f: (stage: Stage) => T): Record<Stage, T> => ({
     load: f('load'),

@@ -1,7 +1,6 @@
 /** Compile once, replay many times: buffers, pipelines and bind groups are made here, and only here. */
 
 import type { Device } from './device.ts';
-import { siteOf } from './graph.ts';
 import { decodeF16, encodeF16 } from './half.ts';
 import { asWritten, heldPieces } from './held.ts';
 import { assemble } from './kernel.ts';
@@ -13,6 +12,7 @@ import { arrivals, type Pieces, Throttle } from './stream.ts';
 import type { Stage, TensorType } from './types.ts';
 import { at, byteSize, STAGES, showType, sizeOf } from './types.ts';
 import { Uniforms } from './uniforms.ts';
+import { workOf } from './work.ts';
 
 /** Dispatches per submission: enough to keep the queue full, few enough for browser watchdogs. */
 const DISPATCHES_PER_SUBMIT = 256;
@@ -358,7 +358,7 @@ export async function compileSchedule(device: Device, plan: Schedule): Promise<P
   for (const { buffer, node } of plan.constants) {
     gpu.queue.writeBuffer(at(buffers, buffer), 0, toBytes('constant', at(node.outputs, 0), node.data ?? []));
   }
-  const uniforms = new Uniforms(STAGES.flatMap((stage) => plan.steps[stage].map((step) => step.dispatch.params)));
+  const uniforms = Uniforms.of(plan);
   const uniformBuffer = uploadUniforms(device, uniforms);
   const encoded: Record<Stage, Encoded[]> = { load: [], prompt: [], step: [] };
   for (const stage of STAGES) {
@@ -468,29 +468,13 @@ function fromBytes(type: TensorType, bytes: ArrayBuffer): Float32Array<ArrayBuff
 
 /** What a schedule needs, before anything is allocated. */
 export function summarize(plan: Schedule): PlanSummary {
-  const bytesOf = (keep: (b: Schedule['buffers'][number]) => boolean): number =>
-    plan.buffers.filter(keep).reduce((n, b) => n + b.bytes, 0);
-  const flopsOf = (stage: Stage): number => {
-    const nodes = new Set(plan.steps[stage].map((s) => s.node));
-    return [...nodes].reduce((n, node) => {
-      const site = siteOf(node);
-      return n + (node.op?.cost(site).flops ?? 0);
-    }, 0);
-  };
-  const each = <T>(f: (stage: Stage) => T): Record<Stage, T> => ({
-    load: f('load'),
-    prompt: f('prompt'),
-    step: f('step'),
-  });
-  return {
-    dispatches: each((s) => plan.steps[s].length),
-    flops: each(flopsOf),
-    bytes: {
-      inputs: bytesOf((b) => (b.kind === 'input' || b.kind === 'constant') && !b.loadOnly),
-      loadOnly: bytesOf((b) => b.loadOnly === true),
-      kept: bytesOf((b) => b.kind === 'kept'),
-      transient: bytesOf((b) => b.kind === 'slot'),
-    },
-    memory: memoryPhases(plan),
-  };
+  const dispatches = { load: 0, prompt: 0, step: 0 };
+  const flops = { load: 0, prompt: 0, step: 0 };
+  for (const work of workOf(plan)) {
+    dispatches[work.stage] += work.dispatches;
+    flops[work.stage] += work.flops;
+  }
+  const memory = memoryPhases(plan);
+  const { resident: inputs, loadOnly, kept, shared: transient } = memory;
+  return { dispatches, flops, bytes: { inputs, loadOnly, kept, transient }, memory };
 }

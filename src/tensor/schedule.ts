@@ -3,13 +3,13 @@ import { assertWithin, fitted, inOrderOfGivingUp, type Planner, peakBytes } from
 import { type Choice, chooseVariant, type Tuning } from './choose.ts';
 import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';
-import { type Node, siteOf } from './graph.ts';
+import { keyOf, type Node, siteOf } from './graph.ts';
 import { writtenType } from './held.ts';
 import { type InputBuffer, inputBuffers } from './input_buffers.ts';
 import { expansion, INT8_BYTES, type Int8Buffer, int8Place, int8Weights } from './int8_weights.ts';
 import { joinPairs } from './join.ts';
 import { weightsOnce } from './layouts.ts';
-import { keyOf, type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
+import { type Lifetime, lifetimes, viewRoots } from './lifetimes.ts';
 import { assignPlaces } from './memory.ts';
 import type { Binding, DeviceCaps, Dispatch } from './op.ts';
 import { executionOrder } from './order.ts';

@@ -1,6 +1,8 @@
 /** The sizes and numbers that dispatches are given: all of a plan's in one buffer, equal ones once. */
 import { packParams } from './kernel.ts';
 import type { Dispatch } from './op.ts';
+import type { Schedule } from './schedule.ts';
+import { STAGES } from './types.ts';
 
 type Params = Dispatch['params'];
 
@@ -20,6 +22,11 @@ export class Uniforms {
         this.#end += Math.ceil(bytes.length / ALIGNMENT) * ALIGNMENT;
       }
     }
+  }
+
+  /** Of all dispatches of a plan. */
+  static of({ steps }: Pick<Schedule, 'steps'>): Uniforms {
+    return new Uniforms(STAGES.flatMap((stage) => steps[stage].map((step) => step.dispatch.params)));
   }
 
   /** Of the buffer that holds them; 0 when there are none. */

@@ -1,9 +1,8 @@
 /** Reverse-mode differentiation, graph → graph. */
+import { keyOf } from './graph.ts';
 import { opNamed } from './op.ts';
 import { Tensor } from './tensor.ts';
 import { at, sizeOf } from './types.ts';
-
-const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`;
 
 /** Where f16 activations meet f32 ones their cotangent is f32: cast, or all of the backward pass before them would be too. */
 function ofDType(gradient: Tensor, { dtype }: Tensor): Tensor {

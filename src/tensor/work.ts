@@ -17,8 +17,8 @@ export interface Work {
   readonly dispatches: number;
 }
 
+/** By the name of the op, or of the product that it joins. */
 const PRODUCTS = /^(matmul|conv2d|attention)/;
-const ROW_SUMS = /^attention_delta/;
 
 /** One entry for each op that runs, in the order of their running. */
 export function workOf(plan: Schedule): Work[] {
@@ -33,14 +33,14 @@ export function workOf(plan: Schedule): Work[] {
 
 function entryOf(node: Node, stage: Stage, dispatches: number): Work {
   const site = siteOf(node);
-  const name = node.op?.inner?.op.name ?? node.op?.name ?? '';
+  const op = node.op?.inner?.op ?? node.op;
   const { flops, bytes } = node.op?.cost(site) ?? { flops: 0, bytes: 0 };
   const through = /grad\((.*)\)/.exec(node.path)?.[1];
   return {
     stage,
     module: (through ?? node.path).split('.').slice(0, 2).join('.'),
     backward: through !== undefined,
-    products: PRODUCTS.test(name) && !ROW_SUMS.test(name),
+    products: PRODUCTS.test(op?.joins?.consumer ?? op?.name ?? ''),
     flops,
     bytes,
     dispatches,
