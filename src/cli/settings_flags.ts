@@ -49,7 +49,7 @@ export const settingsFlags: ArgsDef = {
   budget: {
     type: 'string',
     description:
-      'GPU memory that the run may take, such as 8GiB; weights that do not fit are read again each iteration',
+      'GPU memory that the run may take, such as 8GiB; activations are computed again and weights brought in as needed',
     valueHint: 'size',
   },
   'weight-bits': {
