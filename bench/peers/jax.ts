@@ -146,8 +146,9 @@ async function prepare(row: Row, inputs: Arrays, attempt: number): Promise<Prepa
       for (let i = 0; i < repeats; i++) {
         drop(results);
         results = compute(...values.map((x) => x.ref));
+        // Each run: a result that is let go before it was waited for is never computed.
+        await blockUntilReady([...results]);
       }
-      await blockUntilReady([...results]);
     },
     read: async () => {
       const found: Record<string, Float32Array<ArrayBuffer>> = {};
