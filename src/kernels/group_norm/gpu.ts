@@ -3,9 +3,9 @@
  * Large ones: partial sums by chunks of pixels, then a pass whose workgroups combine them once more each.
  */
 import type { Binding, BufferRef, Dispatch, Param } from '../../tensor/op.ts';
-import { DIVIDE } from './divide.ts';
-import { vecOf } from './site.ts';
-import { teamDispatch } from './team.ts';
+import { DIVIDE } from '../common/divide.ts';
+import { vecOf } from '../common/site.ts';
+import { teamDispatch } from '../common/team.ts';
 
 export interface Extent {
   readonly images: number;

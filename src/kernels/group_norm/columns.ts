@@ -3,8 +3,8 @@
  * down a chunk of pixels with their coefficients in registers, so x is read twice and nothing else more than once.
  */
 import type { Binding, BufferRef, Dispatch } from '../../tensor/op.ts';
-import { perElement } from './grid.ts';
-import type { Extent } from './group_norm_gpu.ts';
+import { perElement } from '../common/grid.ts';
+import type { Extent } from './gpu.ts';
 
 const WALK = `
 struct Walk { image: u32, column: u32, start: u32, pixels: u32 }

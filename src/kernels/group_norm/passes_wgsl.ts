@@ -1,6 +1,6 @@
 /** WGSL of GroupNorm in three passes (see group_norm.ts), over T. */
-import { DIVIDE } from './divide.ts';
-import { SIGMOID, SILU } from './math.ts';
+import { DIVIDE } from '../common/divide.ts';
+import { SIGMOID, SILU } from '../common/math.ts';
 
 export const PLAIN = `
 fn activate(z: T) -> T { return z; }

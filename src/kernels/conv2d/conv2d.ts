@@ -14,23 +14,23 @@ import type {
   OpSite,
   Param,
   Variant,
-} from '../tensor/op.ts';
-import { defineOp } from '../tensor/op.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import type { Shape, TensorType } from '../tensor/types.ts';
-import { at, byteSize, sameShape } from '../tensor/types.ts';
-import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V4, CONV2D_WALK } from './common/conv2d_tile_wgsl.ts';
-import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './common/conv2d_wgsl.ts';
-import { CONV2D_V3 } from './common/gpu_conv2d_wgsl.ts';
-import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from './common/gpu_tile_wgsl.ts';
-import { sumRows, swapLast } from './common/linalg_basic.ts';
-import { epilogueCode } from './common/matmul_wgsl.ts';
-import { canStoreOne } from './common/site.ts';
-import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from './common/subgroup_tile.ts';
-import { swappedType, throughScratch } from './common/swapped_weight.ts';
-import { CONV2D_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from './common/wide_tile_wgsl.ts';
-import type { Winograd } from './common/winograd.ts';
-import { winogradDispatches, winogradFits, winogradProduct } from './common/winograd.ts';
+} from '../../tensor/op.ts';
+import { defineOp } from '../../tensor/op.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Shape, TensorType } from '../../tensor/types.ts';
+import { at, byteSize, sameShape } from '../../tensor/types.ts';
+import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from '../common/gpu_tile_wgsl.ts';
+import { sumRows, swapLast } from '../common/linalg_basic.ts';
+import { epilogueCode } from '../common/matmul_wgsl.ts';
+import { canStoreOne } from '../common/site.ts';
+import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from '../common/subgroup_tile.ts';
+import { swappedType, throughScratch } from '../common/swapped_weight.ts';
+import { CONV2D_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from '../common/wide_tile_wgsl.ts';
+import type { Winograd } from '../common/winograd.ts';
+import { winogradDispatches, winogradFits, winogradProduct } from '../common/winograd.ts';
+import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './v1_wgsl.ts';
+import { CONV2D_V3 } from './walk_gpu_wgsl.ts';
+import { CONV2D_BACKWARD_WEIGHT_V4, CONV2D_V2, CONV2D_V4, CONV2D_WALK } from './walk_wgsl.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
 export type Padding = readonly [number, number, number, number];

@@ -1,18 +1,25 @@
 /**
  * GroupNorm (+ SiLU) of x [N, …, C], statistics in f32. Outputs: y, and [N, groups, 2] mean and 1/√(variance + eps).
  * Three passes: partial statistics of each group by chunks of pixels; their combination, as one scale and shift a
- * channel; y = silu(x · scale + shift). v1: chunks by one invocation each, scalar. v3: for CPU drivers (common/group_norm_columns.ts).
- * v4, v2: for GPUs, in one and in two passes (common/group_norm_gpu.ts).
+ * channel; y = silu(x · scale + shift). v1: chunks by one invocation each, scalar. v3: for CPU drivers (columns.ts).
+ * v4, v2: for GPUs, in one and in two passes (gpu.ts).
  */
-import type { BufferRef, DeviceCaps, Dispatch, HostArray, OpSite, Variant } from '../tensor/op.ts';
-import { defineOp } from '../tensor/op.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import type { Shape } from '../tensor/types.ts';
-import { at, sizeOf } from '../tensor/types.ts';
-import { add, mul, sub } from './binary.ts';
-import { columnVariants } from './common/columns.ts';
-import { perElement } from './common/grid.ts';
-import { backwardByColumns, type Columns, forwardByColumns } from './common/group_norm_columns.ts';
+import type { BufferRef, DeviceCaps, Dispatch, HostArray, OpSite, Variant } from '../../tensor/op.ts';
+import { defineOp } from '../../tensor/op.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Shape } from '../../tensor/types.ts';
+import { at, sizeOf } from '../../tensor/types.ts';
+import { add, mul, sub } from '../binary.ts';
+import { columnVariants } from '../common/columns.ts';
+import { perElement } from '../common/grid.ts';
+import { siluOf, siluSlopeOf } from '../common/math.ts';
+import { canStoreOne, elementCost, expectShape, lastOf, vecOf } from '../common/site.ts';
+import type { Team } from '../common/team.ts';
+import { teamDispatch } from '../common/team.ts';
+import { mean } from '../reduce/reduce.ts';
+import { reshape } from '../reshape.ts';
+import { affine, rsqrt, silu, square } from '../unary.ts';
+import { backwardByColumns, type Columns, forwardByColumns } from './columns.ts';
 import {
   BACKWARD_LAST,
   BACKWARD_ONE,
@@ -26,7 +33,7 @@ import {
   ONE_PASS_ELEMENTS,
   type Operand,
   onePass,
-} from './common/group_norm_gpu.ts';
+} from './gpu.ts';
 import {
   APPLY,
   BACKWARD_APPLY,
@@ -37,14 +44,7 @@ import {
   PLAIN,
   STATISTICS,
   WITH_SILU,
-} from './common/group_norm_wgsl.ts';
-import { siluOf, siluSlopeOf } from './common/math.ts';
-import { canStoreOne, elementCost, expectShape, lastOf, vecOf } from './common/site.ts';
-import type { Team } from './common/team.ts';
-import { teamDispatch } from './common/team.ts';
-import { mean } from './reduce.ts';
-import { reshape } from './reshape.ts';
-import { affine, rsqrt, silu, square } from './unary.ts';
+} from './passes_wgsl.ts';
 
 type GroupNorm = { readonly groups: number; readonly eps: number; readonly silu: boolean };
 type Backward = { readonly silu: boolean };

@@ -3,21 +3,21 @@
  * v1: one invocation an output. v2: the reduced elements are cut into chunks, one invocation each, then the chunks are
  * reduced (long reductions to few outputs). v3: as v2, a workgroup a chunk (GPUs, where the innermost axis is reduced).
  */
-import type { Dispatch, Op, OpCase, OpSite, VjpSite } from '../tensor/op.ts';
-import { defineOp } from '../tensor/op.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import type { Shape } from '../tensor/types.ts';
-import { at, byteSize, sizeOf, stridesOf } from '../tensor/types.ts';
-import { div, less, mul } from './binary.ts';
-import { broadcastTo } from './broadcast_to.ts';
-import { DIVIDE } from './common/divide.ts';
-import { LOWEST } from './common/math.ts';
-import { axisOf } from './common/site.ts';
-import { forEachPlace, padFront } from './common/strided.ts';
-import type { Team } from './common/team.ts';
-import { teamDispatch } from './common/team.ts';
-import { reshape } from './reshape.ts';
-import { abs, affine } from './unary.ts';
+import type { Dispatch, Op, OpCase, OpSite, VjpSite } from '../../tensor/op.ts';
+import { defineOp } from '../../tensor/op.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Shape } from '../../tensor/types.ts';
+import { at, byteSize, sizeOf, stridesOf } from '../../tensor/types.ts';
+import { div, less, mul } from '../binary.ts';
+import { broadcastTo } from '../broadcast_to.ts';
+import { DIVIDE } from '../common/divide.ts';
+import { LOWEST } from '../common/math.ts';
+import { axisOf } from '../common/site.ts';
+import { forEachPlace, padFront } from '../common/strided.ts';
+import type { Team } from '../common/team.ts';
+import { teamDispatch } from '../common/team.ts';
+import { reshape } from '../reshape.ts';
+import { abs, affine } from '../unary.ts';
 
 /** Sorted axes, counted from the front. */
 type Reduce = { readonly axes: readonly number[]; readonly keepDims: boolean };
