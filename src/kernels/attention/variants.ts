@@ -4,17 +4,16 @@ import { at } from '../../tensor/types.ts';
 import { canStoreOne } from '../common/site.ts';
 import { hasSubgroupTile, TILE_LANES } from '../common/subgroup_tile.ts';
 import { BACKWARD_MAIN, gradientPlacesCode, placesCode } from './places_wgsl.ts';
-import { ATTENTION_BACKWARD_KEYS_V4, ATTENTION_BACKWARD_QUERY_V4, ATTENTION_V4, ROW_CHUNKS } from './row_wgsl.ts';
+import { ATTENTION_BACKWARD_KEYS_V4, ATTENTION_BACKWARD_QUERY_V4 } from './row_backward_wgsl.ts';
+import { ATTENTION_V4, ROW_CHUNKS } from './row_wgsl.ts';
 import type { AttentionAttrs, BackwardAttrs, Part, Wants } from './site.ts';
 import { attentionParams, backwardBindings, forwardBindings, siteSizes } from './site.ts';
 import {
   ATTENTION_BACKWARD_KEYS_V3,
   ATTENTION_BACKWARD_QUERY_V3,
   ATTENTION_BACKWARD_TILE,
-  ATTENTION_TILE,
-  ATTENTION_V3,
-  TILE,
-} from './tile_wgsl.ts';
+} from './tile_backward_wgsl.ts';
+import { ATTENTION_TILE, ATTENTION_V3, TILE } from './tile_wgsl.ts';
 import {
   ATTENTION_BACKWARD_KEYS_V1,
   ATTENTION_BACKWARD_QUERY_V1,
