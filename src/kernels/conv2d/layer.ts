@@ -9,8 +9,9 @@ import { matmul } from '../matmul.ts';
 import { reshape } from '../reshape.ts';
 import { pad, slice } from '../slice_pad.ts';
 import { transpose } from '../transpose.ts';
-import type { Padding } from './conv2d.ts';
+
 import { conv2dOp } from './conv2d.ts';
+import type { Padding } from './sizes.ts';
 
 export interface Conv2dOptions {
   readonly stride?: number;
