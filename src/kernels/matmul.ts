@@ -21,22 +21,13 @@ import {
   MATMUL_V1,
   MATMUL_V2,
   MATMUL_V3,
-  MATMUL_V4,
-  MATMUL_V4_SWAPPED,
   ROWS_AS_THEY_ARE,
 } from './common/matmul_wgsl.ts';
 import { canStoreOne } from './common/site.ts';
 import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common/subgroup_matrix.ts';
-import {
-  hasSubgroupTile,
-  PUT_ROWS,
-  SUBGROUP_TILE,
-  SUBGROUP_TILE_SWAPPED,
-  TILE_COLUMNS,
-  TILE_ROWS,
-} from './common/subgroup_tile.ts';
+import { hasSubgroupTile } from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
-import { MATMUL_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from './common/wide_tile_wgsl.ts';
+import { MATMUL_V5, WIDE_COLUMNS, WIDE_ROWS, wideTile } from './common/wide_tile_wgsl.ts';
 import { sum } from './reduce/reduce.ts';
 import { reshape } from './reshape.ts';
 
@@ -142,16 +133,6 @@ function biasGradient(dy: Tensor, bias: Shape): Tensor {
   return bias.length === 1 ? sumRows(dy) : sum(reshape(dy, [at(bias, 0), -1, at(bias, 1)]), [1]);
 }
 
-const subgroupTiles = (site: OpSite<MatmulAttrs>, code: string): Dispatch[] => {
-  const groups = ({ batch, m, n }: Problem) => [Math.ceil(n / TILE_COLUMNS), Math.ceil(m / TILE_ROWS), batch] as const;
-  return dispatch(site, 'matmul.v4', code + PUT_ROWS, groups, 4);
-};
-
-const V4_PLAIN = readsPlain({
-  supports: (site, caps) => hasSubgroupTile(caps) && columnsInFours(site),
-  dispatches: (site) => subgroupTiles(site, MATMUL_V4 + SUBGROUP_TILE),
-});
-
 export const matmulOp = defineOp<MatmulAttrs>({
   name: 'matmul',
   storesOnce: true,
@@ -204,7 +185,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
   },
   reference,
   readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
-  // A driver's own kind first: v6 for matrix units, v5, v4 and v2 for CPU drivers, v3 for GPUs.
+  // A driver's own kind first: v6 for matrix units, v5 and v2 for CPU drivers, v3 for GPUs.
   variants: {
     // Only where the device was opened for them.
     v6: {
@@ -224,23 +205,15 @@ export const matmulOp = defineOp<MatmulAttrs>({
     },
     v5: {
       supports: (site, caps) => {
-        const { batch, m, n, k } = siteProblem(site);
-        const fours = n % 4 === 0 && k % 4 === 0;
-        return hasSubgroupTile(caps) && fours && m >= WIDE_ROWS / 2 && batch * m * n * k >= WIDE_WORK;
+        const { m, n, k } = siteProblem(site);
+        return hasSubgroupTile(caps) && n % 4 === 0 && k % 4 === 0 && m >= WIDE_ROWS / 2;
       },
       dispatches: (site) => {
         const groups = ({ batch, m, n }: Problem) =>
           [Math.ceil(n / WIDE_COLUMNS), Math.ceil(m / WIDE_ROWS), batch] as const;
         const code = wideTile(site.attrs.transposeB ?? false) + MATMUL_V5;
-        return dispatch(site, 'matmul.v5', code, groups, 4, { vecA: 4 });
+        return dispatch(site, 'matmul.v5', code, groups, 4, { vecA: 4, params: { tile: WIDE_ROWS } });
       },
-    },
-    v4: {
-      ...V4_PLAIN,
-      dispatches: (site, caps) =>
-        site.attrs.transposeB && siteProblem(site).k % 4 === 0
-          ? subgroupTiles(site, MATMUL_V4_SWAPPED + SUBGROUP_TILE_SWAPPED)
-          : V4_PLAIN.dispatches(site, caps),
     },
     v2: readsPlain({
       supports: (site, caps) => caps.software && columnsInFours(site),

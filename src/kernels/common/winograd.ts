@@ -8,7 +8,6 @@ import type { TensorType } from '../../tensor/types.ts';
 import { at, byteSize } from '../../tensor/types.ts';
 import { matmulOp } from '../matmul.ts';
 import { epilogueCode } from './matmul_wgsl.ts';
-import { WIDE_WORK } from './wide_tile_wgsl.ts';
 import { WINOGRAD_KERNEL, WINOGRAD_RESULT, WINOGRAD_SOURCE } from './winograd_wgsl.ts';
 
 export interface Winograd {
@@ -29,6 +28,8 @@ export interface Winograd {
 }
 
 const POINTS = 36;
+/** Multiply-adds of the direct form; below them four dispatches instead of one cost more than they save. */
+const LEAST_WORK = 2 ** 24;
 const GROUP = 64;
 /** Of each scratch buffer: the storage binding that every adapter has. */
 const MAX_BYTES = 2 ** 27;
@@ -57,7 +58,7 @@ export function winogradFits(p: Winograd): boolean {
     p.cout % 4 === 0 &&
     Math.min(p.cin, p.cout) >= 32 &&
     tiles >= 16 &&
-    work >= WIDE_WORK &&
+    work >= LEAST_WORK &&
     [source, kernel, result].every((t) => byteSize(t) <= MAX_BYTES)
   );
 }

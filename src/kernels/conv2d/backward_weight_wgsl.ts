@@ -1,7 +1,57 @@
-/** WGSL of the gradient to a convolution's kernel on CPU drivers, in the tiles of common/subgroup_tile.ts. */
+/** WGSL of the gradient to a convolution's kernel on CPU drivers, see common/subgroup_tile.ts. */
+
+export const TILE_ROWS = 8;
+export const TILE_COLUMNS = 32;
+
+/** A lane holds 4 columns of b for all 8 rows of a, and those 8 rows for one k, which the others get by broadcast. */
+const SUBGROUP_TILE = /* wgsl */ `
+struct Rows { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f }
+
+fn step(sum: Rows, low: vec4f, high: vec4f, b: vec4f) -> Rows {
+  return Rows(
+    fma(vec4f(low.x), b, sum.r0),
+    fma(vec4f(low.y), b, sum.r1),
+    fma(vec4f(low.z), b, sum.r2),
+    fma(vec4f(low.w), b, sum.r3),
+    fma(vec4f(high.x), b, sum.r4),
+    fma(vec4f(high.y), b, sum.r5),
+    fma(vec4f(high.z), b, sum.r6),
+    fma(vec4f(high.w), b, sum.r7),
+  );
+}
+
+/**
+ * Adds 8 steps of k: this lane's low, high are a's 8 rows at k + lane, b indexes this lane's vec4 of b's row k,
+ * stride leads to its next row and last is its last one (beyond it a must be zero).
+ */
+fn accumulate(start: Rows, low: vec4f, high: vec4f, b: u32, stride: u32, last: u32) -> Rows {
+  var sum = start;
+  sum = step(sum, subgroupBroadcast(low, 0u), subgroupBroadcast(high, 0u), load_b(b));
+  sum = step(sum, subgroupBroadcast(low, 1u), subgroupBroadcast(high, 1u), load_b(min(b + stride, last)));
+  sum = step(sum, subgroupBroadcast(low, 2u), subgroupBroadcast(high, 2u), load_b(min(b + 2u * stride, last)));
+  sum = step(sum, subgroupBroadcast(low, 3u), subgroupBroadcast(high, 3u), load_b(min(b + 3u * stride, last)));
+  sum = step(sum, subgroupBroadcast(low, 4u), subgroupBroadcast(high, 4u), load_b(min(b + 4u * stride, last)));
+  sum = step(sum, subgroupBroadcast(low, 5u), subgroupBroadcast(high, 5u), load_b(min(b + 5u * stride, last)));
+  sum = step(sum, subgroupBroadcast(low, 6u), subgroupBroadcast(high, 6u), load_b(min(b + 6u * stride, last)));
+  sum = step(sum, subgroupBroadcast(low, 7u), subgroupBroadcast(high, 7u), load_b(min(b + 7u * stride, last)));
+  return sum;
+}
+
+fn put_rows(row: u32, sum: Rows) {
+  put(row, sum.r0);
+  put(row + 1u, sum.r1);
+  put(row + 2u, sum.r2);
+  put(row + 3u, sum.r3);
+  put(row + 4u, sum.r4);
+  put(row + 5u, sum.r5);
+  put(row + 6u, sum.r6);
+  put(row + 7u, sum.r7);
+}
+`;
 
 /** A subgroup makes 8 input channels x 32 output channels of one tap of dw, over all output pixels in order. */
 export const CONV2D_BACKWARD_WEIGHT_V4 = /* wgsl */ `
+${SUBGROUP_TILE}
 var<private> column: u32;
 
 fn put(row: u32, v: vec4f) {

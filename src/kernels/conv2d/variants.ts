@@ -3,10 +3,10 @@ import type { Attrs, DeviceCaps, OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { epilogueCode } from '../common/matmul_wgsl.ts';
 import { canStoreOne } from '../common/site.ts';
-import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from '../common/subgroup_tile.ts';
+import { hasSubgroupTile } from '../common/subgroup_tile.ts';
 import { throughScratch } from '../common/swapped_weight.ts';
 import { winogradDispatches, winogradFits, winogradProduct } from '../common/winograd.ts';
-import { CONV2D_BACKWARD_WEIGHT_V4 } from './backward_weight_wgsl.ts';
+import { CONV2D_BACKWARD_WEIGHT_V4, TILE_COLUMNS, TILE_ROWS } from './backward_weight_wgsl.ts';
 import { epilogueBindings, params, read, weightSteps, write } from './bindings.ts';
 import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Epilogue, Swapped } from './sizes.ts';
 import { forwardSizes, plain, siteBackwardInputSizes, siteBackwardWeightSizes } from './sizes.ts';
@@ -43,7 +43,7 @@ function walkVariants<A extends Attrs & Swapped>(
       return [kernel.name, kernel.readsSwapped ? variant : throughScratch(variant, unswapped)];
     }),
   );
-  return { v6: byPoints(['v5', 'v4'], hasSubgroupTile), ...walks, v7: byPoints(['v3'], () => true) };
+  return { v6: byPoints(['v5'], hasSubgroupTile), ...walks, v7: byPoints(['v3'], () => true) };
 }
 
 export const FORWARD_VARIANTS: Readonly<Record<string, Variant<Conv2dAttrs>>> = {
@@ -98,7 +98,7 @@ export const BACKWARD_WEIGHT_VARIANTS: Readonly<Record<string, Variant<BackwardW
       return [
         {
           label: 'conv2d_backward_weight.v4',
-          code: CONV2D_BACKWARD_WEIGHT_V4 + SUBGROUP_TILE + PUT_ROWS,
+          code: CONV2D_BACKWARD_WEIGHT_V4,
           params: { ...params(s), pixels, cout4: s.cout / 4 },
           bindings: [read('x', 0, 4), read('b', 1, 4), write('dw', 4)],
           workgroups: [Math.ceil(s.cout / TILE_COLUMNS), s.cin / TILE_ROWS, s.kh * s.kw],

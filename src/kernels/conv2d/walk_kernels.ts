@@ -2,19 +2,19 @@
 import type { DeviceCaps, Dispatch } from '../../tensor/op.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from '../common/gpu_tile_wgsl.ts';
 import { epilogueCode } from '../common/matmul_wgsl.ts';
-import { hasSubgroupTile, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from '../common/subgroup_tile.ts';
-import { CONV2D_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from '../common/wide_tile_wgsl.ts';
+import { hasSubgroupTile } from '../common/subgroup_tile.ts';
+import { CONV2D_V5, WIDE_COLUMNS, WIDE_ROWS, wideTile } from '../common/wide_tile_wgsl.ts';
 import { epilogueBindings, read, write } from './bindings.ts';
 import type { Epilogue } from './sizes.ts';
-import { flopsOf } from './sizes.ts';
 import type { Walk } from './walk.ts';
-import { CONV2D_V2, CONV2D_V4 } from './walk_cpu_wgsl.ts';
+import { CONV2D_V2 } from './walk_cpu_wgsl.ts';
 import { CONV2D_V3 } from './walk_gpu_wgsl.ts';
 import { CONV2D_WALK } from './walk_wgsl.ts';
 
 interface Tile {
   readonly code: string;
   readonly constants?: Readonly<Record<string, number>>;
+  readonly params?: Readonly<Record<string, number>>;
   /** What a workgroup makes. */
   readonly pixels: number;
   readonly channels: number;
@@ -33,30 +33,19 @@ export interface WalkKernel {
   readonly tile: (walk: Walk) => Tile;
 }
 
-/** A driver's own kind first: v5, v4 and v2 for CPU drivers, v3 for GPUs. */
+/** A driver's own kind first: v5 and v2 for CPU drivers, v3 for GPUs. */
 export const WALKS: readonly WalkKernel[] = [
   {
     name: 'v5',
     runs: hasSubgroupTile,
-    fits: ({ s, cin, pixels }) => cin % 4 === 0 && pixels >= WIDE_ROWS / 2 && flopsOf(s) >= 2 * WIDE_WORK,
+    fits: ({ cin, pixels }) => cin % 4 === 0 && pixels >= WIDE_ROWS / 2,
     readsSwapped: true,
     tile: ({ swapped }) => ({
       code: wideTile(swapped) + CONV2D_V5,
+      params: { tile: WIDE_ROWS },
       pixels: WIDE_ROWS,
       channels: WIDE_COLUMNS,
       x: ['x', 4],
-      w: ['b', 4],
-    }),
-  },
-  {
-    name: 'v4',
-    runs: hasSubgroupTile,
-    readsSwapped: false,
-    tile: () => ({
-      code: CONV2D_V4 + SUBGROUP_TILE,
-      pixels: TILE_ROWS,
-      channels: TILE_COLUMNS,
-      x: ['x', 1],
       w: ['b', 4],
     }),
   },
@@ -116,6 +105,7 @@ export function walkDispatch(walk: Walk, kernel: WalkKernel, epilogue: Epilogue)
         sign: { i32: forward ? 1 : -1 },
         top: { i32: s.top },
         left: { i32: s.left },
+        ...tile.params,
       },
       bindings: [
         read(tile.x[0], 0, tile.x[1]),
