@@ -218,7 +218,9 @@ export const matmulOp = defineOp<MatmulAttrs>({
     v2: readsPlain({
       supports: (site, caps) => caps.software && columnsInFours(site),
       dispatches: (site) =>
-        dispatch(site, 'matmul.v2', MATMUL_V2, ({ batch, m, n }) => [Math.ceil(n / 64), Math.ceil(m / 4), batch], 4),
+        dispatch(site, 'matmul.v2', MATMUL_V2, ({ batch, m, n }) => [Math.ceil(n / 64), Math.ceil(m / 4), batch], 4, {
+          params: { tile: 8 },
+        }),
     }),
     v3: {
       supports: (site, caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS && columnsInFours(site),

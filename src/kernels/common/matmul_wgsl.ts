@@ -56,7 +56,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** An invocation holds 4 rows x 8 columns in registers: for CPU drivers without subgroups of 8. `n4` = n / 4. */
+/** An invocation holds 4 rows x 8 columns in registers: for CPU drivers without subgroups of 8, and few rows. `n4` = n / 4. */
 export const MATMUL_V2 = /* wgsl */ `
 fn put(z: u32, row: u32, column: u32, v: vec4f) {
   if (row < params.m && column < params.n4) {
@@ -100,14 +100,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     t2 = fma(vec4f(x.z), c, t2);
     t3 = fma(vec4f(x.w), c, t3);
   }
-  put(id.z, row, column, s0);
-  put(id.z, row + 1u, column, s1);
-  put(id.z, row + 2u, column, s2);
-  put(id.z, row + 3u, column, s3);
-  put(id.z, row, column + 1u, t0);
-  put(id.z, row + 1u, column + 1u, t1);
-  put(id.z, row + 2u, column + 1u, t2);
-  put(id.z, row + 3u, column + 1u, t3);
+  let sums = array<vec4f, 8>(s0, s1, s2, s3, t0, t1, t2, t3);
+  // params.tile is 8: stores unrolled by the driver would be most of the compilation.
+  for (var i = 0u; i < params.tile; i++) {
+    put(id.z, row + i % 4u, column + i / 4u, sums[i]);
+  }
 }
 `;
 

@@ -65,17 +65,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       }
     }
   }
-  let r0 = result_of(place0, class_y, class_x);
-  let r1 = result_of(place1, class_y, class_x);
-  let r2 = result_of(place2, class_y, class_x);
-  let r3 = result_of(place3, class_y, class_x);
-  put(r0, column, s0);
-  put(r1, column, s1);
-  put(r2, column, s2);
-  put(r3, column, s3);
-  put(r0, column + 1u, t0);
-  put(r1, column + 1u, t1);
-  put(r2, column + 1u, t2);
-  put(r3, column + 1u, t3);
+  let results = array<i32, 4>(
+    result_of(place0, class_y, class_x), result_of(place1, class_y, class_x), result_of(place2, class_y, class_x),
+    result_of(place3, class_y, class_x),
+  );
+  let sums = array<vec4f, 8>(s0, s1, s2, s3, t0, t1, t2, t3);
+  // params.tile is 8: stores unrolled by the driver would be most of the compilation.
+  for (var i = 0u; i < params.tile; i++) {
+    put(results[i % 4u], column + i / 4u, sums[i]);
+  }
 }
 `;

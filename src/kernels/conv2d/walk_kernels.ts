@@ -53,7 +53,7 @@ export const WALKS: readonly WalkKernel[] = [
     name: 'v2',
     runs: (caps) => caps.software,
     readsSwapped: false,
-    tile: () => ({ code: CONV2D_V2, pixels: 4, channels: 64, x: ['x', 1], w: ['w', 4] }),
+    tile: () => ({ code: CONV2D_V2, params: { tile: 8 }, pixels: 4, channels: 64, x: ['x', 1], w: ['w', 4] }),
   },
   {
     name: 'v3',
