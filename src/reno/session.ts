@@ -1,6 +1,6 @@
 /** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
-import type { ModelFiles } from '../models/files.ts';
-import type { ComputeDType } from '../models/half_precision.ts';
+import type { ModelFiles } from '../models/checkpoint/files.ts';
+import type { ComputeDType } from '../models/layers/half_precision.ts';
 import { kernelRecord } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import type { DeviceCaps } from '../tensor/op.ts';

@@ -1,5 +1,5 @@
 /** `?tune=1`: the page times the variants of its model's kernels once, and remembers the winners. */
-import type { ModelFiles } from '../models/files.ts';
+import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { RenoSettings } from '../reno/settings.ts';
 import { traceRun } from '../reno/trace.ts';
 import { sitesOf, tuneSites, untuned } from '../tensor/autotune.ts';

@@ -2,12 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { add, affine, sum } from '../../src/kernels/index.ts';
-import { CLIPModel } from '../../src/models/clip.ts';
-import { readConfig } from '../../src/models/config.ts';
-import type { ModelFiles } from '../../src/models/files.ts';
-import type { ComputeDType } from '../../src/models/half_precision.ts';
-import { OPEN_CLIP_ALIASES, openClipConfig } from '../../src/models/open_clip.ts';
-import { openWeights } from '../../src/models/weights.ts';
+import { readConfig } from '../../src/models/checkpoint/config.ts';
+import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
+import { CLIPModel } from '../../src/models/clip/clip.ts';
+import { OPEN_CLIP_ALIASES, openClipConfig } from '../../src/models/clip/open_clip.ts';
+import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
+import { openWeights } from '../../src/models/weights/open_weights.ts';
 import { openReward, openRewards, type Reward, type RewardName } from '../../src/reno/rewards/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';

@@ -1,8 +1,8 @@
 /** What a run would need, before anything is allocated: no GPU, no weights, no network. The command is `reno plan`. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelFiles, type Mount, mounted } from '../../models/files.ts';
-import type { ComputeDType } from '../../models/half_precision.ts';
+import { type ModelFiles, type Mount, mounted } from '../../models/checkpoint/files.ts';
+import type { ComputeDType } from '../../models/layers/half_precision.ts';
 import { REWARD_NAMES, type RewardName } from '../../reno/rewards/index.ts';
 import { assertStores, type Planning } from '../../reno/session.ts';
 import { type RenoSettings, readSettings } from '../../reno/settings.ts';
