@@ -5,7 +5,8 @@ import { Evaluator } from '../models/pocket/evaluator.ts';
 import { openWeights } from '../models/weights/open_weights.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
-import { compile, type Plan } from '../tensor/plan.ts';
+import { compile } from '../tensor/plan/compile.ts';
+import type { Plan } from '../tensor/plan/plan.ts';
 import type { ImageSize } from './session.ts';
 import { detect, judge, type ScenePrompt, type Verdict, type VerdictConfig, verdictConfig } from './verdict.ts';
 

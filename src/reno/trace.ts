@@ -4,7 +4,7 @@ import { openPipeline, type TextToImagePipeline } from '../models/pipelines/inde
 import { weightMemory } from '../models/weights/weight_memory.ts';
 import type { WeightStore } from '../models/weights/weight_store.ts';
 import { Graph } from '../tensor/graph.ts';
-import type { PlanSpec } from '../tensor/schedule.ts';
+import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import type { RewardInfo } from './history.ts';

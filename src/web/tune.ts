@@ -4,7 +4,7 @@ import type { RenoSettings } from '../reno/settings.ts';
 import { traceRun } from '../reno/trace.ts';
 import { sitesOf, tuneSites, untuned } from '../tensor/autotune.ts';
 import type { Device } from '../tensor/device.ts';
-import { schedule } from '../tensor/schedule.ts';
+import { schedule } from '../tensor/schedule/planner.ts';
 import { tunedAdapter } from '../tensor/tuning_table.ts';
 import { tuningDatabase } from './tuning_db.ts';
 

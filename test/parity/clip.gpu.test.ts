@@ -6,7 +6,7 @@ import { CLIPTextModel, eosMaskOf } from '../../src/models/clip/clip_text.ts';
 import { asF32 } from '../../src/models/layers/tokens.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { Fixture, fixtureConfig } from '../support/fixtures.ts';

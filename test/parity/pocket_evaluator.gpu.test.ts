@@ -8,7 +8,7 @@ import { openWeights } from '../../src/models/weights/open_weights.ts';
 import { type Detection, detect, judge, type ScenePrompt, verdictConfig } from '../../src/reno/verdict.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 import { channelsLast, Fixture, fixtureJson } from '../support/fixtures.ts';
 import { testDevice } from '../support/gpu.ts';

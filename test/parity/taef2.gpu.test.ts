@@ -9,7 +9,7 @@ import { TAESD_DECODER_ALIASES, TAESD_ENCODER_ALIASES, taesdConfig } from '../..
 import { openWeights } from '../../src/models/weights/open_weights.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { readFloats } from '../../src/tensor/safetensors.ts';
 import { openFixture } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';

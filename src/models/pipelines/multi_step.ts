@@ -5,7 +5,8 @@
 import { add, affine, mul, sub } from '../../kernels/index.ts';
 import type { Device } from '../../tensor/device.ts';
 import { Graph } from '../../tensor/graph.ts';
-import { compile, type Plan } from '../../tensor/plan.ts';
+import { compile } from '../../tensor/plan/compile.ts';
+import type { Plan } from '../../tensor/plan/plan.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { sizeOf } from '../../tensor/types.ts';

@@ -1,7 +1,7 @@
 /** Stored tensors on their way to the GPU: in pieces where they are large, so that memory holds little of them at once. */
 import { encodeF16 } from '../../tensor/half.ts';
+import type { Pieces } from '../../tensor/plan/stream.ts';
 import { toFloats } from '../../tensor/safetensors.ts';
-import type { Pieces } from '../../tensor/stream.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../../tensor/tensor_file.ts';
 import type { DType, TensorType } from '../../tensor/types.ts';
 import { byteSize } from '../../tensor/types.ts';

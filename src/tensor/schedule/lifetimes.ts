@@ -1,8 +1,8 @@
 /** From where to where in the order of nodes each computed value must be there. */
-import { keyOf, type Node } from './graph.ts';
-import type { Tensor } from './tensor.ts';
-import type { Stage, TensorType } from './types.ts';
-import { at } from './types.ts';
+import { keyOf, type Node } from '../graph.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Stage, TensorType } from '../types.ts';
+import { at } from '../types.ts';
 
 export interface Lifetime {
   /** The value's key (`keyOf`); views of it have the same. */

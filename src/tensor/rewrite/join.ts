@@ -1,8 +1,8 @@
 /** Rewrite before planning: an op and the one op that takes its result become one, where an op is made for that pair. */
-import { keyOf, type Node, readersOf, siteOf } from './graph.ts';
-import type { DeviceCaps, Op } from './op.ts';
-import { allOps } from './op.ts';
-import { Tensor } from './tensor.ts';
+import { keyOf, type Node, readersOf, siteOf } from '../graph.ts';
+import type { DeviceCaps, Op } from '../op.ts';
+import { allOps } from '../op.ts';
+import { Tensor } from '../tensor.ts';
 
 /**
  * `order` with every pair joined that an op `joins`: it stands in the place of the second, whose result is its output 0;

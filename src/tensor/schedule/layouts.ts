@@ -5,12 +5,12 @@
  *  2. an op that can (`readSwapped`) reads a weight with its last two axes exchanged from where it lies;
  *  3. a layout that is left is made where it is read, again in each iteration: a pass over memory.
  */
-import type { Node } from './graph.ts';
+import type { Node } from '../graph.ts';
+import { Tensor } from '../tensor.ts';
+import type { Stage } from '../types.ts';
+import { at, byteSize, bytesPerElement, STAGES, sizeOf } from '../types.ts';
 import { executionOrder } from './order.ts';
 import { isJoin } from './packed.ts';
-import { Tensor } from './tensor.ts';
-import type { Stage } from './types.ts';
-import { at, byteSize, bytesPerElement, STAGES, sizeOf } from './types.ts';
 
 /** Bytes below which a weight is kept in every layout: it would cost a dispatch an iteration and give nothing back. */
 const LARGE_WEIGHT = 1 << 18;

@@ -1,8 +1,8 @@
 /** Weights of 8 bits on their way into a plan: each row, as it is written, is rounded to int8 with one scale of its own. */
-import { decodeF16, encodeF16 } from './half.ts';
-import { asWritten, heldPieces } from './held.ts';
-import type { TensorType } from './types.ts';
-import { at, bytesPerElement, sizeOf } from './types.ts';
+import { decodeF16, encodeF16 } from '../half.ts';
+import { asWritten, heldPieces } from '../schedule/held.ts';
+import type { TensorType } from '../types.ts';
+import { at, bytesPerElement, sizeOf } from '../types.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Held = readonly number[] | undefined;

@@ -3,13 +3,14 @@
  * result, in the generated `store_NAME` of its kernels. The kernels know nothing of it; they promise to store each
  * element of output 0 once, through that function, and not to read it (`Op.storesOnce`).
  */
+
+import { keyOf, type Node, readersOf, siteOf } from '../graph.ts';
+import type { DeviceCaps, Dispatch, Op, OpSite, Variant } from '../op.ts';
+import { Tensor } from '../tensor.ts';
+import { at, byteSize, sizeOf } from '../types.ts';
 import type { Chain } from './chain.ts';
 import { chainCode, chainFlops, chainName, evaluateChain, resultType } from './chain.ts';
 import { type Fused, madeByPlanner } from './fuse.ts';
-import { keyOf, type Node, readersOf, siteOf } from './graph.ts';
-import type { DeviceCaps, Dispatch, Op, OpSite, Variant } from './op.ts';
-import { Tensor } from './tensor.ts';
-import { at, byteSize, sizeOf } from './types.ts';
 
 /** A producer whose result a chain takes. */
 interface Match {

@@ -2,11 +2,11 @@
  * Weights that are not in memory for good: the schedule brings each right before the nodes that read it, into a buffer
  * that other values share, and again for later readers. So what the prompt alone needs is gone afterwards.
  */
-import type { Node } from './graph.ts';
+import type { Node } from '../graph.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Stage } from '../types.ts';
+import { at, byteSize, laterStage } from '../types.ts';
 import type { InputBuffer } from './input_buffers.ts';
-import type { Tensor } from './tensor.ts';
-import type { Stage } from './types.ts';
-import { at, byteSize, laterStage } from './types.ts';
 
 /** Smaller weights stay: bringing them would cost a submission and give nothing back. */
 const WORTHWHILE = 1 << 16;

@@ -1,5 +1,5 @@
 /** Where in memory the values of a plan lie: few buffers, shared by liveness over all stages together. */
-import { at } from './types.ts';
+import { at } from '../types.ts';
 
 export interface Interval {
   /** Bytes needed. */

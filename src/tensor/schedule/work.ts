@@ -1,8 +1,8 @@
 /** What a schedule has to compute and move, op by op: counted from the graph, before anything is allocated. */
-import { type Node, siteOf } from './graph.ts';
+import { type Node, siteOf } from '../graph.ts';
+import type { Stage } from '../types.ts';
+import { STAGES } from '../types.ts';
 import type { Schedule } from './schedule.ts';
-import type { Stage } from './types.ts';
-import { STAGES } from './types.ts';
 
 export interface Work {
   readonly stage: Stage;

@@ -1,7 +1,8 @@
 /** What a plan's memory is for, and when: known before anything is allocated. */
+
+import type { Stage } from '../types.ts';
+import { at, byteSize } from '../types.ts';
 import type { Schedule, SharedValue } from './schedule.ts';
-import type { Stage } from './types.ts';
-import { at, byteSize } from './types.ts';
 import { Uniforms } from './uniforms.ts';
 
 /** Bytes of GPU buffers. */

@@ -1,9 +1,9 @@
 /** A chain of elementwise nodes as one piece of WGSL: the body of a fused kernel, or what a kernel does before it stores. */
-import { keyOf, type Node, siteOf } from './graph.ts';
-import type { Binding, HostArray, Param, Pointwise } from './op.ts';
-import type { Tensor } from './tensor.ts';
-import type { Shape, TensorType } from './types.ts';
-import { at, sizeOf } from './types.ts';
+import { keyOf, type Node, siteOf } from '../graph.ts';
+import type { Binding, HostArray, Param, Pointwise } from '../op.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Shape, TensorType } from '../types.ts';
+import { at, sizeOf } from '../types.ts';
 
 export interface Chain {
   /** Original nodes, in order; the last one gives the result. */

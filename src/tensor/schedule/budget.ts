@@ -1,8 +1,9 @@
 /** A plan within a given number of bytes: what is given up for it, in which order, and how much of it. */
+
+import { at, byteSize } from '../types.ts';
 import type { InputBuffer } from './input_buffers.ts';
 import type { Recomputation } from './recompute.ts';
 import type { Schedule } from './schedule.ts';
-import { at, byteSize } from './types.ts';
 import { Uniforms } from './uniforms.ts';
 
 /** The most bytes that a plan holds at any time. */

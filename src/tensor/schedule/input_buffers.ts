@@ -1,8 +1,8 @@
 /** Which graph inputs have a buffer in common. */
-import type { Node } from './graph.ts';
+import type { Node } from '../graph.ts';
+import type { TensorType } from '../types.ts';
+import { at } from '../types.ts';
 import type { Part } from './packed.ts';
-import type { TensorType } from './types.ts';
-import { at } from './types.ts';
 
 /** Graph inputs that lie in one buffer, mostly one alone. */
 export interface InputBuffer {

@@ -2,6 +2,11 @@
  * Rewrite before planning: chains of elementwise ops become one pass over memory.
  * Works on nodes, not on the graph, so the trace (and the interpreter's view of it) stays as it was written.
  */
+
+import { keyOf, type Node, readersOf } from '../graph.ts';
+import { gridOf } from '../grid.ts';
+import type { Dispatch, Op } from '../op.ts';
+import { at, byteSize, sameShape, sizeOf } from '../types.ts';
 import type { Chain } from './chain.ts';
 import {
   chainCode,
@@ -13,10 +18,6 @@ import {
   pointwiseOf,
   resultType,
 } from './chain.ts';
-import { keyOf, type Node, readersOf } from './graph.ts';
-import { gridOf } from './grid.ts';
-import type { Dispatch, Op } from './op.ts';
-import { at, byteSize, sameShape, sizeOf } from './types.ts';
 
 /** Storage buffers a fused kernel may read; WebGPU guarantees 8 in all, one is the output. */
 const MAX_INPUTS = 7;

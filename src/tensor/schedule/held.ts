@@ -2,9 +2,9 @@
  * A graph input may be held in another layout than it is written in (layouts.ts): axis i of what lies in memory is axis
  * held[i] of what is written. It is rearranged on its way in, some rows at a time, so that it is never in memory twice.
  */
-import type { Node } from './graph.ts';
-import type { TensorType } from './types.ts';
-import { at, bytesPerElement, sizeOf, stridesOf } from './types.ts';
+import type { Node } from '../graph.ts';
+import type { TensorType } from '../types.ts';
+import { at, bytesPerElement, sizeOf, stridesOf } from '../types.ts';
 
 type Held = readonly number[] | undefined;
 type Bytes = Uint8Array<ArrayBuffer>;

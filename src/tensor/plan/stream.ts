@@ -1,7 +1,7 @@
 /** Bytes of streamed weights on their way to the GPU: read one piece ahead of the queue, and never many at once. */
 
-import type { TensorType } from './types.ts';
-import { byteSize, showType } from './types.ts';
+import type { TensorType } from '../types.ts';
+import { byteSize, showType } from '../types.ts';
 
 /** A graph input's bytes, as it stores them, from the first to the last; each piece but the last a multiple of 4 long. */
 export type Pieces = () => AsyncIterable<Uint8Array<ArrayBuffer>>;

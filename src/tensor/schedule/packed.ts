@@ -2,9 +2,9 @@
  * Weights that are read as one: where the load stage only lays graph inputs end to end (q, k and v of a block as one matrix),
  * they get one buffer and each is a range of it, filled in place. Nothing runs, and nothing is in memory twice.
  */
-import { type Node, siteOf } from './graph.ts';
-import type { Tensor } from './tensor.ts';
-import { at, byteSize, bytesPerElement, sizeOf } from './types.ts';
+import { type Node, siteOf } from '../graph.ts';
+import type { Tensor } from '../tensor.ts';
+import { at, byteSize, bytesPerElement, sizeOf } from '../types.ts';
 
 /** A graph input within a joined buffer, from byte `offset` on. */
 export interface Part {

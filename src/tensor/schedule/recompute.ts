@@ -3,9 +3,9 @@
  * made again by a copy of their producer: the same kernel on the same operands, so the same bits. Which: greedily, where most
  * is alive, what saves the most bytes for the work (as in dynamic tensor rematerialisation, Kirisame et al. 2021, but planned).
  */
-import { type Node, siteOf } from './graph.ts';
-import { Tensor } from './tensor.ts';
-import { at, byteSize } from './types.ts';
+import { type Node, siteOf } from '../graph.ts';
+import { Tensor } from '../tensor.ts';
+import { at, byteSize } from '../types.ts';
 
 /** Work that passing an element through memory once may be taken for: a bandwidth-bound kernel's, per byte. */
 const PASS = 32;

@@ -1,6 +1,6 @@
 /** In which order a graph's nodes run. */
-import type { Node } from './graph.ts';
-import { at, STAGES } from './types.ts';
+import type { Node } from '../graph.ts';
+import { at, STAGES } from '../types.ts';
 
 /**
  * `roots` and all they depend on, by stage, inputs first: each value is made when the first that needs it comes up.

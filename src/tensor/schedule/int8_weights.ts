@@ -3,16 +3,17 @@
  * row, and is expanded to its own type right before the nodes that read it, into a buffer that other values share. So kernels
  * read what they always read. Rounding happens as rows arrive (rounded_rows.ts).
  */
-import { madeByPlanner } from './fuse.ts';
-import type { Node } from './graph.ts';
-import { gridOf } from './grid.ts';
+
+import type { Node } from '../graph.ts';
+import { gridOf } from '../grid.ts';
+import type { Dispatch, Op } from '../op.ts';
+import { madeByPlanner } from '../rewrite/fuse.ts';
+import type { Tensor } from '../tensor.ts';
+import type { TensorType } from '../types.ts';
+import { at, byteSize, bytesPerElement, sizeOf } from '../types.ts';
 import type { InputBuffer } from './input_buffers.ts';
 import { aligned } from './memory.ts';
-import type { Dispatch, Op } from './op.ts';
 import { lastStage } from './streaming.ts';
-import type { Tensor } from './tensor.ts';
-import type { TensorType } from './types.ts';
-import { at, byteSize, bytesPerElement, sizeOf } from './types.ts';
 
 /** Elements from which on rounding is worth a dispatch at each reading. */
 const WORTHWHILE = 1 << 16;
