@@ -13,7 +13,7 @@ import { div, maximum, mul } from './binary.ts';
 import { cast } from './cast.ts';
 import { perElement } from './common/grid.ts';
 import { canStoreOne, elementCost, vecOf } from './common/site.ts';
-import { absMax } from './reduce.ts';
+import { absMax } from './reduce/reduce.ts';
 
 type None = Record<string, never>;
 const NONE: None = {};

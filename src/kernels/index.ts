@@ -1,21 +1,21 @@
 /** Every op of the engine, by the name models use. Importing this registers them all. */
 
-export { attention, crossAttention, selfAttention } from './attention.ts';
+export { attention, crossAttention, selfAttention } from './attention/attention.ts';
 export type { Operand } from './binary.ts';
 export { add, div, less, maximum, minimum, mul, sub } from './binary.ts';
 export { broadcastTo } from './broadcast_to.ts';
 export { cast } from './cast.ts';
 export { concat } from './concat.ts';
-export { conv2d } from './conv2d_layer.ts';
+export { conv2d } from './conv2d/layer.ts';
 export { embedding } from './embedding.ts';
 export { geglu } from './geglu.ts';
-export { groupNorm } from './group_norm.ts';
+export { groupNorm } from './group_norm/group_norm.ts';
 export { inHalf } from './half_region.ts';
 export { l2Normalize } from './l2_normalize.ts';
 export { layerNorm } from './layer_norm.ts';
 export { layerNormLinearOp } from './layer_norm_linear.ts';
 export { linear, matmul } from './matmul.ts';
-export { max, mean, sum } from './reduce.ts';
+export { max, mean, sum } from './reduce/reduce.ts';
 export { reshape } from './reshape.ts';
 export { resizeBicubic } from './resize_bicubic.ts';
 export { rmsNorm } from './rms_norm.ts';

@@ -5,7 +5,7 @@ import { at } from '../tensor/types.ts';
 import { div, maximum } from './binary.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
-import { sum } from './reduce.ts';
+import { sum } from './reduce/reduce.ts';
 import { sqrt, square } from './unary.ts';
 
 type L2Normalize = { readonly eps: number };

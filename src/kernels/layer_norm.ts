@@ -11,7 +11,7 @@ import { add, mul, sub } from './binary.ts';
 import { columnVariants } from './common/columns.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
-import { mean, sum } from './reduce.ts';
+import { mean, sum } from './reduce/reduce.ts';
 import { reshape } from './reshape.ts';
 import { affine, rsqrt, square } from './unary.ts';
 

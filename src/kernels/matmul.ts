@@ -37,7 +37,7 @@ import {
 } from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
 import { MATMUL_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from './common/wide_tile_wgsl.ts';
-import { sum } from './reduce.ts';
+import { sum } from './reduce/reduce.ts';
 import { reshape } from './reshape.ts';
 
 export type MatmulAttrs = { readonly bias: boolean; readonly residual: boolean; readonly transposeB?: boolean };

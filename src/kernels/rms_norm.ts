@@ -10,7 +10,7 @@ import { mul } from './binary.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
 import { sumTo } from './common/sum_to.ts';
-import { mean } from './reduce.ts';
+import { mean } from './reduce/reduce.ts';
 import { affine, rsqrt, square } from './unary.ts';
 
 type RmsNorm = { readonly eps: number };

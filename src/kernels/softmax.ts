@@ -9,7 +9,7 @@ import { div, sub } from './binary.ts';
 import { LOWEST } from './common/math.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
-import { max, sum } from './reduce.ts';
+import { max, sum } from './reduce/reduce.ts';
 import { exp } from './unary.ts';
 
 type None = Record<string, never>;

@@ -7,8 +7,8 @@
 import type { Tensor } from '../tensor/tensor.ts';
 import { add } from './binary.ts';
 import { swapLast } from './common/linalg_basic.ts';
-import { conv2dBackwardInput } from './conv2d.ts';
-import { conv2d } from './conv2d_layer.ts';
+import { conv2dBackwardInput } from './conv2d/conv2d.ts';
+import { conv2d } from './conv2d/layer.ts';
 import { matmul } from './matmul.ts';
 import { reshape } from './reshape.ts';
 import { transpose } from './transpose.ts';

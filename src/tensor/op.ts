@@ -1,6 +1,6 @@
 /**
- * The contract of an operation: one file in src/kernels defines forward WGSL, shapes, VJP, CPU reference,
- * cost and test cases together, and everything else (tracing, autodiff, planning, tests) works from this.
+ * The contract of an operation: one file or folder in src/kernels defines forward WGSL, shapes, VJP, CPU
+ * reference, cost and test cases together, and everything else (tracing, autodiff, planning, tests) works from this.
  */
 
 import { applyOp } from './graph.ts';

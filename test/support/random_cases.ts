@@ -1,6 +1,6 @@
 /** Random and odd shapes, an arbitrary of cases an op. Small sizes: the point is edges and tails, not volume. */
 import fc from 'fast-check';
-import { operandShapes } from '../../src/kernels/common/attention_site.ts';
+import { operandShapes } from '../../src/kernels/attention/site.ts';
 import type { Attrs, CaseInput, OpCase } from '../../src/tensor/op.ts';
 import { at } from '../../src/tensor/types.ts';
 

@@ -2,7 +2,7 @@
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { sizeOf } from '../../tensor/types.ts';
-import { sum } from '../reduce.ts';
+import { sum } from '../reduce/reduce.ts';
 import { reshape } from '../reshape.ts';
 import { transpose } from '../transpose.ts';
 import { gelu, quickGelu, relu, silu } from '../unary.ts';

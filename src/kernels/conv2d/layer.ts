@@ -2,15 +2,16 @@
  * The convolution that models call, lowered to what runs best: a 1x1 is a matrix product, so is one whose windows do not
  * overlap (patch embeddings), and a few output channels (RGB) are padded to the four that vector kernels write.
  */
-import type { Tensor } from '../tensor/tensor.ts';
-import type { Activation } from './common/linalg_basic.ts';
-import { activate } from './common/linalg_basic.ts';
-import type { Padding } from './conv2d.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Activation } from '../common/linalg_basic.ts';
+import { activate } from '../common/linalg_basic.ts';
+import { matmul } from '../matmul.ts';
+import { reshape } from '../reshape.ts';
+import { pad, slice } from '../slice_pad.ts';
+import { transpose } from '../transpose.ts';
+
 import { conv2dOp } from './conv2d.ts';
-import { matmul } from './matmul.ts';
-import { reshape } from './reshape.ts';
-import { pad, slice } from './slice_pad.ts';
-import { transpose } from './transpose.ts';
+import type { Padding } from './sizes.ts';
 
 export interface Conv2dOptions {
   readonly stride?: number;

@@ -3,20 +3,20 @@
  * q, k and v come apart or packed side by side, as fused projections give them. The op also returns the log-sum-exp of
  * each row, from which the backward op recomputes probabilities.
  */
-import type { Op } from '../tensor/op.ts';
-import { defineOp } from '../tensor/op.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { at, byteSize } from '../tensor/types.ts';
-import { attentionBackward } from './attention_backward.ts';
-import { FORWARD_CASES } from './common/attention_cases.ts';
-import { attentionReference } from './common/attention_reference.ts';
-import type { AttentionAttrs } from './common/attention_site.ts';
-import { attentionCost, checkedSizes, operandCount } from './common/attention_site.ts';
-import { FORWARD_VARIANTS } from './common/attention_variants.ts';
-import { matmul } from './matmul.ts';
-import { slice } from './slice_pad.ts';
-import { softmax } from './softmax.ts';
-import { affine } from './unary.ts';
+import type { Op } from '../../tensor/op.ts';
+import { defineOp } from '../../tensor/op.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { at, byteSize } from '../../tensor/types.ts';
+import { matmul } from '../matmul.ts';
+import { slice } from '../slice_pad.ts';
+import { softmax } from '../softmax.ts';
+import { affine } from '../unary.ts';
+import { attentionBackward } from './backward.ts';
+import { FORWARD_CASES } from './cases.ts';
+import { attentionReference } from './reference.ts';
+import type { AttentionAttrs } from './site.ts';
+import { attentionCost, checkedSizes, operandCount } from './site.ts';
+import { FORWARD_VARIANTS } from './variants.ts';
 
 export const attentionOp: Op<AttentionAttrs> = defineOp<AttentionAttrs>({
   name: 'attention',

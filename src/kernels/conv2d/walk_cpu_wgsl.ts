@@ -1,44 +1,4 @@
-/**
- * Convolution and its input gradient as one walk over taps, so that one text serves both.
- * Output pixels lie on a grid (qy, qx) at q * classes + class; the tap k of one reads source pixel
- * q * reach + (class + sign * (k - padding)) / classes, and nothing where that does not divide.
- * Forward: classes 1, reach = stride, sign 1. Input gradient: classes = stride, reach 1, sign -1.
- * x is the source [N,sourceHeight,sourceWidth,cin], y the result [N,outHeight,outWidth,4*cout4], w [KH,KW,cin,4*cout4].
- */
-
-/** Where the pixels of this workgroup are; `pixel` counts (image, qy, qx) in order, `group` is the class. */
-export const CONV2D_WALK = /* wgsl */ `
-struct Place { image: u32, y: i32, x: i32 }
-
-fn place_of(pixel: u32) -> Place {
-  let per_image = params.gridHeight * params.gridWidth;
-  let inside = pixel % per_image;
-  return Place(pixel / per_image, i32(inside / params.gridWidth), i32(inside % params.gridWidth));
-}
-
-/** First element of the source pixel that a tap at offset (dy, dx) reads; -1 outside the image. */
-fn source_of(place: Place, dy: i32, dx: i32) -> i32 {
-  let y = place.y * params.reach + dy;
-  let x = place.x * params.reach + dx;
-  let inside = y >= 0 && y < i32(params.sourceHeight) && x >= 0 && x < i32(params.sourceWidth)
-    && place.image < params.images;
-  let i = ((i32(place.image) * i32(params.sourceHeight) + y) * i32(params.sourceWidth) + x) * i32(params.cin);
-  return select(-1, i, inside);
-}
-
-/** Row of y (in pixels) of a place; -1 where there is none. */
-fn result_of(place: Place, class_y: u32, class_x: u32) -> i32 {
-  let y = place.y * i32(params.classes) + i32(class_y);
-  let x = place.x * i32(params.classes) + i32(class_x);
-  let inside = y < i32(params.outHeight) && x < i32(params.outWidth) && place.image < params.images;
-  return select(-1, (i32(place.image) * i32(params.outHeight) + y) * i32(params.outWidth) + x, inside);
-}
-
-/** Offset of tap k, times classes. */
-fn offset_of(class_: u32, k: u32, padding: i32) -> i32 {
-  return i32(class_) + params.sign * (i32(k) - padding);
-}
-`;
+/** WGSL of the convolution on CPU drivers, both directions. Needs CONV2D_WALK, which says what is computed. */
 
 /** A subgroup makes 8 pixels x 32 channels, see SUBGROUP_TILE. */
 export const CONV2D_V4 = /* wgsl */ `
@@ -182,43 +142,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   put(r1, column + 1u, t1);
   put(r2, column + 1u, t2);
   put(r3, column + 1u, t3);
-}
-`;
-
-/** A subgroup makes 8 input channels x 32 output channels of one tap of dw, over all output pixels in order. */
-export const CONV2D_BACKWARD_WEIGHT_V4 = /* wgsl */ `
-var<private> column: u32;
-
-fn put(row: u32, v: vec4f) {
-  if (column < params.cout4) {
-    store_dw(row * params.cout4 + column, v);
-  }
-}
-
-@compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  column = group.x * 8u + lane;
-  let column_b = min(column, params.cout4 - 1u);
-  let channel = group.y * 8u;
-  let tap = group.z;
-  let ky = i32(tap / params.kw);
-  let kx = i32(tap % params.kw);
-  let last = (params.pixels - 1u) * params.cout4 + column_b;
-  var sum = Rows();
-  for (var p = 0u; p < params.pixels; p += 8u) {
-    let pixel = p + lane;
-    let ox = i32(pixel % params.outWidth);
-    let oy = i32((pixel / params.outWidth) % params.outHeight);
-    let image = i32(pixel / (params.outWidth * params.outHeight));
-    let y = oy * i32(params.stride) + ky - params.top;
-    let x = ox * i32(params.stride) + kx - params.left;
-    let inside = pixel < params.pixels && y >= 0 && y < i32(params.height) && x >= 0 && x < i32(params.width);
-    let source = select(0, ((image * i32(params.height) + y) * i32(params.width) + x) * i32(params.cin), inside);
-    let i = (u32(source) + channel) / 4u;
-    let low = select(vec4f(), load_x(i), inside);
-    let high = select(vec4f(), load_x(i + 1u), inside);
-    sum = accumulate(sum, low, high, p * params.cout4 + column_b, params.cout4, last);
-  }
-  put_rows(tap * params.cin + channel, sum);
 }
 `;

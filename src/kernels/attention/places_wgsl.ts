@@ -1,11 +1,11 @@
 /**
  * WGSL that makes kernels independent of how q, k and v are packed: they use `load_q(q_at(…) + d)` and
  * `store_dk(k_at(…) + d, …)`. HEAD is the size of a head and `Element` the type of what is loaded (f32, or vec4f, where
- * HEAD counts vec4s). See attention_site.ts for the params.
+ * HEAD counts vec4s). See site.ts for the params.
  */
 import type { OpSite } from '../../tensor/op.ts';
-import type { AttentionAttrs, BackwardAttrs, Packing, Part, Wants } from './attention_site.ts';
-import { siteSizes } from './attention_site.ts';
+import type { AttentionAttrs, BackwardAttrs, Packing, Part, Wants } from './site.ts';
+import { siteSizes } from './site.ts';
 
 /** First element of a head's row; `row_at` indexes the rows' log-sum-exps. */
 const PLACES = /* wgsl */ `

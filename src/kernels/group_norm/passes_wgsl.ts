@@ -1,18 +1,8 @@
-/** WGSL of GroupNorm in three passes (see group_norm.ts), over T. */
-import { DIVIDE } from './divide.ts';
-import { SIGMOID, SILU } from './math.ts';
-
-export const PLAIN = `
-fn activate(z: T) -> T { return z; }
-fn activate_slope(z: T) -> T { return T(1.0); }
-`;
-export const WITH_SILU = `${SIGMOID}${SILU}
-fn activate(z: T) -> T { return silu(z); }
-fn activate_slope(z: T) -> T { return silu_slope(z); }
-`;
+/** WGSL of GroupNorm in three passes (see passes.ts), over T. */
+import { DIVIDE } from '../common/divide.ts';
 
 /** A team is (image, group, chunk of pixels); sizes of channels are counted in T. */
-export const TEAM = `
+const TEAM = `
 struct Part { group: u32, image: u32, first: u32, end: u32, base: u32 }
 fn part(team: u32) -> Part {
   let group = team / params.chunks % params.groups;

@@ -1,8 +1,8 @@
 /** Attention and its gradients in f64 on the CPU, written for reading: the oracle of the kernels. */
 import type { HostArray, OpSite } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
-import type { AttentionAttrs, AttentionSizes, BackwardAttrs } from './attention_site.ts';
-import { operandCount, siteSizes, wantedOperands } from './attention_site.ts';
+import type { AttentionAttrs, AttentionSizes, BackwardAttrs } from './site.ts';
+import { operandCount, siteSizes, wantedOperands } from './site.ts';
 
 /** q, k and v apart, whatever their packing: parts of `width` of an input's rows. */
 function unpacked(inputs: readonly HostArray[], { heads, head, packing }: AttentionSizes): Float64Array[] {

@@ -1,31 +1,25 @@
 /** From kernels to dispatches: what all makes of the attention kernels have in common. */
 import type { DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
-import { BACKWARD_MAIN, gradientPlacesCode, placesCode } from './attention_places_wgsl.ts';
-import {
-  ATTENTION_BACKWARD_KEYS_V4,
-  ATTENTION_BACKWARD_QUERY_V4,
-  ATTENTION_V4,
-  ROW_CHUNKS,
-} from './attention_row_wgsl.ts';
-import type { AttentionAttrs, BackwardAttrs, Part, Wants } from './attention_site.ts';
-import { attentionParams, backwardBindings, forwardBindings, siteSizes } from './attention_site.ts';
+import { canStoreOne } from '../common/site.ts';
+import { hasSubgroupTile, TILE_LANES } from '../common/subgroup_tile.ts';
+import { BACKWARD_MAIN, gradientPlacesCode, placesCode } from './places_wgsl.ts';
+import { ATTENTION_BACKWARD_KEYS_V4, ATTENTION_BACKWARD_QUERY_V4 } from './row_backward_wgsl.ts';
+import { ATTENTION_V4, ROW_CHUNKS } from './row_wgsl.ts';
+import type { AttentionAttrs, BackwardAttrs, Part, Wants } from './site.ts';
+import { attentionParams, backwardBindings, forwardBindings, siteSizes } from './site.ts';
 import {
   ATTENTION_BACKWARD_KEYS_V3,
   ATTENTION_BACKWARD_QUERY_V3,
   ATTENTION_BACKWARD_TILE,
-  ATTENTION_TILE,
-  ATTENTION_V3,
-  TILE,
-} from './attention_tile_wgsl.ts';
+} from './tile_backward_wgsl.ts';
+import { ATTENTION_TILE, ATTENTION_V3, TILE } from './tile_wgsl.ts';
 import {
   ATTENTION_BACKWARD_KEYS_V1,
   ATTENTION_BACKWARD_QUERY_V1,
   ATTENTION_BACKWARD_V1,
   ATTENTION_V1,
-} from './attention_wgsl.ts';
-import { canStoreOne } from './site.ts';
-import { hasSubgroupTile, TILE_LANES } from './subgroup_tile.ts';
+} from './v1_wgsl.ts';
 
 /** One make of the kernels: v1 is for any head, v3 for GPUs, v4 for CPU drivers with subgroups of 8. */
 interface Make {

@@ -2,7 +2,7 @@
  * WGSL of attention over q [B,T,H*D], k and v [B,S,H*D], the readable version. Scores live only in registers: the
  * forward pass keeps a running maximum and sum (Milakov and Gimelshein 2018; Dao et al. 2022), the backward pass
  * recomputes probabilities from the saved log-sum-exp. Masked keys are skipped, not weighted by zero.
- * HEAD is D; see attention_places_wgsl.ts for what is not defined here.
+ * HEAD is D; see places_wgsl.ts for what is not defined here.
  */
 
 /** One invocation a query row of a head. A row without any key gives y = 0, lse = 0. */

@@ -1,8 +1,8 @@
 /** Shapes that the attention ops are tested on. */
 import type { CaseInput, OpCase } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
-import type { AttentionAttrs, BackwardAttrs, Packing, Wants } from './attention_site.ts';
-import { operandShapes } from './attention_site.ts';
+import type { AttentionAttrs, BackwardAttrs, Packing, Wants } from './site.ts';
+import { operandShapes } from './site.ts';
 
 interface Size {
   readonly name: string;

@@ -2,14 +2,14 @@
  * The gradients of attention to q, k and v, in one dispatch where a kernel may have ten buffers: probabilities are recomputed from the scores and the
  * forward pass's log-sum-exp, y · dy in passing. Only what is wanted is computed: keys from a prompt need no gradient.
  */
-import type { Op } from '../tensor/op.ts';
-import { defineOp } from '../tensor/op.ts';
-import { at } from '../tensor/types.ts';
-import { BACKWARD_CASES } from './common/attention_cases.ts';
-import { attentionBackwardReference } from './common/attention_reference.ts';
-import type { BackwardAttrs } from './common/attention_site.ts';
-import { attentionCost, checkedSizes, operandCount, wantedOperands } from './common/attention_site.ts';
-import { BACKWARD_VARIANTS } from './common/attention_variants.ts';
+import type { Op } from '../../tensor/op.ts';
+import { defineOp } from '../../tensor/op.ts';
+import { at } from '../../tensor/types.ts';
+import { BACKWARD_CASES } from './cases.ts';
+import { attentionBackwardReference } from './reference.ts';
+import type { BackwardAttrs } from './site.ts';
+import { attentionCost, checkedSizes, operandCount, wantedOperands } from './site.ts';
+import { BACKWARD_VARIANTS } from './variants.ts';
 
 /** Products of [T,D] and [D,S] size: q kᵀ and dy vᵀ are computed for queries and again for keys. */
 const PRODUCTS = { query: 3, keys: 4, all: 7 };

@@ -1,0 +1,91 @@
+/** Attributes of the three ops of convolution, and the sizes that follow from them and the shapes around a use. */
+import type { OpSite } from '../../tensor/op.ts';
+import type { Shape, TensorType } from '../../tensor/types.ts';
+import { at, byteSize } from '../../tensor/types.ts';
+import { swappedType } from '../common/swapped_weight.ts';
+
+/** Zeros around the image: top, bottom, left, right. */
+export type Padding = readonly [number, number, number, number];
+export type Geometry = { readonly stride: number; readonly padding: Padding };
+/** The kernel has its last two axes exchanged. */
+export type Swapped = { readonly swapped?: boolean };
+/** What is added to the result. */
+export type Epilogue = { readonly bias: boolean; readonly residual: boolean };
+/** Nothing. */
+export const plain: Epilogue = { bias: false, residual: false };
+
+export type Conv2dAttrs = Geometry & Swapped & Epilogue;
+export type BackwardInputAttrs = Geometry & Swapped & { readonly height: number; readonly width: number };
+export type BackwardWeightAttrs = Geometry & { readonly kh: number; readonly kw: number };
+
+/** Sizes of a convolution x [images,height,width,cin] → y [images,outHeight,outWidth,cout]. */
+export interface Sizes {
+  readonly images: number;
+  readonly height: number;
+  readonly width: number;
+  readonly cin: number;
+  readonly cout: number;
+  readonly kh: number;
+  readonly kw: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly stride: number;
+  readonly top: number;
+  readonly left: number;
+}
+
+export function sizesOf(
+  x: Shape,
+  kernel: readonly [number, number],
+  cout: number,
+  { stride, padding }: Geometry,
+): Sizes {
+  const [images, height, width, cin] = [at(x, 0), at(x, 1), at(x, 2), at(x, 3)];
+  const [kh, kw] = kernel;
+  const [top, bottom, left, right] = padding;
+  const outHeight = Math.floor((height + top + bottom - kh) / stride) + 1;
+  const outWidth = Math.floor((width + left + right - kw) / stride) + 1;
+  return { images, height, width, cin, cout, kh, kw, outHeight, outWidth, stride, top, left };
+}
+
+/** The shape of y. */
+export function outShape(s: Sizes): Shape {
+  return [s.images, s.outHeight, s.outWidth, s.cout];
+}
+
+export const rank4 = (type: TensorType | undefined, what: string): Shape => {
+  if (type?.shape.length !== 4) {
+    throw new Error(`${what} must have 4 dimensions`);
+  }
+  return type.shape;
+};
+
+/** The kernel's type as the op has it unless `swapped`. */
+const ownLayout = (w: TensorType, { swapped }: Swapped): TensorType => (swapped ? swappedType(w) : w);
+
+export const kernelShape = (type: TensorType | undefined, attrs: Swapped): Shape => {
+  rank4(type, 'the kernel');
+  return type ? ownLayout(type, attrs).shape : [];
+};
+
+export const forwardSizes = (site: OpSite<Conv2dAttrs>): Sizes => {
+  const w = ownLayout(at(site.inputs, 1), site.attrs).shape;
+  return sizesOf(at(site.inputs, 0).shape, [at(w, 0), at(w, 1)], at(w, 3), site.attrs);
+};
+
+/** dy, w [KH,KW,Cout,Cin] → the sizes of the convolution that made y. */
+export const backwardInputSizes = (dy: Shape, w: Shape, attrs: BackwardInputAttrs): Sizes =>
+  sizesOf([at(dy, 0), attrs.height, attrs.width, at(w, 3)], [at(w, 0), at(w, 1)], at(w, 2), attrs);
+
+export const siteBackwardInputSizes = (site: OpSite<BackwardInputAttrs>): Sizes =>
+  backwardInputSizes(at(site.inputs, 0).shape, ownLayout(at(site.inputs, 1), site.attrs).shape, site.attrs);
+
+export const backwardWeightSizes = (x: Shape, dy: Shape, attrs: BackwardWeightAttrs): Sizes =>
+  sizesOf(x, [attrs.kh, attrs.kw], at(dy, 3), attrs);
+
+export const siteBackwardWeightSizes = (site: OpSite<BackwardWeightAttrs>): Sizes =>
+  backwardWeightSizes(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs);
+
+export const flopsOf = (s: Sizes): number => 2 * s.images * s.outHeight * s.outWidth * s.kh * s.kw * s.cin * s.cout;
+export const bytesOf = (site: OpSite): number =>
+  [...site.inputs, ...site.outputs].reduce((sum, t) => sum + byteSize(t), 0);

@@ -1,0 +1,124 @@
+/** Variants of convolution and of its gradients: v1 is the readable one. */
+import type { Attrs, DeviceCaps, OpSite, Variant } from '../../tensor/op.ts';
+import { at } from '../../tensor/types.ts';
+import { epilogueCode } from '../common/matmul_wgsl.ts';
+import { canStoreOne } from '../common/site.ts';
+import { hasSubgroupTile, PUT_ROWS, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from '../common/subgroup_tile.ts';
+import { throughScratch } from '../common/swapped_weight.ts';
+import { winogradDispatches, winogradFits, winogradProduct } from '../common/winograd.ts';
+import { CONV2D_BACKWARD_WEIGHT_V4 } from './backward_weight_wgsl.ts';
+import { epilogueBindings, params, read, weightSteps, write } from './bindings.ts';
+import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Epilogue, Swapped } from './sizes.ts';
+import { forwardSizes, plain, siteBackwardInputSizes, siteBackwardWeightSizes } from './sizes.ts';
+import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './v1_wgsl.ts';
+import type { Walk } from './walk.ts';
+import { backwardWalk, forwardWalk, winogradOf } from './walk.ts';
+import { WALKS, walkDispatch } from './walk_kernels.ts';
+
+/** The variants of WALKS, for results whose channels count in fours; v6 and v7 are Winograd's, for CPU drivers and for GPUs. */
+function walkVariants<A extends Attrs & Swapped>(
+  walk: (site: OpSite<A>) => Walk,
+  epilogue: (attrs: A) => Epilogue,
+): Record<string, Variant<A>> {
+  const byPoints = (products: readonly string[], runs: (caps: DeviceCaps) => boolean): Variant<A> => ({
+    supports: (site, caps) => {
+      const p = winogradOf(walk(site));
+      return runs(caps) && p !== null && winogradFits(p) && winogradProduct(p, products, caps) !== undefined;
+    },
+    dispatches: (site, caps) => {
+      const { forward } = walk(site);
+      const p = winogradOf(walk(site));
+      const product = p && winogradProduct(p, products, caps);
+      const label = forward ? 'conv2d.winograd' : 'conv2d_backward_input.winograd';
+      return p && product ? winogradDispatches(label, p, product, epilogue(site.attrs)) : [];
+    },
+  });
+  const walks = Object.fromEntries(
+    WALKS.map((kernel) => {
+      const variant: Variant<A> = {
+        supports: (site, caps) => kernel.runs(caps) && walk(site).cout % 4 === 0 && (kernel.fits?.(walk(site)) ?? true),
+        dispatches: (site) => walkDispatch(walk(site), kernel, epilogue(site.attrs)),
+      };
+      const unswapped = (attrs: A): A | null => (attrs.swapped ? { ...attrs, swapped: false } : null);
+      return [kernel.name, kernel.readsSwapped ? variant : throughScratch(variant, unswapped)];
+    }),
+  );
+  return { v6: byPoints(['v5', 'v4'], hasSubgroupTile), ...walks, v7: byPoints(['v3'], () => true) };
+}
+
+export const FORWARD_VARIANTS: Readonly<Record<string, Variant<Conv2dAttrs>>> = {
+  ...walkVariants<Conv2dAttrs>(forwardWalk, (attrs) => attrs),
+  v1: {
+    supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+    dispatches: (site) => {
+      const s = forwardSizes(site);
+      const pixels = s.images * s.outHeight * s.outWidth;
+      return [
+        {
+          label: 'conv2d.v1',
+          code: CONV2D_V1 + epilogueCode(site.attrs),
+          params: { ...params(s), pixels, ...weightSteps(s, !site.attrs.swapped) },
+          bindings: [read('x', 0), read('w', 1), write('y'), ...epilogueBindings(site.attrs, 1)],
+          workgroups: [Math.ceil(s.cout / 16), Math.ceil(pixels / 4), 1],
+        },
+      ];
+    },
+  },
+};
+
+export const BACKWARD_INPUT_VARIANTS: Readonly<Record<string, Variant<BackwardInputAttrs>>> = {
+  ...walkVariants<BackwardInputAttrs>(backwardWalk, () => plain),
+  v1: {
+    supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+    dispatches: (site) => {
+      const s = siteBackwardInputSizes(site);
+      const pixels = s.images * s.height * s.width;
+      return [
+        {
+          label: 'conv2d_backward_input.v1',
+          code: CONV2D_BACKWARD_INPUT_V1,
+          params: { ...params(s), pixels, ...weightSteps(s, site.attrs.swapped ?? false) },
+          bindings: [read('dy', 0), read('w', 1), write('dx')],
+          workgroups: [Math.ceil(s.cin / 16), Math.ceil(pixels / 4), 1],
+        },
+      ];
+    },
+  },
+};
+
+export const BACKWARD_WEIGHT_VARIANTS: Readonly<Record<string, Variant<BackwardWeightAttrs>>> = {
+  v4: {
+    supports: (site, caps) => {
+      const { cin, cout } = siteBackwardWeightSizes(site);
+      return hasSubgroupTile(caps) && cin % TILE_ROWS === 0 && cout % 4 === 0;
+    },
+    dispatches: (site) => {
+      const s = siteBackwardWeightSizes(site);
+      const pixels = s.images * s.outHeight * s.outWidth;
+      return [
+        {
+          label: 'conv2d_backward_weight.v4',
+          code: CONV2D_BACKWARD_WEIGHT_V4 + SUBGROUP_TILE + PUT_ROWS,
+          params: { ...params(s), pixels, cout4: s.cout / 4 },
+          bindings: [read('x', 0, 4), read('b', 1, 4), write('dw', 4)],
+          workgroups: [Math.ceil(s.cout / TILE_COLUMNS), s.cin / TILE_ROWS, s.kh * s.kw],
+        },
+      ];
+    },
+  },
+  v1: {
+    dispatches: (site) => {
+      const s = siteBackwardWeightSizes(site);
+      const rows = s.kh * s.kw * s.cin;
+      return [
+        {
+          label: 'conv2d_backward_weight.v1',
+          code: CONV2D_BACKWARD_WEIGHT_V1,
+          params: { ...params(s), rows },
+          bindings: [read('x', 0), read('dy', 1), write('dw')],
+          workgroups: [Math.ceil(s.cout / 16), Math.ceil(rows / 4), 1],
+        },
+      ];
+    },
+  },
+};

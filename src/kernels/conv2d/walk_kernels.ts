@@ -1,0 +1,129 @@
+/** The kernels that walk (walk_wgsl.ts), by the tiles that a workgroup makes, and their dispatch. */
+import type { DeviceCaps, Dispatch } from '../../tensor/op.ts';
+import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from '../common/gpu_tile_wgsl.ts';
+import { epilogueCode } from '../common/matmul_wgsl.ts';
+import { hasSubgroupTile, SUBGROUP_TILE, TILE_COLUMNS, TILE_ROWS } from '../common/subgroup_tile.ts';
+import { CONV2D_V5, WIDE_COLUMNS, WIDE_ROWS, WIDE_WORK, wideTile } from '../common/wide_tile_wgsl.ts';
+import { epilogueBindings, read, write } from './bindings.ts';
+import type { Epilogue } from './sizes.ts';
+import { flopsOf } from './sizes.ts';
+import type { Walk } from './walk.ts';
+import { CONV2D_V2, CONV2D_V4 } from './walk_cpu_wgsl.ts';
+import { CONV2D_V3 } from './walk_gpu_wgsl.ts';
+import { CONV2D_WALK } from './walk_wgsl.ts';
+
+interface Tile {
+  readonly code: string;
+  readonly constants?: Readonly<Record<string, number>>;
+  /** What a workgroup makes. */
+  readonly pixels: number;
+  readonly channels: number;
+  /** WGSL names of the source and the kernel, and how they are indexed. */
+  readonly x: readonly [string, 1 | 4];
+  readonly w: readonly [string, 1 | 4];
+}
+
+export interface WalkKernel {
+  readonly name: string;
+  readonly runs: (caps: DeviceCaps) => boolean;
+  /** Whether it is for this size; absent means always. */
+  readonly fits?: (walk: Walk) => boolean;
+  /** Reads swapped kernels as they lie; the others have them transposed into scratch. */
+  readonly readsSwapped: boolean;
+  readonly tile: (walk: Walk) => Tile;
+}
+
+/** A driver's own kind first: v5, v4 and v2 for CPU drivers, v3 for GPUs. */
+export const WALKS: readonly WalkKernel[] = [
+  {
+    name: 'v5',
+    runs: hasSubgroupTile,
+    fits: ({ s, cin, pixels }) => cin % 4 === 0 && pixels >= WIDE_ROWS / 2 && flopsOf(s) >= 2 * WIDE_WORK,
+    readsSwapped: true,
+    tile: ({ swapped }) => ({
+      code: wideTile(swapped) + CONV2D_V5,
+      pixels: WIDE_ROWS,
+      channels: WIDE_COLUMNS,
+      x: ['x', 4],
+      w: ['b', 4],
+    }),
+  },
+  {
+    name: 'v4',
+    runs: hasSubgroupTile,
+    readsSwapped: false,
+    tile: () => ({
+      code: CONV2D_V4 + SUBGROUP_TILE,
+      pixels: TILE_ROWS,
+      channels: TILE_COLUMNS,
+      x: ['x', 1],
+      w: ['b', 4],
+    }),
+  },
+  {
+    name: 'v2',
+    runs: (caps) => caps.software,
+    readsSwapped: false,
+    tile: () => ({ code: CONV2D_V2, pixels: 4, channels: 64, x: ['x', 1], w: ['w', 4] }),
+  },
+  {
+    name: 'v3',
+    runs: (caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS,
+    readsSwapped: true,
+    tile: ({ cin, cout, pixels, groups, swapped }) => {
+      const rows = gpuTileRows(pixels, cout, groups);
+      const { code, vecA, vecB } = operands(cin, swapped);
+      return {
+        code: GPU_TILE + code + CONV2D_V3,
+        constants: { ROWS: rows },
+        pixels: rows,
+        channels: GPU_TILE_COLUMNS,
+        x: ['a', vecA],
+        w: ['b', vecB],
+      };
+    },
+  },
+];
+
+/** A convolution over taps with fused bias and residual (see CONV2D_WALK). */
+export function walkDispatch(walk: Walk, kernel: WalkKernel, epilogue: Epilogue): Dispatch[] {
+  const { s, forward, cin, cout, pixels, groups } = walk;
+  const classes = forward ? 1 : s.stride;
+  const [outHeight, outWidth] = forward ? [s.outHeight, s.outWidth] : [s.height, s.width];
+  const [sourceHeight, sourceWidth] = forward ? [s.height, s.width] : [s.outHeight, s.outWidth];
+  const gridHeight = Math.ceil(outHeight / classes);
+  const gridWidth = Math.ceil(outWidth / classes);
+  const tile = kernel.tile(walk);
+  return [
+    {
+      label: `${forward ? 'conv2d' : 'conv2d_backward_input'}.${kernel.name}`,
+      code: tile.code + CONV2D_WALK + epilogueCode(epilogue, 4),
+      constants: tile.constants ?? {},
+      params: {
+        images: s.images,
+        sourceHeight,
+        sourceWidth,
+        cin,
+        outHeight,
+        outWidth,
+        cout4: cout / 4,
+        kh: s.kh,
+        kw: s.kw,
+        gridHeight,
+        gridWidth,
+        classes,
+        reach: { i32: forward ? s.stride : 1 },
+        sign: { i32: forward ? 1 : -1 },
+        top: { i32: s.top },
+        left: { i32: s.left },
+      },
+      bindings: [
+        read(tile.x[0], 0, tile.x[1]),
+        read(tile.w[0], 1, tile.w[1]),
+        write('y', 4),
+        ...epilogueBindings(epilogue, 4),
+      ],
+      workgroups: [Math.ceil(cout / tile.channels), Math.ceil(pixels / tile.pixels), groups],
+    },
+  ];
+}
