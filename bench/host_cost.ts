@@ -6,8 +6,9 @@
 import { openAdapter } from '../src/cli/adapter.ts';
 import { GPU_CAPS, type PlanOptions, planRun } from '../src/cli/plan/plan_model.ts';
 import { Device } from '../src/tensor/device.ts';
-import { compileSchedule, type Plan } from '../src/tensor/plan.ts';
-import type { Schedule, Step } from '../src/tensor/schedule.ts';
+import { compileSchedule } from '../src/tensor/plan/compile.ts';
+import type { Plan } from '../src/tensor/plan/plan.ts';
+import type { Schedule, Step } from '../src/tensor/schedule/schedule.ts';
 import { at } from '../src/tensor/types.ts';
 
 export interface HostCost {

@@ -9,8 +9,8 @@ import { openDevice } from '../src/tensor/device.ts';
 import { Graph, siteOf } from '../src/tensor/graph.ts';
 import type { Attrs } from '../src/tensor/op.ts';
 import { opNamed } from '../src/tensor/op.ts';
-import type { Plan } from '../src/tensor/plan.ts';
-import { compile } from '../src/tensor/plan.ts';
+import { compile } from '../src/tensor/plan/compile.ts';
+import type { Plan } from '../src/tensor/plan/plan.ts';
 import type { Shape } from '../src/tensor/types.ts';
 import { at, sizeOf } from '../src/tensor/types.ts';
 

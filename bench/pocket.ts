@@ -6,7 +6,7 @@ import { PACKAGE_ROOT } from '../src/cli/shared.ts';
 import { Reno } from '../src/reno/session.ts';
 import { readSettings } from '../src/reno/settings.ts';
 import { traceRun } from '../src/reno/trace.ts';
-import { compile } from '../src/tensor/plan.ts';
+import { compile } from '../src/tensor/plan/compile.ts';
 import { Cannot, serve } from './engine.ts';
 import { median } from './section.ts';
 import type { CompileOnce } from './sections/host.ts';

@@ -6,7 +6,7 @@ import { describeKernels, describePlan, describeSchedule, firstDivergence, kerne
 import type { Device } from '../src/tensor/device.ts';
 import { Graph } from '../src/tensor/graph.ts';
 import { defineOp } from '../src/tensor/op.ts';
-import { compile } from '../src/tensor/plan.ts';
+import { compile } from '../src/tensor/plan/compile.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { at } from '../src/tensor/types.ts';
 import { testDevice } from './support/gpu.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { assignPlaces, type Interval } from '../src/tensor/memory.ts';
+import { assignPlaces, type Interval } from '../src/tensor/schedule/memory.ts';
 import { at } from '../src/tensor/types.ts';
 
 const intervals = fc.array(

@@ -4,8 +4,8 @@ import { add, clamp, conv2d, linear, mean, mul, silu, softmax, sub, sum } from '
 import type { Device } from '../src/tensor/device.ts';
 import { Graph } from '../src/tensor/graph.ts';
 import { interpret } from '../src/tensor/interpreter.ts';
-import { compile } from '../src/tensor/plan.ts';
-import type { PlanSpec } from '../src/tensor/schedule.ts';
+import { compile } from '../src/tensor/plan/compile.ts';
+import type { PlanSpec } from '../src/tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { at } from '../src/tensor/types.ts';
 import { gradients } from '../src/tensor/vjp.ts';

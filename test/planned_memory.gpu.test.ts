@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../src/cli/node_files.ts';
 import { modelPlan } from '../src/cli/plan/model_plan.ts';
 import { planSettings } from '../src/cli/plan/plan_model.ts';
-import { mounted } from '../src/models/files.ts';
+import { mounted } from '../src/models/checkpoint/files.ts';
 import { Reno } from '../src/reno/session.ts';
 import { REFERENCE_SETTINGS, type RenoSettings, readSettings } from '../src/reno/settings.ts';
 import type { Device } from '../src/tensor/device.ts';

@@ -22,8 +22,8 @@ import {
 import type { Device } from '../src/tensor/device.ts';
 import { Graph } from '../src/tensor/graph.ts';
 import { interpret } from '../src/tensor/interpreter.ts';
-import { compile } from '../src/tensor/plan.ts';
-import type { Update } from '../src/tensor/schedule.ts';
+import { compile } from '../src/tensor/plan/compile.ts';
+import type { Update } from '../src/tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { at, sizeOf } from '../src/tensor/types.ts';
 import { gradients } from '../src/tensor/vjp.ts';

@@ -1,8 +1,8 @@
 /** A traced network run on a device: its output, and the gradient at its input of a fixed cotangent. */
 import { mul, sum } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { compile } from '../../src/tensor/plan.ts';
-import type { PlanSpec } from '../../src/tensor/schedule.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
+import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import type { Traced } from './modules.ts';

@@ -1,6 +1,6 @@
 /** What this project does not do: products accumulated in f16, as one kernel that exists in this benchmark alone. */
 import { matmulOp } from '../../src/kernels/matmul.ts';
-import type { PlanSpec } from '../../src/tensor/schedule.ts';
+import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
 
 const NAME = 'f16_accumulation';
 

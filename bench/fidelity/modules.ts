@@ -1,14 +1,17 @@
 /** The networks whose gradients are compared: real depth, reduced width, inputs as their pipelines give them. */
 import { slice } from '../../src/kernels/index.ts';
-import { AUTOENCODER_KL_ENCODER, AutoencoderKL, readAutoencoderKLConfig } from '../../src/models/autoencoder_kl.ts';
-import { ImageReward, imageRewardConfig } from '../../src/models/blip.ts';
-import { CLIPVisionModelWithProjection, clipVisionConfig } from '../../src/models/clip_vision.ts';
-import { imageIds } from '../../src/models/flux_pos_embed.ts';
-import { FluxTransformer2DModel, readFluxTransformer2DConfig } from '../../src/models/flux_transformer_2d.ts';
-import { type ComputeDType, storedAs } from '../../src/models/half_precision.ts';
-import { PixArtTransformer2DModel, readPixArtTransformer2DConfig } from '../../src/models/pixart_transformer_2d.ts';
-import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet_2d_condition.ts';
-import { WeightStore } from '../../src/models/weights.ts';
+import { ImageReward, imageRewardConfig } from '../../src/models/blip/blip.ts';
+import { CLIPVisionModelWithProjection, clipVisionConfig } from '../../src/models/clip/clip_vision.ts';
+import { imageIds } from '../../src/models/flux/flux_pos_embed.ts';
+import { FluxTransformer2DModel, readFluxTransformer2DConfig } from '../../src/models/flux/flux_transformer_2d.ts';
+import { type ComputeDType, storedAs } from '../../src/models/layers/half_precision.ts';
+import {
+  PixArtTransformer2DModel,
+  readPixArtTransformer2DConfig,
+} from '../../src/models/pixart/pixart_transformer_2d.ts';
+import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet/unet_2d_condition.ts';
+import { AUTOENCODER_KL_ENCODER, AutoencoderKL, readAutoencoderKLConfig } from '../../src/models/vae/autoencoder_kl.ts';
+import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { Shape } from '../../src/tensor/types.ts';

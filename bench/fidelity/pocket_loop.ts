@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { PACKAGE_ROOT } from '../../src/cli/shared.ts';
-import type { ComputeDType } from '../../src/models/half_precision.ts';
+import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { runLoop, type StepRunner } from '../../src/reno/loop.ts';
 import { drawNoise } from '../../src/reno/noise.ts';
 import { type Planning, Reno } from '../../src/reno/session.ts';

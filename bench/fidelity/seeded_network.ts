@@ -3,7 +3,7 @@
  * (weights/published/networks), narrower, with seeded f16 weights whose spread keeps activations and gradients of order one.
  */
 import { networkTable } from '../../src/cli/plan/networks.ts';
-import { Config } from '../../src/models/config.ts';
+import { Config } from '../../src/models/checkpoint/config.ts';
 import type { TensorEntry, TensorFile } from '../../src/tensor/tensor_file.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 import { BYTES, fillValues, keyOf, lookup } from '../../tools/fullsize/values.ts';

@@ -2,16 +2,17 @@
 
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { affine, clamp, l2Normalize, mul, reshape, slice, sub, sum } from '../../src/kernels/index.ts';
+import { readConfig } from '../../src/models/checkpoint/config.ts';
+import { CLIPVisionModelWithProjection, clipVisionConfig } from '../../src/models/clip/clip_vision.ts';
+import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet/unet_2d_condition.ts';
 import {
   AUTOENCODER_KL_ALIASES,
   AUTOENCODER_KL_ENCODER,
   AutoencoderKL,
   readAutoencoderKLConfig,
-} from '../../src/models/autoencoder_kl.ts';
-import { CLIPVisionModelWithProjection, clipVisionConfig } from '../../src/models/clip_vision.ts';
-import { readConfig } from '../../src/models/config.ts';
-import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet_2d_condition.ts';
-import { openWeights, type WeightStore } from '../../src/models/weights.ts';
+} from '../../src/models/vae/autoencoder_kl.ts';
+import { openWeights } from '../../src/models/weights/open_weights.ts';
+import type { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { preprocess } from '../../src/reno/preprocess.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';

@@ -3,7 +3,7 @@ import { openAdapter } from '../../src/cli/adapter.ts';
 import { attention, conv2d, groupNorm, matmul, mul, sum } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { Stage } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';

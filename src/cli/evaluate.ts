@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { subfolder } from '../models/files.ts';
+import { subfolder } from '../models/checkpoint/files.ts';
 import {
   besideBestOfN,
   type EvaluationHeader,

@@ -1,7 +1,7 @@
 /** weights/manifest.json: the public checkpoints that ReNO's paper ran, and what is needed of each. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Config } from '../models/config.ts';
+import { Config } from '../models/checkpoint/config.ts';
 import { PACKAGE_ROOT } from './shared.ts';
 
 export interface ManifestFile {

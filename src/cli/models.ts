@@ -1,7 +1,7 @@
 /** Which model folders there are. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelFiles, type Mount, mounted } from '../models/files.ts';
+import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files.ts';
 import type { RewardName } from '../reno/rewards/index.ts';
 import { REWARD_NAMES } from '../reno/rewards/index.ts';
 import { type Args, textFlag } from './args.ts';

@@ -1,6 +1,6 @@
 /** Models of the paper, put together from public checkpoints as the manifest says. */
 import { join } from 'node:path';
-import { type ModelFiles, type Mount, mounted } from '../models/files.ts';
+import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files.ts';
 import { findCheckpoint, isWhole } from './cached_checkpoints.ts';
 import { hubCacheFolder, repoFolder, snapshotFolder } from './hub_cache.ts';
 import { type Manifest, type ManifestEntry, type ManifestModel, type ManifestPart, readManifest } from './manifest.ts';

@@ -1,7 +1,7 @@
 /** `--transfer`: the noise of a run handed to a model of several steps. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelFiles, subfolder } from '../models/files.ts';
+import { type ModelFiles, subfolder } from '../models/checkpoint/files.ts';
 import type { Generated } from '../reno/session.ts';
 import type { RenoSettings } from '../reno/settings.ts';
 import type { TaskName } from '../reno/tasks.ts';

@@ -4,7 +4,8 @@ import { sitesOf, type TuneProgress, tuneSites, untuned } from '../tensor/autotu
 import type { Choice, TunedSite, Tuning } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import { allOps } from '../tensor/op.ts';
-import { type Schedule, schedule } from '../tensor/schedule.ts';
+import { schedule } from '../tensor/schedule/planner.ts';
+import type { Schedule } from '../tensor/schedule/schedule.ts';
 import { showTuning, type TuningTable, tunedAdapter } from '../tensor/tuning_table.ts';
 import { openAdapter } from './adapter.ts';
 import { type Args, type Command, isSet, textFlag } from './args.ts';

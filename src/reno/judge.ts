@@ -1,11 +1,12 @@
 /** The independent evaluator on the GPU: a picture and a prompt in, a verdict out. It shares no weights with any reward. */
-import { readConfig } from '../models/config.ts';
-import { Evaluator } from '../models/evaluator.ts';
-import type { ModelFiles } from '../models/files.ts';
-import { openWeights } from '../models/weights.ts';
+import { readConfig } from '../models/checkpoint/config.ts';
+import type { ModelFiles } from '../models/checkpoint/files.ts';
+import { Evaluator } from '../models/pocket/evaluator.ts';
+import { openWeights } from '../models/weights/open_weights.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
-import { compile, type Plan } from '../tensor/plan.ts';
+import { compile } from '../tensor/plan/compile.ts';
+import type { Plan } from '../tensor/plan/plan.ts';
 import type { ImageSize } from './session.ts';
 import { detect, judge, type ScenePrompt, type Verdict, type VerdictConfig, verdictConfig } from './verdict.ts';
 

@@ -1,11 +1,12 @@
 /** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
-import type { ModelFiles } from '../models/files.ts';
-import type { ComputeDType } from '../models/half_precision.ts';
+import type { ModelFiles } from '../models/checkpoint/files.ts';
+import type { ComputeDType } from '../models/layers/half_precision.ts';
 import { kernelRecord } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import type { DeviceCaps } from '../tensor/op.ts';
-import { compile, type Plan } from '../tensor/plan.ts';
-import type { PlanSpec } from '../tensor/schedule.ts';
+import { compile } from '../tensor/plan/compile.ts';
+import type { Plan } from '../tensor/plan/plan.ts';
+import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';

@@ -1,7 +1,7 @@
 /** Everything that decides a run but the prompt and the seed. */
-import { type Config, readConfig } from '../models/config.ts';
-import type { ModelFiles } from '../models/files.ts';
-import { COMPUTE_DTYPES, type ComputeDType } from '../models/half_precision.ts';
+import { type Config, readConfig } from '../models/checkpoint/config.ts';
+import type { ModelFiles } from '../models/checkpoint/files.ts';
+import { COMPUTE_DTYPES, type ComputeDType } from '../models/layers/half_precision.ts';
 import type { Mode } from './history.ts';
 import { NOISE_SOURCES, type NoiseSource } from './noise.ts';
 import { OPTIMIZERS, type OptimizerName } from './optimizer.ts';

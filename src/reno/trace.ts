@@ -1,9 +1,10 @@
 /** A ReNO run as a graph: generator, rewards and step traced from a model folder; nothing is allocated or read but headers. */
-import { type ModelFiles, subfolder } from '../models/files.ts';
+import { type ModelFiles, subfolder } from '../models/checkpoint/files.ts';
 import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
-import { type WeightStore, weightMemory } from '../models/weights.ts';
+import { weightMemory } from '../models/weights/weight_memory.ts';
+import type { WeightStore } from '../models/weights/weight_store.ts';
 import { Graph } from '../tensor/graph.ts';
-import type { PlanSpec } from '../tensor/schedule.ts';
+import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import type { RewardInfo } from './history.ts';

@@ -2,8 +2,8 @@
  * Noise transfer (`--enable_multi_apply` of the reference implementation): noise that was optimised for a one-step
  * generator also starts a model of several steps, and so does the noise that optimisation started from, to compare.
  */
-import type { ModelFiles } from '../models/files.ts';
-import { MultiStepSampler, type SamplerOptions, traceSampler } from '../models/multi_step.ts';
+import type { ModelFiles } from '../models/checkpoint/files.ts';
+import { MultiStepSampler, type SamplerOptions, traceSampler } from '../models/pipelines/multi_step.ts';
 import type { Device } from '../tensor/device.ts';
 import type { Shape } from '../tensor/types.ts';
 import { sameShape } from '../tensor/types.ts';

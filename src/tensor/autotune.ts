@@ -4,9 +4,10 @@ import type { Device } from './device.ts';
 import { Graph } from './graph.ts';
 import { encodeF16 } from './half.ts';
 import { allOps, type DeviceCaps, type Dispatch, type Op, type OpSite } from './op.ts';
-import { compile, type Plan } from './plan.ts';
+import { compile } from './plan/compile.ts';
+import type { Plan } from './plan/plan.ts';
 import { type RaceOptions, type Runner, race } from './race.ts';
-import type { Schedule } from './schedule.ts';
+import type { Schedule } from './schedule/schedule.ts';
 import { byteSize, type TensorType } from './types.ts';
 
 export interface Site {

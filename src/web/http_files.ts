@@ -1,5 +1,5 @@
 /** Model folders behind a URL, for browsers: small files in one request, ranges of large ones, or whatever the server can. */
-import type { ModelFiles } from '../models/files.ts';
+import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { ByteSource } from '../tensor/safetensors.ts';
 
 /** Hundreds of requests for small tensors take longer than the bytes. */

@@ -1,5 +1,5 @@
 /** The browser face: the session of src/reno behind a form, with the pocket models served next to the page. */
-import { subfolder } from '../models/files.ts';
+import { subfolder } from '../models/checkpoint/files.ts';
 import type { IterationRecord } from '../reno/history.ts';
 import { duration, renderReport } from '../reno/report.ts';
 import { REPORT_STYLE } from '../reno/report_style.ts';

@@ -1,5 +1,5 @@
 /** Prompts to try: those whose combination of words no model saw in training. */
-import type { ModelFiles } from '../models/files.ts';
+import type { ModelFiles } from '../models/checkpoint/files.ts';
 
 /** Empty where the models come without such a list. */
 export async function heldOutPrompts(files: ModelFiles): Promise<string[]> {

@@ -1,10 +1,10 @@
 /** `?tune=1`: the page times the variants of its model's kernels once, and remembers the winners. */
-import type { ModelFiles } from '../models/files.ts';
+import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { RenoSettings } from '../reno/settings.ts';
 import { traceRun } from '../reno/trace.ts';
 import { sitesOf, tuneSites, untuned } from '../tensor/autotune.ts';
 import type { Device } from '../tensor/device.ts';
-import { schedule } from '../tensor/schedule.ts';
+import { schedule } from '../tensor/schedule/planner.ts';
 import { tunedAdapter } from '../tensor/tuning_table.ts';
 import { tuningDatabase } from './tuning_db.ts';
 

@@ -57,7 +57,8 @@ describe('reno plan', { timeout: 60_000 }, () => {
 
   it('keeps weights in 8 bits on request', async () => {
     const plan = async (...more: string[]) => {
-      const { stdout } = await inProcess(['plan', '--model', 'sd-turbo', '--gpu', 'a100', '--json', ...more]);
+      const run = ['plan', '--model', 'sd-turbo', '--rewards', 'hps', '--gpu', 'a100', '--json'];
+      const { stdout } = await inProcess([...run, ...more]);
       return { stdout, plan: rowsOf(stdout)[0] };
     };
     const [whole, small] = [await plan(), await plan('--weight-bits', '8')];
@@ -65,7 +66,7 @@ describe('reno plan', { timeout: 60_000 }, () => {
     expect([whole.plan?.weightBits, small.plan?.weightBits]).toEqual([null, 8]);
     const weights = (of: typeof small) => of.plan?.memory.phases.find(({ phase }) => phase === 'step')?.weights ?? NaN;
     expect(weights(small)).toBeLessThan(0.51 * weights(whole));
-    expect(small.plan?.memory.peak).toBeLessThan(0.66 * (whole.plan?.memory.peak ?? NaN));
+    expect(small.plan?.memory.peak).toBeLessThan(0.72 * (whole.plan?.memory.peak ?? NaN));
     expect(small.plan?.stages.step.uploadedBytes).toBe(0);
   });
 
@@ -85,7 +86,7 @@ describe('reno plan', { timeout: 60_000 }, () => {
     [['--size', 'large'], 2, /^reno: --size must be pixels, such as 512 or 768x512/],
     [['--budget', '8'], 2, /^reno: --budget must be a size with its unit, such as 8GiB or 900MB, not "8"$/],
     [
-      ['--budget', '1MB'],
+      ['--budget', '1MB', '--size', '64', '--rewards', 'clip'],
       1,
       /^reno: this run needs \d+ MiB even with activations made again and all weights streamed .* but the budget is 1 MiB/,
     ],

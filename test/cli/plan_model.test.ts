@@ -11,8 +11,8 @@ import { PLANNED_MODELS, plannedModel, planRun } from '../../src/cli/plan/plan_m
 import { joined, publishedReward } from '../../src/cli/plan/published_folder.ts';
 import { roofline } from '../../src/cli/plan/roofline.ts';
 import { openSafetensors } from '../../src/tensor/safetensors.ts';
+import { workOf } from '../../src/tensor/schedule/work.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
-import { workOf } from '../../src/tensor/work.ts';
 
 describe('models that are planned', () => {
   it('are the pocket model and those of the manifest, under its names', () => {

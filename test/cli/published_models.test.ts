@@ -6,8 +6,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import { readManifest } from '../../src/cli/manifest.ts';
 import { checkpointsOf, publishedModel } from '../../src/cli/published_models.ts';
 import { PACKAGE_ROOT } from '../../src/cli/shared.ts';
-import { readConfig } from '../../src/models/config.ts';
-import { type ModelFiles, mounted } from '../../src/models/files.ts';
+import { readConfig } from '../../src/models/checkpoint/config.ts';
+import { type ModelFiles, mounted } from '../../src/models/checkpoint/files.ts';
 import { oneStepOf } from '../../src/models/schedulers/index.ts';
 import { readSettings } from '../../src/reno/settings.ts';
 import { memoryFiles } from '../support/fixtures.ts';

@@ -7,7 +7,7 @@ import { blobHash, hubCacheFolder, parseHubRepo, snapshotFolder } from '../../sr
 import { readManifest } from '../../src/cli/manifest.ts';
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { verifyFile } from '../../src/cli/verify_file.ts';
-import { openWeights } from '../../src/models/weights.ts';
+import { openWeights } from '../../src/models/weights/open_weights.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { writeSafetensors } from '../../src/tensor/safetensors.ts';
 import { putInCache } from '../support/hub_cache.ts';

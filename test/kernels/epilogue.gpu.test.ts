@@ -5,7 +5,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import type { Op, OpCase } from '../../src/tensor/op.ts';
 import { allOps } from '../../src/tensor/op.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';

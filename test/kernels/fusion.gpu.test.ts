@@ -4,7 +4,7 @@ import { affine } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { allOps } from '../../src/tensor/op.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
 import { nmse } from '../support/numbers.ts';

@@ -4,8 +4,8 @@ import { conv2d, mul, sum, upsampleConv2d, upsampleNearest } from '../../src/ker
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { compile } from '../../src/tensor/plan.ts';
-import { schedule } from '../../src/tensor/schedule.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
+import { schedule } from '../../src/tensor/schedule/planner.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { DType, Shape } from '../../src/tensor/types.ts';
 import { at } from '../../src/tensor/types.ts';

@@ -1,8 +1,8 @@
 /** open_clip's configurations: the values, the refusals, and which file of a folder is taken. Values: test/parity/rewards.test.ts. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { Config } from '../../src/models/config.ts';
-import { openClipConfig, VIT_H_14 } from '../../src/models/open_clip.ts';
+import { Config } from '../../src/models/checkpoint/config.ts';
+import { openClipConfig, VIT_H_14 } from '../../src/models/clip/open_clip.ts';
 import { openReward } from '../../src/reno/rewards/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { memoryFiles } from '../support/fixtures.ts';

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
-import { eosMaskOf, eosPosition } from '../../src/models/clip_text.ts';
-import type { ModelFiles } from '../../src/models/files.ts';
-import { openTokenizer, TextTokenizer } from '../../src/models/tokenizers.ts';
+import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
+import { eosMaskOf, eosPosition } from '../../src/models/clip/clip_text.ts';
+import { openTokenizer, TextTokenizer } from '../../src/models/tokenizers/tokenizers.ts';
 import { at } from '../../src/tensor/types.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

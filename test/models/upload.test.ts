@@ -1,6 +1,6 @@
 /** Large tensors arrive in pieces, and the pieces are the tensor. */
 import { describe, expect, it } from 'vitest';
-import { inDType, uploadAll } from '../../src/models/upload.ts';
+import { inDType, uploadAll } from '../../src/models/weights/upload.ts';
 import type { SafetensorsDType } from '../../src/tensor/safetensors.ts';
 import type { TensorFile } from '../../src/tensor/tensor_file.ts';
 import type { DType } from '../../src/tensor/types.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openReward } from '../../src/reno/rewards/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { Fixture, memoryFiles } from '../support/fixtures.ts';
 import { testDevice } from '../support/gpu.ts';

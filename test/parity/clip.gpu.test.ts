@@ -1,12 +1,12 @@
 /** CLIP against transformers: values and image gradients on the GPU, through a plan. Fixtures: tools/reference/clip.py. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exp, l2Normalize, mul, sum } from '../../src/kernels/index.ts';
-import { CLIPModel, clipConfig } from '../../src/models/clip.ts';
-import { asF32 } from '../../src/models/clip_encoder.ts';
-import { CLIPTextModel, eosMaskOf } from '../../src/models/clip_text.ts';
+import { CLIPModel, clipConfig } from '../../src/models/clip/clip.ts';
+import { CLIPTextModel, eosMaskOf } from '../../src/models/clip/clip_text.ts';
+import { asF32 } from '../../src/models/layers/tokens.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { Fixture, fixtureConfig } from '../support/fixtures.ts';

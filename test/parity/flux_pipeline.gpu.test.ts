@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device } from '../../src/tensor/device.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { expectClose } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
 import { cosine, nmse } from '../support/numbers.ts';

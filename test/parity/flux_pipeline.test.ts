@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
-import { imageIds } from '../../src/models/flux_pos_embed.ts';
+import { imageIds } from '../../src/models/flux/flux_pos_embed.ts';
 import { unpackLatents } from '../../src/models/pipelines/flux_latents.ts';
 import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelines/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';

@@ -1,7 +1,7 @@
 /** A small FLUX folder, from the prompt and packed noise to the picture and the gradient at the noise (tools/reference/flux.py). */
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
-import type { ComputeDType } from '../../src/models/half_precision.ts';
+import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { FluxPipeline } from '../../src/models/pipelines/flux.ts';
 import { openPipeline } from '../../src/models/pipelines/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';

@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
-import type { ModelFiles } from '../../src/models/files.ts';
-import type { ComputeDType } from '../../src/models/half_precision.ts';
+import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
+import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { REFERENCE_SETTINGS } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';

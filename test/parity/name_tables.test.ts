@@ -5,31 +5,32 @@
 import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { NETWORKS_FOLDER, type NetworkTable, networkTable } from '../../src/cli/plan/networks.ts';
-import { AUTOENCODER_KL_ENCODER, AutoencoderKL, readAutoencoderKLConfig } from '../../src/models/autoencoder_kl.ts';
-import {
-  AUTOENCODER_TINY_ENCODER,
-  AutoencoderTiny,
-  readAutoencoderTinyConfig,
-} from '../../src/models/autoencoder_tiny.ts';
-import { ImageReward, imageRewardConfig } from '../../src/models/blip.ts';
-import { CLIPModel, clipConfig } from '../../src/models/clip.ts';
-import { CLIPTextModel, clipTextConfig } from '../../src/models/clip_text.ts';
+import { ImageReward, imageRewardConfig } from '../../src/models/blip/blip.ts';
+import { Config } from '../../src/models/checkpoint/config.ts';
+import { CLIPModel, clipConfig } from '../../src/models/clip/clip.ts';
+import { CLIPTextModel, clipTextConfig } from '../../src/models/clip/clip_text.ts';
 import {
   CLIPTextModelWithProjection,
   clipTextWithProjectionConfig,
-} from '../../src/models/clip_text_with_projection.ts';
-import { Config } from '../../src/models/config.ts';
-import { FluxTransformer2DModel, readFluxTransformer2DConfig } from '../../src/models/flux_transformer_2d.ts';
-import { OPEN_CLIP_ALIASES, openClipConfig } from '../../src/models/open_clip.ts';
+} from '../../src/models/clip/clip_text_with_projection.ts';
+import { OPEN_CLIP_ALIASES, openClipConfig } from '../../src/models/clip/open_clip.ts';
+import { FluxTransformer2DModel, readFluxTransformer2DConfig } from '../../src/models/flux/flux_transformer_2d.ts';
+import { RewardMLP } from '../../src/models/layers/reward_mlp.ts';
 import {
   PIXART_IGNORE,
   PixArtTransformer2DModel,
   readPixArtTransformer2DConfig,
-} from '../../src/models/pixart_transformer_2d.ts';
-import { RewardMLP } from '../../src/models/reward_mlp.ts';
-import { T5EncoderModel, t5Config } from '../../src/models/t5.ts';
-import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet_2d_condition.ts';
-import { type WeightOptions, WeightStore } from '../../src/models/weights.ts';
+} from '../../src/models/pixart/pixart_transformer_2d.ts';
+import { T5EncoderModel, t5Config } from '../../src/models/t5/t5.ts';
+import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet/unet_2d_condition.ts';
+import { AUTOENCODER_KL_ENCODER, AutoencoderKL, readAutoencoderKLConfig } from '../../src/models/vae/autoencoder_kl.ts';
+import {
+  AUTOENCODER_TINY_ENCODER,
+  AutoencoderTiny,
+  readAutoencoderTinyConfig,
+} from '../../src/models/vae/autoencoder_tiny.ts';
+import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
+import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { TensorFile } from '../../src/tensor/tensor_file.ts';
 import { sizeOf } from '../../src/tensor/types.ts';

@@ -1,7 +1,7 @@
 /** A small PixArt-α folder, from the prompt and z to the picture and the gradient at z (tools/reference/pixart.py). */
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
-import type { ComputeDType } from '../../src/models/half_precision.ts';
+import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { openPipeline } from '../../src/models/pipelines/index.ts';
 import { PixArtAlphaPipeline } from '../../src/models/pipelines/pixart_alpha.ts';
 import { Graph } from '../../src/tensor/graph.ts';

@@ -2,13 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
-import { readConfig } from '../../src/models/config.ts';
-import { Evaluator } from '../../src/models/evaluator.ts';
-import { openWeights } from '../../src/models/weights.ts';
+import { readConfig } from '../../src/models/checkpoint/config.ts';
+import { Evaluator } from '../../src/models/pocket/evaluator.ts';
+import { openWeights } from '../../src/models/weights/open_weights.ts';
 import { type Detection, detect, judge, type ScenePrompt, verdictConfig } from '../../src/reno/verdict.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 import { channelsLast, Fixture, fixtureJson } from '../support/fixtures.ts';
 import { testDevice } from '../support/gpu.ts';

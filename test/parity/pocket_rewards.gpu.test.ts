@@ -8,7 +8,7 @@ import { nodeFiles } from '../../src/cli/node_files.ts';
 import { openReward } from '../../src/reno/rewards/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { channelsLast, Fixture, fixtureJson } from '../support/fixtures.ts';

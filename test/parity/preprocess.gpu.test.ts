@@ -4,7 +4,7 @@ import { mul, sum } from '../../src/kernels/index.ts';
 import { preprocess } from '../../src/reno/preprocess.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { Fixture } from '../support/fixtures.ts';

@@ -7,7 +7,7 @@ import type { OptimizerName } from '../../src/reno/optimizer.ts';
 import { buildStep, type StepGraph } from '../../src/reno/step_graph.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
 import { InterpretedPlan } from './interpreted.ts';

@@ -1,6 +1,6 @@
 /** Opening rewards: names, and folders that do not fit. */
 import { describe, expect, it } from 'vitest';
-import type { ModelFiles } from '../../src/models/files.ts';
+import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
 import { DEFAULT_WEIGHTS, openReward, REWARD_NAMES, rewardName } from '../../src/reno/rewards/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { Fixture, memoryFiles } from '../support/fixtures.ts';

@@ -1,7 +1,7 @@
 /** The evaluator's decision rule against the Python one that judged it (tools/reference/verdict.py), and by hand. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { Config } from '../../src/models/config.ts';
+import { Config } from '../../src/models/checkpoint/config.ts';
 import { type Detection, detect, judge, type ScenePrompt, verdictConfig } from '../../src/reno/verdict.ts';
 
 interface Case {

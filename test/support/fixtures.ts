@@ -1,8 +1,8 @@
 /** Golden files of test/fixtures, made by tools/reference. */
 import { readFile } from 'node:fs/promises';
-import { Config } from '../../src/models/config.ts';
-import type { ModelFiles } from '../../src/models/files.ts';
-import { WeightStore } from '../../src/models/weights.ts';
+import { Config } from '../../src/models/checkpoint/config.ts';
+import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
+import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import type { Graph } from '../../src/tensor/graph.ts';
 import {
   bytesSource,

@@ -2,12 +2,13 @@
 import { expect } from 'vitest';
 import { fileSource } from '../../src/cli/node_files.ts';
 import { cast, mul, sum } from '../../src/kernels/index.ts';
-import { Config } from '../../src/models/config.ts';
-import { type WeightOptions, WeightStore } from '../../src/models/weights.ts';
+import { Config } from '../../src/models/checkpoint/config.ts';
+import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
+import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import { openSafetensors, readFloats, type SafetensorsFile } from '../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { type Shape, sizeOf, type TensorType } from '../../src/tensor/types.ts';

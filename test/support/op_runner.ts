@@ -4,31 +4,38 @@ import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import type { Op, OpCase } from '../../src/tensor/op.ts';
 import { opNamed } from '../../src/tensor/op.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { fill } from './numbers.ts';
 
-export interface Traced {
+export interface Called {
   readonly inputs: Tensor[];
   readonly outputs: Tensor[];
+}
+
+export interface Traced extends Called {
   readonly feeds: Map<string, Float64Array>;
 }
 
-export function trace(op: Op, c: OpCase, seed = 1): Traced {
+/** The op's node alone, without values for its inputs. */
+export function called(op: Op, c: OpCase): Called {
   const graph = new Graph();
-  const feeds = new Map<string, Float64Array>();
-  const inputs = c.inputs.map((spec, i) => {
-    feeds.set(`x${i}`, fill(spec, seed * 1000 + i));
-    return graph.input(`x${i}`, spec.shape, 'step', spec.dtype ?? (spec.fill === 'ids' ? 'i32' : 'f32'));
-  });
-  return { inputs, outputs: op.call(inputs, c.attrs), feeds };
+  const inputs = c.inputs.map((spec, i) =>
+    graph.input(`x${i}`, spec.shape, 'step', spec.dtype ?? (spec.fill === 'ids' ? 'i32' : 'f32')),
+  );
+  return { inputs, outputs: op.call(inputs, c.attrs) };
+}
+
+export function trace(op: Op, c: OpCase, seed = 1): Traced {
+  const feeds = new Map(c.inputs.map((spec, i) => [`x${i}`, fill(spec, seed * 1000 + i)]));
+  return { ...called(op, c), feeds };
 }
 
 /** Whether `variant` may run this case on this device. */
 export function supported(device: Device, op: Op, c: OpCase, variant: string): boolean {
-  const { outputs } = trace(op, c);
+  const { outputs } = called(op, c);
   const node = at(outputs, 0).node;
   const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
   if (op.isView) {

@@ -4,7 +4,8 @@
  * Arguments: folder, how floats are kept (`stored`, `f16`, `f32`).
  */
 import { nodeFiles } from '../../src/cli/node_files.ts';
-import { openWeights, type WeightOptions } from '../../src/models/weights.ts';
+import { openWeights } from '../../src/models/weights/open_weights.ts';
+import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 
 const [folder = '', storage = 'stored'] = process.argv.slice(2);

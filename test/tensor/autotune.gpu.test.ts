@@ -6,8 +6,8 @@ import type { TunedSite } from '../../src/tensor/choose.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { compile } from '../../src/tensor/plan.ts';
-import { schedule } from '../../src/tensor/schedule.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
+import { schedule } from '../../src/tensor/schedule/planner.ts';
 import { testDevice } from '../support/gpu.ts';
 import { fill, nmse } from '../support/numbers.ts';
 

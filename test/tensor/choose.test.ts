@@ -7,7 +7,7 @@ import { Graph } from '../../src/tensor/graph.ts';
 import type { DeviceCaps, Dispatch, OpSite } from '../../src/tensor/op.ts';
 import { opNamed } from '../../src/tensor/op.ts';
 import { type OpenRunner, race } from '../../src/tensor/race.ts';
-import { schedule } from '../../src/tensor/schedule.ts';
+import { schedule } from '../../src/tensor/schedule/planner.ts';
 
 const CAPS: DeviceCaps = {
   f16: true,

@@ -4,9 +4,10 @@ import { concat, conv2d, linear, mul, reshape, sum } from '../../src/kernels/ind
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { encodeF16 } from '../../src/tensor/half.ts';
-import { compile, type Plan } from '../../src/tensor/plan.ts';
-import { expandRows, RowRounding, roundRows } from '../../src/tensor/rounded_rows.ts';
-import type { PlanSpec } from '../../src/tensor/schedule.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
+import type { Plan } from '../../src/tensor/plan/plan.ts';
+import { expandRows, RowRounding, roundRows } from '../../src/tensor/plan/rounded_rows.ts';
+import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { DType } from '../../src/tensor/types.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';

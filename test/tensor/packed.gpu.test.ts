@@ -4,7 +4,7 @@ import { add, concat, linear, reshape, sum } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { compile } from '../../src/tensor/plan.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { DType, Shape } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';

@@ -1,7 +1,7 @@
 /** Tensors that a checkpoint keeps fused or transposed: the values, what is read of the file, and what is refused. */
 import { describe, expect, it } from 'vitest';
-import { type AliasTable, readView, viewsOf } from '../../src/models/aliases.ts';
-import { openPickle } from '../../src/models/pickle/index.ts';
+import { type AliasTable, readView, viewsOf } from '../../src/models/checkpoint/aliases.ts';
+import { openPickle } from '../../src/models/checkpoint/pickle/index.ts';
 import { type ByteSource, bytesSource, openSafetensors, writeSafetensors } from '../../src/tensor/safetensors.ts';
 import type { TensorFile } from '../../src/tensor/tensor_file.ts';
 import { at } from '../../src/tensor/types.ts';

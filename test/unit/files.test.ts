@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
-import { type ModelFiles, subfolder } from '../../src/models/files.ts';
+import { type ModelFiles, subfolder } from '../../src/models/checkpoint/files.ts';
 import { httpFiles } from '../../src/web/http_files.ts';
 
 const BYTES = Uint8Array.from({ length: 1000 }, (_, i) => i % 251);

@@ -7,7 +7,7 @@ import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelin
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { readFloats } from '../../src/tensor/safetensors.ts';
-import { schedule } from '../../src/tensor/schedule.ts';
+import { schedule } from '../../src/tensor/schedule/planner.ts';
 import { PROMPT, tracedSDXL } from '../parity/pipeline_sdxl.ts';
 import { expectClose, FIXTURES, openFixture } from '../support/golden.ts';
 import { nmse } from '../support/numbers.ts';

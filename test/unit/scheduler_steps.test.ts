@@ -1,6 +1,6 @@
 /** Runs of several steps against diffusers' schedulers (tools/reference/schedulers.py), and what is refused. */
 import { describe, expect, it } from 'vitest';
-import { Config } from '../../src/models/config.ts';
+import { Config } from '../../src/models/checkpoint/config.ts';
 import { dynamicShift, type Steps, stepsOf } from '../../src/models/schedulers/index.ts';
 import { readFloats } from '../../src/tensor/safetensors.ts';
 import { at } from '../../src/tensor/types.ts';

@@ -1,6 +1,6 @@
 /** One step of each scheduler against diffusers' own (tools/reference/networks.py), and against the paper's numbers. */
 import { describe, expect, it } from 'vitest';
-import { Config } from '../../src/models/config.ts';
+import { Config } from '../../src/models/checkpoint/config.ts';
 import { modelInput, oneStepOf, predictX0 } from '../../src/models/schedulers/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
-import { openCheckpoint } from '../../src/models/checkpoint.ts';
+import { openCheckpoint } from '../../src/models/checkpoint/checkpoint.ts';
 import { toFloats } from '../../src/tensor/safetensors.ts';
 import { at } from '../../src/tensor/types.ts';
 import { fingerprint } from '../../tools/fullsize/fingerprint.ts';

@@ -4,7 +4,7 @@ import '../../src/kernels/index.ts';
 import type { DeviceCaps, Op, OpCase } from '../../src/tensor/op.ts';
 import { allOps } from '../../src/tensor/op.ts';
 import { at } from '../../src/tensor/types.ts';
-import { trace } from '../support/op_runner.ts';
+import { called } from '../support/op_runner.ts';
 
 const GUARANTEED = 8;
 const shared = { maxWorkgroupStorage: 16384, maxInvocations: 256, maxStorageBuffers: GUARANTEED };
@@ -23,7 +23,7 @@ function subgroupsOf(size: number): Pick<DeviceCaps, 'subgroups' | 'subgroupMinS
 
 /** Most buffers of a dispatch, by variant. */
 function mostBuffers(op: Op, c: OpCase, caps: DeviceCaps): [string, number][] {
-  const { node } = at(trace(op, c).outputs, 0);
+  const { node } = at(called(op, c).outputs, 0);
   const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
   return Object.entries(op.variants)
     .filter(([, variant]) => variant.supports?.(site, caps) ?? true)

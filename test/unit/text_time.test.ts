@@ -1,8 +1,8 @@
 /** What SDXL's UNet is told besides the text: checked, and no step's work. Its values: cases/sdxl.ts. */
 import { describe, expect, it } from 'vitest';
-import { Config } from '../../src/models/config.ts';
-import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet_2d_condition.ts';
-import { WeightStore } from '../../src/models/weights.ts';
+import { Config } from '../../src/models/checkpoint/config.ts';
+import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet/unet_2d_condition.ts';
+import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { openFixture } from '../support/golden.ts';
 

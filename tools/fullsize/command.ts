@@ -14,7 +14,7 @@ import { plannedModel, planSettings } from '../../src/cli/plan/plan_model.ts';
 import { findPublished, PUBLISHED_NAMES } from '../../src/cli/plan/published_folder.ts';
 import { encodePng, toPicture } from '../../src/cli/png.ts';
 import { PACKAGE_ROOT } from '../../src/cli/shared.ts';
-import { COMPUTE_DTYPES, type ComputeDType } from '../../src/models/half_precision.ts';
+import { COMPUTE_DTYPES, type ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { type RewardName, rewardName } from '../../src/reno/rewards/index.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { REFERENCE_SETTINGS, type RenoSettings } from '../../src/reno/settings.ts';

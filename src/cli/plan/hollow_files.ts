@@ -1,6 +1,6 @@
 /** Published model folders without their values: settings, names and shapes, which is all that a plan is made from. */
-import { readConfig } from '../../models/config.ts';
-import type { ModelFiles } from '../../models/files.ts';
+import { readConfig } from '../../models/checkpoint/config.ts';
+import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { type ByteSource, bytesSource, STORED_BYTES } from '../../tensor/safetensors.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import { networkTable } from './networks.ts';

@@ -1,10 +1,10 @@
 /** A planned run in numbers: what `reno plan --json` prints. */
 
-import { memoryPhases } from '../../tensor/memory_phases.ts';
-import type { Schedule } from '../../tensor/schedule.ts';
+import { memoryPhases } from '../../tensor/schedule/memory_phases.ts';
+import type { Schedule } from '../../tensor/schedule/schedule.ts';
+import { type Work, workOf } from '../../tensor/schedule/work.ts';
 import type { Stage } from '../../tensor/types.ts';
 import { byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
-import { type Work, workOf } from '../../tensor/work.ts';
 import { GPUS, type Gpu } from './gpus.ts';
 import { type PlannedRun, type PlanOptions, planRun } from './plan_model.ts';
 import { type Roofline, roofline } from './roofline.ts';

@@ -1,15 +1,16 @@
 /** What a run would need, before anything is allocated: no GPU, no weights, no network. The command is `reno plan`. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelFiles, type Mount, mounted } from '../../models/files.ts';
-import type { ComputeDType } from '../../models/half_precision.ts';
+import { type ModelFiles, type Mount, mounted } from '../../models/checkpoint/files.ts';
+import type { ComputeDType } from '../../models/layers/half_precision.ts';
 import { REWARD_NAMES, type RewardName } from '../../reno/rewards/index.ts';
 import { assertStores, type Planning } from '../../reno/session.ts';
 import { type RenoSettings, readSettings } from '../../reno/settings.ts';
 import { type TracedRun, traceRun } from '../../reno/trace.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { DeviceCaps } from '../../tensor/op.ts';
-import { type Schedule, schedule } from '../../tensor/schedule.ts';
+import { schedule } from '../../tensor/schedule/planner.ts';
+import type { Schedule } from '../../tensor/schedule/schedule.ts';
 import { UsageError } from '../errors.ts';
 import { weightsFolder } from '../models.ts';
 import { nodeFiles } from '../node_files.ts';

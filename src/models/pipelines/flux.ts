@@ -3,19 +3,20 @@ import { reshape } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
-import { type Config, readConfig } from '../config.ts';
-import { type ModelFiles, subfolder } from '../files.ts';
-import { imageIds, textIds } from '../flux_pos_embed.ts';
+import { type Config, readConfig } from '../checkpoint/config.ts';
+import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
+import { imageIds, textIds } from '../flux/flux_pos_embed.ts';
 import {
   type FluxTransformer2DConfig,
   FluxTransformer2DModel,
   fluxSinusoids,
   readFluxTransformer2DConfig,
-} from '../flux_transformer_2d.ts';
-import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
-import type { PromptValues } from '../prompt.ts';
+} from '../flux/flux_transformer_2d.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../layers/half_precision.ts';
 import { dynamicShift, modelInput, predictX0, type Steps } from '../schedulers/index.ts';
-import { openWeights, type WeightStore } from '../weights.ts';
+import type { PromptValues } from '../tokenizers/prompt.ts';
+import { openWeights } from '../weights/open_weights.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
 import { PATCH, unpackLatents } from './flux_latents.ts';
 import { type FluxTextEncoders, openFluxTextEncoders } from './flux_text.ts';
 import { checkedPart, DIFFUSERS, decodeImage, type LatentDecoder, noiseShape, openDecoder } from './parts.ts';

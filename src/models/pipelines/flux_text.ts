@@ -1,13 +1,15 @@
 /** The two text encoders of FLUX: what T5 gives for each token, and CLIP's one pooled vector. */
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { CLIPTextModel, clipTextConfig, eosMaskOf } from '../clip_text.ts';
-import { type Config, readConfig } from '../config.ts';
-import { type ModelFiles, subfolder } from '../files.ts';
-import type { PromptValues } from '../prompt.ts';
-import { T5_IGNORE, T5EncoderModel, t5Config } from '../t5.ts';
-import { openTokenizer, type TextTokenizer } from '../tokenizers.ts';
-import { openWeights, type WeightOptions, type WeightStore } from '../weights.ts';
+import { type Config, readConfig } from '../checkpoint/config.ts';
+import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
+import { CLIPTextModel, clipTextConfig, eosMaskOf } from '../clip/clip_text.ts';
+import { T5_IGNORE, T5EncoderModel, t5Config } from '../t5/t5.ts';
+import type { PromptValues } from '../tokenizers/prompt.ts';
+import { openTokenizer, type TextTokenizer } from '../tokenizers/tokenizers.ts';
+import { openWeights } from '../weights/open_weights.ts';
+import type { WeightOptions } from '../weights/weight_inputs.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
 import { checkedPart } from './parts.ts';
 
 const CLIP_IDS = 'generator.clip_ids';

@@ -3,17 +3,18 @@ import { affine, clamp, transpose } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
+import { type Config, readConfig } from '../checkpoint/config.ts';
+import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../layers/half_precision.ts';
 import {
   AUTOENCODER_KL_ALIASES,
   AUTOENCODER_KL_ENCODER,
   AutoencoderKL,
   readAutoencoderKLConfig,
-} from '../autoencoder_kl.ts';
-import { AUTOENCODER_TINY_ENCODER, AutoencoderTiny, readAutoencoderTinyConfig } from '../autoencoder_tiny.ts';
-import { type Config, readConfig } from '../config.ts';
-import { type ModelFiles, subfolder } from '../files.ts';
-import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
-import { openWeights, type WeightStore } from '../weights.ts';
+} from '../vae/autoencoder_kl.ts';
+import { AUTOENCODER_TINY_ENCODER, AutoencoderTiny, readAutoencoderTinyConfig } from '../vae/autoencoder_tiny.ts';
+import { openWeights } from '../weights/open_weights.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
 
 /** Base name of diffusers' weight files. */
 export const DIFFUSERS = 'diffusion_pytorch_model';

@@ -1,10 +1,10 @@
 /** What the loop knows of a text-to-image generator, whatever networks it is made of. */
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
-import type { ComputeDType } from '../half_precision.ts';
-import type { PromptValues } from '../prompt.ts';
+import type { ComputeDType } from '../layers/half_precision.ts';
 import type { SchedulerClass, Steps } from '../schedulers/index.ts';
-import type { WeightStore } from '../weights.ts';
+import type { PromptValues } from '../tokenizers/prompt.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
 
 export interface PipelineOptions {
   /** Where the single step starts, if not where the scheduler's own does (HyperSDXL 800). */

@@ -3,15 +3,20 @@ import { slice, transpose } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
-import { type Config, readConfig } from '../config.ts';
-import { type ModelFiles, subfolder } from '../files.ts';
-import { type ComputeDType, storedAs, weightStorage } from '../half_precision.ts';
-import { PIXART_IGNORE, PixArtTransformer2DModel, readPixArtTransformer2DConfig } from '../pixart_transformer_2d.ts';
-import type { PromptValues } from '../prompt.ts';
+import { type Config, readConfig } from '../checkpoint/config.ts';
+import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../layers/half_precision.ts';
+import {
+  PIXART_IGNORE,
+  PixArtTransformer2DModel,
+  readPixArtTransformer2DConfig,
+} from '../pixart/pixart_transformer_2d.ts';
 import { modelInput, type OneStep, oneStepOf, predictX0 } from '../schedulers/index.ts';
-import { T5_IGNORE, T5EncoderModel, t5Config } from '../t5.ts';
-import { openTokenizer, type TextTokenizer } from '../tokenizers.ts';
-import { openWeights, type WeightStore } from '../weights.ts';
+import { T5_IGNORE, T5EncoderModel, t5Config } from '../t5/t5.ts';
+import type { PromptValues } from '../tokenizers/prompt.ts';
+import { openTokenizer, type TextTokenizer } from '../tokenizers/tokenizers.ts';
+import { openWeights } from '../weights/open_weights.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
 import { checkedPart, DIFFUSERS, decodeImage, type LatentDecoder, noiseShape, openDecoder } from './parts.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 

@@ -1,6 +1,6 @@
 /** A pipeline's scheduler_config.json, as one step or as several. */
-import { type Config, readConfig } from '../config.ts';
-import type { ModelFiles } from '../files.ts';
+import { type Config, readConfig } from '../checkpoint/config.ts';
+import type { ModelFiles } from '../checkpoint/files.ts';
 import {
   type OneStep,
   oneStepOf,

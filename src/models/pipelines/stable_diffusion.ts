@@ -1,14 +1,14 @@
 /** diffusers' StableDiffusionPipeline in one step (SD-Turbo) or several (SD 2.1). */
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { CLIPTextModel, clipTextConfig } from '../clip_text.ts';
-import { type Config, readConfig } from '../config.ts';
-import { type ModelFiles, subfolder } from '../files.ts';
-import { weightStorage } from '../half_precision.ts';
-import type { PromptValues } from '../prompt.ts';
-import { openTokenizer, type TextTokenizer } from '../tokenizers.ts';
-import { readUNet2DConditionConfig, UNet2DConditionModel } from '../unet_2d_condition.ts';
-import { openWeights } from '../weights.ts';
+import { type Config, readConfig } from '../checkpoint/config.ts';
+import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
+import { CLIPTextModel, clipTextConfig } from '../clip/clip_text.ts';
+import { weightStorage } from '../layers/half_precision.ts';
+import type { PromptValues } from '../tokenizers/prompt.ts';
+import { openTokenizer, type TextTokenizer } from '../tokenizers/tokenizers.ts';
+import { readUNet2DConditionConfig, UNet2DConditionModel } from '../unet/unet_2d_condition.ts';
+import { openWeights } from '../weights/open_weights.ts';
 import { assertSameWidth, checkedPart, DIFFUSERS, openDecoder } from './parts.ts';
 import type { Condition, PipelineOptions } from './pipeline.ts';
 import { PipelineScheduler } from './scheduler.ts';

@@ -1,13 +1,17 @@
 /** diffusers' StableDiffusionXLPipeline in one step (SDXL-Turbo, HyperSDXL) or several (SDXL). */
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { type Config, readConfig } from '../config.ts';
-import { type ModelFiles, subfolder } from '../files.ts';
-import { weightStorage } from '../half_precision.ts';
-import type { PromptValues } from '../prompt.ts';
-import type { AddedCond } from '../text_time.ts';
-import { readUNet2DConditionConfig, type UNet2DConditionConfig, UNet2DConditionModel } from '../unet_2d_condition.ts';
-import { openWeights } from '../weights.ts';
+import { type Config, readConfig } from '../checkpoint/config.ts';
+import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
+import { weightStorage } from '../layers/half_precision.ts';
+import type { PromptValues } from '../tokenizers/prompt.ts';
+import type { AddedCond } from '../unet/text_time.ts';
+import {
+  readUNet2DConditionConfig,
+  type UNet2DConditionConfig,
+  UNet2DConditionModel,
+} from '../unet/unet_2d_condition.ts';
+import { openWeights } from '../weights/open_weights.ts';
 import { checkedPart, DIFFUSERS, decoderPart, openDecoder } from './parts.ts';
 import type { Condition, PipelineOptions } from './pipeline.ts';
 import { PipelineScheduler } from './scheduler.ts';

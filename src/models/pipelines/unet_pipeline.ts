@@ -1,11 +1,11 @@
 /** What the pipelines of a UNet share: Stable Diffusion and SDXL differ in their text encoders and in what the UNet is told of them. */
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
-import { type ComputeDType, storedAs } from '../half_precision.ts';
-import type { PromptValues } from '../prompt.ts';
+import { type ComputeDType, storedAs } from '../layers/half_precision.ts';
 import { modelInput, predictX0, type Steps } from '../schedulers/index.ts';
-import type { UNet2DConditionModel } from '../unet_2d_condition.ts';
-import type { WeightStore } from '../weights.ts';
+import type { PromptValues } from '../tokenizers/prompt.ts';
+import type { UNet2DConditionModel } from '../unet/unet_2d_condition.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
 import { decodeImage, type LatentDecoder, noiseShape, toFirst, toLast } from './parts.ts';
 import type { Condition, StepwisePipeline } from './pipeline.ts';
 import type { PipelineScheduler } from './scheduler.ts';

@@ -1,6 +1,6 @@
 /** The noise schedule that diffusers' variance-preserving schedulers share: z_t = √ᾱ·x0 + √(1-ᾱ)·ε. */
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../checkpoint/config.ts';
 import { combine, type Linear, SAMPLE } from './linear_step.ts';
 
 const f32 = Math.fround;

@@ -1,5 +1,5 @@
 /** DDIMScheduler without noise (η = 0): Song et al., "Denoising diffusion implicit models", eq. 12. */
-import type { Config } from '../config.ts';
+import type { Config } from '../checkpoint/config.ts';
 import { alphaAt, alphasCumprod, assertNoClipping, cleanSample, predictedNoise, predictionType } from './betas.ts';
 import { combine, type Steps, type StepsRequest } from './linear_step.ts';
 import { spacedTimesteps } from './spacing.ts';

@@ -1,5 +1,5 @@
 /** DDPMScheduler (PixArt-α DMD): Ho et al., "Denoising diffusion probabilistic models", eq. 7. */
-import type { Config } from '../config.ts';
+import type { Config } from '../checkpoint/config.ts';
 import { alphaAt, alphasCumprod, assertNoClipping, cleanSample, predictionType } from './betas.ts';
 import { combine, SAMPLE, type Steps, type StepsRequest } from './linear_step.ts';
 import { spacedTimesteps } from './spacing.ts';

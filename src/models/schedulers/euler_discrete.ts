@@ -4,7 +4,7 @@
  * next σ. The ancestral one goes further down and adds fresh noise: Crowson, k-diffusion.
  */
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../checkpoint/config.ts';
 import { alphasCumprod, type Prediction, predictionType } from './betas.ts';
 import { combine, type Linear, type LinearStep, SAMPLE, type Steps, type StepsRequest } from './linear_step.ts';
 import { spacedTimesteps, timestepSpacing } from './spacing.ts';

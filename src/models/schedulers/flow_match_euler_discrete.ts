@@ -1,6 +1,6 @@
 /** FlowMatchEulerDiscreteScheduler (FLUX): z_σ = (1-σ)·x0 + σ·noise, and the model predicts v = noise - x0. */
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../checkpoint/config.ts';
 import type { Steps, StepsOptions, StepsRequest } from './linear_step.ts';
 import { checkCount } from './spacing.ts';
 

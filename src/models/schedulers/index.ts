@@ -1,5 +1,5 @@
 /** Schedulers by the class that scheduler_config.json names. */
-import type { Config } from '../config.ts';
+import type { Config } from '../checkpoint/config.ts';
 import { ddim } from './ddim.ts';
 import { ddpm } from './ddpm.ts';
 import { eulerAncestralDiscrete, eulerDiscrete } from './euler_discrete.ts';

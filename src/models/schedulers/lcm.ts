@@ -1,6 +1,6 @@
 /** LCMScheduler (HyperSDXL; Luo et al., "Latent consistency models"): to x0, and from there up again with fresh noise. */
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../checkpoint/config.ts';
 import { alphaAt, alphasCumprod, assertNoClipping, cleanSample, predictionType } from './betas.ts';
 import { combine, SAMPLE, type Steps, type StepsRequest } from './linear_step.ts';
 import { checkCount, checkedTimesteps } from './spacing.ts';

@@ -2,7 +2,7 @@
  * Every scheduler here is linear in the latents x, the model's output and fresh noise, so a run of n steps is a table
  * of numbers: x ← `sample`·x + `prediction`·model(`inputScale`·x, `timestep`) + `noise`·fresh, from x = `initial`·z.
  */
-import type { Config } from '../config.ts';
+import type { Config } from '../checkpoint/config.ts';
 
 export interface LinearStep {
   /** What the model is told, in training steps; a fraction where the spacing gives one. */

@@ -1,5 +1,5 @@
 /** Which training steps a run of n steps visits: Lin et al., "Common diffusion noise schedules …", table 2. */
-import type { Config } from '../config.ts';
+import type { Config } from '../checkpoint/config.ts';
 import type { StepsRequest } from './linear_step.ts';
 
 export type Spacing = 'leading' | 'linspace' | 'trailing';

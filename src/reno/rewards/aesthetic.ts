@@ -1,13 +1,14 @@
 /** LAION's aesthetic predictor: a linear head on CLIP's normalised image features; loss 10 − score; it reads no prompt. */
 import { affine, l2Normalize } from '../../kernels/index.ts';
-import { type CLIPConfig, clipConfig } from '../../models/clip.ts';
-import { CLIPVisionModelWithProjection } from '../../models/clip_vision.ts';
-import { readConfig } from '../../models/config.ts';
-import type { ModelFiles } from '../../models/files.ts';
-import { type ComputeDType, storedAs, weightStorage } from '../../models/half_precision.ts';
-import type { PromptValues } from '../../models/prompt.ts';
-import { RewardMLP } from '../../models/reward_mlp.ts';
-import { openWeights, type WeightStore } from '../../models/weights.ts';
+import { readConfig } from '../../models/checkpoint/config.ts';
+import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { type CLIPConfig, clipConfig } from '../../models/clip/clip.ts';
+import { CLIPVisionModelWithProjection } from '../../models/clip/clip_vision.ts';
+import { type ComputeDType, storedAs, weightStorage } from '../../models/layers/half_precision.ts';
+import { RewardMLP } from '../../models/layers/reward_mlp.ts';
+import type { PromptValues } from '../../models/tokenizers/prompt.ts';
+import { openWeights } from '../../models/weights/open_weights.ts';
+import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';

@@ -3,12 +3,12 @@
  * PickScore are all ViT-H/14 and see the same picture, so their image encoders run as one batch, three products in one.
  */
 import { concat, l2Normalize, mul, reshape, slice, sum } from '../../kernels/index.ts';
-import type { CLIPModel } from '../../models/clip.ts';
-import { CLIPVisionModelWithProjection } from '../../models/clip_vision.ts';
-import { type ComputeDType, storedAs } from '../../models/half_precision.ts';
-import { JoinedWeights } from '../../models/joined_weights.ts';
-import { BINDING_BYTES } from '../../models/large_embedding.ts';
-import type { WeightStore } from '../../models/weights.ts';
+import type { CLIPModel } from '../../models/clip/clip.ts';
+import { CLIPVisionModelWithProjection } from '../../models/clip/clip_vision.ts';
+import { type ComputeDType, storedAs } from '../../models/layers/half_precision.ts';
+import { BINDING_BYTES } from '../../models/layers/large_embedding.ts';
+import { JoinedWeights } from '../../models/weights/joined_weights.ts';
+import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at, byteSize } from '../../tensor/types.ts';
 import { preprocess } from '../preprocess.ts';

@@ -1,21 +1,22 @@
 /** HPS, CLIPScore and PickScore: each a CLIP that compares picture and prompt; they differ in training, scale and offset. */
 import { affine, exp, l2Normalize, mul } from '../../kernels/index.ts';
-import { type CLIPConfig, CLIPModel, clipConfig } from '../../models/clip.ts';
-import { asF32 } from '../../models/clip_encoder.ts';
-import { eosMaskOf } from '../../models/clip_text.ts';
-import { Config, readConfig } from '../../models/config.ts';
-import type { ModelFiles } from '../../models/files.ts';
-import { type ComputeDType, weightStorage } from '../../models/half_precision.ts';
+import { Config, readConfig } from '../../models/checkpoint/config.ts';
+import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { type CLIPConfig, CLIPModel, clipConfig } from '../../models/clip/clip.ts';
+import { eosMaskOf } from '../../models/clip/clip_text.ts';
 import {
   OPEN_CLIP_ALIASES,
   OPEN_CLIP_BUFFERS,
   openClipConfig,
   openClipText,
   VIT_H_14,
-} from '../../models/open_clip.ts';
-import type { PromptValues } from '../../models/prompt.ts';
-import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
-import { openWeights, type WeightStore } from '../../models/weights.ts';
+} from '../../models/clip/open_clip.ts';
+import { type ComputeDType, weightStorage } from '../../models/layers/half_precision.ts';
+import { asF32 } from '../../models/layers/tokens.ts';
+import type { PromptValues } from '../../models/tokenizers/prompt.ts';
+import { openTokenizer, type TextTokenizer } from '../../models/tokenizers/tokenizers.ts';
+import { openWeights } from '../../models/weights/open_weights.ts';
+import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { ClipCosines, type CosineMember } from './clip_cosines.ts';

@@ -1,12 +1,18 @@
 /** ImageReward: BLIP with a scalar head trained on human rankings; loss 2 − score. (Xu et al., 2304.05977.) */
 import { affine } from '../../kernels/index.ts';
-import { IMAGE_REWARD_UNUSED, ImageReward, imageRewardConfig, publishedImageRewardConfig } from '../../models/blip.ts';
-import { readConfig } from '../../models/config.ts';
-import type { ModelFiles } from '../../models/files.ts';
-import { type ComputeDType, weightStorage } from '../../models/half_precision.ts';
-import type { PromptValues } from '../../models/prompt.ts';
-import { openTokenizer, type TextTokenizer } from '../../models/tokenizers.ts';
-import { openWeights, type WeightStore } from '../../models/weights.ts';
+import {
+  IMAGE_REWARD_UNUSED,
+  ImageReward,
+  imageRewardConfig,
+  publishedImageRewardConfig,
+} from '../../models/blip/blip.ts';
+import { readConfig } from '../../models/checkpoint/config.ts';
+import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { type ComputeDType, weightStorage } from '../../models/layers/half_precision.ts';
+import type { PromptValues } from '../../models/tokenizers/prompt.ts';
+import { openTokenizer, type TextTokenizer } from '../../models/tokenizers/tokenizers.ts';
+import { openWeights } from '../../models/weights/open_weights.ts';
+import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';

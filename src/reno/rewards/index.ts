@@ -1,6 +1,6 @@
 /** The rewards by name. */
-import type { ModelFiles } from '../../models/files.ts';
-import type { ComputeDType } from '../../models/half_precision.ts';
+import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import type { ComputeDType } from '../../models/layers/half_precision.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import { AestheticReward } from './aesthetic.ts';
 import { shareCosines } from './clip_cosines.ts';

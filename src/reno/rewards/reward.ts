@@ -1,6 +1,6 @@
 /** What the loop knows of a reward network. */
-import type { PromptValues } from '../../models/prompt.ts';
-import type { WeightStore } from '../../models/weights.ts';
+import type { PromptValues } from '../../models/tokenizers/prompt.ts';
+import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 
 export interface Reward {

@@ -1,22 +1,22 @@
 /** diffusers' blocks one by one (tools/reference/blocks.py): where a network that differs starts to. */
 import { concat, reshape } from '../../../src/kernels/index.ts';
+import { Config } from '../../../src/models/checkpoint/config.ts';
 import {
   BasicTransformerBlock,
   CrossAttention,
   FeedForward,
   SelfAttention,
   Transformer2DModel,
-} from '../../../src/models/attention_block.ts';
+} from '../../../src/models/layers/attention_block.ts';
+import { TimestepEmbedding } from '../../../src/models/layers/embeddings.ts';
+import { Downsample2D, ResnetBlock2D, Upsample2D } from '../../../src/models/layers/resnet.ts';
+import { DownBlock2D, UNetMidBlock2DCrossAttn, UpBlock2D } from '../../../src/models/unet/unet_blocks.ts';
 import {
   Decoder,
   readAutoencoderKLConfig,
   UNetMidBlock2D,
   UpDecoderBlock2D,
-} from '../../../src/models/autoencoder_kl.ts';
-import { Config } from '../../../src/models/config.ts';
-import { TimestepEmbedding } from '../../../src/models/embeddings.ts';
-import { Downsample2D, ResnetBlock2D, Upsample2D } from '../../../src/models/resnet.ts';
-import { DownBlock2D, UNetMidBlock2DCrossAttn, UpBlock2D } from '../../../src/models/unet_blocks.ts';
+} from '../../../src/models/vae/autoencoder_kl.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { type GoldenSite, golden, type ParityCase } from '../../support/golden.ts';
 

@@ -1,7 +1,12 @@
 /** The diffusers networks of tools/reference/networks.py. */
-import { AUTOENCODER_KL_ALIASES, AutoencoderKL, readAutoencoderKLConfig } from '../../../src/models/autoencoder_kl.ts';
-import { AutoencoderTiny, readAutoencoderTinyConfig } from '../../../src/models/autoencoder_tiny.ts';
-import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../../src/models/unet_2d_condition.ts';
+
+import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../../src/models/unet/unet_2d_condition.ts';
+import {
+  AUTOENCODER_KL_ALIASES,
+  AutoencoderKL,
+  readAutoencoderKLConfig,
+} from '../../../src/models/vae/autoencoder_kl.ts';
+import { AutoencoderTiny, readAutoencoderTinyConfig } from '../../../src/models/vae/autoencoder_tiny.ts';
 import { readFloats } from '../../../src/tensor/safetensors.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { golden, type ParityCase } from '../../support/golden.ts';

@@ -1,11 +1,11 @@
 /** PixArt-α DMD's networks (tools/reference/pixart.py). */
-import { PixArtBlock } from '../../../src/models/pixart_block.ts';
+import { PixArtBlock } from '../../../src/models/pixart/pixart_block.ts';
 import {
   PIXART_IGNORE,
   PixArtTransformer2DModel,
   readPixArtTransformer2DConfig,
-} from '../../../src/models/pixart_transformer_2d.ts';
-import { T5_IGNORE, T5EncoderModel, t5Config } from '../../../src/models/t5.ts';
+} from '../../../src/models/pixart/pixart_transformer_2d.ts';
+import { T5_IGNORE, T5EncoderModel, t5Config } from '../../../src/models/t5/t5.ts';
 import { readFloats } from '../../../src/tensor/safetensors.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { golden, type ParityCase } from '../../support/golden.ts';

@@ -1,11 +1,11 @@
 /** The SDXL family (tools/reference/sdxl.py): UNets with text_time, and the second text encoder. */
 import { concat, mul, reshape } from '../../../src/kernels/index.ts';
-import { eosMaskOf } from '../../../src/models/clip_text.ts';
+import { eosMaskOf } from '../../../src/models/clip/clip_text.ts';
 import {
   CLIPTextModelWithProjection,
   clipTextWithProjectionConfig,
-} from '../../../src/models/clip_text_with_projection.ts';
-import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../../src/models/unet_2d_condition.ts';
+} from '../../../src/models/clip/clip_text_with_projection.ts';
+import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../../src/models/unet/unet_2d_condition.ts';
 import { readFloats } from '../../../src/tensor/safetensors.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { golden, type ParityCase } from '../../support/golden.ts';

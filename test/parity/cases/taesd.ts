@@ -1,11 +1,12 @@
 /** Tiny autoencoders under their author's own names, with TAEF2's pool in the innermost blocks (tools/reference/taesd.py). */
+
+import type { AliasTable } from '../../../src/models/checkpoint/aliases.ts';
 import {
   AutoencoderTiny,
   AutoencoderTinyEncoder,
   readAutoencoderTinyConfig,
-} from '../../../src/models/autoencoder_tiny.ts';
-import { TAESD_DECODER_ALIASES, TAESD_ENCODER_ALIASES } from '../../../src/models/taesd.ts';
-import type { AliasTable } from '../../../src/models/weights.ts';
+} from '../../../src/models/vae/autoencoder_tiny.ts';
+import { TAESD_DECODER_ALIASES, TAESD_ENCODER_ALIASES } from '../../../src/models/vae/taesd.ts';
 import { golden, type ParityCase } from '../../support/golden.ts';
 
 /** The fixture's keys begin with `weights.`, a published file's do not. */

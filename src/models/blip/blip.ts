@@ -1,0 +1,90 @@
+/**
+ * ImageReward's network in its own layout: BLIP's image encoder, BLIP's text encoder with cross-attention to the
+ * image, and a linear "MLP" on the [CLS] token. Source: zai-org/ImageReward, ImageReward.py.
+ */
+import { affine } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Config } from '../checkpoint/config.ts';
+import { type ComputeDType, storedAs } from '../layers/half_precision.ts';
+import { RewardMLP } from '../layers/reward_mlp.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
+import { type BlipVisionConfig, BlipVisionTransformer, blipVisionConfig } from './blip_vision.ts';
+import { MedBertModel, type MedConfig, medConfig } from './med_bert.ts';
+
+export interface ImageRewardConfig {
+  readonly vision: BlipVisionConfig;
+  readonly med_config: MedConfig;
+  /** Score = (MLP − mean) / std. */
+  readonly mean: number;
+  readonly std: number;
+}
+
+/** ImageReward-v1.0's scores on its authors' validation set. */
+const MEAN = 0.16717362830052426;
+const STD = 1.0333394966054072;
+
+/** config.json of this project's ImageReward folders; what is absent is as in the public ImageReward-v1.0. */
+export function imageRewardConfig(config: Config): ImageRewardConfig {
+  return {
+    vision: blipVisionConfig(config.section('vision')),
+    med_config: medConfig(config.section('med_config')),
+    mean: config.number('mean', MEAN),
+    std: config.number('std', STD),
+  };
+}
+
+/** Width of one attention head in BLIP's image encoders, ViT-B and ViT-L alike. */
+const HEAD_WIDTH = 64;
+
+/**
+ * The folder as it is published: ImageReward.pt beside BLIP's med_config.json, which knows the text encoder only. The image
+ * encoder's sizes are those of the tensors, and the text encoder looks at that width, as BLIP sets it, whatever the file says.
+ */
+export function publishedImageRewardConfig(med: Config, w: WeightStore): ImageRewardConfig {
+  const encoder = w.sub('blip', 'visual_encoder');
+  const [patch = 0, width = 0] = [encoder.shapeOf('patch_embed.proj.weight')[3], encoder.shapeOf('cls_token')[2]];
+  const [, tokens = 0] = encoder.shapeOf('pos_embed');
+  let depth = 0;
+  while (encoder.hasModule(`blocks.${depth}`)) {
+    depth++;
+  }
+  const vision: BlipVisionConfig = {
+    image_size: Math.round(Math.sqrt(tokens - 1)) * patch,
+    patch_size: patch,
+    width,
+    depth,
+    heads: width / HEAD_WIDTH,
+    mlp: encoder.shapeOf('blocks.0.mlp.fc1.weight')[0] ?? 0,
+    layer_norm_eps: 1e-6,
+  };
+  return { vision, med_config: { ...medConfig(med), encoder_width: width }, mean: MEAN, std: STD };
+}
+
+/** BLIP's projections for its contrastive loss are in the published file; the reward does not use them. */
+export const IMAGE_REWARD_UNUSED: readonly RegExp[] = [/^blip\.(vision|text)_proj\./];
+
+/** The whole network under ImageReward's keys `blip.visual_encoder`, `blip.text_encoder`, `mlp`. */
+export class ImageReward {
+  readonly config: ImageRewardConfig;
+  readonly visual_encoder: BlipVisionTransformer;
+  readonly text_encoder: MedBertModel;
+  readonly mlp: RewardMLP;
+
+  constructor(w: WeightStore, config: ImageRewardConfig) {
+    this.config = config;
+    this.visual_encoder = new BlipVisionTransformer(w.sub('blip', 'visual_encoder'), config.vision);
+    this.text_encoder = new MedBertModel(w.sub('blip', 'text_encoder'), config.med_config);
+    this.mlp = new RewardMLP(w.sub('mlp'), config.med_config.hidden_size);
+  }
+
+  /** Normalised pixels [N,H,W,3], ids i32 [B,T], mask f32 [B,T] with B 1 or N → score [N]. `dtype` is the image encoder's. */
+  forward(pixels: Tensor, ids: Tensor, mask: Tensor, dtype: ComputeDType = 'f32'): Tensor {
+    const { graph } = pixels;
+    const image = graph.scope('visual_encoder', () => {
+      return storedAs(dtype, pixels, (p) => this.visual_encoder.forward(p));
+    });
+    const text = graph.scope('text_encoder', () => this.text_encoder.firstHiddenState(ids, mask, image));
+    const { mean, std } = this.config;
+    return graph.scope('mlp', () => affine(this.mlp.forward(text), 1 / std, -mean / std));
+  }
+}

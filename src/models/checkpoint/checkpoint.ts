@@ -1,0 +1,66 @@
+/** Which files of a model folder hold its weights, and opening them by their format. */
+import { openSafetensors } from '../../tensor/safetensors.ts';
+import type { TensorFile } from '../../tensor/tensor_file.ts';
+import type { ModelFiles } from './files.ts';
+import { openPickle } from './pickle/index.ts';
+
+/** transformers calls the same weights otherwise in PyTorch's format. */
+const BIN_NAMES: Readonly<Record<string, string>> = { model: 'pytorch_model' };
+
+/**
+ * Opens the first there is of `<base>.safetensors`, its `fp16` variant, the shards of its index, and the same in PyTorch's
+ * format: `<base>.bin` (for base `model` also `pytorch_model.bin`), `.pt`, `.pth`, its index, `published`.
+ * @throws Error naming the folder when none is there, or what is wrong with a file.
+ */
+export async function openCheckpoint(
+  files: ModelFiles,
+  base: string,
+  published: readonly string[] = [],
+): Promise<TensorFile[]> {
+  const pickled = [BIN_NAMES[base] ?? base, base];
+  const candidates = [
+    `${base}.safetensors`,
+    `${base}.fp16.safetensors`,
+    `${base}.safetensors.index.json`,
+    `${base}.safetensors.index.fp16.json`,
+    ...new Set(pickled.flatMap((name) => [`${name}.bin`, `${name}.fp16.bin`, `${name}.pt`, `${name}.pth`])),
+    ...new Set(pickled.map((name) => `${name}.bin.index.json`)),
+    ...published,
+  ];
+  for (const path of candidates) {
+    if (await files.has(path)) {
+      const shards = path.endsWith('.json') ? await shardsOf(files, path) : [path];
+      return Promise.all(shards.map((shard) => openTensors(files, shard)));
+    }
+  }
+  const others = [`${pickled[0]}.bin`, ...published].join(', ');
+  throw new Error(
+    `${files.name}: there is no ${base}.safetensors, nor ${others}; give a folder as save_pretrained writes it`,
+  );
+}
+
+/** @throws Error naming the file and what is wrong with it */
+async function openTensors(files: ModelFiles, path: string): Promise<TensorFile> {
+  const source = await files.read(path);
+  return path.endsWith('.safetensors') ? openSafetensors(source) : openPickle(source);
+}
+
+async function shardsOf(files: ModelFiles, index: string): Promise<string[]> {
+  return shardNames(`${files.name}/${index}`, await files.readText(index));
+}
+
+/** The files that an index of shards names, each once, relative to it. @throws Error naming the index where it is none */
+export function shardNames(name: string, text: string): string[] {
+  const fail = (): never => {
+    throw new Error(`${name}: must be JSON with a weight_map from tensor to file; download it again`);
+  };
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    fail();
+  }
+  const map = typeof parsed === 'object' && parsed !== null && 'weight_map' in parsed ? parsed.weight_map : undefined;
+  const shards = typeof map === 'object' && map !== null ? [...new Set<unknown>(Object.values(map))] : [];
+  return shards.length > 0 && shards.every((s) => typeof s === 'string') ? shards : fail();
+}

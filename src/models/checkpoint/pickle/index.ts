@@ -1,0 +1,69 @@
+/**
+ * PyTorch checkpoints: `.bin`, `.pt` and `.pth` as `torch.save` writes a state dict, in a zip archive (since 1.6) or as
+ * pickles and raw storages one after another (before). Only descriptions are read when a file is opened; tensors are read
+ * in place, one by one. Sources of the layout: torch/serialization.py, caffe2/serialize/inline_container.h.
+ */
+import { type ByteSource, listed, STORED_BYTES } from '../../../tensor/safetensors.ts';
+import type { RowRange, TensorEntry, TensorFile } from '../../../tensor/tensor_file.ts';
+import { archiveContents } from './archive.ts';
+import type { Contents } from './contents.ts';
+import { readTensor } from './gather.ts';
+import { legacyContents } from './legacy.ts';
+import { tensorsOf } from './state_dict.ts';
+import { PickleTensor } from './values.ts';
+
+/**
+ * Reads and checks the descriptions of a checkpoint's tensors. No code of the file is run.
+ * @throws Error, one sentence with the file and what is wrong with it: truncated, not a state dict, or a Python object
+ * that a state dict has no use for, by name
+ */
+export async function openPickle(source: ByteSource): Promise<TensorFile> {
+  const { tensors, locate } = await named(source, async () => {
+    const { root, locate } = await contentsOf(source);
+    return { tensors: tensorsOf(root), locate };
+  });
+  const entries = new Map<string, TensorEntry>();
+  for (const [name, { storage, shape }] of tensors) {
+    entries.set(name, { name, dtype: storage.dtype, shape });
+  }
+  return {
+    source,
+    entries,
+    read: async (name, rows) => {
+      const tensor = tensors.get(name);
+      if (!tensor) {
+        throw new Error(`${source.name}: there is no tensor ${name}; the file has ${listed([...tensors.keys()])}`);
+      }
+      const start = await named(source, () => locate(tensor.storage));
+      const read = (offset: number, length: number) => source.read(start + offset, length);
+      return readTensor(rows ? rowsOf(tensor, rows) : tensor, STORED_BYTES[tensor.storage.dtype], read);
+    },
+  };
+}
+
+/** The view of some rows: nothing else is read. */
+function rowsOf({ storage, offset, shape, strides }: PickleTensor, { from, count }: RowRange): PickleTensor {
+  return new PickleTensor(storage, offset + from * (strides[0] ?? 0), [count, ...shape.slice(1)], strides);
+}
+
+async function contentsOf(source: ByteSource): Promise<Contents> {
+  const start = await source.read(0, Math.min(source.size, 4));
+  const [a, b, c, d] = start;
+  if (a === 0x50 && b === 0x4b && c === 3 && d === 4) {
+    return archiveContents(source);
+  }
+  if (a === 0x80 && b === 2) {
+    return legacyContents(source);
+  }
+  throw new Error('is no PyTorch checkpoint (neither a zip archive nor a pickle); download or save it again');
+}
+
+/** Errors get the file's name in front, unless reading put it there. */
+async function named<T>(source: ByteSource, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error);
+    throw new Error(what.startsWith(source.name) ? what : `${source.name}: ${what}`);
+  }
+}

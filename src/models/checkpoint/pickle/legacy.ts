@@ -1,0 +1,90 @@
+/** Checkpoints of PyTorch before 1.6: five pickles (magic, version, machine, object, storage keys), then the storages. */
+import { type ByteSource, STORED_BYTES } from '../../../tensor/safetensors.ts';
+import { type Contents, MAX_PICKLE } from './contents.ts';
+import { PickleEnds } from './reader.ts';
+import { shown } from './shown.ts';
+import { unpickle } from './unpickler.ts';
+import { isMap, type PickleStorage, type PickleValue } from './values.ts';
+
+const MAGIC = 0x1950a86a20f9469cfc6cn;
+const VERSION = 1001;
+/** Each storage begins with its number of elements. */
+const PREFIX = 8;
+
+export async function legacyContents(source: ByteSource): Promise<Contents> {
+  const { root, storages, keys, end } = await pickles(source);
+  const places = new Map<string, { at: number; storage: PickleStorage }>();
+  let at = end;
+  for (const key of keys) {
+    const storage = typeof key === 'string' ? storages.get(key) : undefined;
+    if (!storage) {
+      throw new Error(`has the storage ${shown(String(key))}, which its pickle does not describe`);
+    }
+    places.set(storage.key, { at, storage });
+    at += PREFIX + storage.count * STORED_BYTES[storage.dtype];
+  }
+  if (at > source.size) {
+    throw new Error(`is truncated: its storages need ${at} bytes, the file has ${source.size}`);
+  }
+  const locate = async ({ key, count }: PickleStorage): Promise<number> => {
+    const place = places.get(key);
+    if (!place) {
+      throw new Error(`has no storage ${shown(key)}`);
+    }
+    const prefix = await source.read(place.at, PREFIX);
+    const found = new DataView(prefix.buffer, prefix.byteOffset, PREFIX).getBigInt64(0, true);
+    if (found !== BigInt(count)) {
+      throw new Error(`has ${found} elements in storage ${shown(key)} where ${count} should be`);
+    }
+    return place.at + PREFIX;
+  };
+  return { root, locate };
+}
+
+interface Pickles {
+  readonly root: PickleValue;
+  readonly storages: ReadonlyMap<string, PickleStorage>;
+  readonly keys: readonly PickleValue[];
+  readonly end: number;
+}
+
+/** How long the pickles are is known only from reading them: a first part of the file, and more where it ends too early. */
+async function pickles(source: ByteSource): Promise<Pickles> {
+  for (let bytes = 2 ** 18; ; bytes *= 8) {
+    const length = Math.min(bytes, source.size, MAX_PICKLE);
+    try {
+      return fivePickles(await source.read(0, length));
+    } catch (error) {
+      if (!(error instanceof PickleEnds)) {
+        throw error;
+      }
+      if (length === source.size) {
+        throw new Error('is truncated: it ends inside its pickle');
+      }
+      if (length === MAX_PICKLE) {
+        throw new Error(`describes its tensors in more than ${MAX_PICKLE} bytes, which no state dict needs`);
+      }
+    }
+  }
+}
+
+function fivePickles(bytes: Uint8Array): Pickles {
+  const magic = unpickle(bytes);
+  if (magic.value !== MAGIC) {
+    throw new Error('is a pickle, but none that torch.save wrote; save model.state_dict() with it');
+  }
+  const version = unpickle(bytes, magic.end);
+  if (version.value !== VERSION) {
+    throw new Error(`has the format version ${shown(String(version.value))}, known is ${VERSION}`);
+  }
+  const machine = unpickle(bytes, version.end);
+  if (!isMap(machine.value) || machine.value.get('little_endian') !== true) {
+    throw new Error('was not saved on a little-endian machine');
+  }
+  const root = unpickle(bytes, machine.end);
+  const keys = unpickle(bytes, root.end);
+  if (!Array.isArray(keys.value)) {
+    throw new Error('has no list of storages');
+  }
+  return { root: root.value, storages: root.storages, keys: keys.value, end: keys.end };
+}

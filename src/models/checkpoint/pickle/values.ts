@@ -1,0 +1,78 @@
+/** What an unpickled state dict can consist of. Nothing here can run anything. */
+import type { SafetensorsDType } from '../../../tensor/safetensors.ts';
+import type { Shape } from '../../../tensor/types.ts';
+
+/** Lists and sets alike: arrays. Dictionaries, ordered or not: maps. Integers beyond 2^53: bigint. Strings of Python 2: string. */
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | PickleValue[]
+  | PickleTuple
+  | PickleMap
+  | PickleStorage
+  | PickleTensor
+  | PickleCallable;
+
+export interface PickleMap extends Map<PickleValue, PickleValue> {}
+
+export class PickleTuple {
+  readonly items: readonly PickleValue[];
+
+  constructor(items: readonly PickleValue[]) {
+    this.items = items;
+  }
+}
+
+/** A run of numbers somewhere in the file, which several tensors may view. */
+export class PickleStorage {
+  /** Its name in the file. */
+  readonly key: string;
+  readonly dtype: SafetensorsDType;
+  /** Elements of the whole storage. */
+  readonly count: number;
+  /** Element where a view of the storage begins (files before PyTorch 0.4). */
+  readonly start: number;
+
+  constructor(key: string, dtype: SafetensorsDType, count: number, start: number) {
+    this.key = key;
+    this.dtype = dtype;
+    this.count = count;
+    this.start = start;
+  }
+}
+
+export class PickleTensor {
+  readonly storage: PickleStorage;
+  /** Element of the storage where the tensor begins. */
+  readonly offset: number;
+  readonly shape: Shape;
+  /** In elements; 0 where a dimension is repeated. */
+  readonly strides: readonly number[];
+
+  constructor(storage: PickleStorage, offset: number, shape: Shape, strides: readonly number[]) {
+    this.storage = storage;
+    this.offset = offset;
+    this.shape = shape;
+    this.strides = strides;
+  }
+}
+
+/** One of the few globals a state dict may name; `call` builds a value of this file from others. */
+export interface PickleCallable {
+  readonly global: string;
+  /** Set where the global is a storage's type. */
+  readonly dtype?: SafetensorsDType;
+  readonly call: (args: readonly PickleValue[]) => PickleValue;
+}
+
+export function isMap(value: PickleValue | undefined): value is PickleMap {
+  return value instanceof Map;
+}
+
+export function isCallable(value: PickleValue | undefined): value is PickleCallable {
+  return typeof value === 'object' && value !== null && 'global' in value;
+}

@@ -1,0 +1,107 @@
+/** The pre-norm transformer that CLIP's two towers share: transformers' `CLIPEncoder`, fields named as there. */
+import { crossAttention, selfAttention } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { at } from '../../tensor/types.ts';
+import { LayerNorm, Linear } from '../layers/basic.ts';
+import { activated, type HiddenAct } from '../layers/hidden_act.ts';
+import { firstToken } from '../layers/tokens.ts';
+import type { Weights } from '../weights/weights.ts';
+
+export interface CLIPEncoderConfig {
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly hidden_act: HiddenAct;
+  readonly layer_norm_eps: number;
+}
+
+class CLIPAttention {
+  readonly #heads: number;
+  readonly qkv: Linear;
+  /** The same weights apart, for where only some tokens ask. */
+  readonly q_proj: Linear;
+  readonly kv: Linear;
+  readonly out_proj: Linear;
+
+  constructor(w: Weights, config: CLIPEncoderConfig) {
+    const size = config.hidden_size;
+    this.#heads = config.num_attention_heads;
+    this.qkv = new Linear(w, size, size, true, ['q_proj', 'k_proj', 'v_proj']);
+    this.q_proj = new Linear(w.sub('q_proj'), size, size);
+    this.kv = new Linear(w, size, size, true, ['k_proj', 'v_proj']);
+    this.out_proj = new Linear(w.sub('out_proj'), size, size);
+  }
+
+  /** x [B,T,C] → [B,T,C]; `residual`, of that shape, is added. */
+  forward(x: Tensor, residual: Tensor, causal: boolean): Tensor {
+    const mixed = selfAttention(this.qkv.forward(x), { heads: this.#heads, causal });
+    return this.out_proj.forward(mixed, { residual });
+  }
+
+  /** As `forward` for the first token alone, which sees all; `residual` [B,1,C]. */
+  forwardFirst(x: Tensor, residual: Tensor): Tensor {
+    const query = this.q_proj.forward(firstToken(x));
+    const mixed = crossAttention(query, this.kv.forward(x), { heads: this.#heads });
+    return this.out_proj.forward(mixed, { residual });
+  }
+}
+
+class CLIPEncoderLayer {
+  readonly #config: CLIPEncoderConfig;
+  readonly self_attn: CLIPAttention;
+  readonly layer_norm1: LayerNorm;
+  readonly layer_norm2: LayerNorm;
+  readonly fc1: Linear;
+  readonly fc2: Linear;
+
+  constructor(w: Weights, config: CLIPEncoderConfig) {
+    const { hidden_size: size, intermediate_size: inner, layer_norm_eps: eps } = config;
+    this.#config = config;
+    this.self_attn = new CLIPAttention(w.sub('self_attn'), config);
+    this.layer_norm1 = new LayerNorm(w.sub('layer_norm1'), size, eps);
+    this.layer_norm2 = new LayerNorm(w.sub('layer_norm2'), size, eps);
+    this.fc1 = new Linear(w.sub('mlp', 'fc1'), size, inner);
+    this.fc2 = new Linear(w.sub('mlp', 'fc2'), inner, size);
+  }
+
+  /** [B,T,C] → [B,T,C], or [B,1,C] when only the first token's output is wanted (its attention still sees all). */
+  forward(x: Tensor, causal: boolean, onlyFirst = false): Tensor {
+    const normed = this.layer_norm1.forward(x);
+    const attended = onlyFirst
+      ? this.self_attn.forwardFirst(normed, firstToken(x))
+      : this.self_attn.forward(normed, x, causal);
+    return this.fc2.forward(activated(this.fc1, this.layer_norm2.forward(attended), this.#config.hidden_act), {
+      residual: attended,
+    });
+  }
+}
+
+export class CLIPEncoder {
+  readonly layers: CLIPEncoderLayer[];
+
+  constructor(w: Weights, config: CLIPEncoderConfig) {
+    this.layers = Array.from(
+      { length: config.num_hidden_layers },
+      (_, i) => new CLIPEncoderLayer(w.sub('layers', i), config),
+    );
+  }
+
+  /** Hidden states as transformers returns them: the input, then each layer's output, all [B,T,C]. */
+  forward(x: Tensor, causal: boolean): Tensor[] {
+    const states = [x];
+    this.layers.forEach((layer, i) => {
+      states.push(x.graph.scope(`layers.${i}`, () => layer.forward(at(states, i), causal)));
+    });
+    return states;
+  }
+
+  /** The last layer's output at the first token, [B,1,C]; that layer works on this token alone. */
+  forwardFirst(x: Tensor): Tensor {
+    const last = this.layers.length - 1;
+    return this.layers.reduce(
+      (h, layer, i) => x.graph.scope(`layers.${i}`, () => layer.forward(h, false, i === last)),
+      x,
+    );
+  }
+}

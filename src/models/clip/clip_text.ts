@@ -1,0 +1,96 @@
+/** CLIP's text tower: transformers' `CLIPTextModel` (also the text encoders of Stable Diffusion and SDXL). */
+import { embedding, matmul, reshape } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { at } from '../../tensor/types.ts';
+import type { Config } from '../checkpoint/config.ts';
+import { LayerNorm } from '../layers/basic.ts';
+import { ACTIVATIONS } from '../layers/hidden_act.ts';
+import { addPositions } from '../layers/tokens.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
+import { CLIPEncoder, type CLIPEncoderConfig } from './clip_encoder.ts';
+
+export interface CLIPTextConfig extends CLIPEncoderConfig {
+  readonly vocab_size: number;
+  readonly max_position_embeddings: number;
+  readonly eos_token_id: number;
+}
+
+/** `text_config` of a CLIPModel, or a text encoder's config.json; what is absent has transformers' default. */
+export function clipTextConfig(config: Config): CLIPTextConfig {
+  return {
+    vocab_size: config.count('vocab_size', 49408),
+    hidden_size: config.count('hidden_size', 512),
+    intermediate_size: config.count('intermediate_size', 2048),
+    num_hidden_layers: config.count('num_hidden_layers', 12),
+    num_attention_heads: config.count('num_attention_heads', 8),
+    max_position_embeddings: config.count('max_position_embeddings', 77),
+    hidden_act: config.oneOf('hidden_act', ACTIVATIONS, 'quick_gelu'),
+    layer_norm_eps: config.number('layer_norm_eps', 1e-5),
+    eos_token_id: config.number('eos_token_id', 49407),
+  };
+}
+
+export interface CLIPTextOutput {
+  /** [B,T,C], after the final layer norm. */
+  readonly lastHiddenState: Tensor;
+  /** `hidden_states` of transformers: embeddings, then every layer's output, [B,T,C], without the final layer norm. */
+  readonly hiddenStates: readonly Tensor[];
+  /** [B,C], `lastHiddenState` at the end-of-text token. */
+  pooled(eosMask: Tensor): Tensor;
+}
+
+export class CLIPTextModel {
+  readonly config: CLIPTextConfig;
+  readonly token_embedding: Tensor;
+  readonly position_embedding: Tensor;
+  readonly encoder: CLIPEncoder;
+  readonly final_layer_norm: LayerNorm;
+
+  /** Reads `embeddings.*`, `encoder.*`, `final_layer_norm.*`, with or without the older prefix `text_model.`. */
+  constructor(w: WeightStore, config: CLIPTextConfig) {
+    const root = w.has('text_model.final_layer_norm.weight') ? w.sub('text_model') : w;
+    const size = config.hidden_size;
+    this.config = config;
+    this.token_embedding = root.get('embeddings.token_embedding.weight', [config.vocab_size, size]);
+    this.position_embedding = root.get('embeddings.position_embedding.weight', [config.max_position_embeddings, size]);
+    this.encoder = new CLIPEncoder(root.sub('encoder'), config);
+    this.final_layer_norm = new LayerNorm(root.sub('final_layer_norm'), size, config.layer_norm_eps);
+  }
+
+  /** ids: i32 [B,T], T at most the number of positions. Attention is causal, so padding needs no mask. */
+  forward(ids: Tensor): CLIPTextOutput {
+    const embedded = addPositions(embedding(this.token_embedding, ids), this.position_embedding);
+    const hiddenStates = this.encoder.forward(embedded, true);
+    const lastHiddenState = this.final_layer_norm.forward(at(hiddenStates, hiddenStates.length - 1));
+    return { lastHiddenState, hiddenStates, pooled: (eosMask) => poolAt(lastHiddenState, eosMask) };
+  }
+}
+
+/** Picks one token of each sequence: x [B,T,C], mask f32 [B,T] with a single 1 a row → [B,C]. */
+function poolAt(x: Tensor, mask: Tensor): Tensor {
+  const [batch, tokens, size] = [x.dim(0), x.dim(1), x.dim(2)];
+  return reshape(matmul(reshape(mask, [batch, 1, tokens]), x), [batch, size]);
+}
+
+/**
+ * Where CLIP pools the text: the first `eosTokenId`; for configurations that say 2 (all before transformers 4.31,
+ * although the token was another) the highest id, as transformers does.
+ * @throws Error when the ids have no end-of-text token: transformers would silently pool the first token.
+ */
+export function eosPosition(ids: ArrayLike<number>, eosTokenId: number): number {
+  const list = Array.from(ids);
+  const position = eosTokenId === 2 ? list.indexOf(Math.max(...list)) : list.indexOf(eosTokenId);
+  if (position < 0) {
+    throw new Error(
+      `the token ids have no end-of-text token ${eosTokenId}: tokenizer and text encoder do not belong together`,
+    );
+  }
+  return position;
+}
+
+/** The `eosMask` input of `pooled` for one sequence: 1 at the end-of-text token. */
+export function eosMaskOf(ids: ArrayLike<number>, eosTokenId: number): Float32Array<ArrayBuffer> {
+  const mask = new Float32Array(ids.length);
+  mask[eosPosition(ids, eosTokenId)] = 1;
+  return mask;
+}

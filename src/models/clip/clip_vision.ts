@@ -1,0 +1,103 @@
+/** transformers' `CLIPVisionModel`, and the same with its projection. */
+import { reshape } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { at } from '../../tensor/types.ts';
+import type { Config } from '../checkpoint/config.ts';
+import { LayerNorm, Linear } from '../layers/basic.ts';
+import { ACTIVATIONS } from '../layers/hidden_act.ts';
+import { patchTokens } from '../layers/patch_tokens.ts';
+import { firstToken } from '../layers/tokens.ts';
+import type { Weights } from '../weights/weights.ts';
+import { CLIPEncoder, type CLIPEncoderConfig } from './clip_encoder.ts';
+
+export interface CLIPVisionConfig extends CLIPEncoderConfig {
+  readonly image_size: number;
+  readonly patch_size: number;
+  readonly num_channels: number;
+}
+
+/** `vision_config` of a CLIPModel; what is absent has transformers' default. */
+export function clipVisionConfig(config: Config): CLIPVisionConfig {
+  return {
+    hidden_size: config.count('hidden_size', 768),
+    intermediate_size: config.count('intermediate_size', 3072),
+    num_hidden_layers: config.count('num_hidden_layers', 12),
+    num_attention_heads: config.count('num_attention_heads', 12),
+    num_channels: config.count('num_channels', 3),
+    image_size: config.count('image_size', 224),
+    patch_size: config.count('patch_size', 32),
+    hidden_act: config.oneOf('hidden_act', ACTIVATIONS, 'quick_gelu'),
+    layer_norm_eps: config.number('layer_norm_eps', 1e-5),
+  };
+}
+
+/** One network, or R at once from joined checkpoints: then all it gives is [R·N, ...], one network's after another's. */
+export class CLIPVisionModel {
+  readonly config: CLIPVisionConfig;
+  readonly class_embedding: Tensor;
+  readonly patch_embedding: Tensor;
+  readonly position_embedding: Tensor;
+  readonly pre_layrnorm: LayerNorm;
+  readonly encoder: CLIPEncoder;
+  readonly post_layernorm: LayerNorm;
+
+  /** Reads the fields of `vision_model` (the misspelt `pre_layrnorm` is what checkpoints have). */
+  constructor(w: Weights, config: CLIPVisionConfig) {
+    const root = w.has('vision_model.pre_layrnorm.weight') ? w.sub('vision_model') : w;
+    const { hidden_size: size, patch_size: patch, layer_norm_eps: eps } = config;
+    const positions = Math.floor(config.image_size / patch) ** 2 + 1;
+    this.config = config;
+    this.class_embedding = root.get('embeddings.class_embedding', [size]);
+    this.patch_embedding = root.get('embeddings.patch_embedding.weight', [size, config.num_channels, patch, patch]);
+    this.position_embedding = root.get('embeddings.position_embedding.weight', [positions, size]);
+    this.pre_layrnorm = new LayerNorm(root.sub('pre_layrnorm'), size, eps);
+    this.encoder = new CLIPEncoder(root.sub('encoder'), config);
+    this.post_layernorm = new LayerNorm(root.sub('post_layernorm'), size, eps);
+  }
+
+  /** pixelValues: normalised images [N,H,W,3] of the configured size → tokens [N,1+patches,C], class token first. */
+  #embed(pixelValues: Tensor): Tensor {
+    const { image_size: size } = this.config;
+    if (pixelValues.dim(1) !== size || pixelValues.dim(2) !== size) {
+      throw new Error(
+        `the model takes ${size}×${size} pixels, the image has ${pixelValues.dim(2)}×${pixelValues.dim(1)}`,
+      );
+    }
+    const { patch_embedding: weight, class_embedding: classToken, position_embedding: positions } = this;
+    return this.pre_layrnorm.forward(patchTokens(pixelValues, { weight, classToken, positions }));
+  }
+
+  /** `last_hidden_state` [N,T,C] (no norm after the last layer) and `pooler_output` [N,C]. */
+  forward(pixelValues: Tensor): { lastHiddenState: Tensor; pooled: Tensor } {
+    const states = this.encoder.forward(this.#embed(pixelValues), false);
+    const lastHiddenState = at(states, states.length - 1);
+    return { lastHiddenState, pooled: this.#pool(firstToken(lastHiddenState)) };
+  }
+
+  /** `pooler_output` [N,C] alone: the same value for less work, as the last layer only makes the class token. */
+  pooled(pixelValues: Tensor): Tensor {
+    return this.#pool(this.encoder.forwardFirst(this.#embed(pixelValues)));
+  }
+
+  #pool(first: Tensor): Tensor {
+    return reshape(this.post_layernorm.forward(first), [first.dim(0), first.dim(2)]);
+  }
+}
+
+/** transformers' `CLIPVisionModelWithProjection`: the image half of a CLIPModel, or of R of one configuration at once. */
+export class CLIPVisionModelWithProjection {
+  readonly vision_model: CLIPVisionModel;
+  readonly visual_projection: Linear;
+
+  constructor(w: Weights, config: CLIPVisionConfig, projectionDim: number) {
+    this.vision_model = new CLIPVisionModel(w.sub('vision_model'), config);
+    this.visual_projection = new Linear(w.sub('visual_projection'), config.hidden_size, projectionDim, false);
+  }
+
+  /** Normalised pixels [N,H,W,3] → image features [N,P], or [R·N,P], not normalised. */
+  forward(pixelValues: Tensor): Tensor {
+    return pixelValues.graph.scope('vision_model', () =>
+      this.visual_projection.forward(this.vision_model.pooled(pixelValues)),
+    );
+  }
+}

@@ -1,0 +1,147 @@
+/** CLIP as open_clip keeps it (HPSv2 is published so): its keys and configuration as those of transformers' `CLIPModel`. */
+import type { AliasTable } from '../checkpoint/aliases.ts';
+import type { Config } from '../checkpoint/config.ts';
+import type { CLIPConfig } from './clip.ts';
+
+/** A layer of either tower, once its tower has been renamed. */
+const LAYER = '^((?:text|vision)_model\\.encoder\\.layers\\.\\d+)';
+const layer = (rest: string): RegExp => new RegExp(`${LAYER}\\.${rest}`);
+
+/** open_clip fuses queries, keys and values, and multiplies by its projections from the right. transformers' keys stay as they are. */
+export const OPEN_CLIP_ALIASES: AliasTable = [
+  [/^visual\.class_embedding$/, 'vision_model.embeddings.class_embedding'],
+  [/^visual\.positional_embedding$/, 'vision_model.embeddings.position_embedding.weight'],
+  [/^visual\.conv1\./, 'vision_model.embeddings.patch_embedding.'],
+  [/^visual\.ln_pre\./, 'vision_model.pre_layrnorm.'],
+  [/^visual\.ln_post\./, 'vision_model.post_layernorm.'],
+  [/^visual\.transformer\.resblocks\./, 'vision_model.encoder.layers.'],
+  [/^visual\.proj$/, [{ as: 'visual_projection.weight', transposed: true }]],
+  [/^token_embedding\./, 'text_model.embeddings.token_embedding.'],
+  [/^positional_embedding$/, 'text_model.embeddings.position_embedding.weight'],
+  [/^transformer\.resblocks\./, 'text_model.encoder.layers.'],
+  [/^ln_final\./, 'text_model.final_layer_norm.'],
+  [/^text_projection$/, [{ as: 'text_projection.weight', transposed: true }]],
+  [layer('ln_([12])\\.'), '$1.layer_norm$2.'],
+  [
+    layer('attn\\.in_proj_(weight|bias)$'),
+    ['q', 'k', 'v'].map((x, group) => third(`$1.self_attn.${x}_proj.$2`, group)),
+  ],
+  [layer('attn\\.out_proj\\.'), '$1.self_attn.out_proj.'],
+  [layer('mlp\\.c_fc\\.'), '$1.mlp.fc1.'],
+  [layer('mlp\\.c_proj\\.'), '$1.mlp.fc2.'],
+];
+
+function third(as: string, group: number) {
+  return { as, rows: { group, of: 3 } };
+}
+
+/** A buffer of older files. */
+export const OPEN_CLIP_BUFFERS: readonly RegExp[] = [/(^|\.)attn_mask$/];
+
+/** open_clip's own attention blocks, in either tower. */
+const PLAIN_BLOCKS = {
+  ls_init_value: undefined,
+  block_type: undefined,
+  qk_norm: false,
+  scaled_cosine_attn: false,
+  scale_heads: false,
+  scale_attn_inner: false,
+  scale_attn: false,
+  scale_fc: false,
+  final_ln_after_pool: false,
+  act_kwargs: undefined,
+  norm_kwargs: undefined,
+};
+
+/** Settings that would make another network of it, with the value that leaves it as it is. */
+const PLAIN: Readonly<Record<'model_cfg' | 'vision_cfg' | 'text_cfg', Readonly<Record<string, unknown>>>> = {
+  model_cfg: { custom_text: false, multimodal_cfg: undefined },
+  vision_cfg: {
+    ...PLAIN_BLOCKS,
+    timm_model_name: undefined,
+    attentional_pool: false,
+    input_patchnorm: false,
+    no_ln_pre: false,
+    pool_type: 'tok',
+    pos_embed_type: 'learnable',
+  },
+  text_cfg: {
+    ...PLAIN_BLOCKS,
+    hf_model_name: undefined,
+    embed_cls: false,
+    no_causal_mask: false,
+    pool_type: 'argmax',
+    proj_type: 'linear',
+    proj_bias: false,
+  },
+};
+
+/** @throws Error naming the setting when it asks for what CLIPModel cannot be */
+function assertPlain(config: Config, section: keyof typeof PLAIN): void {
+  for (const [key, plain] of Object.entries(PLAIN[section])) {
+    const value = config.value(key) ?? plain;
+    if (value !== plain) {
+      const only = plain === undefined ? 'absent' : JSON.stringify(plain);
+      config.fail(key, `is ${JSON.stringify(value)}; only an open_clip model where it is ${only} can be read`);
+    }
+  }
+}
+
+/**
+ * open_clip_config.json (or one of open_clip's own model_configs, which is its `model_cfg` alone); what is absent has
+ * open_clip's default. @throws Error naming file and key for what is missing, malformed or another network.
+ */
+export function openClipConfig(file: Config): CLIPConfig {
+  const config = file.has('model_cfg') ? file.section('model_cfg') : file;
+  const vision = config.section('vision_cfg');
+  const text = config.section('text_cfg');
+  assertPlain(config, 'model_cfg');
+  assertPlain(vision, 'vision_cfg');
+  assertPlain(text, 'text_cfg');
+  const visionWidth = vision.count('width', 768);
+  const headWidth = vision.count('head_width', 64);
+  if (visionWidth % headWidth !== 0) {
+    vision.fail('head_width', `is ${headWidth}, which does not divide the width ${visionWidth}`);
+  }
+  const textWidth = text.count('width', 512);
+  const common = {
+    hidden_act: config.boolean('quick_gelu', false) ? 'quick_gelu' : 'gelu',
+    layer_norm_eps: 1e-5,
+  } as const;
+  return {
+    projection_dim: config.count('embed_dim'),
+    vision_config: {
+      ...common,
+      hidden_size: visionWidth,
+      intermediate_size: Math.floor(visionWidth * vision.number('mlp_ratio', 4)),
+      num_hidden_layers: vision.count('layers', 12),
+      num_attention_heads: visionWidth / headWidth,
+      num_channels: 3,
+      image_size: vision.count('image_size', 224),
+      patch_size: vision.count('patch_size', 16),
+    },
+    text_config: {
+      ...common,
+      vocab_size: text.count('vocab_size', 49408),
+      hidden_size: textWidth,
+      intermediate_size: Math.floor(textWidth * text.number('mlp_ratio', 4)),
+      num_hidden_layers: text.count('layers', 12),
+      num_attention_heads: text.count('heads', 8),
+      max_position_embeddings: text.count('context_length', 77),
+      // open_clip pools where the id is highest, which is what 2 means to transformers.
+      eos_token_id: 2,
+    },
+  };
+}
+
+/** open_clip's ViT-H-14, which HPSv2 and HPSv2.1 are. */
+export const VIT_H_14 = {
+  embed_dim: 1024,
+  vision_cfg: { image_size: 224, layers: 32, width: 1280, head_width: 80, patch_size: 14 },
+  text_cfg: { context_length: 77, vocab_size: 49408, width: 1024, heads: 16, layers: 24 },
+} as const;
+
+/** What open_clip's own tokenizer does to a prompt and tokenizer.json does not: curly quotes become straight (ftfy). */
+export function openClipText(prompt: string): string {
+  return prompt.replace(/[\u02bc\u2018-\u201b]/g, "'").replace(/[\u201c-\u201f]/g, '"');
+}

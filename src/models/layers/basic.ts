@@ -1,0 +1,95 @@
+/** PyTorch's basic layers over checkpoint tensors: each takes the store of its own submodule. Channels come last. */
+import { conv2d, groupNorm, layerNorm, linear } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Shape } from '../../tensor/types.ts';
+import type { Weights } from '../weights/weights.ts';
+
+export type Activation = 'silu' | 'gelu' | 'quick_gelu' | 'relu';
+
+/** What a matmul or convolution can do to its result while it is in registers: `activation(y + bias + residual)`. */
+export interface Epilogue {
+  readonly residual?: Tensor;
+  readonly activation?: Activation;
+}
+
+export class Linear {
+  /** [O,I]; [R,O,I] of joined checkpoints. */
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+
+  /** @param parts submodules that are one layer here, their outputs side by side; `outFeatures` is each one's */
+  constructor(w: Weights, inFeatures: number, outFeatures: number, bias = true, parts: readonly string[] = []) {
+    const get = (name: string, shape: Shape): Tensor => {
+      const names = parts.map((part) => `${part}.${name}`);
+      return parts.length === 0 ? w.get(name, shape) : w.getPacked(names, shape);
+    };
+    this.weight = get('weight', [outFeatures, inFeatures]);
+    this.bias = bias ? get('bias', [outFeatures]) : null;
+  }
+
+  /** [...,I] → [...,O] */
+  forward(x: Tensor, epilogue: Epilogue = {}): Tensor {
+    return linear(x, this.weight, this.bias, epilogue);
+  }
+}
+
+export interface Conv2dOptions {
+  readonly stride?: number;
+  /** Default: as much as keeps the size at stride 1. */
+  readonly padding?: number;
+  readonly bias?: boolean;
+}
+
+export class Conv2d {
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+  readonly #stride: number;
+  readonly #padding: number;
+
+  constructor(w: Weights, inChannels: number, outChannels: number, kernel: number, options: Conv2dOptions = {}) {
+    this.weight = w.get('weight', [outChannels, inChannels, kernel, kernel]);
+    this.bias = (options.bias ?? true) ? w.get('bias', [outChannels]) : null;
+    this.#stride = options.stride ?? 1;
+    this.#padding = options.padding ?? (kernel - 1) / 2;
+  }
+
+  /** [N,H,W,I] → [N,H',W',O]. `bias` takes the place of the layer's own. */
+  forward(x: Tensor, epilogue: Epilogue = {}, bias: Tensor | null = this.bias): Tensor {
+    return conv2d(x, this.weight, bias, { ...epilogue, stride: this.#stride, padding: this.#padding });
+  }
+}
+
+export class GroupNorm {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly #groups: number;
+  readonly #eps: number;
+
+  constructor(w: Weights, groups: number, channels: number, eps: number) {
+    this.weight = w.get('weight', [channels]);
+    this.bias = w.get('bias', [channels]);
+    this.#groups = groups;
+    this.#eps = eps;
+  }
+
+  /** [N,H,W,C] → the same shape, with SiLU after it where asked. */
+  forward(x: Tensor, silu = false): Tensor {
+    return groupNorm(x, this.weight, this.bias, { groups: this.#groups, eps: this.#eps, silu });
+  }
+}
+
+export class LayerNorm {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly #eps: number;
+
+  constructor(w: Weights, features: number, eps = 1e-5) {
+    this.weight = w.get('weight', [features]);
+    this.bias = w.get('bias', [features]);
+    this.#eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight, this.bias, this.#eps);
+  }
+}

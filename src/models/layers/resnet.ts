@@ -1,0 +1,94 @@
+/** The convolutional blocks that diffusers' UNets and autoencoders share. */
+import { add, reshape, silu, slice, upsampleConv2d, upsampleNearest } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
+import { Conv2d, GroupNorm, Linear } from './basic.ts';
+
+export interface ResnetConfig {
+  readonly in_channels: number;
+  readonly out_channels: number;
+  readonly groups: number;
+  readonly eps: number;
+  /** Width of the time embedding; null in autoencoders. */
+  readonly temb_channels: number | null;
+}
+
+export class ResnetBlock2D {
+  readonly #w: WeightStore;
+  readonly norm1: GroupNorm;
+  readonly conv1: Conv2d;
+  readonly time_emb_proj: Linear | null;
+  readonly norm2: GroupNorm;
+  readonly conv2: Conv2d;
+  readonly conv_shortcut: Conv2d | null;
+
+  constructor(w: WeightStore, config: ResnetConfig) {
+    const { in_channels, out_channels, groups, eps, temb_channels } = config;
+    this.#w = w;
+    this.norm1 = new GroupNorm(w.sub('norm1'), groups, in_channels, eps);
+    this.conv1 = new Conv2d(w.sub('conv1'), in_channels, out_channels, 3);
+    this.time_emb_proj =
+      temb_channels === null ? null : new Linear(w.sub('time_emb_proj'), temb_channels, out_channels);
+    this.norm2 = new GroupNorm(w.sub('norm2'), groups, out_channels, eps);
+    this.conv2 = new Conv2d(w.sub('conv2'), out_channels, out_channels, 3);
+    this.conv_shortcut =
+      in_channels === out_channels ? null : new Conv2d(w.sub('conv_shortcut'), in_channels, out_channels, 1);
+  }
+
+  /** [N,H,W,I] → [N,H,W,O]; `temb` [1,T]: one timestep for the whole batch. */
+  forward(x: Tensor, temb: Tensor | null): Tensor {
+    return this.#w.scope(() => {
+      const hidden = this.norm2.forward(this.conv1.forward(this.norm1.forward(x, true), {}, this.#bias(temb)), true);
+      return this.conv2.forward(hidden, { residual: this.conv_shortcut ? this.conv_shortcut.forward(x) : x });
+    });
+  }
+
+  /** The time embedding is added to every pixel alike, so it is part of conv1's bias: known at load, free in a step. */
+  #bias(temb: Tensor | null): Tensor | null {
+    const { bias } = this.conv1;
+    if (!this.time_emb_proj || !temb || !bias) {
+      return bias;
+    }
+    const projected = this.time_emb_proj.forward(silu(temb));
+    return add(reshape(projected, [projected.dim(-1)]), bias);
+  }
+}
+
+export class Downsample2D {
+  readonly #w: WeightStore;
+  readonly conv: Conv2d;
+
+  constructor(w: WeightStore, channels: number, padding: number) {
+    this.#w = w;
+    this.conv = new Conv2d(w.sub('conv'), channels, channels, 3, { stride: 2, padding });
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.#w.scope(() => this.conv.forward(x));
+  }
+}
+
+export class Upsample2D {
+  readonly #w: WeightStore;
+  readonly conv: Conv2d;
+
+  constructor(w: WeightStore, channels: number) {
+    this.#w = w;
+    this.conv = new Conv2d(w.sub('conv'), channels, channels, 3);
+  }
+
+  /**
+   * [N,H,W,C] → twice the size, or [height, width] where that is one less (a level of odd size). Nearest
+   * interpolation to 2n-1 is the first 2n-1 of the 2n: floor(i·n/(2n-1)) = floor(i/2) for every i < 2n-1. The
+   * convolution sees zeros behind the cut.
+   */
+  forward(x: Tensor, size?: readonly [height: number, width: number]): Tensor {
+    return this.#w.scope(() => {
+      const [n, h, w, c] = [x.dim(0), x.dim(1), x.dim(2), x.dim(3)];
+      const [height, width] = size ?? [2 * h, 2 * w];
+      return height === 2 * h && width === 2 * w
+        ? upsampleConv2d(x, 2, this.conv.weight, this.conv.bias)
+        : this.conv.forward(slice(upsampleNearest(x, 2), [0, 0, 0, 0], [n, height, width, c]));
+    });
+  }
+}

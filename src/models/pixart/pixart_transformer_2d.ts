@@ -1,0 +1,178 @@
+/**
+ * diffusers' PixArtTransformer2DModel, the denoiser of PixArt-α; checkpoints may call it by its older name,
+ * Transformer2DModel.
+ */
+import { add, cast, gelu, reshape, transpose } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { at } from '../../tensor/types.ts';
+import type { Config } from '../checkpoint/config.ts';
+import { modulated } from '../layers/ada_layer_norm.ts';
+import { Linear } from '../layers/basic.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
+import { AdaLayerNormSingle, rowsOf } from './ada_norm_single.ts';
+import { PatchEmbed } from './patch_embed.ts';
+import { PixArtBlock } from './pixart_block.ts';
+
+/** The keys of transformer/config.json that this engine reads, checked. */
+export interface PixArtTransformer2DConfig {
+  readonly num_attention_heads: number;
+  readonly attention_head_dim: number;
+  readonly inner_dim: number;
+  readonly in_channels: number;
+  readonly out_channels: number;
+  readonly num_layers: number;
+  /** Side of the latents trained at. */
+  readonly sample_size: number;
+  readonly patch_size: number;
+  readonly norm_eps: number;
+  readonly interpolation_scale: number;
+  /** Whether the model is told the picture's size. */
+  readonly use_additional_conditions: boolean;
+  /** Width of the text features. */
+  readonly caption_channels: number;
+}
+
+const FIXED: Readonly<Record<string, readonly unknown[]>> = {
+  activation_fn: ['gelu-approximate'],
+  attention_bias: [true],
+  attention_type: ['default'],
+  double_self_attention: [false],
+  norm_elementwise_affine: [false],
+  num_vector_embeds: [],
+  only_cross_attention: [false],
+};
+
+/** Buffers that older diffusers kept in the file: positions, and the caption of no text, which only guidance needs. */
+export const PIXART_IGNORE: readonly RegExp[] = [
+  /(^|\.)pos_embed\.pos_embed$/,
+  /(^|\.)caption_projection\.y_embedding$/,
+];
+
+/** @throws Error naming file and key for what is missing, malformed or not supported yet. */
+export function readPixArtTransformer2DConfig(config: Config): PixArtTransformer2DConfig {
+  config.allowOnly(FIXED);
+  config.oneOf('norm_type', ['ada_norm_single']);
+  const num_attention_heads = config.count('num_attention_heads', 16);
+  const attention_head_dim = config.count('attention_head_dim', 72);
+  const inner_dim = num_attention_heads * attention_head_dim;
+  const in_channels = config.count('in_channels', 4);
+  const sample_size = config.count('sample_size', 128);
+  const use_additional_conditions = config.boolean('use_additional_conditions', sample_size === 128);
+  if (config.count('cross_attention_dim', inner_dim) !== inner_dim) {
+    config.fail('cross_attention_dim', `must be num_attention_heads · attention_head_dim, ${inner_dim}`);
+  }
+  const out_channels = config.count('out_channels', in_channels);
+  if (out_channels !== in_channels && out_channels !== 2 * in_channels) {
+    config.fail('out_channels', `must be in_channels, ${in_channels}, or twice that, but is ${out_channels}`);
+  }
+  const divisor = use_additional_conditions ? 12 : 4;
+  if (inner_dim % divisor !== 0) {
+    config.fail(
+      'attention_head_dim',
+      `times num_attention_heads must be a multiple of ${divisor}, but is ${inner_dim}`,
+    );
+  }
+  return {
+    num_attention_heads,
+    attention_head_dim,
+    inner_dim,
+    in_channels,
+    out_channels,
+    num_layers: config.count('num_layers', 28),
+    sample_size,
+    patch_size: config.count('patch_size', 2),
+    norm_eps: config.number('norm_eps', 1e-6),
+    interpolation_scale: config.number('interpolation_scale', Math.max(1, Math.floor(sample_size / 64))),
+    use_additional_conditions,
+    caption_channels: config.count('caption_channels'),
+  };
+}
+
+/** `caption_projection`: text features to the width of the tokens. */
+class PixArtAlphaTextProjection {
+  readonly linear_1: Linear;
+  readonly linear_2: Linear;
+
+  constructor(w: WeightStore, from: number, to: number) {
+    this.linear_1 = new Linear(w.sub('linear_1'), from, to);
+    this.linear_2 = new Linear(w.sub('linear_2'), to, to);
+  }
+
+  forward(caption: Tensor): Tensor {
+    return this.linear_2.forward(gelu(this.linear_1.forward(caption), 'tanh'));
+  }
+}
+
+/** What the model is told besides the latents. */
+export interface PixArtConditioning {
+  /** In training steps, one for the whole batch. */
+  readonly timestep: number;
+  /** Text features [N,S,caption_channels], and which of them are tokens: f32 [N,S], 1 or 0. */
+  readonly caption: Tensor;
+  readonly captionMask: Tensor;
+  /** Of the picture, in pixels. */
+  readonly height: number;
+  readonly width: number;
+}
+
+export class PixArtTransformer2DModel {
+  readonly config: PixArtTransformer2DConfig;
+  readonly #w: WeightStore;
+  readonly pos_embed: PatchEmbed;
+  readonly adaln_single: AdaLayerNormSingle;
+  readonly caption_projection: PixArtAlphaTextProjection;
+  readonly transformer_blocks: readonly PixArtBlock[];
+  readonly scale_shift_table: Tensor;
+  readonly proj_out: Linear;
+
+  constructor(w: WeightStore, config: PixArtTransformer2DConfig) {
+    const { inner_dim, patch_size, out_channels } = config;
+    this.config = config;
+    this.#w = w;
+    this.pos_embed = new PatchEmbed(w.sub('pos_embed'), { ...config, embed_dim: inner_dim });
+    this.adaln_single = new AdaLayerNormSingle(w.sub('adaln_single'), inner_dim, config.use_additional_conditions);
+    this.caption_projection = new PixArtAlphaTextProjection(
+      w.sub('caption_projection'),
+      config.caption_channels,
+      inner_dim,
+    );
+    this.transformer_blocks = Array.from(
+      { length: config.num_layers },
+      (_, i) => new PixArtBlock(w.sub('transformer_blocks', i), config),
+    );
+    this.scale_shift_table = w.get('scale_shift_table', [2, inner_dim]);
+    this.proj_out = new Linear(w.sub('proj_out'), inner_dim, patch_size * patch_size * out_channels);
+  }
+
+  /**
+   * @param sample [N,H,W,in_channels], sides multiples of patch_size
+   * @returns [N,H,W,out_channels]; where that is twice in_channels, the noise and then what is learned of its variance
+   * @throws Error when the sides are no multiples of the patch
+   */
+  forward(sample: Tensor, conditioning: PixArtConditioning): Tensor {
+    const { patch_size } = this.config;
+    if (sample.dim(1) % patch_size !== 0 || sample.dim(2) % patch_size !== 0) {
+      throw new Error(
+        `latents of ${sample.dim(2)}×${sample.dim(1)}: sides must be multiples of the patch, ${patch_size}`,
+      );
+    }
+    return this.#w.scope(() => {
+      const { blocks, embedded } = this.adaln_single.forward(sample.graph, conditioning.timestep, conditioning);
+      const caption = this.caption_projection.forward(conditioning.caption);
+      let hidden = this.pos_embed.forward(sample);
+      for (const block of this.transformer_blocks) {
+        hidden = block.forward(hidden, caption, conditioning.captionMask, blocks);
+      }
+      const rows = rowsOf(add(embedded, cast(this.scale_shift_table, 'f32')));
+      // diffusers' last norm has this eps whatever norm_eps is.
+      return this.#unpatchify(this.proj_out.forward(modulated(hidden, at(rows, 0), at(rows, 1), 1e-6)), sample);
+    });
+  }
+
+  /** [N, H/p·W/p, p·p·C] → [N,H,W,C] */
+  #unpatchify(tokens: Tensor, { shape: [n = 1, height = 1, width = 1] }: Tensor): Tensor {
+    const { patch_size: p, out_channels } = this.config;
+    const patches = reshape(tokens, [n, height / p, width / p, p, p, out_channels]);
+    return reshape(transpose(patches, [0, 1, 3, 2, 4, 5]), [n, height, width, out_channels]);
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * T5's encoder: transformers' `T5EncoderModel` (T5 v1.1: the text encoder of PixArt and FLUX). Activations must stay f32:
+ * they overflow f16.
+ */
+import {
+  add,
+  affine,
+  cast,
+  gelu,
+  matmul,
+  mul,
+  relu,
+  reshape,
+  rmsNorm,
+  softmax,
+  transpose,
+} from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Config } from '../checkpoint/config.ts';
+import { Linear } from '../layers/basic.ts';
+import { LargeEmbedding } from '../layers/large_embedding.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
+import { RelativeAttentionBias } from './relative_attention_bias.ts';
+
+/** The keys of a T5Config that its encoder reads, as config.json spells them. */
+export interface T5Config {
+  readonly vocab_size: number;
+  readonly d_model: number;
+  readonly d_kv: number;
+  readonly d_ff: number;
+  readonly num_layers: number;
+  readonly num_heads: number;
+  readonly relative_attention_num_buckets: number;
+  readonly relative_attention_max_distance: number;
+  readonly layer_norm_epsilon: number;
+  readonly feed_forward_proj: 'relu' | 'gated-gelu';
+}
+
+/** What is absent has transformers' default. */
+export function t5Config(config: Config): T5Config {
+  return {
+    vocab_size: config.count('vocab_size', 32128),
+    d_model: config.count('d_model', 512),
+    d_kv: config.count('d_kv', 64),
+    d_ff: config.count('d_ff', 2048),
+    num_layers: config.count('num_layers', 6),
+    num_heads: config.count('num_heads', 8),
+    relative_attention_num_buckets: config.count('relative_attention_num_buckets', 32),
+    relative_attention_max_distance: config.count('relative_attention_max_distance', 128),
+    layer_norm_epsilon: config.number('layer_norm_epsilon', 1e-6),
+    feed_forward_proj: config.oneOf('feed_forward_proj', ['relu', 'gated-gelu'], 'relu'),
+  };
+}
+
+/** Not read: the second name of the embeddings, where a file has both, and what is only in whole encoder-decoder models. */
+export const T5_IGNORE: readonly RegExp[] = [/(^|\.)encoder\.embed_tokens\.weight$/, /(^|\.)(decoder|lm_head)\./];
+
+/** Taken from the score of what may not be seen: its probability is then 0, exactly. */
+const HIDDEN = 1e9;
+
+/** Root mean square norm: no mean is taken away, no bias added. */
+class T5LayerNorm {
+  readonly weight: Tensor;
+  readonly #eps: number;
+
+  constructor(w: WeightStore, size: number, eps: number) {
+    this.weight = w.get('weight', [size]);
+    this.#eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    return rmsNorm(x, this.weight, this.#eps);
+  }
+}
+
+class T5Attention {
+  readonly #config: T5Config;
+  readonly q: Linear;
+  readonly k: Linear;
+  readonly v: Linear;
+  readonly o: Linear;
+
+  constructor(w: WeightStore, config: T5Config) {
+    const inner = config.num_heads * config.d_kv;
+    this.#config = config;
+    this.q = new Linear(w.sub('q'), config.d_model, inner, false);
+    this.k = new Linear(w.sub('k'), config.d_model, inner, false);
+    this.v = new Linear(w.sub('v'), config.d_model, inner, false);
+    this.o = new Linear(w.sub('o'), inner, config.d_model, false);
+  }
+
+  /** x [B,T,C]; bias, added to the scores, broadcasts to [B,heads,T,T]; residual [B,T,C]. Scores are not scaled. */
+  forward(x: Tensor, bias: Tensor, residual: Tensor): Tensor {
+    const { num_heads, d_kv } = this.#config;
+    const [batch, tokens] = [x.dim(0), x.dim(1)];
+    const split = (layer: Linear): Tensor =>
+      transpose(reshape(layer.forward(x), [batch, tokens, num_heads, d_kv]), [0, 2, 1, 3]);
+    const scores = add(matmul(split(this.q), split(this.k), { transposeB: true }), bias);
+    const mixed = transpose(matmul(softmax(scores), split(this.v)), [0, 2, 1, 3]);
+    return this.o.forward(reshape(mixed, [batch, tokens, num_heads * d_kv]), { residual });
+  }
+}
+
+/** `DenseReluDense`: with one inner layer `wi` (relu), or with `wi_0` and a gate `wi_1` (gelu). */
+class T5DenseActDense {
+  readonly wi: readonly Linear[];
+  readonly wo: Linear;
+
+  constructor(w: WeightStore, config: T5Config) {
+    const names = config.feed_forward_proj === 'relu' ? ['wi'] : ['wi_0', 'wi_1'];
+    this.wi = names.map((name) => new Linear(w.sub(name), config.d_model, config.d_ff, false));
+    this.wo = new Linear(w.sub('wo'), config.d_ff, config.d_model, false);
+  }
+
+  forward(x: Tensor, residual: Tensor): Tensor {
+    const [inner = x, gate] = this.wi.map((layer) => layer.forward(x));
+    return this.wo.forward(gate ? mul(gelu(inner, 'tanh'), gate) : relu(inner), { residual });
+  }
+}
+
+class T5Block {
+  readonly #w: WeightStore;
+  readonly SelfAttention: T5Attention;
+  readonly DenseReluDense: T5DenseActDense;
+  readonly attention_norm: T5LayerNorm;
+  readonly ff_norm: T5LayerNorm;
+
+  constructor(w: WeightStore, config: T5Config) {
+    const [attention, ff] = [w.sub('layer', 0), w.sub('layer', 1)];
+    this.#w = w;
+    this.SelfAttention = new T5Attention(attention.sub('SelfAttention'), config);
+    this.attention_norm = new T5LayerNorm(attention.sub('layer_norm'), config.d_model, config.layer_norm_epsilon);
+    this.DenseReluDense = new T5DenseActDense(ff.sub('DenseReluDense'), config);
+    this.ff_norm = new T5LayerNorm(ff.sub('layer_norm'), config.d_model, config.layer_norm_epsilon);
+  }
+
+  forward(x: Tensor, bias: Tensor): Tensor {
+    return this.#w.scope(() => {
+      const attended = this.SelfAttention.forward(this.attention_norm.forward(x), bias, x);
+      return this.DenseReluDense.forward(this.ff_norm.forward(attended), attended);
+    });
+  }
+}
+
+export class T5EncoderModel {
+  readonly config: T5Config;
+  readonly #w: WeightStore;
+  readonly shared: LargeEmbedding;
+  readonly relative_attention_bias: RelativeAttentionBias;
+  readonly block: readonly T5Block[];
+  readonly final_layer_norm: T5LayerNorm;
+
+  /** Reads `encoder.*` and the embeddings, `shared.weight` or `encoder.embed_tokens.weight`. */
+  constructor(w: WeightStore, config: T5Config) {
+    const encoder = w.sub('encoder');
+    const first = encoder.sub('block', 0, 'layer', 0, 'SelfAttention');
+    const embeddings = w.has('shared.weight') ? w.sub('shared') : encoder.sub('embed_tokens');
+    this.config = config;
+    this.#w = encoder;
+    this.shared = new LargeEmbedding(embeddings, config.vocab_size, config.d_model);
+    // Only the first block has one; all blocks use it.
+    this.relative_attention_bias = new RelativeAttentionBias(first.sub('relative_attention_bias'), config);
+    this.block = Array.from({ length: config.num_layers }, (_, i) => new T5Block(encoder.sub('block', i), config));
+    this.final_layer_norm = new T5LayerNorm(encoder.sub('final_layer_norm'), config.d_model, config.layer_norm_epsilon);
+  }
+
+  /**
+   * The last hidden state, [B,T,d_model].
+   * @param ids i32 [B,T]
+   * @param mask f32 [B,T], 1 = a token, 0 = padding, which no token attends to; absent: all are attended to
+   */
+  forward(ids: Tensor, mask?: Tensor): Tensor {
+    return this.encode(this.shared.forward(ids), mask);
+  }
+
+  /** As `forward`, from embeddings [B,T,d_model] (transformers' `inputs_embeds`); f32 whatever they are. */
+  encode(embedded: Tensor, mask?: Tensor): Tensor {
+    return this.#w.scope(() => {
+      const [batch, tokens] = [embedded.dim(0), embedded.dim(1)];
+      const positions = this.relative_attention_bias.forward(tokens);
+      const bias = mask ? add(affine(reshape(mask, [batch, 1, 1, tokens]), HIDDEN, -HIDDEN), positions) : positions;
+      return this.final_layer_norm.forward(
+        this.block.reduce((x, block) => block.forward(x, bias), cast(embedded, 'f32')),
+      );
+    });
+  }
+}

@@ -1,0 +1,82 @@
+/** Text to token ids, as the checkpoint's tokenizer files say (CLIP BPE, BERT WordPiece, T5 Unigram). */
+import { Tokenizer as HFTokenizer } from '@huggingface/tokenizers';
+import { at } from '../../tensor/types.ts';
+import { Config } from '../checkpoint/config.ts';
+import type { ModelFiles } from '../checkpoint/files.ts';
+import { addedTokens, tokenText } from './special_tokens.ts';
+import { readTokenizerFiles } from './tokenizer_files.ts';
+
+export interface TokenizedText {
+  /** Padded and cut to the asked length; the special tokens are always there. */
+  readonly ids: Int32Array<ArrayBuffer>;
+  /** 1 at tokens, 0 at padding. */
+  readonly mask: Float32Array<ArrayBuffer>;
+  /** How many ids are not padding. */
+  readonly length: number;
+}
+
+/** What transformers writes for "no limit" is about 1e30; no text encoder here has this many positions. */
+const NO_LIMIT = 1 << 20;
+
+export class TextTokenizer {
+  /** `model_max_length`: how many tokens the model takes, special ones included; undefined when the files set no limit. */
+  readonly maxLength: number | undefined;
+  readonly padId: number;
+  readonly #tokenizer: HFTokenizer;
+  readonly #name: string;
+
+  /**
+   * @param name the folder, for messages. @param tokenizer, settings the parsed files.
+   * @throws Error when they do not describe a tokenizer, or it has no padding token.
+   */
+  constructor(name: string, tokenizer: unknown, settings: unknown) {
+    const file = `${name}/tokenizer.json`;
+    const config = new Config(`${name}/tokenizer_config.json`, settings);
+    const read = new Config(file, tokenizer);
+    if (!read.has('model')) {
+      throw new Error(`${file}: has no model, so it is not a tokenizer as \`tokenizers\` saves it`);
+    }
+    this.#name = name;
+    try {
+      const whole = { ...Object(tokenizer), added_tokens: addedTokens(read, config) };
+      this.#tokenizer = new HFTokenizer(whole, Object(settings));
+    } catch (error) {
+      throw new Error(`${file}: cannot be used as a tokenizer (${error instanceof Error ? error.message : error})`);
+    }
+    const limit = config.number('model_max_length', NO_LIMIT);
+    this.maxLength = limit < NO_LIMIT ? limit : undefined;
+    const pad = tokenText(config.value('pad_token')) ?? '[PAD]';
+    const padId = this.#tokenizer.token_to_id(pad);
+    if (padId === undefined) {
+      throw new Error(`${file}: the padding token ${pad} is not in the vocabulary`);
+    }
+    this.padId = padId;
+  }
+
+  /** Token ids of `text` with the special tokens, neither cut nor padded. */
+  tokenize(text: string): number[] {
+    return this.#tokenizer.encode(text).ids;
+  }
+
+  /**
+   * Exactly `length` ids: a longer text loses tokens before its last special token, a shorter one is padded.
+   * @param length default `maxLength`.
+   */
+  encode(text: string, length = this.maxLength): TokenizedText {
+    if (length === undefined) {
+      throw new Error(`${this.#name}/tokenizer_config.json: model_max_length is not set, so a length has to be given`);
+    }
+    const all = this.tokenize(text);
+    const kept = all.length <= length ? all : [...all.slice(0, length - 1), at(all, all.length - 1)];
+    const ids = new Int32Array(length).fill(this.padId);
+    ids.set(kept);
+    const mask = new Float32Array(length).fill(1, 0, kept.length);
+    return { ids, mask, length: kept.length };
+  }
+}
+
+/** The tokenizer of a folder. @throws Error naming the file that is missing or broken. */
+export async function openTokenizer(files: ModelFiles): Promise<TextTokenizer> {
+  const { tokenizer, settings } = await readTokenizerFiles(files);
+  return new TextTokenizer(files.name, tokenizer, settings);
+}

@@ -1,0 +1,52 @@
+/** SDXL's `addition_embed_type` "text_time": the pooled text and sizes in pixels, added to the time embedding. */
+import { concat } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Config } from '../checkpoint/config.ts';
+import { sinusoids, type TimestepsConfig } from '../layers/embeddings.ts';
+
+/** `added_cond_kwargs` of diffusers. */
+export interface AddedCond {
+  /** Pooled and projected text, [1, width]. */
+  readonly text_embeds: Tensor;
+  /** Original height and width, top and left of the crop, target height and width, in pixels. */
+  readonly time_ids: readonly number[];
+}
+
+export interface TextTimeConfig {
+  /** Sinusoids for each of time_ids. */
+  readonly addition_time_embed_dim: number;
+  /** Width of text_embeds and of all sinusoids together. */
+  readonly projection_class_embeddings_input_dim: number;
+}
+
+/** null where unet/config.json has no such embedding. @throws Error naming the key, for another type or no sizes. */
+export function readTextTimeConfig(config: Config): TextTimeConfig | null {
+  if (!config.has('addition_embed_type')) {
+    return null;
+  }
+  if (config.value('addition_embed_type') !== 'text_time') {
+    const shown = JSON.stringify(config.value('addition_embed_type'));
+    config.fail('addition_embed_type', `is ${shown}, which is not supported yet (only null and "text_time" are)`);
+  }
+  return {
+    addition_time_embed_dim: config.count('addition_time_embed_dim'),
+    projection_class_embeddings_input_dim: config.count('projection_class_embeddings_input_dim'),
+  };
+}
+
+/**
+ * What `add_embedding` takes, [1, projection_class_embeddings_input_dim]: text_embeds, then the sinusoids of each of
+ * time_ids. @throws Error when they are not as wide together as the weights.
+ */
+export function textTime({ text_embeds, time_ids }: AddedCond, config: TextTimeConfig & TimestepsConfig): Tensor {
+  const { addition_time_embed_dim: each, projection_class_embeddings_input_dim: width } = config;
+  const sizes = time_ids.length * each;
+  if (text_embeds.dim(0) !== 1 || text_embeds.dim(1) + sizes !== width) {
+    throw new Error(
+      `text_embeds [${text_embeds.shape.join(', ')}] with ${time_ids.length} time_ids of ${each} sinusoids must be one row of ` +
+        `projection_class_embeddings_input_dim, ${width}, together; do text_encoder_2 and unet belong together?`,
+    );
+  }
+  const values = time_ids.flatMap((id) => sinusoids(id, each, config));
+  return concat([text_embeds, text_embeds.graph.constant(values, [1, sizes])], 1);
+}

@@ -1,0 +1,185 @@
+/** diffusers' AutoencoderTiny (TAESD): a distilled decoder, and encoder, of about one million parameters each. */
+import { add, affine, relu, tanh, upsampleConv2d } from '../../kernels/index.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { at } from '../../tensor/types.ts';
+import type { Config } from '../checkpoint/config.ts';
+import { Conv2d, GroupNorm } from '../layers/basic.ts';
+import type { WeightStore } from '../weights/weight_store.ts';
+
+export interface AutoencoderTinyConfig {
+  readonly latent_channels: number;
+  readonly in_channels: number;
+  readonly out_channels: number;
+  readonly encoder_block_out_channels: readonly number[];
+  readonly num_encoder_blocks: readonly number[];
+  readonly decoder_block_out_channels: readonly number[];
+  readonly num_decoder_blocks: readonly number[];
+  readonly upsampling_scaling_factor: number;
+  readonly scaling_factor: number;
+  readonly shift_factor: number;
+}
+
+/** @throws Error naming file and key for what is missing, malformed or not supported yet. */
+export function readAutoencoderTinyConfig(config: Config): AutoencoderTinyConfig {
+  config.oneOf('act_fn', ['relu'], 'relu');
+  config.oneOf('upsample_fn', ['nearest'], 'nearest');
+  const [encoder_block_out_channels, num_encoder_blocks] = levels(config, 'encoder', [1, 3, 3, 3]);
+  const [decoder_block_out_channels, num_decoder_blocks] = levels(config, 'decoder', [3, 3, 3, 1]);
+  return {
+    latent_channels: config.count('latent_channels', 4),
+    in_channels: config.count('in_channels', 3),
+    out_channels: config.count('out_channels', 3),
+    encoder_block_out_channels,
+    num_encoder_blocks,
+    decoder_block_out_channels,
+    num_decoder_blocks,
+    upsampling_scaling_factor: config.count('upsampling_scaling_factor', 2),
+    scaling_factor: config.number('scaling_factor', 1),
+    shift_factor: config.number('shift_factor', 0),
+  };
+}
+
+/** Widths and numbers of blocks of one half. */
+function levels(config: Config, half: 'encoder' | 'decoder', absent: number[]): [readonly number[], readonly number[]] {
+  const [widths, blocks] = [`${half}_block_out_channels`, `num_${half}_blocks`];
+  const channels = config.counts(widths, [64, 64, 64, 64]);
+  const numbers = config.counts(blocks, absent);
+  if (numbers.length !== channels.length) {
+    config.fail(blocks, `must have as many entries as ${widths}`);
+  }
+  if (channels.some((c) => c !== channels[0])) {
+    config.fail(widths, 'must be all the same: diffusers builds no other');
+  }
+  return [channels, numbers];
+}
+
+/** The half of a full checkpoint that is not read here. */
+export const AUTOENCODER_TINY_ENCODER: readonly RegExp[] = [/^encoder\./];
+
+/** What TAEF2 has in its innermost blocks, and diffusers' class has not: each pixel learns of the whole picture. */
+class MidblockPool {
+  readonly #in: Conv2d;
+  readonly #norm: GroupNorm;
+  readonly #out: Conv2d;
+
+  constructor(w: WeightStore, channels: number) {
+    const inner = 4 * channels;
+    this.#in = new Conv2d(w.sub(0), channels, inner, 1, { bias: false });
+    this.#norm = new GroupNorm(w.sub(1), 4, inner, 1e-5);
+    this.#out = new Conv2d(w.sub(3), inner, channels, 1, { bias: false });
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.#out.forward(relu(this.#norm.forward(this.#in.forward(x))));
+  }
+}
+
+class AutoencoderTinyBlock {
+  readonly conv: readonly [Conv2d, Conv2d, Conv2d];
+  readonly pool: MidblockPool | null;
+
+  constructor(w: WeightStore, channels: number) {
+    const conv = (i: number): Conv2d => new Conv2d(w.sub('conv', i), channels, channels, 3);
+    this.conv = [conv(0), conv(2), conv(4)];
+    this.pool = w.hasModule('pool') ? new MidblockPool(w.sub('pool'), channels) : null;
+  }
+
+  forward(input: Tensor): Tensor {
+    const x = this.pool ? add(input, this.pool.forward(input)) : input;
+    const [first, second, third] = this.conv;
+    const hidden = second.forward(first.forward(x, { activation: 'relu' }), { activation: 'relu' });
+    return third.forward(hidden, { residual: x, activation: 'relu' });
+  }
+}
+
+export class AutoencoderTiny {
+  readonly config: AutoencoderTinyConfig;
+  readonly #w: WeightStore;
+  /** `decoder.layers`: modules by their place in the checkpoint's Sequential. */
+  readonly layers: readonly ((x: Tensor) => Tensor)[];
+
+  constructor(w: WeightStore, config: AutoencoderTinyConfig) {
+    const channels = config.decoder_block_out_channels;
+    const last = channels.length - 1;
+    const layers: ((x: Tensor) => Tensor)[] = [];
+    const next = (): WeightStore => w.sub('decoder', 'layers', layers.length);
+    const conv_in = new Conv2d(next(), config.latent_channels, at(channels, 0), 3);
+    layers.push(
+      (x) => conv_in.forward(x, { activation: 'relu' }),
+      (x) => x,
+    ); // The ReLU has a place of its own.
+    channels.forEach((width, i) => {
+      for (let n = 0; n < at(config.num_decoder_blocks, i); n++) {
+        const block = new AutoencoderTinyBlock(next(), width);
+        layers.push((x) => block.forward(x));
+      }
+      if (i < last) {
+        layers.push((x) => x); // The upsampling is done with the convolution behind it.
+      }
+      const conv = new Conv2d(next(), width, i < last ? width : config.out_channels, 3, { bias: i === last });
+      const factor = config.upsampling_scaling_factor;
+      layers.push((x) => (i < last ? upsampleConv2d(x, factor, conv.weight, conv.bias) : conv.forward(x)));
+    });
+    this.config = config;
+    this.#w = w;
+    this.layers = layers;
+  }
+
+  /** How many pixels a latent's side stands for. */
+  get scale(): number {
+    return this.config.upsampling_scaling_factor ** (this.config.decoder_block_out_channels.length - 1);
+  }
+
+  /** Latents [N,h,w,L] → pixels in about [-1,1], [N,h·scale,w·scale,3]. */
+  decode(z: Tensor): Tensor {
+    return this.#w.scope(() => {
+      const limited = affine(tanh(affine(z, 1 / 3)), 3);
+      return affine(
+        this.layers.reduce((x, layer) => layer(x), limited),
+        2,
+        -1,
+      );
+    });
+  }
+
+  unscale(latents: Tensor): Tensor {
+    const { scaling_factor, shift_factor } = this.config;
+    return affine(latents, 1 / scaling_factor, shift_factor);
+  }
+}
+
+/** diffusers' EncoderTiny under AutoencoderTiny's key `encoder`. */
+export class AutoencoderTinyEncoder {
+  readonly #w: WeightStore;
+  /** `encoder.layers`: modules by their place in the checkpoint's Sequential. */
+  readonly layers: readonly ((x: Tensor) => Tensor)[];
+
+  constructor(w: WeightStore, config: AutoencoderTinyConfig) {
+    const channels = config.encoder_block_out_channels;
+    const layers: ((x: Tensor) => Tensor)[] = [];
+    const next = (): WeightStore => w.sub('encoder', 'layers', layers.length);
+    channels.forEach((width, i) => {
+      const conv = new Conv2d(
+        next(),
+        i === 0 ? config.in_channels : width,
+        width,
+        3,
+        i === 0 ? {} : { stride: 2, padding: 1, bias: false },
+      );
+      layers.push((x) => conv.forward(x));
+      for (let n = 0; n < at(config.num_encoder_blocks, i); n++) {
+        const block = new AutoencoderTinyBlock(next(), width);
+        layers.push((x) => block.forward(x));
+      }
+    });
+    const conv_out = new Conv2d(next(), at(channels, channels.length - 1), config.latent_channels, 3);
+    layers.push((x) => conv_out.forward(x));
+    this.#w = w;
+    this.layers = layers;
+  }
+
+  /** Pixels in [-1,1], [N,H,W,3] → latents [N,H/8,W/8,L]. */
+  encode(x: Tensor): Tensor {
+    return this.#w.scope(() => this.layers.reduce((h, layer) => layer(h), affine(x, 0.5, 0.5)));
+  }
+}

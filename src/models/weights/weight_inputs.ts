@@ -1,0 +1,149 @@
+/** The tensors of one checkpoint by key, and the graph inputs made of those that were asked for: what its stores share. */
+import type { Graph } from '../../tensor/graph.ts';
+import { listed } from '../../tensor/safetensors.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { RowRange, TensorEntry, TensorFile } from '../../tensor/tensor_file.ts';
+import type { DType, Shape } from '../../tensor/types.ts';
+import { byteSize, sameShape } from '../../tensor/types.ts';
+import { type AliasTable, type View, viewsOf } from '../checkpoint/aliases.ts';
+
+export interface WeightOptions {
+  /** First part of the graph inputs' names, so that two models may share a graph; such as `unet`. Default `weights`. */
+  readonly name?: string;
+  readonly aliases?: AliasTable;
+  /** Keys (after aliases) that need not be used: buffers such as position_ids (always), or a part left out. */
+  readonly ignore?: readonly RegExp[];
+  /** How floats are kept on the GPU. Default `stored`: f16 as its raw bytes, everything else as f32. */
+  readonly storage?: 'stored' | 'f16' | 'f32';
+  /** For `openWeights`: file names under which the weights are published, looked for after the usual ones. */
+  readonly published?: readonly string[];
+}
+
+interface Stored {
+  readonly file: TensorFile;
+  readonly view: View;
+}
+
+/** A graph input and the rows of a stored tensor that belong into it. */
+interface Use {
+  readonly key: string;
+  readonly tensor: Tensor;
+  /** Along the first axis; absent: all. */
+  readonly rows?: RowRange;
+}
+
+/** Buffers that frameworks write into checkpoints and that are no parameters. */
+const BUFFERS = [/(^|\.)position_ids$/, /(^|\.)num_batches_tracked$/];
+
+/** What all sub-stores of one checkpoint share. */
+export class Checkpoint {
+  readonly graph: Graph;
+  readonly name: string;
+  readonly ignore: readonly RegExp[];
+  readonly storage: 'stored' | 'f16' | 'f32';
+  readonly stored = new Map<string, Stored>();
+  /** By the graph input's name. */
+  readonly used = new Map<string, Use>();
+
+  constructor(graph: Graph, files: readonly TensorFile[], options: WeightOptions) {
+    this.graph = graph;
+    this.name = options.name ?? 'weights';
+    this.ignore = [...BUFFERS, ...(options.ignore ?? [])];
+    this.storage = options.storage ?? 'stored';
+    for (const file of files) {
+      for (const entry of file.entries.values()) {
+        for (const view of views(file, entry, options.aliases ?? [])) {
+          this.#add(view.key, { file, view });
+        }
+      }
+    }
+  }
+
+  #add(key: string, stored: Stored): void {
+    const twin = this.stored.get(key);
+    if (twin) {
+      throw new Error(
+        `${stored.file.source.name}: tensor ${stored.view.entry.name} is in ${twin.file.source.name} too; remove one of the files`,
+      );
+    }
+    this.stored.set(key, stored);
+  }
+
+  get where(): string {
+    const [first] = this.stored.values();
+    return first ? first.file.source.name : this.name;
+  }
+
+  dtypeOf(entry: TensorEntry): DType {
+    if (this.storage !== 'stored') {
+      return this.storage;
+    }
+    return entry.dtype === 'F16' ? 'f16' : 'f32';
+  }
+
+  get(key: string, shape: Shape, rows?: RowRange): Tensor {
+    const found = this.stored.get(key);
+    if (!found) {
+      throw new Error(
+        `${this.where}: there is no tensor ${key} (needed with shape [${shape.join(', ')}])${this.#hint(key)}`,
+      );
+    }
+    const { file } = found;
+    const { entry } = found.view;
+    if (!sameShape(trimmed(entry.shape), trimmed(shape))) {
+      throw new Error(
+        `${file.source.name}: tensor ${key} has shape [${entry.shape.join(', ')}] where [${shape.join(', ')}] is needed; ` +
+          'does config.json belong to these weights?',
+      );
+    }
+    const name = `${this.name}.${key}${rows ? `[${rows.from}:${rows.from + rows.count}]` : ''}`;
+    const before = this.used.get(name);
+    if (before) {
+      return before.tensor;
+    }
+    const own = rows ? [rows.count, ...shape.slice(1)] : shape;
+    const tensor = this.graph.input(name, own, 'load', this.dtypeOf(entry));
+    this.used.set(name, { key, tensor, ...(rows ? { rows } : {}) });
+    return tensor;
+  }
+
+  getRows(key: string, shape: Shape, bytes: number): Tensor[] {
+    const found = this.stored.get(key);
+    const [count = 1, ...row] = shape;
+    const rowBytes = byteSize({ dtype: found ? this.dtypeOf(found.view.entry) : 'f32', shape: row });
+    const step = Math.max(1, Math.floor(bytes / rowBytes));
+    if (step >= count) {
+      return [this.get(key, shape)];
+    }
+    return Array.from({ length: Math.ceil(count / step) }, (_, i) => {
+      return this.get(key, shape, { from: i * step, count: Math.min(step, count - i * step) });
+    });
+  }
+
+  /** What is there beside a missing key. */
+  #hint(key: string): string {
+    const parent = key.slice(0, key.lastIndexOf('.') + 1);
+    const near = [...this.stored.keys()].filter((k) => k.startsWith(parent));
+    return `; ${parent === '' ? 'the file' : parent.slice(0, -1)} has ${listed(near.map((k) => k.slice(parent.length)))}`;
+  }
+
+  unused(): string[] {
+    const used = new Set([...this.used.values()].map((use) => use.key));
+    return [...this.stored.keys()].filter((key) => !used.has(key) && !this.ignore.some((p) => p.test(key)));
+  }
+}
+
+/** @throws Error naming the file, when a tensor has not the shape for its parts */
+function views(file: TensorFile, entry: TensorEntry, aliases: AliasTable): View[] {
+  try {
+    return viewsOf(entry, aliases);
+  } catch (error) {
+    throw new Error(`${file.source.name}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** [O,I,1,1] and [O,I] are the same bytes: a 1×1 convolution is a linear layer, and checkpoints spell it either way. */
+function trimmed(shape: Shape): Shape {
+  const end = shape.findLastIndex((d) => d !== 1);
+  return shape.slice(0, end + 1);
+}

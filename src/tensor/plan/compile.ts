@@ -1,0 +1,52 @@
+/** From a graph to a plan that can be replayed: buffers, pipelines and bind groups are made here, and only here. */
+import type { Device } from '../device.ts';
+import type { PlanSpec } from '../schedule/plan_spec.ts';
+import { schedule } from '../schedule/planner.ts';
+import type { Schedule } from '../schedule/schedule.ts';
+import { Uniforms } from '../schedule/uniforms.ts';
+import type { Stage } from '../types.ts';
+import { at, STAGES } from '../types.ts';
+import { USAGE } from './buffer_usage.ts';
+import { type Encoded, encode } from './encode.ts';
+import { toBytes } from './host_values.ts';
+import { checkLimits } from './limits.ts';
+import { Plan } from './plan.ts';
+import { PlanBuffers } from './plan_buffers.ts';
+
+/**
+ * Plans `spec` for `device`: schedules, allocates, compiles all pipelines in parallel and binds.
+ * @throws Error when a buffer is larger than the adapter allows or memory runs out; the message names the need and the limit.
+ */
+export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
+  const tuning = spec.tuning ?? device.tuning;
+  return compileSchedule(device, schedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps));
+}
+
+/** The same for what is scheduled already, for an adapter of the same capabilities. @throws Error as `compile` */
+export async function compileSchedule(device: Device, plan: Schedule): Promise<Plan> {
+  checkLimits(device, plan);
+  const buffers = await PlanBuffers.allocate(device, plan);
+  for (const { buffer, node } of plan.constants) {
+    const bytes = toBytes('constant', at(node.outputs, 0), node.data ?? []);
+    device.gpu.queue.writeBuffer(buffers.at(buffer), 0, bytes);
+  }
+  const uniforms = Uniforms.of(plan);
+  const uniformBuffer = uploadUniforms(device, uniforms);
+  const encoded: Record<Stage, Encoded[]> = { load: [], prompt: [], step: [] };
+  for (const stage of STAGES) {
+    encoded[stage] = await Promise.all(
+      plan.steps[stage].map((step) => encode(device, step, buffers, uniforms, uniformBuffer)),
+    );
+  }
+  device.assertHealthy();
+  return new Plan(device, plan, buffers, encoded, uniformBuffer);
+}
+
+function uploadUniforms({ gpu, memory }: Device, uniforms: Uniforms): GPUBuffer | null {
+  if (uniforms.bytes === 0) {
+    return null;
+  }
+  const buffer = memory.create({ label: 'params', size: uniforms.bytes, usage: USAGE.UNIFORM | USAGE.COPY_DST });
+  gpu.queue.writeBuffer(buffer, 0, uniforms.image());
+  return buffer;
+}

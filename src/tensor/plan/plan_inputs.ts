@@ -1,0 +1,98 @@
+/** How bytes come into a plan: written at once, in parts, or streamed; in the layout and precision they are kept in. */
+import { heldPieces } from '../schedule/held.ts';
+import type { InputSpec, Schedule } from '../schedule/schedule.ts';
+import { byteSize, showType } from '../types.ts';
+import { toBytes, wholeWords } from './host_values.ts';
+import type { PlanBuffers } from './plan_buffers.ts';
+import { RowRounding } from './rounded_rows.ts';
+import type { Pieces } from './stream.ts';
+
+export class PlanInputs {
+  readonly #queue: GPUQueue;
+  readonly #schedule: Schedule;
+  readonly #buffers: PlanBuffers;
+  /** Where streamed inputs come from, by name. */
+  readonly #sources = new Map<string, Pieces>();
+  /** Of inputs that are kept as int8, by name. */
+  readonly #roundings = new Map<string, RowRounding>();
+
+  constructor(queue: GPUQueue, plan: Schedule, buffers: PlanBuffers) {
+    this.#queue = queue;
+    this.#schedule = plan;
+    this.#buffers = buffers;
+  }
+
+  /** @throws Error when the length does not fit */
+  write(name: string, data: ArrayLike<number> | Uint8Array): void {
+    const streamed = this.#schedule.streams.get(name);
+    if (streamed) {
+      const bytes = toBytes(name, streamed, data);
+      this.stream(name, async function* () {
+        yield bytes;
+      });
+      return;
+    }
+    const input = this.#schedule.inputs.get(name);
+    if (!input) {
+      return; // An input that nothing reads has no buffer.
+    }
+    const bytes = toBytes(name, input.type, data);
+    this.put(name, input, bytes, 0);
+  }
+
+  /** @returns false when the input is not streamed */
+  stream(name: string, pieces: Pieces): boolean {
+    const streamed = this.#schedule.streams.has(name);
+    if (streamed) {
+      this.#sources.set(name, pieces);
+    }
+    return streamed;
+  }
+
+  reads(name: string): boolean {
+    return this.#schedule.inputs.has(name) || this.#schedule.streams.has(name);
+  }
+
+  /** @throws Error when they do not fit, or the input is streamed */
+  writePart(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
+    const input = this.#schedule.inputs.get(name);
+    if (input) {
+      this.put(name, input, bytes, offset);
+    } else if (this.#schedule.streams.has(name)) {
+      throw new Error(
+        `${name} is streamed: say where its bytes come from (Plan.stream) instead of writing parts of it`,
+      );
+    }
+  }
+
+  /** Bytes of `name`, from its byte `offset` on, to where `to` has them. @throws Error when they do not fit */
+  put(name: string, to: InputSpec, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
+    const padded = wholeWords(bytes);
+    if (offset % 4 !== 0 || offset + padded.length > byteSize(to.type)) {
+      throw new Error(`${name} is ${showType(to.type)} but was given ${bytes.length} bytes at byte ${offset}`);
+    }
+    const rounding = this.#rounding(name, to);
+    const pieces = rounding
+      ? rounding.take(padded, offset)
+      : heldPieces(to.type, to.held, padded, offset).map((piece) => ({ ...piece, offset: to.offset + piece.offset }));
+    for (const piece of pieces) {
+      this.#queue.writeBuffer(this.#buffers.at(to.buffer), piece.offset, piece.bytes);
+    }
+  }
+
+  #rounding(name: string, { scales, ...to }: InputSpec): RowRounding | undefined {
+    if (scales !== undefined && !this.#roundings.has(name)) {
+      this.#roundings.set(name, new RowRounding({ ...to, scales }));
+    }
+    return this.#roundings.get(name);
+  }
+
+  /** @throws Error when nothing said where a streamed input comes from */
+  source(name: string): Pieces {
+    const pieces = this.#sources.get(name);
+    if (!pieces) {
+      throw new Error(`${name} is streamed, but nothing says where its bytes come from: upload the weights first`);
+    }
+    return pieces;
+  }
+}

@@ -1,0 +1,43 @@
+/** Values on their way from the GPU to the host. */
+import type { Device } from '../device.ts';
+import { asWritten } from '../schedule/held.ts';
+import type { InputSpec } from '../schedule/schedule.ts';
+import { at, byteSize, sizeOf } from '../types.ts';
+import { USAGE } from './buffer_usage.ts';
+import { fromBytes } from './host_values.ts';
+import { readRows } from './rounded_rows.ts';
+
+/** Values of what lies in `buffer` as `from` says, in the order they are written in. The copies are queued at once. */
+export async function readValues(
+  device: Device,
+  name: string,
+  buffer: GPUBuffer,
+  { type, held, offset, scales }: InputSpec,
+): Promise<Float32Array<ArrayBuffer>> {
+  if (scales !== undefined) {
+    const values = copied(device, name, buffer, offset, sizeOf(type.shape));
+    return readRows(type, held, await values, await copied(device, name, buffer, scales, at(type.shape, 0) * 4));
+  }
+  return fromBytes(type, asWritten(type, held, await copied(device, name, buffer, offset, byteSize(type))).buffer);
+}
+
+async function copied(
+  device: Device,
+  name: string,
+  from: GPUBuffer,
+  offset: number,
+  bytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { gpu, memory } = device;
+  const staging = memory.create({ size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
+  const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
+  encoder.copyBufferToBuffer(from, offset, staging, 0, bytes);
+  gpu.queue.submit([encoder.finish()]);
+  try {
+    await staging.mapAsync(1); // GPUMapMode.READ
+    device.assertHealthy();
+    return new Uint8Array(staging.getMappedRange().slice(0));
+  } finally {
+    memory.destroy(staging);
+  }
+}
