@@ -93,7 +93,6 @@ async function time(
   store: TuningFiles,
 ): Promise<number> {
   const all = sitesOf(planned, device.caps).filter(({ op }) => only === undefined || op.name === only);
-  // What was shipped counts as unknown here: this run is to measure.
   const known: Tuning = new Map(Object.entries(table.sites));
   const wanted = isSet(args, 'force') ? all : untuned(all, known);
   console.error(`adapter: ${device.info.description || device.info.vendor}`);

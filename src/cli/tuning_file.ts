@@ -2,7 +2,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { SHIPPED } from '../kernels/tuned/index.ts';
 import { fnv1a, type Tuning } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import {
@@ -48,7 +47,7 @@ export function tuningFiles(folder = tuningFolder(), fixed?: string, warn: Warn 
       const path = pathOf(adapter);
       try {
         const table = parseTuning(readFileSync(path, 'utf8'), path);
-        if (!sameAdapter(table.adapter, adapter, false)) {
+        if (!sameAdapter(table.adapter, adapter)) {
           throw new Error(`${path} is of another adapter or driver (${table.adapter.description})`);
         }
         return table;
@@ -79,16 +78,16 @@ export function tuningFiles(folder = tuningFolder(), fixed?: string, warn: Warn 
   };
 }
 
-/** RENO_TUNING: `off` (order alone decides), a file, or unset (the cache's file, and what came with the package). */
+/** RENO_TUNING: `off` (order alone decides), a file, or unset (the cache's file). */
 export function tuningStore(warn: Warn = say, setting = process.env.RENO_TUNING): TuningFiles | null {
   return setting === 'off' ? null : tuningFiles(tuningFolder(), setting || undefined, warn);
 }
 
-/** What is known of a device's variants, by the precedence measured here > shipped. */
+/** What was timed of a device's variants. */
 export async function knownTuning(device: Device, store = tuningStore()): Promise<Tuning | null> {
   if (!store) {
     return null;
   }
   const adapter = tunedAdapter(device);
-  return tuningOf(adapter, SHIPPED, await store.load(adapter), store.pathOf(adapter));
+  return tuningOf(adapter, await store.load(adapter), store.pathOf(adapter));
 }

@@ -39,38 +39,17 @@ export function tunedAdapter({
   };
 }
 
-/** Shipped times hold for any version of the driver (`description` has it); one's own only for the one that gave them. */
-export function sameAdapter(a: TunedAdapter, b: TunedAdapter, anyDriver: boolean): boolean {
+/** Times hold for the adapter, capabilities and version of the driver (`description` has it) that gave them. */
+export function sameAdapter(a: TunedAdapter, b: TunedAdapter): boolean {
   return (
-    a.vendor === b.vendor &&
-    a.architecture === b.architecture &&
-    a.caps === b.caps &&
-    (anyDriver || a.description === b.description)
+    a.vendor === b.vendor && a.architecture === b.architecture && a.caps === b.caps && a.description === b.description
   );
 }
 
-/** What was measured here goes before what came with the package. */
-export function tuningOf(
-  adapter: TunedAdapter,
-  shipped: readonly TuningTable[],
-  own: TuningTable | null,
-  ownSource: string,
-): Tuning {
-  const merged = new Map<string, TunedSite>();
-  const add = (table: TuningTable, source: string): void => {
-    for (const [key, site] of Object.entries(table.sites)) {
-      merged.set(key, { ...site, source });
-    }
-  };
-  for (const table of shipped) {
-    if (sameAdapter(table.adapter, adapter, true)) {
-      add(table, 'shipped table');
-    }
-  }
-  if (own && sameAdapter(own.adapter, adapter, false)) {
-    add(own, ownSource);
-  }
-  return merged;
+/** @param source where the table is kept, as `reno tune --explain` says it */
+export function tuningOf(adapter: TunedAdapter, table: TuningTable | null, source: string): Tuning {
+  const sites = table && sameAdapter(table.adapter, adapter) ? Object.entries(table.sites) : [];
+  return new Map(sites.map(([key, site]) => [key, { ...site, source }]));
 }
 
 /** @throws Error, one sentence naming `where`, when it is not a table of this version */

@@ -1,5 +1,4 @@
 /** Where a browser keeps what was timed: IndexedDB, a table for each adapter. What cannot be read counts as not there. */
-import { SHIPPED } from '../kernels/tuned/index.ts';
 import type { Tuning } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import {
@@ -43,7 +42,7 @@ export const tuningDatabase: TuningStore = {
         return null;
       }
       const table = checkTuning(kept, "this browser's tuning table");
-      return sameAdapter(table.adapter, adapter, false) ? table : null;
+      return sameAdapter(table.adapter, adapter) ? table : null;
     } catch (error) {
       console.warn(`the tuning table is not used: ${error instanceof Error ? error.message : String(error)}`);
       return null;
@@ -59,5 +58,5 @@ export const tuningDatabase: TuningStore = {
 
 export async function knownTuning(device: Device): Promise<Tuning> {
   const adapter = tunedAdapter(device);
-  return tuningOf(adapter, SHIPPED, await tuningDatabase.load(adapter), 'this browser');
+  return tuningOf(adapter, await tuningDatabase.load(adapter), 'this browser');
 }

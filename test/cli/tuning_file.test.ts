@@ -6,7 +6,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { wantsSubgroupMatrix } from '../../src/cli/adapter.ts';
 import { forcedVariants } from '../../src/cli/kernel_variable.ts';
 import { tuningFiles, tuningFolder, tuningStore } from '../../src/cli/tuning_file.ts';
-import { SHIPPED } from '../../src/kernels/tuned/index.ts';
 import '../../src/kernels/index.ts';
 import { parseTuning, showTuning, type TuningTable, tuningOf } from '../../src/tensor/tuning_table.ts';
 
@@ -85,19 +84,14 @@ describe('the file', () => {
   });
 });
 
-describe('precedence', () => {
-  const find = (shipped: TuningTable[], own: TuningTable | null) =>
-    tuningOf(adapter, shipped, own, 'own file').get('matmul x');
+describe('a table', () => {
+  const find = (table: TuningTable | null) => tuningOf(adapter, table, 'own file').get('matmul x');
 
-  it('what was timed here, then what was shipped, whatever the driver', () => {
-    expect(find([tableOf('v1', 'driver 6')], tableOf('v2'))).toMatchObject({ variant: 'v2', source: 'own file' });
-    expect(find([tableOf('v1', 'driver 6')], null)).toMatchObject({ variant: 'v1', source: 'shipped table' });
-    expect(find([], tableOf('v2', 'driver 6'))).toBeUndefined();
-    expect(find([{ ...tableOf('v1'), adapter: { ...adapter, caps: 'f16=false' } }], null)).toBeUndefined();
-  });
-
-  it('shipped tables can be read', () => {
-    expect(SHIPPED.every(({ sites }) => Object.keys(sites).length > 0)).toBe(true);
+  it('holds for the adapter, driver and capabilities that gave it', () => {
+    expect(find(tableOf('v2'))).toMatchObject({ variant: 'v2', source: 'own file' });
+    expect(find(null)).toBeUndefined();
+    expect(find(tableOf('v2', 'driver 6'))).toBeUndefined();
+    expect(find({ ...tableOf('v1'), adapter: { ...adapter, caps: 'f16=false' } })).toBeUndefined();
   });
 });
 
