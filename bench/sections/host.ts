@@ -11,6 +11,9 @@ const MICROSECONDS_A_DISPATCH = 10;
 export interface CompileOnce {
   readonly openSeconds: number;
   readonly compileSeconds: number;
+  /** Of two iterations, when the kernels had never run and when they had. */
+  readonly firstSeconds: number;
+  readonly secondSeconds: number;
   readonly afterOpen: number;
   readonly afterFirst: number;
   readonly afterSecond: number;
@@ -51,6 +54,16 @@ export async function host({ say, matches }: Options): Promise<ResultRow[]> {
       ok: once.compileSeconds > 0,
       notes: [],
       shown: `${figure(once.compileSeconds)} s of ${figure(once.openSeconds)} s to open`,
+      asked: '',
+      ...once,
+    });
+    const late = once.firstSeconds - once.secondSeconds;
+    add({
+      // lavapipe makes machine code when a pipeline is first used, one after another.
+      name: 'what the driver compiles in the first iteration, pocket, cache off',
+      ok: Number.isFinite(late),
+      notes: [],
+      shown: `${figure(late)} s (two iterations: ${figure(once.firstSeconds)} s, then ${figure(once.secondSeconds)} s)`,
       asked: '',
       ...once,
     });
