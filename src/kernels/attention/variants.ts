@@ -112,13 +112,15 @@ function backwardDispatches(make: Make, site: OpSite<BackwardAttrs>, caps: Devic
   return (ways.find(fits) ?? at(ways, ways.length - 1)).map((part) => backwardDispatch(make, site, part));
 }
 
-/** Scores from which on ten seconds of LLVM pay, for heads of up to LONGEST: v4's loops are unrolled. */
+/** Scores from which on v4, whose loops are unrolled, is worth seconds of LLVM for heads of more than SHORT. */
 const MANY_SCORES = 1 << 20;
+const SHORT = 32;
 const LONGEST = 128;
 
-function longestHead(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, few: number): number {
-  const { batch, heads, queries, keys } = siteSizes(site);
-  return batch * heads * queries * keys >= MANY_SCORES ? LONGEST : few;
+function takesRows(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, caps: DeviceCaps): boolean {
+  const { batch, heads, queries, keys, head } = siteSizes(site);
+  const longest = batch * heads * queries * keys >= MANY_SCORES ? LONGEST : SHORT;
+  return hasSubgroupTile(caps) && head % 8 === 0 && head <= longest;
 }
 
 /** Bytes of workgroup memory of v3, and the largest head whose sums fit registers. */
@@ -133,10 +135,7 @@ function takesTiles(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, caps: 
 
 export const FORWARD_VARIANTS: Readonly<Record<string, Variant<AttentionAttrs>>> = {
   v4: {
-    supports: (site, caps) => {
-      const { head } = siteSizes(site);
-      return hasSubgroupTile(caps) && head % 8 === 0 && head <= longestHead(site, 64);
-    },
+    supports: takesRows,
     dispatches: (site) => [forwardDispatch(V4, site)],
   },
   v3: { supports: takesTiles, dispatches: (site) => [forwardDispatch(V3, site)] },
@@ -148,12 +147,7 @@ export const FORWARD_VARIANTS: Readonly<Record<string, Variant<AttentionAttrs>>>
 
 export const BACKWARD_VARIANTS: Readonly<Record<string, Variant<BackwardAttrs>>> = {
   v4: {
-    supports: (site, caps) => {
-      const { head } = siteSizes(site);
-      return (
-        hasSubgroupTile(caps) && head % 8 === 0 && head <= longestHead(site, site.attrs.wants === 'query' ? 64 : 32)
-      );
-    },
+    supports: takesRows,
     // LLVM makes one kernel of both at half the speed of either.
     dispatches: (site, caps) => backwardDispatches(V4, site, caps, true),
   },
