@@ -19,6 +19,8 @@ const MOST_WAYS = 4;
 const TURN_MS = 200;
 /** What all turns of one engine at one row may take; the slow ones get fewer turns. */
 const ENGINE_MS = 20_000;
+/** What a first run may take: lavapipe compiles jax-js's kernels of a whole iteration for minutes, one after another. */
+const FIRST_RUN_MS = 3_600_000;
 
 type Samples = Readonly<Record<string, readonly number[]>>;
 
@@ -103,7 +105,7 @@ async function ready(racer: Racer, row: Row, expected: Samples | undefined): Pro
   for (let attempt = 0; attempt < MOST_WAYS; attempt++) {
     try {
       await revived(racer);
-      const samples = await racer.process.ask<Samples>({ ask: 'prepare', row, attempt });
+      const samples = await racer.process.ask<Samples>({ ask: 'prepare', row, attempt }, FIRST_RUN_MS);
       const error = expected ? largestError(expected, samples) : 0;
       if (error <= SAME) {
         return { racer: racer.name, samples, error, notes };

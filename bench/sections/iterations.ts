@@ -13,6 +13,7 @@ export async function iterations({ rounds, say, matches }: Options): Promise<Res
   const rows: ResultRow[] = [];
   try {
     for (const row of iterationRows().filter(({ name }) => matches(name))) {
+      say(`${row.name}: first runs, minutes for jax-js where the driver has not compiled its kernels yet`);
       const entries = await race(racers, row, rounds);
       rows.push(judged(row.name, entries, missing));
       say(`${row.name}: ${rows.at(-1)?.shown}`);
