@@ -44,8 +44,8 @@ export function supported(device: Device, op: Op, c: OpCase, variant: string): b
   return op.variants[variant]?.supports?.(site, device.caps) ?? true;
 }
 
-/** Outputs on the GPU beside the interpreter's. */
-export async function runCase(device: Device, op: Op, c: OpCase, variant: string, seed = 1) {
+/** Outputs on the GPU, and what they were traced from. */
+export async function runVariant(device: Device, op: Op, c: OpCase, variant: string, seed = 1) {
   const { outputs, feeds } = trace(op, c, seed);
   const named = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t]));
   const plan = await compile(device, { outputs: named, variants: { [op.name]: variant } });
@@ -54,11 +54,16 @@ export async function runCase(device: Device, op: Op, c: OpCase, variant: string
       plan.write(name, data);
     }
     plan.run('step');
-    const actual = await Promise.all(outputs.map((_, i) => plan.read(`y${i}`)));
-    return { actual, expected: interpret(outputs, feeds) };
+    return { actual: await Promise.all(outputs.map((_, i) => plan.read(`y${i}`))), outputs, feeds };
   } finally {
     plan.destroy();
   }
+}
+
+/** Outputs on the GPU beside the interpreter's. */
+export async function runCase(device: Device, op: Op, c: OpCase, variant: string, seed = 1) {
+  const { actual, outputs, feeds } = await runVariant(device, op, c, variant, seed);
+  return { actual, expected: interpret(outputs, feeds) };
 }
 
 /** Elements of an input whose gradient is checked by differences: all of a small one, evenly spread over a large one. */

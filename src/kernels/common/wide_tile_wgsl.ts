@@ -13,7 +13,7 @@ export const WIDE_COLUMNS = 32;
  * first `rows` rows of the tile. `params.tile` is 32: a bound that the driver knew would have it unroll the loop, and 32 stores
  * are most of the compilation (2.4 instead of 0.9 s).
  */
-const WIDE_TILE = /* wgsl */ `
+export const WIDE_TILE = /* wgsl */ `
 struct Rows { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f }
 struct Wide { a: Rows, b: Rows, c: Rows, d: Rows }
 /** Four steps of k. */

@@ -1,11 +1,10 @@
 /** Variants of convolution and of its gradients: v1 is the readable one. */
-import type { Attrs, DeviceCaps, OpSite, Variant } from '../../tensor/op.ts';
+import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { epilogueCode } from '../common/matmul_wgsl.ts';
 import { canStoreOne } from '../common/site.ts';
 import { hasSubgroupTile } from '../common/subgroup_tile.ts';
 import { throughScratch } from '../common/swapped_weight.ts';
-import { winogradDispatches, winogradFits, winogradProduct } from '../common/winograd.ts';
 import { CONV2D_BACKWARD_WEIGHT_V4, TILE_COLUMNS, TILE_ROWS } from './backward_weight_wgsl.ts';
 import { epilogueBindings, params, read, weightSteps, write } from './bindings.ts';
 import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Epilogue, Swapped } from './sizes.ts';
@@ -14,23 +13,24 @@ import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from '
 import type { Walk } from './walk.ts';
 import { backwardWalk, forwardWalk, winogradOf } from './walk.ts';
 import { WALKS, walkDispatch } from './walk_kernels.ts';
+import type { WinogradKind } from './winograd/winograd.ts';
+import { winogradDispatches, winogradRuns } from './winograd/winograd.ts';
 
 /** The variants of WALKS, for results whose channels count in fours; v6 and v7 are Winograd's, for CPU drivers and for GPUs. */
 function walkVariants<A extends Attrs & Swapped>(
   walk: (site: OpSite<A>) => Walk,
   epilogue: (attrs: A) => Epilogue,
 ): Record<string, Variant<A>> {
-  const byPoints = (products: readonly string[], runs: (caps: DeviceCaps) => boolean): Variant<A> => ({
+  const byPoints = (kind: WinogradKind): Variant<A> => ({
     supports: (site, caps) => {
       const p = winogradOf(walk(site));
-      return runs(caps) && p !== null && winogradFits(p) && winogradProduct(p, products, caps) !== undefined;
+      return p !== null && winogradRuns(p, kind, caps);
     },
     dispatches: (site, caps) => {
       const { forward } = walk(site);
       const p = winogradOf(walk(site));
-      const product = p && winogradProduct(p, products, caps);
       const label = forward ? 'conv2d.winograd' : 'conv2d_backward_input.winograd';
-      return p && product ? winogradDispatches(label, p, product, epilogue(site.attrs)) : [];
+      return p ? winogradDispatches(label, p, kind, epilogue(site.attrs), caps) : [];
     },
   });
   const walks = Object.fromEntries(
@@ -43,7 +43,7 @@ function walkVariants<A extends Attrs & Swapped>(
       return [kernel.name, kernel.readsSwapped ? variant : throughScratch(variant, unswapped)];
     }),
   );
-  return { v6: byPoints(['v5'], hasSubgroupTile), ...walks, v7: byPoints(['v3'], () => true) };
+  return { v6: byPoints('cpu'), ...walks, v7: byPoints('gpu') };
 }
 
 export const FORWARD_VARIANTS: Readonly<Record<string, Variant<Conv2dAttrs>>> = {

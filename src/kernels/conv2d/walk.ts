@@ -1,8 +1,8 @@
 /** The one walk over taps that convolution and its input gradient are (walk_wgsl.ts): what it walks for a use of either. */
 import type { OpSite } from '../../tensor/op.ts';
-import type { Winograd } from '../common/winograd.ts';
 import type { BackwardInputAttrs, Conv2dAttrs, Sizes } from './sizes.ts';
 import { forwardSizes, siteBackwardInputSizes } from './sizes.ts';
+import type { Winograd } from './winograd/winograd.ts';
 
 /** What CONV2D_WALK does: `cin` channels of source pixels to `cout` of `pixels`, times `groups`. */
 export interface Walk {
@@ -31,7 +31,7 @@ export const forwardWalk = (site: OpSite<Conv2dAttrs>): Walk =>
 export const backwardWalk = (site: OpSite<BackwardInputAttrs>): Walk =>
   walkOf(siteBackwardInputSizes(site), 'backward', site.attrs.swapped ?? false);
 
-/** The walk by winograd.ts; null where the kernel is not 3x3 or the stride not 1. */
+/** The walk by winograd/winograd.ts; null where the kernel is not 3x3 or the stride not 1. */
 export function winogradOf({ s, forward, cin, cout, swapped }: Walk): Winograd | null {
   if (s.kh !== 3 || s.kw !== 3 || s.stride !== 1) {
     return null;

@@ -1,13 +1,34 @@
 /**
- * The transforms of winograd.ts, an invocation for a tile of four channels. Their loops end at parameters (always 6 and 4), so
+ * The transforms of winograd.ts, an invocation for a tile of four channels; MATRICES or PANELS say where the points lie. `first`
+ * is the first of the tiles that the scratch holds. Their loops end at parameters (always 6 and 4), so
  * that drivers keep them: unrolled, CPU drivers would compile them for many seconds.
  */
 
-/** The 3x3 kernel of one input and four output channels, at 36 points: G g Gᵀ. u is [36][cin][4 cout4]. */
+/** Of each point a matrix: source [tiles][4 cin4], kernel [cin][4 cout4]. */
+export const MATRICES = /* wgsl */ `
+fn source_at(point: u32, tile: u32, c: u32) -> u32 {
+  return (point * params.tiles + tile) * params.cin4 + c;
+}
+fn kernel_at(point: u32, c: u32, column: u32) -> u32 {
+  return (point * params.cin4 * 4u + c) * params.cout4 + column;
+}
+`;
+
+/** Of each point what a workgroup of WINOGRAD_PRODUCT reads, in its order: source [tiles / 32][cin4][32][4], kernel [cout4 / 8][cin][8][4]. */
+export const PANELS = /* wgsl */ `
+fn source_at(point: u32, tile: u32, c: u32) -> u32 {
+  return ((point * params.rowPanels + tile / 32u) * params.cin4 + c) * 32u + tile % 32u;
+}
+fn kernel_at(point: u32, c: u32, column: u32) -> u32 {
+  return ((point * params.columnPanels + column / 8u) * params.cin4 * 4u + c) * 8u + column % 8u;
+}
+`;
+
+/** The 3x3 kernel of one input and four output channels, at 36 points: G g Gᵀ. */
 export const WINOGRAD_KERNEL = /* wgsl */ `
 fn weights(row: u32, column: u32, c: u32, o: u32) -> vec4f {
   let tap = select(row * 3u + column, 8u - row * 3u - column, params.turned == 1u);
-  let i = tap * params.cin * params.cout4 * 4u + c * params.rowStep + o * params.columnStep;
+  let i = tap * params.cin4 * params.cout4 * 16u + c * params.rowStep + o * params.columnStep;
   return vec4f(
     load_w(i), load_w(i + params.columnStep), load_w(i + 2u * params.columnStep), load_w(i + 3u * params.columnStep),
   );
@@ -23,7 +44,7 @@ fn spread(a: vec4f, b: vec4f, c: vec4f) -> array<vec4f, 6> {
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let c = id.x / params.cout4;
   let column = id.x % params.cout4;
-  if (c >= params.cin) {
+  if (c >= params.cin4 * 4u) {
     return;
   }
   var rows: array<vec4f, 18>;
@@ -38,13 +59,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var j = 0u; j < params.six; j++) {
     let s = spread(rows[j], rows[6u + j], rows[12u + j]);
     for (var i = 0u; i < params.six; i++) {
-      store_u(((i * 6u + j) * params.cin + c) * params.cout4 + column, s[i]);
+      store_u(kernel_at(i * 6u + j, c, column), s[i]);
     }
   }
 }
 `;
 
-/** A tile of 6x6 source pixels at 36 points: Bᵀ d B. points is [36][tiles][4 cin4]. */
+/** A tile of 6x6 source pixels at 36 points: Bᵀ d B. */
 export const WINOGRAD_SOURCE = /* wgsl */ `
 fn spread(a: vec4f, b: vec4f, c: vec4f, d: vec4f, e: vec4f, f: vec4f) -> array<vec4f, 6> {
   return array<vec4f, 6>(
@@ -71,9 +92,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (tile >= params.tiles) {
     return;
   }
-  let image = tile / (params.across * params.down);
-  let y = i32(tile / params.across % params.down * 4u) - params.top;
-  let x = i32(tile % params.across * 4u) - params.left;
+  let place = params.first + tile;
+  let image = place / (params.across * params.down);
+  let y = i32(place / params.across % params.down * 4u) - params.top;
+  let x = i32(place % params.across * 4u) - params.left;
   var d: array<vec4f, 36>;
   for (var i = 0u; i < params.six; i++) {
     let at_y = y + i32(i);
@@ -88,7 +110,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var j = 0u; j < params.six; j++) {
     let s = spread(d[j], d[6u + j], d[12u + j], d[18u + j], d[24u + j], d[30u + j]);
     for (var i = 0u; i < params.six; i++) {
-      store_points(((i * 6u + j) * params.tiles + tile) * params.cin4 + c, s[i]);
+      store_points(source_at(i * 6u + j, tile, c), s[i]);
     }
   }
 }
@@ -123,9 +145,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       d[i * 4u + j] = s[j];
     }
   }
-  let image = tile / (params.across * params.down);
-  let y = tile / params.across % params.down * 4u;
-  let x = tile % params.across * 4u;
+  let place = params.first + tile;
+  let image = place / (params.across * params.down);
+  let y = place / params.across % params.down * 4u;
+  let x = place % params.across * 4u;
   for (var j = 0u; j < params.four; j++) {
     let s = gather(d[j], d[4u + j], d[8u + j], d[12u + j], d[16u + j], d[20u + j]);
     for (var i = 0u; i < params.four; i++) {
