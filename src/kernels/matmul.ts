@@ -23,6 +23,7 @@ import {
   MATMUL_V3,
   ROWS_AS_THEY_ARE,
 } from './common/matmul_wgsl.ts';
+import { NARROW_COLUMNS, NARROW_ROWS, NARROW_TILE } from './common/narrow_tile_wgsl.ts';
 import { canStoreOne } from './common/site.ts';
 import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common/subgroup_matrix.ts';
 import { hasSubgroupTile } from './common/subgroup_tile.ts';
@@ -217,10 +218,11 @@ export const matmulOp = defineOp<MatmulAttrs>({
     },
     v2: readsPlain({
       supports: (site, caps) => caps.software && columnsInFours(site),
-      dispatches: (site) =>
-        dispatch(site, 'matmul.v2', MATMUL_V2, ({ batch, m, n }) => [Math.ceil(n / 64), Math.ceil(m / 4), batch], 4, {
-          params: { tile: 8 },
-        }),
+      dispatches: (site) => {
+        const groups = ({ batch, m, n }: Problem) =>
+          [Math.ceil(n / NARROW_COLUMNS), Math.ceil(m / NARROW_ROWS), batch] as const;
+        return dispatch(site, 'matmul.v2', NARROW_TILE + MATMUL_V2, groups, 4, { params: { tile: 8 } });
+      },
     }),
     v3: {
       supports: (site, caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS && columnsInFours(site),

@@ -56,55 +56,36 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** An invocation holds 4 rows x 8 columns in registers: for CPU drivers without subgroups of 8, and few rows. `n4` = n / 4. */
+/** See NARROW_TILE. `n4` = n / 4. */
 export const MATMUL_V2 = /* wgsl */ `
-fn put(z: u32, row: u32, column: u32, v: vec4f) {
+var<private> place: vec3u;
+
+fn put(r: u32, c: u32, v: vec4f) {
+  let row = place.y + r;
+  let column = place.x + c;
   if (row < params.m && column < params.n4) {
-    let i = (z * params.m + row) * params.n4 + column;
+    let i = (place.z * params.m + row) * params.n4 + column;
     store_y(i, v + bias_at(column) + residual_at(i));
   }
 }
 
 @compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let column = id.x * 2u;
-  let second = min(column + 1u, params.n4 - 1u);
-  let row = id.y * 4u;
-  if (column >= params.n4) {
+  place = vec3u(id.x * 2u, id.y * 4u, id.z);
+  if (place.x >= params.n4) {
     return;
   }
-  let last = params.m - 1u;
-  let a0 = id.z * params.stepA + row * params.k;
-  let a1 = id.z * params.stepA + min(row + 1u, last) * params.k;
-  let a2 = id.z * params.stepA + min(row + 2u, last) * params.k;
-  let a3 = id.z * params.stepA + min(row + 3u, last) * params.k;
+  let second = min(place.x + 1u, params.n4 - 1u);
+  let rows = min(place.y + vec4u(0u, 1u, 2u, 3u), vec4u(params.m - 1u));
+  let from_a = id.z * params.stepA + rows * params.k;
   let from_b = id.z * params.stepB / 4u;
-  var s0 = vec4f();
-  var s1 = vec4f();
-  var s2 = vec4f();
-  var s3 = vec4f();
-  var t0 = vec4f();
-  var t1 = vec4f();
-  var t2 = vec4f();
-  var t3 = vec4f();
+  var sum = Narrow();
   for (var k = 0u; k < params.k; k++) {
-    let b = load_b(from_b + k * params.n4 + column);
-    let c = load_b(from_b + k * params.n4 + second);
-    let x = vec4f(load_a(a0 + k), load_a(a1 + k), load_a(a2 + k), load_a(a3 + k));
-    s0 = fma(vec4f(x.x), b, s0);
-    s1 = fma(vec4f(x.y), b, s1);
-    s2 = fma(vec4f(x.z), b, s2);
-    s3 = fma(vec4f(x.w), b, s3);
-    t0 = fma(vec4f(x.x), c, t0);
-    t1 = fma(vec4f(x.y), c, t1);
-    t2 = fma(vec4f(x.z), c, t2);
-    t3 = fma(vec4f(x.w), c, t3);
+    let a = vec4f(load_a(from_a.x + k), load_a(from_a.y + k), load_a(from_a.z + k), load_a(from_a.w + k));
+    let i = from_b + k * params.n4;
+    sum = narrow_step(sum, a, load_b(i + place.x), load_b(i + second));
   }
-  let sums = array<vec4f, 8>(s0, s1, s2, s3, t0, t1, t2, t3);
-  // params.tile is 8: stores unrolled by the driver would be most of the compilation.
-  for (var i = 0u; i < params.tile; i++) {
-    put(id.z, row + i % 4u, column + i / 4u, sums[i]);
-  }
+  put_narrow(sum);
 }
 `;
 

@@ -1,11 +1,13 @@
-/** WGSL of the convolution on CPU drivers, both directions. Needs CONV2D_WALK, which says what is computed. */
-
-/** An invocation holds 4 pixels x 8 channels in registers: for CPU drivers without subgroups of 8. */
+/** WGSL of the convolution on CPU drivers, both directions. Needs CONV2D_WALK, which says what is computed, and NARROW_TILE. */
 export const CONV2D_V2 = /* wgsl */ `
-fn put(r: i32, column: u32, v: vec4f) {
-  if (r >= 0 && column < params.cout4) {
-    let i = u32(r) * params.cout4 + column;
-    store_y(i, v + bias_at(column) + residual_at(i));
+var<private> column: u32;
+var<private> results: vec4i;
+
+fn put(r: u32, c: u32, v: vec4f) {
+  let at = column + c;
+  if (results[r] >= 0 && at < params.cout4) {
+    let i = u32(results[r]) * params.cout4 + at;
+    store_y(i, v + bias_at(at) + residual_at(i));
   }
 }
 
@@ -15,26 +17,19 @@ fn value(source: i32, c: u32) -> f32 {
 
 @compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let column = id.x * 2u;
-  let second = min(column + 1u, params.cout4 - 1u);
+  column = id.x * 2u;
   if (column >= params.cout4) {
     return;
   }
+  let second = min(column + 1u, params.cout4 - 1u);
   let class_y = id.z / params.classes;
   let class_x = id.z % params.classes;
-  let place0 = place_of(id.y * 4u);
-  let place1 = place_of(id.y * 4u + 1u);
-  let place2 = place_of(id.y * 4u + 2u);
-  let place3 = place_of(id.y * 4u + 3u);
+  let p0 = place_of(id.y * 4u);
+  let p1 = place_of(id.y * 4u + 1u);
+  let p2 = place_of(id.y * 4u + 2u);
+  let p3 = place_of(id.y * 4u + 3u);
   let classes = i32(params.classes);
-  var s0 = vec4f();
-  var s1 = vec4f();
-  var s2 = vec4f();
-  var s3 = vec4f();
-  var t0 = vec4f();
-  var t1 = vec4f();
-  var t2 = vec4f();
-  var t3 = vec4f();
+  var sum = Narrow();
   for (var ky = 0u; ky < params.kh; ky++) {
     let dy = offset_of(class_y, ky, params.top);
     if (dy % classes != 0) {
@@ -45,34 +40,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       if (dx % classes != 0) {
         continue;
       }
-      let p0 = source_of(place0, dy / classes, dx / classes);
-      let p1 = source_of(place1, dy / classes, dx / classes);
-      let p2 = source_of(place2, dy / classes, dx / classes);
-      let p3 = source_of(place3, dy / classes, dx / classes);
+      let s0 = source_of(p0, dy / classes, dx / classes);
+      let s1 = source_of(p1, dy / classes, dx / classes);
+      let s2 = source_of(p2, dy / classes, dx / classes);
+      let s3 = source_of(p3, dy / classes, dx / classes);
       let from_w = (ky * params.kw + kx) * params.cin * params.cout4;
       for (var c = 0u; c < params.cin; c++) {
-        let b = load_w(from_w + c * params.cout4 + column);
-        let d = load_w(from_w + c * params.cout4 + second);
-        let x = vec4f(value(p0, c), value(p1, c), value(p2, c), value(p3, c));
-        s0 = fma(vec4f(x.x), b, s0);
-        s1 = fma(vec4f(x.y), b, s1);
-        s2 = fma(vec4f(x.z), b, s2);
-        s3 = fma(vec4f(x.w), b, s3);
-        t0 = fma(vec4f(x.x), d, t0);
-        t1 = fma(vec4f(x.y), d, t1);
-        t2 = fma(vec4f(x.z), d, t2);
-        t3 = fma(vec4f(x.w), d, t3);
+        let x = vec4f(value(s0, c), value(s1, c), value(s2, c), value(s3, c));
+        let i = from_w + c * params.cout4;
+        sum = narrow_step(sum, x, load_w(i + column), load_w(i + second));
       }
     }
   }
-  let results = array<i32, 4>(
-    result_of(place0, class_y, class_x), result_of(place1, class_y, class_x), result_of(place2, class_y, class_x),
-    result_of(place3, class_y, class_x),
+  results = vec4i(
+    result_of(p0, class_y, class_x), result_of(p1, class_y, class_x), result_of(p2, class_y, class_x),
+    result_of(p3, class_y, class_x),
   );
-  let sums = array<vec4f, 8>(s0, s1, s2, s3, t0, t1, t2, t3);
-  // params.tile is 8: stores unrolled by the driver would be most of the compilation.
-  for (var i = 0u; i < params.tile; i++) {
-    put(results[i % 4u], column + i / 4u, sums[i]);
-  }
+  put_narrow(sum);
 }
 `;

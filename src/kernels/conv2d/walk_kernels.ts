@@ -2,6 +2,7 @@
 import type { DeviceCaps, Dispatch } from '../../tensor/op.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from '../common/gpu_tile_wgsl.ts';
 import { epilogueCode } from '../common/matmul_wgsl.ts';
+import { NARROW_COLUMNS, NARROW_ROWS, NARROW_TILE } from '../common/narrow_tile_wgsl.ts';
 import { hasSubgroupTile } from '../common/subgroup_tile.ts';
 import { CONV2D_V5, WIDE_COLUMNS, WIDE_ROWS, wideTile } from '../common/wide_tile_wgsl.ts';
 import { epilogueBindings, read, write } from './bindings.ts';
@@ -53,7 +54,14 @@ export const WALKS: readonly WalkKernel[] = [
     name: 'v2',
     runs: (caps) => caps.software,
     readsSwapped: false,
-    tile: () => ({ code: CONV2D_V2, params: { tile: 8 }, pixels: 4, channels: 64, x: ['x', 1], w: ['w', 4] }),
+    tile: () => ({
+      code: NARROW_TILE + CONV2D_V2,
+      params: { tile: 8 },
+      pixels: NARROW_ROWS,
+      channels: NARROW_COLUMNS,
+      x: ['x', 1],
+      w: ['w', 4],
+    }),
   },
   {
     name: 'v3',
