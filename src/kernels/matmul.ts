@@ -207,7 +207,9 @@ export const matmulOp = defineOp<MatmulAttrs>({
     v5: {
       supports: (site, caps) => {
         const { m, n, k } = siteProblem(site);
-        return hasSubgroupTile(caps) && n % 4 === 0 && k % 4 === 0 && m >= WIDE_ROWS / 2;
+        // For few rows v2 is faster, but it would have b turned first.
+        const isWorth = m >= WIDE_ROWS / 2 || (site.attrs.transposeB ?? false);
+        return hasSubgroupTile(caps) && n % 4 === 0 && k % 4 === 0 && isWorth;
       },
       dispatches: (site) => {
         const groups = ({ batch, m, n }: Problem) =>
