@@ -20,7 +20,9 @@ const TURN_MS = 200;
 /** What all turns of one engine at one row may take; the slow ones get fewer turns. */
 const ENGINE_MS = 20_000;
 /** What a first run may take: lavapipe compiles jax-js's kernels of a whole iteration for minutes, one after another. */
-const FIRST_RUN_MS = 3_600_000;
+const FIRST_RUN_MS = 1_800_000;
+/** What a run may take, to be timed. */
+const RUN_MS = 300_000;
 
 type Samples = Readonly<Record<string, readonly number[]>>;
 
@@ -77,7 +79,12 @@ export async function race(
     entries.set(racer.name, entry);
     if (entry.samples) {
       expected ??= entry.samples;
-      const { wall } = await racer.process.ask<Time>({ ask: 'run', repeats: 1 });
+      const wall = await firstTime(racer);
+      if (wall === null) {
+        const note = `${racer.name}: a run takes more than ${RUN_MS / 1000} s, after the first`;
+        entries.set(racer.name, { ...entry, notes: [...entry.notes, note], unable: true });
+        continue;
+      }
       const repeats = Math.max(1, Math.min(100, Math.ceil(TURN_MS / wall)));
       const turns = Math.max(1, Math.min(rounds, Math.floor(ENGINE_MS / (wall * repeats))));
       runners.push({ racer, entry, repeats, turns, times: [] });
@@ -97,6 +104,18 @@ export async function race(
     entries.set(racer.name, { ...entry, time, turns: times.length });
   }
   return racers.map(({ name }) => entries.get(name) ?? { racer: name, notes: [] });
+}
+
+/** Milliseconds of one run; null where it takes too long, which ends the process. */
+async function firstTime(racer: Racer): Promise<number | null> {
+  try {
+    return (await racer.process.ask<Time>({ ask: 'run', repeats: 1 }, RUN_MS)).wall;
+  } catch (error) {
+    if (racer.process.alive) {
+      throw error;
+    }
+    return null;
+  }
 }
 
 /** Tries an engine's ways until one gives the expected values. */
