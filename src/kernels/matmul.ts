@@ -24,6 +24,8 @@ import {
   ROWS_AS_THEY_ARE,
 } from './common/matmul_wgsl.ts';
 import { NARROW_COLUMNS, NARROW_ROWS, NARROW_TILE } from './common/narrow_tile_wgsl.ts';
+import type { Operands } from './common/panels.ts';
+import { columnPanels, packDispatches, panelProduct, panelsPay, rowPanels } from './common/panels.ts';
 import { canStoreOne } from './common/site.ts';
 import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common/subgroup_matrix.ts';
 import { hasSubgroupTile } from './common/subgroup_tile.ts';
@@ -70,6 +72,15 @@ interface Extra {
   readonly vecB?: 1 | 4;
 }
 
+/** y, and what its epilogue reads. */
+function resultBindings({ attrs: { bias, residual } }: OpSite<MatmulAttrs>, vec: 1 | 4): Binding[] {
+  return [
+    { name: 'y', ref: { output: 0 }, access: 'write', vec },
+    ...(bias ? [{ name: 'bias', ref: { input: 2 }, access: 'read', vec } as const] : []),
+    ...(residual ? [{ name: 'residual', ref: { input: bias ? 3 : 2 }, access: 'read', vec } as const] : []),
+  ];
+}
+
 /** The one dispatch of a variant; `vec` says how b (unless `vecB` does), y, bias and residual are indexed. */
 function dispatch(
   site: OpSite<MatmulAttrs>,
@@ -79,20 +90,13 @@ function dispatch(
   vec: 1 | 4 = 1,
   { params = {}, constants = {}, vecA = 1, vecB = vec }: Extra = {},
 ): Dispatch[] {
-  const { bias, residual } = site.attrs;
   const problem = siteProblem(site);
   const { m, n, k, stepA, stepB } = problem;
   const bindings: Binding[] = [
     { name: 'a', ref: { input: 0 }, access: 'read', vec: vecA },
     { name: 'b', ref: { input: 1 }, access: 'read', vec: vecB },
-    { name: 'y', ref: { output: 0 }, access: 'write', vec },
+    ...resultBindings(site, vec),
   ];
-  if (bias) {
-    bindings.push({ name: 'bias', ref: { input: 2 }, access: 'read', vec });
-  }
-  if (residual) {
-    bindings.push({ name: 'residual', ref: { input: bias ? 3 : 2 }, access: 'read', vec });
-  }
   return [
     {
       label,
@@ -186,7 +190,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
   },
   reference,
   readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
-  // A driver's own kind first: v6 for matrix units, v5 and v2 for CPU drivers, v3 for GPUs.
+  // A driver's own kind first: v6 for matrix units, v7, v5 and v2 for CPU drivers, v3 for GPUs.
   variants: {
     // Only where the device was opened for them.
     v6: {
@@ -202,6 +206,24 @@ export const matmulOp = defineOp<MatmulAttrs>({
         const groups = () => [Math.ceil(n / MATRIX_TILE), Math.ceil(m / MATRIX_TILE), batch] as const;
         const extra = { constants: matrixConstants(shape, caps), ...vec };
         return dispatch(site, 'matmul.v6', QUAD + code + MATMUL_TILE + MATRIX_MAIN, groups, 4, extra);
+      },
+    },
+    v7: {
+      supports: (site, caps) => {
+        const problem = siteProblem(site);
+        return hasSubgroupTile(caps) && problem.batch === 1 && panelsPay(problem);
+      },
+      dispatches: (site) => {
+        const problem = siteProblem(site);
+        const operands: Operands = {
+          a: { scratch: 0, type: rowPanels(problem) },
+          b: { scratch: 1, type: columnPanels(problem) },
+          rest: resultBindings(site, 4),
+        };
+        return [
+          ...packDispatches('matmul.v7', problem, site.attrs.transposeB ?? false),
+          panelProduct('matmul.v7', problem, operands, epilogueCode(site.attrs, 4)),
+        ];
       },
     },
     v5: {
@@ -259,14 +281,26 @@ export const matmulOp = defineOp<MatmulAttrs>({
     },
     {
       name: 'past the wide tiles, batched, a bias for each product, residual',
-      inputs: [{ shape: [2, 149, 204] }, { shape: [2, 204, 300] }, { shape: [2, 300] }, { shape: [2, 149, 300] }],
+      inputs: [{ shape: [2, 43, 20] }, { shape: [2, 20, 68] }, { shape: [2, 68] }, { shape: [2, 43, 68] }],
       attrs: { bias: true, residual: true },
       grad: [],
     },
     {
       name: 'past the wide tiles, transposed b, f16',
-      inputs: [{ shape: [195, 332], dtype: 'f16' }, { shape: [268, 332], dtype: 'f16' }, { shape: [268] }],
+      inputs: [{ shape: [45, 36], dtype: 'f16' }, { shape: [76, 36], dtype: 'f16' }, { shape: [76] }],
       attrs: { bias: true, residual: false, transposeB: true },
+      grad: [],
+    },
+    {
+      name: 'past the panels, epilogue',
+      inputs: [{ shape: [609, 68] }, { shape: [68, 612] }, { shape: [612] }, { shape: [609, 612] }],
+      attrs: { bias: true, residual: true },
+      grad: [],
+    },
+    {
+      name: 'past the panels, transposed b, f16',
+      inputs: [{ shape: [611, 68], dtype: 'f16' }, { shape: [620, 68], dtype: 'f16' }],
+      attrs: { ...plain(), transposeB: true },
       grad: [],
     },
     { name: 'odd sizes', inputs: [{ shape: [5, 7] }, { shape: [7, 3] }], attrs: plain() },

@@ -14,7 +14,7 @@ fn kernel_at(point: u32, c: u32, column: u32) -> u32 {
 }
 `;
 
-/** Of each point what a workgroup of WINOGRAD_PRODUCT reads, in its order: source [tiles / 32][cin4][32][4], kernel [cout4 / 8][cin][8][4]. */
+/** Of each point panels of both (common/panels_wgsl.ts): source [tiles / 32][cin4][32][4], kernel [cout4 / 8][cin][8][4]. */
 export const PANELS = /* wgsl */ `
 fn source_at(point: u32, tile: u32, c: u32) -> u32 {
   return ((point * params.rowPanels + tile / 32u) * params.cin4 + c) * 32u + tile % 32u;

@@ -7,11 +7,12 @@ import type { BufferRef, DeviceCaps, Dispatch, OpSite, Param } from '../../../te
 import type { TensorType } from '../../../tensor/types.ts';
 import { at, byteSize } from '../../../tensor/types.ts';
 import { epilogueCode } from '../../common/matmul_wgsl.ts';
+import type { Operands } from '../../common/panels.ts';
+import { panelProduct } from '../../common/panels.ts';
 import { hasSubgroupTile } from '../../common/subgroup_tile.ts';
 import { WIDE_COLUMNS, WIDE_ROWS } from '../../common/wide_tile_wgsl.ts';
 import { matmulOp } from '../../matmul.ts';
 import type { Epilogue } from '../sizes.ts';
-import { WINOGRAD_PRODUCT } from './product_wgsl.ts';
 import { MATRICES, PANELS, WINOGRAD_KERNEL, WINOGRAD_RESULT, WINOGRAD_SOURCE } from './transforms_wgsl.ts';
 
 export interface Winograd {
@@ -65,19 +66,15 @@ function cpuWay(p: Winograd, label: string): Way {
   const source = pointsOf(upTo(tiles, WIDE_ROWS), p.cin);
   const kernel = pointsOf(p.cin, upTo(p.cout, WIDE_COLUMNS));
   const result = pointsOf(tiles, p.cout);
-  const product = (count: number): Dispatch[] => [
-    {
-      label: `${label}.product`,
-      code: WINOGRAD_PRODUCT,
-      params: { ...panelsOf(p, count), tiles: count, cin4: p.cin / 4, cout4: p.cout / 4, tile: WIDE_ROWS },
-      bindings: [
-        { name: 'points', ref: { scratch: 1, type: source }, access: 'read', vec: 4 },
-        { name: 'u', ref: { scratch: 0, type: kernel }, access: 'read', vec: 4 },
-        { name: 'm', ref: { scratch: 2, type: result }, access: 'write', vec: 4 },
-      ],
-      workgroups: [Math.ceil(p.cout / WIDE_COLUMNS), Math.ceil(count / WIDE_ROWS), POINTS],
-    },
-  ];
+  const operands: Operands = {
+    a: { scratch: 1, type: source },
+    b: { scratch: 0, type: kernel },
+    rest: [{ name: 'y', ref: { scratch: 2, type: result }, access: 'write', vec: 4 }],
+  };
+  const product = (count: number): Dispatch[] => {
+    const problem = { batch: POINTS, m: count, n: p.cout, k: p.cin };
+    return [panelProduct(`${label}.product`, problem, operands, epilogueCode({ bias: false, residual: false }, 4))];
+  };
   return { layout: PANELS, tiles, source, kernel, result, product };
 }
 
