@@ -31,7 +31,7 @@ const BUFFER_BYTES = 16 * BINDING_BYTES;
 const WARM_UP = 2;
 
 /** @param runs at least 5. @throws Error as `planRun` */
-export async function hostCost(options: PlanOptions, runs = 7): Promise<HostCost> {
+export async function hostCost(options: PlanOptions, runs = 51): Promise<HostCost> {
   const device = withCaps(await openAdapter({ adapter: '', backend: 'null' }));
   const { model, schedule } = await planRun({ ...options, device });
   const start = performance.now();

@@ -58,7 +58,15 @@ export function encodePass(
   for (const { pipeline, bindGroup, workgroups } of list) {
     open.setPipeline(pipeline);
     open.setBindGroup(0, bindGroup);
-    open.dispatchWorkgroups(...workgroups);
+    // Each argument costs a conversion on its way into Dawn, and a spread more.
+    const [x, y, z] = workgroups;
+    if (z > 1) {
+      open.dispatchWorkgroups(x, y, z);
+    } else if (y > 1) {
+      open.dispatchWorkgroups(x, y);
+    } else {
+      open.dispatchWorkgroups(x);
+    }
   }
   open.end();
 }

@@ -1,7 +1,8 @@
 /**
  * The transforms of winograd.ts, an invocation for a tile of four channels; MATRICES or PANELS say where the points lie. `first`
- * is the first of the tiles that the scratch holds. Their loops end at parameters (always 6 and 4), so
- * that drivers keep them: unrolled, CPU drivers would compile them for many seconds.
+ * is the first of the tiles that the scratch holds. A row at a time is transformed along x and added, with the coefficients of
+ * y, to all points, which so stay in registers. Loops over rows and points end at parameters, so that drivers keep them:
+ * unrolled, CPU drivers would compile them for many seconds.
  */
 
 /** Of each point a matrix: source [tiles][4 cin4], kernel [cin][4 cout4]. */
@@ -24,8 +25,40 @@ fn kernel_at(point: u32, c: u32, column: u32) -> u32 {
 }
 `;
 
+/** 6x6 points, and adding a row of six to them. */
+const SIX_ROWS = /* wgsl */ `
+struct Six { a: vec4f, b: vec4f, c: vec4f, d: vec4f, e: vec4f, f: vec4f }
+struct Points { a: Six, b: Six, c: Six, d: Six, e: Six, f: Six }
+
+fn scaled(k: f32, x: Six, sum: Six) -> Six {
+  let v = vec4f(k);
+  return Six(
+    fma(v, x.a, sum.a), fma(v, x.b, sum.b), fma(v, x.c, sum.c), fma(v, x.d, sum.d), fma(v, x.e, sum.e), fma(v, x.f, sum.f),
+  );
+}
+
+fn add_row(sum: Points, x: Six, low: vec3f, high: vec3f) -> Points {
+  return Points(
+    scaled(low.x, x, sum.a), scaled(low.y, x, sum.b), scaled(low.z, x, sum.c),
+    scaled(high.x, x, sum.d), scaled(high.y, x, sum.e), scaled(high.z, x, sum.f),
+  );
+}
+
+fn points_of(s: Points) -> array<vec4f, 36> {
+  return array<vec4f, 36>(
+    s.a.a, s.a.b, s.a.c, s.a.d, s.a.e, s.a.f, s.b.a, s.b.b, s.b.c, s.b.d, s.b.e, s.b.f,
+    s.c.a, s.c.b, s.c.c, s.c.d, s.c.e, s.c.f, s.d.a, s.d.b, s.d.c, s.d.d, s.d.e, s.d.f,
+    s.e.a, s.e.b, s.e.c, s.e.d, s.e.e, s.e.f, s.f.a, s.f.b, s.f.c, s.f.d, s.f.e, s.f.f,
+  );
+}
+`;
+
 /** The 3x3 kernel of one input and four output channels, at 36 points: G g Gᵀ. */
-export const WINOGRAD_KERNEL = /* wgsl */ `
+export const WINOGRAD_KERNEL = /* wgsl */ `${SIX_ROWS}
+/** Columns of G, in halves. */
+const LOW = array<vec3f, 3>(vec3f(1.0 / 4.0, -1.0 / 6.0, -1.0 / 6.0), vec3f(0.0, -1.0 / 6.0, 1.0 / 6.0), vec3f(0.0, -1.0 / 6.0, -1.0 / 6.0));
+const HIGH = array<vec3f, 3>(vec3f(1.0 / 24.0, 1.0 / 24.0, 0.0), vec3f(1.0 / 12.0, -1.0 / 12.0, 0.0), vec3f(1.0 / 6.0, 1.0 / 6.0, 1.0));
+
 fn weights(row: u32, column: u32, c: u32, o: u32) -> vec4f {
   let tap = select(row * 3u + column, 8u - row * 3u - column, params.turned == 1u);
   let i = tap * params.cin4 * params.cout4 * 16u + c * params.rowStep + o * params.columnStep;
@@ -34,10 +67,10 @@ fn weights(row: u32, column: u32, c: u32, o: u32) -> vec4f {
   );
 }
 
-fn spread(a: vec4f, b: vec4f, c: vec4f) -> array<vec4f, 6> {
+fn along(a: vec4f, b: vec4f, c: vec4f) -> Six {
   let outer = (a + c) / 6.0;
   let far = a / 24.0 + c / 6.0;
-  return array<vec4f, 6>(a / 4.0, -outer - b / 6.0, b / 6.0 - outer, far + b / 12.0, far - b / 12.0, c);
+  return Six(a / 4.0, -outer - b / 6.0, b / 6.0 - outer, far + b / 12.0, far - b / 12.0, c);
 }
 
 @compute @workgroup_size(64)
@@ -47,28 +80,30 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (c >= params.cin4 * 4u) {
     return;
   }
-  var rows: array<vec4f, 18>;
-  for (var i = 0u; i < params.six / 2u; i++) {
-    let s = spread(
-      weights(i, 0u, c, column * 4u), weights(i, 1u, c, column * 4u), weights(i, 2u, c, column * 4u),
-    );
-    for (var j = 0u; j < params.six; j++) {
-      rows[i * 6u + j] = s[j];
-    }
+  var sum = Points();
+  for (var i = 0u; i < params.rows; i++) {
+    let row = along(weights(i, 0u, c, column * 4u), weights(i, 1u, c, column * 4u), weights(i, 2u, c, column * 4u));
+    sum = add_row(sum, row, LOW[i], HIGH[i]);
   }
-  for (var j = 0u; j < params.six; j++) {
-    let s = spread(rows[j], rows[6u + j], rows[12u + j]);
-    for (var i = 0u; i < params.six; i++) {
-      store_u(kernel_at(i * 6u + j, c, column), s[i]);
-    }
+  let all = points_of(sum);
+  for (var point = 0u; point < params.points; point++) {
+    store_u(kernel_at(point, c, column), all[point]);
   }
 }
 `;
 
 /** A tile of 6x6 source pixels at 36 points: Bᵀ d B. */
-export const WINOGRAD_SOURCE = /* wgsl */ `
-fn spread(a: vec4f, b: vec4f, c: vec4f, d: vec4f, e: vec4f, f: vec4f) -> array<vec4f, 6> {
-  return array<vec4f, 6>(
+export const WINOGRAD_SOURCE = /* wgsl */ `${SIX_ROWS}
+/** Columns of Bᵀ, in halves. */
+const LOW = array<vec3f, 6>(
+  vec3f(4.0, 0.0, 0.0), vec3f(0.0, -4.0, 4.0), vec3f(-5.0, -4.0, -4.0), vec3f(0.0, 1.0, -1.0), vec3f(1.0, 1.0, 1.0), vec3f(),
+);
+const HIGH = array<vec3f, 6>(
+  vec3f(), vec3f(-2.0, 2.0, 4.0), vec3f(-1.0, -1.0, 0.0), vec3f(2.0, -2.0, -5.0), vec3f(1.0, 1.0, 0.0), vec3f(0.0, 0.0, 1.0),
+);
+
+fn along(a: vec4f, b: vec4f, c: vec4f, d: vec4f, e: vec4f, f: vec4f) -> Six {
+  return Six(
     4.0 * a - 5.0 * c + e,
     d + e - 4.0 * (b + c),
     4.0 * (b - c) + e - d,
@@ -94,34 +129,44 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let place = params.first + tile;
   let image = place / (params.across * params.down);
-  let y = i32(place / params.across % params.down * 4u) - params.top;
+  let top = i32(place / params.across % params.down * 4u) - params.top;
   let x = i32(place % params.across * 4u) - params.left;
-  var d: array<vec4f, 36>;
-  for (var i = 0u; i < params.six; i++) {
-    let at_y = y + i32(i);
-    let s = spread(
-      pixel(image, at_y, x, c), pixel(image, at_y, x + 1, c), pixel(image, at_y, x + 2, c),
-      pixel(image, at_y, x + 3, c), pixel(image, at_y, x + 4, c), pixel(image, at_y, x + 5, c),
+  var sum = Points();
+  for (var i = 0u; i < params.rows; i++) {
+    let y = top + i32(i);
+    let row = along(
+      pixel(image, y, x, c), pixel(image, y, x + 1, c), pixel(image, y, x + 2, c), pixel(image, y, x + 3, c),
+      pixel(image, y, x + 4, c), pixel(image, y, x + 5, c),
     );
-    for (var j = 0u; j < params.six; j++) {
-      d[i * 6u + j] = s[j];
-    }
+    sum = add_row(sum, row, LOW[i], HIGH[i]);
   }
-  for (var j = 0u; j < params.six; j++) {
-    let s = spread(d[j], d[6u + j], d[12u + j], d[18u + j], d[24u + j], d[30u + j]);
-    for (var i = 0u; i < params.six; i++) {
-      store_points(source_at(i * 6u + j, tile, c), s[i]);
-    }
+  let all = points_of(sum);
+  for (var point = 0u; point < params.points; point++) {
+    store_points(source_at(point, tile, c), all[point]);
   }
 }
 `;
 
 /** Back from 36 points to 4x4 pixels: Aᵀ m A, then bias and residual. m is [36][tiles][4 cout4]. */
 export const WINOGRAD_RESULT = /* wgsl */ `
-fn gather(a: vec4f, b: vec4f, c: vec4f, d: vec4f, e: vec4f, f: vec4f) -> array<vec4f, 4> {
+struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+struct Pixels { a: Four, b: Four, c: Four, d: Four }
+
+/** Columns of Aᵀ. */
+const COLUMNS = array<vec4f, 6>(
+  vec4f(1.0, 0.0, 0.0, 0.0), vec4f(1.0, 1.0, 1.0, 1.0), vec4f(1.0, -1.0, 1.0, -1.0), vec4f(1.0, 2.0, 4.0, 8.0),
+  vec4f(1.0, -2.0, 4.0, -8.0), vec4f(0.0, 0.0, 0.0, 1.0),
+);
+
+fn along(a: vec4f, b: vec4f, c: vec4f, d: vec4f, e: vec4f, f: vec4f) -> Four {
   let near = b + c;
   let far = d + e;
-  return array<vec4f, 4>(a + near + far, b - c + 2.0 * (d - e), near + 4.0 * far, b - c + 8.0 * (d - e) + f);
+  return Four(a + near + far, b - c + 2.0 * (d - e), near + 4.0 * far, b - c + 8.0 * (d - e) + f);
+}
+
+fn scaled(k: f32, x: Four, sum: Four) -> Four {
+  let v = vec4f(k);
+  return Four(fma(v, x.a, sum.a), fma(v, x.b, sum.b), fma(v, x.c, sum.c), fma(v, x.d, sum.d));
 }
 
 fn point(i: u32, j: u32, tile: u32, c: u32) -> vec4f {
@@ -135,27 +180,28 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (tile >= params.tiles) {
     return;
   }
-  var d: array<vec4f, 24>;
-  for (var i = 0u; i < params.six; i++) {
-    let s = gather(
-      point(i, 0u, tile, c), point(i, 1u, tile, c), point(i, 2u, tile, c),
-      point(i, 3u, tile, c), point(i, 4u, tile, c), point(i, 5u, tile, c),
+  var s = Pixels();
+  for (var i = 0u; i < params.rows; i++) {
+    let row = along(
+      point(i, 0u, tile, c), point(i, 1u, tile, c), point(i, 2u, tile, c), point(i, 3u, tile, c), point(i, 4u, tile, c),
+      point(i, 5u, tile, c),
     );
-    for (var j = 0u; j < params.four; j++) {
-      d[i * 4u + j] = s[j];
-    }
+    let k = COLUMNS[i];
+    s = Pixels(scaled(k.x, row, s.a), scaled(k.y, row, s.b), scaled(k.z, row, s.c), scaled(k.w, row, s.d));
   }
+  let all = array<vec4f, 16>(
+    s.a.a, s.a.b, s.a.c, s.a.d, s.b.a, s.b.b, s.b.c, s.b.d, s.c.a, s.c.b, s.c.c, s.c.d, s.d.a, s.d.b, s.d.c, s.d.d,
+  );
   let place = params.first + tile;
   let image = place / (params.across * params.down);
-  let y = place / params.across % params.down * 4u;
-  let x = place % params.across * 4u;
-  for (var j = 0u; j < params.four; j++) {
-    let s = gather(d[j], d[4u + j], d[8u + j], d[12u + j], d[16u + j], d[20u + j]);
-    for (var i = 0u; i < params.four; i++) {
-      if (y + i < params.height && x + j < params.width) {
-        let at = ((image * params.height + y + i) * params.width + x + j) * params.cout4 + c;
-        store_y(at, s[i] + bias_at(c) + residual_at(at));
-      }
+  let top = place / params.across % params.down * 4u;
+  let left = place % params.across * 4u;
+  for (var i = 0u; i < params.pixels; i++) {
+    let y = top + i / 4u;
+    let x = left + i % 4u;
+    if (y < params.height && x < params.width) {
+      let at = ((image * params.height + y) * params.width + x) * params.cout4 + c;
+      store_y(at, all[i] + bias_at(c) + residual_at(at));
     }
   }
 }

@@ -169,7 +169,8 @@ function kernelTransform(label: string, p: Winograd, way: Way): Dispatch {
       columnStep: p.swapped ? p.cin : 1,
       rowStep: p.swapped ? 1 : p.cout,
       turned: Number(p.turned),
-      six: 6,
+      rows: 3,
+      points: POINTS,
     },
     bindings: [
       { name: 'w', ref: { input: 1 }, access: 'read' },
@@ -195,7 +196,7 @@ function tilesFrom(first: number, count: number, { label, p, way, epilogue }: Pa
     tiles: count,
     across: Math.ceil(p.outWidth / 4),
     down: Math.ceil(p.outHeight / 4),
-    six: 6,
+    rows: 6,
   };
   return [
     {
@@ -208,6 +209,7 @@ function tilesFrom(first: number, count: number, { label, p, way, epilogue }: Pa
         width: p.sourceWidth,
         cin4,
         cout4,
+        points: POINTS,
         top: { i32: p.top },
         left: { i32: p.left },
       },
@@ -221,7 +223,7 @@ function tilesFrom(first: number, count: number, { label, p, way, epilogue }: Pa
     {
       label: `${label}.result`,
       code: WINOGRAD_RESULT + epilogueCode(epilogue, 4),
-      params: { ...image, four: 4, height: p.outHeight, width: p.outWidth, cout4 },
+      params: { ...image, pixels: 16, height: p.outHeight, width: p.outWidth, cout4 },
       bindings: [
         { name: 'm', ref: { scratch: 2, type: way.result }, access: 'read', vec: 4 },
         { name: 'y', ref: { output: 0 }, access: 'write', vec: 4 },
