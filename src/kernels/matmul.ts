@@ -299,7 +299,10 @@ export const matmulOp = defineOp<MatmulAttrs>({
     },
     {
       name: 'past the panels, transposed b, f16',
-      inputs: [{ shape: [611, 68], dtype: 'f16' }, { shape: [620, 68], dtype: 'f16' }],
+      inputs: [
+        { shape: [611, 68], dtype: 'f16' },
+        { shape: [620, 68], dtype: 'f16' },
+      ],
       attrs: { ...plain(), transposeB: true },
       grad: [],
     },
