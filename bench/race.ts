@@ -80,8 +80,8 @@ export async function race(
     if (entry.samples) {
       expected ??= entry.samples;
       const wall = await firstTime(racer);
-      if (wall === null) {
-        const note = `${racer.name}: a run takes more than ${RUN_MS / 1000} s, after the first`;
+      if (typeof wall === 'string') {
+        const note = `${racer.name}, timed after its first run: ${wall}`;
         entries.set(racer.name, { ...entry, notes: [...entry.notes, note], unable: true });
         continue;
       }
@@ -106,15 +106,15 @@ export async function race(
   return racers.map(({ name }) => entries.get(name) ?? { racer: name, notes: [] });
 }
 
-/** Milliseconds of one run; null where it takes too long, which ends the process. */
-async function firstTime(racer: Racer): Promise<number | null> {
+/** Milliseconds of one run, or how its process ended: stopped after RUN_MS, or crashed. */
+async function firstTime(racer: Racer): Promise<number | string> {
   try {
     return (await racer.process.ask<Time>({ ask: 'run', repeats: 1 }, RUN_MS)).wall;
   } catch (error) {
-    if (racer.process.alive) {
+    if (racer.process.alive || !(error instanceof Refusal)) {
       throw error;
     }
-    return null;
+    return error.message;
   }
 }
 

@@ -15,7 +15,8 @@ export interface PanelProblem {
 const LEAST_MEAN = 300;
 const MAX_BYTES = 2 ** 27;
 
-const upTo = (n: number, step: number): number => Math.ceil(n / step) * step;
+/** The next multiple of `step`. */
+export const upTo = (n: number, step: number): number => Math.ceil(n / step) * step;
 export const rowPanels = ({ m, k }: PanelProblem): TensorType => ({ dtype: 'f32', shape: [upTo(m, WIDE_ROWS), k] });
 export const columnPanels = ({ n, k }: PanelProblem): TensorType => ({
   dtype: 'f32',

@@ -3,7 +3,7 @@
  * two apart would meet in the same few lines of the caches, and each would bring in more than is read of it.
  * Of a: [m / 32][k / 4][32][4]; of b: [n / 32][k][32]; k and n come in fours.
  */
-import { WIDE_TILE } from './wide_tile_wgsl.ts';
+import { PUT_PRODUCT, WIDE_TILE } from './wide_tile_wgsl.ts';
 
 /** Steps of k that an invocation packs. */
 export const PACK_STEPS = 64;
@@ -64,16 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 `;
 
 /** y [batch][m][n] by WIDE_TILE, of as many panels of a and b for each product of the batch. */
-export const PANEL_PRODUCT = /* wgsl */ `${WIDE_TILE}
-var<private> place: vec3u;
-
-fn put(r: u32, v: vec4f) {
-  if (place.x < params.n4) {
-    let i = (place.z * params.m + place.y + r) * params.n4 + place.x;
-    store_y(i, v + bias_at(place.x) + residual_at(i));
-  }
-}
-
+export const PANEL_PRODUCT = /* wgsl */ `${WIDE_TILE}${PUT_PRODUCT}
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   place = vec3u(group.x * 8u + lane, group.y * 32u, group.z);

@@ -82,8 +82,8 @@ fn steps_b(start: u32, k: u32, column: u32, k4: u32, n4: u32) -> Steps {
 /** WIDE_TILE and how it reads b. */
 export const wideTile = (swapped: boolean): string => WIDE_TILE + (swapped ? STEPS_SWAPPED : STEPS);
 
-/** Matrix product: a [batch][m][k], b [batch][k][n] or swapped; k and n come in fours. */
-export const MATMUL_V5 = /* wgsl */ `
+/** Where a product's tile begins (column in fours, row, product of the batch), and `put` of y [batch][m][n]. */
+export const PUT_PRODUCT = /* wgsl */ `
 var<private> place: vec3u;
 
 fn put(r: u32, v: vec4f) {
@@ -92,7 +92,10 @@ fn put(r: u32, v: vec4f) {
     store_y(i, v + bias_at(place.x) + residual_at(i));
   }
 }
+`;
 
+/** Matrix product: a [batch][m][k], b [batch][k][n] or swapped; k and n come in fours. */
+export const MATMUL_V5 = /* wgsl */ `${PUT_PRODUCT}
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   place = vec3u(group.x * 8u + lane, group.y * 32u, group.z);

@@ -8,7 +8,7 @@ import type { TensorType } from '../../../tensor/types.ts';
 import { at, byteSize } from '../../../tensor/types.ts';
 import { epilogueCode } from '../../common/matmul_wgsl.ts';
 import type { Operands } from '../../common/panels.ts';
-import { panelProduct } from '../../common/panels.ts';
+import { panelProduct, upTo } from '../../common/panels.ts';
 import { hasSubgroupTile } from '../../common/subgroup_tile.ts';
 import { WIDE_COLUMNS, WIDE_ROWS } from '../../common/wide_tile_wgsl.ts';
 import { matmulOp } from '../../matmul.ts';
@@ -53,7 +53,6 @@ interface Way {
 }
 
 const pointsOf = (rows: number, columns: number): TensorType => ({ dtype: 'f32', shape: [POINTS, rows, columns] });
-const upTo = (n: number, step: number): number => Math.ceil(n / step) * step;
 const tilesOf = (p: Winograd): number => p.images * Math.ceil(p.outHeight / 4) * Math.ceil(p.outWidth / 4);
 
 /** Tiles of which source and result take `bytes` each at most. */
