@@ -7,7 +7,7 @@ import { nodeFiles } from '../../src/cli/node_files.ts';
 import { PACKAGE_ROOT } from '../../src/cli/shared.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { runLoop, type StepRunner } from '../../src/reno/loop.ts';
-import { drawNoise } from '../../src/reno/noise.ts';
+import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { type Planning, Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';

@@ -2,7 +2,7 @@
 import type { History } from '../reno/history.ts';
 import { dataUri } from '../reno/html.ts';
 import type { Trajectory } from '../reno/loop.ts';
-import { drawNoise } from '../reno/noise.ts';
+import { drawNoise } from '../reno/noise/draw_noise.ts';
 import { renderReport } from '../reno/report.ts';
 import type { Transferred } from '../reno/transfer.ts';
 import { writeSafetensors } from '../tensor/safetensors.ts';

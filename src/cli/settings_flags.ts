@@ -1,7 +1,7 @@
 /** The reference's options (arguments.py), with its names: `--n-iters` or `--n_iters`. */
 import type { ArgsDef } from 'citty';
 import { COMPUTE_DTYPES, type ComputeDType } from '../models/layers/half_precision.ts';
-import { NOISE_SOURCES, type NoiseSource } from '../reno/noise.ts';
+import { NOISE_SOURCES, type NoiseSource } from '../reno/noise/draw_noise.ts';
 import { OPTIMIZERS, type OptimizerName } from '../reno/optimizer.ts';
 import { DEFAULT_WEIGHTS, hasReward, REWARD_NAMES, type RewardName } from '../reno/rewards/index.ts';
 import { type RenoSettings, readSettings } from '../reno/settings.ts';

@@ -1,7 +1,7 @@
 /** What a run leaves in history.json: enough to draw its report, to repeat it, and to compare it with another. */
 import type { ComputeDType } from '../models/layers/half_precision.ts';
 import type { KernelRecord } from '../tensor/choose.ts';
-import type { NoiseSource } from './noise.ts';
+import type { NoiseSource } from './noise/draw_noise.ts';
 
 export interface IterationRecord {
   readonly iteration: number;

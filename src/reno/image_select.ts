@@ -1,7 +1,7 @@
 /** Best-of-N: the same rewards and the same choice of the best, over fresh noise instead of optimised noise. */
 import type { Shape } from '../tensor/types.ts';
 import type { LoopOptions } from './loop.ts';
-import { drawNoise, type NoiseSource, noiseDraws } from './noise.ts';
+import { drawNoise, type NoiseSource, noiseDraws } from './noise/draw_noise.ts';
 
 /** Noise for `runLoop` over a step graph of kind `score`: iteration i tries draw `start` + i of the seed. */
 export function freshNoise(shape: Shape, seed: number, source: NoiseSource = 'reno', start = 0): LoopOptions['noise'] {

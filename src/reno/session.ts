@@ -12,7 +12,7 @@ import type { AdapterRecord, History, RewardInfo } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import { lbfgsNoise } from './lbfgs_noise.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
-import { drawNoise, NOISE_GENERATORS } from './noise.ts';
+import { drawNoise, NOISE_GENERATORS } from './noise/draw_noise.ts';
 import type { Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
 import type { StepGraph } from './step_graph.ts';

@@ -3,7 +3,7 @@ import { type Config, readConfig } from '../models/checkpoint/config.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import { COMPUTE_DTYPES, type ComputeDType } from '../models/layers/half_precision.ts';
 import type { Mode } from './history.ts';
-import { NOISE_SOURCES, type NoiseSource } from './noise.ts';
+import { NOISE_SOURCES, type NoiseSource } from './noise/draw_noise.ts';
 import { OPTIMIZERS, type OptimizerName } from './optimizer.ts';
 import { DEFAULT_WEIGHTS, hasReward, REWARD_NAMES, type RewardName } from './rewards/index.ts';
 

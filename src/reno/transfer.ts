@@ -8,7 +8,7 @@ import type { Device } from '../tensor/device.ts';
 import type { Shape } from '../tensor/types.ts';
 import { sameShape } from '../tensor/types.ts';
 import type { History, TransferRecord } from './history.ts';
-import { drawNoise, noiseDraws } from './noise.ts';
+import { drawNoise, noiseDraws } from './noise/draw_noise.ts';
 import type { RenoSettings } from './settings.ts';
 import { traceGenerator } from './trace.ts';
 

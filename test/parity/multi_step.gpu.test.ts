@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
 import { MultiStepSampler, type SamplerOptions } from '../../src/models/pipelines/multi_step.ts';
-import { noiseDraws } from '../../src/reno/noise.ts';
+import { noiseDraws } from '../../src/reno/noise/draw_noise.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { readFloats } from '../../src/tensor/safetensors.ts';
 import { FIXTURES, openFixture } from '../support/golden.ts';

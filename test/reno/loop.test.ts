@@ -4,7 +4,7 @@ import type { IterationRecord } from '../../src/reno/history.ts';
 import { freshNoise, optimisedNoise } from '../../src/reno/image_select.ts';
 import { lbfgsNoise } from '../../src/reno/lbfgs_noise.ts';
 import { runLoop, type Trajectory } from '../../src/reno/loop.ts';
-import { drawNoise } from '../../src/reno/noise.ts';
+import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { buildStep, type StepConfig, type StepGraph } from '../../src/reno/step_graph.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';

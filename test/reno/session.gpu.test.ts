@@ -7,7 +7,7 @@ import { fileSource, nodeFiles } from '../../src/cli/node_files.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { writeRun } from '../../src/cli/run_files.ts';
 import type { History } from '../../src/reno/history.ts';
-import { drawNoise } from '../../src/reno/noise.ts';
+import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';
 import { type RenoSettings, readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';

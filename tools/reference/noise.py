@@ -1,4 +1,4 @@
-"""torch.randn of the CPU generator, for test/unit/noise.test.ts.
+"""torch.randn of the CPU generator, for test/reno/noise/draw_noise.test.ts.
 
     python tools/reference/noise.py          writes test/fixtures/noise.safetensors (torch 2.13.0, x86 with AVX2)
 

@@ -1,9 +1,10 @@
 /** The noise that ReNO starts from, and the fresh draws of image selection. */
-import { normals } from '../tensor/random.ts';
-import { TorchCpuGenerator } from '../tensor/torch_cpu_random.ts';
-import { torchCudaNormals } from '../tensor/torch_cuda_random.ts';
-import type { Shape } from '../tensor/types.ts';
-import { sizeOf } from '../tensor/types.ts';
+
+import type { Shape } from '../../tensor/types.ts';
+import { sizeOf } from '../../tensor/types.ts';
+import { normals } from './philox.ts';
+import { TorchCpuGenerator } from './torch_cpu.ts';
+import { torchCudaNormals } from './torch_cuda.ts';
 
 export const NOISE_SOURCES = ['reno', 'torch-cpu', 'torch-cuda'] as const;
 

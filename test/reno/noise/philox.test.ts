@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Counter, type Key, normals, philox4x32 } from '../../src/tensor/random.ts';
+import { type Counter, type Key, normals, philox4x32 } from '../../../src/reno/noise/philox.ts';
 
 // Known answers of Random123's tests/kat_vectors, philox4x32 with 10 rounds.
 const known: [Counter, Key, number[]][] = [

@@ -1,16 +1,16 @@
 /** Noise as PyTorch makes it: its CPU generator against values torch made, its CUDA generator against published ones. */
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { drawNoise, NOISE_SOURCES, noiseDraws } from '../../src/reno/noise.ts';
-import { promptNoise } from '../../src/reno/tasks.ts';
-import { fma, logF32, sinCosF32 } from '../../src/tensor/f32_math.ts';
-import { f32ToF16Bits } from '../../src/tensor/half.ts';
-import { Mt19937 } from '../../src/tensor/mt19937.ts';
-import { normals, philox4x32 } from '../../src/tensor/random.ts';
-import { bytesSource, openSafetensors, readFloats, type SafetensorsFile } from '../../src/tensor/safetensors.ts';
-import { TorchCpuGenerator } from '../../src/tensor/torch_cpu_random.ts';
-import { A100_THREADS, torchCudaNormals } from '../../src/tensor/torch_cuda_random.ts';
-import { at } from '../../src/tensor/types.ts';
+import { drawNoise, NOISE_SOURCES, noiseDraws } from '../../../src/reno/noise/draw_noise.ts';
+import { fma, logF32, sinCosF32 } from '../../../src/reno/noise/f32_math.ts';
+import { Mt19937 } from '../../../src/reno/noise/mt19937.ts';
+import { normals, philox4x32 } from '../../../src/reno/noise/philox.ts';
+import { TorchCpuGenerator } from '../../../src/reno/noise/torch_cpu.ts';
+import { A100_THREADS, torchCudaNormals } from '../../../src/reno/noise/torch_cuda.ts';
+import { promptNoise } from '../../../src/reno/tasks.ts';
+import { f32ToF16Bits } from '../../../src/tensor/half.ts';
+import { bytesSource, openSafetensors, readFloats, type SafetensorsFile } from '../../../src/tensor/safetensors.ts';
+import { at } from '../../../src/tensor/types.ts';
 
 const bits = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer, values.byteOffset, values.length);
 
@@ -80,7 +80,7 @@ describe('f32 arithmetic', () => {
 describe('torch.randn on the CPU', () => {
   let file: SafetensorsFile;
   beforeAll(async () => {
-    const path = new URL('../fixtures/noise.safetensors', import.meta.url);
+    const path = new URL('../../fixtures/noise.safetensors', import.meta.url);
     file = await openSafetensors(bytesSource('noise.safetensors', await readFile(path)));
   });
 

@@ -8,9 +8,10 @@
  * f32 values may differ in the last bits (by about 1e-6), and f16 values, as the reference implementation draws them,
  * only where such a difference crosses a tie (0.16% of them when the sine errs by 2^-21.4, simulated).
  */
+
+import { f16BitsToF32, f32ToF16Bits } from '../../tensor/half.ts';
 import { fma } from './f32_math.ts';
-import { f16BitsToF32, f32ToF16Bits } from './half.ts';
-import { type Key, philox4x32 } from './random.ts';
+import { type Key, philox4x32 } from './philox.ts';
 
 const f = Math.fround;
 const TWO_POW_MINUS_32 = 2 ** -32;
