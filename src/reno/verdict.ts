@@ -1,6 +1,6 @@
 /**
  * From the evaluator's grid to right or wrong: a pure rule, after GenEval's (Ghosh et al., 2310.11513), strict.
- * The same rule as tools/reference/pocket/evaluator.py; docs/pocket-rewards.md states it in words.
+ * The same rule as python/pocket/evaluator.py; docs/pocket-rewards.md states it in words.
  */
 import type { Config } from '../models/checkpoint/config.ts';
 import { at } from '../tensor/types.ts';

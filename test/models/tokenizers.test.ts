@@ -1,4 +1,4 @@
-/** Tokenizers against the Python library's ids (tools/reference/tokenizers_fixture.py), padding, cutting, broken files. */
+/** Tokenizers against the Python library's ids (python/reference/tokenizers_fixture.py), padding, cutting, broken files. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /**
  * Every prompt of GenEval, T2I-CompBench and PartiPrompts has the ids that the Python libraries give it, in each of the models'
- * tokenizers (tools/reference/tokenizers_prompts.py). Lists and vocabularies stand outside the repository.
+ * tokenizers (python/reference/tokenizers_prompts.py). Lists and vocabularies stand outside the repository.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The aesthetic reward from picture to loss, opened from a folder, against torch. Fixture: tools/reference/rewards.py. */
+/** The aesthetic reward from picture to loss, opened from a folder, against torch. Fixture: python/reference/rewards.py. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openReward } from '../../src/reno/rewards/index.ts';

@@ -1,4 +1,4 @@
-/** CLIP against transformers: values and image gradients on the GPU, through a plan. Fixtures: tools/reference/clip.py. */
+/** CLIP against transformers: values and image gradients on the GPU, through a plan. Fixtures: python/reference/clip.py. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exp, l2Normalize, mul, sum } from '../../src/kernels/index.ts';
 import { CLIPModel, clipConfig } from '../../src/models/clip/clip.ts';

@@ -1,4 +1,4 @@
-/** A small FLUX folder, from the prompt and packed noise to the picture and the gradient at the noise (tools/reference/flux.py). */
+/** A small FLUX folder, from the prompt and packed noise to the picture and the gradient at the noise (python/reference/flux.py). */
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';

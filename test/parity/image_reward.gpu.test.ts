@@ -1,4 +1,4 @@
-/** ImageReward's network against transformers' BLIP, on the GPU through a plan. Fixture: tools/reference/rewards.py. */
+/** ImageReward's network against transformers' BLIP, on the GPU through a plan. Fixture: python/reference/rewards.py. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sum } from '../../src/kernels/index.ts';
 import { ImageReward, imageRewardConfig } from '../../src/models/blip/blip.ts';

@@ -1,6 +1,6 @@
 /**
  * A whole iteration of ReNO, from the torch seed to the gradient at the noise: three kinds of generator with the four rewards, on
- * small folders in the public layout, beside PyTorch (tools/reference/fullsize.py --size 16 or 32 on the same folders).
+ * small folders in the public layout, beside PyTorch (python/reference/fullsize.py --size 16 or 32 on the same folders).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';

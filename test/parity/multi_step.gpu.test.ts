@@ -1,4 +1,4 @@
-/** Several steps on small generator folders, as diffusers' own pipelines (tools/reference/multi_step.py). */
+/** Several steps on small generator folders, as diffusers' own pipelines (python/reference/multi_step.py). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';

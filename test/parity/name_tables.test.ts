@@ -1,6 +1,6 @@
 /**
  * Our classes ask for exactly the tensors of the full-size networks, by the public libraries' own names and shapes
- * (tools/reference/name_tables.py). Files are headers only: no value is read.
+ * (python/reference/name_tables.py). Files are headers only: no value is read.
  */
 import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';

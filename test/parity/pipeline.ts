@@ -1,4 +1,4 @@
-/** A small generator folder, from token ids and z to the picture and the gradient at z (tools/reference/networks.py). */
+/** A small generator folder, from token ids and z to the picture and the gradient at z (python/reference/networks.py). */
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
 import { openPipeline } from '../../src/models/pipelines/index.ts';

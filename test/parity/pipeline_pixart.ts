@@ -1,4 +1,4 @@
-/** A small PixArt-α folder, from the prompt and z to the picture and the gradient at z (tools/reference/pixart.py). */
+/** A small PixArt-α folder, from the prompt and z to the picture and the gradient at z (python/reference/pixart.py). */
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';

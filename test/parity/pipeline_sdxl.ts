@@ -1,4 +1,4 @@
-/** A small SDXL folder, from the prompt and z to the picture and the gradient at z (tools/reference/sdxl.py). */
+/** A small SDXL folder, from the prompt and z to the picture and the gradient at z (python/reference/sdxl.py). */
 import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';

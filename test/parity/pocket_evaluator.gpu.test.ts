@@ -1,4 +1,4 @@
-/** The embedded evaluator against PyTorch: logits, detections, verdicts. Fixture: tools/reference/pocket/evaluator_fixture.py. */
+/** The embedded evaluator against PyTorch: logits, detections, verdicts. Fixture: python/pocket/evaluator_fixture.py. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/cli/node_files.ts';

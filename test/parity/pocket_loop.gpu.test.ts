@@ -1,7 +1,7 @@
 /**
- * The first ten iterations of ReNO on the pocket models against PyTorch's (tools/reference/pocket/reno_loop.py golden).
+ * The first ten iterations of ReNO on the pocket models against PyTorch's (python/pocket/reno_loop.py golden).
  * PyTorch draws the noise; everything after it is ours. The fixture's seed is one for which PyTorch's own f32 and f64 agree
- * (tools/reference/loop_conditioning.py): where a picture is about to change, ten steps amplify any rounding past 1e-4.
+ * (python/reference/loop_conditioning.py): where a picture is about to change, ten steps amplify any rounding past 1e-4.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

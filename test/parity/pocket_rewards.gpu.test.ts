@@ -1,6 +1,6 @@
 /**
  * The embedded rewards from picture to loss against PyTorch, for two prompts with one plan.
- * Fixture: tools/reference/pocket/rewards_fixture.py (picture i goes with prompt i).
+ * Fixture: python/pocket/rewards_fixture.py (picture i goes with prompt i).
  */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** The rewards' preprocess against torch (bicubic, antialiased), value and gradient. Fixture: tools/reference/rewards.py. */
+/** The rewards' preprocess against torch (bicubic, antialiased), value and gradient. Fixture: python/reference/rewards.py. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mul, sum } from '../../src/kernels/index.ts';
 import { preprocess } from '../../src/reno/preprocess.ts';

@@ -1,4 +1,4 @@
-/** A public network at its real size: TAEF2 as published encodes and decodes a picture as PyTorch does (tools/reference/taesd.py). */
+/** A public network at its real size: TAEF2 as published encodes and decodes a picture as PyTorch does (python/reference/taesd.py). */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';

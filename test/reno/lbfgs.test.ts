@@ -1,4 +1,4 @@
-/** L-BFGS evaluates where torch.optim.LBFGS does (tools/reference/lbfgs.py), and ends where it cannot go on. */
+/** L-BFGS evaluates where torch.optim.LBFGS does (python/reference/lbfgs.py), and ends where it cannot go on. */
 import { describe, expect, it } from 'vitest';
 import { type Evaluation, lbfgs } from '../../src/reno/lbfgs.ts';
 import { at } from '../../src/tensor/types.ts';
@@ -19,7 +19,7 @@ const rosenbrock: Problem = (z) => {
   return { loss, gradient };
 };
 
-/** tools/reference/lbfgs.py: bumps, products of neighbours, and the norm's regulariser. */
+/** python/reference/lbfgs.py: bumps, products of neighbours, and the norm's regulariser. */
 const reno: Problem = (z) => {
   const n = z.length;
   const s = z.reduce((total, v) => total + v * v, 0);

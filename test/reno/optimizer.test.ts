@@ -1,4 +1,4 @@
-/** Optimisers, clip and regulariser against torch's numbers (tools/reference/optimizer_numbers.py prints them). */
+/** Optimisers, clip and regulariser against torch's numbers (python/reference/optimizer_numbers.py prints them). */
 import { describe, expect, it } from 'vitest';
 import { affine, mul, square, sub, sum } from '../../src/kernels/index.ts';
 import { clipGradNorm } from '../../src/reno/grad_clip.ts';

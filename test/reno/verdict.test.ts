@@ -1,4 +1,4 @@
-/** The evaluator's decision rule against the Python one that judged it (tools/reference/verdict.py), and by hand. */
+/** The evaluator's decision rule against the Python one that judged it (python/reference/verdict.py), and by hand. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { Config } from '../../src/models/checkpoint/config.ts';

@@ -1,4 +1,4 @@
-/** Golden files of test/fixtures, made by tools/reference. */
+/** Golden files of test/fixtures, made by python/reference. */
 import { readFile } from 'node:fs/promises';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';

@@ -1,4 +1,4 @@
-/** Golden fixtures (tools/reference): a network's value and input gradient against what PyTorch gave. */
+/** Golden fixtures (python/reference): a network's value and input gradient against what PyTorch gave. */
 import { expect } from 'vitest';
 import { fileSource } from '../../src/cli/node_files.ts';
 import { cast, mul, sum } from '../../src/kernels/index.ts';

@@ -1,4 +1,4 @@
-/** Runs of several steps against diffusers' schedulers (tools/reference/schedulers.py), and what is refused. */
+/** Runs of several steps against diffusers' schedulers (python/reference/schedulers.py), and what is refused. */
 import { describe, expect, it } from 'vitest';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import { dynamicShift, type Steps, stepsOf } from '../../src/models/schedulers/index.ts';

@@ -1,4 +1,4 @@
-/** One step of each scheduler against diffusers' own (tools/reference/networks.py), and against the paper's numbers. */
+/** One step of each scheduler against diffusers' own (python/reference/networks.py), and against the paper's numbers. */
 import { describe, expect, it } from 'vitest';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import { modelInput, oneStepOf, predictX0 } from '../../src/models/schedulers/index.ts';

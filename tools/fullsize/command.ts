@@ -127,7 +127,7 @@ async function main(): Promise<boolean> {
   }
   const fixture = join(PACKAGE_ROOT, `test/fixtures/fullsize/${model}_${size}.safetensors`);
   if (!existsSync(fixture)) {
-    throw new Error(`${fixture}: not there; tools/reference/fullsize.py makes it`);
+    throw new Error(`${fixture}: not there; python/reference/fullsize.py makes it`);
   }
   const reference = await readReference(fixture);
   const root = values.folder ?? join(PACKAGE_ROOT, '.reno/fullsize', model);

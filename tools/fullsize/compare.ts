@@ -1,4 +1,4 @@
-/** An iteration of ours beside PyTorch's on the same weights (tools/reference/fullsize.py). */
+/** An iteration of ours beside PyTorch's on the same weights (python/reference/fullsize.py). */
 import { fileSource } from '../../src/cli/node_files.ts';
 import { openSafetensors, readFloats } from '../../src/tensor/safetensors.ts';
 import { at } from '../../src/tensor/types.ts';

@@ -1,6 +1,6 @@
 /**
  * The public networks that ReNO's paper ran: their configuration, and names and shapes of all their tensors as the published
- * files spell them (weights/published/networks, made by tools/reference/name_tables.py).
+ * files spell them (weights/published/networks, made by python/reference/name_tables.py).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

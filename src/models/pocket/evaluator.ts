@@ -1,6 +1,6 @@
 /**
  * The pocket scenes' independent judge: a plain CNN whose config.json lists its layers as data
- * (tools/reference/pocket/evaluator.py). What its grid means is in src/reno/verdict.ts.
+ * (python/pocket/evaluator.py). What its grid means is in src/reno/verdict.ts.
  */
 import { affine, conv2d, groupNorm, relu, silu } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';

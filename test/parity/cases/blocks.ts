@@ -1,4 +1,4 @@
-/** diffusers' blocks one by one (tools/reference/blocks.py): where a network that differs starts to. */
+/** diffusers' blocks one by one (python/reference/blocks.py): where a network that differs starts to. */
 import { concat, reshape } from '../../../src/kernels/index.ts';
 import { Config } from '../../../src/models/checkpoint/config.ts';
 import {

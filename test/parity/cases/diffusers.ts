@@ -1,4 +1,4 @@
-/** The diffusers networks of tools/reference/networks.py. */
+/** The diffusers networks of python/reference/networks.py. */
 
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../../src/models/unet/unet_2d_condition.ts';
 import {

@@ -1,4 +1,4 @@
-/** FLUX against PyTorch (tools/reference/flux.py): the transformer, and a block of each kind. */
+/** FLUX against PyTorch (python/reference/flux.py): the transformer, and a block of each kind. */
 import { concat, slice } from '../../../src/kernels/index.ts';
 import { FluxSingleTransformerBlock, FluxTransformerBlock } from '../../../src/models/flux/flux_blocks.ts';
 import { type Position, rotaryTable } from '../../../src/models/flux/flux_pos_embed.ts';

@@ -1,4 +1,4 @@
-/** PixArt-α DMD's networks (tools/reference/pixart.py). */
+/** PixArt-α DMD's networks (python/reference/pixart.py). */
 import { PixArtBlock } from '../../../src/models/pixart/pixart_block.ts';
 import {
   PIXART_IGNORE,

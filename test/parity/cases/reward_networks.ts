@@ -1,4 +1,4 @@
-/** The rewards' networks (tools/reference/clip.py, rewards.py), and what they do to a picture first. */
+/** The rewards' networks (python/reference/clip.py, rewards.py), and what they do to a picture first. */
 import { exp, l2Normalize, mul, sum } from '../../../src/kernels/index.ts';
 import { ImageReward, imageRewardConfig } from '../../../src/models/blip/blip.ts';
 import { CLIPModel, clipConfig } from '../../../src/models/clip/clip.ts';

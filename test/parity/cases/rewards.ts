@@ -1,6 +1,6 @@
 /**
  * The rewards from picture to score and loss gradient, opened from folders as they are published, against the public
- * libraries (tools/reference/open_clip_rewards.py and published_rewards.py), which also tokenised the prompt.
+ * libraries (python/reference/open_clip_rewards.py and published_rewards.py), which also tokenised the prompt.
  */
 import { nodeFiles } from '../../../src/cli/node_files.ts';
 import { sum } from '../../../src/kernels/index.ts';

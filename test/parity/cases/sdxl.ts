@@ -1,4 +1,4 @@
-/** The SDXL family (tools/reference/sdxl.py): UNets with text_time, and the second text encoder. */
+/** The SDXL family (python/reference/sdxl.py): UNets with text_time, and the second text encoder. */
 import { concat, mul, reshape } from '../../../src/kernels/index.ts';
 import { eosMaskOf } from '../../../src/models/clip/clip_text.ts';
 import {

@@ -1,4 +1,4 @@
-/** Tiny autoencoders under their author's own names, with TAEF2's pool in the innermost blocks (tools/reference/taesd.py). */
+/** Tiny autoencoders under their author's own names, with TAEF2's pool in the innermost blocks (python/reference/taesd.py). */
 
 import type { AliasTable } from '../../../src/models/checkpoint/aliases.ts';
 import {

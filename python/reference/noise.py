@@ -1,6 +1,6 @@
 """torch.randn of the CPU generator, for test/reno/noise/draw_noise.test.ts.
 
-    python tools/reference/noise.py          writes test/fixtures/noise.safetensors (torch 2.13.0, x86 with AVX2)
+    python python/reference/noise.py          writes test/fixtures/noise.safetensors (torch 2.13.0, x86 with AVX2)
 
 `draws.SEED` holds one generator's successive draws of 5, 16, 17, 3, 512 and 1 values, one after another, so that what a
 draw leaves behind (words, and the second normal of a pair) shows in the next; `latents.SEED` is a 4×64×64 latent.

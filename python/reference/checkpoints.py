@@ -1,6 +1,6 @@
 """Small checkpoints as torch.save writes them, for test/unit/pickle.test.ts, and what torch reads of published ones.
 
-    python tools/reference/checkpoints.py [FOLDER]     writes test/fixtures/checkpoints/ (torch 2.13.0)
+    python python/reference/checkpoints.py [FOLDER]     writes test/fixtures/checkpoints/ (torch 2.13.0)
 
 The same object four times: zip.pt (the format since 1.6), legacy.pt (before), protocol4.pt (a newer pickle), zip64.pt (as
 archives beyond 4 GiB are, where sizes and places do not fit 32 bits); and their tensors, dense, in expected.safetensors.

@@ -1,6 +1,6 @@
 """Names and shapes of every full-size network, from the public libraries on torch's meta device (no weights are made).
 
-    python tools/reference/name_tables.py weights/published/networks
+    python python/reference/name_tables.py weights/published/networks
 
 One gzipped JSON each: class, the published config.json (what matters of it), the parameter count, and [name, shape] of every
 tensor as the published files spell it. ImageReward has no library of its own: transformers' BLIP, renamed (rewards.py).

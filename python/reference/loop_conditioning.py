@@ -1,6 +1,6 @@
 """How much of a difference in the loop fixture is the arithmetic's own: PyTorch in f32 beside PyTorch in f64.
 
-    python tools/reference/loop_conditioning.py --weights weights/pocket --seeds 0,1,2,3 [--lr 1]
+    python python/reference/loop_conditioning.py --weights weights/pocket --seeds 0,1,2,3 [--lr 1]
 
 Where a picture is about to change (gradient norms far above the clip), ten iterations amplify rounding a hundredfold and
 more: for some seeds PyTorch's own f32 losses are further than 1e-4 from its f64 losses. Such a seed tests nothing but luck.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent / "pocket"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "pocket"))
 import blip  # noqa: E402
 import reno_loop  # noqa: E402
 

@@ -1,6 +1,6 @@
 """Prints the numbers of test/reno/optimizer.test.ts: torch's own optimisers on a small quadratic, in f64.
 
-    python tools/reference/optimizer_numbers.py
+    python python/reference/optimizer_numbers.py
 
 The gradient of 0.5*sum(a*(z-b)^2) is a*(z-b); `clip` runs torch.nn.utils.clip_grad_norm_ first, as ReNO does.
 """
