@@ -13,9 +13,14 @@ function installed() {
   }
   const wanted = readJson('package-lock.json').packages;
   const present = readJson('node_modules/.package-lock.json').packages;
-  // Optional packages are those of other platforms.
+  // Dawn is optional for a user of the package, who may want it in browsers only, but not here.
+  const needed = Object.keys(wanted[''].optionalDependencies ?? {}).map((name) => `node_modules/${name}`);
+  // The other optional packages are those of other platforms.
   return Object.entries(wanted).every(
-    ([path, entry]) => path === '' || entry.optional || entry.devOptional || present[path]?.version === entry.version,
+    ([path, entry]) =>
+      path === '' ||
+      ((entry.optional || entry.devOptional) && !needed.includes(path)) ||
+      present[path]?.version === entry.version,
   );
 }
 
