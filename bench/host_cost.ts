@@ -82,7 +82,7 @@ function withCaps({ gpu, info, caps }: Device): Device {
 }
 
 /** The same dispatches, their bindings small and apart. */
-function shrunk(plan: Schedule): Schedule {
+function shrunk(schedule: Schedule): Schedule {
   const small = <T extends { readonly bytes: number }>(item: T): T => ({
     ...item,
     bytes: Math.min(item.bytes, BUFFER_BYTES),
@@ -92,9 +92,9 @@ function shrunk(plan: Schedule): Schedule {
     types: step.types.map(({ dtype }) => ({ dtype, shape: [BINDING_BYTES / 4] })),
     offsets: step.buffers.map((_, i) => i * BINDING_BYTES),
   });
-  const steps = { load: [], prompt: [], step: plan.steps.step.map(bound) };
-  const buffers = plan.buffers.map((buffer) => ({ ...buffer, bytes: BUFFER_BYTES }));
-  return { ...plan, steps, buffers, copies: plan.copies.map(small), constants: [] };
+  const steps = { load: [], prompt: [], step: schedule.steps.step.map(bound) };
+  const buffers = schedule.buffers.map((buffer) => ({ ...buffer, bytes: BUFFER_BYTES }));
+  return { ...schedule, steps, buffers, copies: schedule.copies.map(small), constants: [] };
 }
 
 const median = (values: readonly number[]): number =>

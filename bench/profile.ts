@@ -10,7 +10,7 @@ import { PACKAGE_ROOT } from '../src/cli/shared.ts';
 import { Reno } from '../src/reno/session.ts';
 import { readSettings } from '../src/reno/settings.ts';
 import { describePlan, kernelTimes } from '../src/tensor/debug.ts';
-import { siteOf } from '../src/tensor/graph.ts';
+import { showPath, siteOf } from '../src/tensor/graph.ts';
 import { at } from '../src/tensor/types.ts';
 
 const median = (values: readonly number[]): number =>
@@ -46,13 +46,12 @@ for (const { step, ns } of [...medians].sort((a, b) => b.ns - a.ns).slice(0, 20)
   const flops = node.op?.cost(siteOf(node)).flops ?? 0;
   const shapes = types.map((t) => t.shape.join('x')).join(' ');
   console.log(
-    `${dispatch.label.padEnd(28)} ${(ns / 1e6).toFixed(2).padStart(8)} ${(flops / ns).toFixed(2).padStart(8)}  ${shapes} ${node.path}`,
+    `${dispatch.label.padEnd(28)} ${(ns / 1e6).toFixed(2).padStart(8)} ${(flops / ns).toFixed(2).padStart(8)}  ${shapes} ${showPath(node)}`,
   );
 }
 const modules = new Map<string, number>();
 for (const { step, ns } of medians) {
-  const path = step.node.path.replace(/^grad\((.*)\)$/, 'grad $1');
-  const name = path.split('.').slice(0, 2).join('.');
+  const name = showPath(step.node).split('.').slice(0, 2).join('.');
   modules.set(name, (modules.get(name) ?? 0) + ns);
 }
 console.log('\nmodule                                         ms');

@@ -4,7 +4,7 @@ import { sitesOf, type TuneProgress, tuneSites, untuned } from '../tensor/autotu
 import type { Choice, TunedSite, Tuning } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import { allOps } from '../tensor/op.ts';
-import { schedule } from '../tensor/schedule/planner.ts';
+import { createSchedule } from '../tensor/schedule/planner.ts';
 import type { Schedule } from '../tensor/schedule/schedule.ts';
 import { showTuning, type TuningTable, tunedAdapter } from '../tensor/tuning_table.ts';
 import { openAdapter } from './adapter.ts';
@@ -81,7 +81,7 @@ async function plannedRun(args: Args, device: Device): Promise<Schedule> {
   const settings = await settingsFrom(args, { ...model, folder: model.files.name });
   const { spec } = await traceRun(model.files, settings);
   const tuning = device.tuning ? { tuning: device.tuning } : {};
-  return schedule({ ...spec, variants: forcedVariants(), ...tuning }, device.caps);
+  return createSchedule({ ...spec, variants: forcedVariants(), ...tuning }, device.caps);
 }
 
 async function time(

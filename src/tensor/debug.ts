@@ -1,7 +1,7 @@
 /** The debug ladder (`DEBUG=reno:N` at the faces): 1 summary, 2 kernel times, 3 graph and liveness, 4 WGSL, 5 every node against the interpreter. */
 
 import type { Device } from './device.ts';
-import { siteOf } from './graph.ts';
+import { outputKey, showPath, siteOf } from './graph.ts';
 import type { Feeds } from './interpreter.ts';
 import { evaluate, needed } from './interpreter.ts';
 import { assemble } from './kernel.ts';
@@ -66,7 +66,7 @@ export function describeSchedule(schedule: Schedule): string {
   return STAGES.flatMap((stage) =>
     schedule.steps[stage].map(({ node, dispatch, types, buffers }, i) => {
       const bound = dispatch.bindings.map((b, k) => `${b.name}:${showType(at(types, k))}@${at(buffers, k)}`).join(' ');
-      return `${stage} ${i} ${dispatch.label} [${dispatch.workgroups.join('x')}] ${bound} ${node.path}`;
+      return `${stage} ${i} ${dispatch.label} [${dispatch.workgroups.join('x')}] ${bound} ${showPath(node)}`;
     }),
   ).join('\n');
 }
@@ -103,7 +103,7 @@ export async function firstDivergence(
 ): Promise<Divergence | null> {
   const roots = [...Object.values(spec.outputs), ...(spec.updates ?? []).map((u) => u.value)].map((t) => t.node);
   const nodes = needed(roots).filter((n) => n.op);
-  const all = new Map(nodes.flatMap((n) => n.outputs.map((_, i) => [`${n.id}.${i}`, new Tensor(n, i)] as const)));
+  const all = new Map(nodes.flatMap((n) => n.outputs.map((_, i) => [outputKey(n, i), new Tensor(n, i)] as const)));
   using plan = await compile(device, { ...spec, outputs: Object.fromEntries(all), updates: [], fuse: false });
   for (const [name, data] of feeds) {
     plan.write(name, data);
@@ -115,8 +115,8 @@ export async function firstDivergence(
   for (const [name, tensor] of all) {
     const error = nmse(await plan.read(name), at(expected.get(tensor.node.id) ?? [], tensor.index));
     if (!(error <= bound)) {
-      const { op, path } = tensor.node;
-      return { op: op?.name ?? 'input', path, type: showType(tensor.type), nmse: error };
+      const { node } = tensor;
+      return { op: node.op?.name ?? 'input', path: showPath(node), type: showType(tensor.type), nmse: error };
     }
   }
   return null;

@@ -13,8 +13,12 @@ export interface Node {
   readonly attrs: Attrs;
   readonly outputs: readonly TensorType[];
   readonly stage: Stage;
-  /** Module path at the time of tracing, such as `unet.down_blocks.0`. */
+  /** Module path at the time of tracing, such as `unet.down_blocks.0`; in a backward pass, the path of the module differentiated. */
   readonly path: string;
+  /** `gradients` made it. */
+  readonly backward: boolean;
+  /** A copy that computes its value a second time (recompute.ts). Only a schedule has such nodes. */
+  readonly recomputed?: boolean;
   /** For inputs: its name. */
   readonly name?: string;
   /** For inputs: the layout it is held in, if another than it is written in (held.ts). Only a plan's rewriting gives one. */
@@ -30,8 +34,15 @@ export const siteOf = (node: Node): OpSite => ({
   attrs: node.attrs,
 });
 
-/** Names a tensor among all of its graph; nodes that planning puts in another's place keep its name. */
-export const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`;
+/** Names output `i` of a node within its graph. A node that planning puts in another's place has the same key. */
+export const outputKey = (node: Pick<Node, 'id'>, i: number): string => `${node.id}.${i}`;
+
+/** Names a tensor within its graph: the key of the output that it is. */
+export const keyOf = (t: Tensor): string => outputKey(t.node, t.index);
+
+/** The module path as reports and errors show it, such as `backward unet.mid_block`. */
+export const showPath = ({ path, backward, recomputed }: Node): string =>
+  `${recomputed ? 'recomputed ' : ''}${backward ? 'backward ' : ''}${path}`;
 
 /** The nodes of `order` that read each tensor, by key, each once. */
 export function readersOf(order: readonly Node[]): Map<string, Node[]> {
@@ -49,6 +60,7 @@ export class Graph {
   readonly inputs = new Map<string, Tensor>();
   readonly #equal = new Map<string, Node>();
   #path = '';
+  #backward = false;
 
   /** Declares an input. @throws Error when the name is taken. */
   input(name: string, shape: Shape, stage: Stage, dtype: DType = 'f32'): Tensor {
@@ -93,9 +105,20 @@ export class Graph {
     }
   }
 
+  /** Runs `build`; the nodes that it adds are the backward pass of module `path`. */
+  backwardScope<T>(path: string, build: () => T): T {
+    const outer = [this.#path, this.#backward] as const;
+    [this.#path, this.#backward] = [path, true];
+    try {
+      return build();
+    } finally {
+      [this.#path, this.#backward] = outer;
+    }
+  }
+
   /** Adds a node, or returns the equal one that is there. */
   apply(op: Op, inputs: readonly Tensor[], attrs: Attrs): Tensor[] {
-    const key = `${op.name} ${inputs.map((t) => `${t.node.id}.${t.index}`).join(' ')} ${JSON.stringify(attrs)}`;
+    const key = `${op.name} ${inputs.map(keyOf).join(' ')} ${JSON.stringify(attrs)}`;
     let node = this.#equal.get(key);
     if (!node) {
       const types = inputs.map((t) => t.type);
@@ -103,7 +126,7 @@ export class Graph {
       try {
         outputs = op.infer(types, attrs);
       } catch (error) {
-        const where = this.#path === '' ? '' : ` in ${this.#path}`;
+        const where = this.#path === '' ? '' : ` in ${this.#backward ? 'the backward pass of ' : ''}${this.#path}`;
         const what = error instanceof Error ? error.message : String(error);
         throw new Error(`${op.name}(${types.map(showType).join(', ')})${where}: ${what}`);
       }
@@ -115,8 +138,8 @@ export class Graph {
     return made.outputs.map((_, i) => new Tensor(made, i));
   }
 
-  #add(part: Omit<Node, 'graph' | 'id' | 'path'>): Tensor {
-    const node: Node = { ...part, graph: this, id: this.nodes.length, path: this.#path };
+  #add(part: Omit<Node, 'graph' | 'id' | 'path' | 'backward'>): Tensor {
+    const node: Node = { ...part, graph: this, id: this.nodes.length, path: this.#path, backward: this.#backward };
     this.nodes.push(node);
     return new Tensor(node, 0);
   }

@@ -53,7 +53,7 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     }
     const { op, inputs, attrs, path } = node;
     const needed = inputs.map((t) => needs.has(t.node.id));
-    graph.scope(`grad(${path})`, () => {
+    graph.backwardScope(path, () => {
       const thunks = op.vjp?.({ inputs, outputs, attrs, grads, dy, needs: needed }) ?? [];
       inputs.forEach((input, i) => {
         const thunk = thunks[i];

@@ -4,7 +4,7 @@ import type { RenoSettings } from '../reno/settings.ts';
 import { traceRun } from '../reno/trace.ts';
 import { sitesOf, tuneSites, untuned } from '../tensor/autotune.ts';
 import type { Device } from '../tensor/device.ts';
-import { schedule } from '../tensor/schedule/planner.ts';
+import { createSchedule } from '../tensor/schedule/planner.ts';
 import { tunedAdapter } from '../tensor/tuning_table.ts';
 import { tuningDatabase } from './tuning_db.ts';
 
@@ -18,7 +18,7 @@ export async function tuneHere(
   const adapter = tunedAdapter(device);
   const kept = (await tuningDatabase.load(adapter)) ?? { format: 1 as const, adapter, sites: {} };
   const { spec } = await traceRun(files, settings);
-  const wanted = untuned(sitesOf(schedule(spec, device.caps), device.caps), new Map(Object.entries(kept.sites)));
+  const wanted = untuned(sitesOf(createSchedule(spec, device.caps), device.caps), new Map(Object.entries(kept.sites)));
   const progress = ({ index, count }: { index: number; count: number }): void => onProgress(index + 1, count);
   // Browsers round timestamps to 100 µs, longer than most of these kernels.
   const found = await tuneSites(device, wanted, progress, { clock: 'wall', budgetMs: 100 });

@@ -5,7 +5,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
-import { schedule } from '../../src/tensor/schedule/planner.ts';
+import { createSchedule } from '../../src/tensor/schedule/planner.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { DType, Shape } from '../../src/tensor/types.ts';
 import { at } from '../../src/tensor/types.ts';
@@ -83,7 +83,7 @@ describe('plans', () => {
     const { x, joined, apart, feeds, withGradients } = traced(LARGE, dtype, weights);
     const outputs = withGradients(joined, [x]);
     const spec = { outputs: Object.fromEntries(outputs.map((t, i) => [`y${i}`, t])), keepLayouts };
-    const made = schedule(spec, device.caps);
+    const made = createSchedule(spec, device.caps);
     expect(made.steps.step.map(({ node }) => node.op?.name)).not.toContain('upsample_nearest');
     // The weight itself is gone after the load stage; of the sums there is one layout, or one for each direction.
     expect(made.buffers.find(({ name }) => name === 'w')?.loadOnly).toBe(true);

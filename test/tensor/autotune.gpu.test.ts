@@ -7,7 +7,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
-import { schedule } from '../../src/tensor/schedule/planner.ts';
+import { createSchedule } from '../../src/tensor/schedule/planner.ts';
 import { testDevice } from '../support/gpu.ts';
 import { fill, nmse } from '../support/numbers.ts';
 
@@ -34,7 +34,7 @@ function network() {
 
 it.each(['gpu', 'wall'] as const)('times every candidate of every site by the %s clock', async (clock) => {
   const { y } = network();
-  const sites = sitesOf(schedule({ outputs: { y } }, device.caps), device.caps);
+  const sites = sitesOf(createSchedule({ outputs: { y } }, device.caps), device.caps);
   expect(sites.map(({ op }) => op.name)).toContain('matmul');
   expect(sites.length).toBeGreaterThanOrEqual(2);
   const before = device.memory.bytes;
@@ -52,7 +52,7 @@ it.each(['gpu', 'wall'] as const)('times every candidate of every site by the %s
 
 it("a device's table decides what its plans run, and the result is right", async () => {
   const { y, feeds } = network();
-  const sites = sitesOf(schedule({ outputs: { y } }, device.caps), device.caps);
+  const sites = sitesOf(createSchedule({ outputs: { y } }, device.caps), device.caps);
   // The slowest on purpose: order would never take it.
   const table = sites.map(({ key, candidates }): [string, TunedSite] => {
     const variant = candidates.at(-1) ?? '';

@@ -7,7 +7,7 @@ import { Graph } from '../../src/tensor/graph.ts';
 import type { DeviceCaps, Dispatch, OpSite } from '../../src/tensor/op.ts';
 import { opNamed } from '../../src/tensor/op.ts';
 import { type OpenRunner, race } from '../../src/tensor/race.ts';
-import { schedule } from '../../src/tensor/schedule/planner.ts';
+import { createSchedule } from '../../src/tensor/schedule/planner.ts';
 
 const CAPS: DeviceCaps = {
   f16: true,
@@ -72,14 +72,14 @@ describe('which variant runs', () => {
     const graph = new Graph();
     const inputs = siteOf(12).inputs.map(({ shape }, i) => graph.input(`x${i}`, shape, 'step'));
     const y = matmul.one(inputs, siteOf(12).attrs);
-    const plain = schedule({ outputs: { y } }, CAPS);
-    const tuned = schedule({ outputs: { y }, tuning: tableOf('v1') }, CAPS);
+    const plain = createSchedule({ outputs: { y } }, CAPS);
+    const tuned = createSchedule({ outputs: { y }, tuning: tableOf('v1') }, CAPS);
     expect(tuned.steps.step[0]?.dispatch.label).toBe('matmul.v1');
     expect(plain.steps.step[0]?.dispatch.label).not.toBe('matmul.v1');
     expect(kernelRecord(tuned.choices.values())).toMatchObject({ sites: 1, tuned: 1, forced: 0 });
     expect(kernelRecord(tuned.choices.values()).hash).not.toBe(kernelRecord(plain.choices.values()).hash);
     // The hash is of what runs, not of why.
-    const forced = schedule({ outputs: { y }, variants: { matmul: 'v1' } }, CAPS);
+    const forced = createSchedule({ outputs: { y }, variants: { matmul: 'v1' } }, CAPS);
     expect(kernelRecord(forced.choices.values()).hash).toBe(kernelRecord(tuned.choices.values()).hash);
     const sites = sitesOf(plain, CAPS);
     expect(sites.map(({ key }) => key)).toEqual([siteKey(matmul, siteOf(12))]);

@@ -7,7 +7,7 @@ import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelin
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { readFloats } from '../../src/tensor/safetensors.ts';
-import { schedule } from '../../src/tensor/schedule/planner.ts';
+import { createSchedule } from '../../src/tensor/schedule/planner.ts';
 import { PROMPT, tracedSDXL } from '../parity/pipeline_sdxl.ts';
 import { expectClose, FIXTURES, openFixture } from '../support/golden.ts';
 import { nmse } from '../support/numbers.ts';
@@ -58,7 +58,7 @@ describe('the prompt', () => {
     expect(outputs.embeds.node.stage).toBe('prompt');
     expect(outputs.pooled.node.stage).toBe('prompt');
     const { image, gradient } = outputs;
-    const { inputs } = schedule({ outputs: { image, gradient } }, CAPS);
+    const { inputs } = createSchedule({ outputs: { image, gradient } }, CAPS);
     const read = (name: string): boolean => [...inputs.keys()].some((key) => key.startsWith(name));
     expect(pipeline.text.text_encoder.encoder.layers.length).toBe(3);
     expect(read('text_encoder.encoder.layers.1.')).toBe(true);

@@ -1,5 +1,6 @@
 /** A planned run in numbers: what `reno plan --json` prints. */
 
+import { showPath } from '../../tensor/graph.ts';
 import { memoryPhases } from '../../tensor/schedule/memory_phases.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';
 import { type Work, workOf } from '../../tensor/schedule/work.ts';
@@ -140,7 +141,7 @@ function largestBinding({ steps }: Schedule): { readonly name: string; readonly 
   for (const { node, types } of STAGES.flatMap((stage) => steps[stage])) {
     const bytes = Math.max(...types.map(byteSize));
     if (bytes > largest.bytes) {
-      largest = { name: `${node.op?.name} in ${node.path}`, bytes };
+      largest = { name: `${node.op?.name} in ${showPath(node)}`, bytes };
     }
   }
   return largest;

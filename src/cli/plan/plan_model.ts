@@ -9,7 +9,7 @@ import { type RenoSettings, readSettings } from '../../reno/settings.ts';
 import { type TracedRun, traceRun } from '../../reno/trace.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { DeviceCaps } from '../../tensor/op.ts';
-import { schedule } from '../../tensor/schedule/planner.ts';
+import { createSchedule } from '../../tensor/schedule/planner.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';
 import { UsageError } from '../errors.ts';
 import { weightsFolder } from '../models.ts';
@@ -85,7 +85,7 @@ export async function planSettings(
   assertStores(settings.dtype, caps);
   const run = await traceRun(files, settings);
   const adapter = device ? device.info.description || device.info.vendor : 'a GPU with f16 and subgroups of 32';
-  return { model: name, settings, adapter, run, schedule: schedule({ ...run.spec, ...planning }, caps) };
+  return { model: name, settings, adapter, run, schedule: createSchedule({ ...run.spec, ...planning }, caps) };
 }
 
 export interface PlannedModelFiles {

@@ -9,6 +9,7 @@ import { type ComputeDType, storedAs } from '../../models/layers/half_precision.
 import { BINDING_BYTES } from '../../models/layers/large_embedding.ts';
 import { JoinedWeights } from '../../models/weights/joined_weights.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
+import { keyOf } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at, byteSize } from '../../tensor/types.ts';
 import { preprocess } from '../preprocess.ts';
@@ -47,7 +48,7 @@ export class ClipCosines {
 
   /** image [N,H,W,3] in [0,1] → cosine of each picture and the prompt by member `index`, [N]. */
   of(image: Tensor, index: number): Tensor {
-    const name = `${image.node.id}.${image.index}`;
+    const name = keyOf(image);
     const all = this.#made.get(name) ?? this.#all(image);
     this.#made.set(name, all);
     return reshape(slice(all, [index, 0], [1, all.dim(1)]), [all.dim(1)]);

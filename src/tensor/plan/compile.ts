@@ -1,7 +1,7 @@
 /** From a graph to a plan that can be replayed: buffers, pipelines and bind groups are made here, and only here. */
 import type { Device } from '../device.ts';
 import type { PlanSpec } from '../schedule/plan_spec.ts';
-import { schedule } from '../schedule/planner.ts';
+import { createSchedule } from '../schedule/planner.ts';
 import type { Schedule } from '../schedule/schedule.ts';
 import { Uniforms } from '../schedule/uniforms.ts';
 import type { Stage } from '../types.ts';
@@ -19,27 +19,27 @@ import { PlanBuffers } from './plan_buffers.ts';
  */
 export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
   const tuning = spec.tuning ?? device.tuning;
-  return compileSchedule(device, schedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps));
+  return compileSchedule(device, createSchedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps));
 }
 
 /** The same for what is scheduled already, for an adapter of the same capabilities. @throws Error as `compile` */
-export async function compileSchedule(device: Device, plan: Schedule): Promise<Plan> {
-  checkLimits(device, plan);
-  const buffers = await PlanBuffers.allocate(device, plan);
-  for (const { buffer, node } of plan.constants) {
+export async function compileSchedule(device: Device, schedule: Schedule): Promise<Plan> {
+  checkLimits(device, schedule);
+  const buffers = await PlanBuffers.allocate(device, schedule);
+  for (const { buffer, node } of schedule.constants) {
     const bytes = toBytes('constant', at(node.outputs, 0), node.data ?? []);
     device.gpu.queue.writeBuffer(buffers.at(buffer), 0, bytes);
   }
-  const uniforms = Uniforms.of(plan);
+  const uniforms = Uniforms.of(schedule);
   const uniformBuffer = uploadUniforms(device, uniforms);
   const encoded: Record<Stage, Encoded[]> = { load: [], prompt: [], step: [] };
   for (const stage of STAGES) {
     encoded[stage] = await Promise.all(
-      plan.steps[stage].map((step) => encode(device, step, buffers, uniforms, uniformBuffer)),
+      schedule.steps[stage].map((step) => encode(device, step, buffers, uniforms, uniformBuffer)),
     );
   }
   device.assertHealthy();
-  return new Plan(device, plan, buffers, encoded, uniformBuffer);
+  return new Plan(device, schedule, buffers, encoded, uniformBuffer);
 }
 
 function uploadUniforms({ gpu, memory }: Device, uniforms: Uniforms): GPUBuffer | null {

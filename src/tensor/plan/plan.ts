@@ -22,18 +22,18 @@ export class Plan {
 
   constructor(
     device: Device,
-    plan: Schedule,
+    schedule: Schedule,
     buffers: PlanBuffers,
     encoded: Readonly<Record<Stage, readonly Encoded[]>>,
     uniforms: GPUBuffer | null,
   ) {
     this.#device = device;
-    this.schedule = plan;
+    this.schedule = schedule;
     this.#buffers = buffers;
-    this.#inputs = new PlanInputs(device.gpu.queue, plan, buffers);
+    this.#inputs = new PlanInputs(device.gpu.queue, schedule, buffers);
     this.#encoded = encoded;
     this.#uniforms = uniforms;
-    this.summary = summarize(plan);
+    this.summary = summarize(schedule);
   }
 
   /**

@@ -17,9 +17,9 @@ export class PlanBuffers {
   }
 
   /** @throws Error when memory runs out, naming the need; nothing is then held */
-  static async allocate({ gpu, memory }: Device, plan: Schedule): Promise<PlanBuffers> {
+  static async allocate({ gpu, memory }: Device, schedule: Schedule): Promise<PlanBuffers> {
     gpu.pushErrorScope('out-of-memory');
-    const buffers = plan.buffers.map((b) =>
+    const buffers = schedule.buffers.map((b) =>
       memory.create({ label: b.name, size: b.bytes, usage: USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST }),
     );
     const shortage = await gpu.popErrorScope();
@@ -27,12 +27,12 @@ export class PlanBuffers {
       for (const buffer of buffers) {
         memory.destroy(buffer);
       }
-      const total = plan.buffers.reduce((n, b) => n + b.bytes, 0);
+      const total = schedule.buffers.reduce((n, b) => n + b.bytes, 0);
       throw new Error(
         `the GPU has too little memory for this plan (${mib(total)} MiB needed): choose a smaller size or model`,
       );
     }
-    return new PlanBuffers(memory, plan.buffers, buffers);
+    return new PlanBuffers(memory, schedule.buffers, buffers);
   }
 
   /** @throws Error when it was given back */

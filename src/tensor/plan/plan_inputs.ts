@@ -16,9 +16,9 @@ export class PlanInputs {
   /** Of inputs that are kept as int8, by name. */
   readonly #roundings = new Map<string, RowRounding>();
 
-  constructor(queue: GPUQueue, plan: Schedule, buffers: PlanBuffers) {
+  constructor(queue: GPUQueue, schedule: Schedule, buffers: PlanBuffers) {
     this.#queue = queue;
-    this.#schedule = plan;
+    this.#schedule = schedule;
     this.#buffers = buffers;
   }
 

@@ -17,14 +17,14 @@ export interface PlanSummary {
   readonly memory: MemoryPhases;
 }
 
-export function summarize(plan: Schedule): PlanSummary {
+export function summarize(schedule: Schedule): PlanSummary {
   const dispatches = { load: 0, prompt: 0, step: 0 };
   const flops = { load: 0, prompt: 0, step: 0 };
-  for (const work of workOf(plan)) {
+  for (const work of workOf(schedule)) {
     dispatches[work.stage] += work.dispatches;
     flops[work.stage] += work.flops;
   }
-  const memory = memoryPhases(plan);
+  const memory = memoryPhases(schedule);
   const { resident: inputs, loadOnly, kept, shared: transient } = memory;
   return { dispatches, flops, bytes: { inputs, loadOnly, kept, transient }, memory };
 }

@@ -1,5 +1,5 @@
 /** A chain of elementwise nodes as one piece of WGSL: the body of a fused kernel, or what a kernel does before it stores. */
-import { keyOf, type Node, siteOf } from '../graph.ts';
+import { keyOf, type Node, outputKey, siteOf } from '../graph.ts';
 import type { Binding, HostArray, Param, Pointwise } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Shape, TensorType } from '../types.ts';
@@ -89,7 +89,7 @@ export function chainCode(
     statements.push(
       `  let ${prefix}t${k} = ${prefix}f${k}(${node.inputs.map((t) => names.get(keyOf(t))).join(', ')});`,
     );
-    names.set(`${node.id}.0`, `${prefix}t${k}`);
+    names.set(outputKey(node, 0), `${prefix}t${k}`);
   });
   return {
     functions: [...functions].join('\n'),
@@ -176,7 +176,7 @@ export function evaluateChain(chain: Chain, values: Map<string, HostArray>): Flo
       return value;
     });
     result = Float64Array.from(at(node.op?.reference(args, site) ?? [], 0));
-    values.set(`${node.id}.0`, { shape: at(node.outputs, 0).shape, data: result });
+    values.set(outputKey(node, 0), { shape: at(node.outputs, 0).shape, data: result });
   }
   return result;
 }

@@ -4,7 +4,7 @@
  * element of output 0 once, through that function, and not to read it (`Op.storesOnce`).
  */
 
-import { keyOf, type Node, readersOf, siteOf } from '../graph.ts';
+import { keyOf, type Node, outputKey, readersOf, siteOf } from '../graph.ts';
 import type { DeviceCaps, Dispatch, Op, OpSite, Variant } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import { at, byteSize, sizeOf } from '../types.ts';
@@ -51,7 +51,7 @@ export function absorbIntoStores({ order, chains }: Fused, kept: ReadonlySet<str
         position.set(node.id, place);
         position.set(match.producer.id, place);
         match.producer.outputs.slice(1).forEach((_, k) => {
-          moved.set(`${match.producer.id}.${k + 1}`, new Tensor(made, k + 1));
+          moved.set(outputKey(match.producer, k + 1), new Tensor(made, k + 1));
         });
         if (match.keeps) {
           moved.set(keyOf(match.value), new Tensor(made, match.producer.outputs.length));
@@ -101,7 +101,7 @@ function matchesOf(
       value = at(value.node.inputs, 0);
     }
     const producer = value.node;
-    const isFree = !replaced.has(producer.id) && !producer.outputs.some((_, i) => kept.has(`${producer.id}.${i}`));
+    const isFree = !replaced.has(producer.id) && !producer.outputs.some((_, i) => kept.has(outputKey(producer, i)));
     const keeps = (readers.get(keyOf(value))?.length ?? 0) > 1;
     const fits =
       producer.op?.storesOnce === true &&
@@ -124,9 +124,9 @@ function placeFor(
   readers: ReadonlyMap<string, readonly Node[]>,
 ): number | null {
   const end = placeIn(position, node);
-  const users = producer.outputs.flatMap((_, i) => readers.get(`${producer.id}.${i}`) ?? []);
+  const users = producer.outputs.flatMap((_, i) => readers.get(outputKey(producer, i)) ?? []);
   if (users.every((user) => placeIn(position, user) >= end || user.op?.isView)) {
-    const through = users.filter((user) => user.op?.isView).flatMap((view) => readers.get(`${view.id}.0`) ?? []);
+    const through = users.filter((user) => user.op?.isView).flatMap((view) => readers.get(outputKey(view, 0)) ?? []);
     if (through.every((user) => placeIn(position, user) >= end)) {
       return end;
     }
@@ -181,6 +181,7 @@ function absorbed(node: Node, chain: Chain, match: Match): Node {
     outputs,
     attrs: producer.attrs,
     path: producer.path,
+    backward: producer.backward,
   };
 }
 

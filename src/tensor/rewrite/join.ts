@@ -1,5 +1,5 @@
 /** Rewrite before planning: an op and the one op that takes its result become one, where an op is made for that pair. */
-import { keyOf, type Node, readersOf, siteOf } from '../graph.ts';
+import { keyOf, type Node, outputKey, readersOf, siteOf } from '../graph.ts';
 import type { DeviceCaps, Op } from '../op.ts';
 import { allOps } from '../op.ts';
 import { Tensor } from '../tensor.ts';
@@ -16,21 +16,21 @@ export function joinPairs(order: readonly Node[], kept: ReadonlySet<string>, cap
   const gone = new Set<number>();
   const moved = new Map<string, Tensor>();
   for (const first of order) {
-    const [second, ...others] = readers.get(`${first.id}.0`) ?? [];
-    const isKept = first.outputs.some((_, i) => kept.has(`${first.id}.${i}`));
+    const [second, ...others] = readers.get(outputKey(first, 0)) ?? [];
+    const isKept = first.outputs.some((_, i) => kept.has(outputKey(first, i)));
     if (!second || others.length > 0 || isKept || second.stage !== first.stage) {
       continue;
     }
     const end = position.get(second.id) ?? 0;
     const early = first.outputs
       .slice(1)
-      .some((_, i) => readers.get(`${first.id}.${i + 1}`)?.some((user) => (position.get(user.id) ?? 0) < end));
+      .some((_, i) => readers.get(outputKey(first, i + 1))?.some((user) => (position.get(user.id) ?? 0) < end));
     const joined = early ? null : joinedNode(joiners, first, second, caps);
     if (joined) {
       made.set(second.id, joined);
       gone.add(first.id);
       first.outputs.slice(1).forEach((_, i) => {
-        moved.set(`${first.id}.${i + 1}`, new Tensor(joined, i + 1));
+        moved.set(outputKey(first, i + 1), new Tensor(joined, i + 1));
       });
     }
   }
@@ -57,7 +57,7 @@ function relinked(order: readonly Node[], moved: ReadonlyMap<string, Tensor>): N
 
 function joinedNode(joiners: readonly Op[], first: Node, second: Node, caps: DeviceCaps): Node | null {
   const op = joiners.find(({ joins }) => joins?.producer === first.op?.name && joins?.consumer === second.op?.name);
-  const readsOnce = second.inputs.every((t, i) => (keyOf(t) === `${first.id}.0`) === (i === 0));
+  const readsOnce = second.inputs.every((t, i) => (keyOf(t) === outputKey(first, 0)) === (i === 0));
   const attrs = readsOnce ? op?.joins?.attrs(siteOf(first), siteOf(second), caps) : null;
   return op && attrs
     ? {

@@ -1,4 +1,5 @@
 /** Which value stands behind each binding of a dispatch. */
+import { outputKey } from '../graph.ts';
 import type { Binding } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorType } from '../types.ts';
@@ -29,7 +30,7 @@ export function boundOf(
     }
     const t = 'input' in ref ? at(node.inputs, ref.input) : null;
     const type = t ? t.type : at(node.outputs, 'output' in ref ? ref.output : 0);
-    const root = t ? find(t) : `${node.id}.${'output' in ref ? ref.output : 0}`;
+    const root = t ? find(t) : outputKey(node, 'output' in ref ? ref.output : 0);
     return { type, access, where: whereIs(root, position, own, shared) };
   });
 }

@@ -7,8 +7,8 @@ import type { Schedule } from './schedule.ts';
 import { Uniforms } from './uniforms.ts';
 
 /** The most bytes that a plan holds at any time. */
-export function peakBytes(plan: Schedule): number {
-  return plan.buffers.reduce((n, b) => n + b.bytes, Uniforms.of(plan).bytes);
+export function peakBytes(schedule: Schedule): number {
+  return schedule.buffers.reduce((n, b) => n + b.bytes, Uniforms.of(schedule).bytes);
 }
 
 /**
@@ -63,10 +63,10 @@ export function fitted(budget: number, { ofStep, ofPrompt, recomputation, plan }
 }
 
 /** @throws Error when `plan` needs more than `budget` bytes */
-export function assertWithin(budget: number, plan: Schedule): void {
-  const needed = peakBytes(plan);
+export function assertWithin(budget: number, schedule: Schedule): void {
+  const needed = peakBytes(schedule);
   if (needed > budget) {
-    const slots = plan.buffers.filter((b) => b.kind === 'slot').reduce((n, b) => n + b.bytes, 0);
+    const slots = schedule.buffers.filter((b) => b.kind === 'slot').reduce((n, b) => n + b.bytes, 0);
     throw new Error(
       `this run needs ${showBytes(needed)} even with activations made again and all weights streamed (${showBytes(slots)} of it for activations and the ` +
         `weights in use), but the budget is ${showBytes(budget)}: choose a larger budget, a smaller size or fewer rewards`,

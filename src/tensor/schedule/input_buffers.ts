@@ -1,5 +1,5 @@
 /** Which graph inputs have a buffer in common. */
-import type { Node } from '../graph.ts';
+import { type Node, outputKey } from '../graph.ts';
 import type { TensorType } from '../types.ts';
 import { at } from '../types.ts';
 import type { Part } from './packed.ts';
@@ -16,7 +16,7 @@ export interface InputBuffer {
 export function inputBuffers(order: readonly Node[], packs: ReadonlyMap<Node, readonly Part[]>): InputBuffer[] {
   const packed = new Set([...packs.values()].flatMap((parts) => parts.map((part) => part.node)));
   return [...packs.keys(), ...order.filter((n) => !n.op && !packed.has(n))].map((node) => ({
-    key: `${node.id}.0`,
+    key: outputKey(node, 0),
     node,
     type: at(node.outputs, 0),
     parts: packs.get(node) ?? [{ node, offset: 0 }],

@@ -1,5 +1,5 @@
 /** From where to where in the order of nodes each computed value must be there. */
-import { keyOf, type Node } from '../graph.ts';
+import { keyOf, type Node, outputKey } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Stage, TensorType } from '../types.ts';
 import { at } from '../types.ts';
@@ -18,16 +18,13 @@ export interface Lifetime {
   saved: boolean;
 }
 
-/** Whether a node belongs to a backward pass (`gradients` puts its nodes into scopes `grad(…)`). */
-const isBackward = (node: Node): boolean => node.path.includes('grad(');
-
 /** Of each view (reshape), by its key, the key of the value whose buffer it shares. */
 export function viewRoots(order: readonly Node[]): Map<string, string> {
   const roots = new Map<string, string>();
   for (const node of order) {
     if (node.op?.isView) {
       const source = keyOf(at(node.inputs, 0));
-      roots.set(`${node.id}.0`, roots.get(source) ?? source);
+      roots.set(outputKey(node, 0), roots.get(source) ?? source);
     }
   }
   return roots;
@@ -44,12 +41,12 @@ export function lifetimes(order: readonly Node[], find: (t: Tensor) => string): 
       if (value) {
         value.to = Math.max(value.to, position);
         value.kept ||= value.stage !== node.stage;
-        value.saved ||= forward.has(root) && isBackward(node);
+        value.saved ||= forward.has(root) && node.backward;
       }
     }
     if (node.op && !node.op.isView) {
       node.outputs.forEach((type, i) => {
-        const root = `${node.id}.${i}`;
+        const root = outputKey(node, i);
         values.set(root, {
           root,
           type,
@@ -59,7 +56,7 @@ export function lifetimes(order: readonly Node[], find: (t: Tensor) => string): 
           kept: false,
           saved: false,
         });
-        if (!isBackward(node)) {
+        if (!node.backward) {
           forward.add(root);
         }
       });

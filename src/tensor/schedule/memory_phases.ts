@@ -35,14 +35,14 @@ export interface Fullest {
   readonly streamed: number;
 }
 
-export function memoryPhases(plan: Schedule): MemoryPhases {
+export function memoryPhases(schedule: Schedule): MemoryPhases {
   const sum = (wanted: (b: Schedule['buffers'][number]) => boolean): number =>
-    plan.buffers.filter(wanted).reduce((n, b) => n + b.bytes, 0);
+    schedule.buffers.filter(wanted).reduce((n, b) => n + b.bytes, 0);
   const loadOnly = sum((b) => b.loadOnly === true);
   const resident = sum((b) => (b.kind === 'input' || b.kind === 'constant') && !b.loadOnly);
   const kept = sum((b) => b.kind === 'kept');
   const shared = sum((b) => b.kind === 'slot');
-  const params = Uniforms.of(plan).bytes;
+  const params = Uniforms.of(schedule).bytes;
   const steady = resident + kept + shared + params;
   const each = <T>(f: (stage: Stage) => T): Record<Stage, T> => ({
     load: f('load'),
@@ -57,8 +57,8 @@ export function memoryPhases(plan: Schedule): MemoryPhases {
     loadOnly,
     peak: steady + loadOnly,
     steady,
-    fullest: each((stage) => fullest(plan.shared.filter((value) => value.stage === stage))),
-    uploaded: each((stage) => plan.uploads[stage].reduce((n, { type }) => n + byteSize(type), 0)),
+    fullest: each((stage) => fullest(schedule.shared.filter((value) => value.stage === stage))),
+    uploaded: each((stage) => schedule.uploads[stage].reduce((n, { type }) => n + byteSize(type), 0)),
   };
 }
 

@@ -2,7 +2,7 @@
  * Weights that are read as one: where the load stage only lays graph inputs end to end (q, k and v of a block as one matrix),
  * they get one buffer and each is a range of it, filled in place. Nothing runs, and nothing is in memory twice.
  */
-import { type Node, siteOf } from '../graph.ts';
+import { type Node, outputKey, siteOf } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
 import { at, byteSize, bytesPerElement, sizeOf } from '../types.ts';
 
@@ -23,7 +23,7 @@ export function packsOf(
   find: (t: Tensor) => string,
   roots: ReadonlySet<string>,
 ): Map<Node, readonly Part[]> {
-  const inputs = new Map(order.filter((n) => !n.op && !n.data && n.stage === 'load').map((n) => [`${n.id}.0`, n]));
+  const inputs = new Map(order.filter((n) => !n.op && !n.data && n.stage === 'load').map((n) => [outputKey(n, 0), n]));
   const reads = new Map<string, number>();
   for (const node of order.filter((n) => n.op && !n.op.isView)) {
     for (const t of node.inputs) {

@@ -17,7 +17,7 @@ import type { Schedule } from './schedule.ts';
 import { lastStage, readers, streamable, visits } from './streaming.ts';
 
 /** @throws Error when a budget is given and too small, saying what is needed */
-export function schedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
+export function createSchedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const { budget } = spec;
   const wanted = planner(spec, caps);
   const made = wanted.plan(spec.streamPrompt ? wanted.ofPrompt : []);

@@ -3,7 +3,7 @@
  * made again by a copy of their producer: the same kernel on the same operands, so the same bits. Which: greedily, where most
  * is alive, what saves the most bytes for the work (as in dynamic tensor rematerialisation, Kirisame et al. 2021, but planned).
  */
-import { type Node, siteOf } from '../graph.ts';
+import { type Node, outputKey, siteOf } from '../graph.ts';
 import { Tensor } from '../tensor.ts';
 import { at, byteSize } from '../types.ts';
 
@@ -60,7 +60,7 @@ export class Recomputation {
         this.#values.get(find(t))?.uses.push(position);
       }
       node.outputs.forEach((type, i) => {
-        const root = `${node.id}.${i}`;
+        const root = outputKey(node, i);
         if (!fixed.has(root)) {
           this.#values.set(root, { root, bytes: byteSize(type), producer: node, from: position, uses: [] });
         }
@@ -237,7 +237,7 @@ export class Recomputation {
       const copy: Node = {
         ...node,
         id,
-        path: `again(${node.path})`,
+        recomputed: true,
         inputs: node.inputs.map((t) => seen(t, position)),
       };
       made.set(node, copy);

@@ -6,7 +6,7 @@ import type { Schedule } from './schedule.ts';
 
 export interface Work {
   readonly stage: Stage;
-  /** First two parts of the module path, such as `generator.unet`; a backward pass counts to the module it goes through. */
+  /** First two parts of the module path, such as `generator.unet`. */
   readonly module: string;
   readonly backward: boolean;
   /** Made of matrix products, which matrix units (tensor cores) could do. */
@@ -21,10 +21,10 @@ export interface Work {
 const PRODUCTS = /^(matmul|conv2d|attention)/;
 
 /** One entry for each op that runs, in the order of their running. */
-export function workOf(plan: Schedule): Work[] {
+export function workOf({ steps }: Schedule): Work[] {
   return STAGES.flatMap((stage) => {
     const dispatches = new Map<Node, number>();
-    for (const { node } of plan.steps[stage]) {
+    for (const { node } of steps[stage]) {
       dispatches.set(node, (dispatches.get(node) ?? 0) + 1);
     }
     return [...dispatches].map(([node, count]) => entryOf(node, stage, count));
@@ -35,11 +35,10 @@ function entryOf(node: Node, stage: Stage, dispatches: number): Work {
   const site = siteOf(node);
   const op = node.op?.inner?.op ?? node.op;
   const { flops, bytes } = node.op?.cost(site) ?? { flops: 0, bytes: 0 };
-  const through = /grad\((.*)\)/.exec(node.path)?.[1];
   return {
     stage,
-    module: (through ?? node.path).split('.').slice(0, 2).join('.'),
-    backward: through !== undefined,
+    module: node.path.split('.').slice(0, 2).join('.'),
+    backward: node.backward,
     products: PRODUCTS.test(op?.joins?.consumer ?? op?.name ?? ''),
     flops,
     bytes,
