@@ -5,7 +5,7 @@
  */
 import { create, globals } from 'webgpu';
 import '../src/kernels/index.ts';
-import { openDevice } from '../src/tensor/device.ts';
+import { requestDevice } from '../src/tensor/device.ts';
 import { Graph, siteOf } from '../src/tensor/graph.ts';
 import type { Attrs } from '../src/tensor/op.ts';
 import { opNamed } from '../src/tensor/op.ts';
@@ -79,7 +79,7 @@ const filter = new RegExp(process.argv[2] ?? '');
 const gpu = create([]);
 // The instance must outlive its devices: a global keeps it from being collected.
 Object.assign(globalThis, globals, { gpu });
-const device = await openDevice(gpu);
+const device = await requestDevice(gpu);
 console.log(`${device.info.description} (${device.caps.software ? 'software' : 'hardware'})`);
 
 /** A plan that runs one op by one variant, or null where it does not fit the shape. */

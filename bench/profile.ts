@@ -5,8 +5,8 @@
 
 import { join } from 'node:path';
 import { openAdapter } from '../src/cli/adapter.ts';
-import { nodeFiles } from '../src/cli/node_files.ts';
-import { PACKAGE_ROOT } from '../src/cli/shared.ts';
+import { nodeFiles } from '../src/platform/node/files.ts';
+import { PACKAGE_ROOT } from '../src/platform/node/package_root.ts';
 import { Reno } from '../src/reno/session.ts';
 import { readSettings } from '../src/reno/settings.ts';
 import { describePlan, kernelTimes } from '../src/tensor/debug.ts';

@@ -1,10 +1,10 @@
 /** What a plan says it needs is what its run then has: the same schedule, and the device's own count of its buffers. */
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nodeFiles } from '../src/cli/node_files.ts';
 import { modelPlan } from '../src/cli/plan/model_plan.ts';
 import { planSettings } from '../src/cli/plan/plan_model.ts';
 import { mounted } from '../src/models/checkpoint/files.ts';
+import { nodeFiles } from '../src/platform/node/files.ts';
 import { Reno } from '../src/reno/session.ts';
 import { REFERENCE_SETTINGS, type RenoSettings, readSettings } from '../src/reno/settings.ts';
 import type { Device } from '../src/tensor/device.ts';

@@ -3,9 +3,9 @@
  * too), so f16 is first judged at the very noises that the f32 loop went through, and then left to itself.
  */
 import { join } from 'node:path';
-import { nodeFiles } from '../../src/cli/node_files.ts';
-import { PACKAGE_ROOT } from '../../src/cli/shared.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
+import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { runLoop, type StepRunner } from '../../src/reno/loop.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { type Planning, Reno } from '../../src/reno/session.ts';

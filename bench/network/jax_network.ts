@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Array as Value } from '@jax-js/jax';
-import { fileSource } from '../../src/cli/node_files.ts';
 import { sinusoids } from '../../src/models/layers/embeddings.ts';
+import { fileSource } from '../../src/platform/node/files.ts';
 import { openSafetensors, readFloats } from '../../src/tensor/safetensors.ts';
 import { type Network, TIMESTEP } from './networks.ts';
 

@@ -1,6 +1,5 @@
 /** The iteration by this project's models: loss 1 − cosine of picture and text, and its gradient at the latents. */
 
-import { nodeFiles } from '../../src/cli/node_files.ts';
 import { affine, clamp, l2Normalize, mul, reshape, slice, sub, sum } from '../../src/kernels/index.ts';
 import { readConfig } from '../../src/models/checkpoint/config.ts';
 import { CLIPVisionModelWithProjection, clipVisionConfig } from '../../src/models/clip/clip_vision.ts';
@@ -13,6 +12,7 @@ import {
 } from '../../src/models/vae/autoencoder_kl.ts';
 import { openWeights } from '../../src/models/weights/open_weights.ts';
 import type { WeightStore } from '../../src/models/weights/weight_store.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import { preprocess } from '../../src/reno/preprocess.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';

@@ -1,6 +1,6 @@
 /** `navigator.gpu` in Node, for libraries made for browsers: the same Dawn that this project uses, with the same care for its polling. */
 import { create, globals } from 'webgpu';
-import { restWhilePolling } from '../../src/cli/rest.ts';
+import { restWhilePolling } from '../../src/platform/node/rest.ts';
 
 /** @returns the adapter's description */
 export async function offerWebGpu(): Promise<string> {

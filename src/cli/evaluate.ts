@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { subfolder } from '../models/checkpoint/files.ts';
+import { decodePng, encodePng, type PngPicture, toPicture } from '../platform/node/png.ts';
 import {
   besideBestOfN,
   type EvaluationHeader,
@@ -24,7 +25,6 @@ import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
 import { type ChosenModel, chosenModel, modelFlags } from './models.ts';
 import { OutFolder } from './out_folder.ts';
-import { decodePng, encodePng, type Picture, toPicture } from './png.ts';
 import { type Part, RowsFile } from './rows_file.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, printJson } from './shared.ts';
@@ -125,7 +125,7 @@ function pictureOf({ seed, id, method }: Pick<EvaluationRow, 'id' | 'seed' | 'me
 
 /** Pairs before and after, for each category the first prompts in the list: chosen by place, not by how they came out. */
 function writeGrid(folder: OutFolder, rows: readonly EvaluationRow[], pairs = 3): void {
-  const picture = (row: EvaluationRow, method: Method): Picture =>
+  const picture = (row: EvaluationRow, method: Method): PngPicture =>
     decodePng(readFileSync(join(folder.path, pictureOf({ ...row, method }))));
   const strips = [...new Set(rows.map((r) => r.category))].map((category) => {
     const shown = rows.filter((r) => r.category === category && r.method === 'reno').slice(0, pairs);

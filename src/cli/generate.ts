@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { encodePng, toPicture } from '../platform/node/png.ts';
 import type { Generated } from '../reno/session.ts';
 import { Reno } from '../reno/session.ts';
 import type { RenoSettings } from '../reno/settings.ts';
@@ -15,7 +16,6 @@ import { debugLevel, planningFromEnvironment, printDebug } from './debug.ts';
 import { sentenceOf, UsageError } from './errors.ts';
 import { chosenModel, modelFlags } from './models.ts';
 import { OutFolder } from './out_folder.ts';
-import { encodePng, toPicture } from './png.ts';
 import { Progress, stderrTerminal } from './progress.ts';
 import { writeRun } from './run_files.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';

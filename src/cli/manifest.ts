@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Config } from '../models/checkpoint/config.ts';
-import { PACKAGE_ROOT } from './shared.ts';
+import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 
 export interface ManifestFile {
   /** In the repository. */

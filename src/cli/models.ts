@@ -2,15 +2,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files.ts';
+import { nodeFiles } from '../platform/node/files.ts';
+import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 import type { RewardName } from '../reno/rewards/index.ts';
 import { REWARD_NAMES } from '../reno/rewards/index.ts';
 import { type Args, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
 import { hubCacheFolder, parseHubRepo, snapshotFolder } from './hub_cache.ts';
 import { readManifest } from './manifest.ts';
-import { nodeFiles } from './node_files.ts';
 import { publishedModel } from './published_models.ts';
-import { PACKAGE_ROOT } from './shared.ts';
 
 /** Models that come with the package, by name, and where they lie in it. */
 const EMBEDDED: Readonly<Record<string, string>> = { pocket: 'weights/pocket' };

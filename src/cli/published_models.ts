@@ -1,11 +1,11 @@
 /** Models of the paper, put together from public checkpoints as the manifest says. */
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files.ts';
+import { nodeFiles } from '../platform/node/files.ts';
+import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 import { findCheckpoint, isWhole } from './cached_checkpoints.ts';
 import { hubCacheFolder, repoFolder, snapshotFolder } from './hub_cache.ts';
 import { type Manifest, type ManifestEntry, type ManifestModel, type ManifestPart, readManifest } from './manifest.ts';
-import { nodeFiles } from './node_files.ts';
-import { PACKAGE_ROOT } from './shared.ts';
 
 export interface PublishedModel {
   readonly name: string;

@@ -1,4 +1,6 @@
 /** The files that one run leaves behind. */
+
+import { encodePng, type PngPicture, toPicture } from '../platform/node/png.ts';
 import type { History } from '../reno/history.ts';
 import { dataUri } from '../reno/html.ts';
 import type { Trajectory } from '../reno/loop.ts';
@@ -8,7 +10,6 @@ import type { Transferred } from '../reno/transfer.ts';
 import { writeSafetensors } from '../tensor/safetensors.ts';
 import { at } from '../tensor/types.ts';
 import type { OutFolder } from './out_folder.ts';
-import { encodePng, type Picture, toPicture } from './png.ts';
 import { makeStrip, stripIterations } from './strip.ts';
 
 /** Writes pictures, history, latents and report; the report last, because it stands for a complete folder. */
@@ -20,7 +21,7 @@ export function writeRun(
   transferred?: Transferred,
 ): void {
   const { height, width } = history.image;
-  const picture = (pixels: Float32Array): Picture => toPicture(pixels, height, width);
+  const picture = (pixels: Float32Array): PngPicture => toPicture(pixels, height, width);
   const init = encodePng(picture(trajectory.initImage));
   const best = encodePng(picture(trajectory.bestImage));
   const frames = framesWithBest(trajectory);

@@ -1,9 +1,9 @@
 /** What several commands share: flags, the JSON line, where the package lies. */
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { ArgsDef } from 'citty';
-import type { AdapterChoice } from './adapter.ts';
+import type { AdapterChoice } from '../platform/node/open_device.ts';
+import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 import { type Args, isSet, textFlag } from './args.ts';
 
 export const adapterFlags = {
@@ -44,9 +44,6 @@ export function finish(args: Args, ok: boolean, summary: string, rows: readonly 
   }
   return ok ? 0 : 1;
 }
-
-/** The package's own folder: weights and prompt lists are found from here, wherever the command is run. */
-export const PACKAGE_ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Name and version, such as `reno-webgpu 0.1.0`. */
 export function toolVersion(): string {

@@ -1,12 +1,12 @@
 /** The trajectory as one picture: frames side by side, enlarged if they are small. */
-import type { Picture } from './png.ts';
+import type { PngPicture } from '../platform/node/png.ts';
 
 const GAP = 4;
 /** Frames are enlarged by a whole factor until they are about this high. */
 const TARGET_HEIGHT = 128;
 
 /** @throws Error when there is no frame */
-export function makeStrip(frames: readonly Picture[]): Picture {
+export function makeStrip(frames: readonly PngPicture[]): PngPicture {
   const [first] = frames;
   if (!first) {
     throw new Error('a strip needs at least one picture');
@@ -27,7 +27,7 @@ export function makeStrip(frames: readonly Picture[]): Picture {
 }
 
 /** Strips of equal width under each other. @throws Error when there is none */
-export function stack(strips: readonly Picture[]): Picture {
+export function stack(strips: readonly PngPicture[]): PngPicture {
   const [first] = strips;
   if (!first) {
     throw new Error('there is nothing to stack');

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, subfolder } from '../models/checkpoint/files.ts';
+import { nodeFiles } from '../platform/node/files.ts';
 import type { Generated } from '../reno/session.ts';
 import type { RenoSettings } from '../reno/settings.ts';
 import type { TaskName } from '../reno/tasks.ts';
@@ -10,7 +11,6 @@ import type { Device } from '../tensor/device.ts';
 import { type Args, countFlag, numberFlag, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
 import { type ChosenModel, weightsFolder } from './models.ts';
-import { nodeFiles } from './node_files.ts';
 import { publishedModel } from './published_models.ts';
 
 export const transferFlags = {

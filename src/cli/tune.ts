@@ -1,4 +1,6 @@
 /** `reno tune`: times the variants of every kernel of a model on this adapter, and remembers the winners. */
+
+import { type TuningFiles, tuningStore } from '../platform/node/tuning_file.ts';
 import { traceRun } from '../reno/trace.ts';
 import { sitesOf, type TuneProgress, tuneSites, untuned } from '../tensor/autotune.ts';
 import type { Choice, TunedSite, Tuning } from '../tensor/choose.ts';
@@ -14,7 +16,6 @@ import { forcedVariants } from './kernel_variable.ts';
 import { PLANNED_MODELS, plannedModel } from './plan/plan_model.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, finish } from './shared.ts';
-import { type TuningFiles, tuningStore } from './tuning_file.ts';
 
 export const tuneCommand: Command = {
   meta: { name: 'tune', description: "Time every kernel's variants on this adapter and remember the fastest" },

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { openPickle } from '../models/checkpoint/pickle/index.ts';
+import { fileSource } from '../platform/node/files.ts';
 import { openSafetensors } from '../tensor/safetensors.ts';
 import { sentenceOf } from './errors.ts';
 import { blobHash } from './hub_cache.ts';
-import { fileSource } from './node_files.ts';
 
 export interface Verdict {
   readonly ok: boolean;

@@ -169,10 +169,11 @@ export class Device {
 }
 
 /**
- * Requests a device with the adapter's own limits and the features the kernels can use.
+ * Requests a device of `gpu` (`navigator.gpu`, or what Dawn's `create` returns) with the adapter's own limits and the
+ * features that the kernels can use.
  * @throws Error when there is no adapter.
  */
-export async function openDevice(gpu: GPU, options: DeviceOptions = {}): Promise<Device> {
+export async function requestDevice(gpu: GPU, options: DeviceOptions = {}): Promise<Device> {
   const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
   if (!adapter) {
     throw new Error('no WebGPU adapter was found; run `reno doctor` to see what to install');

@@ -1,28 +1,26 @@
 /** The browser face: the session of src/reno behind a form, with the pocket models served next to the page. */
 import { subfolder } from '../models/checkpoint/files.ts';
+import { NO_WEBGPU, openDevice } from '../platform/browser/open_device.ts';
+import { knownTuning } from '../platform/browser/tuning_db.ts';
+import { httpFiles } from '../platform/http_files.ts';
 import type { IterationRecord } from '../reno/history.ts';
 import { duration, renderReport } from '../reno/report.ts';
 import { REPORT_STYLE } from '../reno/report_style.ts';
 import { Reno } from '../reno/session.ts';
 import { readSettings } from '../reno/settings.ts';
 import type { Device } from '../tensor/device.ts';
-import { openDevice } from '../tensor/device.ts';
 import { at } from '../tensor/types.ts';
-import { httpFiles } from './http_files.ts';
 import type { PictureName } from './page.ts';
 import { drawCurves, drawPicture, offerDownload, page, setState, showLoss, showNotice, toUri } from './page.ts';
 import { Pause } from './pause.ts';
 import { heldOutPrompts, sample } from './prompts.ts';
 import { tuneHere } from './tune.ts';
-import { knownTuning } from './tuning_db.ts';
 
 /** Where `npm run web` and `npm run build` put the weights. */
 const MODEL = 'pocket';
 const EXAMPLES = 6;
 const STRIP = 8;
 
-const NO_WEBGPU =
-  'This browser has no WebGPU. Chrome and Edge 113, Safari 26 and Firefox 141 have it; on Linux, Chrome needs chrome://flags/#enable-unsafe-webgpu.';
 const NO_ADAPTER =
   'WebGPU is here, but no graphics adapter that it can use. Turn hardware acceleration on in the browser, or update the graphics driver.';
 
@@ -34,14 +32,14 @@ function adoptReportStyle(): void {
 
 async function open(): Promise<{ device: Device; reno: Reno }> {
   const files = httpFiles(MODEL);
-  const device = await openDevice(navigator.gpu);
+  const device = await openDevice();
   const settings = await readSettings(files);
   if (new URLSearchParams(location.search).get('tune') === '1') {
     await tuneHere(device, files, settings, (done, count) => {
       setState('loading', `Timing kernels on this adapter: ${done} of ${count}`);
     });
+    device.tuning = await knownTuning(device);
   }
-  device.tuning = await knownTuning(device);
   const reno = await Reno.open(device, MODEL, files, settings);
   return { device, reno };
 }
@@ -164,7 +162,7 @@ function sentence(error: unknown): string {
 async function main(): Promise<void> {
   adoptReportStyle();
   if (!navigator.gpu) {
-    showNotice(NO_WEBGPU);
+    showNotice(sentence(NO_WEBGPU));
     setState('unusable', '');
     return;
   }

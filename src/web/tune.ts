@@ -1,12 +1,12 @@
 /** `?tune=1`: the page times the variants of its model's kernels once, and remembers the winners. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
+import { tuningDatabase } from '../platform/browser/tuning_db.ts';
 import type { RenoSettings } from '../reno/settings.ts';
 import { traceRun } from '../reno/trace.ts';
 import { sitesOf, tuneSites, untuned } from '../tensor/autotune.ts';
 import type { Device } from '../tensor/device.ts';
 import { createSchedule } from '../tensor/schedule/planner.ts';
 import { tunedAdapter } from '../tensor/tuning_table.ts';
-import { tuningDatabase } from './tuning_db.ts';
 
 /** @param onProgress how many of the sites are done */
 export async function tuneHere(

@@ -5,10 +5,10 @@ import { decode } from 'fast-png';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { plain } from '../../src/cli/args.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
-import { decodePng, encodePng, toPicture } from '../../src/cli/png.ts';
 import { Progress } from '../../src/cli/progress.ts';
 import { RowsFile } from '../../src/cli/rows_file.ts';
 import { makeStrip, stack, stripIterations } from '../../src/cli/strip.ts';
+import { decodePng, encodePng, toPicture } from '../../src/platform/node/png.ts';
 import type { EvaluationRow } from '../../src/reno/evaluate.ts';
 
 let work = '';

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it, vi } from 'vitest';
-import { PACKAGE_ROOT } from '../../src/cli/shared.ts';
+import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { StandInHub } from '../support/stand_in_hub.ts';
 import { inProcess } from './in_process.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { wantsSubgroupMatrix } from '../../src/cli/adapter.ts';
 import { forcedVariants } from '../../src/cli/kernel_variable.ts';
-import { tuningFiles, tuningFolder, tuningStore } from '../../src/cli/tuning_file.ts';
+import { tuningFiles, tuningFolder, tuningStore } from '../../src/platform/node/tuning_file.ts';
 import '../../src/kernels/index.ts';
 import { parseTuning, showTuning, type TuningTable, tuningOf } from '../../src/tensor/tuning_table.ts';
 

@@ -12,7 +12,7 @@ interface Sample {
   readonly rule: string | null;
 }
 
-const LAYERS = ['tensor', 'kernels', 'models', 'reno', 'cli', 'web'];
+const LAYERS = ['tensor', 'kernels', 'models', 'reno', 'platform', 'cli', 'web'];
 const CORE = LAYERS.slice(0, 4);
 const importing = (from: string): string => `import { x } from '${from}';\nexport const y = x;\n`;
 const using = (expression: string): string => `export const y = ${expression};\n`;
@@ -43,8 +43,29 @@ function samples(): Sample[] {
     }
     add(layer, using('new TextDecoder().decode(new Uint8Array(1))'), null);
   });
+  for (const browser of ['', 'browser/']) {
+    const up = browser === '' ? '..' : '../..';
+    add('platform', importing(`${up}/reno/b.ts`), null, browser);
+    add('platform', using('navigator.gpu'), null, browser);
+    add('platform', importing('node:fs'), 'noNodejsModules', browser);
+    add('platform', importing('webgpu'), 'noRestrictedImports', browser);
+    add('platform', importing(`${up}/platform/node/b.ts`), 'noRestrictedImports', browser);
+    add('platform', importing(`${up}/cli/b.ts`), 'noRestrictedImports', browser);
+    add('platform', importing(`${up}/web/b.ts`), 'noRestrictedImports', browser);
+  }
+  add('platform', importing('node:fs'), null, 'node/');
+  add('platform', importing('webgpu'), null, 'node/');
+  add('platform', importing('../../reno/b.ts'), null, 'node/');
+  add('platform', importing('../../cli/b.ts'), 'noRestrictedImports', 'node/');
+  add('platform', importing('../../web/b.ts'), 'noRestrictedImports', 'node/');
   add('web', importing('node:fs'), 'noNodejsModules');
+  add('web', importing('../platform/browser/b.ts'), null);
+  add('web', importing('../platform/node/b.ts'), 'noRestrictedImports');
   add('cli', importing('node:fs'), null);
+  add('cli', importing('../platform/node/b.ts'), null);
+  // The library's own entries.
+  found.push({ path: 'src/index.ts', code: importing('./platform/node/b.ts'), rule: 'noRestrictedImports' });
+  found.push({ path: 'src/node.ts', code: importing('./platform/node/b.ts'), rule: null });
   return found;
 }
 
@@ -68,8 +89,8 @@ describe('the linter keeps the layers apart', () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.each(LAYERS)('src/%s', (layer) => {
-    const mine = all.filter(({ path }) => path.startsWith(`src/${layer}/`));
+  it.each([...LAYERS.map((layer) => `src/${layer}/`), 'src/index.ts', 'src/node.ts'])('%s', (place) => {
+    const mine = all.filter(({ path }) => path.startsWith(place));
     const broken = mine.map((sample) => {
       const lines = report.split('\n').filter((line) => line.includes(sample.path));
       return { ...sample, rule: lines.map((line) => /lint\/\w+\/(\w+)/.exec(line)?.[1]).join() || null };

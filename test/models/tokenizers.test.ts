@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { nodeFiles } from '../../src/cli/node_files.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
 import { eosMaskOf, eosPosition } from '../../src/models/clip/clip_text.ts';
 import { openTokenizer, TextTokenizer } from '../../src/models/tokenizers/tokenizers.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import { at } from '../../src/tensor/types.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -3,9 +3,9 @@
  * small folders in the public layout, beside PyTorch (python/reference/fullsize.py --size 16 or 32 on the same folders).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nodeFiles } from '../../src/cli/node_files.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { REFERENCE_SETTINGS } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';

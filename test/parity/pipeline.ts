@@ -1,8 +1,9 @@
 /** A small generator folder, from token ids and z to the picture and the gradient at z (python/reference/networks.py). */
-import { nodeFiles } from '../../src/cli/node_files.ts';
+
 import { mul, sum } from '../../src/kernels/index.ts';
 import { openPipeline } from '../../src/models/pipelines/index.ts';
 import { StableDiffusionPipeline } from '../../src/models/pipelines/stable_diffusion.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { readFloats } from '../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';

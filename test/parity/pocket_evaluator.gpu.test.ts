@@ -1,10 +1,10 @@
 /** The embedded evaluator against PyTorch: logits, detections, verdicts. Fixture: python/pocket/evaluator_fixture.py. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { nodeFiles } from '../../src/cli/node_files.ts';
 import { readConfig } from '../../src/models/checkpoint/config.ts';
 import { Evaluator } from '../../src/models/pocket/evaluator.ts';
 import { openWeights } from '../../src/models/weights/open_weights.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import { type Detection, detect, judge, type ScenePrompt, verdictConfig } from '../../src/reno/verdict.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';

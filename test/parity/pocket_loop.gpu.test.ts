@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fileSource, nodeFiles } from '../../src/cli/node_files.ts';
+import { fileSource, nodeFiles } from '../../src/platform/node/files.ts';
 import { runLoop, type StepRunner, type Trajectory } from '../../src/reno/loop.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';

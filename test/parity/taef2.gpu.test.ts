@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { nodeFiles } from '../../src/cli/node_files.ts';
 import { affine } from '../../src/kernels/index.ts';
 import { AutoencoderTiny, AutoencoderTinyEncoder } from '../../src/models/vae/autoencoder_tiny.ts';
 import { TAESD_DECODER_ALIASES, TAESD_ENCODER_ALIASES, taesdConfig } from '../../src/models/vae/taesd.ts';
 import { openWeights } from '../../src/models/weights/open_weights.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';

@@ -1,6 +1,5 @@
 /** Rewards whose image encoders run as one batch give what each gives alone. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nodeFiles } from '../../src/cli/node_files.ts';
 import { add, affine, sum } from '../../src/kernels/index.ts';
 import { readConfig } from '../../src/models/checkpoint/config.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
@@ -8,6 +7,7 @@ import { CLIPModel } from '../../src/models/clip/clip.ts';
 import { OPEN_CLIP_ALIASES, openClipConfig } from '../../src/models/clip/open_clip.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { openWeights } from '../../src/models/weights/open_weights.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import { openReward, openRewards, type Reward, type RewardName } from '../../src/reno/rewards/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';

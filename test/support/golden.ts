@@ -1,10 +1,10 @@
 /** Golden fixtures (python/reference): a network's value and input gradient against what PyTorch gave. */
 import { expect } from 'vitest';
-import { fileSource } from '../../src/cli/node_files.ts';
 import { cast, mul, sum } from '../../src/kernels/index.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
+import { fileSource } from '../../src/platform/node/files.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';

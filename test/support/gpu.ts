@@ -2,9 +2,9 @@
 
 import { create, globals } from 'webgpu';
 import { wantsSubgroupMatrix } from '../../src/cli/adapter.ts';
-import { restWhilePolling } from '../../src/cli/rest.ts';
+import { restWhilePolling } from '../../src/platform/node/rest.ts';
 import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
-import { openDevice } from '../../src/tensor/device.ts';
+import { requestDevice } from '../../src/tensor/device.ts';
 
 Object.assign(globalThis, globals);
 
@@ -15,5 +15,5 @@ restWhilePolling();
 
 /** Opens the machine's adapter (lavapipe in CI). */
 export function testDevice(options: DeviceOptions = {}): Promise<Device> {
-  return openDevice(gpu, { subgroupMatrix: matrices, ...options });
+  return requestDevice(gpu, { subgroupMatrix: matrices, ...options });
 }

@@ -3,9 +3,10 @@
  * how many bytes the process was ever larger than after opening, and `bytes`, how many arrived.
  * Arguments: folder, how floats are kept (`stored`, `f16`, `f32`).
  */
-import { nodeFiles } from '../../src/cli/node_files.ts';
+
 import { openWeights } from '../../src/models/weights/open_weights.ts';
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 
 const [folder = '', storage = 'stored'] = process.argv.slice(2);

@@ -2,9 +2,9 @@ import { cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { nodeFiles } from '../../src/cli/node_files.ts';
 import { mounted } from '../../src/models/checkpoint/files.ts';
 import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelines/index.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { readFloats, type SafetensorsValue, writeSafetensors } from '../../src/tensor/safetensors.ts';

@@ -1,5 +1,5 @@
 /** An iteration of ours beside PyTorch's on the same weights (python/reference/fullsize.py). */
-import { fileSource } from '../../src/cli/node_files.ts';
+import { fileSource } from '../../src/platform/node/files.ts';
 import { openSafetensors, readFloats } from '../../src/tensor/safetensors.ts';
 import { at } from '../../src/tensor/types.ts';
 import { cosine } from '../../test/support/numbers.ts';

@@ -1,7 +1,8 @@
 /** `reno doctor`: whether this machine can run ReNO, on what, and what to install where it cannot. */
 import { existsSync, readFileSync } from 'node:fs';
+import { type AdapterName, listAdapters, NO_ADAPTER_HELP } from '../../platform/node/open_device.ts';
 import type { Device } from '../../tensor/device.ts';
-import { type AdapterName, listAdapters, NO_ADAPTER_HELP, openAdapter } from '../adapter.ts';
+import { openAdapter } from '../adapter.ts';
 import { type Args, type Command, isSet } from '../args.ts';
 import { sentenceOf } from '../errors.ts';
 import { adapterChoice, adapterFlags, printJson } from '../shared.ts';

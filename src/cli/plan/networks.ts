@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { PACKAGE_ROOT } from '../../platform/node/package_root.ts';
 import type { Shape } from '../../tensor/types.ts';
-import { PACKAGE_ROOT } from '../shared.ts';
 
 export interface NetworkTable {
   readonly network: string;

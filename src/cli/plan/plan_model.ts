@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../../models/checkpoint/files.ts';
 import type { ComputeDType } from '../../models/layers/half_precision.ts';
+import { nodeFiles } from '../../platform/node/files.ts';
+import { PACKAGE_ROOT } from '../../platform/node/package_root.ts';
 import { REWARD_NAMES, type RewardName } from '../../reno/rewards/index.ts';
 import { assertStores, type Planning } from '../../reno/session.ts';
 import { type RenoSettings, readSettings } from '../../reno/settings.ts';
@@ -13,8 +15,6 @@ import { createSchedule } from '../../tensor/schedule/planner.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';
 import { UsageError } from '../errors.ts';
 import { weightsFolder } from '../models.ts';
-import { nodeFiles } from '../node_files.ts';
-import { PACKAGE_ROOT } from '../shared.ts';
 import { hollowFiles, withoutTokenizers } from './hollow_files.ts';
 import { findPublished, joined, PUBLISHED_NAMES, publishedGenerator, publishedReward } from './published_folder.ts';
 

@@ -2,8 +2,9 @@
  * The rewards from picture to score and loss gradient, opened from folders as they are published, against the public
  * libraries (python/reference/open_clip_rewards.py and published_rewards.py), which also tokenised the prompt.
  */
-import { nodeFiles } from '../../../src/cli/node_files.ts';
+
 import { sum } from '../../../src/kernels/index.ts';
+import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { openReward, type Reward } from '../../../src/reno/rewards/index.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { readFloats } from '../../../src/tensor/safetensors.ts';

@@ -1,6 +1,6 @@
 /** Where a browser keeps what was timed: IndexedDB, a table for each adapter. What cannot be read counts as not there. */
-import type { Tuning } from '../tensor/choose.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Tuning } from '../../tensor/choose.ts';
+import type { Device } from '../../tensor/device.ts';
 import {
   checkTuning,
   sameAdapter,
@@ -9,7 +9,7 @@ import {
   type TuningTable,
   tunedAdapter,
   tuningOf,
-} from '../tensor/tuning_table.ts';
+} from '../../tensor/tuning_table.ts';
 
 const DATABASE = 'reno-webgpu';
 const STORE = 'tuning';

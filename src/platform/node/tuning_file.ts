@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fnv1a, type Tuning } from '../tensor/choose.ts';
-import type { Device } from '../tensor/device.ts';
+import { fnv1a, type Tuning } from '../../tensor/choose.ts';
+import type { Device } from '../../tensor/device.ts';
 import {
   parseTuning,
   sameAdapter,
@@ -12,9 +12,10 @@ import {
   type TuningStore,
   tunedAdapter,
   tuningOf,
-} from '../tensor/tuning_table.ts';
+} from '../../tensor/tuning_table.ts';
 import { sentenceOf, systemCode } from './errors.ts';
-import type { Environment } from './hub_cache.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** XDG_CACHE_HOME, else what the system uses for caches. The XDG rules say that a relative path counts as unset. */
 export function tuningFolder(env: Environment = process.env, home = homedir(), platform = process.platform): string {

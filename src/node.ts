@@ -1,0 +1,17 @@
+/** The library as Node sees it: all of src/index.ts, with Dawn in the place of `navigator.gpu`, paths beside URLs, and PNG files. */
+export * from './index.ts';
+export {
+  type AdapterChoice,
+  type AdapterName,
+  listAdapters,
+  type OpenDeviceOptions,
+  openDevice,
+} from './platform/node/open_device.ts';
+export {
+  modelFolder,
+  type OpenRenoOptions,
+  openReno,
+  openReward,
+  pocketModels,
+} from './platform/node/open_models.ts';
+export { readPng, writePng } from './platform/node/png.ts';

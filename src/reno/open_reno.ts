@@ -1,0 +1,23 @@
+/** Opens a model folder with its own settings, some of them changed. */
+import type { ModelFiles } from '../models/checkpoint/files.ts';
+import type { Device } from '../tensor/device.ts';
+import { type Planning, Reno } from './session.ts';
+import { type RenoSettings, readSettings } from './settings.ts';
+
+/** Settings that differ from the model folder's own, and how to plan. */
+export interface RenoOptions extends Partial<RenoSettings> {
+  /** The model's name in the history. Default: the folder's. */
+  readonly model?: string;
+  /** How to plan, where the defaults are not wanted. */
+  readonly planning?: Planning;
+}
+
+/**
+ * Reads a model folder (generator/, a folder for each reward, reno.json), compiles it and uploads the weights.
+ * @throws Error, one sentence: a file that is missing, broken or does not fit, or a GPU that is too small
+ */
+export async function openRenoFrom(device: Device, files: ModelFiles, options: RenoOptions = {}): Promise<Reno> {
+  const { model = files.name, planning, ...changed } = options;
+  const settings = { ...(await readSettings(files)), ...changed };
+  return Reno.open(device, model, files, settings, planning);
+}

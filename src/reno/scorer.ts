@@ -1,0 +1,101 @@
+/** A reward network on the GPU: how well a picture fits a prompt. */
+import type { ModelFiles } from '../models/checkpoint/files.ts';
+import type { ComputeDType } from '../models/layers/half_precision.ts';
+import type { Device } from '../tensor/device.ts';
+import { Graph } from '../tensor/graph.ts';
+import { compile } from '../tensor/plan/compile.ts';
+import type { Plan } from '../tensor/plan/plan.ts';
+import { at } from '../tensor/types.ts';
+import type { Picture } from './picture.ts';
+import { openReward, type Reward, type RewardName, rewardName } from './rewards/index.ts';
+
+/** How a reward network is read. */
+export interface ScorerOptions {
+  /** How the image encoder's activations are stored. Default f32. */
+  readonly dtype?: ComputeDType;
+}
+
+/** The network for pictures of one size. */
+interface Compiled {
+  readonly height: number;
+  readonly width: number;
+  readonly plan: Plan;
+  readonly reward: Reward;
+}
+
+/**
+ * Scores pictures against prompts with one reward network. The network is compiled for the size of the first picture,
+ * and again when a picture of another size comes.
+ */
+export class Scorer implements Disposable {
+  /** The reward's name. */
+  readonly name: RewardName;
+  readonly #device: Device;
+  readonly #files: ModelFiles;
+  readonly #options: ScorerOptions;
+  #compiled: Compiled | null = null;
+
+  private constructor(device: Device, name: RewardName, files: ModelFiles, options: ScorerOptions) {
+    this.#device = device;
+    this.name = name;
+    this.#files = files;
+    this.#options = options;
+  }
+
+  /**
+   * Reads the configuration and the headers of the reward's folder; weights follow with the first picture.
+   * @param name `hps`, `clip`, `pick_score`, `image_reward` or `aesthetic`
+   * @throws Error, one sentence: an unknown name, or the file that is missing, broken or does not fit
+   */
+  static async open(device: Device, name: string, files: ModelFiles, options: ScorerOptions = {}): Promise<Scorer> {
+    const known = rewardName(name);
+    await openReward(new Graph(), known, files, options.dtype);
+    return new Scorer(device, known, files, options);
+  }
+
+  /**
+   * Returns the score as the reward's authors report it (CLIP and PickScore: a logit; ImageReward: its score; …):
+   * larger is better.
+   * @throws Error when the picture's pixels do not fit its size, or the GPU is too small
+   */
+  async score(picture: Picture, prompt: string): Promise<number> {
+    const { plan, reward } = await this.#for(picture);
+    for (const [name, values] of reward.promptValues(prompt)) {
+      plan.write(name, values);
+    }
+    plan.write('image', picture.pixels);
+    await plan.run('prompt');
+    await plan.run('step');
+    return at(await plan.read('score'), 0);
+  }
+
+  async #for({ height, width }: Picture): Promise<Compiled> {
+    const found = this.#compiled;
+    if (found?.height === height && found.width === width) {
+      return found;
+    }
+    this[Symbol.dispose]();
+    const graph = new Graph();
+    const reward = await openReward(graph, this.name, this.#files, this.#options.dtype);
+    const score = reward.score(graph.input('image', [1, height, width, 3], 'step'));
+    const plan = await compile(this.#device, { outputs: { score } });
+    try {
+      for (const store of reward.weights) {
+        await store.upload(plan);
+      }
+      await plan.run('load');
+      await plan.finished();
+    } catch (error) {
+      plan.destroy();
+      throw error;
+    }
+    this.#compiled = { height, width, plan, reward };
+    return this.#compiled;
+  }
+
+  /** Gives the network's GPU memory back. */
+  [Symbol.dispose](): void {
+    this.#compiled?.plan.destroy();
+    this.#compiled = null;
+  }
+}
