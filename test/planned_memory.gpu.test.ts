@@ -11,7 +11,7 @@ import type { Device } from '../src/tensor/device.ts';
 import { testDevice } from './support/gpu.ts';
 
 const pocket = nodeFiles(resolve(import.meta.dirname, '../weights/pocket'));
-const fixtures = nodeFiles(resolve(import.meta.dirname, 'fixtures'));
+const fixtures = nodeFiles(resolve(import.meta.dirname, '../parity'));
 /** A Stable Diffusion of the public layout, two rewards of the public kinds. */
 const small = mounted('small', [
   { at: 'generator', files: fixtures, from: 'pipeline' },

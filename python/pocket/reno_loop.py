@@ -1,7 +1,7 @@
 """ReNO on the pocket models in PyTorch: the loop exactly as docs and the reference have it, batched over prompts.
 
     python reno_loop.py eval   --weights weights/pocket --mode base|best|reno [--lr 1 --clip .1 --optim sgd --w 5,.01,1 --limit N --seed S]
-    python reno_loop.py golden --weights weights/pocket --out test/fixtures --prompt "a photo of ..." --seed 0
+    python reno_loop.py golden --weights weights/pocket --out parity --prompt "a photo of ..." --seed 0
 
 Every prompt has its own noise, gradient, clip and optimiser state, so a batch equals that many runs of one.
 """

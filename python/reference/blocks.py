@@ -1,6 +1,6 @@
 """Golden fixture of diffusers' blocks, one by one: what a whole network hides, and where it starts to differ.
 
-    python python/reference/blocks.py test/fixtures
+    python python/reference/blocks.py parity
 
 All are in blocks.safetensors: `<block>.weights.*`, and its input, output, cotangent and gradient. Pictures are
 channels-last; a block of several results has them flat, one after another.

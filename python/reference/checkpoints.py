@@ -1,6 +1,6 @@
 """Small checkpoints as torch.save writes them, for test/unit/pickle.test.ts, and what torch reads of published ones.
 
-    python python/reference/checkpoints.py [FOLDER]     writes test/fixtures/checkpoints/ (torch 2.13.0)
+    python python/reference/checkpoints.py [FOLDER]     writes parity/checkpoints/ (torch 2.13.0)
 
 The same object four times: zip.pt (the format since 1.6), legacy.pt (before), protocol4.pt (a newer pickle), zip64.pt (as
 archives beyond 4 GiB are, where sizes and places do not fit 32 bits); and their tensors, dense, in expected.safetensors.
@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 AESTHETIC = "sac+logos+ava1-l14-linearMSE.pth"
-OUT = os.path.join(os.path.dirname(__file__), "../../test/fixtures/checkpoints")
+OUT = os.path.join(os.path.dirname(__file__), "../../parity/checkpoints")
 
 
 def state_dict():

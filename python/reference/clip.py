@@ -1,6 +1,6 @@
 """Small CLIP fixtures: transformers' CLIPModel with seeded random weights, its outputs and image gradients.
 
-    python python/reference/clip.py test/fixtures
+    python python/reference/clip.py parity
 
 Two configurations: quick_gelu with 2 and 1 heads, and gelu with 3 heads and odd sizes. Everything is computed in f64
 from f32 weights, so that what is compared against has no rounding of its own.

@@ -1,6 +1,6 @@
 """Golden fixtures of FLUX: the transformer, one block of each kind, and a whole small pipeline folder.
 
-    python python/reference/flux.py test/fixtures
+    python python/reference/flux.py parity
 
 Files are as those of networks.py. Images and latents of the pipeline are channels-last. The frequencies of the timestep's
 sinusoids are rounded to the nearest f32 here: torch's exp is good to one unit in the last place, which moves an angle of

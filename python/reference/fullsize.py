@@ -1,6 +1,6 @@
 """One iteration of ReNO by PyTorch on a model folder (tools/fullsize/seeded_weights.ts): losses, and the gradient at the noise.
 
-    python python/reference/fullsize.py --models FOLDER --out test/fixtures/fullsize/sd-turbo_512.safetensors [--size 512]
+    python python/reference/fullsize.py --models FOLDER --out parity/fullsize/sd-turbo_512.safetensors [--size 512]
 
 f32 from the very files, one network at a time: text encoders to features; noise to latents to picture without a graph; each
 reward to its loss and its gradient at the picture; then backwards through the decoder and the denoiser, which are loaded again

@@ -1,6 +1,6 @@
 """Where torch.optim.LBFGS evaluates: the points and losses of small problems in f64, for test/reno/lbfgs.test.ts.
 
-    python python/reference/lbfgs.py > test/fixtures/lbfgs.json
+    python python/reference/lbfgs.py > parity/lbfgs.json
 
 As the ReNO reference makes it: max_iter=10, history_size=3, strong_wolfe. Every evaluation of the closure is kept, without
 the first of each later `step()`, which repeats the point where the one before ended.

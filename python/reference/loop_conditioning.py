@@ -4,7 +4,7 @@
 
 Where a picture is about to change (gradient norms far above the clip), ten iterations amplify rounding a hundredfold and
 more: for some seeds PyTorch's own f32 losses are further than 1e-4 from its f64 losses. Such a seed tests nothing but luck.
-Choose one for test/fixtures/pocket_loop (`reno_loop.py golden --seed`) whose largest relative difference here is below 1e-5.
+Choose one for parity/pocket_loop (`reno_loop.py golden --seed`) whose largest relative difference here is below 1e-5.
 """
 
 import argparse

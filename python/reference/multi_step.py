@@ -1,6 +1,6 @@
 """Golden pictures of diffusers' own pipelines in several steps, on the small generators that other scripts here made.
 
-    python python/reference/multi_step.py test/fixtures
+    python python/reference/multi_step.py parity
 
 Reads pipeline, pipeline_sdxl and flux_pipeline there, puts other schedulers into them and writes multi_step.safetensors:
 for each case the denoised latents `<case>.latents` (FLUX's packed) and the picture `<case>.image` [1,H,W,3]; the metadata

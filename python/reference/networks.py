@@ -1,6 +1,6 @@
 """Golden fixtures of the diffusers networks: seeded small models, an input, the output and the input's gradient.
 
-    python python/reference/networks.py test/fixtures
+    python python/reference/networks.py parity
 
 Each network is one safetensors file: `weights.*` (the checkpoint's own keys), `golden.*`, and config.json in the
 metadata. The gradient is that of sum(output * cotangent). Pictures and latents are channels-last, as in the engine;

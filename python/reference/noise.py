@@ -1,6 +1,6 @@
 """torch.randn of the CPU generator, for test/reno/noise/draw_noise.test.ts.
 
-    python python/reference/noise.py          writes test/fixtures/noise.safetensors (torch 2.13.0, x86 with AVX2)
+    python python/reference/noise.py          writes parity/noise.safetensors (torch 2.13.0, x86 with AVX2)
 
 `draws.SEED` holds one generator's successive draws of 5, 16, 17, 3, 512 and 1 values, one after another, so that what a
 draw leaves behind (words, and the second normal of a pair) shows in the next; `latents.SEED` is a 4×64×64 latent.
@@ -23,7 +23,7 @@ def main():
         generator = torch.Generator().manual_seed(seed)
         tensors[f"draws.{seed}"] = torch.cat([torch.randn(n, generator=generator) for n in SIZES])
     tensors["latents.42"] = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(42))
-    path = os.path.join(os.path.dirname(__file__), "../../test/fixtures/noise.safetensors")
+    path = os.path.join(os.path.dirname(__file__), "../../parity/noise.safetensors")
     save_file(tensors, path, {"torch": torch.__version__, "sizes": ",".join(map(str, SIZES))})
 
 

@@ -1,6 +1,6 @@
 """HPSv2 as it is published: small open_clip models in folders that `openReward` reads, with losses and image gradients.
 
-    python python/reference/open_clip_rewards.py test/fixtures
+    python python/reference/open_clip_rewards.py parity
 
 `rewards/hps` holds HPS_v2.1_compressed.pt (a torch.save under `state_dict`, f16), three heads and one, gelu;
 `rewards/hps_open_clip` open_clip's own safetensors in f32, one head and two, quick_gelu. The loss is HPSv2's, 1 - cosine, in f64.

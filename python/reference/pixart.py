@@ -1,6 +1,6 @@
 """Golden fixtures of PixArt-alpha DMD: T5's encoder, the transformer, and a whole small generator folder.
 
-    python python/reference/pixart.py test/fixtures
+    python python/reference/pixart.py parity
 
 Layout of the files, rounding and gradients: as in networks.py.
 """

@@ -1,6 +1,6 @@
 """The other four rewards as they are published: small models in folders that `openReward` reads, with scores and gradients.
 
-    python python/reference/published_rewards.py test/fixtures
+    python python/reference/published_rewards.py parity
 
 `rewards/clip` is a CLIPModel folder in safetensors, `rewards/pick_score` one in PyTorch's format, `rewards/aesthetic` one
 with LAION's head beside it, `rewards/image_reward` holds ImageReward.pt and med_config.json and nothing else. The formulas

@@ -1,6 +1,6 @@
 """Small fixtures of the shared preprocess, of ImageReward's network and of the aesthetic reward.
 
-    python python/reference/rewards.py test/fixtures
+    python python/reference/rewards.py parity
 
 The preprocess is torch's own bicubic antialiased resize. ImageReward is transformers' independent implementation of
 BLIP's two encoders, its seeded random weights renamed to ImageReward's keys (BLIP's vit.py and med.py spelling).

@@ -1,6 +1,6 @@
 """Golden trajectories of diffusers' schedulers: n steps with a fake model that is linear in what it sees and in time.
 
-    python python/reference/schedulers.py test/fixtures
+    python python/reference/schedulers.py parity
 
 steps.safetensors holds, for each case and number of steps, the latents after every step `<case>.<n>` [n+1, 1, 8] (the
 first are those that the run starts from) and what the model was told, `<case>.<n>.timesteps` [n]; the metadata holds the

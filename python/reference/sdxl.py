@@ -1,6 +1,6 @@
 """Golden fixtures of the SDXL family: UNets with text_time, the projected text encoder, a whole small pipeline.
 
-    python python/reference/sdxl.py test/fixtures
+    python python/reference/sdxl.py parity
 """
 
 import argparse

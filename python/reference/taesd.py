@@ -1,6 +1,6 @@
 """Tiny autoencoders in their author's own layout: small seeded halves, and what TAEF2's published files make of a picture.
 
-    python python/reference/taesd.py test/fixtures [FOLDER [picture.png]]
+    python python/reference/taesd.py parity [FOLDER [picture.png]]
 
 taesd_encoder.safetensors and taesd_decoder.safetensors are golden fixtures of 8 channels with the innermost blocks' pool.
 FOLDER holds taef2_encoder.pth and taef2_decoder.pth: taef2.safetensors then has a drawn picture (u8), its latents and

@@ -1,6 +1,6 @@
 """Token ids pinned by the Python `tokenizers` library, for test/models/tokenizers.test.ts.
 
-    python python/reference/tokenizers_fixture.py FOLDER [FOLDER ...] > test/fixtures/tokenizers.json
+    python python/reference/tokenizers_fixture.py FOLDER [FOLDER ...] > parity/tokenizers.json
 
 Each folder holds tokenizer.json; the last part of its path is the key. Neither cut nor padded.
 """

@@ -1,6 +1,6 @@
 """Token ids of the benchmarks' prompts by the Python libraries, as hashes, for test/models/tokenizers_prompts.test.ts.
 
-    python python/reference/tokenizers_prompts.py DATA > test/fixtures/tokenizers_prompts.json
+    python python/reference/tokenizers_prompts.py DATA > parity/tokenizers_prompts.json
 
 DATA holds prompts/{geneval,t2i-compbench,parti} and tokenizers/{clip,t5,bert}. Ids are those of `tokenizers`, neither cut nor
 padded. For each list: how many prompts, and the SHA-256 of them; for each list and tokenizer the first four bytes of the

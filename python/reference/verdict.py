@@ -1,6 +1,6 @@
 """Random small grids and what python/pocket/evaluator.py decides about them, for test/reno/verdict.test.ts.
 
-    python python/reference/verdict.py POCKET_SOURCE_FOLDER > test/fixtures/verdict.json
+    python python/reference/verdict.py POCKET_SOURCE_FOLDER > parity/verdict.json
 
 Logits are small integers, so that ties happen; grids are 4×4, prompts are drawn so that all outcomes occur.
 """

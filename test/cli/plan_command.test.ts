@@ -31,7 +31,7 @@ describe('reno plan', { timeout: 60_000 }, () => {
 
   it('plans a generator of a folder from its own headers, with the published rewards and without a tokenizer', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'plan-'));
-    const fixture = resolve(import.meta.dirname, '../fixtures/pipeline');
+    const fixture = resolve(import.meta.dirname, '../../parity/pipeline');
     cpSync(fixture, folder, { recursive: true, filter: (path) => !path.endsWith('/tokenizer') });
     const run = ['plan', '--model', folder, '--rewards', 'hps', '--dtype', 'f16', '--gpu', 'm2', '--json'];
     const { code, stdout } = await inProcess(run);

@@ -13,7 +13,7 @@ beforeAll(() => {
   weights = mkdtempSync(join(tmpdir(), 'reno-rewards-'));
   symlinkSync(join(root, 'weights/pocket/generator'), join(weights, 'generator'));
   for (const name of REWARD_NAMES) {
-    symlinkSync(join(root, 'test/fixtures/rewards', name), join(weights, name));
+    symlinkSync(join(root, 'parity/rewards', name), join(weights, name));
   }
 });
 afterAll(() => rmSync(weights, { recursive: true, force: true }));

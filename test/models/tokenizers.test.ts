@@ -23,7 +23,7 @@ interface Pinned {
   readonly texts: readonly string[];
   readonly ids: Readonly<Record<string, readonly (readonly number[])[]>>;
 }
-const pinned = JSON.parse(await readFile(new URL('../fixtures/tokenizers.json', import.meta.url), 'utf8')) as Pinned;
+const pinned = JSON.parse(await readFile(new URL('../../parity/tokenizers.json', import.meta.url), 'utf8')) as Pinned;
 
 describe('tokenizers give the ids of the Python library', () => {
   for (const [name, folder] of Object.entries(FOLDERS)) {

@@ -19,7 +19,7 @@ afterAll(() => device.destroy());
 it('the aesthetic reward equals torch, value and gradient', async () => {
   const fixture = await Fixture.open('aesthetic');
   const files = memoryFiles('aesthetic', {
-    'config.json': await readFile(new URL('../fixtures/clip_gelu.json', import.meta.url), 'utf8'),
+    'config.json': await readFile(new URL('../../parity/clip_gelu.json', import.meta.url), 'utf8'),
     'model.safetensors': await (await Fixture.open('clip_gelu')).weightsFile(),
     'aesthetic.safetensors': await fixture.weightsFile(),
   });

@@ -42,8 +42,8 @@ const latents: Promise<Float32Array>[] = [];
 
 beforeAll(async () => {
   device = await testDevice();
-  fixture = await openSafetensors(await fileSource(resolve(root, 'test/fixtures/pocket_loop.safetensors')));
-  const about = JSON.parse(readFileSync(resolve(root, 'test/fixtures/pocket_loop.json'), 'utf8')) as About;
+  fixture = await openSafetensors(await fileSource(resolve(root, 'parity/pocket_loop.safetensors')));
+  const about = JSON.parse(readFileSync(resolve(root, 'parity/pocket_loop.json'), 'utf8')) as About;
   const files = nodeFiles(resolve(root, 'weights/pocket'));
   const { nIters: _, ...hyperparameters } = about.hyperparameters as About['hyperparameters'] & { nIters: number };
   using reno = await Reno.open(device, 'pocket', files, { ...(await readSettings(files)), ...hyperparameters });

@@ -11,7 +11,7 @@ interface Case {
   readonly right: boolean;
   readonly reason: string;
 }
-const fixture = JSON.parse(await readFile(new URL('../fixtures/verdict.json', import.meta.url), 'utf8')) as {
+const fixture = JSON.parse(await readFile(new URL('../../parity/verdict.json', import.meta.url), 'utf8')) as {
   readonly config: object;
   readonly cases: readonly Case[];
 };

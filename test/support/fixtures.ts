@@ -1,4 +1,4 @@
-/** Golden files of test/fixtures, made by python/reference. */
+/** Reads the golden files in parity/, which python/reference makes. */
 import { readFile } from 'node:fs/promises';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
@@ -13,7 +13,7 @@ import {
 } from '../../src/tensor/safetensors.ts';
 import { at, type Shape } from '../../src/tensor/types.ts';
 
-const FOLDER = new URL('../fixtures/', import.meta.url);
+const FOLDER = new URL('../../parity/', import.meta.url);
 
 /** A fixture keeps weights under `w.`, inputs under `in.`, what the reference computed under `out.`. */
 export class Fixture {

@@ -15,7 +15,7 @@ import { type Shape, sizeOf, type TensorType } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { cosine, nmse } from './numbers.ts';
 
-export const FIXTURES = new URL('../fixtures', import.meta.url).pathname;
+export const FIXTURES = new URL('../../parity', import.meta.url).pathname;
 
 export async function openFixture(name: string): Promise<SafetensorsFile> {
   return openSafetensors(await fileSource(`${FIXTURES}/${name}`));

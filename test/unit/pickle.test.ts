@@ -10,7 +10,7 @@ import { type ByteSource, bytesSource, openSafetensors } from '../../src/tensor/
 import type { TensorFile } from '../../src/tensor/tensor_file.ts';
 import { archiveOf, bytesOf, global, type Part, pickleOf, tensor, text, u32 } from '../support/pickles.ts';
 
-const FOLDER = new URL('../fixtures/checkpoints/', import.meta.url);
+const FOLDER = new URL('../../parity/checkpoints/', import.meta.url);
 const fixture = (name: string): Promise<Buffer> => readFile(new URL(name, FOLDER));
 const open = (bytes: Uint8Array): Promise<TensorFile> => openPickle(bytesSource('m.pt', bytes));
 

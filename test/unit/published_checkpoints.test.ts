@@ -1,4 +1,4 @@
-/** Checkpoints as they are published: to the bit what torch reads (test/fixtures/checkpoints/real.json), where they are here. */
+/** Checkpoints as they are published: to the bit what torch reads (parity/checkpoints/real.json), where they are here. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';

@@ -125,7 +125,7 @@ async function main(): Promise<boolean> {
       `${values.tokenizers}: not there; give --tokenizers, a folder with the public clip, bert and t5 tokenizers`,
     );
   }
-  const fixture = join(PACKAGE_ROOT, `test/fixtures/fullsize/${model}_${size}.safetensors`);
+  const fixture = join(PACKAGE_ROOT, `parity/fullsize/${model}_${size}.safetensors`);
   if (!existsSync(fixture)) {
     throw new Error(`${fixture}: not there; python/reference/fullsize.py makes it`);
   }

@@ -1,6 +1,6 @@
 /**
  * `torch.randn` in f32 as PyTorch's CPU generator makes it, bit for bit on x86 with AVX2 or AVX-512 (checked against
- * torch 2.13 on four million values, some of them in test/fixtures/noise.safetensors). Sources of the algorithm: ATen/core/MT19937RNGEngine.h,
+ * torch 2.13 on four million values, some of them in parity/noise.safetensors). Sources of the algorithm: ATen/core/MT19937RNGEngine.h,
  * ATen/core/DistributionsHelper.h, ATen/native/cpu/DistributionTemplates.h.
  *
  * Sixteen values or more: all uniforms first, then Box–Muller in blocks of sixteen in f32 with the logarithm, sine and

@@ -25,7 +25,7 @@ export interface RewardGolden extends Golden {
   readonly expectedLoss: Float32Array;
 }
 
-/** @param name the reward. @param folder of test/fixtures/rewards. Output: the score; gradient: the loss's at the picture. */
+/** @param name the reward. @param folder of parity/rewards. Output: the score; gradient: the loss's at the picture. */
 export async function rewardGolden(name: string, folder: string, precision: Precision = 'f32'): Promise<RewardGolden> {
   const file = await openFixture(`rewards/${folder}/golden.safetensors`);
   const graph = new Graph();

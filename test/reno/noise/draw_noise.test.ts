@@ -80,7 +80,7 @@ describe('f32 arithmetic', () => {
 describe('torch.randn on the CPU', () => {
   let file: SafetensorsFile;
   beforeAll(async () => {
-    const path = new URL('../../fixtures/noise.safetensors', import.meta.url);
+    const path = new URL('../../../parity/noise.safetensors', import.meta.url);
     file = await openSafetensors(bytesSource('noise.safetensors', await readFile(path)));
   });
 
