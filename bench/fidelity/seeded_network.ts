@@ -4,7 +4,7 @@
  */
 import { networkTable } from '../../src/cli/plan/networks.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
-import type { TensorEntry, TensorFile } from '../../src/tensor/tensor_file.ts';
+import type { TensorEntry, TensorFile } from '../../src/models/checkpoint/tensor_file.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 import { BYTES, fillValues, keyOf, lookup } from '../../tools/fullsize/values.ts';
 import { chunksOf } from '../../tools/fullsize/write_tensors.ts';

@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Array as Value } from '@jax-js/jax';
+import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { sinusoids } from '../../src/models/layers/embeddings.ts';
 import { fileSource } from '../../src/platform/node/files.ts';
-import { openSafetensors, readFloats } from '../../src/tensor/safetensors.ts';
 import { type Network, TIMESTEP } from './networks.ts';
 
 type Jax = typeof import('@jax-js/jax');

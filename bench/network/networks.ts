@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { writeSafetensors } from '../../src/tensor/safetensors.ts';
+import { writeSafetensors } from '../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 import type { Row } from '../row.ts';
 import { seeded } from '../row.ts';

@@ -1,4 +1,4 @@
-"""Small checkpoints as torch.save writes them, for test/unit/pickle.test.ts, and what torch reads of published ones.
+"""Small checkpoints as torch.save writes them, for test/models/checkpoint/pickle.test.ts, and what torch reads of published ones.
 
     python python/reference/checkpoints.py [FOLDER]     writes parity/checkpoints/ (torch 2.13.0)
 

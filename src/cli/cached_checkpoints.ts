@@ -1,7 +1,7 @@
 /** The manifest's checkpoints as they lie in the cache of this machine. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import { shardNames } from '../models/checkpoint/checkpoint.ts';
+import { shardNames } from '../models/checkpoint/open_checkpoint.ts';
 import { UsageError } from './errors.ts';
 import { snapshotFolder } from './hub_cache.ts';
 import { type ManifestEntry, type ManifestFile, readManifest } from './manifest.ts';

@@ -1,5 +1,6 @@
 /** The files that one run leaves behind. */
 
+import { writeSafetensors } from '../models/checkpoint/safetensors/write_safetensors.ts';
 import { encodePng, type PngPicture, toPicture } from '../platform/node/png.ts';
 import type { History } from '../reno/history.ts';
 import { dataUri } from '../reno/html.ts';
@@ -7,7 +8,6 @@ import type { Trajectory } from '../reno/loop.ts';
 import { drawNoise } from '../reno/noise/draw_noise.ts';
 import { renderReport } from '../reno/report.ts';
 import type { Transferred } from '../reno/transfer.ts';
-import { writeSafetensors } from '../tensor/safetensors.ts';
 import { at } from '../tensor/types.ts';
 import type { OutFolder } from './out_folder.ts';
 import { makeStrip, stripIterations } from './strip.ts';

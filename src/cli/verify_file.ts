@@ -1,9 +1,9 @@
 /** Whether a file is whole: its size, the hash under which the Hugging Face cache keeps it, and its own header. */
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
-import { openPickle } from '../models/checkpoint/pickle/index.ts';
+import { openPickle } from '../models/checkpoint/pickle/open_pickle.ts';
+import { openSafetensors } from '../models/checkpoint/safetensors/open_safetensors.ts';
 import { fileSource } from '../platform/node/files.ts';
-import { openSafetensors } from '../tensor/safetensors.ts';
 import { sentenceOf } from './errors.ts';
 import { blobHash } from './hub_cache.ts';
 

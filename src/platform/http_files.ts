@@ -1,6 +1,7 @@
 /** Model folders behind a URL, for browsers: small files in one request, ranges of large ones, or whatever the server can. */
+
+import type { ByteSource } from '../models/checkpoint/byte_source.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
-import type { ByteSource } from '../tensor/safetensors.ts';
 
 /** Hundreds of requests for small tensors take longer than the bytes. */
 const WHOLE_BYTES = 64 * 2 ** 20;

@@ -1,4 +1,4 @@
-/** IEEE binary16 and bfloat16 conversions on the host (Node 20 has no Float16Array). */
+/** Conversions between f32 and IEEE binary16 on the host (Node 20 has no Float16Array). */
 
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
@@ -51,11 +51,6 @@ export function f16BitsToF32(bits: number): number {
   return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
 
-export function bf16BitsToF32(bits: number): number {
-  scratchBits[0] = bits << 16;
-  return scratch[0] ?? 0;
-}
-
 export function encodeF16(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
   const out = new Uint16Array(values.length);
   if (values instanceof Float32Array) {
@@ -81,13 +76,4 @@ export function decodeF16(bits: Uint16Array): Float32Array<ArrayBuffer> {
     out[i] = allF16[bits[i] ?? 0] ?? 0;
   }
   return out;
-}
-
-/** bfloat16 is the upper half of an f32. */
-export function decodeBF16(bits: Uint16Array): Float32Array<ArrayBuffer> {
-  const out = new Uint32Array(bits.length);
-  for (let i = 0; i < out.length; i++) {
-    out[i] = (bits[i] ?? 0) << 16;
-  }
-  return new Float32Array(out.buffer);
 }

@@ -10,7 +10,7 @@ import { modelPlan } from '../../src/cli/plan/model_plan.ts';
 import { PLANNED_MODELS, plannedModel, planRun } from '../../src/cli/plan/plan_model.ts';
 import { joined, publishedReward } from '../../src/cli/plan/published_folder.ts';
 import { roofline } from '../../src/cli/plan/roofline.ts';
-import { openSafetensors } from '../../src/tensor/safetensors.ts';
+import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { workOf } from '../../src/tensor/schedule/work.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 

@@ -6,10 +6,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { blobHash, hubCacheFolder, parseHubRepo, snapshotFolder } from '../../src/cli/hub_cache.ts';
 import { readManifest } from '../../src/cli/manifest.ts';
 import { verifyFile } from '../../src/cli/verify_file.ts';
+import { writeSafetensors } from '../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { openWeights } from '../../src/models/weights/open_weights.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { writeSafetensors } from '../../src/tensor/safetensors.ts';
 import { putInCache } from '../support/hub_cache.ts';
 import { torchArchive } from '../support/pickles.ts';
 import { COMMIT } from '../support/stand_in_hub.ts';

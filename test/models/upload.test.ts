@@ -1,12 +1,12 @@
 /** Large tensors arrive in pieces, and the pieces are the tensor. */
 import { describe, expect, it } from 'vitest';
+import type { StoredDType } from '../../src/models/checkpoint/stored_dtype.ts';
+import type { TensorFile } from '../../src/models/checkpoint/tensor_file.ts';
 import { inDType, uploadAll } from '../../src/models/weights/upload.ts';
-import type { SafetensorsDType } from '../../src/tensor/safetensors.ts';
-import type { TensorFile } from '../../src/tensor/tensor_file.ts';
 import type { DType } from '../../src/tensor/types.ts';
 
 /** Rows of bytes that differ along the tensor. */
-function fileOf(dtype: SafetensorsDType, shape: readonly number[], itemBytes: number) {
+function fileOf(dtype: StoredDType, shape: readonly number[], itemBytes: number) {
   const bytes = new Uint8Array(shape.reduce((n, d) => n * d, itemBytes));
   for (let i = 0; i < bytes.length; i++) {
     // No exponent of all ones: NaNs need not keep their bits.
@@ -28,7 +28,7 @@ function fileOf(dtype: SafetensorsDType, shape: readonly number[], itemBytes: nu
 }
 
 describe('uploadAll', () => {
-  it.each<[SafetensorsDType, number, DType, number[]]>([
+  it.each<[StoredDType, number, DType, number[]]>([
     ['F16', 2, 'f16', [5, 4_000_001]],
     ['F32', 4, 'f16', [20_000_003]],
     ['BF16', 2, 'f32', [7, 1_000_000]],

@@ -1,12 +1,12 @@
 /** A small FLUX folder, from the prompt and packed noise to the picture and the gradient at the noise (python/reference/flux.py). */
 
 import { mul, sum } from '../../src/kernels/index.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { FluxPipeline } from '../../src/models/pipelines/flux.ts';
 import { openPipeline } from '../../src/models/pipelines/index.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { readFloats } from '../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { FIXTURES, openFixture } from '../support/golden.ts';

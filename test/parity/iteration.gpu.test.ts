@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { REFERENCE_SETTINGS } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { readFloats } from '../../src/tensor/safetensors.ts';
 import { at } from '../../src/tensor/types.ts';
 import { FIXTURES, openFixture } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { NETWORKS_FOLDER, type NetworkTable, networkTable } from '../../src/cli/plan/networks.ts';
 import { ImageReward, imageRewardConfig } from '../../src/models/blip/blip.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
+import type { TensorFile } from '../../src/models/checkpoint/tensor_file.ts';
 import { CLIPModel, clipConfig } from '../../src/models/clip/clip.ts';
 import { CLIPTextModel, clipTextConfig } from '../../src/models/clip/clip_text.ts';
 import {
@@ -32,7 +33,6 @@ import {
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import type { TensorFile } from '../../src/tensor/tensor_file.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 
 interface Network {

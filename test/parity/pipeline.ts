@@ -1,11 +1,11 @@
 /** A small generator folder, from token ids and z to the picture and the gradient at z (python/reference/networks.py). */
 
 import { mul, sum } from '../../src/kernels/index.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { openPipeline } from '../../src/models/pipelines/index.ts';
 import { StableDiffusionPipeline } from '../../src/models/pipelines/stable_diffusion.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { readFloats } from '../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { FIXTURES, openFixture, type Values } from '../support/golden.ts';

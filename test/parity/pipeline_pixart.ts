@@ -1,12 +1,12 @@
 /** A small PixArt-α folder, from the prompt and z to the picture and the gradient at z (python/reference/pixart.py). */
 
 import { mul, sum } from '../../src/kernels/index.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { openPipeline } from '../../src/models/pipelines/index.ts';
 import { PixArtAlphaPipeline } from '../../src/models/pipelines/pixart_alpha.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { readFloats } from '../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { FIXTURES, openFixture, type Values } from '../support/golden.ts';

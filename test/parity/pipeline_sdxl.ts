@@ -1,12 +1,12 @@
 /** A small SDXL folder, from the prompt and z to the picture and the gradient at z (python/reference/sdxl.py). */
 
 import { mul, sum } from '../../src/kernels/index.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { openPipeline, type PipelineOptions } from '../../src/models/pipelines/index.ts';
 import { StableDiffusionXLPipeline } from '../../src/models/pipelines/stable_diffusion_xl.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { readFloats } from '../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { FIXTURES, openFixture, type Values } from '../support/golden.ts';

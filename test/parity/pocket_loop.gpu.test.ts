@@ -6,12 +6,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSafetensors, type SafetensorsFile } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { fileSource, nodeFiles } from '../../src/platform/node/files.ts';
 import { runLoop, type StepRunner, type Trajectory } from '../../src/reno/loop.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { openSafetensors, readFloats, type SafetensorsFile } from '../../src/tensor/safetensors.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
 import { cosine } from '../support/numbers.ts';

@@ -5,13 +5,14 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { writeRun } from '../../src/cli/run_files.ts';
+import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { fileSource, nodeFiles } from '../../src/platform/node/files.ts';
 import type { History } from '../../src/reno/history.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';
 import { type RenoSettings, readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { openSafetensors, readFloats } from '../../src/tensor/safetensors.ts';
 import { testDevice } from '../support/gpu.ts';
 import { cosine } from '../support/numbers.ts';
 

@@ -1,16 +1,13 @@
 /** Reads the golden files in parity/, which python/reference makes. */
 import { readFile } from 'node:fs/promises';
+import { bytesSource } from '../../src/models/checkpoint/byte_source.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
+import { openSafetensors, type SafetensorsFile } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { writeSafetensors } from '../../src/models/checkpoint/safetensors/write_safetensors.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import type { Graph } from '../../src/tensor/graph.ts';
-import {
-  bytesSource,
-  openSafetensors,
-  readFloats,
-  type SafetensorsFile,
-  writeSafetensors,
-} from '../../src/tensor/safetensors.ts';
 import { at, type Shape } from '../../src/tensor/types.ts';
 
 const FOLDER = new URL('../../parity/', import.meta.url);

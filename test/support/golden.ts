@@ -2,6 +2,8 @@
 import { expect } from 'vitest';
 import { cast, mul, sum } from '../../src/kernels/index.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
+import { openSafetensors, type SafetensorsFile } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { fileSource } from '../../src/platform/node/files.ts';
@@ -9,7 +11,6 @@ import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
-import { openSafetensors, readFloats, type SafetensorsFile } from '../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { type Shape, sizeOf, type TensorType } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';

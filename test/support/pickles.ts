@@ -1,6 +1,6 @@
 /** Pickles written opcode by opcode, and archives around them: what no honest torch.save would write. */
 import { zipSync } from 'fflate';
-import type { SafetensorsValue } from '../../src/tensor/safetensors.ts';
+import type { SafetensorsValue } from '../../src/models/checkpoint/safetensors/write_safetensors.ts';
 
 export type Part = string | number | readonly Part[];
 

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mounted } from '../../src/models/checkpoint/files.ts';
+import { type SafetensorsValue, writeSafetensors } from '../../src/models/checkpoint/safetensors/write_safetensors.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelines/index.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { readFloats, type SafetensorsValue, writeSafetensors } from '../../src/tensor/safetensors.ts';
 import { tracedPipeline } from '../parity/pipeline.ts';
 import { expectClose, FIXTURES, openFixture } from '../support/golden.ts';
 

@@ -1,10 +1,10 @@
 /** One step of each scheduler against diffusers' own (python/reference/networks.py), and against the paper's numbers. */
 import { describe, expect, it } from 'vitest';
 import { Config } from '../../src/models/checkpoint/config.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { modelInput, oneStepOf, predictX0 } from '../../src/models/schedulers/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { readFloats } from '../../src/tensor/safetensors.ts';
 import { openFixture } from '../support/golden.ts';
 import { nmse } from '../support/numbers.ts';
 

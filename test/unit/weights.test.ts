@@ -2,13 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bytesSource } from '../../src/models/checkpoint/byte_source.ts';
+import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { type SafetensorsValue, writeSafetensors } from '../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { AUTOENCODER_KL_ALIASES } from '../../src/models/vae/autoencoder_kl.ts';
 import { openWeights } from '../../src/models/weights/open_weights.ts';
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { bytesSource, openSafetensors, type SafetensorsValue, writeSafetensors } from '../../src/tensor/safetensors.ts';
 import { torchArchive } from '../support/pickles.ts';
 
 const ones = (...shape: number[]): SafetensorsValue => ({

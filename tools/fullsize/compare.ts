@@ -1,6 +1,8 @@
 /** An iteration of ours beside PyTorch's on the same weights (python/reference/fullsize.py). */
+
+import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { fileSource } from '../../src/platform/node/files.ts';
-import { openSafetensors, readFloats } from '../../src/tensor/safetensors.ts';
 import { at } from '../../src/tensor/types.ts';
 import { cosine } from '../../test/support/numbers.ts';
 

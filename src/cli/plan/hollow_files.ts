@@ -1,7 +1,9 @@
 /** Published model folders without their values: settings, names and shapes, which is all that a plan is made from. */
+
+import { type ByteSource, bytesSource } from '../../models/checkpoint/byte_source.ts';
 import { readConfig } from '../../models/checkpoint/config.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
-import { type ByteSource, bytesSource, STORED_BYTES } from '../../tensor/safetensors.ts';
+import { STORED_BYTES } from '../../models/checkpoint/stored_dtype.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import { networkTable } from './networks.ts';
 import type { PublishedFolder, PublishedWeights, TokenizerKind } from './published_folder.ts';

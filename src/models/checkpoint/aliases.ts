@@ -1,7 +1,8 @@
 /** Checkpoints that spell or lay out the same tensors otherwise: renamed, several in one, or transposed. */
-import { STORED_BYTES } from '../../tensor/safetensors.ts';
-import type { RowRange, TensorEntry, TensorFile } from '../../tensor/tensor_file.ts';
+
 import { at } from '../../tensor/types.ts';
+import { STORED_BYTES } from './stored_dtype.ts';
+import type { RowRange, TensorEntry, TensorFile } from './tensor_file.ts';
 
 /** What a stored tensor, or a part of it, is called here. */
 export interface Part {

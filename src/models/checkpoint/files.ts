@@ -1,5 +1,5 @@
 /** A model folder as the engine sees it; the faces implement it over a file system or HTTP. */
-import type { ByteSource } from '../../tensor/safetensors.ts';
+import type { ByteSource } from './byte_source.ts';
 
 /** Paths use `/` and are relative to the model folder, such as `unet/config.json`. */
 export interface ModelFiles {

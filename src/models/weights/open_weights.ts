@@ -1,7 +1,7 @@
 /** From a model folder to the store of its weights. */
 import type { Graph } from '../../tensor/graph.ts';
-import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { ModelFiles } from '../checkpoint/files.ts';
+import { openCheckpoint } from '../checkpoint/open_checkpoint.ts';
 import type { WeightOptions } from './weight_inputs.ts';
 import { WeightStore } from './weight_store.ts';
 

@@ -1,11 +1,11 @@
 /** Stored tensors on their way to the GPU: in pieces where they are large, so that memory holds little of them at once. */
 import { encodeF16 } from '../../tensor/half.ts';
 import type { Pieces } from '../../tensor/plan/stream.ts';
-import { toFloats } from '../../tensor/safetensors.ts';
-import type { RowRange, TensorEntry, TensorFile } from '../../tensor/tensor_file.ts';
 import type { DType, TensorType } from '../../tensor/types.ts';
 import { byteSize } from '../../tensor/types.ts';
 import { readView, type View } from '../checkpoint/aliases.ts';
+import { toFloats } from '../checkpoint/stored_dtype.ts';
+import type { RowRange, TensorEntry, TensorFile } from '../checkpoint/tensor_file.ts';
 
 /** Where weights go: a compiled plan. */
 export interface WeightSink {

@@ -1,11 +1,11 @@
 /** The tensors of one checkpoint by key, and the graph inputs made of those that were asked for: what its stores share. */
 import type { Graph } from '../../tensor/graph.ts';
-import { listed } from '../../tensor/safetensors.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { RowRange, TensorEntry, TensorFile } from '../../tensor/tensor_file.ts';
 import type { DType, Shape } from '../../tensor/types.ts';
 import { byteSize, sameShape } from '../../tensor/types.ts';
 import { type AliasTable, type View, viewsOf } from '../checkpoint/aliases.ts';
+import { listed } from '../checkpoint/messages.ts';
+import type { RowRange, TensorEntry, TensorFile } from '../checkpoint/tensor_file.ts';
 
 export interface WeightOptions {
   /** First part of the graph inputs' names, so that two models may share a graph; such as `unet`. Default `weights`. */

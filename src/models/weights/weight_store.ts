@@ -4,10 +4,11 @@
  */
 import { concat } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
-import { listed, toFloats } from '../../tensor/safetensors.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { TensorFile } from '../../tensor/tensor_file.ts';
 import type { Shape } from '../../tensor/types.ts';
+import { listed } from '../checkpoint/messages.ts';
+import { toFloats } from '../checkpoint/stored_dtype.ts';
+import type { TensorFile } from '../checkpoint/tensor_file.ts';
 import { type Upload, uploadAll, type WeightSink } from './upload.ts';
 import { Checkpoint, type WeightOptions } from './weight_inputs.ts';
 import type { Weights } from './weights.ts';

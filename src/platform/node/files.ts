@@ -1,8 +1,8 @@
 /** Model folders on a disk, for Node. */
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ByteSource } from '../../models/checkpoint/byte_source.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
-import type { ByteSource } from '../../tensor/safetensors.ts';
 
 export function nodeFiles(folder: string): ModelFiles {
   return {

@@ -1,5 +1,6 @@
 /** The diffusers networks of python/reference/networks.py. */
 
+import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../../src/models/unet/unet_2d_condition.ts';
 import {
   AUTOENCODER_KL_ALIASES,
@@ -7,7 +8,6 @@ import {
   readAutoencoderKLConfig,
 } from '../../../src/models/vae/autoencoder_kl.ts';
 import { AutoencoderTiny, readAutoencoderTinyConfig } from '../../../src/models/vae/autoencoder_tiny.ts';
-import { readFloats } from '../../../src/tensor/safetensors.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { golden, type ParityCase } from '../../support/golden.ts';
 

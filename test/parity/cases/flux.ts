@@ -1,9 +1,9 @@
 /** FLUX against PyTorch (python/reference/flux.py): the transformer, and a block of each kind. */
 import { concat, slice } from '../../../src/kernels/index.ts';
+import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { FluxSingleTransformerBlock, FluxTransformerBlock } from '../../../src/models/flux/flux_blocks.ts';
 import { type Position, rotaryTable } from '../../../src/models/flux/flux_pos_embed.ts';
 import { FluxTransformer2DModel, readFluxTransformer2DConfig } from '../../../src/models/flux/flux_transformer_2d.ts';
-import { readFloats } from '../../../src/tensor/safetensors.ts';
 import { type GoldenSite, golden, type ParityCase } from '../../support/golden.ts';
 
 async function positions({ file }: GoldenSite, name: string): Promise<Position[]> {

@@ -1,4 +1,6 @@
 /** PixArt-α DMD's networks (python/reference/pixart.py). */
+
+import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { PixArtBlock } from '../../../src/models/pixart/pixart_block.ts';
 import {
   PIXART_IGNORE,
@@ -6,7 +8,6 @@ import {
   readPixArtTransformer2DConfig,
 } from '../../../src/models/pixart/pixart_transformer_2d.ts';
 import { T5_IGNORE, T5EncoderModel, t5Config } from '../../../src/models/t5/t5.ts';
-import { readFloats } from '../../../src/tensor/safetensors.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { golden, type ParityCase } from '../../support/golden.ts';
 

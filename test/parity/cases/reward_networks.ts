@@ -1,10 +1,10 @@
 /** The rewards' networks (python/reference/clip.py, rewards.py), and what they do to a picture first. */
 import { exp, l2Normalize, mul, sum } from '../../../src/kernels/index.ts';
 import { ImageReward, imageRewardConfig } from '../../../src/models/blip/blip.ts';
+import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { CLIPModel, clipConfig } from '../../../src/models/clip/clip.ts';
 import { eosMaskOf } from '../../../src/models/clip/clip_text.ts';
 import { preprocess } from '../../../src/reno/preprocess.ts';
-import { readFloats } from '../../../src/tensor/safetensors.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { fixtureConfig } from '../../support/fixtures.ts';
 import { golden, type ParityCase } from '../../support/golden.ts';

@@ -4,10 +4,10 @@
  */
 
 import { sum } from '../../../src/kernels/index.ts';
+import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { openReward, type Reward } from '../../../src/reno/rewards/index.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
-import { readFloats } from '../../../src/tensor/safetensors.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
 import {

@@ -1,12 +1,12 @@
 /** The SDXL family (python/reference/sdxl.py): UNets with text_time, and the second text encoder. */
 import { concat, mul, reshape } from '../../../src/kernels/index.ts';
+import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { eosMaskOf } from '../../../src/models/clip/clip_text.ts';
 import {
   CLIPTextModelWithProjection,
   clipTextWithProjectionConfig,
 } from '../../../src/models/clip/clip_text_with_projection.ts';
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../../src/models/unet/unet_2d_condition.ts';
-import { readFloats } from '../../../src/tensor/safetensors.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { golden, type ParityCase } from '../../support/golden.ts';
 

@@ -1,6 +1,9 @@
 /** Noise as PyTorch makes it: its CPU generator against values torch made, its CUDA generator against published ones. */
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { bytesSource } from '../../../src/models/checkpoint/byte_source.ts';
+import { openSafetensors, type SafetensorsFile } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { drawNoise, NOISE_SOURCES, noiseDraws } from '../../../src/reno/noise/draw_noise.ts';
 import { fma, logF32, sinCosF32 } from '../../../src/reno/noise/f32_math.ts';
 import { Mt19937 } from '../../../src/reno/noise/mt19937.ts';
@@ -9,7 +12,6 @@ import { TorchCpuGenerator } from '../../../src/reno/noise/torch_cpu.ts';
 import { A100_THREADS, torchCudaNormals } from '../../../src/reno/noise/torch_cuda.ts';
 import { promptNoise } from '../../../src/reno/tasks.ts';
 import { f32ToF16Bits } from '../../../src/tensor/half.ts';
-import { bytesSource, openSafetensors, readFloats, type SafetensorsFile } from '../../../src/tensor/safetensors.ts';
 import { at } from '../../../src/tensor/types.ts';
 
 const bits = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer, values.byteOffset, values.length);

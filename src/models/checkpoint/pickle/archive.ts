@@ -1,19 +1,19 @@
 /** Checkpoints since PyTorch 1.6: a zip archive of data.pkl and one member for each storage. */
-import { type ByteSource, STORED_BYTES } from '../../../tensor/safetensors.ts';
-import { type Contents, MAX_PICKLE } from './contents.ts';
+import type { ByteSource } from '../byte_source.ts';
+import { printable } from '../messages.ts';
+import { STORED_BYTES } from '../stored_dtype.ts';
 import { PickleEnds } from './reader.ts';
-import { shown } from './shown.ts';
 import { unpickle } from './unpickler.ts';
-import type { PickleStorage, PickleValue } from './values.ts';
+import { MAX_PICKLE_BYTES, type PickledCheckpoint, type PickleStorage, type PickleValue } from './values.ts';
 import { readZip, startOf } from './zip.ts';
 
-export async function archiveContents(source: ByteSource): Promise<Contents> {
+export async function readArchive(source: ByteSource): Promise<PickledCheckpoint> {
   const members = await readZip(source);
   const pickle = [...members.values()].find(({ name }) => /^([^/]*\/)?data\.pkl$/.test(name));
   if (!pickle) {
     throw new Error('is a zip archive without data.pkl, so no PyTorch checkpoint');
   }
-  if (pickle.size > MAX_PICKLE) {
+  if (pickle.size > MAX_PICKLE_BYTES) {
     throw new Error(`describes its tensors in ${pickle.size} bytes, which no state dict needs`);
   }
   const folder = pickle.name.slice(0, -'data.pkl'.length);
@@ -21,7 +21,7 @@ export async function archiveContents(source: ByteSource): Promise<Contents> {
   if (order && order.size < 16) {
     const text = new TextDecoder().decode(await source.read(await startOf(source, order), order.size));
     if (text !== 'little') {
-      throw new Error(`has its bytes in the order "${shown(text)}"; save it again on a little-endian machine`);
+      throw new Error(`has its bytes in the order "${printable(text)}"; save it again on a little-endian machine`);
     }
   }
   const root = whole(await source.read(await startOf(source, pickle), pickle.size));
@@ -29,7 +29,9 @@ export async function archiveContents(source: ByteSource): Promise<Contents> {
     const member = members.get(`${folder}data/${storage.key}`);
     const bytes = storage.count * STORED_BYTES[storage.dtype];
     if (!member || member.size < bytes) {
-      throw new Error(`has ${member?.size ?? 'no'} bytes in storage ${shown(storage.key)} where ${bytes} should be`);
+      throw new Error(
+        `has ${member?.size ?? 'no'} bytes in storage ${printable(storage.key)} where ${bytes} should be`,
+      );
     }
     return startOf(source, member);
   };

@@ -1,7 +1,8 @@
 /** The globals that a state dict may name, and what each builds. Any other is refused where it is named. */
-import type { SafetensorsDType } from '../../../tensor/safetensors.ts';
+
 import { sizeOf } from '../../../tensor/types.ts';
-import { shown } from './shown.ts';
+import { printable } from '../messages.ts';
+import type { StoredDType } from '../stored_dtype.ts';
 import {
   isCallable,
   isMap,
@@ -13,7 +14,7 @@ import {
   type PickleValue,
 } from './values.ts';
 
-const STORAGES: Readonly<Record<string, SafetensorsDType>> = {
+const STORAGES: Readonly<Record<string, StoredDType>> = {
   DoubleStorage: 'F64',
   FloatStorage: 'F32',
   HalfStorage: 'F16',
@@ -96,7 +97,7 @@ export function storageOf(id: PickleValue | undefined): PickleStorage {
   }
   const start = view instanceof PickleTuple ? view.items[1] : 0;
   if (!isCount(start)) {
-    throw new Error(`has a view of storage ${shown(key)} that begins nowhere`);
+    throw new Error(`has a view of storage ${printable(key)} that begins nowhere`);
   }
   return new PickleStorage(key, dtype, count, start);
 }

@@ -1,24 +1,24 @@
 /** Checkpoints of PyTorch before 1.6: five pickles (magic, version, machine, object, storage keys), then the storages. */
-import { type ByteSource, STORED_BYTES } from '../../../tensor/safetensors.ts';
-import { type Contents, MAX_PICKLE } from './contents.ts';
+import type { ByteSource } from '../byte_source.ts';
+import { printable } from '../messages.ts';
+import { STORED_BYTES } from '../stored_dtype.ts';
 import { PickleEnds } from './reader.ts';
-import { shown } from './shown.ts';
 import { unpickle } from './unpickler.ts';
-import { isMap, type PickleStorage, type PickleValue } from './values.ts';
+import { isMap, MAX_PICKLE_BYTES, type PickledCheckpoint, type PickleStorage, type PickleValue } from './values.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const VERSION = 1001;
 /** Each storage begins with its number of elements. */
 const PREFIX = 8;
 
-export async function legacyContents(source: ByteSource): Promise<Contents> {
+export async function readLegacy(source: ByteSource): Promise<PickledCheckpoint> {
   const { root, storages, keys, end } = await pickles(source);
   const places = new Map<string, { at: number; storage: PickleStorage }>();
   let at = end;
   for (const key of keys) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
     if (!storage) {
-      throw new Error(`has the storage ${shown(String(key))}, which its pickle does not describe`);
+      throw new Error(`has the storage ${printable(String(key))}, which its pickle does not describe`);
     }
     places.set(storage.key, { at, storage });
     at += PREFIX + storage.count * STORED_BYTES[storage.dtype];
@@ -29,12 +29,12 @@ export async function legacyContents(source: ByteSource): Promise<Contents> {
   const locate = async ({ key, count }: PickleStorage): Promise<number> => {
     const place = places.get(key);
     if (!place) {
-      throw new Error(`has no storage ${shown(key)}`);
+      throw new Error(`has no storage ${printable(key)}`);
     }
     const prefix = await source.read(place.at, PREFIX);
     const found = new DataView(prefix.buffer, prefix.byteOffset, PREFIX).getBigInt64(0, true);
     if (found !== BigInt(count)) {
-      throw new Error(`has ${found} elements in storage ${shown(key)} where ${count} should be`);
+      throw new Error(`has ${found} elements in storage ${printable(key)} where ${count} should be`);
     }
     return place.at + PREFIX;
   };
@@ -51,7 +51,7 @@ interface Pickles {
 /** How long the pickles are is known only from reading them: a first part of the file, and more where it ends too early. */
 async function pickles(source: ByteSource): Promise<Pickles> {
   for (let bytes = 2 ** 18; ; bytes *= 8) {
-    const length = Math.min(bytes, source.size, MAX_PICKLE);
+    const length = Math.min(bytes, source.size, MAX_PICKLE_BYTES);
     try {
       return fivePickles(await source.read(0, length));
     } catch (error) {
@@ -61,8 +61,8 @@ async function pickles(source: ByteSource): Promise<Pickles> {
       if (length === source.size) {
         throw new Error('is truncated: it ends inside its pickle');
       }
-      if (length === MAX_PICKLE) {
-        throw new Error(`describes its tensors in more than ${MAX_PICKLE} bytes, which no state dict needs`);
+      if (length === MAX_PICKLE_BYTES) {
+        throw new Error(`describes its tensors in more than ${MAX_PICKLE_BYTES} bytes, which no state dict needs`);
       }
     }
   }
@@ -75,7 +75,7 @@ function fivePickles(bytes: Uint8Array): Pickles {
   }
   const version = unpickle(bytes, magic.end);
   if (version.value !== VERSION) {
-    throw new Error(`has the format version ${shown(String(version.value))}, known is ${VERSION}`);
+    throw new Error(`has the format version ${printable(String(version.value))}, known is ${VERSION}`);
   }
   const machine = unpickle(bytes, version.end);
   if (!isMap(machine.value) || machine.value.get('little_endian') !== true) {

@@ -3,9 +3,10 @@
  * containers, numbers and descriptions of tensors. No code is run, whatever the file says: a global is looked up in
  * `globals.ts`, and a name that is not there ends the reading. Opcodes: CPython, Lib/pickletools.py.
  */
+
+import { printable } from '../messages.ts';
 import { build, GLOBALS, storageOf } from './globals.ts';
 import { PickleReader } from './reader.ts';
-import { shown } from './shown.ts';
 import { isCallable, isMap, type PickleStorage, PickleTuple, type PickleValue } from './values.ts';
 
 export interface Unpickled {
@@ -106,7 +107,7 @@ class Machine {
   }
 
   global(module: PickleValue, name: PickleValue): void {
-    const full = shown(`${String(module)}.${String(name)}`);
+    const full = printable(`${String(module)}.${String(name)}`);
     const found = GLOBALS.get(full);
     if (!found) {
       throw new Error(`asks for the Python object ${full}, which is no part of a state dict; it was not run`);
@@ -126,7 +127,7 @@ class Machine {
   refer(storage: PickleStorage): void {
     const twin = this.storages.get(storage.key);
     if (twin && (twin.dtype !== storage.dtype || twin.count !== storage.count)) {
-      throw new Error(`describes storage ${shown(storage.key)} in two ways`);
+      throw new Error(`describes storage ${printable(storage.key)} in two ways`);
     }
     this.storages.set(storage.key, storage);
     this.push(storage);

@@ -1,6 +1,7 @@
 /** What an unpickled state dict can consist of. Nothing here can run anything. */
-import type { SafetensorsDType } from '../../../tensor/safetensors.ts';
+
 import type { Shape } from '../../../tensor/types.ts';
+import type { StoredDType } from '../stored_dtype.ts';
 
 /** Lists and sets alike: arrays. Dictionaries, ordered or not: maps. Integers beyond 2^53: bigint. Strings of Python 2: string. */
 export type PickleValue =
@@ -31,13 +32,13 @@ export class PickleTuple {
 export class PickleStorage {
   /** Its name in the file. */
   readonly key: string;
-  readonly dtype: SafetensorsDType;
+  readonly dtype: StoredDType;
   /** Elements of the whole storage. */
   readonly count: number;
   /** Element where a view of the storage begins (files before PyTorch 0.4). */
   readonly start: number;
 
-  constructor(key: string, dtype: SafetensorsDType, count: number, start: number) {
+  constructor(key: string, dtype: StoredDType, count: number, start: number) {
     this.key = key;
     this.dtype = dtype;
     this.count = count;
@@ -65,7 +66,7 @@ export class PickleTensor {
 export interface PickleCallable {
   readonly global: string;
   /** Set where the global is a storage's type. */
-  readonly dtype?: SafetensorsDType;
+  readonly dtype?: StoredDType;
   readonly call: (args: readonly PickleValue[]) => PickleValue;
 }
 
@@ -76,3 +77,13 @@ export function isMap(value: PickleValue | undefined): value is PickleMap {
 export function isCallable(value: PickleValue | undefined): value is PickleCallable {
   return typeof value === 'object' && value !== null && 'global' in value;
 }
+
+/** An unpickled checkpoint file, whichever of the two layouts of torch.save it has. */
+export interface PickledCheckpoint {
+  readonly root: PickleValue;
+  /** Returns the byte of the file where a storage begins. @throws Error with what is wrong, as the end of a sentence about the file */
+  readonly locate: (storage: PickleStorage) => Promise<number>;
+}
+
+/** Largest pickle that is read into memory, in bytes; a large model's tensors are described in a few hundred kilobytes. */
+export const MAX_PICKLE_BYTES = 64 * 2 ** 20;

@@ -2,8 +2,8 @@
  * The directory of a zip archive, ZIP64 included, over ranged reads; members must be stored as they are, which is how
  * `torch.save` writes them. Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3.6 to 4.3.16.
  */
-import type { ByteSource } from '../../../tensor/safetensors.ts';
-import { shown } from './shown.ts';
+import type { ByteSource } from '../byte_source.ts';
+import { printable } from '../messages.ts';
 
 export interface ZipEntry {
   readonly name: string;
@@ -55,11 +55,11 @@ export async function readZip(source: ByteSource): Promise<Map<string, ZipEntry>
     );
     if (view.getUint16(at + 10, true) !== 0 || packed !== size || (view.getUint16(at + 8, true) & 1) !== 0) {
       throw new Error(
-        `has the compressed or encrypted member ${shown(name)}, which torch.save does not write; save it again`,
+        `has the compressed or encrypted member ${printable(name)}, which torch.save does not write; save it again`,
       );
     }
     if (!(header + LOCAL_BYTES + nameBytes + size <= start)) {
-      throw new Error(`is truncated: its member ${shown(name)} of ${size} bytes would begin at byte ${header}`);
+      throw new Error(`is truncated: its member ${printable(name)} of ${size} bytes would begin at byte ${header}`);
     }
     entries.set(name, { name, size, header });
     at = end;
@@ -73,7 +73,7 @@ export async function startOf(source: ByteSource, entry: ZipEntry): Promise<numb
   // The local header has extra fields of its own: torch pads there, so that data is aligned.
   const start = entry.header + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
   if (local.getUint32(0, true) !== LOCAL || start + entry.size > source.size) {
-    throw new Error(`has no member ${shown(entry.name)} where its zip directory says`);
+    throw new Error(`has no member ${printable(entry.name)} where its zip directory says`);
   }
   return start;
 }

@@ -1,8 +1,9 @@
 /** Which files of a model folder hold its weights, and opening them by their format. */
-import { openSafetensors } from '../../tensor/safetensors.ts';
-import type { TensorFile } from '../../tensor/tensor_file.ts';
+
 import type { ModelFiles } from './files.ts';
-import { openPickle } from './pickle/index.ts';
+import { openPickle } from './pickle/open_pickle.ts';
+import { openSafetensors } from './safetensors/open_safetensors.ts';
+import type { TensorFile } from './tensor_file.ts';
 
 /** transformers calls the same weights otherwise in PyTorch's format. */
 const BIN_NAMES: Readonly<Record<string, string>> = { model: 'pytorch_model' };

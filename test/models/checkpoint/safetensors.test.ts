@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { bytesSource, openSafetensors, readBytes, readFloats, writeSafetensors } from '../../src/tensor/safetensors.ts';
+import { bytesSource } from '../../../src/models/checkpoint/byte_source.ts';
+import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { writeSafetensors } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
+import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 
 const NAME = 'model.safetensors';
 
@@ -85,7 +88,7 @@ describe('what is written is read back', () => {
     expect(file.entries.get('latents')).toMatchObject({ dtype: 'F32', shape: [1, 2, 3] });
     expect(await readFloats(file, 'latents')).toEqual(values);
     expect(await readFloats(file, 'ids')).toEqual(new Float32Array([-7, 49407]));
-    expect(await readBytes(file, 'nothing')).toHaveLength(0);
+    expect(await file.read('nothing')).toHaveLength(0);
     expect(await readFloats(file, 'scalar')).toEqual(new Float32Array([9]));
   });
 

@@ -3,14 +3,15 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import { readTensor } from '../../src/models/checkpoint/pickle/gather.ts';
-import { openPickle } from '../../src/models/checkpoint/pickle/index.ts';
-import { PickleStorage, PickleTensor } from '../../src/models/checkpoint/pickle/values.ts';
-import { type ByteSource, bytesSource, openSafetensors } from '../../src/tensor/safetensors.ts';
-import type { TensorFile } from '../../src/tensor/tensor_file.ts';
-import { archiveOf, bytesOf, global, type Part, pickleOf, tensor, text, u32 } from '../support/pickles.ts';
+import { type ByteSource, bytesSource } from '../../../src/models/checkpoint/byte_source.ts';
+import { readTensor } from '../../../src/models/checkpoint/pickle/gather.ts';
+import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts';
+import { PickleStorage, PickleTensor } from '../../../src/models/checkpoint/pickle/values.ts';
+import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import type { TensorFile } from '../../../src/models/checkpoint/tensor_file.ts';
+import { archiveOf, bytesOf, global, type Part, pickleOf, tensor, text, u32 } from '../../support/pickles.ts';
 
-const FOLDER = new URL('../../parity/checkpoints/', import.meta.url);
+const FOLDER = new URL('../../../parity/checkpoints/', import.meta.url);
 const fixture = (name: string): Promise<Buffer> => readFile(new URL(name, FOLDER));
 const open = (bytes: Uint8Array): Promise<TensorFile> => openPickle(bytesSource('m.pt', bytes));
 

@@ -3,14 +3,15 @@
  * pickles and raw storages one after another (before). Only descriptions are read when a file is opened; tensors are read
  * in place, one by one. Sources of the layout: torch/serialization.py, caffe2/serialize/inline_container.h.
  */
-import { type ByteSource, listed, STORED_BYTES } from '../../../tensor/safetensors.ts';
-import type { RowRange, TensorEntry, TensorFile } from '../../../tensor/tensor_file.ts';
-import { archiveContents } from './archive.ts';
-import type { Contents } from './contents.ts';
+import type { ByteSource } from '../byte_source.ts';
+import { listed } from '../messages.ts';
+import { STORED_BYTES } from '../stored_dtype.ts';
+import type { RowRange, TensorEntry, TensorFile } from '../tensor_file.ts';
+import { readArchive } from './archive.ts';
 import { readTensor } from './gather.ts';
-import { legacyContents } from './legacy.ts';
+import { readLegacy } from './legacy.ts';
 import { tensorsOf } from './state_dict.ts';
-import { PickleTensor } from './values.ts';
+import { type PickledCheckpoint, PickleTensor } from './values.ts';
 
 /**
  * Reads and checks the descriptions of a checkpoint's tensors. No code of the file is run.
@@ -19,7 +20,7 @@ import { PickleTensor } from './values.ts';
  */
 export async function openPickle(source: ByteSource): Promise<TensorFile> {
   const { tensors, locate } = await named(source, async () => {
-    const { root, locate } = await contentsOf(source);
+    const { root, locate } = await readCheckpoint(source);
     return { tensors: tensorsOf(root), locate };
   });
   const entries = new Map<string, TensorEntry>();
@@ -46,14 +47,14 @@ function rowsOf({ storage, offset, shape, strides }: PickleTensor, { from, count
   return new PickleTensor(storage, offset + from * (strides[0] ?? 0), [count, ...shape.slice(1)], strides);
 }
 
-async function contentsOf(source: ByteSource): Promise<Contents> {
+async function readCheckpoint(source: ByteSource): Promise<PickledCheckpoint> {
   const start = await source.read(0, Math.min(source.size, 4));
   const [a, b, c, d] = start;
   if (a === 0x50 && b === 0x4b && c === 3 && d === 4) {
-    return archiveContents(source);
+    return readArchive(source);
   }
   if (a === 0x80 && b === 2) {
-    return legacyContents(source);
+    return readLegacy(source);
   }
   throw new Error('is no PyTorch checkpoint (neither a zip archive nor a pickle); download or save it again');
 }

@@ -1,11 +1,13 @@
 /** Tensors that a checkpoint keeps fused or transposed: the values, what is read of the file, and what is refused. */
 import { describe, expect, it } from 'vitest';
-import { type AliasTable, readView, viewsOf } from '../../src/models/checkpoint/aliases.ts';
-import { openPickle } from '../../src/models/checkpoint/pickle/index.ts';
-import { type ByteSource, bytesSource, openSafetensors, writeSafetensors } from '../../src/tensor/safetensors.ts';
-import type { TensorFile } from '../../src/tensor/tensor_file.ts';
-import { at } from '../../src/tensor/types.ts';
-import { torchArchive } from '../support/pickles.ts';
+import { type AliasTable, readView, viewsOf } from '../../../src/models/checkpoint/aliases.ts';
+import { type ByteSource, bytesSource } from '../../../src/models/checkpoint/byte_source.ts';
+import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts';
+import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { writeSafetensors } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
+import type { TensorFile } from '../../../src/models/checkpoint/tensor_file.ts';
+import { at } from '../../../src/tensor/types.ts';
+import { torchArchive } from '../../support/pickles.ts';
 
 const TABLE: AliasTable = [
   [/^old\./, 'new.'],

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Config, readConfig } from '../../src/models/checkpoint/config.ts';
-import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
-import { oneStepOf } from '../../src/models/schedulers/index.ts';
-import { readUNet2DConditionConfig } from '../../src/models/unet/unet_2d_condition.ts';
-import { readAutoencoderKLConfig } from '../../src/models/vae/autoencoder_kl.ts';
+import { Config, readConfig } from '../../../src/models/checkpoint/config.ts';
+import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
+import { oneStepOf } from '../../../src/models/schedulers/index.ts';
+import { readUNet2DConditionConfig } from '../../../src/models/unet/unet_2d_condition.ts';
+import { readAutoencoderKLConfig } from '../../../src/models/vae/autoencoder_kl.ts';
 
 const UNET = {
   block_out_channels: [8, 16],
