@@ -8,7 +8,7 @@ import '../src/kernels/index.ts';
 import { requestDevice } from '../src/tensor/device.ts';
 import { Graph, siteOf } from '../src/tensor/graph.ts';
 import type { Attrs } from '../src/tensor/op.ts';
-import { opNamed } from '../src/tensor/op.ts';
+import { opNamed, variantNamed } from '../src/tensor/op.ts';
 import { compile } from '../src/tensor/plan/compile.ts';
 import type { Plan } from '../src/tensor/plan/plan.ts';
 import type { Shape } from '../src/tensor/types.ts';
@@ -90,7 +90,7 @@ async function planOf(point: Point, variant: string): Promise<Plan | null> {
   const outputs = op.call(inputs, point.attrs);
   const node = at(outputs, 0).node;
   const site = siteOf(node);
-  if (op.variants[variant]?.supports?.(site, device.caps) === false) {
+  if (variantNamed(op, variant)?.supports?.(site, device.caps) === false) {
     return null;
   }
   const plan = await compile(device, {
@@ -132,7 +132,7 @@ const median = (values: readonly number[]): number =>
 
 for (const point of POINTS.filter((p) => filter.test(p.op))) {
   const plans: { variant: string; plan: Plan; repeats: number; times: Time[] }[] = [];
-  for (const variant of Object.keys(opNamed(point.op).variants)) {
+  for (const variant of opNamed(point.op).variants.map(({ name }) => name)) {
     const plan = await planOf(point, variant);
     if (plan) {
       await timeOf(plan, 1);

@@ -27,11 +27,12 @@ const liar = defineOp<Record<string, never>>({
   name: 'test_liar',
   infer: ([x]) => [at([x ?? { dtype: 'f32', shape: [] }], 0)],
   reference: ([x]) => [(x?.data ?? new Float64Array()).map((v) => 2 * v)],
-  variants: {
-    v1: {
+  variants: [
+    {
+      name: 'naive',
       dispatches: (site) => [
         {
-          label: 'test_liar.v1',
+          label: 'test_liar.naive',
           code: '@compute @workgroup_size(32) fn main(@builtin(global_invocation_id) id: vec3u) { if (id.x < params.n) { store_y(id.x, 3.0 * load_x(id.x)); } }',
           params: { n: 12 * Number(site.outputs.length) },
           bindings: [
@@ -42,7 +43,7 @@ const liar = defineOp<Record<string, never>>({
         },
       ],
     },
-  },
+  ],
   cost: () => ({ flops: 12, bytes: 96 }),
   cases: [],
 });
@@ -81,7 +82,7 @@ it('describes a plan: summary, schedule, WGSL, times', async () => {
   plan.run('load');
   plan.run('step');
   expect(describePlan(plan)).toMatch(/step 1 dispatches/);
-  expect(describeSchedule(plan.schedule)).toMatch(/step 0 matmul\.v\d\+silu\+silu\+add \[.*f32\[3,4\].* block\.0/);
+  expect(describeSchedule(plan.schedule)).toMatch(/step 0 matmul\.\w+\+silu\+silu\+add \[.*f32\[3,4\].* block\.0/);
   expect(describeKernels(plan.schedule, device.caps)).toContain('@compute');
   const times = kernelTimes((await plan.profile('step')) ?? []);
   expect(times.map((t) => t.count).reduce((a, b) => a + b, 0)).toBe(1);
@@ -92,7 +93,7 @@ it('reads DEBUG and KERNEL', () => {
   expect([debugLevel(''), debugLevel('reno'), debugLevel('vitest,reno:3'), debugLevel('other:2')]).toEqual([
     0, 1, 3, 0,
   ]);
-  expect(planningFromEnvironment('matmul:v1').variants).toEqual({ matmul: 'v1' });
-  expect(() => planningFromEnvironment('matmul:v99')).toThrow(/variant "v99" of matmul; it has .*v1/);
-  expect(() => planningFromEnvironment('nothing:v1')).toThrow(/op "nothing", which does not exist/);
+  expect(planningFromEnvironment('matmul:naive').variants).toEqual({ matmul: 'naive' });
+  expect(() => planningFromEnvironment('matmul:v99')).toThrow(/^KERNEL: matmul has no variant v99; it has .*naive$/);
+  expect(() => planningFromEnvironment('nothing:naive')).toThrow(/op "nothing", which does not exist/);
 });

@@ -25,7 +25,7 @@ for (const op of allOps().values()) {
     op.cases.forEach((c, index) => {
       const label = c.name ?? c.inputs.map((i) => `${i.dtype ?? 'f32'}[${i.shape.join(',')}]`).join(' ');
       const bound = c.nmse ?? (c.inputs.some((i) => i.dtype === 'f16') ? 1e-6 : 1e-7);
-      for (const variant of Object.keys(op.variants)) {
+      for (const variant of op.variants.map(({ name }) => name)) {
         it(`${variant} #${index} ${label}`, async (context) => {
           if (!supported(device, op, c, variant)) {
             context.skip(`${variant} does not support this case`);

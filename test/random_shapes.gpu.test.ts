@@ -27,7 +27,7 @@ afterAll(() => {
 describe.each(Object.entries(RANDOM_CASES))('%s', (name, cases) => {
   const op = opNamed(name);
 
-  it.for(Object.keys(op.variants))('%s', async (variant, context) => {
+  it.for(op.variants.map(({ name }) => name))('%s', async (variant, context) => {
     // Some are for large shapes only, or for other adapters: ops.gpu.test.ts has cases for those.
     if (!fc.sample(cases, { seed: SEED, numRuns: 200 }).some((c) => supported(device, op, c, variant))) {
       context.skip(`${variant} does not take shapes this small here`);

@@ -1,4 +1,4 @@
-/** The debug ladder on the command line: `DEBUG=reno:N`, and `KERNEL=conv2d:v1,matmul:v2` to force kernel variants. */
+/** The debug ladder on the command line: `DEBUG=reno:N`, and `KERNEL=conv2d:naive,matmul:gpu_tile` to force kernel variants. */
 import type { Planning, Reno } from '../reno/session.ts';
 import { describeKernels, describePlan, describeSchedule, firstDivergence, kernelTimes } from '../tensor/debug.ts';
 import type { Device } from '../tensor/device.ts';

@@ -1,4 +1,5 @@
-/** `KERNEL=conv2d:v1,matmul:v2`: variants that are forced wherever they are supported. */
+/** `KERNEL=conv2d:naive,matmul:gpu_tile`: variants that are forced wherever they are supported. */
+import { wrongVariant } from '../tensor/choose.ts';
 import { allOps } from '../tensor/op.ts';
 import { UsageError } from './errors.ts';
 
@@ -8,7 +9,7 @@ export function forcedVariants(kernel = process.env.KERNEL): Record<string, stri
   for (const part of kernel ? kernel.split(',').map((word) => word.trim()) : []) {
     const [name, variant, ...more] = part.split(':');
     if (!name || !variant || more.length > 0) {
-      throw new UsageError(`KERNEL must be like conv2d:v1,matmul:v2, not "${kernel}"`);
+      throw new UsageError(`KERNEL must be like conv2d:naive,matmul:gpu_tile, not "${kernel}"`);
     }
     const op = allOps().get(name);
     if (!op) {
@@ -16,10 +17,9 @@ export function forcedVariants(kernel = process.env.KERNEL): Record<string, stri
         `KERNEL names op "${name}", which does not exist; the ops are ${[...allOps().keys()].join(', ')}`,
       );
     }
-    if (!Object.hasOwn(op.variants, variant)) {
-      throw new UsageError(
-        `KERNEL names variant "${variant}" of ${name}; it has ${Object.keys(op.variants).join(', ')}`,
-      );
+    const wrong = wrongVariant(op, variant);
+    if (wrong !== null) {
+      throw new UsageError(`KERNEL: ${wrong}`);
     }
     if (Object.hasOwn(variants, name)) {
       throw new UsageError(`KERNEL names ${name} twice, as ${variants[name]} and ${variant}`);

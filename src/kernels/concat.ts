@@ -1,5 +1,5 @@
 /**
- * concat(xs, axis): in one dispatch (v3), or where it cannot bind all inputs in one for each, writing its own part. f32
+ * concat(xs, axis): in one dispatch, or, where that cannot bind all inputs, in one for each input, which writes its own part. f32
  * unless all inputs are of one other dtype. The gradient of two is one dispatch too, `split`.
  */
 import type { Dispatch, Op, OpSite } from '../tensor/op.ts';
@@ -53,7 +53,7 @@ const runOf = (shape: Shape, axis: number): number => sizeOf(shape.slice(axis));
 
 const runsOf = (site: OpSite<Concat>): number[] => site.inputs.map((t) => runOf(t.shape, site.attrs.axis));
 
-function dispatches(site: OpSite<Concat>, version: string, vec: 1 | 4): Dispatch[] {
+function dispatches(site: OpSite<Concat>, variant: string, vec: 1 | 4): Dispatch[] {
   const output = at(site.outputs, 0);
   const scalar = output.dtype === 'i32' ? 'i32' : 'f32';
   let start = 0;
@@ -61,7 +61,7 @@ function dispatches(site: OpSite<Concat>, version: string, vec: 1 | 4): Dispatch
     const from = start;
     start += run;
     return perElement({
-      label: `concat.${version}`,
+      label: `concat.${variant}`,
       code: CONCAT,
       size: sizeOf(at(site.inputs, k).shape) / vec,
       constants: { Y: vec === 4 ? `vec4<${scalar}>` : scalar },
@@ -88,7 +88,7 @@ function severalTogether(site: OpSite<Concat>): Dispatch[] {
   });
   return [
     perElement({
-      label: 'concat.v3',
+      label: 'concat.one_dispatch',
       code: CONCAT_SEVERAL(runs.length),
       size: sizeOf(output.shape) / vec,
       constants: { Y: vec === 4 ? `vec4<${scalar}>` : scalar },
@@ -141,8 +141,9 @@ const splitOp: Op<Split> = defineOp<Split>({
     }
     return parts;
   },
-  variants: {
-    v1: {
+  variants: [
+    {
+      name: 'naive',
       supports: (site, caps) =>
         site.outputs.every((t) => runOf(t.shape, site.attrs.axis) % 4 === 0 || canStoreOne(t, caps)),
       dispatches: (site) => {
@@ -151,7 +152,7 @@ const splitOp: Op<Split> = defineOp<Split>({
         const vec = vecOf(...runs);
         return [
           perElement({
-            label: 'split.v1',
+            label: 'split.naive',
             code: SPLIT,
             size: sizeOf(shape) / vec,
             params: { run: runOf(shape, site.attrs.axis) / vec, first: at(runs, 0) / vec },
@@ -164,7 +165,7 @@ const splitOp: Op<Split> = defineOp<Split>({
         ];
       },
     },
-  },
+  ],
   cost: (site) => elementCost(site, 0),
   cases: [
     { name: 'last odd', inputs: [{ shape: [3, 7] }], attrs: { axis: 1, first: 5 } },
@@ -217,22 +218,25 @@ const concatOp: Op<Concat> = defineOp<Concat>({
     });
     return [y];
   },
-  variants: {
-    v3: {
+  variants: [
+    {
+      name: 'one_dispatch',
       supports: (site, caps) =>
         site.inputs.length < caps.maxStorageBuffers &&
         (vecOf(...runsOf(site)) === 4 || canStoreOne(at(site.outputs, 0), caps)),
       dispatches: severalTogether,
     },
-    v2: {
+    {
+      name: 'vec4',
       supports: (site) => runsOf(site).every((run) => run % 4 === 0),
-      dispatches: (site) => dispatches(site, 'v2', 4),
+      dispatches: (site) => dispatches(site, 'vec4', 4),
     },
-    v1: {
+    {
+      name: 'naive',
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-      dispatches: (site) => dispatches(site, 'v1', 1),
+      dispatches: (site) => dispatches(site, 'naive', 1),
     },
-  },
+  ],
   cost: (site) => elementCost(site, 0),
   cases: [
     { name: 'last odd', inputs: [{ shape: [3, 5] }, { shape: [3, 2] }], attrs: { axis: 1 } },

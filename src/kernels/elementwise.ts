@@ -1,6 +1,6 @@
 /**
  * Elementwise ops with NumPy broadcasting, rank <= 6: one definition (expression, f64 function, VJP) makes the whole op.
- * v1: one element an invocation, strides of six dimensions. v2: vec4; operands that are whole, or vary over at most
+ * naive: one element an invocation, strides of six dimensions. vec4: operands that are whole, or vary over at most
  * an outer, a middle and an inner dimension (scalars, biases, one value a row, one vector an image).
  */
 import type { Attrs, Binding, CaseInput, DeviceCaps, Dispatch, Op, OpCase, OpSite, VjpSite } from '../tensor/op.ts';
@@ -45,11 +45,11 @@ export function defineElementwise<A extends Attrs>(definition: Elementwise<A>): 
     const { shape } = at(site.outputs, 0);
     return { dims: shape, strides: site.inputs.map((t) => broadcastStrides(t.shape, shape)) };
   };
-  const kernel = (site: OpSite<A>, version: string, vec: 1 | 4, places: Places): Dispatch => {
+  const kernel = (site: OpSite<A>, variant: string, vec: 1 | 4, places: Places): Dispatch => {
     const [p0 = 0, p1 = 0] = numbers(site.attrs);
     const integers = at(site.outputs, 0).dtype === 'i32';
     return perElement({
-      label: `${name}.${version}`,
+      label: `${name}.${variant}`,
       code: [definition.snippet ?? '', places.code, applySnippet(expression), at(RUN, arity - 1)].join(''),
       size: sizeOf(at(site.outputs, 0).shape) / vec,
       constants: {
@@ -80,19 +80,21 @@ export function defineElementwise<A extends Attrs>(definition: Elementwise<A>): 
       });
       return [y];
     },
-    variants: {
-      v2: {
+    variants: [
+      {
+        name: 'vec4',
         supports: (site) => fastPlaces(collapse(nestOf(site)), names) !== null,
         dispatches: (site) => {
           const places = fastPlaces(collapse(nestOf(site)), names);
-          return places ? [kernel(site, 'v2', 4, places)] : [];
+          return places ? [kernel(site, 'vec4', 4, places)] : [];
         },
       },
-      v1: {
+      {
+        name: 'naive',
         supports: (site: OpSite<A>, caps: DeviceCaps) => canStoreOne(at(site.outputs, 0), caps),
-        dispatches: (site) => [kernel(site, 'v1', 1, generalPlaces(collapse(nestOf(site)), names))],
+        dispatches: (site) => [kernel(site, 'naive', 1, generalPlaces(collapse(nestOf(site)), names))],
       },
-    },
+    ],
     cost: (site) => elementCost(site, definition.flops ?? 1),
     cases: definition.cases,
     pointwise: (attrs) =>

@@ -1,4 +1,4 @@
-/** embedding(table [V,D], ids): rows of the table, f32. ids outside [0, V) are an error of the caller. v1: scalar. v2: vec4. */
+/** embedding(table [V,D], ids): rows of the table, f32. ids outside [0, V) are an error of the caller. */
 import type { Dispatch, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -31,11 +31,11 @@ fn run(c: u32) {
 }
 `;
 
-function forward(site: OpSite<None>, version: string, vec: 1 | 4): Dispatch[] {
+function forward(site: OpSite<None>, variant: string, vec: 1 | 4): Dispatch[] {
   const { shape } = at(site.outputs, 0);
   return [
     perElement({
-      label: `embedding.${version}`,
+      label: `embedding.${variant}`,
       code: FORWARD,
       size: sizeOf(shape) / vec,
       params: { width: lastOf(shape) / vec },
@@ -48,19 +48,19 @@ function forward(site: OpSite<None>, version: string, vec: 1 | 4): Dispatch[] {
   ];
 }
 
-function backward(site: OpSite<Backward>, version: string, vec: 1 | 4): Dispatch[] {
+function backward(site: OpSite<Backward>, variant: string, vec: 1 | 4): Dispatch[] {
   const [rows, width] = [site.attrs.rows, lastOf(at(site.outputs, 0).shape)];
   const constants = { T: vec === 4 ? 'vec4<f32>' : 'f32' };
   return [
     perElement({
-      label: `embedding_backward.${version}.clear`,
+      label: `embedding_backward.${variant}.clear`,
       code: CLEAR,
       size: (rows * width) / vec,
       constants,
       bindings: [{ name: 'dtable', ref: { output: 0 }, access: 'write', vec }],
     }),
     perElement({
-      label: `embedding_backward.${version}`,
+      label: `embedding_backward.${variant}`,
       code: SCATTER,
       size: width / vec,
       params: { count: sizeOf(at(site.inputs, 0).shape) },
@@ -94,13 +94,14 @@ const backwardOp = defineOp<Backward>({
     });
     return [dtable];
   },
-  variants: {
-    v2: {
+  variants: [
+    {
+      name: 'vec4',
       supports: (site) => vecOf(lastOf(at(site.outputs, 0).shape)) === 4,
-      dispatches: (site) => backward(site, 'v2', 4),
+      dispatches: (site) => backward(site, 'vec4', 4),
     },
-    v1: { dispatches: (site) => backward(site, 'v1', 1) },
-  },
+    { name: 'naive', dispatches: (site) => backward(site, 'naive', 1) },
+  ],
   cost: (site) => ({ ...elementCost(site, 0), flops: sizeOf(at(site.inputs, 1).shape) }),
   cases: [
     { name: 'odd', inputs: [{ shape: [2, 5], dtype: 'i32', below: 4 }, { shape: [2, 5, 3] }], attrs: { rows: 6 } },
@@ -128,13 +129,14 @@ const embeddingOp = defineOp<None>({
     });
     return [y];
   },
-  variants: {
-    v2: {
+  variants: [
+    {
+      name: 'vec4',
       supports: (site) => vecOf(lastOf(at(site.outputs, 0).shape)) === 4,
-      dispatches: (site) => forward(site, 'v2', 4),
+      dispatches: (site) => forward(site, 'vec4', 4),
     },
-    v1: { dispatches: (site) => forward(site, 'v1', 1) },
-  },
+    { name: 'naive', dispatches: (site) => forward(site, 'naive', 1) },
+  ],
   cost: (site) => ({ flops: 0, bytes: 2 * byteSize(at(site.outputs, 0)) }),
   cases: [
     { name: 'odd', inputs: [{ shape: [6, 5] }, { shape: [2, 3], dtype: 'i32', below: 6 }], attrs: {} },

@@ -1,4 +1,4 @@
-/** GEGLU: the last axis [a, b] of size 2D gives a · gelu(b) of size D. v1: scalar. v2: vec4. */
+/** GEGLU: the last axis [a, b] of size 2D gives a · gelu(b) of size D. */
 import type { Dispatch, OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -38,16 +38,11 @@ function halved(shape: Shape): number[] {
   return [...shape.slice(0, -1), width / 2];
 }
 
-function variants(
-  name: string,
-  code: string,
-  inputs: readonly string[],
-  output: string,
-): Record<'v2' | 'v1', Variant<None>> {
+function variants(name: string, code: string, inputs: readonly string[], output: string): Variant<None>[] {
   const width = (site: OpSite<None>): number => lastOf(at(site.inputs, 0).shape) / 2;
-  const dispatch = (site: OpSite<None>, version: string, vec: 1 | 4): Dispatch[] => [
+  const dispatch = (site: OpSite<None>, variant: string, vec: 1 | 4): Dispatch[] => [
     perElement({
-      label: `${name}.${version}`,
+      label: `${name}.${variant}`,
       code,
       size: sizeOf(at(site.inputs, 0).shape) / 2 / vec,
       constants: { T: vec === 4 ? 'vec4<f32>' : 'f32' },
@@ -58,13 +53,14 @@ function variants(
       ],
     }),
   ];
-  return {
-    v2: { supports: (site) => vecOf(width(site)) === 4, dispatches: (site) => dispatch(site, 'v2', 4) },
-    v1: {
+  return [
+    { name: 'vec4', supports: (site) => vecOf(width(site)) === 4, dispatches: (site) => dispatch(site, 'vec4', 4) },
+    {
+      name: 'naive',
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-      dispatches: (site) => dispatch(site, 'v1', 1),
+      dispatches: (site) => dispatch(site, 'naive', 1),
     },
-  };
+  ];
 }
 
 const backwardOp = defineOp<None>({

@@ -69,14 +69,15 @@ const enterOp = defineOp<Part>({
     },
   ],
   reference: ([x]) => [Float64Array.from(x?.data ?? []), Float64Array.of(1)],
-  variants: {
-    v1: {
+  variants: [
+    {
+      name: 'naive',
       supports: (site, caps) => vecOf(sizeOf(at(site.inputs, 0).shape)) === 4 || canStoreOne(at(site.outputs, 0), caps),
       dispatches: (site) => [
-        copy('enter_f16.v1', COPY_AND_ONE, site, [{ name: 'one', ref: { output: 1 }, access: 'write' }]),
+        copy('enter_f16.naive', COPY_AND_ONE, site, [{ name: 'one', ref: { output: 1 }, access: 'write' }]),
       ],
     },
-  },
+  ],
   cost: (site) => elementCost(site, 0),
   cases: [
     { name: 'vec4', inputs: [{ shape: [3, 8] }], attrs: { part: 0 }, nmse: 1e-6 },
@@ -104,11 +105,12 @@ const leaveOp = defineOp<None>({
     return [() => cast(mul(dy, scale), at(inputs, 0).dtype), () => scale];
   },
   reference: ([y]) => [Float64Array.from(y?.data ?? [])],
-  variants: {
-    v1: {
-      dispatches: (site) => [copy('leave_f16.v1', COPY, site)],
+  variants: [
+    {
+      name: 'naive',
+      dispatches: (site) => [copy('leave_f16.naive', COPY, site)],
     },
-  },
+  ],
   cost: (site) => elementCost(site, 0),
   // Not differentiable on its own: what it gives for `one` is a scale, not a gradient (test/kernels/half_region tests both).
   cases: [

@@ -1,10 +1,10 @@
 /**
  * LayerNorm and the product that takes its result, in one dispatch on GPUs: the workgroups of the product find mean and
  * scale of their rows themselves. Made by the planner (`joins`) where that costs less than a dispatch would.
- * v3: in one. v1: the two ops, one after the other.
+ * gpu_tile: in one dispatch, by matmul's tiles for GPUs. separate: the two ops, one after the other.
  */
 import type { Binding, BufferRef, DeviceCaps, Dispatch, Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';
-import { defineOp } from '../tensor/op.ts';
+import { defineOp, variantNamed } from '../tensor/op.ts';
 import type { TensorType } from '../tensor/types.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
 import { MAX_GPU_TILE_ROWS } from './common/gpu_tile_wgsl.ts';
@@ -117,7 +117,7 @@ const canJoin = (site: OpSite<Attrs>, caps: DeviceCaps): boolean => {
     caps.maxInvocations >= MAX_GPU_TILE_ROWS &&
     [1, batch].includes(gainGroups(gamma)) &&
     (batch === 1 || sizeOf(x.shape.slice(0, -2)) === batch) &&
-    (matmulOp.variants.v3?.supports?.(product, caps) ?? true)
+    (variantNamed(matmulOp, 'gpu_tile')?.supports?.(product, caps) ?? true)
   );
 };
 
@@ -127,7 +127,7 @@ function joined(site: OpSite<Attrs>): Dispatch[] {
   const grouped = gainGroups(at(site.inputs, 1)) > 1;
   return rebound(tiledMatmul(product, NORM), (ref) => shifted(ref, { input: 0 })).map((d) => ({
     ...d,
-    label: 'layer_norm_linear.v3',
+    label: 'layer_norm_linear.gpu_tile',
     params: {
       ...d.params,
       gain_step: grouped ? width / 4 : 0,
@@ -144,9 +144,7 @@ function joined(site: OpSite<Attrs>): Dispatch[] {
 }
 
 const firstOf = <A extends OpAttrs>(op: Op<A>, site: OpSite<A>, caps: DeviceCaps): readonly Dispatch[] =>
-  Object.values(op.variants)
-    .find((v) => v.supports?.(site, caps) ?? true)
-    ?.dispatches(site, caps) ?? [];
+  op.variants.find((v) => v.supports?.(site, caps) ?? true)?.dispatches(site, caps) ?? [];
 
 function apart(site: OpSite<Attrs>, caps: DeviceCaps): Dispatch[] {
   const { norm, product } = parts(site);
@@ -185,10 +183,10 @@ export const layerNormLinearOp = defineOp<Attrs>({
         : null;
     },
   },
-  variants: {
-    v3: { supports: canJoin, dispatches: joined },
-    v1: { dispatches: apart },
-  },
+  variants: [
+    { name: 'gpu_tile', supports: canJoin, dispatches: joined },
+    { name: 'separate', dispatches: apart },
+  ],
   cost: (site) => {
     const { norm, product } = parts(site);
     const flops = layerNormOp.cost(norm).flops + matmulOp.cost(product).flops;

@@ -17,10 +17,10 @@ import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
 import {
   batchEpilogueCode,
   epilogueCode,
+  MATMUL_CPU_TILE_4X8,
+  MATMUL_GPU_TILE,
+  MATMUL_NAIVE,
   MATMUL_TILE,
-  MATMUL_V1,
-  MATMUL_V2,
-  MATMUL_V3,
   ROWS_AS_THEY_ARE,
 } from './common/matmul_wgsl.ts';
 import { NARROW_COLUMNS, NARROW_ROWS, NARROW_TILE } from './common/narrow_tile_wgsl.ts';
@@ -30,7 +30,7 @@ import { canStoreOne } from './common/site.ts';
 import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common/subgroup_matrix.ts';
 import { hasSubgroupTile } from './common/subgroup_tile.ts';
 import { swappedType, throughScratch } from './common/swapped_weight.ts';
-import { MATMUL_V5, WIDE_COLUMNS, WIDE_ROWS, wideTile } from './common/wide_tile_wgsl.ts';
+import { MATMUL_CPU_TILE_32X32, WIDE_COLUMNS, WIDE_ROWS, wideTile } from './common/wide_tile_wgsl.ts';
 import { sum } from './reduce/reduce.ts';
 import { reshape } from './reshape.ts';
 
@@ -190,25 +190,26 @@ export const matmulOp = defineOp<MatmulAttrs>({
   },
   reference,
   readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
-  // A driver's own kind first: v6 for matrix units, v7, v5 and v2 for CPU drivers, v3 for GPUs.
-  variants: {
-    // Only where the device was opened for them.
-    v6: {
+  // Those for one kind of driver come before those that run on any.
+  variants: [
+    {
+      name: 'subgroup_matrix',
       supports: (site, caps) =>
         matrixShape(caps) !== null && columnsInFours(site) && site.inputs.slice(0, 2).every((t) => t.dtype === 'f16'),
       dispatches: (site, caps) => {
         const shape = matrixShape(caps);
         if (!shape) {
-          throw new Error('matmul.v6 needs f16 matrices in subgroups');
+          throw new Error('matmul.subgroup_matrix needs f16 matrices in subgroups');
         }
         const { m, n, k, batch } = siteProblem(site);
         const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
         const groups = () => [Math.ceil(n / MATRIX_TILE), Math.ceil(m / MATRIX_TILE), batch] as const;
         const extra = { constants: matrixConstants(shape, caps), ...vec };
-        return dispatch(site, 'matmul.v6', QUAD + code + MATMUL_TILE + MATRIX_MAIN, groups, 4, extra);
+        return dispatch(site, 'matmul.subgroup_matrix', QUAD + code + MATMUL_TILE + MATRIX_MAIN, groups, 4, extra);
       },
     },
-    v7: {
+    {
+      name: 'packed_panels',
       supports: (site, caps) => {
         const problem = siteProblem(site);
         return hasSubgroupTile(caps) && problem.batch === 1 && panelsPay(problem);
@@ -221,38 +222,44 @@ export const matmulOp = defineOp<MatmulAttrs>({
           rest: resultBindings(site, 4),
         };
         return [
-          ...packDispatches('matmul.v7', problem, site.attrs.transposeB ?? false),
-          panelProduct('matmul.v7', problem, operands, epilogueCode(site.attrs, 4)),
+          ...packDispatches('matmul.packed_panels', problem, site.attrs.transposeB ?? false),
+          panelProduct('matmul.packed_panels', problem, operands, epilogueCode(site.attrs, 4)),
         ];
       },
     },
-    v5: {
+    {
+      name: 'cpu_tile_32x32',
       supports: (site, caps) => {
         const { m, n, k } = siteProblem(site);
-        // For few rows v2 is faster, but it would have b turned first.
+        // For few rows cpu_tile_4x8 is faster, but it would have b transposed first.
         const isWorth = m >= WIDE_ROWS / 2 || (site.attrs.transposeB ?? false);
         return hasSubgroupTile(caps) && n % 4 === 0 && k % 4 === 0 && isWorth;
       },
       dispatches: (site) => {
         const groups = ({ batch, m, n }: Problem) =>
           [Math.ceil(n / WIDE_COLUMNS), Math.ceil(m / WIDE_ROWS), batch] as const;
-        const code = wideTile(site.attrs.transposeB ?? false) + MATMUL_V5;
-        return dispatch(site, 'matmul.v5', code, groups, 4, { vecA: 4, params: { tile: WIDE_ROWS } });
+        const code = wideTile(site.attrs.transposeB ?? false) + MATMUL_CPU_TILE_32X32;
+        return dispatch(site, 'matmul.cpu_tile_32x32', code, groups, 4, { vecA: 4, params: { tile: WIDE_ROWS } });
       },
     },
-    v2: readsPlain({
+    readsPlain({
+      name: 'cpu_tile_4x8',
       supports: (site, caps) => caps.software && columnsInFours(site),
       dispatches: (site) => {
         const groups = ({ batch, m, n }: Problem) =>
           [Math.ceil(n / NARROW_COLUMNS), Math.ceil(m / NARROW_ROWS), batch] as const;
-        return dispatch(site, 'matmul.v2', NARROW_TILE + MATMUL_V2, groups, 4, { params: { tile: 8 } });
+        return dispatch(site, 'matmul.cpu_tile_4x8', NARROW_TILE + MATMUL_CPU_TILE_4X8, groups, 4, {
+          params: { tile: 8 },
+        });
       },
     }),
-    v3: {
+    {
+      name: 'gpu_tile',
       supports: (site, caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS && columnsInFours(site),
       dispatches: (site) => tiledMatmul(site),
     },
-    v1: {
+    {
+      name: 'naive',
       supports: (site, caps) => {
         const { batch, m, n } = siteProblem(site);
         const fits = Math.max(Math.ceil(n / 8), Math.ceil(m / 8), batch) <= MAX_GROUPS_PER_DIMENSION;
@@ -262,10 +269,10 @@ export const matmulOp = defineOp<MatmulAttrs>({
         const { n, k } = siteProblem(site);
         const strides = site.attrs.transposeB ? { columnB: k, rowB: 1 } : { columnB: 1, rowB: n };
         const groups = ({ batch, m }: Problem) => [Math.ceil(n / 8), Math.ceil(m / 8), batch] as const;
-        return dispatch(site, 'matmul.v1', MATMUL_V1, groups, 1, { params: strides });
+        return dispatch(site, 'matmul.naive', MATMUL_NAIVE, groups, 1, { params: strides });
       },
     },
-  },
+  ],
   cost: (site) => {
     const { batch, m, n, k } = siteProblem(site);
     const bytes = [...site.inputs, ...site.outputs].reduce((sum, t) => sum + byteSize(t), 0);
@@ -397,13 +404,13 @@ export const matmulOp = defineOp<MatmulAttrs>({
   ],
 });
 
-/** `norm` defines `prepare` and `normed`, which v3 calls for the rows of a. */
+/** `norm` defines `prepare` and `normed`, which gpu_tile calls for the rows of a. */
 export function tiledMatmul(site: OpSite<MatmulAttrs>, norm = ROWS_AS_THEY_ARE): Dispatch[] {
   const { m, n, k, batch } = siteProblem(site);
   const rows = gpuTileRows(m, n, batch);
   const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
   const groups = () => [Math.ceil(n / GPU_TILE_COLUMNS), Math.ceil(m / rows), batch] as const;
-  return dispatch(site, 'matmul.v3', GPU_TILE + code + MATMUL_V3 + norm, groups, 4, {
+  return dispatch(site, 'matmul.gpu_tile', GPU_TILE + code + MATMUL_GPU_TILE + norm, groups, 4, {
     constants: { ROWS: rows },
     ...vec,
   });

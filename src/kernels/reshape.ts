@@ -23,13 +23,14 @@ const reshapeOp = defineOp<Reshape>({
   },
   vjp: ({ inputs, dy }) => [() => reshape(dy, at(inputs, 0).shape)],
   reference: ([x]) => [Float64Array.from(x?.data ?? [])],
-  variants: {
+  variants: [
     // Only for plans that need the result in a buffer of its own.
-    v1: {
+    {
+      name: 'naive',
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
       dispatches: (site) => [
         perElement({
-          label: 'reshape.v1',
+          label: 'reshape.naive',
           code: COPY,
           size: sizeOf(at(site.outputs, 0).shape),
           bindings: [
@@ -39,7 +40,7 @@ const reshapeOp = defineOp<Reshape>({
         }),
       ],
     },
-  },
+  ],
   cost: () => ({ flops: 0, bytes: 0 }),
   cases: [
     { inputs: [{ shape: [3, 4, 5] }], attrs: { shape: [2, 30] } },

@@ -241,12 +241,13 @@ const backwardOp = defineOp<Size>({
     );
     return [resample(across, half, at(before, 3), true)];
   },
-  variants: {
-    v1: {
+  variants: [
+    {
+      name: 'naive',
       dispatches: ({ inputs, outputs }) =>
-        dispatches('resize_bicubic_backward.v1', at(outputs, 0).shape, at(inputs, 0).shape, true),
+        dispatches('resize_bicubic_backward.naive', at(outputs, 0).shape, at(inputs, 0).shape, true),
     },
-  },
+  ],
   cost: (site) => cost(site, axis(at(at(site.outputs, 0).shape, 1), at(at(site.inputs, 0).shape, 1))),
   cases: [
     { name: 'of shrinking', inputs: [{ shape: [2, 3, 4, 3] }], attrs: { height: 9, width: 7 } },
@@ -265,12 +266,13 @@ const resizeOp = defineOp<Size>({
     const half = resample(across, x?.data ?? new Float64Array(), at(before, 3), false);
     return [resample(axis(at(before, 1), at(after, 1)), half, across.to * at(before, 3), false)];
   },
-  variants: {
-    v1: {
+  variants: [
+    {
+      name: 'naive',
       dispatches: ({ inputs, outputs }) =>
-        dispatches('resize_bicubic.v1', at(inputs, 0).shape, at(outputs, 0).shape, false),
+        dispatches('resize_bicubic.naive', at(inputs, 0).shape, at(outputs, 0).shape, false),
     },
-  },
+  ],
   cost: (site) => cost(site, axis(at(at(site.inputs, 0).shape, 1), at(at(site.outputs, 0).shape, 1))),
   cases: [
     { name: 'shrink', inputs: [{ shape: [2, 9, 7, 3] }], attrs: { height: 3, width: 4 } },

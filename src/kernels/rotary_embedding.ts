@@ -1,7 +1,7 @@
 /**
  * Rotary position embedding (Su et al. 2021): neighbouring channels (2i, 2i+1) of every head are turned by an angle
  * of their token and pair. The table [T, D] holds cosine and sine of each angle side by side; it is a constant.
- * v1: a pair an invocation. v2: vec4, two pairs.
+ * naive: an invocation turns one pair. vec4: two pairs.
  */
 import type { Dispatch, HostArray, Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
@@ -23,7 +23,7 @@ fn angle(i: u32) -> u32 {
 }
 `;
 
-const V1 = `${ANGLE}
+const NAIVE = `${ANGLE}
 fn run(pair: u32) {
   let i = 2u * pair;
   let at = angle(i);
@@ -36,7 +36,7 @@ fn run(pair: u32) {
 }
 `;
 
-const V2 = `${ANGLE}
+const VEC4 = `${ANGLE}
 fn run(i: u32) {
   let t = load_table(angle(i));
   let x = load_x(i);
@@ -44,14 +44,14 @@ fn run(i: u32) {
 }
 `;
 
-function dispatches(site: OpSite<Rotary>, version: 'v1' | 'v2'): Dispatch[] {
+function dispatches(site: OpSite<Rotary>, variant: 'naive' | 'vec4'): Dispatch[] {
   const { shape } = at(site.inputs, 0);
-  const vec = version === 'v2' ? 4 : 1;
+  const vec = variant === 'vec4' ? 4 : 1;
   return [
     perElement({
-      label: `rotary_embedding.${version}`,
-      code: version === 'v2' ? V2 : V1,
-      size: sizeOf(shape) / (version === 'v2' ? 4 : 2),
+      label: `rotary_embedding.${variant}`,
+      code: variant === 'vec4' ? VEC4 : NAIVE,
+      size: sizeOf(shape) / (variant === 'vec4' ? 4 : 2),
       params: {
         tokens: at(shape, 1),
         heads: at(shape, 2),
@@ -92,16 +92,18 @@ const rotaryOp: Op<Rotary> = defineOp<Rotary>({
   },
   vjp: ({ inputs, attrs, dy }) => [() => rotaryOp.one([dy, at(inputs, 1)], { inverse: !attrs.inverse }), null],
   reference,
-  variants: {
-    v2: {
+  variants: [
+    {
+      name: 'vec4',
       supports: (site) => at(at(site.inputs, 0).shape, 3) % 4 === 0,
-      dispatches: (site) => dispatches(site, 'v2'),
+      dispatches: (site) => dispatches(site, 'vec4'),
     },
-    v1: {
+    {
+      name: 'naive',
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-      dispatches: (site) => dispatches(site, 'v1'),
+      dispatches: (site) => dispatches(site, 'naive'),
     },
-  },
+  ],
   cost: (site) => elementCost(site, 3),
   cases: [
     { name: 'heads of 6', inputs: [{ shape: [2, 5, 3, 6] }, { shape: [5, 6] }], attrs: { inverse: false }, grad: [0] },

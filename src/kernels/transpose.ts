@@ -1,6 +1,6 @@
 /**
  * transpose(x, permutation): axis i of the result is axis permutation[i] of x. Keeps the dtype.
- * v4: matrices of whole fours, 4x4 in registers. The others: common/gather.ts.
+ * tile_4x4: matrices of whole fours, 4x4 in registers. The other variants: common/gather.ts.
  */
 import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
@@ -52,12 +52,13 @@ function matrixOf(site: OpSite<Transpose>): { rows4: number; columns4: number; b
 }
 
 const tiled: Variant<Transpose> = {
+  name: 'tile_4x4',
   supports: (site) => matrixOf(site) !== null,
   dispatches: (site) => {
     const { rows4 = 0, columns4 = 0, batch = 0 } = matrixOf(site) ?? {};
     return [
       perElement({
-        label: 'transpose.v4',
+        label: 'transpose.tile_4x4',
         code: TILE,
         size: batch * rows4 * columns4,
         constants: { V: at(site.outputs, 0).dtype === 'i32' ? 'vec4<i32>' : 'vec4<f32>' },
@@ -89,10 +90,7 @@ export const transposeOp = defineOp<Transpose>({
     });
     return [y];
   },
-  variants: {
-    v4: tiled,
-    ...movementVariants<Transpose>('transpose', (site) => ({ nest: nestOf(site), offset: 0 })),
-  },
+  variants: [tiled, ...movementVariants<Transpose>('transpose', (site) => ({ nest: nestOf(site), offset: 0 }))],
   cost: (site) => elementCost(site, 0),
   cases: [
     { name: 'matrix', inputs: [{ shape: [5, 7] }], attrs: { permutation: [1, 0] } },

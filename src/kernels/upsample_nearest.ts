@@ -1,4 +1,4 @@
-/** Nearest-neighbour upsampling of [N,H,W,C] by a whole factor; the backward sums each block. v1: scalar. v2: vec4. */
+/** Nearest-neighbour upsampling of [N,H,W,C] by a whole factor; the backward sums each block. */
 import type { Dispatch, OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -43,12 +43,12 @@ fn run(i: u32) {
 }
 `;
 
-function variants(name: string, code: string): Record<'v2' | 'v1', Variant<Upsample>> {
-  const dispatch = (site: OpSite<Upsample>, version: string, vec: 1 | 4): Dispatch[] => {
+function variants(name: string, code: string): Variant<Upsample>[] {
+  const dispatch = (site: OpSite<Upsample>, variant: string, vec: 1 | 4): Dispatch[] => {
     const { shape } = at(site.outputs, 0);
     return [
       perElement({
-        label: `${name}.${version}`,
+        label: `${name}.${variant}`,
         code,
         size: sizeOf(shape) / vec,
         constants: { T: vec === 4 ? 'vec4<f32>' : 'f32' },
@@ -60,16 +60,18 @@ function variants(name: string, code: string): Record<'v2' | 'v1', Variant<Upsam
       }),
     ];
   };
-  return {
-    v2: {
+  return [
+    {
+      name: 'vec4',
       supports: (site) => vecOf(lastOf(at(site.outputs, 0).shape)) === 4,
-      dispatches: (site) => dispatch(site, 'v2', 4),
+      dispatches: (site) => dispatch(site, 'vec4', 4),
     },
-    v1: {
+    {
+      name: 'naive',
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-      dispatches: (site) => dispatch(site, 'v1', 1),
+      dispatches: (site) => dispatch(site, 'naive', 1),
     },
-  };
+  ];
 }
 
 /** x with height and width multiplied by `scale`. */

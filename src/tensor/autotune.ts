@@ -3,7 +3,7 @@ import { candidatesOf, isCurrent, siteKey, type TunedSite, type Tuning, tunable 
 import type { Device } from './device.ts';
 import { Graph } from './graph.ts';
 import { encodeF16 } from './half.ts';
-import { allOps, type DeviceCaps, type Dispatch, type Op, type OpSite } from './op.ts';
+import { allOps, type DeviceCaps, type Dispatch, type Op, type OpSite, variantNamed } from './op.ts';
 import { compile } from './plan/compile.ts';
 import type { Plan } from './plan/plan.ts';
 import { type RaceOptions, type Runner, race } from './race.ts';
@@ -104,11 +104,11 @@ async function openRunner(
   workgroups: number,
   clock: 'gpu' | 'wall',
 ): Promise<Runner> {
-  const whole = op.variants[variant]?.dispatches(site, device.caps) ?? [];
+  const whole = variantNamed(op, variant)?.dispatches(site, device.caps) ?? [];
   const cut = whole.map((dispatch) => cutTo(dispatch, workgroups));
   const counted = (dispatches: readonly Dispatch[]): number =>
     dispatches.reduce((n, { workgroups: [x, y, z] }) => n + x * y * z, 0);
-  const part: Op = { ...op, variants: { [variant]: { dispatches: () => cut } } };
+  const part: Op = { ...op, variants: [{ name: variant, dispatches: () => cut }] };
   const graph = new Graph();
   const inputs = site.inputs.map((type, i) => graph.input(`x${i}`, type.shape, 'step', type.dtype));
   const outputs = graph.apply(part, inputs, site.attrs);

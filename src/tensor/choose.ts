@@ -1,5 +1,6 @@
 /** Which variant of an op runs: the forced one, else the one that was fastest when timed, else the first supported. */
-import type { DeviceCaps, Op, OpSite } from './op.ts';
+import { formerVariant } from './former_variants.ts';
+import { type DeviceCaps, type Op, type OpSite, variantNamed } from './op.ts';
 import { showType } from './types.ts';
 
 /** What timing one site on one adapter said. */
@@ -47,13 +48,23 @@ function shownSite({ inputs, outputs, attrs }: OpSite): string {
   return `${inputs.map(showType).join(' ')} > ${outputs.map(showType).join(' ')} ${JSON.stringify(sorted)}`;
 }
 
-export function candidatesOf(op: Op, site: OpSite, caps: DeviceCaps): string[] {
-  return Object.entries(op.variants)
-    .filter(([, variant]) => variant.supports?.(site, caps) ?? true)
-    .map(([name]) => name);
+/** One sentence that says why `name` is no variant of `op`; null where it is one. */
+export function wrongVariant(op: Op, name: string): string | null {
+  if (variantNamed(op, name)) {
+    return null;
+  }
+  const now = formerVariant(op.name, name);
+  return now === undefined || !variantNamed(op, now)
+    ? `${op.name} has no variant ${name}; it has ${op.variants.map((variant) => variant.name).join(', ')}`
+    : `variant ${name} of ${op.name} is called ${now} now`;
 }
 
-/** Times count only while the same variants stand for election: a new kernel makes them old. */
+/** Names of the variants that can run at a site, in order of preference. */
+export function candidatesOf(op: Op, site: OpSite, caps: DeviceCaps): string[] {
+  return op.variants.filter((variant) => variant.supports?.(site, caps) ?? true).map(({ name }) => name);
+}
+
+/** Whether times are of the variants that can run now: a new, removed or renamed kernel makes them old. */
 export function isCurrent(tuned: TunedSite, candidates: readonly string[]): boolean {
   return candidates.includes(tuned.variant) && candidates.every((name) => tuned.ns[name] !== undefined);
 }
@@ -64,12 +75,13 @@ export function isCurrent(tuned: TunedSite, candidates: readonly string[]): bool
  */
 export function chooseVariant(whole: Op, wholeSite: OpSite, caps: DeviceCaps, wishes: Wishes = {}): Choice {
   const { op, site } = tunable(whole, wholeSite);
-  const all = Object.keys(op.variants);
-  const candidates = candidatesOf(op, site, caps);
   const forced = wishes.forced?.[op.name];
-  if (forced !== undefined && !all.includes(forced)) {
-    throw new Error(`${op.name} has no variant ${forced}; it has ${all.join(', ')}`);
+  const wrong = forced === undefined ? null : wrongVariant(op, forced);
+  if (wrong !== null) {
+    throw new Error(wrong);
   }
+  const all = op.variants.map(({ name }) => name);
+  const candidates = candidatesOf(op, site, caps);
   const first = candidates[0];
   if (first === undefined) {
     throw new Error(`${op.name} has no variant for this adapter; it has ${all.join(', ')}`);

@@ -67,7 +67,7 @@ export interface Binding {
 
 /** One dispatchWorkgroups call. Sizes go in `params` (a uniform), so one pipeline serves every shape. */
 export interface Dispatch {
-  /** Short name for profiles, such as `conv2d.v2`. */
+  /** Short name for profiles, such as `conv2d.gpu_tile`. */
   readonly label: string;
   /** Static WGSL text; uses `params.NAME`, `load_X`, `store_X` and the constants below. */
   readonly code: string;
@@ -85,6 +85,8 @@ export interface Dispatch {
 export type Param = number | { readonly f32: number } | { readonly i32: number };
 
 export interface Variant<A extends Attrs = Attrs> {
+  /** Its idea; a name means the same idea in every op. */
+  readonly name: string;
   /** Whether this variant can run here; absent means always. */
   readonly supports?: (site: OpSite<A>, caps: DeviceCaps) => boolean;
   readonly dispatches: (site: OpSite<A>, caps: DeviceCaps) => readonly Dispatch[];
@@ -152,8 +154,8 @@ export interface OpDefinition<A extends Attrs> {
   readonly vjp?: (site: VjpSite<A>) => readonly ((() => Tensor) | null)[];
   /** The definition of the op, in f64 on the CPU: the oracle for every kernel. */
   readonly reference: (inputs: readonly HostArray[], site: OpSite<A>) => readonly Float64Array[];
-  /** In order of preference; the first supported one runs unless forced or tuned. `v1` stays the readable one. */
-  readonly variants: Readonly<Record<string, Variant<A>>>;
+  /** In order of preference: the first supported one runs unless another is forced or tuned. `naive` stays, as the readable one. */
+  readonly variants: readonly Variant<A>[];
   readonly cost: (site: OpSite<A>) => Cost;
   readonly cases: readonly OpCase<A>[];
   /** Output 0 is input 0's buffer under another shape: nothing is run. */
@@ -203,6 +205,14 @@ export function defineOp<A extends Attrs>(definition: OpDefinition<A>): Op<A> {
   };
   registry.set(definition.name, op as unknown as Op);
   return op;
+}
+
+/** The variant of that name, if the op has it. */
+export function variantNamed<A extends Attrs>(
+  op: Pick<OpDefinition<A>, 'variants'>,
+  name: string,
+): Variant<A> | undefined {
+  return op.variants.find((variant) => variant.name === name);
 }
 
 /** All ops defined so far, by name (import src/kernels/index.ts first). */

@@ -13,7 +13,7 @@ const adapter = { vendor: 'acme', architecture: 'quick', description: 'Acme Quic
 const tableOf = (variant: string, description = adapter.description): TuningTable => ({
   format: 1,
   adapter: { ...adapter, description },
-  sites: { 'matmul x': { variant, ns: { v1: 2, v2: 1 } } },
+  sites: { 'matmul x': { variant, ns: { naive: 2, cpu_tile_4x8: 1 } } },
 });
 
 let folder: string;
@@ -28,8 +28,8 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 describe('the file', () => {
   it('keeps a table, and nothing else in its folder', async () => {
-    await files().save(tableOf('v2'));
-    expect(await files().load(adapter)).toEqual(tableOf('v2'));
+    await files().save(tableOf('cpu_tile_4x8'));
+    expect(await files().load(adapter)).toEqual(tableOf('cpu_tile_4x8'));
     expect(readdirSync(folder)).toHaveLength(1);
     expect(await files().load({ ...adapter, description: 'driver 8' })).toBeNull();
     await files().clear(adapter);
@@ -41,13 +41,13 @@ describe('the file', () => {
     ['half a file', '{"format": 1, "adap', /is not JSON/],
     [
       'another version',
-      JSON.stringify({ ...tableOf('v1'), format: 0 }),
+      JSON.stringify({ ...tableOf('naive'), format: 0 }),
       /no tuning table of format 1 \(its format is 0\)/,
     ],
     ['nothing of the kind', '[]', /its format is missing/],
     ['no adapter', '{"format": 1, "sites": {}}', /does not say which adapter/],
-    ['a winner without a time', JSON.stringify(tableOf('v3')), /a site without a winner and its times: matmul x/],
-    ['another driver', JSON.stringify(tableOf('v1', 'driver 6')), /of another adapter or driver \(driver 6\)/],
+    ['a winner without a time', JSON.stringify(tableOf('gpu_tile')), /a site without a winner and its times: matmul x/],
+    ['another driver', JSON.stringify(tableOf('naive', 'driver 6')), /of another adapter or driver \(driver 6\)/],
   ])('says in a sentence that %s is ignored', async (_, text, sentence) => {
     writeFileSync(files().pathOf(adapter), text);
     expect(await files().load(adapter)).toBeNull();
@@ -63,7 +63,7 @@ describe('the file', () => {
 
   it('cannot be kept where nothing can be written', async () => {
     writeFileSync(join(folder, 'taken'), '');
-    await expect(files(join(folder, 'taken', 'x.json')).save(tableOf('v1'))).rejects.toThrow(
+    await expect(files(join(folder, 'taken', 'x.json')).save(tableOf('naive'))).rejects.toThrow(
       /^cannot keep the tuning table: .*RENO_TUNING=file names another place$/,
     );
   });
@@ -76,8 +76,8 @@ describe('the file', () => {
   });
 
   it('is the same text for the same table', () => {
-    const sites = { 'b x': { variant: 'v1', ns: { v1: 1 } }, 'a x': { variant: 'v1', ns: { v1: 1 } } };
-    const text = showTuning({ ...tableOf('v1'), sites });
+    const sites = { 'b x': { variant: 'naive', ns: { naive: 1 } }, 'a x': { variant: 'naive', ns: { naive: 1 } } };
+    const text = showTuning({ ...tableOf('naive'), sites });
     expect(parseTuning(text, 'it').sites).toEqual(sites);
     expect(showTuning(parseTuning(text, 'it'))).toBe(text);
     expect(text.indexOf('a x')).toBeLessThan(text.indexOf('b x'));
@@ -88,28 +88,29 @@ describe('a table', () => {
   const find = (table: TuningTable | null) => tuningOf(adapter, table, 'own file').get('matmul x');
 
   it('holds for the adapter, driver and capabilities that gave it', () => {
-    expect(find(tableOf('v2'))).toMatchObject({ variant: 'v2', source: 'own file' });
+    expect(find(tableOf('cpu_tile_4x8'))).toMatchObject({ variant: 'cpu_tile_4x8', source: 'own file' });
     expect(find(null)).toBeUndefined();
-    expect(find(tableOf('v2', 'driver 6'))).toBeUndefined();
-    expect(find({ ...tableOf('v1'), adapter: { ...adapter, caps: 'f16=false' } })).toBeUndefined();
+    expect(find(tableOf('cpu_tile_4x8', 'driver 6'))).toBeUndefined();
+    expect(find({ ...tableOf('naive'), adapter: { ...adapter, caps: 'f16=false' } })).toBeUndefined();
   });
 });
 
 describe('KERNEL', () => {
   it('forces variants by op', () => {
-    expect(forcedVariants('matmul:v1, conv2d:v2')).toEqual({ matmul: 'v1', conv2d: 'v2' });
+    expect(forcedVariants('matmul:naive, conv2d:cpu_tile_4x8')).toEqual({ matmul: 'naive', conv2d: 'cpu_tile_4x8' });
     expect(forcedVariants('')).toEqual({});
   });
 
   it.each([
-    ['matmul', /^KERNEL must be like conv2d:v1,matmul:v2, not "matmul"$/],
+    ['matmul', /^KERNEL must be like conv2d:naive,matmul:gpu_tile, not "matmul"$/],
     ['matmul:', /must be like/],
-    ['matmul:v1:v2', /must be like/],
-    ['matmul:v1,', /must be like/],
-    ['matmul:toString', /variant "toString" of matmul; it has v/],
-    ['matmul:v99', /variant "v99" of matmul; it has v/],
-    ['nothing:v1', /op "nothing", which does not exist; the ops are/],
-    ['matmul:v1,matmul:v2', /^KERNEL names matmul twice, as v1 and v2$/],
+    ['matmul:naive:cpu_tile_4x8', /must be like/],
+    ['matmul:naive,', /must be like/],
+    ['matmul:toString', /^KERNEL: matmul has no variant toString; it has subgroup_matrix, /],
+    ['matmul:v99', /^KERNEL: matmul has no variant v99; it has .*, naive$/],
+    ['conv2d:v3', /^KERNEL: variant v3 of conv2d is called gpu_tile now$/],
+    ['nothing:naive', /op "nothing", which does not exist; the ops are/],
+    ['matmul:naive,matmul:cpu_tile_4x8', /^KERNEL names matmul twice, as naive and cpu_tile_4x8$/],
   ])('%s is refused in a sentence', (text, sentence) => {
     expect(() => forcedVariants(text)).toThrow(sentence);
   });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
 import { Device } from '../../src/tensor/device.ts';
-import { opNamed } from '../../src/tensor/op.ts';
+import { opNamed, variantNamed } from '../../src/tensor/op.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
 import { nmse } from '../support/numbers.ts';
@@ -23,11 +23,11 @@ const op = opNamed('attention_backward');
 
 /** Variant, case, and in how many dispatches. */
 const RUNS: readonly (readonly [string, string, number])[] = [
-  ['v1', 'self', 2],
-  ['v1', 'key mask', 3],
-  ['v1', 'queries from elsewhere, key mask', 2],
-  ['v1', 'packed kv and key mask, odd head', 1],
-  ['v4', 'causal and key mask', 3],
+  ['naive', 'self', 2],
+  ['naive', 'key mask', 3],
+  ['naive', 'queries from elsewhere, key mask', 2],
+  ['naive', 'packed kv and key mask, odd head', 1],
+  ['cpu_rows', 'causal and key mask', 3],
 ];
 
 it.for(RUNS)('%s %s in %i', async ([variant, name, dispatches], { skip }) => {
@@ -40,7 +40,7 @@ it.for(RUNS)('%s %s in %i', async ([variant, name, dispatches], { skip }) => {
   }
   const { node } = at(trace(op, c).outputs, 0);
   const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
-  expect(op.variants[variant]?.dispatches(site, device.caps).length).toBe(dispatches);
+  expect(variantNamed(op, variant)?.dispatches(site, device.caps).length).toBe(dispatches);
   const { actual, expected } = await runCase(device, op, c, variant);
   expected.forEach((e, i) => {
     expect(nmse(actual[i] ?? [], e), `output ${i}`).toBeLessThanOrEqual(1e-7);

@@ -47,8 +47,8 @@ const CASES: readonly { readonly op: string; readonly c: OpCase }[] = [
 ];
 
 it.each(CASES)('$op: $c.name', { timeout: MINUTES }, async ({ op, c }) => {
-  expect(supported(device, opNamed(op), c, 'v3')).toBe(true);
-  const { actual, expected } = await runCase(device, opNamed(op), c, 'v3');
+  expect(supported(device, opNamed(op), c, 'gpu_tile')).toBe(true);
+  const { actual, expected } = await runCase(device, opNamed(op), c, 'gpu_tile');
   expected.forEach((e, i) => {
     expect(nmse(actual[i] ?? [], e), `output ${i}`).toBeLessThanOrEqual(1e-7);
   });

@@ -58,7 +58,7 @@ for (const op of allOps().values()) {
     continue;
   }
   describe(op.name, () => {
-    for (const variant of Object.keys(op.variants)) {
+    for (const variant of op.variants.map(({ name }) => name)) {
       it(variant, async (context) => {
         const cases = samples(op, variant);
         if (cases.length === 0) {

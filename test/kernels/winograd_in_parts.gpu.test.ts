@@ -24,12 +24,12 @@ const CASE: OpCase = {
   attrs: { stride: 1, padding: [1, 1, 1, 1], bias: true, residual: false },
 };
 
-/** v1 is compared with f64 elsewhere; here that would take minutes. */
-it('gives what v1 gives', { timeout: 120_000 }, async () => {
+/** The naive variant is compared with f64 elsewhere; here that would take minutes. */
+it('gives what the naive variant gives', { timeout: 120_000 }, async () => {
   const op = opNamed('conv2d');
-  const { actual: expected } = await runVariant(device, op, CASE, 'v1');
-  // v6 needs subgroups of 8.
-  for (const variant of ['v6', 'v7'].filter((name) => supported(device, op, CASE, name))) {
+  const { actual: expected } = await runVariant(device, op, CASE, 'naive');
+  // winograd_cpu needs subgroups of 8.
+  for (const variant of ['winograd_cpu', 'winograd_gpu'].filter((name) => supported(device, op, CASE, name))) {
     const { actual } = await runVariant(device, op, CASE, variant);
     expect(nmse(actual[0] ?? [], Float64Array.from(expected[0] ?? [])), variant).toBeLessThanOrEqual(1e-10);
   }

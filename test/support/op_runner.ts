@@ -3,7 +3,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import type { Op, OpCase } from '../../src/tensor/op.ts';
-import { opNamed } from '../../src/tensor/op.ts';
+import { opNamed, variantNamed } from '../../src/tensor/op.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
@@ -41,7 +41,7 @@ export function supported(device: Device, op: Op, c: OpCase, variant: string): b
   if (op.isView) {
     return false;
   }
-  return op.variants[variant]?.supports?.(site, device.caps) ?? true;
+  return variantNamed(op, variant)?.supports?.(site, device.caps) ?? true;
 }
 
 /** Outputs on the GPU, and what they were traced from. */

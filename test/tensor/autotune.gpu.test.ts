@@ -65,7 +65,7 @@ it("a device's table decides what its plans run, and the result is right", async
     expect(choices.every(({ why, variant, candidates }) => why === 'tuned' && variant === candidates.at(-1))).toBe(
       true,
     );
-    expect(plan.schedule.steps.step.some(({ dispatch }) => dispatch.label.startsWith('matmul.v1'))).toBe(true);
+    expect(plan.schedule.steps.step.some(({ dispatch }) => dispatch.label.startsWith('matmul.naive'))).toBe(true);
     for (const [name, data] of feeds) {
       plan.write(name, data);
     }

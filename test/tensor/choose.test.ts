@@ -28,7 +28,7 @@ const siteOf = (n: number): OpSite => ({
   outputs: [{ dtype: 'f32', shape: [8, n] }],
   attrs: { bias: false, residual: false },
 });
-const all = Object.keys(matmul.variants);
+const all = matmul.variants.map(({ name }) => name);
 const supportedAt = (n: number): string[] => chooseVariant(matmul, siteOf(n), CAPS).candidates.slice();
 
 /** A table that says `variant` for n = 12. */
@@ -40,32 +40,50 @@ function tableOf(variant: string, timed = supportedAt(12)): Tuning {
 describe('which variant runs', () => {
   it('is the first supported where nothing is known', () => {
     expect(chooseVariant(matmul, siteOf(12), CAPS)).toMatchObject({ variant: supportedAt(12)[0], why: 'order' });
-    expect(chooseVariant(matmul, siteOf(7), CAPS)).toMatchObject({ variant: 'v1', why: 'order' });
+    expect(chooseVariant(matmul, siteOf(7), CAPS)).toMatchObject({ variant: 'naive', why: 'order' });
   });
 
   it('is the tuned one at its own site alone', () => {
-    expect(chooseVariant(matmul, siteOf(12), CAPS, { tuning: tableOf('v1') })).toMatchObject({
-      variant: 'v1',
+    expect(chooseVariant(matmul, siteOf(12), CAPS, { tuning: tableOf('naive') })).toMatchObject({
+      variant: 'naive',
       why: 'tuned',
     });
-    expect(chooseVariant(matmul, siteOf(16), CAPS, { tuning: tableOf('v1') }).why).toBe('order');
+    expect(chooseVariant(matmul, siteOf(16), CAPS, { tuning: tableOf('naive') }).why).toBe('order');
   });
 
   it('is the forced one before the tuned one, where it is supported', () => {
-    const wishes = { forced: { matmul: 'v2' }, tuning: tableOf('v1') };
-    expect(chooseVariant(matmul, siteOf(12), CAPS, wishes)).toMatchObject({ variant: 'v2', why: 'forced' });
-    // v2 works on columns in fours: at 7 columns it would compute something else.
-    expect(chooseVariant(matmul, siteOf(7), CAPS, wishes)).toMatchObject({ variant: 'v1', why: 'order' });
+    const wishes = { forced: { matmul: 'cpu_tile_4x8' }, tuning: tableOf('naive') };
+    expect(chooseVariant(matmul, siteOf(12), CAPS, wishes)).toMatchObject({ variant: 'cpu_tile_4x8', why: 'forced' });
+    // cpu_tile_4x8 works on columns in fours: at 7 columns it would compute something else.
+    expect(chooseVariant(matmul, siteOf(7), CAPS, wishes)).toMatchObject({ variant: 'naive', why: 'order' });
     expect(() => chooseVariant(matmul, siteOf(12), CAPS, { forced: { matmul: 'v99' } })).toThrow(
       /matmul has no variant v99; it has/,
     );
   });
 
   it('is not one whose times are of other candidates, or that is not supported here', () => {
-    const old = tableOf('v1', supportedAt(12).slice(1));
+    const old = tableOf('naive', supportedAt(12).slice(1));
     expect(chooseVariant(matmul, siteOf(12), CAPS, { tuning: old })).toMatchObject({ why: 'order' });
     const gpu = { ...CAPS, software: false };
-    expect(chooseVariant(matmul, siteOf(12), gpu, { tuning: tableOf('v2', all) }).variant).not.toBe('v2');
+    expect(chooseVariant(matmul, siteOf(12), gpu, { tuning: tableOf('cpu_tile_4x8', all) }).variant).not.toBe(
+      'cpu_tile_4x8',
+    );
+  });
+
+  it('is not one of a table from before variants had names', () => {
+    const old = tableOf('v2', ['v7', 'v5', 'v2', 'v3', 'v1']);
+    expect(chooseVariant(matmul, siteOf(12), CAPS, { tuning: old })).toMatchObject({
+      variant: supportedAt(12)[0],
+      why: 'order',
+    });
+  });
+
+  it('is not one by its old name, which gets a sentence that says the new one', () => {
+    const forced = (name: string, variant: string) => (): unknown =>
+      chooseVariant(opNamed(name), siteOf(12), CAPS, { forced: { [name]: variant } });
+    expect(forced('conv2d', 'v3')).toThrow(/^variant v3 of conv2d is called gpu_tile now$/);
+    expect(forced('add', 'v2')).toThrow(/^variant v2 of add is called vec4 now$/);
+    expect(forced('reshape', 'v2')).toThrow(/^reshape has no variant v2; it has naive$/);
   });
 
   it('goes into the schedule and its record', () => {
@@ -73,18 +91,18 @@ describe('which variant runs', () => {
     const inputs = siteOf(12).inputs.map(({ shape }, i) => graph.input(`x${i}`, shape, 'step'));
     const y = matmul.one(inputs, siteOf(12).attrs);
     const plain = createSchedule({ outputs: { y } }, CAPS);
-    const tuned = createSchedule({ outputs: { y }, tuning: tableOf('v1') }, CAPS);
-    expect(tuned.steps.step[0]?.dispatch.label).toBe('matmul.v1');
-    expect(plain.steps.step[0]?.dispatch.label).not.toBe('matmul.v1');
+    const tuned = createSchedule({ outputs: { y }, tuning: tableOf('naive') }, CAPS);
+    expect(tuned.steps.step[0]?.dispatch.label).toBe('matmul.naive');
+    expect(plain.steps.step[0]?.dispatch.label).not.toBe('matmul.naive');
     expect(kernelRecord(tuned.choices.values())).toMatchObject({ sites: 1, tuned: 1, forced: 0 });
     expect(kernelRecord(tuned.choices.values()).hash).not.toBe(kernelRecord(plain.choices.values()).hash);
     // The hash is of what runs, not of why.
-    const forced = createSchedule({ outputs: { y }, variants: { matmul: 'v1' } }, CAPS);
+    const forced = createSchedule({ outputs: { y }, variants: { matmul: 'naive' } }, CAPS);
     expect(kernelRecord(forced.choices.values()).hash).toBe(kernelRecord(tuned.choices.values()).hash);
     const sites = sitesOf(plain, CAPS);
     expect(sites.map(({ key }) => key)).toEqual([siteKey(matmul, siteOf(12))]);
-    expect(untuned(sites, tableOf('v1'))).toEqual([]);
-    expect(untuned(sites, tableOf('v1', ['v1']))).toEqual(sites);
+    expect(untuned(sites, tableOf('naive'))).toEqual([]);
+    expect(untuned(sites, tableOf('naive', ['naive']))).toEqual(sites);
   });
 });
 
@@ -125,7 +143,7 @@ describe('a race', () => {
     expect((await race(['a', 'b'], open)).winner).toBe('a');
   });
 
-  it('spends little on who is hopeless: hours of v1 cost milliseconds', async () => {
+  it('spends little on who is hopeless: hours of the naive one cost milliseconds', async () => {
     const { open, spent } = pretend({ good: { each: 1e4, workgroups: 1e3 }, hours: { each: 1e4, workgroups: 1e9 } });
     const { winner, ns } = await race(['hours', 'good'], open);
     expect(winner).toBe('good');

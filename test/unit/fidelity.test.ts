@@ -4,6 +4,7 @@ import { compare, middle, worst } from '../../bench/fidelity/compare.ts';
 import { halfProducts } from '../../bench/fidelity/half_products.ts';
 import { MODULES } from '../../bench/fidelity/modules.ts';
 import { matmulOp } from '../../src/kernels/matmul.ts';
+import { variantNamed } from '../../src/tensor/op.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';
 
 describe('distances', () => {
@@ -39,7 +40,7 @@ describe('the networks', () => {
 
 it('products in f16 are a kernel of this benchmark, for f16 results alone', () => {
   const { matmul = '' } = halfProducts().variants ?? {};
-  const variant = matmulOp.variants[matmul];
+  const variant = variantNamed(matmulOp, matmul);
   const site = (dtype: 'f32' | 'f16') => ({
     inputs: [
       { dtype, shape: [2, 3] },

@@ -25,9 +25,9 @@ function subgroupsOf(size: number): Pick<DeviceCaps, 'subgroups' | 'subgroupMinS
 function mostBuffers(op: Op, c: OpCase, caps: DeviceCaps): [string, number][] {
   const { node } = at(called(op, c).outputs, 0);
   const site = { inputs: node.inputs.map((t) => t.type), outputs: node.outputs, attrs: node.attrs };
-  return Object.entries(op.variants)
-    .filter(([, variant]) => variant.supports?.(site, caps) ?? true)
-    .map(([name, { dispatches }]) => [name, Math.max(0, ...dispatches(site, caps).map((d) => d.bindings.length))]);
+  return op.variants
+    .filter((variant) => variant.supports?.(site, caps) ?? true)
+    .map(({ name, dispatches }) => [name, Math.max(0, ...dispatches(site, caps).map((d) => d.bindings.length))]);
 }
 
 describe.each(Object.entries(ADAPTERS))('%s', (_, caps) => {

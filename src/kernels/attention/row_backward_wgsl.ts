@@ -1,7 +1,7 @@
 /** WGSL of the gradients in the rows of row_wgsl.ts: to the queries, and to keys and values. Needs ROW_CHUNKS. */
 
 /** A workgroup is 32 query rows of a head; a key at a time. */
-export const ATTENTION_BACKWARD_QUERY_V4 = /* wgsl */ `
+export const ATTENTION_BACKWARD_QUERY_CPU_ROWS = /* wgsl */ `
 fn backward_query(group: vec3u, lane: u32) {
   let t = rows_of(group.x, lane);
   let row = min(t, vec4u(params.queries - 1u));
@@ -52,7 +52,7 @@ fn backward_query(group: vec3u, lane: u32) {
 `;
 
 /** A workgroup is 32 key rows of a head; a query at a time. */
-export const ATTENTION_BACKWARD_KEYS_V4 = /* wgsl */ `
+export const ATTENTION_BACKWARD_KEYS_CPU_ROWS = /* wgsl */ `
 fn backward_keys(group: vec3u, lane: u32) {
   let s = rows_of(group.x, lane);
   let key = min(s, vec4u(params.keys - 1u));

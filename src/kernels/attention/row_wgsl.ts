@@ -80,7 +80,7 @@ fn seen_by(t: vec4u, s: u32) -> vec4<bool> {
 `;
 
 /** A workgroup is 32 query rows of a head; two keys at a time. */
-export const ATTENTION_V4 = /* wgsl */ `
+export const ATTENTION_CPU_ROWS = /* wgsl */ `
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let t = rows_of(group.x, lane);

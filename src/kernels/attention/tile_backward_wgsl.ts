@@ -26,7 +26,7 @@ fn lse_of(batch: u32, t: u32, head: u32) -> f32 {
 `;
 
 /** Rows of the tile are queries. */
-export const ATTENTION_BACKWARD_QUERY_V3 = /* wgsl */ `
+export const ATTENTION_BACKWARD_QUERY_GPU_TILE = /* wgsl */ `
 fn backward_query(group: vec3u, lane: u32) {
   let tx = lane % 8u;
   let ty = lane / 8u;
@@ -98,7 +98,7 @@ fn backward_query(group: vec3u, lane: u32) {
 `;
 
 /** Rows of the tile are keys, columns queries. */
-export const ATTENTION_BACKWARD_KEYS_V3 = /* wgsl */ `
+export const ATTENTION_BACKWARD_KEYS_GPU_TILE = /* wgsl */ `
 fn backward_keys(group: vec3u, lane: u32) {
   let tx = lane % 8u;
   let ty = lane / 8u;

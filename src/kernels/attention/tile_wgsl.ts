@@ -81,7 +81,7 @@ fn sees(batch: u32, t: u32, s: u32) -> bool {
 `;
 
 /** The forward kernel: scores of a tile, a running softmax of each row, and its weights times the values. */
-export const ATTENTION_V3 = /* wgsl */ `
+export const ATTENTION_GPU_TILE = /* wgsl */ `
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let tx = lane % 8u;

@@ -3,25 +3,25 @@ import type { DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { canStoreOne } from '../common/site.ts';
 import { hasSubgroupTile, TILE_LANES } from '../common/subgroup_tile.ts';
+import {
+  ATTENTION_BACKWARD_KEYS_NAIVE,
+  ATTENTION_BACKWARD_NAIVE,
+  ATTENTION_BACKWARD_QUERY_NAIVE,
+  ATTENTION_NAIVE,
+} from './naive_wgsl.ts';
 import { BACKWARD_MAIN, gradientPlacesCode, placesCode } from './places_wgsl.ts';
-import { ATTENTION_BACKWARD_KEYS_V4, ATTENTION_BACKWARD_QUERY_V4 } from './row_backward_wgsl.ts';
-import { ATTENTION_V4, ROW_CHUNKS } from './row_wgsl.ts';
+import { ATTENTION_BACKWARD_KEYS_CPU_ROWS, ATTENTION_BACKWARD_QUERY_CPU_ROWS } from './row_backward_wgsl.ts';
+import { ATTENTION_CPU_ROWS, ROW_CHUNKS } from './row_wgsl.ts';
 import type { AttentionAttrs, BackwardAttrs, Part, Wants } from './site.ts';
 import { attentionParams, backwardBindings, forwardBindings, siteSizes } from './site.ts';
 import {
-  ATTENTION_BACKWARD_KEYS_V3,
-  ATTENTION_BACKWARD_QUERY_V3,
+  ATTENTION_BACKWARD_KEYS_GPU_TILE,
+  ATTENTION_BACKWARD_QUERY_GPU_TILE,
   ATTENTION_BACKWARD_TILE,
 } from './tile_backward_wgsl.ts';
-import { ATTENTION_TILE, ATTENTION_V3, TILE } from './tile_wgsl.ts';
-import {
-  ATTENTION_BACKWARD_KEYS_V1,
-  ATTENTION_BACKWARD_QUERY_V1,
-  ATTENTION_BACKWARD_V1,
-  ATTENTION_V1,
-} from './v1_wgsl.ts';
+import { ATTENTION_GPU_TILE, ATTENTION_TILE, TILE } from './tile_wgsl.ts';
 
-/** One make of the kernels: v1 is for any head, v3 for GPUs, v4 for CPU drivers with subgroups of 8. */
+/** One make of the kernels. */
 interface Make {
   readonly name: string;
   readonly forward: string;
@@ -33,25 +33,26 @@ interface Make {
   readonly vec: 1 | 4;
 }
 
-const V1: Make = {
-  name: 'v1',
-  forward: ATTENTION_V1,
+/** For any head. */
+const NAIVE: Make = {
+  name: 'naive',
+  forward: ATTENTION_NAIVE,
   backward: {
-    query: ATTENTION_BACKWARD_QUERY_V1,
-    keys: ATTENTION_BACKWARD_KEYS_V1,
-    common: ATTENTION_BACKWARD_V1,
+    query: ATTENTION_BACKWARD_QUERY_NAIVE,
+    keys: ATTENTION_BACKWARD_KEYS_NAIVE,
+    common: ATTENTION_BACKWARD_NAIVE,
   },
   constants: (head) => ({ Element: 'f32', HEAD: head, LANES: 32 }),
   rows: 32,
   vec: 1,
 };
 
-const V3: Make = {
-  name: 'v3',
-  forward: ATTENTION_V3 + ATTENTION_TILE,
+const GPU_TILE: Make = {
+  name: 'gpu_tile',
+  forward: ATTENTION_GPU_TILE + ATTENTION_TILE,
   backward: {
-    query: ATTENTION_BACKWARD_QUERY_V3,
-    keys: ATTENTION_BACKWARD_KEYS_V3,
+    query: ATTENTION_BACKWARD_QUERY_GPU_TILE,
+    keys: ATTENTION_BACKWARD_KEYS_GPU_TILE,
     common: ATTENTION_BACKWARD_TILE + ATTENTION_TILE,
   },
   constants: (head) => ({ Element: 'vec4f', HEAD: head / 4, SLICES: Math.ceil(head / TILE), LANES: 64 }),
@@ -59,10 +60,11 @@ const V3: Make = {
   vec: 4,
 };
 
-const V4: Make = {
-  name: 'v4',
-  forward: ATTENTION_V4 + ROW_CHUNKS,
-  backward: { query: ATTENTION_BACKWARD_QUERY_V4, keys: ATTENTION_BACKWARD_KEYS_V4, common: ROW_CHUNKS },
+/** For CPU drivers with subgroups of 8. */
+const CPU_ROWS: Make = {
+  name: 'cpu_rows',
+  forward: ATTENTION_CPU_ROWS + ROW_CHUNKS,
+  backward: { query: ATTENTION_BACKWARD_QUERY_CPU_ROWS, keys: ATTENTION_BACKWARD_KEYS_CPU_ROWS, common: ROW_CHUNKS },
   constants: (head) => ({ Element: 'f32', HEAD: head, CHUNKS: head / 8, LANES: TILE_LANES }),
   rows: 4 * TILE_LANES,
   vec: 1,
@@ -112,7 +114,7 @@ function backwardDispatches(make: Make, site: OpSite<BackwardAttrs>, caps: Devic
   return (ways.find(fits) ?? at(ways, ways.length - 1)).map((part) => backwardDispatch(make, site, part));
 }
 
-/** Scores from which on v4, whose loops are unrolled, is worth seconds of LLVM for heads of more than SHORT. */
+/** Scores from which on cpu_rows, whose loops are unrolled, is worth seconds of LLVM for heads of more than SHORT. */
 const MANY_SCORES = 1 << 20;
 const SHORT = 32;
 const LONGEST = 128;
@@ -123,7 +125,7 @@ function takesRows(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, caps: D
   return hasSubgroupTile(caps) && head % 8 === 0 && head <= longest;
 }
 
-/** Bytes of workgroup memory of v3, and the largest head whose sums fit registers. */
+/** Bytes of workgroup memory of gpu_tile, and the largest head whose sums fit registers. */
 const TILE_BYTES = 16 * 864 + 4 * 256;
 const WIDEST = 160;
 
@@ -133,27 +135,31 @@ function takesTiles(site: OpSite<AttentionAttrs> | OpSite<BackwardAttrs>, caps: 
   return !caps.software && head % 4 === 0 && head <= WIDEST && caps.maxWorkgroupStorage >= TILE_BYTES;
 }
 
-export const FORWARD_VARIANTS: Readonly<Record<string, Variant<AttentionAttrs>>> = {
-  v4: {
+export const FORWARD_VARIANTS: readonly Variant<AttentionAttrs>[] = [
+  {
+    name: 'cpu_rows',
     supports: takesRows,
-    dispatches: (site) => [forwardDispatch(V4, site)],
+    dispatches: (site) => [forwardDispatch(CPU_ROWS, site)],
   },
-  v3: { supports: takesTiles, dispatches: (site) => [forwardDispatch(V3, site)] },
-  v1: {
+  { name: 'gpu_tile', supports: takesTiles, dispatches: (site) => [forwardDispatch(GPU_TILE, site)] },
+  {
+    name: 'naive',
     supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-    dispatches: (site) => [forwardDispatch(V1, site)],
+    dispatches: (site) => [forwardDispatch(NAIVE, site)],
   },
-};
+];
 
-export const BACKWARD_VARIANTS: Readonly<Record<string, Variant<BackwardAttrs>>> = {
-  v4: {
+export const BACKWARD_VARIANTS: readonly Variant<BackwardAttrs>[] = [
+  {
+    name: 'cpu_rows',
     supports: takesRows,
     // LLVM makes one kernel of both at half the speed of either.
-    dispatches: (site, caps) => backwardDispatches(V4, site, caps, true),
+    dispatches: (site, caps) => backwardDispatches(CPU_ROWS, site, caps, true),
   },
-  v3: { supports: takesTiles, dispatches: (site, caps) => backwardDispatches(V3, site, caps) },
-  v1: {
+  { name: 'gpu_tile', supports: takesTiles, dispatches: (site, caps) => backwardDispatches(GPU_TILE, site, caps) },
+  {
+    name: 'naive',
     supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-    dispatches: (site, caps) => backwardDispatches(V1, site, caps),
+    dispatches: (site, caps) => backwardDispatches(NAIVE, site, caps),
   },
-};
+];

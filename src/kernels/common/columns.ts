@@ -1,6 +1,6 @@
 /**
  * Gradients of gains and offsets: two sums over rows for each column, in fixed order.
- * v2: rows in chunks, one invocation a column and chunk, then the chunks. v1: one invocation a column.
+ * invocation_per_chunk: rows in chunks, one invocation for a column of a chunk, then the chunks. naive: one a column.
  */
 import type { Attrs, Binding, Dispatch, OpSite, Param, Variant } from '../../tensor/op.ts';
 import { DIVIDE } from './divide.ts';
@@ -42,14 +42,14 @@ export function columnVariants<A extends Attrs>(
   terms: string,
   names: readonly string[],
   extentOf: (site: OpSite<A>) => Extent,
-): Record<'v2' | 'v1', Variant<A>> {
+): Variant<A>[] {
   const chunked =
-    (version: string, chunk: number) =>
+    (variant: string, chunk: number) =>
     (site: OpSite<A>): Dispatch[] => {
       const { rows, width, params, snippet = '' } = extentOf(site);
       const length = Math.min(chunk, rows);
       const chunks = Math.ceil(rows / length);
-      const label = `${name}.${version}`;
+      const label = `${name}.${variant}`;
       const inputs = names.map<Binding>((n, k) => ({ name: n, ref: { input: k }, access: 'read' }));
       const results = ['first', 'second'].map<Binding>((n, k) => ({ name: n, ref: { output: k }, access: 'write' }));
       const partial = (k: number) => ({ scratch: k, type: { dtype: 'f32', shape: [chunks, width] } }) as const;
@@ -72,8 +72,8 @@ export function columnVariants<A extends Attrs>(
         pass(CHUNK_TERMS, chunks, width, [...read, ...results], chunks),
       ];
     };
-  return {
-    v2: { dispatches: chunked('v2', 64) },
-    v1: { dispatches: chunked('v1', Number.POSITIVE_INFINITY) },
-  };
+  return [
+    { name: 'invocation_per_chunk', dispatches: chunked('invocation_per_chunk', 64) },
+    { name: 'naive', dispatches: chunked('naive', Number.POSITIVE_INFINITY) },
+  ];
 }

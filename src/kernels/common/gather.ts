@@ -1,7 +1,7 @@
 /**
  * Data movement: element i of the result is one element of x, or zero.
- * v1: one element an invocation. v2: vec4 on both sides, where innermost runs stay whole. v3: four elements gathered
- * for one vec4 store: the only way to store f16 without shader-f16.
+ * naive: one element an invocation. vec4: vec4 on both sides, where innermost runs stay whole. vec4_store: four elements
+ * gathered for one vec4 store: the only way to store f16 without shader-f16.
  */
 import type { Attrs, DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
@@ -55,8 +55,8 @@ fn run(i: u32) {
 export function movementVariants<A extends Attrs>(
   name: string,
   movementOf: (site: OpSite<A>) => Movement,
-): Record<'v2' | 'v1' | 'v3', Variant<A>> {
-  const dispatch = (site: OpSite<A>, version: string, movement: Movement, load: 1 | 4, store: 1 | 4): Dispatch => {
+): Variant<A>[] {
+  const dispatch = (site: OpSite<A>, variant: string, movement: Movement, load: 1 | 4, store: 1 | 4): Dispatch => {
     const output = at(site.outputs, 0);
     const scalar = output.dtype === 'i32' ? 'i32' : 'f32';
     const { window } = movement;
@@ -72,7 +72,7 @@ export function movementVariants<A extends Attrs>(
       });
     }
     return perElement({
-      label: `${name}.${version}`,
+      label: `${name}.${variant}`,
       code: [COORDINATES, offsetSnippet('x'), window ? GATHER_WINDOW : GATHER, load === store ? ONE : FOUR].join(''),
       size: sizeOf(output.shape) / store,
       constants: { E: load === 4 ? `vec4<${scalar}>` : scalar, V: `vec4<${scalar}>` },
@@ -83,23 +83,26 @@ export function movementVariants<A extends Attrs>(
       ],
     });
   };
-  return {
-    v2: {
+  return [
+    {
+      name: 'vec4',
       supports: (site) => inFours(movementOf(site)) !== null,
       dispatches: (site) => {
         const movement = inFours(movementOf(site));
-        return movement ? [dispatch(site, 'v2', movement, 4, 4)] : [];
+        return movement ? [dispatch(site, 'vec4', movement, 4, 4)] : [];
       },
     },
-    v1: {
+    {
+      name: 'naive',
       supports: (site: OpSite<A>, caps: DeviceCaps) => canStoreOne(at(site.outputs, 0), caps),
-      dispatches: (site) => [dispatch(site, 'v1', movementOf(site), 1, 1)],
+      dispatches: (site) => [dispatch(site, 'naive', movementOf(site), 1, 1)],
     },
-    v3: {
+    {
+      name: 'vec4_store',
       supports: (site) => sizeOf(at(site.outputs, 0).shape) % 4 === 0,
-      dispatches: (site) => [dispatch(site, 'v3', movementOf(site), 1, 4)],
+      dispatches: (site) => [dispatch(site, 'vec4_store', movementOf(site), 1, 4)],
     },
-  };
+  ];
 }
 
 /** The same movement counted in vec4s: null unless the innermost run is contiguous and everything divides by 4. */

@@ -37,7 +37,7 @@ export function epilogueCode(has: { readonly bias: boolean; readonly residual: b
 }
 
 /** One invocation an element; `rowB`, `columnB` are the distances of b's neighbours along k and n. */
-export const MATMUL_V1 = /* wgsl */ `
+export const MATMUL_NAIVE = /* wgsl */ `
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let column = id.x;
@@ -57,7 +57,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 `;
 
 /** See NARROW_TILE. `n4` = n / 4. */
-export const MATMUL_V2 = /* wgsl */ `
+export const MATMUL_CPU_TILE_4X8 = /* wgsl */ `
 var<private> place: vec3u;
 
 fn put(r: u32, c: u32, v: vec4f) {
@@ -89,7 +89,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** What MATMUL_V3 does to rows of a before it multiplies them: nothing. */
+/** What MATMUL_GPU_TILE does to rows of a before it multiplies them: nothing. */
 export const ROWS_AS_THEY_ARE = /* wgsl */ `
 fn prepare(group: vec3u, start: u32, row: u32, index: u32) {}
 fn normed(q: Quad, k: u32) -> Quad { return q; }
@@ -124,7 +124,7 @@ fn fetch_a(start: u32, row: u32, k: u32) -> Quad {
 `;
 
 /** A workgroup makes a tile of y, see GPU_TILE. */
-export const MATMUL_V3 = /* wgsl */ `
+export const MATMUL_GPU_TILE = /* wgsl */ `
 ${MATMUL_TILE}
 @compute @workgroup_size(ROWS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {

@@ -1,6 +1,6 @@
 /**
  * Kernels that walk the rows (last axis) of tensors of one shape, by team.ts.
- * v1: one invocation a row. v2: one workgroup a row (GPUs). v3: as v1, with vec4 where rows allow it (CPU drivers).
+ * naive: one invocation a row. workgroup_per_row: for GPUs. cpu_rows: one invocation a row, in vec4s where rows allow it.
  */
 import type { Attrs, Binding, DeviceCaps, Dispatch, OpSite, Param, Variant } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
@@ -26,8 +26,8 @@ export function rowVariants<A extends Attrs>(
   inputs: readonly string[],
   outputs: readonly string[],
   options: RowOptions<A> = {},
-): Record<'v3' | 'v2' | 'v1', Variant<A>> {
-  const dispatch = (site: OpSite<A>, version: string, team: Team, vec: 1 | 4): Dispatch[] => {
+): Variant<A>[] {
+  const dispatch = (site: OpSite<A>, variant: string, team: Team, vec: 1 | 4): Dispatch[] => {
     const { shape } = at(site.outputs, 0);
     const width = lastOf(shape);
     const vecFor = (binding: string): 1 | 4 => (options.single?.includes(binding) ? 1 : vec);
@@ -39,7 +39,7 @@ export function rowVariants<A extends Attrs>(
     ];
     return [
       teamDispatch({
-        label: `${name}.${version}`,
+        label: `${name}.${variant}`,
         code: (options.snippet?.(site) ?? '') + code,
         team,
         vec,
@@ -52,18 +52,21 @@ export function rowVariants<A extends Attrs>(
   const vecAt = (site: OpSite<A>): 1 | 4 => vecOf(lastOf(at(site.outputs, 0).shape));
   const storable = (site: OpSite<A>, caps: DeviceCaps): boolean =>
     vecAt(site) === 4 || canStoreOne(at(site.outputs, 0), caps);
-  return {
-    v3: {
+  return [
+    {
+      name: 'cpu_rows',
       supports: (site, caps) => caps.software && storable(site, caps),
-      dispatches: (site) => dispatch(site, 'v3', 'invocation', vecAt(site)),
+      dispatches: (site) => dispatch(site, 'cpu_rows', 'invocation', vecAt(site)),
     },
-    v2: {
+    {
+      name: 'workgroup_per_row',
       supports: storable,
-      dispatches: (site) => dispatch(site, 'v2', 'workgroup', vecAt(site)),
+      dispatches: (site) => dispatch(site, 'workgroup_per_row', 'workgroup', vecAt(site)),
     },
-    v1: {
+    {
+      name: 'naive',
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-      dispatches: (site) => dispatch(site, 'v1', 'invocation', 1),
+      dispatches: (site) => dispatch(site, 'naive', 'invocation', 1),
     },
-  };
+  ];
 }

@@ -7,7 +7,7 @@ import type { DeviceCaps, SubgroupMatrix } from '../../tensor/op.ts';
 /** Rows and columns of y that a workgroup of four subgroups makes, 32 x 32 each. */
 export const MATRIX_TILE = 64;
 
-/** Bytes of the arrays in MATMUL_V5, for matrices of 16 rows. */
+/** Bytes of the arrays in MATMUL_CPU_TILE_32X32, for matrices of 16 rows. */
 const WORKGROUP_BYTES = 64 * 40 * 2 + 32 * 72 * 2 + 4 * 16 * 32 * 4;
 
 /** The largest f16 x f16 → f32 shape that divides a subgroup's 32 x 32 and its 32 steps of k. @returns null where there is none */

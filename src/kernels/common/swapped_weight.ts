@@ -23,6 +23,7 @@ export function throughScratch<A extends Attrs>(variant: Variant<A>, plainAttrs:
     return attrs && { ...site, attrs, inputs };
   };
   return {
+    name: variant.name,
     supports: (site, caps) => {
       const plain = plainSite(site);
       const can = variant.supports?.(plain ?? site, caps) ?? true;
@@ -54,6 +55,6 @@ function transposition(type: TensorType, caps: DeviceCaps): readonly Dispatch[] 
   const rank = type.shape.length;
   const permutation = type.shape.map((_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
   const site = { inputs: [type], outputs: [swappedType(type)], attrs: { permutation } };
-  const variant = Object.values(transposeOp.variants).find((v) => v.supports?.(site, caps) ?? true);
+  const variant = transposeOp.variants.find((v) => v.supports?.(site, caps) ?? true);
   return variant?.dispatches(site, caps);
 }

@@ -95,7 +95,7 @@ fn put(r: u32, v: vec4f) {
 `;
 
 /** Matrix product: a [batch][m][k], b [batch][k][n] or swapped; k and n come in fours. */
-export const MATMUL_V5 = /* wgsl */ `${PUT_PRODUCT}
+export const MATMUL_CPU_TILE_32X32 = /* wgsl */ `${PUT_PRODUCT}
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   place = vec3u(group.x * 8u + lane, group.y * 32u, group.z);
@@ -119,7 +119,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 `;
 
 /** Convolution over CONV2D_WALK, whose channels come in fours: a tile is 32 pixels x 32 channels. */
-export const CONV2D_V5 = /* wgsl */ `
+export const CONV2D_CPU_TILE_32X32 = /* wgsl */ `
 var<private> column: u32;
 var<private> results: vec4i;
 

@@ -50,7 +50,7 @@ fn put_rows(row: u32, sum: Rows) {
 `;
 
 /** A subgroup makes 8 input channels x 32 output channels of one tap of dw, over all output pixels in order. */
-export const CONV2D_BACKWARD_WEIGHT_V4 = /* wgsl */ `
+export const CONV2D_BACKWARD_WEIGHT_CPU_TILE = /* wgsl */ `
 ${SUBGROUP_TILE}
 var<private> column: u32;
 

@@ -2,7 +2,7 @@
 import type { Binding, Param } from '../../tensor/op.ts';
 import type { Epilogue, Sizes } from './sizes.ts';
 
-/** What v1 and the kernels of the weight's gradient are told: sizes as u32, padding as i32 because positions before it are negative. */
+/** What naive and the kernels of the weight's gradient are told: sizes as u32, padding as i32 because positions before it are negative. */
 export function params(s: Sizes): Record<string, Param> {
   return { ...s, top: { i32: s.top }, left: { i32: s.left } };
 }

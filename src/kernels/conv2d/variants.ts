@@ -1,27 +1,28 @@
-/** Variants of convolution and of its gradients: v1 is the readable one. */
+/** Variants of convolution and of its gradients. */
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { epilogueCode } from '../common/matmul_wgsl.ts';
 import { canStoreOne } from '../common/site.ts';
 import { hasSubgroupTile } from '../common/subgroup_tile.ts';
 import { throughScratch } from '../common/swapped_weight.ts';
-import { CONV2D_BACKWARD_WEIGHT_V4, TILE_COLUMNS, TILE_ROWS } from './backward_weight_wgsl.ts';
+import { CONV2D_BACKWARD_WEIGHT_CPU_TILE, TILE_COLUMNS, TILE_ROWS } from './backward_weight_wgsl.ts';
 import { epilogueBindings, params, read, weightSteps, write } from './bindings.ts';
+import { CONV2D_BACKWARD_INPUT_NAIVE, CONV2D_BACKWARD_WEIGHT_NAIVE, CONV2D_NAIVE } from './naive_wgsl.ts';
 import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Epilogue, Swapped } from './sizes.ts';
 import { forwardSizes, plain, siteBackwardInputSizes, siteBackwardWeightSizes } from './sizes.ts';
-import { CONV2D_BACKWARD_INPUT_V1, CONV2D_BACKWARD_WEIGHT_V1, CONV2D_V1 } from './v1_wgsl.ts';
 import type { Walk } from './walk.ts';
 import { backwardWalk, forwardWalk, winogradOf } from './walk.ts';
 import { WALKS, walkDispatch } from './walk_kernels.ts';
 import type { WinogradKind } from './winograd/winograd.ts';
 import { winogradDispatches, winogradRuns } from './winograd/winograd.ts';
 
-/** The variants of WALKS, for results whose channels count in fours; v6 and v7 are Winograd's, for CPU drivers and for GPUs. */
+/** The variants of WALKS, for results whose channels count in fours, and Winograd's. */
 function walkVariants<A extends Attrs & Swapped>(
   walk: (site: OpSite<A>) => Walk,
   epilogue: (attrs: A) => Epilogue,
-): Record<string, Variant<A>> {
+): Variant<A>[] {
   const byPoints = (kind: WinogradKind): Variant<A> => ({
+    name: `winograd_${kind}`,
     supports: (site, caps) => {
       const p = winogradOf(walk(site));
       return p !== null && winogradRuns(p, kind, caps);
@@ -29,34 +30,34 @@ function walkVariants<A extends Attrs & Swapped>(
     dispatches: (site, caps) => {
       const { forward } = walk(site);
       const p = winogradOf(walk(site));
-      const label = forward ? 'conv2d.winograd' : 'conv2d_backward_input.winograd';
+      const label = `${forward ? 'conv2d' : 'conv2d_backward_input'}.winograd_${kind}`;
       return p ? winogradDispatches(label, p, kind, epilogue(site.attrs), caps) : [];
     },
   });
-  const walks = Object.fromEntries(
-    WALKS.map((kernel) => {
-      const variant: Variant<A> = {
-        supports: (site, caps) => kernel.runs(caps) && walk(site).cout % 4 === 0 && (kernel.fits?.(walk(site)) ?? true),
-        dispatches: (site) => walkDispatch(walk(site), kernel, epilogue(site.attrs)),
-      };
-      const unswapped = (attrs: A): A | null => (attrs.swapped ? { ...attrs, swapped: false } : null);
-      return [kernel.name, kernel.readsSwapped ? variant : throughScratch(variant, unswapped)];
-    }),
-  );
-  return { v6: byPoints('cpu'), ...walks, v7: byPoints('gpu') };
+  const walks = WALKS.map((kernel) => {
+    const variant: Variant<A> = {
+      name: kernel.name,
+      supports: (site, caps) => kernel.runs(caps) && walk(site).cout % 4 === 0 && (kernel.fits?.(walk(site)) ?? true),
+      dispatches: (site) => walkDispatch(walk(site), kernel, epilogue(site.attrs)),
+    };
+    const unswapped = (attrs: A): A | null => (attrs.swapped ? { ...attrs, swapped: false } : null);
+    return kernel.readsSwapped ? variant : throughScratch(variant, unswapped);
+  });
+  return [byPoints('cpu'), ...walks, byPoints('gpu')];
 }
 
-export const FORWARD_VARIANTS: Readonly<Record<string, Variant<Conv2dAttrs>>> = {
+export const FORWARD_VARIANTS: readonly Variant<Conv2dAttrs>[] = [
   ...walkVariants<Conv2dAttrs>(forwardWalk, (attrs) => attrs),
-  v1: {
+  {
+    name: 'naive',
     supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
     dispatches: (site) => {
       const s = forwardSizes(site);
       const pixels = s.images * s.outHeight * s.outWidth;
       return [
         {
-          label: 'conv2d.v1',
-          code: CONV2D_V1 + epilogueCode(site.attrs),
+          label: 'conv2d.naive',
+          code: CONV2D_NAIVE + epilogueCode(site.attrs),
           params: { ...params(s), pixels, ...weightSteps(s, !site.attrs.swapped) },
           bindings: [read('x', 0), read('w', 1), write('y'), ...epilogueBindings(site.attrs, 1)],
           workgroups: [Math.ceil(s.cout / 16), Math.ceil(pixels / 4), 1],
@@ -64,19 +65,20 @@ export const FORWARD_VARIANTS: Readonly<Record<string, Variant<Conv2dAttrs>>> = 
       ];
     },
   },
-};
+];
 
-export const BACKWARD_INPUT_VARIANTS: Readonly<Record<string, Variant<BackwardInputAttrs>>> = {
+export const BACKWARD_INPUT_VARIANTS: readonly Variant<BackwardInputAttrs>[] = [
   ...walkVariants<BackwardInputAttrs>(backwardWalk, () => plain),
-  v1: {
+  {
+    name: 'naive',
     supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
     dispatches: (site) => {
       const s = siteBackwardInputSizes(site);
       const pixels = s.images * s.height * s.width;
       return [
         {
-          label: 'conv2d_backward_input.v1',
-          code: CONV2D_BACKWARD_INPUT_V1,
+          label: 'conv2d_backward_input.naive',
+          code: CONV2D_BACKWARD_INPUT_NAIVE,
           params: { ...params(s), pixels, ...weightSteps(s, site.attrs.swapped ?? false) },
           bindings: [read('dy', 0), read('w', 1), write('dx')],
           workgroups: [Math.ceil(s.cin / 16), Math.ceil(pixels / 4), 1],
@@ -84,10 +86,11 @@ export const BACKWARD_INPUT_VARIANTS: Readonly<Record<string, Variant<BackwardIn
       ];
     },
   },
-};
+];
 
-export const BACKWARD_WEIGHT_VARIANTS: Readonly<Record<string, Variant<BackwardWeightAttrs>>> = {
-  v4: {
+export const BACKWARD_WEIGHT_VARIANTS: readonly Variant<BackwardWeightAttrs>[] = [
+  {
+    name: 'cpu_tile_8x32',
     supports: (site, caps) => {
       const { cin, cout } = siteBackwardWeightSizes(site);
       return hasSubgroupTile(caps) && cin % TILE_ROWS === 0 && cout % 4 === 0;
@@ -97,8 +100,8 @@ export const BACKWARD_WEIGHT_VARIANTS: Readonly<Record<string, Variant<BackwardW
       const pixels = s.images * s.outHeight * s.outWidth;
       return [
         {
-          label: 'conv2d_backward_weight.v4',
-          code: CONV2D_BACKWARD_WEIGHT_V4,
+          label: 'conv2d_backward_weight.cpu_tile_8x32',
+          code: CONV2D_BACKWARD_WEIGHT_CPU_TILE,
           params: { ...params(s), pixels, cout4: s.cout / 4 },
           bindings: [read('x', 0, 4), read('b', 1, 4), write('dw', 4)],
           workgroups: [Math.ceil(s.cout / TILE_COLUMNS), s.cin / TILE_ROWS, s.kh * s.kw],
@@ -106,14 +109,15 @@ export const BACKWARD_WEIGHT_VARIANTS: Readonly<Record<string, Variant<BackwardW
       ];
     },
   },
-  v1: {
+  {
+    name: 'naive',
     dispatches: (site) => {
       const s = siteBackwardWeightSizes(site);
       const rows = s.kh * s.kw * s.cin;
       return [
         {
-          label: 'conv2d_backward_weight.v1',
-          code: CONV2D_BACKWARD_WEIGHT_V1,
+          label: 'conv2d_backward_weight.naive',
+          code: CONV2D_BACKWARD_WEIGHT_NAIVE,
           params: { ...params(s), rows },
           bindings: [read('x', 0), read('dy', 1), write('dw')],
           workgroups: [Math.ceil(s.cout / 16), Math.ceil(rows / 4), 1],
@@ -121,4 +125,4 @@ export const BACKWARD_WEIGHT_VARIANTS: Readonly<Record<string, Variant<BackwardW
       ];
     },
   },
-};
+];

@@ -1,5 +1,5 @@
 /** WGSL of the convolution on CPU drivers, both directions. Needs CONV2D_WALK, which says what is computed, and NARROW_TILE. */
-export const CONV2D_V2 = /* wgsl */ `
+export const CONV2D_CPU_TILE_4X8 = /* wgsl */ `
 var<private> column: u32;
 var<private> results: vec4i;
 

@@ -1,7 +1,7 @@
 /** WGSL of the convolution on GPUs, both directions: tiles of common/gpu_tile_wgsl.ts. */
 
 /** Needs CONV2D_WALK, which says what is computed; a row is an output pixel, k counts the input channels of one tap after another. */
-export const CONV2D_V3 = /* wgsl */ `
+export const CONV2D_GPU_TILE = /* wgsl */ `
 var<private> pixel0: u32;
 var<private> column0: u32;
 var<private> class_y: u32;

@@ -4,12 +4,12 @@ import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } 
 import { epilogueCode } from '../common/matmul_wgsl.ts';
 import { NARROW_COLUMNS, NARROW_ROWS, NARROW_TILE } from '../common/narrow_tile_wgsl.ts';
 import { hasSubgroupTile } from '../common/subgroup_tile.ts';
-import { CONV2D_V5, WIDE_COLUMNS, WIDE_ROWS, wideTile } from '../common/wide_tile_wgsl.ts';
+import { CONV2D_CPU_TILE_32X32, WIDE_COLUMNS, WIDE_ROWS, wideTile } from '../common/wide_tile_wgsl.ts';
 import { epilogueBindings, read, write } from './bindings.ts';
 import type { Epilogue } from './sizes.ts';
 import type { Walk } from './walk.ts';
-import { CONV2D_V2 } from './walk_cpu_wgsl.ts';
-import { CONV2D_V3 } from './walk_gpu_wgsl.ts';
+import { CONV2D_CPU_TILE_4X8 } from './walk_cpu_wgsl.ts';
+import { CONV2D_GPU_TILE } from './walk_gpu_wgsl.ts';
 import { CONV2D_WALK } from './walk_wgsl.ts';
 
 interface Tile {
@@ -34,15 +34,15 @@ export interface WalkKernel {
   readonly tile: (walk: Walk) => Tile;
 }
 
-/** A driver's own kind first: v5 and v2 for CPU drivers, v3 for GPUs. */
+/** In order of preference; those for CPU drivers first. */
 export const WALKS: readonly WalkKernel[] = [
   {
-    name: 'v5',
+    name: 'cpu_tile_32x32',
     runs: hasSubgroupTile,
     fits: ({ cin, pixels }) => cin % 4 === 0 && pixels >= WIDE_ROWS / 2,
     readsSwapped: true,
     tile: ({ swapped }) => ({
-      code: wideTile(swapped) + CONV2D_V5,
+      code: wideTile(swapped) + CONV2D_CPU_TILE_32X32,
       params: { tile: WIDE_ROWS },
       pixels: WIDE_ROWS,
       channels: WIDE_COLUMNS,
@@ -51,11 +51,11 @@ export const WALKS: readonly WalkKernel[] = [
     }),
   },
   {
-    name: 'v2',
+    name: 'cpu_tile_4x8',
     runs: (caps) => caps.software,
     readsSwapped: false,
     tile: () => ({
-      code: NARROW_TILE + CONV2D_V2,
+      code: NARROW_TILE + CONV2D_CPU_TILE_4X8,
       params: { tile: 8 },
       pixels: NARROW_ROWS,
       channels: NARROW_COLUMNS,
@@ -64,14 +64,14 @@ export const WALKS: readonly WalkKernel[] = [
     }),
   },
   {
-    name: 'v3',
+    name: 'gpu_tile',
     runs: (caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS,
     readsSwapped: true,
     tile: ({ cin, cout, pixels, groups, swapped }) => {
       const rows = gpuTileRows(pixels, cout, groups);
       const { code, vecA, vecB } = operands(cin, swapped);
       return {
-        code: GPU_TILE + code + CONV2D_V3,
+        code: GPU_TILE + code + CONV2D_GPU_TILE,
         constants: { ROWS: rows },
         pixels: rows,
         channels: GPU_TILE_COLUMNS,

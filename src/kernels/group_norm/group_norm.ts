@@ -1,8 +1,8 @@
 /**
  * GroupNorm (+ SiLU) of x [N, …, C], statistics in f32. Outputs: y, and [N, groups, 2] mean and 1/√(variance + eps).
  * Three passes: partial statistics of each group by chunks of pixels; their combination, as one scale and shift a
- * channel; y = silu(x · scale + shift). v1: chunks by one invocation each, scalar. v3: for CPU drivers (columns.ts).
- * v4, v2: for GPUs, in one and in two passes (gpu.ts).
+ * channel; y = silu(x · scale + shift). naive: chunks by one invocation each, scalar. cpu_columns: for CPU
+ * drivers (columns.ts). gpu_one_pass, gpu_two_pass: for GPUs (gpu.ts).
  */
 import { defineOp } from '../../tensor/op.ts';
 import type { Tensor } from '../../tensor/tensor.ts';

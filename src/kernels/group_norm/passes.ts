@@ -14,7 +14,7 @@ import { bind } from './operands.ts';
 /** One use of the norm or its gradient. */
 export interface Passes {
   readonly extent: Extent;
-  /** Rows of v1's table of channels. */
+  /** Rows of the naive variant's table of channels. */
   readonly rows: number;
   readonly eps?: number;
   readonly code: {
@@ -53,7 +53,7 @@ export function sumsPass(
   return { dispatch, partial, chunks };
 }
 
-/** v1. */
+/** The naive variant. */
 export function threePasses(p: Passes, label: string, activation: string): Dispatch[] {
   const { images, pixels, channels, groups, perGroup } = p.extent;
   const length = Math.min(pixels, 64);

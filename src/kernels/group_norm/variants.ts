@@ -13,7 +13,7 @@ export function groupNormVariants<A extends Attrs & { readonly silu: boolean }>(
   name: string,
   describe: (site: OpSite<A>) => Passes,
   byColumns: (columns: Columns, site: OpSite<A>) => Dispatch[],
-): Record<'v4' | 'v3' | 'v2' | 'v1', Variant<A>> {
+): Variant<A>[] {
   const onGpu = (label: string, site: OpSite<A>, { extent, eps = 0, all }: Passes) => ({
     label,
     extent,
@@ -23,15 +23,17 @@ export function groupNormVariants<A extends Attrs & { readonly silu: boolean }>(
   });
   const storable = (site: OpSite<A>, caps: DeviceCaps): boolean =>
     vecOf(lastOf(at(site.outputs, 0).shape)) === 4 || canStoreOne(at(site.outputs, 0), caps);
-  return {
-    v3: {
+  return [
+    {
+      name: 'cpu_columns',
       supports: (site, caps) => caps.software && vecOf(lastOf(at(site.outputs, 0).shape)) === 4,
       dispatches: (site) => {
         const { extent } = describe(site);
-        return byColumns({ label: `${name}.v3`, extent, activation: activationOf(site.attrs) }, site);
+        return byColumns({ label: `${name}.cpu_columns`, extent, activation: activationOf(site.attrs) }, site);
       },
     },
-    v4: {
+    {
+      name: 'gpu_one_pass',
       supports: (site, caps) => {
         const { extent } = describe(site);
         const isSmall = extent.pixels * extent.perGroup <= ONE_PASS_ELEMENTS;
@@ -43,14 +45,15 @@ export function groupNormVariants<A extends Attrs & { readonly silu: boolean }>(
       },
       dispatches: (site) => {
         const described = describe(site);
-        return onePass(described.code.one, onGpu(`${name}.v4`, site, described));
+        return onePass(described.code.one, onGpu(`${name}.gpu_one_pass`, site, described));
       },
     },
-    v2: {
+    {
+      name: 'gpu_two_pass',
       supports: (site, caps) => storable(site, caps) && hasLanes(describe(site).extent, caps.maxInvocations),
       dispatches: (site) => {
         const described = describe(site);
-        const label = `${name}.v2`;
+        const label = `${name}.gpu_two_pass`;
         const { dispatch, partial } = sumsPass(described, {
           label,
           activation: activationOf(site.attrs),
@@ -60,9 +63,10 @@ export function groupNormVariants<A extends Attrs & { readonly silu: boolean }>(
         return [dispatch, lastPass(described.code.last, onGpu(`${label}.last`, site, described), partial)];
       },
     },
-    v1: {
+    {
+      name: 'naive',
       supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
-      dispatches: (site) => threePasses(describe(site), `${name}.v1`, activationOf(site.attrs)),
+      dispatches: (site) => threePasses(describe(site), `${name}.naive`, activationOf(site.attrs)),
     },
-  };
+  ];
 }

@@ -112,12 +112,12 @@ function pass(p: Pass): Dispatch {
 }
 
 /** A team takes at most `chunk` elements; `code` has how two values are combined. */
-export function chunked(name: string, code: string, mean: boolean, version: string, team: Team, chunk: number) {
+export function chunked(name: string, code: string, mean: boolean, variant: string, team: Team, chunk: number) {
   return (site: OpSite<Reduce>): Dispatch[] => {
     const runs = runsOf(at(site.inputs, 0).shape, site.attrs.axes);
     const [reduced, kept] = [sizeOf(runs.reduced.dims), sizeOf(runs.kept.dims)];
     const factor = mean ? 1 / reduced : 1;
-    const label = `${name}.${version}`;
+    const label = `${name}.${variant}`;
     if (reduced <= chunk) {
       return [pass({ label, code, team, runs, length: reduced, factor, from: { input: 0 }, to: { output: 0 } })];
     }

@@ -1,7 +1,8 @@
 /**
  * sum, mean, max and the largest absolute value over axes; the result is f32.
- * v1: one invocation an output. v2: the reduced elements are cut into chunks, one invocation each, then the chunks are
- * reduced (long reductions to few outputs). v3: as v2, a workgroup a chunk (GPUs, where the innermost axis is reduced).
+ * naive: one invocation an output. invocation_per_chunk: the reduced elements are cut into chunks, one invocation reduces each,
+ * then the chunks are reduced (long reductions to few outputs). workgroup_per_chunk: a workgroup reduces each (GPUs, where the
+ * innermost axis is reduced).
  */
 import type { Op, OpCase, VjpSite } from '../../tensor/op.ts';
 import { defineOp } from '../../tensor/op.ts';
@@ -99,15 +100,16 @@ function defineReduce(kind: Kind): Op<Reduce> {
       });
       return [mean ? y.map((v) => v / countOf(shape, axes)) : y];
     },
-    variants: {
-      v2: {
+    variants: [
+      {
+        name: 'invocation_per_chunk',
         // On a GPU, for outputs that lie side by side: neighbouring invocations read neighbouring elements.
         supports: (site, caps) => caps.software || !reducesInnermost(site),
-        dispatches: chunked(name, code, mean, 'v2', 'invocation', 256),
+        dispatches: chunked(name, code, mean, 'invocation_per_chunk', 'invocation', 256),
       },
-      v3: { dispatches: chunked(name, code, mean, 'v3', 'workgroup', 4096) },
-      v1: { dispatches: chunked(name, code, mean, 'v1', 'invocation', Number.POSITIVE_INFINITY) },
-    },
+      { name: 'workgroup_per_chunk', dispatches: chunked(name, code, mean, 'workgroup_per_chunk', 'workgroup', 4096) },
+      { name: 'naive', dispatches: chunked(name, code, mean, 'naive', 'invocation', Number.POSITIVE_INFINITY) },
+    ],
     cost: ({ inputs, outputs }) => ({
       flops: sizeOf(at(inputs, 0).shape),
       bytes: byteSize(at(inputs, 0)) + byteSize(at(outputs, 0)),

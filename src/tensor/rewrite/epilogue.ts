@@ -76,7 +76,7 @@ const isStore = (b: Dispatch['bindings'][number]): boolean => 'output' in b.ref 
 /** Bindings of the dispatch that stores the result, by the variant that has most. */
 function storeBindings(producer: Node, caps: DeviceCaps): number {
   const site = siteOf(producer);
-  const counts = Object.values(producer.op?.variants ?? {})
+  const counts = (producer.op?.variants ?? [])
     .filter((variant) => variant.supports?.(site, caps) ?? true)
     .flatMap((variant) => variant.dispatches(site, caps))
     .map(({ bindings }) => (bindings.some(isStore) ? bindings.length : 0));
@@ -146,14 +146,12 @@ function absorbed(node: Node, chain: Chain, match: Match): Node {
   const rest = chain.inputs.filter((t) => t !== seen);
   const outputs = [resultType(chain), ...producer.outputs.slice(1), ...(keeps ? [at(producer.outputs, 0)] : [])];
   const decorate = (dispatches: readonly Dispatch[]): Dispatch[] => decorated(dispatches, op, inner, chain, match);
-  const variants = Object.fromEntries(
-    Object.entries(op.variants).map(([name, variant]): [string, Variant] => [
-      name,
-      {
-        supports: (_, caps) => variant.supports?.(inner, caps) ?? true,
-        dispatches: (_, caps) => decorate(variant.dispatches(inner, caps)),
-      },
-    ]),
+  const variants = op.variants.map(
+    (variant): Variant => ({
+      name: variant.name,
+      supports: (_, caps) => variant.supports?.(inner, caps) ?? true,
+      dispatches: (_, caps) => decorate(variant.dispatches(inner, caps)),
+    }),
   );
   const made: Op = {
     name: op.name,

@@ -76,7 +76,7 @@ function fusedNode(last: Node, chain: Chain): Node {
     reference: (inputs) => [
       evaluateChain(chain, new Map(chain.inputs.map((t, i) => [keyOf(t), at(inputs, i)] as const))),
     ],
-    variants: { v1: { dispatches: () => [fusedDispatch(chain)] } },
+    variants: [{ name: 'fused', dispatches: () => [fusedDispatch(chain)] }],
     cost: (site) => ({
       flops: chainFlops(chain),
       bytes: [...site.inputs, ...site.outputs].reduce((n, t) => n + byteSize(t), 0),

@@ -1,7 +1,7 @@
 /** The dispatches of each node, in the variants that were chosen, before anything has a place in memory. */
 import { type Choice, chooseVariant } from '../choose.ts';
 import { type Node, siteOf } from '../graph.ts';
-import type { DeviceCaps, Dispatch } from '../op.ts';
+import { type DeviceCaps, type Dispatch, variantNamed } from '../op.ts';
 import type { TensorType } from '../types.ts';
 import type { PlanSpec } from './plan_spec.ts';
 
@@ -43,7 +43,7 @@ export function draftsOf(
     const site = siteOf(node);
     const choice = chooseVariant(node.op, site, caps, { forced, ...(tuning ? { tuning } : {}) });
     choices.set(`${choice.op} ${choice.site}`, choice);
-    const dispatches = node.op.variants[choice.variant]?.dispatches(site, caps) ?? [];
+    const dispatches = variantNamed(node.op, choice.variant)?.dispatches(site, caps) ?? [];
     const scratchBase = scratch.length;
     const scratchTypes = new Map<number, TensorType>();
     for (const dispatch of dispatches) {

@@ -119,7 +119,7 @@ export function expansion({ node, type }: InputBuffer, { rows, inner }: Int8Buff
     name: 'int8_weight',
     infer: () => [type],
     reference: madeByPlanner,
-    variants: {},
+    variants: [],
     cost: () => ({ flops: size * 4, bytes: types.reduce((n, t) => n + byteSize(t), 0) }),
     cases: [],
     call: madeByPlanner,

@@ -13,7 +13,7 @@ export interface Update {
 export interface PlanSpec {
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly updates?: readonly Update[];
-  /** Forces a variant by op name, such as `{ conv2d: 'v1' }`. */
+  /** Forces a variant by op name, such as `{ conv2d: 'naive' }`. */
   readonly variants?: Readonly<Record<string, string>>;
   /** What timing the variants on this adapter said; default: the device's own, or nothing without a device. */
   readonly tuning?: Tuning;

@@ -4,6 +4,7 @@
  * and transformed back to 4x4 pixels: a quarter of the multiplications. All in f32; the scratch is what it costs in memory.
  */
 import type { BufferRef, DeviceCaps, Dispatch, OpSite, Param } from '../../../tensor/op.ts';
+import { variantNamed } from '../../../tensor/op.ts';
 import type { TensorType } from '../../../tensor/types.ts';
 import { at, byteSize } from '../../../tensor/types.ts';
 import { epilogueCode } from '../../common/matmul_wgsl.ts';
@@ -84,7 +85,7 @@ const panelsOf = (p: Winograd, tiles: number) => ({
 
 /** In matrices, by matmul's tiles for GPUs, as many tiles at a time as stay in the cache; null where those do not run. */
 function gpuWay(p: Winograd, caps: DeviceCaps): Way | null {
-  const variant = matmulOp.variants.v3;
+  const variant = variantNamed(matmulOp, 'gpu_tile');
   const tiles = Math.min(tilesOf(p), tilesIn(CACHED_BYTES.gpu, p));
   const [source, kernel, result] = [pointsOf(tiles, p.cin), pointsOf(p.cin, p.cout), pointsOf(tiles, p.cout)];
   const siteOf = (count: number): OpSite<{ bias: boolean; residual: boolean }> => ({

@@ -4,7 +4,7 @@
  */
 
 /** One invocation an element of y: a sum over taps and input channels. */
-export const CONV2D_V1 = /* wgsl */ `
+export const CONV2D_NAIVE = /* wgsl */ `
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let channel = id.x;
@@ -39,7 +39,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 `;
 
 /** One invocation an element of dx [N,H,W,Cin]. Taps that fall between strides are skipped. */
-export const CONV2D_BACKWARD_INPUT_V1 = /* wgsl */ `
+export const CONV2D_BACKWARD_INPUT_NAIVE = /* wgsl */ `
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let channel = id.x;
@@ -74,7 +74,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 `;
 
 /** One invocation an element of dw [KH,KW,Cin,Cout]: a sum over all output pixels, in order. */
-export const CONV2D_BACKWARD_WEIGHT_V1 = /* wgsl */ `
+export const CONV2D_BACKWARD_WEIGHT_NAIVE = /* wgsl */ `
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let channel = id.x;

@@ -6,7 +6,7 @@
  */
 
 /** One invocation a query row of a head. A row without any key gives y = 0, lse = 0. */
-export const ATTENTION_V1 = /* wgsl */ `
+export const ATTENTION_NAIVE = /* wgsl */ `
 @compute @workgroup_size(LANES)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let t = id.x;
@@ -54,7 +54,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
  * row for dq = scale * sum over keys of p (dp - delta) k, and one a key row for dv = sum over queries of p dy and
  * dk = scale * sum of p (dp - delta) q.
  */
-export const ATTENTION_BACKWARD_V1 = /* wgsl */ `
+export const ATTENTION_BACKWARD_NAIVE = /* wgsl */ `
 fn delta_of(from_y: u32) -> f32 {
   var delta = 0.0;
   for (var d = 0u; d < HEAD; d++) {
@@ -64,7 +64,7 @@ fn delta_of(from_y: u32) -> f32 {
 }
 `;
 
-export const ATTENTION_BACKWARD_QUERY_V1 = /* wgsl */ `
+export const ATTENTION_BACKWARD_QUERY_NAIVE = /* wgsl */ `
 fn backward_query(group: vec3u, lane: u32) {
   let t = group.x * LANES + lane;
   let head = group.y;
@@ -101,7 +101,7 @@ fn backward_query(group: vec3u, lane: u32) {
 }
 `;
 
-export const ATTENTION_BACKWARD_KEYS_V1 = /* wgsl */ `
+export const ATTENTION_BACKWARD_KEYS_NAIVE = /* wgsl */ `
 fn backward_keys(group: vec3u, lane: u32) {
   let s = group.x * LANES + lane;
   let head = group.y;

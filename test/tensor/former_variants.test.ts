@@ -1,0 +1,40 @@
+/** Every variant that had a number is found under its name. */
+import { expect, it } from 'vitest';
+import '../../src/kernels/index.ts';
+import { formerVariant } from '../../src/tensor/former_variants.ts';
+import { allOps, type Op } from '../../src/tensor/op.ts';
+
+const NUMBERS = ['v1', 'v2', 'v3', 'v4', 'v5', 'v6', 'v7'];
+
+/** The numbers of an op's variants in the order of its list, as far as they had numbers. */
+const numbersOf = (op: Op): string[] =>
+  op.variants.flatMap(({ name }) => NUMBERS.filter((number) => formerVariant(op.name, number) === name));
+
+it.each([...allOps().values()])('$name has each of its variants under one number', (op) => {
+  expect(numbersOf(op)).toHaveLength(op.variants.length);
+});
+
+it.each([
+  ['add', 'v2 v1'],
+  ['attention_backward', 'v4 v3 v1'],
+  ['concat', 'v3 v2 v1'],
+  ['conv2d', 'v6 v5 v2 v3 v7 v1'],
+  ['conv2d_backward_input', 'v6 v5 v2 v3 v7 v1'],
+  ['conv2d_backward_weight', 'v4 v1'],
+  ['embedding', 'v2 v1'],
+  ['geglu', 'v2 v1'],
+  ['group_norm', 'v3 v4 v2 v1'],
+  ['layer_norm_backward', 'v3 v2 v1'],
+  ['layer_norm_backward_gains', 'v2 v1'],
+  ['layer_norm_linear', 'v3 v1'],
+  ['matmul', 'v6 v7 v5 v2 v3 v1'],
+  ['mean', 'v2 v3 v1'],
+  ['pad', 'v2 v1 v3'],
+  ['rotary_embedding', 'v2 v1'],
+  ['softmax', 'v3 v2 v1'],
+  ['split', 'v1'],
+  ['transpose', 'v4 v2 v1 v3'],
+])('%s has them in the order that it had: %s', (name, numbers) => {
+  const op = allOps().get(name);
+  expect(op && numbersOf(op).join(' ')).toBe(numbers);
+});
