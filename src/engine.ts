@@ -1,28 +1,24 @@
 /** The engine: graphs, gradients, plans and ops. It is the same in Node and in browsers. */
 export * from './kernels/index.ts';
 export { type AdapterSummary, Device, type DeviceOptions, requestDevice } from './tensor/device.ts';
+export type { DeviceCaps } from './tensor/device_caps.ts';
 export { DeviceMemory } from './tensor/device_memory.ts';
+export type { Binding, BufferRef, Dispatch, Param } from './tensor/dispatch.ts';
 export { Graph, type Node } from './tensor/graph.ts';
 export { type Feeds, interpret } from './tensor/interpreter.ts';
 export {
   type Attrs,
   type AttrValue,
-  type Binding,
-  type BufferRef,
-  type CaseInput,
   type Cost,
-  type DeviceCaps,
-  type Dispatch,
   defineOp,
   type HostArray,
   type Op,
-  type OpCase,
   type OpDefinition,
   type OpSite,
-  type Param,
   type Variant,
   type VjpSite,
 } from './tensor/op.ts';
+export type { CaseInput, OpCase } from './tensor/op_case.ts';
 export { compile } from './tensor/plan/compile.ts';
 export { Plan } from './tensor/plan/plan.ts';
 export type { PlanSummary } from './tensor/plan/summary.ts';

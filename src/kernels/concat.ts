@@ -2,7 +2,8 @@
  * concat(xs, axis): in one dispatch, or, where that cannot bind all inputs, in one for each input, which writes its own part. f32
  * unless all inputs are of one other dtype. The gradient of two is one dispatch too, `split`.
  */
-import type { Dispatch, Op, OpSite } from '../tensor/op.ts';
+import type { Dispatch } from '../tensor/dispatch.ts';
+import type { Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
@@ -190,7 +191,7 @@ function infer(inputs: readonly TensorType[], { axis }: Concat): TensorType[] {
 const concatOp: Op<Concat> = defineOp<Concat>({
   name: 'concat',
   infer,
-  isJoin: (site) => sizeOf(at(site.outputs, 0).shape.slice(0, site.attrs.axis)) === 1,
+  isConcatenation: (site) => sizeOf(at(site.outputs, 0).shape.slice(0, site.attrs.axis)) === 1,
   vjp: ({ inputs, attrs: { axis }, dy }) => {
     const [one, two, ...more] = inputs;
     if (one && two && more.length === 0) {

@@ -3,8 +3,11 @@
  * naive: one element an invocation, strides of six dimensions. vec4: operands that are whole, or vary over at most
  * an outer, a middle and an inner dimension (scalars, biases, one value a row, one vector an image).
  */
-import type { Attrs, Binding, CaseInput, DeviceCaps, Dispatch, Op, OpCase, OpSite, VjpSite } from '../tensor/op.ts';
+import type { DeviceCaps } from '../tensor/device_caps.ts';
+import type { Binding, Dispatch } from '../tensor/dispatch.ts';
+import type { Attrs, Op, OpSite, VjpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
+import type { CaseInput, OpCase } from '../tensor/op_case.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { DType, Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, sizeOf } from '../tensor/types.ts';

@@ -1,5 +1,6 @@
 /** embedding(table [V,D], ids): rows of the table, f32. ids outside [0, V) are an error of the caller. */
-import type { Dispatch, OpSite } from '../tensor/op.ts';
+import type { Dispatch } from '../tensor/dispatch.ts';
+import type { OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';

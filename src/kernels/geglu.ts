@@ -1,5 +1,6 @@
 /** GEGLU: the last axis [a, b] of size 2D gives a · gelu(b) of size D. */
-import type { Dispatch, OpSite, Variant } from '../tensor/op.ts';
+import type { Dispatch } from '../tensor/dispatch.ts';
+import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';

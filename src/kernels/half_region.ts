@@ -5,7 +5,8 @@
  * 1710.03740), but exact for any scale, as backward passes are linear, and measured anew in every pass. The scale
  * travels as the cotangent of `one`, a second result of `enter_f16` that `leave_f16` takes and does not read.
  */
-import type { Binding, Dispatch, OpSite } from '../tensor/op.ts';
+import type { Binding, Dispatch } from '../tensor/dispatch.ts';
+import type { OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';

@@ -1,9 +1,11 @@
 /**
  * LayerNorm and the product that takes its result, in one dispatch on GPUs: the workgroups of the product find mean and
- * scale of their rows themselves. Made by the planner (`joins`) where that costs less than a dispatch would.
+ * scale of their rows themselves. Made by the planner (`fusesPair`) where that costs less than a dispatch would.
  * gpu_tile: in one dispatch, by matmul's tiles for GPUs. separate: the two ops, one after the other.
  */
-import type { Binding, BufferRef, DeviceCaps, Dispatch, Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';
+import type { DeviceCaps } from '../tensor/device_caps.ts';
+import type { Binding, BufferRef, Dispatch } from '../tensor/dispatch.ts';
+import type { Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';
 import { defineOp, variantNamed } from '../tensor/op.ts';
 import type { TensorType } from '../tensor/types.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
@@ -171,7 +173,7 @@ export const layerNormLinearOp = defineOp<Attrs>({
     const y = matmulOp.reference([{ shape: x.shape, data: n ?? new Float64Array() }, ...rest], product);
     return [at(y, 0), stats ?? new Float64Array()];
   },
-  joins: {
+  fusesPair: {
     producer: 'layer_norm',
     consumer: 'matmul',
     attrs: (norm, product, caps) => {

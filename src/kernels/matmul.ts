@@ -4,8 +4,10 @@
  * nodes, which for weights run once; a plan that keeps weights once has the product read them so (tensor/schedule/layouts.ts).
  * A `b` without batch dimensions folds the batch of `a` into its rows.
  */
+
+import type { Binding, Dispatch } from '../tensor/dispatch.ts';
 import { MAX_GROUPS_PER_DIMENSION } from '../tensor/grid.ts';
-import type { Binding, Dispatch, HostArray, OpSite, Variant } from '../tensor/op.ts';
+import type { HostArray, OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
@@ -13,7 +15,7 @@ import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/type
 import { broadcastTo } from './broadcast_to.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands, QUAD } from './common/gpu_tile_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
-import { activate, sumRows, sumTo, swapLast } from './common/linalg_basic.ts';
+import { activate, sumRows, sumTo, transposeLast } from './common/linalg_basic.ts';
 import {
   batchEpilogueCode,
   epilogueCode,
@@ -29,7 +31,7 @@ import { columnPanels, packDispatches, panelProduct, panelsPay, rowPanels } from
 import { canStoreOne } from './common/site.ts';
 import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common/subgroup_matrix.ts';
 import { hasSubgroupTile } from './common/subgroup_tile.ts';
-import { swappedType, throughScratch } from './common/swapped_weight.ts';
+import { throughScratch, transposedType } from './common/transposed_weight.ts';
 import { MATMUL_CPU_TILE_32X32, WIDE_COLUMNS, WIDE_ROWS, wideTile } from './common/wide_tile_wgsl.ts';
 import { sum } from './reduce/reduce.ts';
 import { reshape } from './reshape.ts';
@@ -145,7 +147,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
     if (!a || !given || a.shape.length < 2 || given.shape.length < 2) {
       throw new Error('needs matrices a [..., M, K] and b [..., K, N]');
     }
-    const b = transposeB ? swappedType(given) : given;
+    const b = transposeB ? transposedType(given) : given;
     if (a.shape.at(-1) !== b.shape.at(-2)) {
       throw new Error(`a has ${a.shape.at(-1)} columns, b ${b.shape.at(-2)} rows`);
     }
@@ -173,23 +175,23 @@ export const matmulOp = defineOp<MatmulAttrs>({
   vjp: ({ inputs, attrs, dy }) => {
     const a = at(inputs, 0);
     const given = at(inputs, 1);
-    const b = attrs.transposeB ? swapLast(given) : given;
+    const b = attrs.transposeB ? transposeLast(given) : given;
     const gradB = (): Tensor => {
       if (sizeOf(b.shape.slice(0, -2)) !== 1) {
-        return sumTo(matmul(swapLast(a), dy), b.shape);
+        return sumTo(matmul(transposeLast(a), dy), b.shape);
       }
       const rows = (t: Tensor): Tensor => reshape(t, [sizeOf(t.shape) / t.dim(-1), t.dim(-1)]);
-      return reshape(matmul(swapLast(rows(a)), rows(dy)), b.shape);
+      return reshape(matmul(transposeLast(rows(a)), rows(dy)), b.shape);
     };
     return [
-      () => sumTo(matmul(dy, swapLast(b)), a.shape),
-      attrs.transposeB ? () => swapLast(gradB()) : gradB,
+      () => sumTo(matmul(dy, transposeLast(b)), a.shape),
+      attrs.transposeB ? () => transposeLast(gradB()) : gradB,
       ...(attrs.bias ? [() => biasGradient(dy, at(inputs, 2).shape)] : []),
       ...(attrs.residual ? [() => dy] : []),
     ];
   },
   reference,
-  readSwapped: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
+  readTransposed: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
   // Those for one kind of driver come before those that run on any.
   variants: [
     {
@@ -444,7 +446,7 @@ export interface MatmulOptions {
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const { transposeA = false, transposeB = false, bias, residual, activation } = options;
-  const inputs = broadcastBatches(transposeA ? swapLast(a) : a, transposeB ? swapLast(b) : b);
+  const inputs = broadcastBatches(transposeA ? transposeLast(a) : a, transposeB ? transposeLast(b) : b);
   if (bias) {
     inputs.push(bias);
   }

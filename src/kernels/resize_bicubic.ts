@@ -3,7 +3,8 @@
  * (ATen/native/cpu/UpSampleKernel.cpp). Separable: along the width, then along the height. A table of weights is made
  * first, [start, count, weights…] a row; the backward reads the same table the other way.
  */
-import type { BufferRef, Dispatch, OpSite, Param } from '../tensor/op.ts';
+import type { BufferRef, Dispatch, Param } from '../tensor/dispatch.ts';
+import type { OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';

@@ -3,7 +3,8 @@
  * of their token and pair. The table [T, D] holds cosine and sine of each angle side by side; it is a constant.
  * naive: an invocation turns one pair. vec4: two pairs.
  */
-import type { Dispatch, HostArray, Op, OpSite } from '../tensor/op.ts';
+import type { Dispatch } from '../tensor/dispatch.ts';
+import type { HostArray, Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';

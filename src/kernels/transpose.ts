@@ -44,9 +44,9 @@ fn run(i: u32) {
 function matrixOf(site: OpSite<Transpose>): { rows4: number; columns4: number; batch: number } | null {
   const { shape } = at(site.inputs, 0);
   const rank = shape.length;
-  const swaps = site.attrs.permutation.every((p, i) => p === (i < rank - 2 ? i : 2 * rank - 3 - i));
+  const exchangesLast = site.attrs.permutation.every((p, i) => p === (i < rank - 2 ? i : 2 * rank - 3 - i));
   const [rows4, columns4] = [(shape[rank - 2] ?? 0) / 4, (shape[rank - 1] ?? 0) / 4];
-  return rank >= 2 && swaps && Number.isInteger(rows4) && Number.isInteger(columns4)
+  return rank >= 2 && exchangesLast && Number.isInteger(rows4) && Number.isInteger(columns4)
     ? { rows4, columns4, batch: sizeOf(shape.slice(0, -2)) }
     : null;
 }

@@ -1,5 +1,6 @@
 /** Elementwise ops of one operand. Each nonlinear one makes its backward too: `<name>_backward(saved, dy) = dy · slope(saved)`. */
-import type { Attrs, CaseInput, Op } from '../tensor/op.ts';
+import type { Attrs, Op } from '../tensor/op.ts';
+import type { CaseInput } from '../tensor/op_case.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { GELU, geluOf, geluSlopeOf, sigmoidOf, siluOf, siluSlopeOf, TANH } from './common/math.ts';
 import { defineElementwise, unaryCases } from './elementwise.ts';

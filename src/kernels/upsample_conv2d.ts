@@ -6,7 +6,7 @@
  */
 import type { Tensor } from '../tensor/tensor.ts';
 import { add } from './binary.ts';
-import { swapLast } from './common/linalg_basic.ts';
+import { transposeLast } from './common/linalg_basic.ts';
 import { conv2dBackwardInput } from './conv2d/conv2d.ts';
 import { conv2d } from './conv2d/layer.ts';
 import { matmul } from './matmul.ts';
@@ -40,7 +40,7 @@ export function upsampleConv2d(x: Tensor, factor: number, weight: Tensor, bias: 
   const taps = reshape(transpose(weight, [2, 3, 0, 1]), [9, cout * cin]);
   const sums = matmul(x.graph.constant(MATRIX, [16, 9], x.dtype), taps);
   // [4,4,Cout,Cin] is what the gradient reads.
-  const turned = swapLast(reshape(sums, [4, 4, cout, cin]));
+  const turned = transposeLast(reshape(sums, [4, 4, cout, cin]));
   const [height, width] = [2 * x.dim(1), 2 * x.dim(2)];
   const y = conv2dBackwardInput.one([x, turned], { stride: 2, padding: [1, 1, 1, 1], height, width });
   return bias ? add(y, bias) : y;

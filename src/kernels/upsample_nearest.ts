@@ -1,5 +1,6 @@
 /** Nearest-neighbour upsampling of [N,H,W,C] by a whole factor; the backward sums each block. */
-import type { Dispatch, OpSite, Variant } from '../tensor/op.ts';
+import type { Dispatch } from '../tensor/dispatch.ts';
+import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';

@@ -3,7 +3,7 @@ import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { ComputeDType } from '../models/layers/half_precision.ts';
 import { kernelRecord } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
-import type { DeviceCaps } from '../tensor/op.ts';
+import type { DeviceCaps } from '../tensor/device_caps.ts';
 import { compile } from '../tensor/plan/compile.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';

@@ -1,9 +1,11 @@
 /** Times the variants of an op at one site on the real device. */
 import { candidatesOf, isCurrent, siteKey, type TunedSite, type Tuning, tunable } from './choose.ts';
 import type { Device } from './device.ts';
+import type { DeviceCaps } from './device_caps.ts';
+import type { Dispatch } from './dispatch.ts';
 import { Graph } from './graph.ts';
 import { encodeF16 } from './half.ts';
-import { allOps, type DeviceCaps, type Dispatch, type Op, type OpSite, variantNamed } from './op.ts';
+import { allOps, type Op, type OpSite, variantNamed } from './op.ts';
 import { compile } from './plan/compile.ts';
 import type { Plan } from './plan/plan.ts';
 import { type RaceOptions, type Runner, race } from './race.ts';

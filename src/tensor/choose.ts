@@ -1,6 +1,8 @@
 /** Which variant of an op runs: the forced one, else the one that was fastest when timed, else the first supported. */
+
+import type { DeviceCaps } from './device_caps.ts';
 import { formerVariant } from './former_variants.ts';
-import { type DeviceCaps, type Op, type OpSite, variantNamed } from './op.ts';
+import { type Op, type OpSite, variantNamed } from './op.ts';
 import { showType } from './types.ts';
 
 /** What timing one site on one adapter said. */

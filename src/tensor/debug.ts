@@ -1,11 +1,11 @@
 /** The debug ladder (`DEBUG=reno:N` at the faces): 1 summary, 2 kernel times, 3 graph and liveness, 4 WGSL, 5 every node against the interpreter. */
 
 import type { Device } from './device.ts';
+import type { DeviceCaps } from './device_caps.ts';
 import { outputKey, showPath, siteOf } from './graph.ts';
 import type { Feeds } from './interpreter.ts';
 import { evaluate, needed } from './interpreter.ts';
 import { assemble } from './kernel.ts';
-import type { DeviceCaps } from './op.ts';
 import { compile } from './plan/compile.ts';
 import type { Plan } from './plan/plan.ts';
 import type { PlanSpec } from './schedule/plan_spec.ts';

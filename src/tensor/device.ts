@@ -1,7 +1,7 @@
 /** The adapter and what it can do; pipelines, compiled once each. */
 import type { Tuning } from './choose.ts';
+import type { DeviceCaps, SubgroupMatrix } from './device_caps.ts';
 import { DeviceMemory } from './device_memory.ts';
-import type { DeviceCaps, SubgroupMatrix } from './op.ts';
 
 export interface DeviceOptions {
   readonly powerPreference?: GPUPowerPreference;

@@ -1,5 +1,6 @@
 /** From a dispatch to WGSL: the typed header (constants, uniform, bindings with load/store) in front of static text. */
-import type { Binding, DeviceCaps, Dispatch, Param } from './op.ts';
+import type { DeviceCaps } from './device_caps.ts';
+import type { Binding, Dispatch, Param } from './dispatch.ts';
 import type { TensorType } from './types.ts';
 import { at } from './types.ts';
 
@@ -26,7 +27,7 @@ export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps:
     lines.push('@group(0) @binding(0) var<uniform> params: Params;');
   }
   dispatch.bindings.forEach((binding, i) => {
-    const isWrapped = dispatch.epilogue === binding.name;
+    const isWrapped = dispatch.fusedStore === binding.name;
     lines.push(...declare(binding, at(types, i), i + 1, caps, isWrapped ? 'put' : 'store'));
   });
   return `${lines.join('\n')}\n${dispatch.code}`;

@@ -3,9 +3,12 @@
  * reference, cost and test cases together, and everything else (tracing, autodiff, planning, tests) works from this.
  */
 
+import type { DeviceCaps } from './device_caps.ts';
+import type { Dispatch } from './dispatch.ts';
 import { applyOp } from './graph.ts';
+import type { OpCase } from './op_case.ts';
 import type { Tensor } from './tensor.ts';
-import type { DType, Shape, TensorType } from './types.ts';
+import type { Shape, TensorType } from './types.ts';
 
 export type AttrValue = number | string | boolean | null | readonly AttrValue[];
 /** Static parameters of one use of an op (stride, epsilon, …): plain data, so nodes can be hashed. */
@@ -24,66 +27,6 @@ export interface OpSite<A extends Attrs = Attrs> {
   readonly attrs: A;
 }
 
-/** What a kernel may rely on; probed from the adapter, never assumed. */
-export interface DeviceCaps {
-  /** `shader-f16` is there: f16 arrays can be declared and stored. Without it f16 inputs are read packed from u32. */
-  readonly f16: boolean;
-  readonly subgroups: boolean;
-  readonly subgroupMinSize: number;
-  readonly subgroupMaxSize: number;
-  /** A CPU driver (lavapipe, SwiftShader): prefer register blocking, avoid barriers. */
-  readonly software: boolean;
-  readonly maxWorkgroupStorage: number;
-  readonly maxInvocations: number;
-  /** Storage buffers of a kernel; WebGPU guarantees 8. */
-  readonly maxStorageBuffers: number;
-  /** Shapes that the matrix units multiply, where the device was opened for them (chromium-experimental-subgroup-matrix). */
-  readonly subgroupMatrices?: readonly SubgroupMatrix[];
-}
-
-/** [m,k] of `component` times [k,n], summed in `result`. */
-export interface SubgroupMatrix {
-  readonly component: string;
-  readonly result: string;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-}
-
-/** Which tensor a binding shows: an input or output of the node, or scratch of `bytes` shared by its dispatches. */
-export type BufferRef =
-  | { readonly input: number }
-  | { readonly output: number }
-  | { readonly scratch: number; readonly type: TensorType };
-
-export interface Binding {
-  /** WGSL name. The header declares the array and `load_NAME(i)` / `store_NAME(i, v)`, see kernel.ts. */
-  readonly name: string;
-  readonly ref: BufferRef;
-  readonly access: 'read' | 'write' | 'read_write';
-  /** 4: elements are vec4f and indices count vec4s (the innermost size must be a multiple of 4). Default 1. */
-  readonly vec?: 1 | 4;
-}
-
-/** One dispatchWorkgroups call. Sizes go in `params` (a uniform), so one pipeline serves every shape. */
-export interface Dispatch {
-  /** Short name for profiles, such as `conv2d.gpu_tile`. */
-  readonly label: string;
-  /** Static WGSL text; uses `params.NAME`, `load_X`, `store_X` and the constants below. */
-  readonly code: string;
-  /** Typed header: numbers become `const NAME: u32|f32`, strings `alias NAME = …`. */
-  readonly constants?: Readonly<Record<string, number | string>>;
-  /** Pipeline-overridable constants (workgroup size, flags). */
-  readonly overrides?: Readonly<Record<string, number>>;
-  /** u32 unless written as `{ f32: … }` or `{ i32: … }`. */
-  readonly params: Readonly<Record<string, Param>>;
-  readonly bindings: readonly Binding[];
-  readonly workgroups: readonly [number, number, number];
-  /** A written binding whose `store_NAME` the code defines itself, on `put_NAME` (epilogue.ts). */
-  readonly epilogue?: string;
-}
-export type Param = number | { readonly f32: number } | { readonly i32: number };
-
 export interface Variant<A extends Attrs = Attrs> {
   /** Its idea; a name means the same idea in every op. */
   readonly name: string;
@@ -97,26 +40,6 @@ export interface Cost {
   readonly flops: number;
   /** Bytes read and written if every operand crosses memory once. */
   readonly bytes: number;
-}
-
-/** How a test makes an input. `ids`: integers in [0, below). Default: standard normal f32. */
-export interface CaseInput {
-  readonly shape: Shape;
-  readonly dtype?: DType;
-  readonly fill?: 'normal' | 'positive' | 'unit' | 'ids' | 'mask';
-  readonly below?: number;
-  readonly scale?: number;
-}
-
-/** A test case: run every variant against `reference`, and check the VJP by finite differences. */
-export interface OpCase<A extends Attrs = Attrs> {
-  readonly name?: string;
-  readonly inputs: readonly CaseInput[];
-  readonly attrs: A;
-  /** Inputs whose gradient is checked; default all f32/f16 inputs when the op has a VJP. */
-  readonly grad?: readonly number[];
-  /** NMSE bound if it must differ from the default (1e-7 f32, 1e-6 with f16); say why beside it. */
-  readonly nmse?: number;
 }
 
 export interface VjpSite<A extends Attrs> {
@@ -139,10 +62,11 @@ export interface Pointwise {
   readonly functions?: string;
 }
 
-export interface Joins {
+/** The two ops that a fused op replaces: the consumer takes output 0 of the producer as its input 0, with nothing between. */
+export interface FusedPair {
   readonly producer: string;
   readonly consumer: string;
-  /** Attributes of the op that does both, on the producer's inputs and then the consumer's others; null: better apart. */
+  /** Attributes of the fused op, whose inputs are the producer's and then the consumer's others; null: do not fuse these. */
   readonly attrs: (producer: OpSite, consumer: OpSite, caps: DeviceCaps) => Attrs | null;
 }
 
@@ -160,18 +84,18 @@ export interface OpDefinition<A extends Attrs> {
   readonly cases: readonly OpCase<A>[];
   /** Output 0 is input 0's buffer under another shape: nothing is run. */
   readonly isView?: boolean;
-  /** Whether output 0 is the inputs end to end in memory, all of one dtype: weights joined so lie in one buffer (packed.ts). */
-  readonly isJoin?: (site: OpSite<A>) => boolean;
+  /** Whether output 0 is the inputs end to end in memory, all of one dtype: weights that it joins lie in one buffer (packed.ts). */
+  readonly isConcatenation?: (site: OpSite<A>) => boolean;
   /** For transposes: axis i of the result is axis permutation[i] of the input. A weight's other layout need not be made (layouts.ts). */
   readonly permutation?: (attrs: A) => readonly number[];
   /** Attributes with which input `index` is read with its last two axes exchanged; null where that cannot be. */
-  readonly readSwapped?: (attrs: A, index: number) => A | null;
+  readonly readTransposed?: (attrs: A, index: number) => A | null;
   /** For elementwise ops: how chains of them are fused; null where this use of it is not. */
   readonly pointwise?: (attrs: A) => Pointwise | null;
   /** Every variant stores each element of output 0 once, through store_NAME, and does not read it (epilogue.ts). */
   readonly storesOnce?: boolean;
-  /** For ops that stand for two others: the second takes output 0 of the first as its input 0, with nothing between (join.ts). */
-  readonly joins?: Joins;
+  /** For ops that replace two others (rewrite/join.ts). */
+  readonly fusesPair?: FusedPair;
   /** For ops made by the planner: the op that they do first, and how it was used. */
   readonly inner?: { readonly op: Op; readonly site: OpSite };
   /** For fused ops: the same value from basic ops; tests require equal value and gradient. */

@@ -1,7 +1,7 @@
 /** What tuning remembers, by adapter: the table, how it is written down, and where the faces keep it. */
 import type { TunedSite, Tuning } from './choose.ts';
 import type { AdapterSummary } from './device.ts';
-import type { DeviceCaps } from './op.ts';
+import type { DeviceCaps } from './device_caps.ts';
 
 export interface TunedAdapter extends AdapterSummary {
   /** What kernels may rely on, in one line: variants that are supported hang on it. */

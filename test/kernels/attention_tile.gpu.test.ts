@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
 import { Device } from '../../src/tensor/device.ts';
-import type { CaseInput, OpCase } from '../../src/tensor/op.ts';
 import { opNamed } from '../../src/tensor/op.ts';
+import type { CaseInput, OpCase } from '../../src/tensor/op_case.ts';
 import { testDevice } from '../support/gpu.ts';
 import { nmse } from '../support/numbers.ts';
 import { runCase, supported } from '../support/op_runner.ts';

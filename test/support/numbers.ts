@@ -1,7 +1,7 @@
 /** Seeded inputs and distances for tests. */
 
 import { f16BitsToF32, f32ToF16Bits } from '../../src/tensor/half.ts';
-import type { CaseInput } from '../../src/tensor/op.ts';
+import type { CaseInput } from '../../src/tensor/op_case.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 
 /** mulberry32: uniform in [0, 1), the same everywhere. */

@@ -2,8 +2,9 @@
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import type { Op, OpCase } from '../../src/tensor/op.ts';
+import type { Op } from '../../src/tensor/op.ts';
 import { opNamed, variantNamed } from '../../src/tensor/op.ts';
+import type { OpCase } from '../../src/tensor/op_case.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';

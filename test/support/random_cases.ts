@@ -1,7 +1,8 @@
 /** Random and odd shapes, an arbitrary of cases an op. Small sizes: the point is edges and tails, not volume. */
 import fc from 'fast-check';
 import { operandShapes } from '../../src/kernels/attention/site.ts';
-import type { Attrs, CaseInput, OpCase } from '../../src/tensor/op.ts';
+import type { Attrs } from '../../src/tensor/op.ts';
+import type { CaseInput, OpCase } from '../../src/tensor/op_case.ts';
 import { at } from '../../src/tensor/types.ts';
 
 const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });

@@ -10,7 +10,7 @@ import { assertStores, type Planning } from '../../reno/session.ts';
 import { type RenoSettings, readSettings } from '../../reno/settings.ts';
 import { type TracedRun, traceRun } from '../../reno/trace.ts';
 import type { Device } from '../../tensor/device.ts';
-import type { DeviceCaps } from '../../tensor/op.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import { createSchedule } from '../../tensor/schedule/planner.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';
 import { UsageError } from '../errors.ts';

@@ -1,5 +1,5 @@
 /** Shapes that the attention ops are tested on. */
-import type { CaseInput, OpCase } from '../../tensor/op.ts';
+import type { CaseInput, OpCase } from '../../tensor/op_case.ts';
 import { at } from '../../tensor/types.ts';
 import type { AttentionAttrs, BackwardAttrs, Packing, Wants } from './site.ts';
 import { operandShapes } from './site.ts';

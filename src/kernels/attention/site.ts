@@ -1,5 +1,6 @@
 /** What the attention ops share: attributes, checks, and where q, k and v lie in their inputs. */
-import type { Binding, OpSite, Param } from '../../tensor/op.ts';
+import type { Binding, Param } from '../../tensor/dispatch.ts';
+import type { OpSite } from '../../tensor/op.ts';
 import type { TensorType } from '../../tensor/types.ts';
 import { at, byteSize, sameShape } from '../../tensor/types.ts';
 

@@ -1,5 +1,7 @@
 /** From kernels to dispatches: what all makes of the attention kernels have in common. */
-import type { DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Dispatch } from '../../tensor/dispatch.ts';
+import type { OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { canStoreOne } from '../common/site.ts';
 import { hasSubgroupTile, TILE_LANES } from '../common/subgroup_tile.ts';

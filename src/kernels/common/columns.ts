@@ -2,7 +2,8 @@
  * Gradients of gains and offsets: two sums over rows for each column, in fixed order.
  * invocation_per_chunk: rows in chunks, one invocation for a column of a chunk, then the chunks. naive: one a column.
  */
-import type { Attrs, Binding, Dispatch, OpSite, Param, Variant } from '../../tensor/op.ts';
+import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
+import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { DIVIDE } from './divide.ts';
 import { perElement } from './grid.ts';
 

@@ -3,7 +3,9 @@
  * naive: one element an invocation. vec4: vec4 on both sides, where innermost runs stay whole. vec4_store: four elements
  * gathered for one vec4 store: the only way to store f16 without shader-f16.
  */
-import type { Attrs, DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Dispatch } from '../../tensor/dispatch.ts';
+import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
 import { perElement } from './grid.ts';
 import { canStoreOne } from './site.ts';

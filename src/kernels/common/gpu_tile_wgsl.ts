@@ -152,7 +152,7 @@ fn fetch_b(start: u32, k: u32, column: u32) -> Quad {
 `;
 
 /** The same of a matrix that is stored as [columns, kEnd], whose rows come in fours. */
-const FETCH_B_SWAPPED = /* wgsl */ `
+const FETCH_B_TRANSPOSED = /* wgsl */ `
 fn item_column(index: u32) -> u32 { return index >> 2u; }
 fn item_k(index: u32) -> u32 { return (index & 3u) * 4u; }
 fn fetch_b(start: u32, k: u32, column: u32) -> Quad {
@@ -162,7 +162,7 @@ fn fetch_b(start: u32, k: u32, column: u32) -> Quad {
 }
 `;
 
-const FETCH_B_SWAPPED_ONES = /* wgsl */ `
+const FETCH_B_TRANSPOSED_ONES = /* wgsl */ `
 fn item_column(index: u32) -> u32 { return index >> 2u; }
 fn item_k(index: u32) -> u32 { return (index & 3u) * 4u; }
 fn row_b(start: u32, k: u32, column: u32) -> vec4f {
@@ -183,9 +183,9 @@ export interface Operands {
   readonly vecB: 1 | 4;
 }
 
-/** How operands are read whose k counts `k` steps, b stored along its columns or, `swapped`, along k. */
-export function operands(k: number, swapped: boolean): Operands {
+/** How operands are read whose k counts `k` steps, b stored along its columns or, with `transposeB`, along k. */
+export function operands(k: number, transposeB: boolean): Operands {
   const fours = k % 4 === 0;
-  const b = swapped ? (fours ? FETCH_B_SWAPPED : FETCH_B_SWAPPED_ONES) : FETCH_B;
-  return { code: (fours ? FOUR_A : FOUR_A_ONES) + b, vecA: fours ? 4 : 1, vecB: swapped && !fours ? 1 : 4 };
+  const b = transposeB ? (fours ? FETCH_B_TRANSPOSED : FETCH_B_TRANSPOSED_ONES) : FETCH_B;
+  return { code: (fours ? FOUR_A : FOUR_A_ONES) + b, vecA: fours ? 4 : 1, vecB: transposeB && !fours ? 1 : 4 };
 }

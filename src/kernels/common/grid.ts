@@ -1,6 +1,7 @@
 /** Dispatches of one invocation per element, on a grid that may exceed 65535 workgroups. */
+
+import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import { gridOf } from '../../tensor/grid.ts';
-import type { Binding, Dispatch, Param } from '../../tensor/op.ts';
 
 /** Entry point for kernels that define `fn run(i: u32)`: called once for every i < params.size. */
 const PER_ELEMENT = `

@@ -8,7 +8,7 @@ import { transpose } from '../transpose.ts';
 import { gelu, quickGelu, relu, silu } from '../unary.ts';
 
 /** Exchanges the last two dimensions. */
-export function swapLast(x: Tensor): Tensor {
+export function transposeLast(x: Tensor): Tensor {
   const rank = x.shape.length;
   return transpose(
     x,

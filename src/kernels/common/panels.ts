@@ -1,8 +1,8 @@
 /** The dispatches of a product in panels (panels_wgsl.ts): both operands packed into scratch, then multiplied. */
-import type { Binding, BufferRef, Dispatch } from '../../tensor/op.ts';
+import type { Binding, BufferRef, Dispatch } from '../../tensor/dispatch.ts';
 import type { TensorType } from '../../tensor/types.ts';
 import { byteSize } from '../../tensor/types.ts';
-import { PACK_COLUMNS, PACK_COLUMNS_SWAPPED, PACK_ROWS, PACK_STEPS, PANEL_PRODUCT } from './panels_wgsl.ts';
+import { PACK_COLUMNS, PACK_COLUMNS_TRANSPOSED, PACK_ROWS, PACK_STEPS, PANEL_PRODUCT } from './panels_wgsl.ts';
 import { WIDE_COLUMNS, WIDE_ROWS } from './wide_tile_wgsl.ts';
 
 export interface PanelProblem {
@@ -50,7 +50,7 @@ export function packDispatches(label: string, p: PanelProblem, transposeB: boole
       workgroups: [Math.ceil(lines / 8), Math.ceil(k / PACK_STEPS), 1],
     };
   };
-  return [pack('a', PACK_ROWS, m), pack('b', transposeB ? PACK_COLUMNS_SWAPPED : PACK_COLUMNS, n / 4)];
+  return [pack('a', PACK_ROWS, m), pack('b', transposeB ? PACK_COLUMNS_TRANSPOSED : PACK_COLUMNS, n / 4)];
 }
 
 export interface Operands {

@@ -40,7 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 `;
 
 /** The same of b [n][k]: turned in registers. */
-export const PACK_COLUMNS_SWAPPED = /* wgsl */ `
+export const PACK_COLUMNS_TRANSPOSED = /* wgsl */ `
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let column = group.x * 8u + lane;

@@ -2,7 +2,9 @@
  * Kernels that walk the rows (last axis) of tensors of one shape, by team.ts.
  * naive: one invocation a row. workgroup_per_row: for GPUs. cpu_rows: one invocation a row, in vec4s where rows allow it.
  */
-import type { Attrs, Binding, DeviceCaps, Dispatch, OpSite, Param, Variant } from '../../tensor/op.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
+import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
 import { canStoreOne, lastOf, vecOf } from './site.ts';
 import type { Team } from './team.ts';

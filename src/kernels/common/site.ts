@@ -1,5 +1,6 @@
 /** Small rules that many ops share: result types, what a kernel may store, cost, references. */
-import type { Cost, DeviceCaps, OpSite } from '../../tensor/op.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Cost, OpSite } from '../../tensor/op.ts';
 import type { DType, Shape, TensorType } from '../../tensor/types.ts';
 import { at, byteSize, sameShape, sizeOf } from '../../tensor/types.ts';
 

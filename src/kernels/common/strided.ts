@@ -1,5 +1,5 @@
 /** Index arithmetic for broadcasting and data movement: shapes brought to few dimensions with a stride per operand. */
-import type { Param } from '../../tensor/op.ts';
+import type { Param } from '../../tensor/dispatch.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, stridesOf } from '../../tensor/types.ts';
 import { DIVIDE } from './divide.ts';

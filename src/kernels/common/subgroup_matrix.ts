@@ -2,7 +2,7 @@
  * Matrix units (tensor cores) behind the feature chromium-experimental-subgroup-matrix: f16 operands, f32 sums. WGSL as in
  * https://dawn.googlesource.com/dawn (docs/tint/extensions, subgroup matrix) with the load and store of August 2026.
  */
-import type { DeviceCaps, SubgroupMatrix } from '../../tensor/op.ts';
+import type { DeviceCaps, SubgroupMatrix } from '../../tensor/device_caps.ts';
 
 /** Rows and columns of y that a workgroup of four subgroups makes, 32 x 32 each. */
 export const MATRIX_TILE = 64;

@@ -3,8 +3,9 @@
  * by `lane, lane + LANES, …` and combines by team_sum / team_max. A team is either one invocation (no barriers:
  * CPU drivers, or many short rows) or one workgroup (GPUs). Elements are of type T: f32, or vec4 where rows allow it.
  */
+
+import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import { gridOf } from '../../tensor/grid.ts';
-import type { Binding, Dispatch, Param } from '../../tensor/op.ts';
 
 export type Team = 'invocation' | 'workgroup';
 

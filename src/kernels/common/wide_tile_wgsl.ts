@@ -66,7 +66,7 @@ fn steps_b(start: u32, k: u32, column: u32, k4: u32, n4: u32) -> Steps {
 `;
 
 /** The same of a matrix stored as [4 n4, 4 k4]: turned in registers, which costs nothing here. */
-const STEPS_SWAPPED = /* wgsl */ `
+const STEPS_TRANSPOSED = /* wgsl */ `
 fn steps_b(start: u32, k: u32, column: u32, k4: u32, n4: u32) -> Steps {
   let i = start + 4u * column * k4 + k;
   let a = load_b(i);
@@ -80,7 +80,7 @@ fn steps_b(start: u32, k: u32, column: u32, k4: u32, n4: u32) -> Steps {
 `;
 
 /** WIDE_TILE and how it reads b. */
-export const wideTile = (swapped: boolean): string => WIDE_TILE + (swapped ? STEPS_SWAPPED : STEPS);
+export const wideTile = (transposeB: boolean): string => WIDE_TILE + (transposeB ? STEPS_TRANSPOSED : STEPS);
 
 /** Where a product's tile begins (column in fours, row, product of the batch), and `put` of y [batch][m][n]. */
 export const PUT_PRODUCT = /* wgsl */ `
@@ -94,7 +94,7 @@ fn put(r: u32, v: vec4f) {
 }
 `;
 
-/** Matrix product: a [batch][m][k], b [batch][k][n] or swapped; k and n come in fours. */
+/** Matrix product: a [batch][m][k], b [batch][k][n], or [batch][n][k] with `transposeB`; k and n come in fours. */
 export const MATMUL_CPU_TILE_32X32 = /* wgsl */ `${PUT_PRODUCT}
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {

@@ -1,5 +1,5 @@
 /** What kernels of convolution are told and given: sizes, operands, and what is added to the result. */
-import type { Binding, Param } from '../../tensor/op.ts';
+import type { Binding, Param } from '../../tensor/dispatch.ts';
 import type { Epilogue, Sizes } from './sizes.ts';
 
 /** What naive and the kernels of the weight's gradient are told: sizes as u32, padding as i32 because positions before it are negative. */

@@ -1,5 +1,5 @@
 /** Test cases of convolution and its gradients. */
-import type { OpCase } from '../../tensor/op.ts';
+import type { OpCase } from '../../tensor/op_case.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at } from '../../tensor/types.ts';
 import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Geometry, Padding } from './sizes.ts';
@@ -68,41 +68,41 @@ export const FORWARD_CASES: readonly OpCase<Conv2dAttrs>[] = [
     attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: true },
   },
   {
-    name: 'swapped, stride 2, f16 weights',
+    name: 'transposed weight, stride 2, f16 weights',
     inputs: [{ shape: [1, 6, 5, 8] }, { shape: [3, 3, 12, 8], dtype: 'f16' }, { shape: [12] }],
-    attrs: { ...geometry(2, [1, 1, 1, 1]), bias: true, residual: false, swapped: true },
+    attrs: { ...geometry(2, [1, 1, 1, 1]), bias: true, residual: false, transposeWeight: true },
   },
   {
-    name: 'swapped, past the wide tiles, f16, bias, residual',
+    name: 'transposed weight, past the wide tiles, f16, bias, residual',
     inputs: [
       { shape: [2, 23, 22, 36], dtype: 'f16' },
       { shape: [3, 3, 68, 36], dtype: 'f16' },
       { shape: [68] },
       { shape: [2, 23, 22, 68] },
     ],
-    attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: true, swapped: true },
+    attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: true, transposeWeight: true },
     grad: [],
   },
   {
-    name: 'swapped, past the wide tiles, stride 2, f16, bias, residual',
+    name: 'transposed weight, past the wide tiles, stride 2, f16, bias, residual',
     inputs: [
       { shape: [2, 15, 13, 12], dtype: 'f16' },
       { shape: [3, 3, 44, 12], dtype: 'f16' },
       { shape: [44] },
       { shape: [2, 8, 7, 44] },
     ],
-    attrs: { ...geometry(2, [1, 1, 1, 1]), bias: true, residual: true, swapped: true },
+    attrs: { ...geometry(2, [1, 1, 1, 1]), bias: true, residual: true, transposeWeight: true },
     grad: [],
   },
   {
-    name: 'swapped, odd channels',
+    name: 'transposed weight, odd channels',
     inputs: [{ shape: [1, 4, 5, 3] }, { shape: [3, 2, 5, 3] }],
-    attrs: { ...geometry(1, [1, 1, 1, 1]), ...plain, swapped: true },
+    attrs: { ...geometry(1, [1, 1, 1, 1]), ...plain, transposeWeight: true },
   },
   {
-    name: 'swapped, past the tiles, odd input channels',
+    name: 'transposed weight, past the tiles, odd input channels',
     inputs: [{ shape: [1, 9, 8, 19] }, { shape: [3, 3, 72, 19] }],
-    attrs: { ...geometry(1, [1, 1, 1, 1]), ...plain, swapped: true },
+    attrs: { ...geometry(1, [1, 1, 1, 1]), ...plain, transposeWeight: true },
     grad: [],
   },
   {
@@ -123,32 +123,32 @@ export const BACKWARD_INPUT_CASES: readonly OpCase<BackwardInputAttrs>[] = [
     };
   }),
   {
-    name: 'swapped, stride 2, f16 weights',
+    name: 'transposed weight, stride 2, f16 weights',
     inputs: [{ shape: [1, 3, 3, 8] }, { shape: [3, 3, 12, 8], dtype: 'f16' }],
-    attrs: { ...geometry(2, [1, 1, 1, 1]), height: 6, width: 5, swapped: true },
+    attrs: { ...geometry(2, [1, 1, 1, 1]), height: 6, width: 5, transposeWeight: true },
   },
   {
-    name: 'swapped, past the wide tiles, uneven padding, f16',
+    name: 'transposed weight, past the wide tiles, uneven padding, f16',
     inputs: [
       { shape: [2, 22, 22, 68], dtype: 'f16' },
       { shape: [3, 3, 36, 68], dtype: 'f16' },
     ],
-    attrs: { ...geometry(1, [1, 0, 0, 2]), height: 23, width: 22, swapped: true },
+    attrs: { ...geometry(1, [1, 0, 0, 2]), height: 23, width: 22, transposeWeight: true },
     grad: [],
   },
   {
-    name: 'swapped, past the wide tiles, stride 2, f16',
+    name: 'transposed weight, past the wide tiles, stride 2, f16',
     inputs: [
       { shape: [2, 8, 7, 44], dtype: 'f16' },
       { shape: [3, 3, 12, 44], dtype: 'f16' },
     ],
-    attrs: { ...geometry(2, [1, 1, 1, 1]), height: 15, width: 13, swapped: true },
+    attrs: { ...geometry(2, [1, 1, 1, 1]), height: 15, width: 13, transposeWeight: true },
     grad: [],
   },
   {
-    name: 'swapped, odd channels',
+    name: 'transposed weight, odd channels',
     inputs: [{ shape: [1, 4, 6, 5] }, { shape: [3, 2, 3, 5] }],
-    attrs: { ...geometry(1, [1, 1, 1, 1]), height: 4, width: 5, swapped: true },
+    attrs: { ...geometry(1, [1, 1, 1, 1]), height: 4, width: 5, transposeWeight: true },
   },
   {
     name: 'f16 weights',

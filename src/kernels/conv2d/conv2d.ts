@@ -1,16 +1,16 @@
 /**
  * 2-D convolution over channels-last images, and its two gradients, which are ops of their own.
- * Kernels are [KH,KW,Cin,Cout] inside, and [KH,KW,Cout,Cin] for the input gradient, or with `swapped` each the other's; the
- * wrapper (layer.ts) permutes PyTorch's [Cout,Cin,KH,KW] once, in the load stage. Plans that keep weights once set `swapped`.
+ * Kernels are [KH,KW,Cin,Cout] inside, and [KH,KW,Cout,Cin] for the input gradient, or with `transposeWeight` each the other's; the
+ * wrapper (layer.ts) permutes PyTorch's [Cout,Cin,KH,KW] once, in the load stage. Plans that keep weights once set `transposeWeight`.
  */
 import type { Op } from '../../tensor/op.ts';
 import { defineOp } from '../../tensor/op.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at, sameShape } from '../../tensor/types.ts';
-import { sumRows, swapLast } from '../common/linalg_basic.ts';
+import { sumRows, transposeLast } from '../common/linalg_basic.ts';
 import { BACKWARD_INPUT_CASES, BACKWARD_WEIGHT_CASES, FORWARD_CASES } from './cases.ts';
 import { backwardInputReference, backwardWeightReference, forwardReference } from './reference.ts';
-import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Swapped } from './sizes.ts';
+import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, WeightLayout } from './sizes.ts';
 import {
   backwardInputSizes,
   backwardWeightSizes,
@@ -27,8 +27,8 @@ import {
 } from './sizes.ts';
 import { BACKWARD_INPUT_VARIANTS, BACKWARD_WEIGHT_VARIANTS, FORWARD_VARIANTS } from './variants.ts';
 
-const readSwapped = <A extends Swapped>(attrs: A, index: number): A | null =>
-  index === 1 ? { ...attrs, swapped: !attrs.swapped } : null;
+const readTransposed = <A extends WeightLayout>(attrs: A, index: number): A | null =>
+  index === 1 ? { ...attrs, transposeWeight: !attrs.transposeWeight } : null;
 
 export const conv2dOp: Op<Conv2dAttrs> = defineOp({
   name: 'conv2d',
@@ -58,17 +58,17 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
     const { stride, padding } = attrs;
     const x = at(inputs, 0);
     const w = at(inputs, 1);
-    const turned = attrs.swapped ? w : swapLast(w);
+    const turned = attrs.transposeWeight ? w : transposeLast(w);
     const gradW = (): Tensor => conv2dBackwardWeight.one([x, dy], { stride, padding, kh: w.dim(0), kw: w.dim(1) });
     return [
       () => conv2dBackwardInput.one([dy, turned], { stride, padding, height: x.dim(1), width: x.dim(2) }),
-      attrs.swapped ? () => swapLast(gradW()) : gradW,
+      attrs.transposeWeight ? () => transposeLast(gradW()) : gradW,
       ...(attrs.bias ? [() => sumRows(dy)] : []),
       ...(attrs.residual ? [() => dy] : []),
     ];
   },
   reference: forwardReference,
-  readSwapped,
+  readTransposed,
   variants: FORWARD_VARIANTS,
   cost: (site) => ({ flops: flopsOf(forwardSizes(site)), bytes: bytesOf(site) }),
   cases: FORWARD_CASES,
@@ -93,12 +93,12 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
     const w = at(inputs, 1);
     const gradW = (): Tensor => conv2dBackwardWeight.one([g, dy], { stride, padding, kh: w.dim(0), kw: w.dim(1) });
     return [
-      () => conv2dOp.one([g, attrs.swapped ? w : swapLast(w)], { stride, padding, ...plain }),
-      attrs.swapped ? gradW : () => swapLast(gradW()),
+      () => conv2dOp.one([g, attrs.transposeWeight ? w : transposeLast(w)], { stride, padding, ...plain }),
+      attrs.transposeWeight ? gradW : () => transposeLast(gradW()),
     ];
   },
   reference: backwardInputReference,
-  readSwapped,
+  readTransposed,
   variants: BACKWARD_INPUT_VARIANTS,
   cost: (site) => ({
     flops: flopsOf(siteBackwardInputSizes(site)),
@@ -124,7 +124,7 @@ export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
     const x = at(inputs, 0);
     const dy = at(inputs, 1);
     return [
-      () => conv2dBackwardInput.one([dy, swapLast(g)], { stride, padding, height: x.dim(1), width: x.dim(2) }),
+      () => conv2dBackwardInput.one([dy, transposeLast(g)], { stride, padding, height: x.dim(1), width: x.dim(2) }),
       () => conv2dOp.one([x, g], { stride, padding, ...plain }),
     ];
   },

@@ -33,7 +33,10 @@ export function forwardReference(inputs: readonly HostArray[], site: OpSite<Conv
   eachTap(s, (out, source, tap) => {
     for (let c = 0; c < s.cin; c++) {
       for (let o = 0; o < s.cout; o++) {
-        const weight = at(w, site.attrs.swapped ? (tap * s.cout + o) * s.cin + c : (tap * s.cin + c) * s.cout + o);
+        const weight = at(
+          w,
+          site.attrs.transposeWeight ? (tap * s.cout + o) * s.cin + c : (tap * s.cin + c) * s.cout + o,
+        );
         y[out * s.cout + o] = at(y, out * s.cout + o) + at(x, source * s.cin + c) * weight;
       }
     }
@@ -48,7 +51,10 @@ export function backwardInputReference(inputs: readonly HostArray[], site: OpSit
   eachTap(s, (out, source, tap) => {
     for (let o = 0; o < s.cout; o++) {
       for (let c = 0; c < s.cin; c++) {
-        const weight = at(w, site.attrs.swapped ? (tap * s.cin + c) * s.cout + o : (tap * s.cout + o) * s.cin + c);
+        const weight = at(
+          w,
+          site.attrs.transposeWeight ? (tap * s.cin + c) * s.cout + o : (tap * s.cout + o) * s.cin + c,
+        );
         dx[source * s.cin + c] = at(dx, source * s.cin + c) + at(dy, out * s.cout + o) * weight;
       }
     }

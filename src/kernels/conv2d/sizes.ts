@@ -2,20 +2,20 @@
 import type { OpSite } from '../../tensor/op.ts';
 import type { Shape, TensorType } from '../../tensor/types.ts';
 import { at, byteSize } from '../../tensor/types.ts';
-import { swappedType } from '../common/swapped_weight.ts';
+import { transposedType } from '../common/transposed_weight.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
 export type Padding = readonly [number, number, number, number];
 export type Geometry = { readonly stride: number; readonly padding: Padding };
-/** The kernel has its last two axes exchanged. */
-export type Swapped = { readonly swapped?: boolean };
+/** Whether the weight has its last two axes exchanged. */
+export type WeightLayout = { readonly transposeWeight?: boolean };
 /** What is added to the result. */
 export type Epilogue = { readonly bias: boolean; readonly residual: boolean };
 /** Nothing. */
 export const plain: Epilogue = { bias: false, residual: false };
 
-export type Conv2dAttrs = Geometry & Swapped & Epilogue;
-export type BackwardInputAttrs = Geometry & Swapped & { readonly height: number; readonly width: number };
+export type Conv2dAttrs = Geometry & WeightLayout & Epilogue;
+export type BackwardInputAttrs = Geometry & WeightLayout & { readonly height: number; readonly width: number };
 export type BackwardWeightAttrs = Geometry & { readonly kh: number; readonly kw: number };
 
 /** Sizes of a convolution x [images,height,width,cin] → y [images,outHeight,outWidth,cout]. */
@@ -60,10 +60,11 @@ export const rank4 = (type: TensorType | undefined, what: string): Shape => {
   return type.shape;
 };
 
-/** The kernel's type as the op has it unless `swapped`. */
-const ownLayout = (w: TensorType, { swapped }: Swapped): TensorType => (swapped ? swappedType(w) : w);
+/** The kernel's type as the op has it unless `transposeWeight`. */
+const ownLayout = (w: TensorType, { transposeWeight }: WeightLayout): TensorType =>
+  transposeWeight ? transposedType(w) : w;
 
-export const kernelShape = (type: TensorType | undefined, attrs: Swapped): Shape => {
+export const kernelShape = (type: TensorType | undefined, attrs: WeightLayout): Shape => {
   rank4(type, 'the kernel');
   return type ? ownLayout(type, attrs).shape : [];
 };

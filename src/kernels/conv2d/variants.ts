@@ -4,11 +4,11 @@ import { at } from '../../tensor/types.ts';
 import { epilogueCode } from '../common/matmul_wgsl.ts';
 import { canStoreOne } from '../common/site.ts';
 import { hasSubgroupTile } from '../common/subgroup_tile.ts';
-import { throughScratch } from '../common/swapped_weight.ts';
+import { throughScratch } from '../common/transposed_weight.ts';
 import { CONV2D_BACKWARD_WEIGHT_CPU_TILE, TILE_COLUMNS, TILE_ROWS } from './backward_weight_wgsl.ts';
 import { epilogueBindings, params, read, weightSteps, write } from './bindings.ts';
 import { CONV2D_BACKWARD_INPUT_NAIVE, CONV2D_BACKWARD_WEIGHT_NAIVE, CONV2D_NAIVE } from './naive_wgsl.ts';
-import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Epilogue, Swapped } from './sizes.ts';
+import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Epilogue, WeightLayout } from './sizes.ts';
 import { forwardSizes, plain, siteBackwardInputSizes, siteBackwardWeightSizes } from './sizes.ts';
 import type { Walk } from './walk.ts';
 import { backwardWalk, forwardWalk, winogradOf } from './walk.ts';
@@ -17,7 +17,7 @@ import type { WinogradKind } from './winograd/winograd.ts';
 import { winogradDispatches, winogradRuns } from './winograd/winograd.ts';
 
 /** The variants of WALKS, for results whose channels count in fours, and Winograd's. */
-function walkVariants<A extends Attrs & Swapped>(
+function walkVariants<A extends Attrs & WeightLayout>(
   walk: (site: OpSite<A>) => Walk,
   epilogue: (attrs: A) => Epilogue,
 ): Variant<A>[] {
@@ -40,8 +40,8 @@ function walkVariants<A extends Attrs & Swapped>(
       supports: (site, caps) => kernel.runs(caps) && walk(site).cout % 4 === 0 && (kernel.fits?.(walk(site)) ?? true),
       dispatches: (site) => walkDispatch(walk(site), kernel, epilogue(site.attrs)),
     };
-    const unswapped = (attrs: A): A | null => (attrs.swapped ? { ...attrs, swapped: false } : null);
-    return kernel.readsSwapped ? variant : throughScratch(variant, unswapped);
+    const asDeclared = (attrs: A): A | null => (attrs.transposeWeight ? { ...attrs, transposeWeight: false } : null);
+    return kernel.readsTransposed ? variant : throughScratch(variant, asDeclared);
   });
   return [byPoints('cpu'), ...walks, byPoints('gpu')];
 }
@@ -58,7 +58,7 @@ export const FORWARD_VARIANTS: readonly Variant<Conv2dAttrs>[] = [
         {
           label: 'conv2d.naive',
           code: CONV2D_NAIVE + epilogueCode(site.attrs),
-          params: { ...params(s), pixels, ...weightSteps(s, !site.attrs.swapped) },
+          params: { ...params(s), pixels, ...weightSteps(s, !site.attrs.transposeWeight) },
           bindings: [read('x', 0), read('w', 1), write('y'), ...epilogueBindings(site.attrs, 1)],
           workgroups: [Math.ceil(s.cout / 16), Math.ceil(pixels / 4), 1],
         },
@@ -79,7 +79,7 @@ export const BACKWARD_INPUT_VARIANTS: readonly Variant<BackwardInputAttrs>[] = [
         {
           label: 'conv2d_backward_input.naive',
           code: CONV2D_BACKWARD_INPUT_NAIVE,
-          params: { ...params(s), pixels, ...weightSteps(s, site.attrs.swapped ?? false) },
+          params: { ...params(s), pixels, ...weightSteps(s, site.attrs.transposeWeight ?? false) },
           bindings: [read('dy', 0), read('w', 1), write('dx')],
           workgroups: [Math.ceil(s.cin / 16), Math.ceil(pixels / 4), 1],
         },

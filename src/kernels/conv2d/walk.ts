@@ -13,30 +13,30 @@ export interface Walk {
   readonly pixels: number;
   readonly groups: number;
   /** The kernel's last axis is `cin`. */
-  readonly swapped: boolean;
+  readonly transposeWeight: boolean;
 }
 
 /** The walk over a convolution of sizes `s`, forward or to its input's gradient. */
-function walkOf(s: Sizes, direction: 'forward' | 'backward', swapped: boolean): Walk {
+function walkOf(s: Sizes, direction: 'forward' | 'backward', transposeWeight: boolean): Walk {
   const forward = direction === 'forward';
   const classes = forward ? 1 : s.stride;
   const [height, width, cout] = forward ? [s.outHeight, s.outWidth, s.cout] : [s.height, s.width, s.cin];
   const pixels = s.images * Math.ceil(height / classes) * Math.ceil(width / classes);
-  return { s, forward, cin: forward ? s.cin : s.cout, cout, pixels, groups: classes * classes, swapped };
+  return { s, forward, cin: forward ? s.cin : s.cout, cout, pixels, groups: classes * classes, transposeWeight };
 }
 
 export const forwardWalk = (site: OpSite<Conv2dAttrs>): Walk =>
-  walkOf(forwardSizes(site), 'forward', site.attrs.swapped ?? false);
+  walkOf(forwardSizes(site), 'forward', site.attrs.transposeWeight ?? false);
 
 export const backwardWalk = (site: OpSite<BackwardInputAttrs>): Walk =>
-  walkOf(siteBackwardInputSizes(site), 'backward', site.attrs.swapped ?? false);
+  walkOf(siteBackwardInputSizes(site), 'backward', site.attrs.transposeWeight ?? false);
 
 /** The walk by winograd/winograd.ts; null where the kernel is not 3x3 or the stride not 1. */
-export function winogradOf({ s, forward, cin, cout, swapped }: Walk): Winograd | null {
+export function winogradOf({ s, forward, cin, cout, transposeWeight }: Walk): Winograd | null {
   if (s.kh !== 3 || s.kw !== 3 || s.stride !== 1) {
     return null;
   }
-  const image = { images: s.images, cin, cout, swapped, turned: !forward };
+  const image = { images: s.images, cin, cout, transposeWeight, turned: !forward };
   return forward
     ? {
         ...image,

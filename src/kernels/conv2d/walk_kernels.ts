@@ -1,5 +1,6 @@
 /** The kernels that walk (walk_wgsl.ts), by the tiles that a workgroup makes, and their dispatch. */
-import type { DeviceCaps, Dispatch } from '../../tensor/op.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Dispatch } from '../../tensor/dispatch.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from '../common/gpu_tile_wgsl.ts';
 import { epilogueCode } from '../common/matmul_wgsl.ts';
 import { NARROW_COLUMNS, NARROW_ROWS, NARROW_TILE } from '../common/narrow_tile_wgsl.ts';
@@ -29,8 +30,8 @@ export interface WalkKernel {
   readonly runs: (caps: DeviceCaps) => boolean;
   /** Whether it is for this size; absent means always. */
   readonly fits?: (walk: Walk) => boolean;
-  /** Reads swapped kernels as they lie; the others have them transposed into scratch. */
-  readonly readsSwapped: boolean;
+  /** Reads a transposed weight as it lies; the others have it transposed into scratch. */
+  readonly readsTransposed: boolean;
   readonly tile: (walk: Walk) => Tile;
 }
 
@@ -40,9 +41,9 @@ export const WALKS: readonly WalkKernel[] = [
     name: 'cpu_tile_32x32',
     runs: hasSubgroupTile,
     fits: ({ cin, pixels }) => cin % 4 === 0 && pixels >= WIDE_ROWS / 2,
-    readsSwapped: true,
-    tile: ({ swapped }) => ({
-      code: wideTile(swapped) + CONV2D_CPU_TILE_32X32,
+    readsTransposed: true,
+    tile: ({ transposeWeight }) => ({
+      code: wideTile(transposeWeight) + CONV2D_CPU_TILE_32X32,
       params: { tile: WIDE_ROWS },
       pixels: WIDE_ROWS,
       channels: WIDE_COLUMNS,
@@ -53,7 +54,7 @@ export const WALKS: readonly WalkKernel[] = [
   {
     name: 'cpu_tile_4x8',
     runs: (caps) => caps.software,
-    readsSwapped: false,
+    readsTransposed: false,
     tile: () => ({
       code: NARROW_TILE + CONV2D_CPU_TILE_4X8,
       params: { tile: 8 },
@@ -66,10 +67,10 @@ export const WALKS: readonly WalkKernel[] = [
   {
     name: 'gpu_tile',
     runs: (caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS,
-    readsSwapped: true,
-    tile: ({ cin, cout, pixels, groups, swapped }) => {
+    readsTransposed: true,
+    tile: ({ cin, cout, pixels, groups, transposeWeight }) => {
       const rows = gpuTileRows(pixels, cout, groups);
-      const { code, vecA, vecB } = operands(cin, swapped);
+      const { code, vecA, vecB } = operands(cin, transposeWeight);
       return {
         code: GPU_TILE + code + CONV2D_GPU_TILE,
         constants: { ROWS: rows },

@@ -2,7 +2,7 @@
  * GroupNorm for CPU drivers, where each load and store costs alike wherever it goes: an invocation walks four channels
  * down a chunk of pixels with their coefficients in registers, so x is read twice and nothing else more than once.
  */
-import type { Binding, BufferRef, Dispatch } from '../../tensor/op.ts';
+import type { Binding, BufferRef, Dispatch } from '../../tensor/dispatch.ts';
 import { perElement } from '../common/grid.ts';
 import { APPLY, BACKWARD_APPLY, BACKWARD_COMBINE, BACKWARD_SUMS, COMBINE, STATISTICS } from './columns_wgsl.ts';
 import type { Extent } from './extent.ts';

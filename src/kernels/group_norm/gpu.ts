@@ -2,7 +2,7 @@
  * GroupNorm for GPUs, where a dispatch costs more than arithmetic. Small images: one workgroup a group does all.
  * Large ones: partial sums by chunks of pixels, then a pass whose workgroups combine them once more each.
  */
-import type { BufferRef, Dispatch, Param } from '../../tensor/op.ts';
+import type { BufferRef, Dispatch, Param } from '../../tensor/dispatch.ts';
 import { vecOf } from '../common/site.ts';
 import { teamDispatch } from '../common/team.ts';
 import type { Extent } from './extent.ts';

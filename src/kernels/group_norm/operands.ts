@@ -1,5 +1,5 @@
 /** What a kernel of GroupNorm reads and writes, whatever its T. */
-import type { Binding } from '../../tensor/op.ts';
+import type { Binding } from '../../tensor/dispatch.ts';
 
 /** A binding; `wide`: read in T. */
 export interface Operand extends Pick<Binding, 'name' | 'ref' | 'access'> {

@@ -2,7 +2,7 @@
  * GroupNorm and its gradient in three passes: partial sums of each group by chunks of pixels; their combination, as a few
  * coefficients a channel; the result from those.
  */
-import type { BufferRef, Dispatch } from '../../tensor/op.ts';
+import type { BufferRef, Dispatch } from '../../tensor/dispatch.ts';
 import { perElement } from '../common/grid.ts';
 import { vecOf } from '../common/site.ts';
 import type { Team } from '../common/team.ts';

@@ -1,5 +1,7 @@
 /** The variants of GroupNorm and of its gradient to x. */
-import type { Attrs, DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Dispatch } from '../../tensor/dispatch.ts';
+import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { canStoreOne, lastOf, vecOf } from '../common/site.ts';
 import { activationOf } from './activation.ts';

@@ -1,5 +1,6 @@
 /** A reduction over any axes in one or two dispatches: by chunks of the reduced elements, then over the chunks. */
-import type { Dispatch, OpSite } from '../../tensor/op.ts';
+import type { Dispatch } from '../../tensor/dispatch.ts';
+import type { OpSite } from '../../tensor/op.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, sizeOf, stridesOf } from '../../tensor/types.ts';
 import { DIVIDE } from '../common/divide.ts';

@@ -4,8 +4,9 @@
  * then the chunks are reduced (long reductions to few outputs). workgroup_per_chunk: a workgroup reduces each (GPUs, where the
  * innermost axis is reduced).
  */
-import type { Op, OpCase, VjpSite } from '../../tensor/op.ts';
+import type { Op, VjpSite } from '../../tensor/op.ts';
 import { defineOp } from '../../tensor/op.ts';
+import type { OpCase } from '../../tensor/op_case.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, byteSize, sizeOf, stridesOf } from '../../tensor/types.ts';

@@ -1,6 +1,8 @@
 /** A chain of elementwise nodes as one piece of WGSL: the body of a fused kernel, or what a kernel does before it stores. */
+
+import type { Binding, Param } from '../dispatch.ts';
 import { keyOf, type Node, outputKey, siteOf } from '../graph.ts';
-import type { Binding, HostArray, Param, Pointwise } from '../op.ts';
+import type { HostArray, Pointwise } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Shape, TensorType } from '../types.ts';
 import { at, sizeOf } from '../types.ts';

@@ -4,8 +4,10 @@
  * element of output 0 once, through that function, and not to read it (`Op.storesOnce`).
  */
 
+import type { DeviceCaps } from '../device_caps.ts';
+import type { Dispatch } from '../dispatch.ts';
 import { keyOf, type Node, outputKey, readersOf, siteOf } from '../graph.ts';
-import type { DeviceCaps, Dispatch, Op, OpSite, Variant } from '../op.ts';
+import type { Op, OpSite, Variant } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import { at, byteSize, sizeOf } from '../types.ts';
 import type { Chain } from './chain.ts';
@@ -199,7 +201,7 @@ function decorated(
   const width = store.vec ?? 1;
   const code = chainCode(chain, width, 'e_', new Map([[keyOf(seen), 'v']]), inner.inputs.length);
   const type = width === 4 ? 'vec4<f32>' : 'f32';
-  const epilogue = `${code.functions}
+  const fusedStore = `${code.functions}
 fn store_${store.name}(i: u32, v: ${type}) {
 ${keeps ? '  store_e_kept(i, v);\n' : ''}${code.statements}
   put_${store.name}(i, ${code.result});
@@ -213,8 +215,8 @@ ${keeps ? '  store_e_kept(i, v);\n' : ''}${code.statements}
       ? {
           ...d,
           label: `${d.label}+${chainName(chain)}`.slice(0, 80),
-          code: epilogue + d.code,
-          epilogue: store.name,
+          code: fusedStore + d.code,
+          fusedStore: store.name,
           params: { ...d.params, ...code.params },
           bindings: [...d.bindings, ...code.bindings, ...kept],
         }

@@ -3,9 +3,10 @@
  * Works on nodes, not on the graph, so the trace (and the interpreter's view of it) stays as it was written.
  */
 
+import type { Dispatch } from '../dispatch.ts';
 import { keyOf, type Node, readersOf } from '../graph.ts';
 import { gridOf } from '../grid.ts';
-import type { Dispatch, Op } from '../op.ts';
+import type { Op } from '../op.ts';
 import { at, byteSize, sameShape, sizeOf } from '../types.ts';
 import type { Chain } from './chain.ts';
 import {

@@ -1,15 +1,17 @@
 /** Rewrite before planning: an op and the one op that takes its result become one, where an op is made for that pair. */
+
+import type { DeviceCaps } from '../device_caps.ts';
 import { keyOf, type Node, outputKey, readersOf, siteOf } from '../graph.ts';
-import type { DeviceCaps, Op } from '../op.ts';
+import type { Op } from '../op.ts';
 import { allOps } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 
 /**
- * `order` with every pair joined that an op `joins`: it stands in the place of the second, whose result is its output 0;
+ * `order` with every pair joined that an op fuses (`Op.fusesPair`): that op stands in the place of the second, whose result is its output 0;
  * the other results of the first follow. The first's result must have that one reader and not be in `kept`.
  */
 export function joinPairs(order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] {
-  const joiners = [...allOps().values()].filter((op) => op.joins);
+  const joiners = [...allOps().values()].filter((op) => op.fusesPair);
   const position = new Map(order.map((node, i) => [node.id, i]));
   const readers = readersOf(order);
   const made = new Map<number, Node>();
@@ -56,9 +58,11 @@ function relinked(order: readonly Node[], moved: ReadonlyMap<string, Tensor>): N
 }
 
 function joinedNode(joiners: readonly Op[], first: Node, second: Node, caps: DeviceCaps): Node | null {
-  const op = joiners.find(({ joins }) => joins?.producer === first.op?.name && joins?.consumer === second.op?.name);
+  const op = joiners.find(
+    ({ fusesPair }) => fusesPair?.producer === first.op?.name && fusesPair?.consumer === second.op?.name,
+  );
   const readsOnce = second.inputs.every((t, i) => (keyOf(t) === outputKey(first, 0)) === (i === 0));
-  const attrs = readsOnce ? op?.joins?.attrs(siteOf(first), siteOf(second), caps) : null;
+  const attrs = readsOnce ? op?.fusesPair?.attrs(siteOf(first), siteOf(second), caps) : null;
   return op && attrs
     ? {
         ...second,

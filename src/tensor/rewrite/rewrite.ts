@@ -1,6 +1,7 @@
 /** All rewriting of a graph's nodes into fewer kernels: pairs joined, chains fused, chains put into stores. */
+
+import type { DeviceCaps } from '../device_caps.ts';
 import { keyOf, type Node } from '../graph.ts';
-import type { DeviceCaps } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import { absorbIntoStores } from './epilogue.ts';
 import { fuseElementwise } from './fuse.ts';

@@ -1,6 +1,7 @@
 /** Nodes in their order, as a schedule: dispatches, a place for each value, and when streamed weights come. */
+
+import type { DeviceCaps } from '../device_caps.ts';
 import { keyOf, type Node } from '../graph.ts';
-import type { DeviceCaps } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import { at, byteSize } from '../types.ts';
 import { boundOf, readAndWritten, type Where } from './bindings.ts';

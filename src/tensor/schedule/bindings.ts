@@ -1,6 +1,7 @@
 /** Which value stands behind each binding of a dispatch. */
+
+import type { Binding } from '../dispatch.ts';
 import { outputKey } from '../graph.ts';
-import type { Binding } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorType } from '../types.ts';
 import { at } from '../types.ts';

@@ -1,7 +1,9 @@
 /** The dispatches of each node, in the variants that were chosen, before anything has a place in memory. */
 import { type Choice, chooseVariant } from '../choose.ts';
+import type { DeviceCaps } from '../device_caps.ts';
+import type { Dispatch } from '../dispatch.ts';
 import { type Node, siteOf } from '../graph.ts';
-import { type DeviceCaps, type Dispatch, variantNamed } from '../op.ts';
+import { variantNamed } from '../op.ts';
 import type { TensorType } from '../types.ts';
 import type { PlanSpec } from './plan_spec.ts';
 

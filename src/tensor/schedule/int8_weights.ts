@@ -4,9 +4,10 @@
  * read what they always read. Rounding happens as rows arrive (rounded_rows.ts).
  */
 
+import type { Dispatch } from '../dispatch.ts';
 import type { Node } from '../graph.ts';
 import { gridOf } from '../grid.ts';
-import type { Dispatch, Op } from '../op.ts';
+import type { Op } from '../op.ts';
 import { madeByPlanner } from '../rewrite/fuse.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorType } from '../types.ts';
@@ -54,7 +55,7 @@ export function int8Weights(
 function multiplies(node: Node, key: string, find: (t: Tensor) => string): boolean {
   const op = node.op?.inner?.op ?? node.op;
   return node.inputs.every(
-    (t, i) => find(t) !== key || Boolean(op?.permutation || op?.joins || op?.readSwapped?.(node.attrs, i)),
+    (t, i) => find(t) !== key || Boolean(op?.permutation || op?.fusesPair || op?.readTransposed?.(node.attrs, i)),
   );
 }
 

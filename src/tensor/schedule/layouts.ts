@@ -2,7 +2,7 @@
  * Weights in memory once. A trace reads one weight in several layouts (transposed for a product, taps first for a
  * convolution, and for their gradients the other way round); made in the load stage they would double its memory. Here
  *  1. a weight that is read through transposes alone is held in one of those layouts, written so as it arrives (held.ts);
- *  2. an op that can (`readSwapped`) reads a weight with its last two axes exchanged from where it lies;
+ *  2. an op that can (`readTransposed`) reads a weight with its last two axes exchanged from where it lies;
  *  3. a layout that is left is made where it is read, again in each iteration: a pass over memory.
  */
 import type { Node } from '../graph.ts';
@@ -92,7 +92,7 @@ function readInPlace(nodes: readonly Node[], _fixed: ReadonlySet<number>, least:
     let now = renewed(node, made);
     now.inputs.forEach(({ node: layout }, i) => {
       const swaps = permutationOf(layout)?.every((axis, k, all) => axis === swapped(all.map((_, j) => j))[k]);
-      const attrs = swaps && bytesIn(layout) >= least ? node.op?.readSwapped?.(now.attrs, i) : null;
+      const attrs = swaps && bytesIn(layout) >= least ? node.op?.readTransposed?.(now.attrs, i) : null;
       if (attrs && layout.stage === 'load') {
         now = { ...now, attrs, inputs: now.inputs.map((t, k) => (k === i ? at(layout.inputs, 0) : t)) };
       }

@@ -52,5 +52,7 @@ export function packsOf(
 export function isJoin(node: Node): boolean {
   const site = siteOf(node);
   const dtype = at(node.outputs, 0).dtype;
-  return node.stage === 'load' && Boolean(node.op?.isJoin?.(site)) && node.inputs.every((t) => t.dtype === dtype);
+  return (
+    node.stage === 'load' && Boolean(node.op?.isConcatenation?.(site)) && node.inputs.every((t) => t.dtype === dtype)
+  );
 }

@@ -1,6 +1,7 @@
 /** From a graph to its schedule, by the graph alone: which nodes run, and what gives way where memory is short. */
+
+import type { DeviceCaps } from '../device_caps.ts';
 import { keyOf, type Node } from '../graph.ts';
-import type { DeviceCaps } from '../op.ts';
 import { rewrite } from '../rewrite/rewrite.ts';
 import type { Tensor } from '../tensor.ts';
 import { assembleSchedule } from './assemble.ts';

@@ -1,7 +1,7 @@
 /** What runs, in which order, in which buffer: all that is decided before anything is allocated. */
 import type { Choice } from '../choose.ts';
+import type { Dispatch } from '../dispatch.ts';
 import type { Node } from '../graph.ts';
-import type { Dispatch } from '../op.ts';
 import type { Stage, TensorType } from '../types.ts';
 
 /** A dispatch with the buffer behind each binding. */

@@ -1,6 +1,7 @@
 /** The sizes and numbers that dispatches are given: all of a plan's in one buffer, equal ones once. */
+
+import type { Dispatch } from '../dispatch.ts';
 import { packParams } from '../kernel.ts';
-import type { Dispatch } from '../op.ts';
 import { STAGES } from '../types.ts';
 import type { Schedule } from './schedule.ts';
 

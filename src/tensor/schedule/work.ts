@@ -17,7 +17,7 @@ export interface Work {
   readonly dispatches: number;
 }
 
-/** By the name of the op, or of the product that it joins. */
+/** By the name of the op, or of the product in the pair that it fuses. */
 const PRODUCTS = /^(matmul|conv2d|attention)/;
 
 /** One entry for each op that runs, in the order of their running. */
@@ -39,7 +39,7 @@ function entryOf(node: Node, stage: Stage, dispatches: number): Work {
     stage,
     module: node.path.split('.').slice(0, 2).join('.'),
     backward: node.backward,
-    products: PRODUCTS.test(op?.joins?.consumer ?? op?.name ?? ''),
+    products: PRODUCTS.test(op?.fusesPair?.consumer ?? op?.name ?? ''),
     flops,
     bytes,
     dispatches,

@@ -3,7 +3,9 @@
  * tiles of 6x6 source pixels and the kernel are transformed, multiplied at each of 36 points as a matrix product over channels,
  * and transformed back to 4x4 pixels: a quarter of the multiplications. All in f32; the scratch is what it costs in memory.
  */
-import type { BufferRef, DeviceCaps, Dispatch, OpSite, Param } from '../../../tensor/op.ts';
+import type { DeviceCaps } from '../../../tensor/device_caps.ts';
+import type { BufferRef, Dispatch, Param } from '../../../tensor/dispatch.ts';
+import type { OpSite } from '../../../tensor/op.ts';
 import { variantNamed } from '../../../tensor/op.ts';
 import type { TensorType } from '../../../tensor/types.ts';
 import { at, byteSize } from '../../../tensor/types.ts';
@@ -30,7 +32,7 @@ export interface Winograd {
   /** The kernel is turned by half a turn, as in the input gradient. */
   readonly turned: boolean;
   /** Its last axis is `cin`. */
-  readonly swapped: boolean;
+  readonly transposeWeight: boolean;
 }
 
 const POINTS = 36;
@@ -166,8 +168,8 @@ function kernelTransform(label: string, p: Winograd, way: Way): Dispatch {
       tiles: way.tiles,
       cin4,
       cout4,
-      columnStep: p.swapped ? p.cin : 1,
-      rowStep: p.swapped ? 1 : p.cout,
+      columnStep: p.transposeWeight ? p.cin : 1,
+      rowStep: p.transposeWeight ? 1 : p.cout,
       turned: Number(p.turned),
       rows: 3,
       points: POINTS,

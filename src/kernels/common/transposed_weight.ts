@@ -2,7 +2,9 @@
  * Variants that know a weight (input 1) in one layout only, for sites that have it with its last two axes exchanged:
  * it is transposed into scratch first. On CPU drivers that costs little beside the product.
  */
-import type { Attrs, Binding, DeviceCaps, Dispatch, OpSite, Variant } from '../../tensor/op.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Binding, Dispatch } from '../../tensor/dispatch.ts';
+import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import type { TensorType } from '../../tensor/types.ts';
 import { at } from '../../tensor/types.ts';
 import { transposeOp } from '../transpose.ts';
@@ -10,16 +12,16 @@ import { transposeOp } from '../transpose.ts';
 const WEIGHT = 1;
 
 /** The type with its last two axes exchanged. */
-export function swappedType({ dtype, shape }: TensorType): TensorType {
+export function transposedType({ dtype, shape }: TensorType): TensorType {
   const rank = shape.length;
   return { dtype, shape: [...shape.slice(0, -2), at(shape, rank - 1), at(shape, rank - 2)] };
 }
 
-/** `variant`, which reads the plain layout, also for sites whose weight is swapped; `plainAttrs` gives null for others. */
+/** `variant`, which reads the plain layout, also for sites whose weight is transposed; `plainAttrs` gives null for others. */
 export function throughScratch<A extends Attrs>(variant: Variant<A>, plainAttrs: (attrs: A) => A | null): Variant<A> {
   const plainSite = (site: OpSite<A>): OpSite<A> | null => {
     const attrs = plainAttrs(site.attrs);
-    const inputs = site.inputs.map((type, i) => (i === WEIGHT ? swappedType(type) : type));
+    const inputs = site.inputs.map((type, i) => (i === WEIGHT ? transposedType(type) : type));
     return attrs && { ...site, attrs, inputs };
   };
   return {
@@ -54,7 +56,7 @@ const rebound = (dispatches: readonly Dispatch[], change: (b: Binding) => Bindin
 function transposition(type: TensorType, caps: DeviceCaps): readonly Dispatch[] | undefined {
   const rank = type.shape.length;
   const permutation = type.shape.map((_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
-  const site = { inputs: [type], outputs: [swappedType(type)], attrs: { permutation } };
+  const site = { inputs: [type], outputs: [transposedType(type)], attrs: { permutation } };
   const variant = transposeOp.variants.find((v) => v.supports?.(site, caps) ?? true);
   return variant?.dispatches(site, caps);
 }

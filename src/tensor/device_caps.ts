@@ -1,0 +1,27 @@
+/** Capabilities of an adapter that kernels may rely on. */
+
+/** Probed from the adapter, never assumed. */
+export interface DeviceCaps {
+  /** `shader-f16` is there: f16 arrays can be declared and stored. Without it f16 inputs are read packed from u32. */
+  readonly f16: boolean;
+  readonly subgroups: boolean;
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+  /** A CPU driver (lavapipe, SwiftShader): prefer register blocking, avoid barriers. */
+  readonly software: boolean;
+  readonly maxWorkgroupStorage: number;
+  readonly maxInvocations: number;
+  /** Storage buffers of a kernel; WebGPU guarantees 8. */
+  readonly maxStorageBuffers: number;
+  /** Shapes that the matrix units multiply, where the device was opened for them (chromium-experimental-subgroup-matrix). */
+  readonly subgroupMatrices?: readonly SubgroupMatrix[];
+}
+
+/** [m,k] of `component` times [k,n], summed in `result`. */
+export interface SubgroupMatrix {
+  readonly component: string;
+  readonly result: string;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}

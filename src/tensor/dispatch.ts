@@ -1,0 +1,36 @@
+/** A kernel call as an op describes it: code, sizes and the tensors that it binds. */
+import type { TensorType } from './types.ts';
+
+/** Which tensor a binding shows: an input or output of the node, or scratch of `bytes` shared by its dispatches. */
+export type BufferRef =
+  | { readonly input: number }
+  | { readonly output: number }
+  | { readonly scratch: number; readonly type: TensorType };
+
+export interface Binding {
+  /** WGSL name. The header declares the array and `load_NAME(i)` / `store_NAME(i, v)`, see kernel.ts. */
+  readonly name: string;
+  readonly ref: BufferRef;
+  readonly access: 'read' | 'write' | 'read_write';
+  /** 4: elements are vec4f and indices count vec4s (the innermost size must be a multiple of 4). Default 1. */
+  readonly vec?: 1 | 4;
+}
+
+/** One dispatchWorkgroups call. Sizes go in `params` (a uniform), so one pipeline serves every shape. */
+export interface Dispatch {
+  /** Short name for profiles, such as `conv2d.gpu_tile`. */
+  readonly label: string;
+  /** Static WGSL text; uses `params.NAME`, `load_X`, `store_X` and the constants below. */
+  readonly code: string;
+  /** Typed header: numbers become `const NAME: u32|f32`, strings `alias NAME = …`. */
+  readonly constants?: Readonly<Record<string, number | string>>;
+  /** Pipeline-overridable constants (workgroup size, flags). */
+  readonly overrides?: Readonly<Record<string, number>>;
+  /** u32 unless written as `{ f32: … }` or `{ i32: … }`. */
+  readonly params: Readonly<Record<string, Param>>;
+  readonly bindings: readonly Binding[];
+  readonly workgroups: readonly [number, number, number];
+  /** Name of the written binding whose `store_NAME` the code defines itself, by `put_NAME` (rewrite/epilogue.ts). */
+  readonly fusedStore?: string;
+}
+export type Param = number | { readonly f32: number } | { readonly i32: number };
