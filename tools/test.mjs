@@ -7,7 +7,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exec, root } from './lib/exec.mjs';
+import { bin, exec } from './lib/exec.mjs';
 import { duration, say } from './lib/say.mjs';
 import { setup } from './setup.mjs';
 
@@ -17,7 +17,6 @@ const TEST_LIMIT_MS = 30 * 60_000;
 const args = process.argv.slice(2);
 const fast = args.includes('--fast');
 const filters = args.filter((arg) => arg !== '--fast');
-const bin = (name) => join(root, 'node_modules', '.bin', process.platform === 'win32' ? `${name}.cmd` : name);
 
 /** Runs one check that passes or fails as a whole. */
 async function check(name, command, options) {

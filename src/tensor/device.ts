@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The adapter and what it can do; pipelines, compiled once each. */
 import type { Tuning } from './choose.ts';
 import type { DeviceCaps, SubgroupMatrix } from './device_caps.ts';

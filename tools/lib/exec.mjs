@@ -1,9 +1,13 @@
 /** Child processes for the tools: never a shell string, never waiting for an answer on stdin. */
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The repository root, where every command runs. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A command that an npm package brings, such as `tsc`. */
+export const bin = (name) => join(root, 'node_modules', '.bin', process.platform === 'win32' ? `${name}.cmd` : name);
 
 /**
  * Runs a command to its end.
