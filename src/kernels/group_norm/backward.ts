@@ -1,26 +1,25 @@
-/** The gradients of GroupNorm: to x, and to its gains and offsets. */
+/**
+ * The gradients of GroupNorm. With the normalised n = (x - mean) scale, scale = 1/√(variance + eps), z = gamma n + beta and
+ * y = activate(z), let dz = dy activate'(z) and g = gamma dz. Then, with means over the image's group,
+ *
+ *   dx = scale (g - mean(g) - n mean(g n)),   dgamma = Σ dz n,   dbeta = Σ dz,   summed over images and pixels.
+ */
 import type { HostArray } from '../../tensor/op.ts';
 import { defineOp } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
 import { columnVariants } from '../common/columns.ts';
 import { siluSlopeOf } from '../common/math.ts';
 import { elementCost, expectShape } from '../common/site.ts';
-import { activationOf } from './activation.ts';
-import { backwardByColumns } from './columns.ts';
-import { extentOf, forEachElement } from './extent.ts';
-import { BACKWARD_LAST } from './last_pass_wgsl.ts';
-import { BACKWARD_ONE } from './one_pass_wgsl.ts';
-import { given, made } from './operands.ts';
-import { BACKWARD_APPLY, BACKWARD_COMBINE, BACKWARD_SUMS, GAINS } from './passes_wgsl.ts';
-import { groupNormVariants } from './variants.ts';
+import { BACKWARD_CASES, GAIN_CASES } from './cases.ts';
+import type { BackwardAttrs } from './shapes.ts';
+import { activationCode, backwardExtent, forEachElement } from './shapes.ts';
+import { BACKWARD_VARIANTS } from './variants.ts';
 
-type Backward = { readonly silu: boolean };
-
-const backwardOperands = (inputs: readonly HostArray[]) =>
+const dataOf = (inputs: readonly HostArray[]) =>
   [at(inputs, 0).data, at(inputs, 1).data, at(inputs, 2).data, at(inputs, 3).data, at(inputs, 4).data] as const;
 
 /** x, stats, gamma, beta, dy → dx. */
-export const groupNormBackward = defineOp<Backward>({
+export const groupNormBackward = defineOp<BackwardAttrs>({
   name: 'group_norm_backward',
   storesOnce: true,
   infer: (inputs) => {
@@ -29,81 +28,44 @@ export const groupNormBackward = defineOp<Backward>({
     return [{ dtype: dy.dtype, shape: x.shape }];
   },
   reference: (inputs, site) => {
-    const [x, stats, gamma, beta, dy] = backwardOperands(inputs);
-    const extent = extentOf(at(site.outputs, 0).shape, at(at(site.inputs, 1).shape, 1));
+    const [x, stats, gamma, beta, dy] = dataOf(inputs);
+    const extent = backwardExtent(site);
     const count = extent.pixels * extent.perGroup;
     const g = new Float64Array(x.length);
     const n = new Float64Array(x.length);
-    const sums = new Float64Array(stats.length);
+    const means = new Float64Array(stats.length);
     forEachElement(extent, (i, k, c) => {
       const ni = (at(x, i) - at(stats, 2 * k)) * at(stats, 2 * k + 1);
       const gi = at(gamma, c) * at(dy, i) * (site.attrs.silu ? siluSlopeOf(ni * at(gamma, c) + at(beta, c)) : 1);
       n[i] = ni;
       g[i] = gi;
-      sums[2 * k] = at(sums, 2 * k) + gi / count;
-      sums[2 * k + 1] = at(sums, 2 * k + 1) + (gi * ni) / count;
+      means[2 * k] = at(means, 2 * k) + gi / count;
+      means[2 * k + 1] = at(means, 2 * k + 1) + (gi * ni) / count;
     });
     const dx = new Float64Array(x.length);
     forEachElement(extent, (i, k) => {
-      dx[i] = at(stats, 2 * k + 1) * (at(g, i) - at(sums, 2 * k) - at(n, i) * at(sums, 2 * k + 1));
+      dx[i] = at(stats, 2 * k + 1) * (at(g, i) - at(means, 2 * k) - at(n, i) * at(means, 2 * k + 1));
     });
     return [dx];
   },
-  variants: groupNormVariants<Backward>(
-    'group_norm_backward',
-    (site) => ({
-      extent: extentOf(at(site.outputs, 0).shape, at(at(site.inputs, 1).shape, 1)),
-      rows: 4,
-      code: {
-        sums: BACKWARD_SUMS,
-        combine: BACKWARD_COMBINE,
-        apply: BACKWARD_APPLY,
-        one: BACKWARD_ONE,
-        last: BACKWARD_LAST,
-      },
-      sums: [given('x', 0), given('stats', 1, false), given('gamma', 2), given('beta', 3), given('dy', 4)],
-      combine: [given('stats', 1), given('gamma', 2), given('beta', 3)],
-      apply: [given('x', 0), given('dy', 4), made('dx', 0)],
-      all: [
-        given('x', 0),
-        given('stats', 1, false),
-        given('gamma', 2),
-        given('beta', 3),
-        given('dy', 4),
-        made('dx', 0),
-      ],
-    }),
-    backwardByColumns,
-  ),
+  variants: BACKWARD_VARIANTS,
   cost: (site) => elementCost(site, site.attrs.silu ? 28 : 16),
-  cases: [false, true].flatMap((silu) => [
-    {
-      name: `odd${silu ? ', silu' : ''}`,
-      inputs: [{ shape: [2, 3, 5, 6] }, { shape: [2, 2, 2] }, { shape: [6] }, { shape: [6] }, { shape: [2, 3, 5, 6] }],
-      attrs: { silu },
-    },
-    {
-      name: `vec4, chunks${silu ? ', silu' : ''}`,
-      inputs: [{ shape: [1, 9, 9, 8] }, { shape: [1, 2, 2] }, { shape: [8] }, { shape: [8] }, { shape: [1, 9, 9, 8] }],
-      attrs: { silu },
-    },
-    {
-      name: `several chunks and parts${silu ? ', silu' : ', across groups'}`,
-      inputs: [
-        { shape: [1, 35, 33, 32] },
-        { shape: [1, silu ? 2 : 16, 2] },
-        { shape: [32] },
-        { shape: [32] },
-        { shape: [1, 35, 33, 32] },
-      ],
-      attrs: { silu },
-      grad: [], // finite differences of thousands of inputs; smaller cases take them
-    },
-  ]),
+  cases: BACKWARD_CASES,
 });
 
-/** x, stats, gamma, beta, dy → gradients of gamma and beta. */
-export const groupNormBackwardGains = defineOp<Backward>({
+/** What one element adds to dgamma and dbeta of its channel. */
+const GAIN_TERMS = `
+fn terms(row: u32, c: u32) -> vec2<f32> {
+  let i = row * params.width + c;
+  let statistics = 2u * (quotient(row, params.pixels) * params.groups + quotient(c, params.per_group));
+  let n = (load_x(i) - load_stats(statistics)) * load_stats(statistics + 1u);
+  let dz = load_dy(i) * activate_slope(n * load_gamma(c) + load_beta(c));
+  return vec2<f32>(dz * n, dz);
+}
+`;
+
+/** x, stats, gamma, beta, dy → dgamma, dbeta. */
+export const groupNormBackwardGains = defineOp<BackwardAttrs>({
   name: 'group_norm_backward_gains',
   infer: (inputs) => {
     const { shape } = at(inputs, 2);
@@ -113,10 +75,10 @@ export const groupNormBackwardGains = defineOp<Backward>({
     ];
   },
   reference: (inputs, site) => {
-    const [x, stats, gamma, beta, dy] = backwardOperands(inputs);
+    const [x, stats, gamma, beta, dy] = dataOf(inputs);
     const dgamma = new Float64Array(gamma.length);
     const dbeta = new Float64Array(gamma.length);
-    forEachElement(extentOf(at(site.inputs, 0).shape, at(at(site.inputs, 1).shape, 1)), (i, k, c) => {
+    forEachElement(backwardExtent(site), (i, k, c) => {
       const n = (at(x, i) - at(stats, 2 * k)) * at(stats, 2 * k + 1);
       const dz = at(dy, i) * (site.attrs.silu ? siluSlopeOf(n * at(gamma, c) + at(beta, c)) : 1);
       dgamma[c] = at(dgamma, c) + dz * n;
@@ -124,27 +86,20 @@ export const groupNormBackwardGains = defineOp<Backward>({
     });
     return [dgamma, dbeta];
   },
-  variants: columnVariants<Backward>(
+  variants: columnVariants<BackwardAttrs>(
     'group_norm_backward_gains',
-    GAINS,
+    GAIN_TERMS,
     ['x', 'stats', 'gamma', 'beta', 'dy'],
     (site) => {
-      const { images, pixels, channels, groups, perGroup } = extentOf(
-        at(site.inputs, 0).shape,
-        at(at(site.inputs, 1).shape, 1),
-      );
+      const { images, pixels, channels, groups, perGroup } = backwardExtent(site);
       return {
         rows: images * pixels,
         width: channels,
         params: { pixels, groups, per_group: perGroup },
-        snippet: activationOf(site.attrs),
+        snippet: activationCode(site.attrs),
       };
     },
   ),
   cost: (site) => ({ ...elementCost(site, 0), flops: 20 * sizeOf(at(site.inputs, 0).shape) }),
-  cases: [false, true].map((silu) => ({
-    name: silu ? 'silu' : 'plain',
-    inputs: [{ shape: [2, 7, 5, 6] }, { shape: [2, 3, 2] }, { shape: [6] }, { shape: [6] }, { shape: [2, 7, 5, 6] }],
-    attrs: { silu },
-  })),
+  cases: GAIN_CASES,
 });
