@@ -1,27 +1,28 @@
 /** The command line, checked before anything runs: citty describes the commands, and nothing unknown passes. */
 import { type ArgsDef, type CommandDef, parseArgs } from 'citty';
+import { countKind, type Kind, numberKind } from '../reno/setting_kinds.ts';
 import { UsageError } from './errors.ts';
 
 export type Args = Readonly<Record<string, string | boolean | undefined>>;
 
-/** A command of this tool: citty's description, with arguments and sub-commands given outright. */
+/** A command of this tool, with arguments and sub-commands as citty describes them. */
 export interface Command {
   readonly meta: { readonly name: string; readonly description: string };
   readonly args?: ArgsDef;
-  /** What stands without a flag, where the command takes such words: their name and description, for its help. */
-  readonly words?: { readonly name: string; readonly description: string };
+  /** Name and description of the positional arguments, for the help; absent: the command takes none. */
+  readonly positionals?: { readonly name: string; readonly description: string };
   readonly subCommands?: Readonly<Record<string, Command>>;
   /** @returns the exit code */
-  readonly run?: (args: Args, words: readonly string[]) => Promise<number>;
+  readonly run?: (args: Args, positionals: readonly string[]) => Promise<number>;
 }
 
 export interface Parsed {
   readonly command: Command;
-  /** Names from the root to the command, such as `reno evaluate pocket`. */
+  /** The names from the root to the command, such as `reno evaluate pocket`. */
   readonly name: string;
   readonly help: boolean;
   readonly args: Args;
-  readonly words: readonly string[];
+  readonly positionals: readonly string[];
 }
 
 /** @throws UsageError, one sentence, for an unknown command or flag, a missing value or a value that is not offered */
@@ -39,13 +40,13 @@ export function parseCommandLine(root: Command, tokens: readonly string[]): Pars
     rest = rest.slice(1);
   }
   if (rest.includes('--help') || rest.includes('-h')) {
-    return { command, name, help: true, args: {}, words: [] };
+    return { command, name, help: true, args: {}, positionals: [] };
   }
   const definitions = command.args ?? {};
-  const { flags: checked, words } = checkFlags(name, command, rest);
+  const { flags, positionals } = checkFlags(name, command, rest);
   let args: Args;
   try {
-    args = parseArgs(checked, definitions) as unknown as Args;
+    args = parseArgs(flags, definitions) as unknown as Args;
   } catch (error) {
     const text = plain(error instanceof Error ? error.message : String(error));
     throw new UsageError(`${name}: ${text.charAt(0).toLowerCase()}${text.slice(1).replace(/\.$/, '')}`);
@@ -53,7 +54,7 @@ export function parseCommandLine(root: Command, tokens: readonly string[]): Pars
   if (!command.run) {
     throw new UsageError(`${name} needs a command; ${listCommands(command)}`);
   }
-  return { command, name, help: false, args, words };
+  return { command, name, help: false, args, positionals };
 }
 
 const COLOUR = new RegExp(`${String.fromCharCode(27)}\\[\\d*[mK]`, 'g');
@@ -67,12 +68,12 @@ function listCommands(command: Command): string {
   return `the commands are ${Object.keys(command.subCommands ?? {}).join(', ')}`;
 }
 
-/** Accepts the reference's spelling (`--n_iters`) beside ours, and refuses what citty would swallow silently. */
+/** Separates flags from positional arguments; accepts the reference's spelling (`--n_iters`), and refuses what citty would ignore. */
 function checkFlags(
   name: string,
-  { args: definitions = {}, words: wanted }: Command,
+  { args: definitions = {}, positionals: wanted }: Command,
   tokens: readonly string[],
-): { flags: string[]; words: string[] } {
+): { flags: string[]; positionals: string[] } {
   const known = new Map<string, string>();
   for (const [flag, definition] of Object.entries(definitions)) {
     const aliases = 'alias' in definition ? [definition.alias ?? []].flat() : [];
@@ -80,13 +81,13 @@ function checkFlags(
       known.set(spelling, flag);
     }
   }
-  const out: string[] = [];
-  const words: string[] = [];
+  const flags: string[] = [];
+  const positionals: string[] = [];
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i] ?? '';
     const match = /^--?([A-Za-z][^=]*)(=(?:[\s\S]*))?$/.exec(token);
     if (!match && wanted && !token.startsWith('-')) {
-      words.push(token);
+      positionals.push(token);
       continue;
     }
     if (!match) {
@@ -104,19 +105,19 @@ function checkFlags(
       if (match[2] !== undefined) {
         throw new UsageError(`${name}: --${flag} takes no value`);
       }
-      out.push(citty(flag));
+      flags.push(citty(flag));
       continue;
     }
     const value = match[2]?.slice(1) ?? tokens[++i];
     if (value === undefined || value === '' || (match[2] === undefined && value.startsWith('--'))) {
       throw new UsageError(`${name}: --${flag} needs a value`);
     }
-    out.push(`${citty(flag)}=${value}`);
+    flags.push(`${citty(flag)}=${value}`);
   }
-  return { flags: out, words };
+  return { flags, positionals };
 }
 
-/** citty takes `--no-x` for "x is false", so a flag of that name travels in camel case. */
+/** The flag as citty reads it: citty takes `--no-x` for "x is false", so a flag of such a name is passed in camel case. */
 function citty(flag: string): string {
   return `--${flag.startsWith('no-') ? camel(flag) : flag}`;
 }
@@ -146,51 +147,24 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** Reads a flag as a number in [low, high]. @throws UsageError */
-export function numberFlag(args: Args, flag: string, low: number, high = Infinity): number | undefined {
-  const text = args[flag];
-  if (typeof text !== 'string') {
-    return undefined;
+/** Reads a flag of this kind. @throws UsageError, one sentence that begins with the flag */
+export function valueFlag<T>(args: Args, flag: string, kind: Pick<Kind<T>, 'parse'>): T | undefined {
+  const text = textFlag(args, flag);
+  try {
+    return text === undefined ? undefined : kind.parse(text);
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(`--${flag} ${error.message}`) : error;
   }
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < low || value > high) {
-    const range = high === Infinity ? `of at least ${low}` : `from ${low} to ${high}`;
-    throw new UsageError(`--${flag} must be a number ${range}, not "${text}"`);
-  }
-  return value;
+}
+
+/** Reads a flag as a number of at least `low`. @throws UsageError */
+export function numberFlag(args: Args, flag: string, low: number): number | undefined {
+  return valueFlag(args, flag, numberKind(low));
 }
 
 /** Reads a flag as a whole number of at least `low`. @throws UsageError */
 export function countFlag(args: Args, flag: string, low: number): number | undefined {
-  const value = numberFlag(args, flag, low);
-  if (value !== undefined && !Number.isSafeInteger(value)) {
-    throw new UsageError(`--${flag} must be a whole number, not "${args[flag]}"`);
-  }
-  return value;
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-};
-
-/** Reads a flag as a number of bytes, such as `8GiB` or `900MB`. @throws UsageError */
-export function bytesFlag(args: Args, flag: string): number | undefined {
-  const text = args[flag];
-  if (typeof text !== 'string') {
-    return undefined;
-  }
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)$/i.exec(text.trim()) ?? [];
-  const bytes = Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? 0));
-  if (bytes === 0) {
-    throw new UsageError(`--${flag} must be a size with its unit, such as 8GiB or 900MB, not "${text}"`);
-  }
-  return bytes;
+  return valueFlag(args, flag, countKind(low));
 }
 
 export function textFlag(args: Args, flag: string): string | undefined {
@@ -202,15 +176,21 @@ export function isSet(args: Args, flag: string): boolean {
   return args[flag] === true || args[camel(flag)] === true;
 }
 
-/** The command as citty knows it, for its usage text. */
+/** The command as citty describes it, for the usage text. */
 export function asCitty(command: Command, name: string): CommandDef {
   return {
     meta: { name, description: command.meta.description },
     args: {
-      ...(command.words
-        ? { [command.words.name]: { type: 'positional', description: command.words.description, required: true } }
+      ...(command.positionals
+        ? {
+            [command.positionals.name]: {
+              type: 'positional',
+              description: command.positionals.description,
+              required: true,
+            },
+          }
         : {}),
-      ...shown(command.args ?? {}),
+      ...withShortAliases(command.args ?? {}),
     },
     subCommands: Object.fromEntries(
       Object.entries(command.subCommands ?? {}).map(([key, sub]) => [key, asCitty(sub, key)]),
@@ -218,8 +198,8 @@ export function asCitty(command: Command, name: string): CommandDef {
   };
 }
 
-/** Only one-letter aliases: citty would print longer ones with a single dash. */
-function shown(definitions: ArgsDef): ArgsDef {
+/** Leaves out aliases of several letters: citty would print them with a single dash. */
+function withShortAliases(definitions: ArgsDef): ArgsDef {
   const short = ([flag, { ...definition }]: [string, ArgsDef[string]]): [string, ArgsDef[string]] => {
     if ('alias' in definition) {
       definition.alias = [definition.alias ?? []].flat().filter((alias) => alias.length === 1);

@@ -34,12 +34,12 @@ export async function runCli(tokens: readonly string[]): Promise<number> {
       console.log(toolVersion());
       return 0;
     }
-    const { command, name, help, args, words } = parseCommandLine(root, tokens);
+    const { command, name, help, args, positionals } = parseCommandLine(root, tokens);
     if (help) {
       console.log(await usage(command, name));
       return 0;
     }
-    return (await command.run?.(args, words)) ?? 0;
+    return (await command.run?.(args, positionals)) ?? 0;
   } catch (error) {
     console.error(`reno: ${sentenceOf(error)}`);
     if (process.env.DEBUG?.includes('reno')) {

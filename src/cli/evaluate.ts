@@ -26,11 +26,9 @@ import { UsageError } from './errors.ts';
 import { type ChosenModel, chosenModel, modelFlags } from './models.ts';
 import { OutFolder } from './out_folder.ts';
 import { type Part, RowsFile } from './rows_file.ts';
-import { settingsFlags, settingsFrom } from './settings_flags.ts';
+import { optimisingFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, printJson } from './shared.ts';
 import { makeStrip, stack } from './strip.ts';
-
-const { 'no-optim': _noOptim, imageselect: _imageselect, ...optimising } = settingsFlags;
 
 const pocketCommand: Command = {
   meta: {
@@ -54,7 +52,7 @@ const pocketCommand: Command = {
     },
     'no-best-of-n': { type: 'boolean', description: 'Leave best-of-N out' },
     ...modelFlags,
-    ...optimising,
+    ...optimisingFlags,
     ...adapterFlags,
     json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
   },

@@ -5,7 +5,6 @@ import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files
 import { nodeFiles } from '../platform/node/files.ts';
 import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 import type { RewardName } from '../reno/rewards/index.ts';
-import { REWARD_NAMES } from '../reno/rewards/index.ts';
 import { type Args, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
 import { hubCacheFolder, parseHubRepo, snapshotFolder } from './hub_cache.ts';
@@ -115,24 +114,4 @@ export function weightsFolder(weights: string, flag: string): string {
     throw new Error(`${weights} is not in ${hubCacheFolder()}; get it with: hf download ${repo.repo}${revision}`);
   }
   return folder;
-}
-
-/** `image_reward` as the reference's flags spell it: `imagereward`. */
-export function flagName(reward: RewardName): string {
-  return reward.replaceAll('_', '');
-}
-
-/** A comma-separated list of rewards. @throws UsageError naming the one that does not exist */
-export function parseRewardList(text: string): RewardName[] {
-  return text.split(',').map((word) => {
-    const found = REWARD_NAMES.find(
-      (name) => name === word.trim() || flagName(name) === word.trim().replaceAll('-', ''),
-    );
-    if (!found) {
-      throw new UsageError(
-        `there is no reward "${word.trim()}"; the rewards are ${REWARD_NAMES.map(flagName).join(', ')}`,
-      );
-    }
-    return found;
-  });
 }

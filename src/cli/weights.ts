@@ -1,6 +1,6 @@
 /** `reno weights`: which public checkpoints there are, where they lie on this disk, and whether they are whole. */
 import { statSync } from 'node:fs';
-import { DEFAULT_WEIGHTS, REWARD_NAMES } from '../reno/rewards/index.ts';
+import { REWARDS } from '../reno/rewards/index.ts';
 import { type Args, type Command, textFlag } from './args.ts';
 import { chosenCheckpoints } from './cached_checkpoints.ts';
 import { hubCacheFolder } from './hub_cache.ts';
@@ -55,7 +55,7 @@ async function list(args: Args): Promise<number> {
     console.log(`${' '.repeat(14)} ${row.page}; licence: ${row.licence ?? 'see there'}${gated}`);
   }
   const manifest = readManifest();
-  const rewards = REWARD_NAMES.filter((name) => DEFAULT_WEIGHTS[name] > 0);
+  const rewards = REWARDS.filter(({ defaultWeight }) => defaultWeight > 0).map(({ name }) => name);
   for (const model of manifest.models) {
     const parts = checkpointsOf(model, manifest, rewards).map(({ name }) => name);
     console.log(`model ${model.name} with the paper's rewards: reno weights pull ${parts.join(' ')}`);

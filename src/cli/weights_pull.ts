@@ -13,17 +13,17 @@ import { finish } from './shared.ts';
 
 export const pullCommand: Command = {
   meta: { name: 'pull', description: 'Download checkpoints into the Hugging Face cache' },
-  words: { name: 'name', description: 'One or more checkpoints (see "reno weights list")' },
+  positionals: { name: 'name', description: 'One or more checkpoints (see "reno weights list")' },
   args: {
     yes: { type: 'boolean', alias: ['y'], description: 'Do not ask before the download: you accept the licences' },
     json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
   },
-  run: async (args, words) => {
+  run: async (args, names) => {
     const interrupt = new AbortController();
     const stop = (): void => interrupt.abort(new Error(STOPPED));
     process.once('SIGINT', stop);
     try {
-      return await pull(args, words, { signal: interrupt.signal });
+      return await pull(args, names, { signal: interrupt.signal });
     } finally {
       process.off('SIGINT', stop);
     }

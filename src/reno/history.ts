@@ -1,7 +1,7 @@
 /** What a run leaves in history.json: enough to draw its report, to repeat it, and to compare it with another. */
-import type { ComputeDType } from '../models/layers/half_precision.ts';
 import type { KernelRecord } from '../tensor/choose.ts';
 import type { NoiseSource } from './noise/draw_noise.ts';
+import type { Mode, RecordedSetting, RenoSettings } from './settings.ts';
 
 export interface IterationRecord {
   readonly iteration: number;
@@ -25,8 +25,6 @@ export interface RewardInfo {
   readonly offset: number;
 }
 
-export type Mode = 'reno' | 'imageselect' | 'no-optim';
-
 export interface NoiseRecord {
   readonly source: NoiseSource;
   /** The source in words. */
@@ -36,20 +34,12 @@ export interface NoiseRecord {
   readonly shape: readonly number[];
 }
 
-export interface RunConfig {
+/** The prompt, the seed and every setting that is marked as recorded. */
+export interface RunConfig extends Pick<RenoSettings, RecordedSetting> {
   readonly model: string;
   readonly prompt: string;
   readonly seed: number;
   readonly mode: Mode;
-  readonly nIters: number;
-  readonly lr: number;
-  readonly optim: string;
-  readonly gradClip: number;
-  readonly regWeight: number;
-  /** How the networks' activations were stored. */
-  readonly dtype: ComputeDType;
-  /** Absent: weights as they were stored. */
-  readonly weightBits?: 8;
   readonly rewards: readonly RewardInfo[];
   readonly noise: NoiseRecord;
 }

@@ -14,7 +14,7 @@ import { lbfgsNoise } from './lbfgs_noise.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
 import { drawNoise, NOISE_GENERATORS } from './noise/draw_noise.ts';
 import type { Reward } from './rewards/index.ts';
-import type { RenoSettings } from './settings.ts';
+import { type RenoSettings, recordedSettings } from './settings.ts';
 import type { StepGraph } from './step_graph.ts';
 import { type TracedRun, traceRun } from './trace.ts';
 
@@ -155,7 +155,7 @@ export class Reno implements Disposable {
   }
 
   #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {
-    const { mode, lr, optim, gradClip, regWeight, noise, dtype, weightBits } = this.settings;
+    const { mode, noise } = this.settings;
     return {
       format: 1,
       tool: 'reno-webgpu',
@@ -164,13 +164,7 @@ export class Reno implements Disposable {
         prompt: options.prompt,
         seed: options.seed,
         mode,
-        nIters,
-        lr,
-        optim,
-        gradClip,
-        regWeight,
-        dtype,
-        ...(weightBits === undefined ? {} : { weightBits }),
+        ...recordedSettings({ ...this.settings, nIters }),
         rewards: this.rewards,
         noise: {
           source: noise,

@@ -1,107 +1,207 @@
-/** Everything that decides a run but the prompt and the seed. */
+/** Everything that decides a run except the prompt and the seed. Each setting is declared once, in `SETTINGS`. */
 import { type Config, readConfig } from '../models/checkpoint/config.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
-import { COMPUTE_DTYPES, type ComputeDType } from '../models/layers/half_precision.ts';
-import type { Mode } from './history.ts';
-import { NOISE_SOURCES, type NoiseSource } from './noise/draw_noise.ts';
-import { OPTIMIZERS, type OptimizerName } from './optimizer.ts';
-import { DEFAULT_WEIGHTS, hasReward, REWARD_NAMES, type RewardName } from './rewards/index.ts';
+import { COMPUTE_DTYPES } from '../models/layers/half_precision.ts';
+import { NOISE_SOURCES } from './noise/draw_noise.ts';
+import { OPTIMIZERS } from './optimizer.ts';
+import { hasReward, REWARDS, type RewardWeights } from './rewards/index.ts';
+import {
+  booleanKind,
+  bytesKind,
+  choiceKind,
+  countKind,
+  eightBitsKind,
+  type Kind,
+  numberKind,
+  pixelsKind,
+} from './setting_kinds.ts';
 
-export interface RenoSettings {
-  readonly mode: Mode;
-  readonly nIters: number;
-  readonly lr: number;
-  readonly optim: OptimizerName;
-  readonly nesterov: boolean;
-  readonly momentum: number;
-  /** Adam's eps. The reference's is large, 1e-2. */
-  readonly adamEps: number;
-  readonly gradClip: number;
-  readonly regWeight: number;
-  readonly noise: NoiseSource;
-  /** Height and width of the picture; null: what the generator was trained at. */
-  readonly size: readonly [height: number, width: number] | null;
-  /** How the networks' activations are stored. */
-  readonly dtype: ComputeDType;
-  /** Bytes of GPU buffers that the run may take at any time; absent: what it needs to be fast. */
-  readonly budget?: number;
-  /** 8: large weights are kept on the GPU as int8; absent: as they are stored. */
-  readonly weightBits?: 8;
-  /** Where the generator's step starts, if not where its scheduler's own does. */
-  readonly timestep?: number;
-  /** Weight of each reward; one of weight 0 is neither loaded nor computed. */
-  readonly rewards: Readonly<Partial<Record<RewardName, number>>>;
+/** `reno` optimises the noise, `imageselect` chooses the best of several noises, `no-optim` takes one noise as it is. */
+export type Mode = 'reno' | 'imageselect' | 'no-optim';
+
+/** Where a setting appears besides reno.json. */
+interface Appearance {
+  /** The name of its flag on the command line. */
+  readonly flag?: { readonly name: string; readonly help: string };
+  /** A second flag, without a value, that sets the setting to 0. */
+  readonly zero?: { readonly name: string; readonly help: string };
+  /** Whether history.json records the value. */
+  readonly recorded?: true;
+  /** Whether memory and work depend on it: if so, `reno plan` has a flag for it. Default: true. */
+  readonly planned?: false;
 }
 
-/** The reference's defaults (arguments.py); rewards are those of the model folder. */
+/** A setting with values of type T; `Absent` is undefined or null where a run can do without a value. */
+export interface Setting<T, Absent = never> extends Appearance {
+  readonly kind: Kind<T>;
+  readonly initial: T | Absent;
+}
+
+function setting<T, const A extends Appearance>(kind: Kind<T>, initial: NoInfer<T>, appearance: A): Setting<T> & A {
+  return { kind, initial, ...appearance };
+}
+
+/** A setting without a value unless somebody gives one. */
+function optional<T, Absent extends null | undefined, const A extends Appearance>(
+  kind: Kind<T>,
+  initial: Absent,
+  appearance: A,
+): Setting<T, Absent> & A {
+  return { kind, initial, ...appearance };
+}
+
+/** By key in reno.json and in history.json, in the order of the help texts. Initial values are the reference's (arguments.py). */
+export const SETTINGS = {
+  /** Iterations of a run, or noises to choose from. */
+  nIters: setting(countKind(1), 50, {
+    flag: { name: 'n-iters', help: 'Iterations, or noises to choose from' },
+    recorded: true,
+    planned: false,
+  }),
+  /** The optimiser's learning rate. */
+  lr: setting(numberKind(0), 5, { flag: { name: 'lr', help: 'Learning rate' }, recorded: true, planned: false }),
+  /** The optimiser of the noise. */
+  optim: setting(choiceKind(OPTIMIZERS), 'sgd', { flag: { name: 'optim', help: 'Optimiser' }, recorded: true }),
+  /** Whether SGD uses Nesterov momentum. */
+  nesterov: setting(booleanKind, true, {}),
+  /** SGD's momentum. */
+  momentum: setting(numberKind(0), 0.9, {}),
+  /** Adam's eps. The reference's is large, 1e-2. */
+  adamEps: setting(numberKind(0), 1e-2, {}),
+  /** Largest 2-norm of the gradient that reaches the optimiser. */
+  gradClip: setting(numberKind(0), 0.1, {
+    flag: { name: 'grad-clip', help: 'Largest norm of the gradient' },
+    recorded: true,
+    planned: false,
+  }),
+  /** Weight of the norm regulariser; 0 turns it off. */
+  regWeight: setting(numberKind(0), 0.01, {
+    flag: { name: 'reg-weight', help: 'Weight of the noise regulariser' },
+    zero: { name: 'disable-reg', help: 'No noise regulariser' },
+    recorded: true,
+  }),
+  /** The generator of the noise. history.json records it with the noise's shape and draw. */
+  noise: setting(choiceKind(NOISE_SOURCES), 'reno', {
+    flag: {
+      name: 'noise',
+      help: "Who makes a seed's noise: this engine, or PyTorch's randn on the CPU (f32) or on CUDA (f16)",
+    },
+    planned: false,
+  }),
+  /** Height and width of the picture; null: the size that the generator was trained at. */
+  size: optional(pixelsKind, null, {
+    flag: {
+      name: 'size',
+      help: "Picture in pixels, such as 512 or 768x512 (width x height); default: the generator's own",
+    },
+  }),
+  /** How the networks' activations are stored. */
+  dtype: setting(choiceKind(COMPUTE_DTYPES), 'f32', {
+    flag: {
+      name: 'dtype',
+      help: "How the networks' activations (and f32 weights) are stored: f16 takes half the memory",
+    },
+    recorded: true,
+  }),
+  /** Most bytes of GPU buffers at any time; absent: as many as a fast run needs. */
+  budget: optional(bytesKind, undefined, {
+    flag: {
+      name: 'budget',
+      help: 'GPU memory that the run may take, such as 8GiB; activations are computed again and weights brought in as needed',
+    },
+  }),
+  /** 8: large weights are kept on the GPU as int8; absent: weights are kept as they are stored. */
+  weightBits: optional(eightBitsKind, undefined, {
+    flag: {
+      name: 'weight-bits',
+      help: 'Keep large weights on the GPU as int8, rounded: half the memory of f16, and a little slower',
+    },
+    recorded: true,
+  }),
+  /** The timestep of the generator's one step; absent: its scheduler's own. */
+  timestep: optional(countKind(1), undefined, {}),
+};
+
+type Table = typeof SETTINGS;
+export type SettingName = keyof Table;
+type Value<K extends SettingName> = Table[K]['initial'];
+type Optional = { [K in SettingName]: undefined extends Value<K> ? K : never }[SettingName];
+
+/** The values of all settings in the table. */
+type TableValues = { readonly [K in Exclude<SettingName, Optional>]: Value<K> } & {
+  readonly [K in Optional]?: Exclude<Value<K>, undefined>;
+};
+
+/** The settings that history.json records under their own names. */
+export type RecordedSetting = {
+  [K in SettingName]: Table[K] extends { readonly recorded: true } ? K : never;
+}[SettingName];
+
+export interface RenoSettings extends TableValues {
+  readonly mode: Mode;
+  /** The weight of each reward; a reward of weight 0 is neither loaded nor computed. */
+  readonly rewards: RewardWeights;
+}
+
+const NAMES = Object.keys(SETTINGS) as SettingName[];
+const RECORDED = NAMES.filter((name): name is RecordedSetting => 'recorded' in SETTINGS[name]);
+
+/** Asks `value` for the value of every setting; where it answers undefined, the setting is left out. */
+export function mapSettings(
+  value: <T>(setting: Setting<T, null | undefined>, name: SettingName) => T | null | undefined,
+): Partial<TableValues> {
+  const values = NAMES.map((name) => [name, value<unknown>(SETTINGS[name], name)] as const);
+  return Object.fromEntries(values.filter((entry) => entry[1] !== undefined));
+}
+
+function pick<K extends SettingName>(settings: RenoSettings, names: readonly K[]): Pick<RenoSettings, K> {
+  const values = names.map((name) => [name, settings[name]] as const);
+  return Object.fromEntries(values.filter((entry) => entry[1] !== undefined)) as Pick<RenoSettings, K>;
+}
+
+/** The settings that history.json records under their own names. */
+export function recordedSettings(settings: RenoSettings): Pick<RenoSettings, RecordedSetting> {
+  return pick(settings, RECORDED);
+}
+
+/** Settings with some of them changed. The keys are always in the order of the table, so that equal settings are equal as JSON. */
+export function withSettings(settings: RenoSettings, changes: Partial<RenoSettings>): RenoSettings {
+  const changed = { ...settings, ...changes };
+  return { mode: changed.mode, ...pick(changed, NAMES), rewards: changed.rewards };
+}
+
+/** The reference's defaults (arguments.py), without any reward: those are in the model folder. */
 export const REFERENCE_SETTINGS: RenoSettings = {
   mode: 'reno',
-  nIters: 50,
-  lr: 5,
-  optim: 'sgd',
-  nesterov: true,
-  momentum: 0.9,
-  adamEps: 1e-2,
-  gradClip: 0.1,
-  regWeight: 0.01,
-  noise: 'reno',
-  size: null,
-  dtype: 'f32',
+  ...(mapSettings(({ initial }) => initial) as TableValues),
   rewards: {},
 };
 
 /**
- * The defaults of a model folder: what its reno.json says, and where that is silent, the reference's values
+ * The defaults of a model folder: the values in its reno.json; where that is silent, the reference's values
  * with every reward whose folder is there. @throws Error naming the file and key when reno.json is wrong.
  */
 export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
-  const there = await Promise.all(REWARD_NAMES.map((name) => hasReward(files, name)));
-  const rewards = Object.fromEntries(
-    REWARD_NAMES.filter((name, i) => there[i] && DEFAULT_WEIGHTS[name] > 0).map((name) => [
-      name,
-      DEFAULT_WEIGHTS[name],
-    ]),
-  );
+  const rewards = await defaultRewards(files);
   if (!(await files.has('reno.json'))) {
     return { ...REFERENCE_SETTINGS, rewards };
   }
   const config = await readConfig(files, 'reno.json');
-  const number = (key: 'lr' | 'momentum' | 'adamEps' | 'gradClip' | 'regWeight'): number =>
-    config.number(key, REFERENCE_SETTINGS[key]);
-  return {
-    mode: 'reno',
-    nIters: config.count('nIters', REFERENCE_SETTINGS.nIters),
-    lr: number('lr'),
-    optim: config.oneOf('optim', OPTIMIZERS, REFERENCE_SETTINGS.optim),
-    nesterov: config.boolean('nesterov', REFERENCE_SETTINGS.nesterov),
-    momentum: number('momentum'),
-    adamEps: number('adamEps'),
-    gradClip: number('gradClip'),
-    regWeight: number('regWeight'),
-    noise: config.oneOf('noise', NOISE_SOURCES, REFERENCE_SETTINGS.noise),
-    size: config.has('size') ? sizeFrom(config) : null,
-    dtype: config.oneOf('dtype', COMPUTE_DTYPES, REFERENCE_SETTINGS.dtype),
-    ...(config.has('budget') ? { budget: config.count('budget') } : {}),
-    ...(config.has('weightBits') ? { weightBits: weightBitsFrom(config) } : {}),
-    ...(config.has('timestep') ? { timestep: config.count('timestep') } : {}),
+  return withSettings(REFERENCE_SETTINGS, {
+    ...mapSettings(({ kind }, name) => (config.has(name) ? kind.read(config, name) : undefined)),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
-  };
+  });
 }
 
-function rewardWeights(config: Config): Partial<Record<RewardName, number>> {
+/** The rewards whose folders are there, with the reference's weights. */
+async function defaultRewards(files: ModelFiles): Promise<RewardWeights> {
+  const there = await Promise.all(REWARDS.map((reward) => hasReward(files, reward.name)));
+  const chosen = REWARDS.filter(({ defaultWeight }, i) => there[i] && defaultWeight > 0);
+  return Object.fromEntries(chosen.map(({ name, defaultWeight }) => [name, defaultWeight]));
+}
+
+function rewardWeights(config: Config): RewardWeights {
   const section = config.section('rewards');
-  const known = REWARD_NAMES.filter((name) => section.has(name));
-  return Object.fromEntries(known.map((name) => [name, section.number(name)]));
-}
-
-function weightBitsFrom(config: Config): 8 {
-  const bits = config.count('weightBits');
-  return bits === 8 ? bits : config.fail('weightBits', 'must be 8, or absent for weights as they are stored');
-}
-
-function sizeFrom(config: Config): [number, number] {
-  const [height, width, ...more] = config.counts('size');
-  return height !== undefined && width !== undefined && more.length === 0
-    ? [height, width]
-    : config.fail('size', 'must be [height, width]');
+  const known = REWARDS.filter(({ name }) => section.has(name));
+  return Object.fromEntries(known.map(({ name }) => [name, section.number(name)]));
 }

@@ -1,7 +1,7 @@
 /** Opening rewards: names, and folders that do not fit. */
 import { describe, expect, it } from 'vitest';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
-import { DEFAULT_WEIGHTS, openReward, REWARD_NAMES, rewardName } from '../../src/reno/rewards/index.ts';
+import { openReward, REWARD_NAMES, REWARDS, rewardNamed } from '../../src/reno/rewards/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { Fixture, memoryFiles } from '../support/fixtures.ts';
 
@@ -37,14 +37,16 @@ async function folder(config: object): Promise<ModelFiles> {
 
 describe('rewards', () => {
   it('are known by name, with a weight each', () => {
-    expect(REWARD_NAMES.map(rewardName)).toEqual(Object.keys(DEFAULT_WEIGHTS));
+    expect(REWARD_NAMES.map(rewardNamed)).toEqual(REWARDS);
+    const weights = { hps: 5, clip: 0.01, pick_score: 0.05, image_reward: 1, aesthetic: 0 };
+    expect(Object.fromEntries(REWARDS.map(({ name, defaultWeight }) => [name, defaultWeight]))).toEqual(weights);
   });
 
   it('name the known ones when one is not known', () => {
-    expect(() => rewardName('beauty')).toThrow(
+    expect(() => rewardNamed('beauty')).toThrow(
       'there is no reward beauty; known rewards: hps, clip, pick_score, image_reward, aesthetic',
     );
-    expect(() => rewardName('toString')).toThrow('there is no reward toString');
+    expect(() => rewardNamed('toString')).toThrow('there is no reward toString');
   });
 
   it('say what is wrong with a folder, and with which file', async () => {

@@ -15,7 +15,7 @@ import { COMPUTE_DTYPES, type ComputeDType } from '../../src/models/layers/half_
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { encodePng, toPicture } from '../../src/platform/node/png.ts';
-import { type RewardName, rewardName } from '../../src/reno/rewards/index.ts';
+import { REWARDS, rewardNamed } from '../../src/reno/rewards/index.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { REFERENCE_SETTINGS, type RenoSettings } from '../../src/reno/settings.ts';
 import { compare, type Iteration, type Reference, type Row, readReference } from './compare.ts';
@@ -95,20 +95,11 @@ async function iterate(
   say(`the picture: ${picture}`);
   const losses: Record<string, number> = {};
   history.config.rewards.forEach(({ name }) => {
-    losses[LOGGED[name] ?? name] = record.losses[name] ?? Number.NaN;
+    losses[REWARDS.find(({ label }) => label === name)?.name ?? name] = record.losses[name] ?? Number.NaN;
   });
   const gradient = await reno.plan.read('noise_gradient');
   return { losses, total: record.total, gradient, memory: { planned, actual: device.memory.peakBytes } };
 }
-
-/** Rewards as the reference logs them, by the names of their folders. */
-const LOGGED: Readonly<Record<string, RewardName>> = {
-  HPS: 'hps',
-  CLIP: 'clip',
-  PickScore: 'pick_score',
-  ImageReward: 'image_reward',
-  Aesthetic: 'aesthetic',
-};
 
 async function main(): Promise<boolean> {
   const { model } = values;
@@ -136,7 +127,7 @@ async function main(): Promise<boolean> {
     throw new Error(`${root}: holds other weights than PyTorch was given; delete it, so that they are written again`);
   }
   say('the weights are those that PyTorch was given');
-  const rewards = Object.fromEntries(Object.entries(reference.weights).map(([name, w]) => [rewardName(name), w]));
+  const rewards = Object.fromEntries(Object.entries(reference.weights).map(([name, w]) => [rewardNamed(name).name, w]));
   const ours = await iterate(
     root,
     { ...REFERENCE_SETTINGS, noise: 'torch-cpu', dtype, size: [size, size], rewards },

@@ -5,15 +5,12 @@ import { openAdapter } from '../adapter.ts';
 import { type Args, type Command, textFlag } from '../args.ts';
 import { planningFromEnvironment } from '../debug.ts';
 import { UsageError } from '../errors.ts';
-import { settingsFlags, settingsFrom } from '../settings_flags.ts';
+import { plannedFlags, settingsFrom } from '../settings_flags.ts';
 import { adapterChoice, adapterFlags, finish } from '../shared.ts';
 import { GPUS, type Gpu, gpusNamed } from './gpus.ts';
 import { type ModelPlan, modelPlan } from './model_plan.ts';
 import { PLANNED_MODELS, type PlannedModelFiles, plannedModel, planSettings } from './plan_model.ts';
 import { bytesOf, describePlanned, summaryOf } from './print.ts';
-
-/** Settings that no plan depends on. */
-const { 'n-iters': _n, lr: _lr, 'grad-clip': _g, noise: _s, ...planFlags } = settingsFlags;
 
 export const planCommand: Command = {
   meta: {
@@ -28,7 +25,7 @@ export const planCommand: Command = {
       default: 'pocket',
       valueHint: 'name',
     },
-    ...planFlags,
+    ...plannedFlags,
     gpu: { type: 'string', description: 'Only GPUs of this name, such as a100 or m2', valueHint: 'name' },
     adapter: {
       type: 'string',

@@ -2,12 +2,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../../models/checkpoint/files.ts';
-import type { ComputeDType } from '../../models/layers/half_precision.ts';
 import { nodeFiles } from '../../platform/node/files.ts';
 import { PACKAGE_ROOT } from '../../platform/node/package_root.ts';
-import { REWARD_NAMES, type RewardName } from '../../reno/rewards/index.ts';
+import { REWARD_NAMES } from '../../reno/rewards/index.ts';
 import { assertStores, type Planning } from '../../reno/session.ts';
-import { type RenoSettings, readSettings } from '../../reno/settings.ts';
+import { type RenoSettings, readSettings, withSettings } from '../../reno/settings.ts';
 import { type TracedRun, traceRun } from '../../reno/trace.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
@@ -32,21 +31,12 @@ export const GPU_CAPS: DeviceCaps = {
 
 export const PLANNED_MODELS: readonly string[] = ['pocket', ...PUBLISHED_NAMES];
 
-export interface PlanOptions {
+/** Settings that are given here change those of the model: f16 and the paper's four rewards for the published ones. */
+export interface PlanOptions extends Partial<RenoSettings> {
   /** One of PLANNED_MODELS (`pixart` is short for pixart-dmd), or a model's or generator's folder (or
    * hf:owner/name in the Hugging Face cache), which is planned from its own headers. */
   readonly model: string;
-  /** Default: what the generator was trained at. */
-  readonly size?: readonly [height: number, width: number];
-  /** Default: the model's (f16 for the published ones). */
-  readonly dtype?: ComputeDType;
-  /** Weight of each reward. Default: the paper's four. */
-  readonly rewards?: Readonly<Partial<Record<RewardName, number>>>;
-  /** Bytes of GPU buffers at most; what does not fit of the weights is streamed. Default: what it needs to be fast. */
-  readonly budget?: number;
-  /** 8: large weights as int8. Default: the model's. */
-  readonly weightBits?: 8;
-  /** A real adapter, so that the plan is what it would run. Default: a GPU with f16 and subgroups of 32. */
+  /** A real adapter, to plan what it would run. Default: a GPU with f16 and subgroups of 32. */
   readonly device?: Pick<Device, 'caps' | 'info'>;
 }
 
@@ -61,18 +51,10 @@ export interface PlannedRun {
 
 /** Traces and schedules: a few seconds. @throws Error, one sentence: no such model, a size that is not possible, or a
  * budget that is too small */
-export async function planRun(options: PlanOptions): Promise<PlannedRun> {
-  const model = plannedModel(options.model);
-  const own = await readSettings(model.files);
-  const settings: RenoSettings = {
-    ...own,
-    size: options.size ?? own.size,
-    dtype: options.dtype ?? own.dtype,
-    rewards: options.rewards ?? own.rewards,
-    ...(options.budget === undefined ? {} : { budget: options.budget }),
-    ...(options.weightBits === undefined ? {} : { weightBits: options.weightBits }),
-  };
-  return planSettings(model, settings, options);
+export async function planRun({ model, device, ...changes }: PlanOptions): Promise<PlannedRun> {
+  const planned = plannedModel(model);
+  const settings = withSettings(await readSettings(planned.files), changes);
+  return planSettings(planned, settings, device ? { device } : {});
 }
 
 /** `planning`: as for `Reno.open`. @throws Error as `planRun`, or for an adapter that cannot store f16 */

@@ -12,16 +12,24 @@ import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';
-import type { Reward } from './reward.ts';
+import type { Reward, RewardDefinition } from './reward.ts';
 
 /** The head's file in github.com/christophschuhmann/improved-aesthetic-predictor. */
 const HEAD = 'sac+logos+ava1-l14-linearMSE.pth';
 
-/** CLIP's text side is in the file, and not wanted. */
+/** Tensors of CLIP's text side, which are in the file and are not used. */
 const TEXT = [/^text_model\./, /^text_projection\./, /^logit_scale$/];
 
+export const AESTHETIC: RewardDefinition<'aesthetic'> = {
+  name: 'aesthetic',
+  label: 'Aesthetic',
+  defaultWeight: 0,
+  signs: [],
+  open: (graph, files, dtype) => AestheticReward.open(graph, files, dtype),
+};
+
 export class AestheticReward implements Reward {
-  readonly name = 'Aesthetic';
+  readonly name = AESTHETIC.label;
   readonly offset = 10;
   readonly weights: readonly WeightStore[];
   readonly #dtype: ComputeDType;

@@ -1,16 +1,10 @@
-/** HPS, CLIPScore and PickScore: each a CLIP that compares picture and prompt; they differ in training, scale and offset. */
+/** The family of HPS, CLIPScore and PickScore: a CLIP compares picture and prompt; they differ in training, scale and offset. */
 import { affine, exp, l2Normalize, mul } from '../../kernels/index.ts';
 import { Config, readConfig } from '../../models/checkpoint/config.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { type CLIPConfig, CLIPModel, clipConfig } from '../../models/clip/clip.ts';
 import { eosMaskOf } from '../../models/clip/clip_text.ts';
-import {
-  OPEN_CLIP_ALIASES,
-  OPEN_CLIP_BUFFERS,
-  openClipConfig,
-  openClipText,
-  VIT_H_14,
-} from '../../models/clip/open_clip.ts';
+import { OPEN_CLIP_ALIASES, OPEN_CLIP_BUFFERS, openClipConfig, VIT_H_14 } from '../../models/clip/open_clip.ts';
 import { type ComputeDType, weightStorage } from '../../models/layers/half_precision.ts';
 import { asF32 } from '../../models/layers/tokens.ts';
 import type { PromptValues } from '../../models/tokenizers/prompt.ts';
@@ -20,48 +14,38 @@ import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { ClipCosines, type CosineMember } from './clip_cosines.ts';
-import type { Reward } from './reward.ts';
+import type { Reward, RewardDefinition } from './reward.ts';
 
-export interface ClipRewardKind {
-  /** As the reference logs it. */
-  readonly name: 'HPS' | 'CLIP' | 'PickScore';
+/** A reward of this family: the fields of its definition, and how its score follows from a CLIP's cosine. */
+export interface ClipRewardKind<Name extends string = string>
+  extends Pick<RewardDefinition<Name>, 'name' | 'label' | 'defaultWeight'> {
   /** First part of the graph inputs' names, and of the module path. */
   readonly key: string;
   /** loss = offset − score. */
   readonly offset: number;
   /** Whether the score is e^logit_scale · cosine, or the cosine alone. */
   readonly scaled: boolean;
-  /** Names under which its weights are published; each is open_clip's ViT-H-14 where no configuration is beside it. */
+  /** Names under which its weights are published; without a configuration beside it, such a file is open_clip's ViT-H-14. */
   readonly published: readonly string[];
-  /** What its own tokenizer does to a prompt first. */
+  /** How its own tokenizer changes a prompt first. */
   readonly clean?: (prompt: string) => string;
 }
 
 /** open_clip's own names for weights and configuration. */
 const OPEN_CLIP_FILES = ['open_clip_model.safetensors', 'open_clip_pytorch_model.bin'];
-export const OPEN_CLIP_CONFIG = 'open_clip_config.json';
+const OPEN_CLIP_CONFIG = 'open_clip_config.json';
 
-/** HPSv2: fine-tuned on human preferences; loss 1 − cosine, without the logit scale. (Wu et al., 2306.09341.) */
-export const HPS: ClipRewardKind = {
-  name: 'HPS',
-  key: 'hps',
-  offset: 1,
-  scaled: false,
-  published: ['HPS_v2.1_compressed.pt', 'HPS_v2_compressed.pt'],
-  clean: openClipText,
-};
-
-/** CLIPScore: how well a CLIP finds that picture and prompt agree; loss 100 − e^s·cosine. (Hessel et al., 2104.08718.) */
-export const CLIP_SCORE: ClipRewardKind = { name: 'CLIP', key: 'clip_score', offset: 100, scaled: true, published: [] };
-
-/** PickScore: fine-tuned on the choices of Pick-a-Pic's users; loss 30 − e^s·cosine. (Kirstain et al., 2305.01569.) */
-export const PICK_SCORE: ClipRewardKind = {
-  name: 'PickScore',
-  key: 'pick_score',
-  offset: 30,
-  scaled: true,
-  published: [],
-};
+/** The definition of a reward of this family. */
+export function clipReward<const Name extends string>(kind: ClipRewardKind<Name>): RewardDefinition<Name> {
+  const { name, label, defaultWeight } = kind;
+  return {
+    name,
+    label,
+    defaultWeight,
+    signs: [OPEN_CLIP_CONFIG, ...kind.published],
+    open: (graph, files, dtype) => ClipReward.open(graph, kind, files, dtype),
+  };
+}
 
 export class ClipReward implements Reward, CosineMember {
   readonly name: string;
@@ -85,7 +69,7 @@ export class ClipReward implements Reward, CosineMember {
     dtype: ComputeDType = 'f32',
   ) {
     const length = Math.min(model.config.text_config.max_position_embeddings, tokenizer.maxLength ?? Infinity);
-    this.name = kind.name;
+    this.name = kind.label;
     this.offset = kind.offset;
     this.key = kind.key;
     this.weights = [weights];
@@ -145,7 +129,7 @@ export class ClipReward implements Reward, CosineMember {
   }
 }
 
-/** config.json (transformers' or open_clip's), open_clip_config.json, or what the published file is known to be. */
+/** Reads config.json (transformers' or open_clip's) or open_clip_config.json; a published file without either is a ViT-H-14. */
 async function configOf(kind: ClipRewardKind, files: ModelFiles): Promise<CLIPConfig> {
   if (!(await files.has('config.json'))) {
     if (await files.has(OPEN_CLIP_CONFIG)) {

@@ -16,15 +16,27 @@ import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';
-import type { Reward } from './reward.ts';
+import type { Reward, RewardDefinition } from './reward.ts';
 
 /** Tokens of a prompt, special ones included: ImageReward's own max_length. */
 const MAX_LENGTH = 35;
 const IDS = 'image_reward.prompt_ids';
 const MASK = 'image_reward.prompt_mask';
 
+/** The checkpoint and its configuration under their published names. */
+const PUBLISHED = 'ImageReward.pt';
+const PUBLISHED_CONFIG = 'med_config.json';
+
+export const IMAGE_REWARD: RewardDefinition<'image_reward'> = {
+  name: 'image_reward',
+  label: 'ImageReward',
+  defaultWeight: 1,
+  signs: [PUBLISHED_CONFIG],
+  open: (graph, files, dtype) => ImageRewardReward.open(graph, files, dtype),
+};
+
 export class ImageRewardReward implements Reward {
-  readonly name = 'ImageReward';
+  readonly name = IMAGE_REWARD.label;
   readonly offset = 2;
   readonly weights: readonly WeightStore[];
   readonly model: ImageReward;
@@ -55,14 +67,14 @@ export class ImageRewardReward implements Reward {
    * std}); and a BERT tokenizer. @throws Error naming the broken file.
    */
   static async open(graph: Graph, files: ModelFiles, dtype: ComputeDType = 'f32'): Promise<ImageRewardReward> {
-    const published = !(await files.has('config.json')) && (await files.has('med_config.json'));
-    const file = await readConfig(files, published ? 'med_config.json' : 'config.json');
+    const published = !(await files.has('config.json')) && (await files.has(PUBLISHED_CONFIG));
+    const file = await readConfig(files, published ? PUBLISHED_CONFIG : 'config.json');
     const own = published ? null : imageRewardConfig(file);
     const weights = await openWeights(graph, files, 'model', {
       name: 'image_reward',
       storage: weightStorage(dtype),
       ignore: IMAGE_REWARD_UNUSED,
-      published: ['ImageReward.pt'],
+      published: [PUBLISHED],
     });
     const config = own ?? publishedImageRewardConfig(file, weights);
     const model = new ImageReward(weights, config);

@@ -1,56 +1,40 @@
-/** The rewards by name. */
+/** The list of all rewards. */
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import type { ComputeDType } from '../../models/layers/half_precision.ts';
 import type { Graph } from '../../tensor/graph.ts';
-import { AestheticReward } from './aesthetic.ts';
+import { AESTHETIC } from './aesthetic.ts';
 import { shareCosines } from './clip_cosines.ts';
-import { CLIP_SCORE, ClipReward, type ClipRewardKind, HPS, OPEN_CLIP_CONFIG, PICK_SCORE } from './clip_reward.ts';
-import { ImageRewardReward } from './image_reward.ts';
-import type { Reward } from './reward.ts';
+import { ClipReward } from './clip_reward.ts';
+import { CLIP_SCORE } from './clip_score.ts';
+import { HPS } from './hps.ts';
+import { IMAGE_REWARD } from './image_reward.ts';
+import { PICK_SCORE } from './pick_score.ts';
+import type { Reward, RewardDefinition } from './reward.ts';
 
-export type { Reward } from './reward.ts';
+export type { Reward, RewardDefinition } from './reward.ts';
 
-type Open = (graph: Graph, files: ModelFiles, dtype: ComputeDType) => Promise<Reward>;
+/** All rewards, in the order of flags, logs and the graph. */
+export const REWARDS = [HPS, CLIP_SCORE, PICK_SCORE, IMAGE_REWARD, AESTHETIC] as const satisfies RewardDefinition[];
 
-const clip =
-  (kind: ClipRewardKind): Open =>
-  (graph, files, dtype) =>
-    ClipReward.open(graph, kind, files, dtype);
+export type RewardName = (typeof REWARDS)[number]['name'];
 
-const REWARDS = {
-  hps: clip(HPS),
-  clip: clip(CLIP_SCORE),
-  pick_score: clip(PICK_SCORE),
-  image_reward: (...from) => ImageRewardReward.open(...from),
-  aesthetic: (...from) => AestheticReward.open(...from),
-} as const satisfies Record<string, Open>;
+/** The weight of each reward that is used. */
+export type RewardWeights = Readonly<Partial<Record<RewardName, number>>>;
 
-export type RewardName = keyof typeof REWARDS;
+export const REWARD_NAMES: readonly RewardName[] = REWARDS.map(({ name }) => name);
 
-/** Also the folder names under weights/pocket. */
-export const REWARD_NAMES = Object.keys(REWARDS) as RewardName[];
-
-/** @throws Error, one sentence listing the known rewards, when `name` is none of them. */
-export function rewardName(name: string): RewardName {
-  const found = REWARD_NAMES.find((known) => known === name);
+/** @throws Error, one sentence with the known names, when there is no reward of this name */
+export function rewardNamed(name: string): RewardDefinition<RewardName> {
+  const found = REWARDS.find((reward) => reward.name === name);
   if (!found) {
     throw new Error(`there is no reward ${name}; known rewards: ${REWARD_NAMES.join(', ')}`);
   }
   return found;
 }
 
-/** Of which files one at least is in a reward's folder. */
-const SIGNS: Readonly<Record<RewardName, readonly string[]>> = {
-  hps: [OPEN_CLIP_CONFIG, ...HPS.published],
-  clip: [OPEN_CLIP_CONFIG],
-  pick_score: [OPEN_CLIP_CONFIG],
-  image_reward: ['med_config.json'],
-  aesthetic: [],
-};
-
 /** Whether a model folder has something to open in the reward's folder. */
 export async function hasReward(model: ModelFiles, name: RewardName): Promise<boolean> {
-  for (const file of ['config.json', ...SIGNS[name]]) {
+  for (const file of ['config.json', ...rewardNamed(name).signs]) {
     if (await model.has(`${name}/${file}`)) {
       return true;
     }
@@ -58,32 +42,19 @@ export async function hasReward(model: ModelFiles, name: RewardName): Promise<bo
   return false;
 }
 
-/** The reference's weight of a reward, for when the user gives none. */
-export const DEFAULT_WEIGHTS: Readonly<Record<RewardName, number>> = {
-  hps: 5,
-  clip: 0.01,
-  pick_score: 0.05,
-  image_reward: 1,
-  aesthetic: 0,
-};
-
-/**
- * Opens a reward's folder and declares its weights and prompt inputs in `graph`.
- * @param dtype of the image encoder's activations
- * @throws Error, one sentence: an unknown name, or the file that is missing, broken or does not fit.
- */
-export function openReward(
+/** Opens one reward. @throws Error, one sentence: an unknown name, or as `RewardDefinition.open` */
+export async function openReward(
   graph: Graph,
   name: string,
   files: ModelFiles,
   dtype: ComputeDType = 'f32',
 ): Promise<Reward> {
-  return REWARDS[rewardName(name)](graph, files, dtype);
+  return rewardNamed(name).open(graph, files, dtype);
 }
 
 /**
- * Opens rewards that will see the same pictures: as `openReward` each, and what they can do together they do once.
- * @param folder the files of a reward
+ * Opens rewards that will see the same pictures. Rewards with equal image encoders run them as one batch.
+ * @param folder the files of a reward. @throws Error as `openReward`
  */
 export async function openRewards(
   graph: Graph,

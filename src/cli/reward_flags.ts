@@ -1,0 +1,98 @@
+/** The flags that choose rewards and their weights. */
+import type { ArgsDef } from 'citty';
+import { hasReward, REWARD_NAMES, REWARDS, type RewardName, type RewardWeights } from '../reno/rewards/index.ts';
+import { type Args, isSet, numberFlag, textFlag } from './args.ts';
+import { UsageError } from './errors.ts';
+import type { ChosenModel } from './models.ts';
+
+/** The reference's flags spell `image_reward` as `imagereward`. */
+function flagName(reward: RewardName): string {
+  return reward.replaceAll('_', '');
+}
+
+export const rewardFlags: ArgsDef = {
+  rewards: { type: 'string', description: 'Only these rewards, such as hps,clip', valueHint: 'list' },
+  ...Object.fromEntries(
+    REWARD_NAMES.map(flagName).flatMap((name) => [
+      [
+        `${name}-weighting`,
+        {
+          type: 'string',
+          alias: [`${name}-weight`],
+          description: `Weight of reward ${name}; 0 leaves it out`,
+          valueHint: 'number',
+        },
+      ],
+      [`disable-${name}`, { type: 'boolean', description: `Leave reward ${name} out` }],
+    ]),
+  ),
+};
+
+/** The rewards that the command line changes. */
+export interface GivenRewards {
+  /** Only these; undefined: those of the model. */
+  readonly listed: readonly RewardName[] | undefined;
+  readonly weights: ReadonlyMap<RewardName, number>;
+  readonly disabled: ReadonlySet<RewardName>;
+}
+
+/** Reads the reward flags. @throws UsageError for a reward that does not exist or a weight that is no number */
+export function givenRewards(args: Args): GivenRewards {
+  const list = textFlag(args, 'rewards');
+  return {
+    listed: list === undefined ? undefined : parseRewardList(list),
+    weights: new Map(
+      REWARD_NAMES.flatMap((name) => {
+        const weight = numberFlag(args, `${flagName(name)}-weighting`, 0);
+        return weight === undefined ? [] : [[name, weight] as const];
+      }),
+    ),
+    disabled: new Set(REWARD_NAMES.filter((name) => isSet(args, `disable-${flagName(name)}`))),
+  };
+}
+
+/** A comma-separated list of rewards. @throws UsageError naming the one that does not exist */
+function parseRewardList(text: string): RewardName[] {
+  return text.split(',').map((part) => {
+    const word = part.trim();
+    const found = REWARD_NAMES.find((name) => name === word || flagName(name) === word.replaceAll('-', ''));
+    if (!found) {
+      throw new UsageError(`there is no reward "${word}"; the rewards are ${REWARD_NAMES.map(flagName).join(', ')}`);
+    }
+    return found;
+  });
+}
+
+/**
+ * The rewards of a run: the model's own with the changes of the command line.
+ * @throws UsageError where a reward has no weight or no files, or none is left
+ */
+export async function chosenRewards(
+  { listed, weights, disabled }: GivenRewards,
+  own: RewardWeights,
+  model: ChosenModel,
+): Promise<RewardWeights> {
+  const rewards: Partial<Record<RewardName, number>> = {};
+  for (const { name, defaultWeight } of REWARDS) {
+    const stated = weights.get(name) ?? own[name];
+    const weight = stated ?? (listed ? defaultWeight : 0);
+    const wanted = (listed?.includes(name) ?? true) && !disabled.has(name);
+    if (wanted && listed && stated === undefined && weight === 0) {
+      throw new UsageError(`reward ${flagName(name)} has no weight of its own; give --${flagName(name)}-weighting`);
+    }
+    if (wanted && weight > 0) {
+      rewards[name] = weight;
+    }
+  }
+  const chosen = REWARD_NAMES.filter((name) => rewards[name] !== undefined);
+  for (const name of model.assertHere ? [] : chosen) {
+    if (!(await hasReward(model.files, name))) {
+      throw new UsageError(`model ${model.name} has no reward ${flagName(name)}: ${model.folder}/${name} is not there`);
+    }
+  }
+  if (chosen.length === 0) {
+    throw new UsageError('no reward is left; ReNO needs at least one of weight above 0');
+  }
+  model.assertHere?.(chosen);
+  return rewards;
+}

@@ -1,0 +1,71 @@
+/** The table of settings: each is read from reno.json and from its flag, and recorded where it says so. */
+import { describe, expect, it } from 'vitest';
+import { plannedFlags, settingsFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
+import { readSettings, recordedSettings, SETTINGS, type SettingName } from '../../src/reno/settings.ts';
+import { memoryFiles } from '../support/fixtures.ts';
+
+/** For each setting a value that is not its default, as reno.json and as a flag spell it. */
+const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string | null]>> = {
+  nIters: [7, '7'],
+  lr: [0.5, '5e-1'],
+  optim: ['adam', 'adam'],
+  nesterov: [false, null],
+  momentum: [0.5, null],
+  adamEps: [1e-8, null],
+  gradClip: [1, '1'],
+  regWeight: [0, '0'],
+  noise: ['torch-cpu', 'torch-cpu'],
+  size: [[512, 768], '768x512'],
+  dtype: ['f16', 'f16'],
+  budget: [8 * 2 ** 30, '8GiB'],
+  weightBits: [8, '8'],
+  timestep: [400, null],
+};
+const NAMES = Object.keys(SETTINGS) as SettingName[];
+
+const folder = (reno: unknown) => memoryFiles('model', { 'reno.json': JSON.stringify(reno), 'hps/config.json': '{}' });
+const flagOf = (name: SettingName): string | undefined => SETTINGS[name].flag?.name;
+
+describe('a setting', () => {
+  it.each(NAMES)('%s is read from reno.json, by itself', async (name) => {
+    const before = await readSettings(folder({}));
+    const after = await readSettings(folder({ [name]: OTHERS[name][0] }));
+    expect(before[name]).not.toEqual(OTHERS[name][0]);
+    expect(after).toEqual({ ...before, [name]: OTHERS[name][0] });
+  });
+
+  it.each(NAMES)('%s is changed by its flag alone, if it has one', async (name) => {
+    const [value, text] = OTHERS[name];
+    expect(flagOf(name) === undefined).toBe(text === null);
+    const model = { name: 'model', folder: '/model', files: folder({}) };
+    const args = text === null ? {} : { [flagOf(name) ?? '']: text };
+    const before = await settingsFrom({}, model);
+    expect(await settingsFrom(args, model)).toEqual(text === null ? before : { ...before, [name]: value });
+  });
+
+  it('set to 0 by a flag without a value wins over the flag with one', async () => {
+    const model = { name: 'model', folder: '/model', files: folder({}) };
+    expect((await settingsFrom({ 'disable-reg': true, 'reg-weight': '2' }, model)).regWeight).toBe(0);
+  });
+
+  it('stands at one place in the JSON, whoever set it', async () => {
+    const all = Object.fromEntries(NAMES.map((name) => [name, OTHERS[name][0]]));
+    const own = await readSettings(folder(all));
+    expect(Object.keys(own)).toEqual(['mode', ...NAMES, 'rewards']);
+    const flags = { 'weight-bits': '8', budget: '1GiB', 'n-iters': '3' };
+    const model = { name: 'model', folder: '/model', files: folder({ timestep: 400 }) };
+    expect(Object.keys(await settingsFrom(flags, model))).toEqual(['mode', ...NAMES, 'rewards']);
+  });
+
+  it('is recorded in history.json where the table says so, and absent where it has no value', async () => {
+    const always = ['nIters', 'lr', 'optim', 'gradClip', 'regWeight', 'dtype'];
+    const settings = await readSettings(folder({}));
+    expect(Object.keys(recordedSettings(settings))).toEqual(always);
+    expect(Object.keys(recordedSettings({ ...settings, weightBits: 8 }))).toEqual([...always, 'weightBits']);
+  });
+
+  it('has a flag of `reno plan` where memory or work depend on it', () => {
+    const left = Object.keys(settingsFlags).filter((flag) => !(flag in plannedFlags));
+    expect(left).toEqual(['n-iters', 'lr', 'grad-clip', 'noise']);
+  });
+});
