@@ -7,7 +7,7 @@ import { compile } from '../tensor/plan/compile.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import { at } from '../tensor/types.ts';
 import type { Picture } from './picture.ts';
-import { openReward, type Reward, type RewardName, rewardName } from './rewards/index.ts';
+import { openReward, type Reward, type RewardName, rewardNamed } from './rewards/index.ts';
 
 /** How a reward network is read. */
 export interface ScorerOptions {
@@ -48,7 +48,7 @@ export class Scorer implements Disposable {
    * @throws Error, one sentence: an unknown name, or the file that is missing, broken or does not fit
    */
   static async open(device: Device, name: string, files: ModelFiles, options: ScorerOptions = {}): Promise<Scorer> {
-    const known = rewardName(name);
+    const known = rewardNamed(name).name;
     await openReward(new Graph(), known, files, options.dtype);
     return new Scorer(device, known, files, options);
   }
