@@ -1,10 +1,10 @@
 /** The benchmark's own arithmetic: all engines must get the same numbers, and medians and figures must be right. */
 import { expect, it } from 'vitest';
-import { onnxModel } from '../bench/peers/onnx.ts';
-import { seeded } from '../bench/row.ts';
-import { figure, median, table } from '../bench/section.ts';
+import { onnxModel } from '../commands/bench/peers/onnx.ts';
+import { seeded } from '../commands/bench/row.ts';
+import { figure, median, table } from '../commands/common/table.ts';
 
-it('seeds inputs as bench/peers/torch_cpu.py does', () => {
+it('seeds inputs as commands/bench/peers/torch_cpu.py does', () => {
   // From numpy.
   expect([...seeded('x', 3)]).toEqual([-0.6299755573272705, 0.8780214786529541, -0.3952755928039551]);
   expect([...seeded('conv_in.weight', 2)]).toEqual([-0.14895164966583252, -0.5274374485015869]);

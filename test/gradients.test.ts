@@ -1,8 +1,8 @@
 /** Every VJP of every case against central differences, both in f64 on the interpreter. */
 import { describe, expect, it } from 'vitest';
 import '../src/kernels/index.ts';
+import { nmse } from '../commands/common/distances.ts';
 import { allOps } from '../src/tensor/op.ts';
-import { nmse } from './support/numbers.ts';
 import { gradientPair } from './support/op_runner.ts';
 
 for (const op of allOps().values()) {

@@ -1,6 +1,6 @@
-/** The measurement of host time (bench/host_cost.ts) runs every dispatch of a plan, without an error that Dawn would report. */
+/** The measurement of host time (commands/bench/host_cost.ts) runs every dispatch of a plan, without an error that Dawn would report. */
 import { expect, it } from 'vitest';
-import { hostCost } from '../bench/host_cost.ts';
+import { hostCost } from '../commands/bench/host_cost.ts';
 import { planRun } from '../src/cli/plan/plan_model.ts';
 
 it('encodes and submits the whole iteration of a model', async () => {

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import '../src/kernels/index.ts';
+import { nmse } from '../commands/common/distances.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { opNamed } from '../src/tensor/op.ts';
 import { testDevice } from './support/gpu.ts';
-import { nmse } from './support/numbers.ts';
 import { runCase, runGradient, supported } from './support/op_runner.ts';
 import { RANDOM_CASES, showCase } from './support/random_cases.ts';
 

@@ -1,5 +1,6 @@
 /** The same rules can train: a small network learns in our own engine, and its weight gradients are the interpreter's. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { nmse } from '../commands/common/distances.ts';
 import {
   add,
   affine,
@@ -28,7 +29,7 @@ import type { Tensor } from '../src/tensor/tensor.ts';
 import { at, sizeOf } from '../src/tensor/types.ts';
 import { gradients } from '../src/tensor/vjp.ts';
 import { testDevice } from './support/gpu.ts';
-import { fill, nmse, normal, uniform } from './support/numbers.ts';
+import { fill, normal, uniform } from './support/numbers.ts';
 
 const BATCH = 8;
 const SIDE = 8;

@@ -18,7 +18,7 @@ const unless = (flag, value) => (given.some((arg) => arg === flag || arg.startsW
 const adapter = await setup();
 say(`WebGPU runs on ${adapter.description || adapter.name || 'an unnamed adapter'}.`);
 const args = [...unless('--prompt', PROMPT), ...unless('--seed', SEED), ...unless('--out', OUTPUT), ...given];
-const code = await runTypeScript('src/cli/main.ts', ['generate', ...args]);
+const code = await runTypeScript('commands/bin.ts', ['generate', ...args]);
 if (code === 0 && !given.some((arg) => arg.startsWith('--out'))) {
   const out = join(root, OUTPUT);
   say('');

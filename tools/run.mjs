@@ -1,4 +1,4 @@
-/** Runs a TypeScript file of this repository after set-up:   node tools/run.mjs src/cli/main.ts generate --help */
+/** Runs a TypeScript file of this repository after set-up:   node tools/run.mjs commands/bin.ts generate --help */
 import { runTypeScript } from './lib/exec.mjs';
 import { setup } from './setup.mjs';
 

@@ -1,4 +1,4 @@
-"""One iteration of ReNO by PyTorch on a model folder (tools/fullsize/seeded_weights.ts): losses, and the gradient at the noise.
+"""One iteration of ReNO by PyTorch on a model folder (commands/fullsize/seeded_weights.ts): losses, and the gradient at the noise.
 
     python python/reference/fullsize.py --models FOLDER --out parity/fullsize/sd-turbo_512.safetensors [--size 512]
 

@@ -12,6 +12,8 @@ export interface Command {
   /** Name and description of the positional arguments, for the help; absent: the command takes none. */
   readonly positionals?: { readonly name: string; readonly description: string };
   readonly subCommands?: Readonly<Record<string, Command>>;
+  /** The words that ask for help, where the root command is not started by a plain name; otherwise `--help`. */
+  readonly helpFlag?: string;
   /** @returns the exit code */
   readonly run?: (args: Args, positionals: readonly string[]) => Promise<number>;
 }
@@ -43,7 +45,7 @@ export function parseCommandLine(root: Command, tokens: readonly string[]): Pars
     return { command, name, help: true, args: {}, positionals: [] };
   }
   const definitions = command.args ?? {};
-  const { flags, positionals } = checkFlags(name, command, rest);
+  const { flags, positionals } = checkFlags(name, command, rest, root.helpFlag);
   let args: Args;
   try {
     args = parseArgs(flags, definitions) as unknown as Args;
@@ -73,6 +75,7 @@ function checkFlags(
   name: string,
   { args: definitions = {}, positionals: wanted }: Command,
   tokens: readonly string[],
+  helpFlag = '--help',
 ): { flags: string[]; positionals: string[] } {
   const known = new Map<string, string>();
   for (const [flag, definition] of Object.entries(definitions)) {
@@ -91,13 +94,13 @@ function checkFlags(
       continue;
     }
     if (!match) {
-      throw new UsageError(`${name} takes no argument "${token}"; see ${name} --help`);
+      throw new UsageError(`${name} takes no argument "${token}"; see ${name} ${helpFlag}`);
     }
     const spelled = match[1]?.replaceAll('_', '-') ?? '';
     const flag = known.get(spelled);
     if (flag === undefined) {
       throw new UsageError(
-        `${name} has no flag ${token.split('=')[0]}${suggestion(spelled, [...known.keys()])}; see ${name} --help`,
+        `${name} has no flag ${token.split('=')[0]}${suggestion(spelled, [...known.keys()])}; see ${name} ${helpFlag}`,
       );
     }
     const takesValue = definitions[flag]?.type !== 'boolean';

@@ -1,33 +1,29 @@
-/** The command line: finds the command, runs it, and turns whatever fails into one sentence and an exit code. */
+/** Runs a command line: finds the command, runs it, and turns a failure into one sentence and an exit code. */
 import { renderUsage } from 'citty';
 import { asCitty, type Command, parseCommandLine, plain } from './args.ts';
 import { devicesCommand, doctorCommand } from './doctor/index.ts';
 import { sentenceOf, UsageError } from './errors.ts';
-import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { planCommand } from './plan/index.ts';
 import { toolVersion } from './shared.ts';
 import { tuneCommand } from './tune.ts';
 import { weightsCommand } from './weights.ts';
 
-const root: Command = {
-  meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
-  subCommands: {
-    generate: generateCommand,
-    evaluate: evaluateCommand,
-    tune: tuneCommand,
-    plan: planCommand,
-    weights: weightsCommand,
-    doctor: doctorCommand,
-    devices: devicesCommand,
-  },
+/** The commands of `reno`, apart from those in the folder commands/. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  generate: generateCommand,
+  tune: tuneCommand,
+  plan: planCommand,
+  weights: weightsCommand,
+  doctor: doctorCommand,
+  devices: devicesCommand,
 };
 
-/** @returns the exit code: 0 done, 1 failed, 2 wrong command line */
-export async function runCli(tokens: readonly string[]): Promise<number> {
+/** @param root the command whose sub-commands `tokens` may name. @returns the exit code: 0 done, 1 failed, 2 wrong command line */
+export async function runCli(root: Command, tokens: readonly string[]): Promise<number> {
   try {
     if (tokens.length === 0) {
-      console.log(await usage(root, 'reno'));
+      console.log(await usage(root, root, root.meta.name));
       return 2;
     }
     if (tokens[0] === '--version') {
@@ -36,12 +32,12 @@ export async function runCli(tokens: readonly string[]): Promise<number> {
     }
     const { command, name, help, args, positionals } = parseCommandLine(root, tokens);
     if (help) {
-      console.log(await usage(command, name));
+      console.log(await usage(root, command, name));
       return 0;
     }
     return (await command.run?.(args, positionals)) ?? 0;
   } catch (error) {
-    console.error(`reno: ${sentenceOf(error)}`);
+    console.error(`${root.meta.name}: ${sentenceOf(error)}`);
     if (process.env.DEBUG?.includes('reno')) {
       console.error(error);
     }
@@ -49,9 +45,9 @@ export async function runCli(tokens: readonly string[]): Promise<number> {
   }
 }
 
-async function usage(command: Command, name: string): Promise<string> {
-  const parents = name.split(' ').slice(0, -1).join(' ');
-  const own = name.split(' ').at(-1) ?? name;
+async function usage(root: Command, command: Command, name: string): Promise<string> {
+  const own = command === root ? name : (name.split(' ').at(-1) ?? name);
+  const parents = name.slice(0, -own.length).trim();
   const text = await renderUsage(asCitty(command, own), parents === '' ? undefined : asCitty(root, parents));
   return process.stdout.isTTY ? text : plain(text);
 }

@@ -19,6 +19,10 @@ export const adapterFlags = {
   },
 } satisfies ArgsDef;
 
+export const jsonFlag = {
+  json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
+} satisfies ArgsDef;
+
 export function adapterChoice(args: Args): AdapterChoice {
   const adapter = textFlag(args, 'adapter');
   const backend = textFlag(args, 'backend');

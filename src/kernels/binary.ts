@@ -1,5 +1,4 @@
 /** Elementwise ops of two operands, with NumPy broadcasting; either may be a number. */
-import { giveCotangentOps } from '../tensor/cotangent_ops.ts';
 import type { Op } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, broadcastShapes, sameShape } from '../tensor/types.ts';
@@ -137,8 +136,6 @@ function isOnes({ node }: Tensor): boolean {
 }
 
 export const add = (a: Operand, b: Operand): Tensor => apply(addOp, a, b);
-giveCotangentOps({ add });
-
 export const sub = (a: Operand, b: Operand): Tensor => apply(subOp, a, b);
 export function mul(a: Operand, b: Operand): Tensor {
   if (typeof a !== 'number' && typeof b !== 'number') {

@@ -1,5 +1,4 @@
 /** cast(x, dtype): to i32 by truncation. The gradient is cast back to x's dtype. */
-import { giveCotangentOps } from '../tensor/cotangent_ops.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { DType } from '../tensor/types.ts';
 import { at } from '../tensor/types.ts';
@@ -29,5 +28,3 @@ const castOp = defineElementwise<Cast>({
 });
 
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : castOp.one([x], { dtype }));
-
-giveCotangentOps({ cast });

@@ -27,7 +27,7 @@ afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 /** The command as a user runs it. */
 function spawned(args: readonly string[], env: Readonly<Record<string, string>> = {}): Result {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'commands/bin.ts', ...args], {
     cwd: root,
     env: { ...process.env, DEBUG: '', ...env },
     encoding: 'utf8',

@@ -1,5 +1,6 @@
 /** Runs the command line in this process and catches what it prints. */
 import { vi } from 'vitest';
+import { reno } from '../../commands/reno.ts';
 import { runCli } from '../../src/cli/cli.ts';
 
 export interface Printed {
@@ -10,7 +11,7 @@ export interface Printed {
 }
 
 export async function inProcess(args: readonly string[]): Promise<Printed> {
-  const { error, ...rest } = await printed(() => runCli(args));
+  const { error, ...rest } = await printed(() => runCli(reno, args));
   if (error !== null) {
     throw new Error(`runCli threw: ${error}`);
   }

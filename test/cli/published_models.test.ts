@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { readManifest } from '../../src/cli/manifest.ts';
 import { checkpointsOf, publishedModel } from '../../src/cli/published_models.ts';
 import { readConfig } from '../../src/models/checkpoint/config.ts';
@@ -10,7 +11,6 @@ import { type ModelFiles, mounted } from '../../src/models/checkpoint/files.ts';
 import { oneStepOf } from '../../src/models/schedulers/index.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { readSettings } from '../../src/reno/settings.ts';
-import { memoryFiles } from '../support/fixtures.ts';
 import { putInCache } from '../support/hub_cache.ts';
 import { inProcess } from './in_process.ts';
 

@@ -410,7 +410,7 @@ describe('this machine', () => {
       response.write(WEIGHTS.subarray(0, 200_000));
       return true;
     };
-    const main = join(import.meta.dirname, '../../src/cli/main.ts');
+    const main = join(import.meta.dirname, '../../commands/bin.ts');
     const child = spawn(process.execPath, ['--import', 'tsx', main, 'weights', 'pull', 'clip', '--yes'], {
       env: process.env,
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -1,7 +1,7 @@
 /** Which rewards the flags choose, from folders as they are published. */
 import { describe, expect, it } from 'vitest';
+import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { settingsFrom } from '../../src/cli/settings_flags.ts';
-import { memoryFiles } from '../support/fixtures.ts';
 
 const PUBLISHED = {
   'hps/HPS_v2.1_compressed.pt': '',

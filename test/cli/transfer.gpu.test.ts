@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FIXTURES } from '../../commands/parity/golden.ts';
 import type { History } from '../../src/reno/history.ts';
-import { FIXTURES } from '../support/golden.ts';
 import { inProcess } from './in_process.ts';
 
 const pocket = resolve(import.meta.dirname, '../../weights/pocket');

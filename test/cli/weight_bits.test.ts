@@ -1,7 +1,7 @@
 /** Where 8-bit weights are asked for: the flag, a model's reno.json, or neither. */
 import { expect, it } from 'vitest';
+import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { settingsFrom } from '../../src/cli/settings_flags.ts';
-import { memoryFiles } from '../support/fixtures.ts';
 
 async function weightBits(args: Record<string, string>, renoJson: object) {
   const files = memoryFiles('/weights', { 'hps/config.json': '', 'reno.json': JSON.stringify(renoJson) });

@@ -63,6 +63,15 @@ function samples(): Sample[] {
   add('web', importing('../platform/node/b.ts'), 'noRestrictedImports');
   add('cli', importing('node:fs'), null);
   add('cli', importing('../platform/node/b.ts'), null);
+  for (const layer of LAYERS) {
+    add(layer, importing('../../commands/parity/b.ts'), 'noRestrictedImports', layer === 'platform' ? 'node/' : '');
+  }
+  found.push({ path: 'commands/bench/sample.ts', code: importing('../../src/cli/b.ts'), rule: null });
+  found.push({
+    path: 'commands/parity/sample.ts',
+    code: importing('../../test/support/b.ts'),
+    rule: 'noRestrictedImports',
+  });
   // The library's own entries.
   found.push({ path: 'src/index.ts', code: importing('./platform/node/b.ts'), rule: 'noRestrictedImports' });
   found.push({ path: 'src/node.ts', code: importing('./platform/node/b.ts'), rule: null });

@@ -1,11 +1,11 @@
 /** The attention gradients where a kernel may have eight buffers: in two dispatches, in three with a key mask. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
+import { nmse } from '../../commands/common/distances.ts';
 import { Device } from '../../src/tensor/device.ts';
 import { opNamed, variantNamed } from '../../src/tensor/op.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 import { runCase, supported, trace } from '../support/op_runner.ts';
 
 let device: Device;

@@ -1,11 +1,11 @@
 /** The kernels for GPUs, which CPU drivers do not choose: run here by calling the adapter a GPU. More than a tile and a slice. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
+import { nmse } from '../../commands/common/distances.ts';
 import { Device } from '../../src/tensor/device.ts';
 import { opNamed } from '../../src/tensor/op.ts';
 import type { CaseInput, OpCase } from '../../src/tensor/op_case.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 import { runCase, supported } from '../support/op_runner.ts';
 
 let device: Device;

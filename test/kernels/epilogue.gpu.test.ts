@@ -1,5 +1,6 @@
 /** Every op that promises to store its result once, by every variant, with an elementwise chain joined to its store. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
 import { add, mul, neg, square, sum } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
@@ -10,7 +11,7 @@ import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
-import { fill, nmse } from '../support/numbers.ts';
+import { fill } from '../support/numbers.ts';
 import { supported, trace } from '../support/op_runner.ts';
 
 let device: Device;

@@ -1,5 +1,6 @@
 /** Every elementwise op inside a fused chain: its expression must stand alone, and give what the op gives. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
 import { affine } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
@@ -7,7 +8,6 @@ import { allOps } from '../../src/tensor/op.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 import { trace } from '../support/op_runner.ts';
 
 let device: Device;

@@ -1,10 +1,10 @@
 /** Adapters without shader-f16: f16 tensors are read and written packed in u32. Every case with f16 that has a variant. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
+import { nmse } from '../../commands/common/distances.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { allOps } from '../../src/tensor/op.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 import { runCase, supported } from '../support/op_runner.ts';
 
 let device: Device;

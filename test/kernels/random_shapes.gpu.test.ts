@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
+import { nmse } from '../../commands/common/distances.ts';
 import * as ops from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
@@ -10,7 +11,7 @@ import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
-import { fill, nmse } from '../support/numbers.ts';
+import { fill } from '../support/numbers.ts';
 
 let device: Device;
 

@@ -1,5 +1,6 @@
 /** Upsampling joined with the convolution behind it is the two one after another: value and gradients. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
 import { conv2d, mul, sum, upsampleConv2d, upsampleNearest } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
@@ -11,7 +12,7 @@ import type { DType, Shape } from '../../src/tensor/types.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 import { testDevice } from '../support/gpu.ts';
-import { fill, nmse } from '../support/numbers.ts';
+import { fill } from '../support/numbers.ts';
 
 interface Layer {
   readonly name: string;

@@ -1,11 +1,11 @@
 /** Winograd's convolution where the scratch holds fewer tiles than there are: four parts on CPU drivers, two on GPUs. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
+import { nmse } from '../../commands/common/distances.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { opNamed } from '../../src/tensor/op.ts';
 import type { OpCase } from '../../src/tensor/op_case.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 import { runVariant, supported } from '../support/op_runner.ts';
 
 let device: Device;

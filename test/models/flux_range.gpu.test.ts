@@ -1,8 +1,8 @@
 /** FLUX's residual stream goes beyond f16; diffusers clips it there, so that it is neither infinite nor NaN. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { FLUX_CASES } from '../../commands/parity/cases/flux.ts';
+import { computed, type Values } from '../../commands/parity/golden.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { FLUX_CASES } from '../parity/cases/flux.ts';
-import { computed, type Values } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
 
 /** The block's branch becomes as large as the residual stream is; the cotangent small, so that gradients stay within f16. */

@@ -1,12 +1,12 @@
 /** open_clip's configurations: the values, the refusals, and which file of a folder is taken. Values: test/parity/rewards.test.ts. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { memoryFiles } from '../../commands/parity/fixtures.ts';
+import { FIXTURES } from '../../commands/parity/golden.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import { openClipConfig, VIT_H_14 } from '../../src/models/clip/open_clip.ts';
 import { openReward } from '../../src/reno/rewards/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { memoryFiles } from '../support/fixtures.ts';
-import { FIXTURES } from '../support/golden.ts';
 
 const read = (config: object) => openClipConfig(new Config('open_clip_config.json', config));
 const PUBLISHED = 'HPS_v2.1_compressed.pt';

@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { fixtureJson } from '../../commands/parity/fixtures.ts';
 import { openClipText } from '../../src/models/clip/open_clip.ts';
 import { openTokenizer, type TextTokenizer } from '../../src/models/tokenizers/tokenizers.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
-import { fixtureJson } from '../support/fixtures.ts';
 
 const data = resolve(import.meta.dirname, '../../../shared/data');
 

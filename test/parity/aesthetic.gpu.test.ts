@@ -1,14 +1,14 @@
 /** The aesthetic reward from picture to loss, opened from a folder, against torch. Fixture: python/reference/rewards.py. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { cosine, nmse } from '../../commands/common/distances.ts';
+import { Fixture, memoryFiles } from '../../commands/parity/fixtures.ts';
 import { openReward } from '../../src/reno/rewards/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { Fixture, memoryFiles } from '../support/fixtures.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine, nmse } from '../support/numbers.ts';
 
 let device: Device;
 beforeAll(async () => {

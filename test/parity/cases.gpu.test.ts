@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CASES, caseAt } from '../../commands/parity/cases/index.ts';
+import { computed, distance, holds } from '../../commands/parity/golden.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { computed, distance, expectClose, holds } from '../support/golden.ts';
+import { expectClose } from '../support/expect_close.ts';
 import { testDevice } from '../support/gpu.ts';
-import { CASES, caseAt } from './cases/index.ts';
 
 let device: Device;
 beforeAll(async () => {

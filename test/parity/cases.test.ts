@@ -1,6 +1,7 @@
 import { describe, it } from 'vitest';
-import { expectClose, interpreted } from '../support/golden.ts';
-import { CASES, caseAt } from './cases/index.ts';
+import { CASES, caseAt } from '../../commands/parity/cases/index.ts';
+import { interpreted } from '../../commands/parity/golden.ts';
+import { expectClose } from '../support/expect_close.ts';
 
 /** PyTorch's own f32 rounding is up to 2e-12 here; a norm's epsilon of 1e-5 for 1e-6 is 7e-12 and more. */
 const BOUND = 4e-12;

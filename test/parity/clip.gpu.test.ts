@@ -1,5 +1,7 @@
 /** CLIP against transformers: values and image gradients on the GPU, through a plan. Fixtures: python/reference/clip.py. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cosine, nmse } from '../../commands/common/distances.ts';
+import { Fixture, fixtureConfig } from '../../commands/parity/fixtures.ts';
 import { exp, l2Normalize, mul, sum } from '../../src/kernels/index.ts';
 import { CLIPModel, clipConfig } from '../../src/models/clip/clip.ts';
 import { CLIPTextModel, eosMaskOf } from '../../src/models/clip/clip_text.ts';
@@ -9,9 +11,7 @@ import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { Fixture, fixtureConfig } from '../support/fixtures.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine, nmse } from '../support/numbers.ts';
 
 let device: Device;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cosine, nmse } from '../../commands/common/distances.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
-import { expectClose } from '../support/golden.ts';
+import { expectClose } from '../support/expect_close.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine, nmse } from '../support/numbers.ts';
 import { tracedFlux } from './flux_pipeline.ts';
 
 let device: Device;

@@ -2,6 +2,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { FIXTURES, openFixture } from '../../commands/parity/golden.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { imageIds } from '../../src/models/flux/flux_pos_embed.ts';
 import { unpackLatents } from '../../src/models/pipelines/flux_latents.ts';
@@ -9,8 +11,7 @@ import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelin
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { expectClose, FIXTURES, openFixture } from '../support/golden.ts';
-import { nmse } from '../support/numbers.ts';
+import { expectClose } from '../support/expect_close.ts';
 import { tracedFlux } from './flux_pipeline.ts';
 
 it('a FLUX folder in f64 on the CPU, as diffusers: text features, picture and gradient at the noise', async () => {

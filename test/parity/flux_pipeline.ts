@@ -1,5 +1,6 @@
 /** A small FLUX folder, from the prompt and packed noise to the picture and the gradient at the noise (python/reference/flux.py). */
 
+import { FIXTURES, openFixture } from '../../commands/parity/golden.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
@@ -9,7 +10,6 @@ import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { FIXTURES, openFixture } from '../support/golden.ts';
 
 export interface TracedFlux {
   readonly pipeline: FluxPipeline;

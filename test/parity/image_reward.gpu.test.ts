@@ -1,14 +1,14 @@
 /** ImageReward's network against transformers' BLIP, on the GPU through a plan. Fixture: python/reference/rewards.py. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cosine, nmse } from '../../commands/common/distances.ts';
+import { Fixture, fixtureConfig } from '../../commands/parity/fixtures.ts';
 import { sum } from '../../src/kernels/index.ts';
 import { ImageReward, imageRewardConfig } from '../../src/models/blip/blip.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { Fixture, fixtureConfig } from '../support/fixtures.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine, nmse } from '../support/numbers.ts';
 
 let device: Device;
 beforeAll(async () => {

@@ -3,6 +3,8 @@
  * small folders in the public layout, beside PyTorch (python/reference/fullsize.py --size 16 or 32 on the same folders).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cosine, nmse } from '../../commands/common/distances.ts';
+import { FIXTURES, openFixture } from '../../commands/parity/golden.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
@@ -11,9 +13,7 @@ import { Reno } from '../../src/reno/session.ts';
 import { REFERENCE_SETTINGS } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { at } from '../../src/tensor/types.ts';
-import { FIXTURES, openFixture } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine, nmse } from '../support/numbers.ts';
 
 let device: Device;
 beforeAll(async () => {

@@ -1,14 +1,14 @@
 /** Several steps on small generator folders, as diffusers' own pipelines (python/reference/multi_step.py). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { FIXTURES, openFixture } from '../../commands/parity/golden.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { MultiStepSampler, type SamplerOptions } from '../../src/models/pipelines/multi_step.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { noiseDraws } from '../../src/reno/noise/draw_noise.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { FIXTURES, openFixture } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 
 interface Case {
   readonly folder: string;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { expectClose } from '../support/golden.ts';
+import { expectClose } from '../support/expect_close.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 import { ADAPTERS, runStages } from '../support/run_stages.ts';
 import { tracedPipeline } from './pipeline.ts';
 

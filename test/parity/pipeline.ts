@@ -1,5 +1,6 @@
 /** A small generator folder, from token ids and z to the picture and the gradient at z (python/reference/networks.py). */
 
+import { FIXTURES, openFixture, type Values } from '../../commands/parity/golden.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { openPipeline } from '../../src/models/pipelines/index.ts';
@@ -8,7 +9,6 @@ import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { FIXTURES, openFixture, type Values } from '../support/golden.ts';
 
 export interface TracedPipeline {
   readonly pipeline: StableDiffusionPipeline;

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { distance, holds, type Values } from '../../commands/parity/golden.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { distance, expectClose, holds, type Values } from '../support/golden.ts';
+import { expectClose } from '../support/expect_close.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 import { ADAPTERS, runStages } from '../support/run_stages.ts';
 import { type TracedPixArt, tracedPixArt } from './pipeline_pixart.ts';
 

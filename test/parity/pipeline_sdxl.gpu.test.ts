@@ -2,10 +2,11 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cosine, nmse } from '../../commands/common/distances.ts';
+import { FIXTURES } from '../../commands/parity/golden.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { expectClose, FIXTURES } from '../support/golden.ts';
+import { expectClose } from '../support/expect_close.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine, nmse } from '../support/numbers.ts';
 import { ADAPTERS, runStages } from '../support/run_stages.ts';
 import { type TracedSDXL, tracedSDXL } from './pipeline_sdxl.ts';
 

@@ -1,5 +1,6 @@
 /** A small SDXL folder, from the prompt and z to the picture and the gradient at z (python/reference/sdxl.py). */
 
+import { FIXTURES, openFixture, type Values } from '../../commands/parity/golden.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
@@ -9,7 +10,6 @@ import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { FIXTURES, openFixture, type Values } from '../support/golden.ts';
 
 /** The prompt of the fixture; the letters of its tokenizers are `!` to `F`. */
 export const PROMPT = '4 CATS';

@@ -1,6 +1,8 @@
 /** The embedded evaluator against PyTorch: logits, detections, verdicts. Fixture: python/pocket/evaluator_fixture.py. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { channelsLast, Fixture, fixtureJson } from '../../commands/parity/fixtures.ts';
 import { readConfig } from '../../src/models/checkpoint/config.ts';
 import { Evaluator } from '../../src/models/pocket/evaluator.ts';
 import { openWeights } from '../../src/models/weights/open_weights.ts';
@@ -10,9 +12,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
-import { channelsLast, Fixture, fixtureJson } from '../support/fixtures.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 
 interface Case extends ScenePrompt {
   readonly prompt: string;

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cosine } from '../../commands/common/distances.ts';
 import { openSafetensors, type SafetensorsFile } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { fileSource, nodeFiles } from '../../src/platform/node/files.ts';
@@ -15,7 +16,6 @@ import { readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine } from '../support/numbers.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const ITERATIONS = 10;

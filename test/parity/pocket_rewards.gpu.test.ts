@@ -4,6 +4,8 @@
  */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cosine, nmse } from '../../commands/common/distances.ts';
+import { channelsLast, Fixture, fixtureJson } from '../../commands/parity/fixtures.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { openReward } from '../../src/reno/rewards/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -11,9 +13,7 @@ import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { channelsLast, Fixture, fixtureJson } from '../support/fixtures.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine, nmse } from '../support/numbers.ts';
 
 const weights = fileURLToPath(new URL('../../weights/pocket', import.meta.url));
 

@@ -1,5 +1,7 @@
 /** The rewards' preprocess against torch (bicubic, antialiased), value and gradient. Fixture: python/reference/rewards.py. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { Fixture } from '../../commands/parity/fixtures.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
 import { preprocess } from '../../src/reno/preprocess.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -7,9 +9,7 @@ import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { Fixture } from '../support/fixtures.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 
 let device: Device;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 /** The five rewards' losses as the ReNO reference forms them, offset and all; scores and gradients are in cases.test.ts. */
 import { expect, it } from 'vitest';
+import { REWARD_CASES } from '../../commands/parity/cases/rewards.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { REWARD_CASES } from './cases/rewards.ts';
 
 it.each(Object.entries(REWARD_CASES))('%s', async (_, make) => {
   const { loss, feeds, expectedLoss } = await make('f32');

@@ -2,6 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { openFixture } from '../../commands/parity/golden.ts';
 import { affine } from '../../src/kernels/index.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { AutoencoderTiny, AutoencoderTinyEncoder } from '../../src/models/vae/autoencoder_tiny.ts';
@@ -11,9 +13,7 @@ import { nodeFiles } from '../../src/platform/node/files.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
-import { openFixture } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
-import { nmse } from '../support/numbers.ts';
 
 const folder = resolve(import.meta.dirname, '../../../shared/data/weights');
 const there = existsSync(join(folder, 'taef2_decoder.pth')) && existsSync(join(folder, 'taef2_encoder.pth'));

@@ -1,5 +1,8 @@
 /** Rewards whose image encoders run as one batch give what each gives alone. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cosine } from '../../commands/common/distances.ts';
+import { memoryFiles } from '../../commands/parity/fixtures.ts';
+import { FIXTURES } from '../../commands/parity/golden.ts';
 import { add, affine, sum } from '../../src/kernels/index.ts';
 import { readConfig } from '../../src/models/checkpoint/config.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
@@ -16,10 +19,8 @@ import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { memoryFiles } from '../support/fixtures.ts';
-import { FIXTURES } from '../support/golden.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine, fill } from '../support/numbers.ts';
+import { fill } from '../support/numbers.ts';
 
 const PROMPT = 'a red cube';
 /** open_clip's own layout: fused q, k and v, projections transposed. */

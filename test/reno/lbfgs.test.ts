@@ -1,8 +1,8 @@
 /** L-BFGS evaluates where torch.optim.LBFGS does (python/reference/lbfgs.py), and ends where it cannot go on. */
 import { describe, expect, it } from 'vitest';
+import { fixtureJson } from '../../commands/parity/fixtures.ts';
 import { type Evaluation, lbfgs } from '../../src/reno/lbfgs.ts';
 import { at } from '../../src/tensor/types.ts';
-import { fixtureJson } from '../support/fixtures.ts';
 
 type Problem = (z: Float64Array) => Evaluation;
 

@@ -1,9 +1,9 @@
 /** Opening rewards: names, and folders that do not fit. */
 import { describe, expect, it } from 'vitest';
+import { Fixture, memoryFiles } from '../../commands/parity/fixtures.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
 import { openReward, REWARD_NAMES, REWARDS, rewardNamed } from '../../src/reno/rewards/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { Fixture, memoryFiles } from '../support/fixtures.ts';
 
 const CLIP = {
   projection_dim: 7,

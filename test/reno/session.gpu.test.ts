@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cosine } from '../../commands/common/distances.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { writeRun } from '../../src/cli/run_files.ts';
 import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
@@ -14,7 +15,6 @@ import { type Generated, Reno } from '../../src/reno/session.ts';
 import { type RenoSettings, readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { testDevice } from '../support/gpu.ts';
-import { cosine } from '../support/numbers.ts';
 
 const folder = resolve(import.meta.dirname, '../../weights/pocket');
 const files = nodeFiles(folder);

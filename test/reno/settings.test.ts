@@ -1,8 +1,8 @@
 /** The table of settings: each is read from reno.json and from its flag, and recorded where it says so. */
 import { describe, expect, it } from 'vitest';
+import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { plannedFlags, settingsFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
 import { readSettings, recordedSettings, SETTINGS, type SettingName } from '../../src/reno/settings.ts';
-import { memoryFiles } from '../support/fixtures.ts';
 
 /** For each setting a value that is not its default, as reno.json and as a flag spell it. */
 const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string | null]>> = {

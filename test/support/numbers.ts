@@ -1,4 +1,4 @@
-/** Seeded inputs and distances for tests. */
+/** Seeded inputs of tests. */
 
 import { f16BitsToF32, f32ToF16Bits } from '../../src/tensor/half.ts';
 import type { CaseInput } from '../../src/tensor/op_case.ts';
@@ -41,33 +41,4 @@ export function fill(input: CaseInput, seed: number): Float64Array {
   };
   const round = input.dtype === 'f16' ? (v: number) => f16BitsToF32(f32ToF16Bits(v)) : Math.fround;
   return Float64Array.from({ length: sizeOf(input.shape) }, () => round(draw()));
-}
-
-/**
- * Normalised mean squared error: Σ(a−b)² / Σb²; NaN anywhere gives NaN.
- * @param floor least root mean square to divide by, for values that are zero in theory and rounding in practice
- */
-export function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>, floor = 0): number {
-  let error = 0;
-  let power = 0;
-  for (let i = 0; i < expected.length; i++) {
-    const e = expected[i] ?? Number.NaN;
-    error += ((actual[i] ?? Number.NaN) - e) ** 2;
-    power += e * e;
-  }
-  return error === 0 ? 0 : error / Math.max(power, expected.length * floor ** 2, 1e-30);
-}
-
-export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let ab = 0;
-  let aa = 0;
-  let bb = 0;
-  for (let i = 0; i < a.length; i++) {
-    const x = a[i] ?? Number.NaN;
-    const y = b[i] ?? Number.NaN;
-    ab += x * y;
-    aa += x * x;
-    bb += y * y;
-  }
-  return ab / Math.sqrt(aa * bb);
 }

@@ -1,5 +1,6 @@
 /** Weights joined at load: parts of one buffer where they can be, a dispatch where not; the same values either way. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
 import { add, concat, linear, reshape, sum } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
@@ -8,7 +9,7 @@ import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { DType, Shape } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/gpu.ts';
-import { fill, nmse } from '../support/numbers.ts';
+import { fill } from '../support/numbers.ts';
 
 let device: Device;
 beforeAll(async () => {

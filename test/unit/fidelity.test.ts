@@ -1,8 +1,8 @@
 /** What `npm run fidelity` counts, and the networks that it counts on. */
 import { describe, expect, it } from 'vitest';
-import { compare, middle, worst } from '../../bench/fidelity/compare.ts';
-import { halfProducts } from '../../bench/fidelity/half_products.ts';
-import { MODULES } from '../../bench/fidelity/modules.ts';
+import { compare, middle, worst } from '../../commands/fidelity/compare.ts';
+import { halfProducts } from '../../commands/fidelity/half_products.ts';
+import { MODULES } from '../../commands/fidelity/modules.ts';
 import { matmulOp } from '../../src/kernels/matmul.ts';
 import { variantNamed } from '../../src/tensor/op.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';

@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FIXTURES, openFixture } from '../../commands/parity/golden.ts';
 import { mounted } from '../../src/models/checkpoint/files.ts';
 import { type SafetensorsValue, writeSafetensors } from '../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
@@ -10,7 +11,7 @@ import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { tracedPipeline } from '../parity/pipeline.ts';
-import { expectClose, FIXTURES, openFixture } from '../support/golden.ts';
+import { expectClose } from '../support/expect_close.ts';
 
 it('a generator folder in f64 on the CPU, as PyTorch', async () => {
   const { pipeline, image, gradient, feeds, expected } = await tracedPipeline();

@@ -2,13 +2,14 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { FIXTURES } from '../../commands/parity/golden.ts';
 import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelines/index.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { tracedPixArt } from '../parity/pipeline_pixart.ts';
-import { expectClose, FIXTURES } from '../support/golden.ts';
-import { nmse } from '../support/numbers.ts';
+import { expectClose } from '../support/expect_close.ts';
 
 /** PyTorch's own f32 rounding is up to 2e-12 here. */
 const BOUND = 1e-11;

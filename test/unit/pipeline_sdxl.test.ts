@@ -2,6 +2,8 @@ import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { FIXTURES, openFixture } from '../../commands/parity/golden.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelines/index.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
@@ -9,8 +11,7 @@ import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { createSchedule } from '../../src/tensor/schedule/planner.ts';
 import { PROMPT, tracedSDXL } from '../parity/pipeline_sdxl.ts';
-import { expectClose, FIXTURES, openFixture } from '../support/golden.ts';
-import { nmse } from '../support/numbers.ts';
+import { expectClose } from '../support/expect_close.ts';
 
 const CAPS = {
   f16: true,

@@ -1,11 +1,11 @@
 /** Runs of several steps against diffusers' schedulers (python/reference/schedulers.py), and what is refused. */
 import { describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { openFixture } from '../../commands/parity/golden.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { dynamicShift, type Steps, stepsOf } from '../../src/models/schedulers/index.ts';
 import { at } from '../../src/tensor/types.ts';
-import { openFixture } from '../support/golden.ts';
-import { nmse } from '../support/numbers.ts';
 
 interface Case {
   readonly config: { readonly _class_name: string };

@@ -1,12 +1,12 @@
 /** One step of each scheduler against diffusers' own (python/reference/networks.py), and against the paper's numbers. */
 import { describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { openFixture } from '../../commands/parity/golden.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { modelInput, oneStepOf, predictX0 } from '../../src/models/schedulers/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { openFixture } from '../support/golden.ts';
-import { nmse } from '../support/numbers.ts';
 
 const file = await openFixture('schedulers.safetensors');
 const configs: Record<string, { config: object; timestep: number | null }> = JSON.parse(file.metadata.config ?? '{}');

@@ -1,21 +1,21 @@
-/** The seeded full-size folders (tools/fullsize): what is written is what the project's own readers read, and of the right size. */
+/** The seeded full-size folders (commands/fullsize): what is written is what the project's own readers read, and of the right size. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCheckpoint } from '../../src/models/checkpoint/open_checkpoint.ts';
-import { toFloats } from '../../src/models/checkpoint/stored_dtype.ts';
-import { nodeFiles } from '../../src/platform/node/files.ts';
-import { at } from '../../src/tensor/types.ts';
-import { fingerprint } from '../../tools/fullsize/fingerprint.ts';
-import { spreadOf } from '../../tools/fullsize/spread.ts';
-import { fillValues, keyOf, lookup } from '../../tools/fullsize/values.ts';
+import { fingerprint } from '../../commands/fullsize/fingerprint.ts';
+import { spreadOf } from '../../commands/fullsize/spread.ts';
+import { fillValues, keyOf, lookup } from '../../commands/fullsize/values.ts';
 import {
   chunksOf,
   type SeededTensor,
   writeSafetensorsFile,
   writeTorchFile,
-} from '../../tools/fullsize/write_tensors.ts';
+} from '../../commands/fullsize/write_tensors.ts';
+import { openCheckpoint } from '../../src/models/checkpoint/open_checkpoint.ts';
+import { toFloats } from '../../src/models/checkpoint/stored_dtype.ts';
+import { nodeFiles } from '../../src/platform/node/files.ts';
+import { at } from '../../src/tensor/types.ts';
 
 const seeded = (name: string, shape: readonly number[], dtype: 'F16' | 'F32'): SeededTensor => {
   return { name, shape, dtype, seed: `test/${name}` };

@@ -1,5 +1,7 @@
 /** What the golden cases of T5 do not reach: its embeddings, in one piece and in several, and all distances' buckets. */
 import { describe, expect, it } from 'vitest';
+import { nmse } from '../../commands/common/distances.ts';
+import { openFixture } from '../../commands/parity/golden.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { LargeEmbedding } from '../../src/models/layers/large_embedding.ts';
@@ -8,8 +10,6 @@ import { T5_IGNORE, T5EncoderModel, t5Config } from '../../src/models/t5/t5.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { openFixture } from '../support/golden.ts';
-import { nmse } from '../support/numbers.ts';
 
 describe.each(['t5.safetensors', 't5_relu.safetensors'])('%s', (name) => {
   it('buckets of distances, as transformers', async () => {

@@ -1,10 +1,10 @@
 /** What SDXL's UNet is told besides the text: checked, and no step's work. Its values: cases/sdxl.ts. */
 import { describe, expect, it } from 'vitest';
+import { openFixture } from '../../commands/parity/golden.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../src/models/unet/unet_2d_condition.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { openFixture } from '../support/golden.ts';
 
 async function model(graph: Graph, change: object = {}): Promise<UNet2DConditionModel> {
   const file = await openFixture('unet_sdxl.safetensors');

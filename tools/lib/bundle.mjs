@@ -8,7 +8,7 @@ import { root } from './exec.mjs';
 export function bundleCli() {
   return esbuild.build({
     absWorkingDir: root,
-    entryPoints: ['src/cli/main.ts'],
+    entryPoints: ['commands/bin.ts'],
     outfile: 'dist/cli/main.js',
     bundle: true,
     platform: 'node',

@@ -5,6 +5,7 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Fixture, fixtureConfig, fixtureJson, memoryFiles } from '../../../commands/parity/fixtures.ts';
 import { ImageReward, imageRewardConfig } from '../../../src/models/blip/blip.ts';
 import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts';
 import { RewardMLP } from '../../../src/models/layers/reward_mlp.ts';
@@ -13,7 +14,6 @@ import { fileSource, nodeFiles } from '../../../src/platform/node/files.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { at } from '../../../src/tensor/types.ts';
-import { Fixture, fixtureConfig, fixtureJson, memoryFiles } from '../../support/fixtures.ts';
 import { torchArchive } from '../../support/pickles.ts';
 
 const folder = resolve(import.meta.dirname, '../../../../shared/data/weights');

@@ -1,0 +1,17 @@
+/** Runs a command of this repository, as the npm scripts do:   node tools/run.mjs commands/main.ts bench --only plan */
+import type { Command } from '../src/cli/args.ts';
+import { runCli } from '../src/cli/cli.ts';
+import { command as bench } from './bench/index.ts';
+import { command as evaluate } from './evaluate/index.ts';
+import { command as fidelity } from './fidelity/index.ts';
+import { command as fullsize } from './fullsize/index.ts';
+import { command as parity } from './parity/index.ts';
+import { command as profile } from './profile/index.ts';
+
+const root: Command = {
+  meta: { name: 'npm run', description: 'Measurements and comparisons of this repository' },
+  helpFlag: '-- --help',
+  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile },
+};
+
+process.exit(await runCli(root, process.argv.slice(2)));
