@@ -4,6 +4,5 @@ export { type ModelFiles, subfolder } from './models/checkpoint/files.ts';
 export { CLIPTextModel } from './models/clip/clip_text.ts';
 export { CLIPVisionModel } from './models/clip/clip_vision.ts';
 export { openPipeline, type PipelineOptions, type TextToImagePipeline } from './models/pipelines/index.ts';
-export { openWeights } from './models/weights/open_weights.ts';
 export type { WeightOptions } from './models/weights/weight_inputs.ts';
-export { WeightStore } from './models/weights/weight_store.ts';
+export { openWeights, WeightStore } from './models/weights/weight_store.ts';

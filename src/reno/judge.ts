@@ -2,7 +2,7 @@
 import { readConfig } from '../models/checkpoint/config.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import { Evaluator } from '../models/pocket/evaluator.ts';
-import { openWeights } from '../models/weights/open_weights.ts';
+import { openWeights } from '../models/weights/weight_store.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
 import { compile } from '../tensor/plan/compile.ts';

@@ -7,7 +7,7 @@ import { blobHash, hubCacheFolder, parseHubRepo, snapshotFolder } from '../../sr
 import { readManifest } from '../../src/cli/manifest.ts';
 import { verifyFile } from '../../src/cli/verify_file.ts';
 import { writeSafetensors } from '../../src/models/checkpoint/safetensors/write_safetensors.ts';
-import { openWeights } from '../../src/models/weights/open_weights.ts';
+import { openWeights } from '../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { putInCache } from '../support/hub_cache.ts';

@@ -6,7 +6,7 @@ import { nmse } from '../../commands/common/distances.ts';
 import { FIXTURES, openFixture } from '../../commands/parity/golden.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { imageIds } from '../../src/models/flux/flux_pos_embed.ts';
-import { unpackLatents } from '../../src/models/pipelines/flux_latents.ts';
+import { unpackLatents } from '../../src/models/pipelines/flux.ts';
 import { openPipeline, type TextToImagePipeline } from '../../src/models/pipelines/index.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';

@@ -5,7 +5,7 @@ import { nmse } from '../../commands/common/distances.ts';
 import { channelsLast, Fixture, fixtureJson } from '../../commands/parity/fixtures.ts';
 import { readConfig } from '../../src/models/checkpoint/config.ts';
 import { Evaluator } from '../../src/models/pocket/evaluator.ts';
-import { openWeights } from '../../src/models/weights/open_weights.ts';
+import { openWeights } from '../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { type Detection, detect, judge, type ScenePrompt, verdictConfig } from '../../src/reno/verdict.ts';
 import type { Device } from '../../src/tensor/device.ts';

@@ -4,8 +4,8 @@
  * Arguments: folder, how floats are kept (`stored`, `f16`, `f32`).
  */
 
-import { openWeights } from '../../src/models/weights/open_weights.ts';
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
+import { openWeights } from '../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 

@@ -10,8 +10,8 @@ import {
   AutoencoderKL,
   readAutoencoderKLConfig,
 } from '../../../src/models/vae/autoencoder_kl.ts';
-import { openWeights } from '../../../src/models/weights/open_weights.ts';
 import type { WeightStore } from '../../../src/models/weights/weight_store.ts';
+import { openWeights } from '../../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { preprocess } from '../../../src/reno/preprocess.ts';
 import { Graph } from '../../../src/tensor/graph.ts';

@@ -2,8 +2,7 @@
 import { broadcastTo, crossAttention, embedding, reshape, selfAttention } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Config } from '../checkpoint/config.ts';
-import { LayerNorm, Linear } from '../layers/basic.ts';
-import { ACTIVATIONS, activated, type HiddenAct } from '../layers/hidden_act.ts';
+import { ACTIVATIONS, activated, type HiddenAct, LayerNorm, Linear } from '../layers/basic.ts';
 import { addPositions, firstToken } from '../layers/tokens.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 

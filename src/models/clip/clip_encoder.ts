@@ -2,8 +2,7 @@
 import { crossAttention, selfAttention } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
-import { LayerNorm, Linear } from '../layers/basic.ts';
-import { activated, type HiddenAct } from '../layers/hidden_act.ts';
+import { activated, type HiddenAct, LayerNorm, Linear } from '../layers/basic.ts';
 import { firstToken } from '../layers/tokens.ts';
 import type { Weights } from '../weights/weights.ts';
 

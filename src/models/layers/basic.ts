@@ -1,5 +1,5 @@
 /** PyTorch's basic layers over checkpoint tensors: each takes the store of its own submodule. Channels come last. */
-import { conv2d, groupNorm, layerNorm, linear } from '../../kernels/index.ts';
+import { conv2d, gelu, groupNorm, layerNorm, linear } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import type { Weights } from '../weights/weights.ts';
@@ -31,6 +31,17 @@ export class Linear {
   forward(x: Tensor, epilogue: Epilogue = {}): Tensor {
     return linear(x, this.weight, this.bias, epilogue);
   }
+}
+
+export const ACTIVATIONS = ['quick_gelu', 'gelu', 'gelu_new', 'gelu_pytorch_tanh', 'relu', 'silu'] as const;
+/** `hidden_act` as transformers spells it. */
+export type HiddenAct = (typeof ACTIVATIONS)[number];
+
+/** Runs `layer` and the activation after it. */
+export function activated(layer: Linear, x: Tensor, act: HiddenAct): Tensor {
+  return act === 'gelu_new' || act === 'gelu_pytorch_tanh'
+    ? gelu(layer.forward(x), 'tanh')
+    : layer.forward(x, { activation: act });
 }
 
 export interface Conv2dOptions {

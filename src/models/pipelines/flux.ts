@@ -1,10 +1,11 @@
-/** diffusers' FluxPipeline: FLUX.1-schnell, in one step as the reference implementation of ReNO runs it, or in several. */
-import { reshape } from '../../kernels/index.ts';
-import type { Graph } from '../../tensor/graph.ts';
+/**
+ * FLUX.1-schnell in one step, as the reference implementation of ReNO runs it, or in several.
+ * Source: diffusers/pipelines/flux/pipeline_flux.py: FluxPipeline.
+ */
+import { reshape, transpose } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
-import { type Config, readConfig } from '../checkpoint/config.ts';
-import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
+import type { Config } from '../checkpoint/config.ts';
 import { imageIds, textIds } from '../flux/flux_pos_embed.ts';
 import {
   type FluxTransformer2DConfig,
@@ -12,111 +13,76 @@ import {
   fluxSinusoids,
   readFluxTransformer2DConfig,
 } from '../flux/flux_transformer_2d.ts';
-import { type ComputeDType, storedAs, weightStorage } from '../layers/half_precision.ts';
-import { dynamicShift, modelInput, predictX0, type Steps } from '../schedulers/index.ts';
-import type { PromptValues } from '../tokenizers/prompt.ts';
-import { openWeights } from '../weights/open_weights.ts';
-import type { WeightStore } from '../weights/weight_store.ts';
-import { PATCH, unpackLatents } from './flux_latents.ts';
+import { storedAs } from '../layers/half_precision.ts';
+import { dynamicShift, type Steps } from '../schedulers/index.ts';
+import type { PromptValues } from '../tokenizers/tokenizers.ts';
+import { DiffusionPipeline, type LatentGrid, type PipelineComponents } from './diffusion_pipeline.ts';
 import { type FluxTextEncoders, openFluxTextEncoders } from './flux_text.ts';
-import { checkedPart, DIFFUSERS, decodeImage, type LatentDecoder, noiseShape, openDecoder } from './parts.ts';
-import type { Condition, PipelineOptions, StepwisePipeline } from './pipeline.ts';
-import { PipelineScheduler } from './scheduler.ts';
+import type { Condition, StepwisePipeline } from './pipeline.ts';
+import type { PipelineFolder } from './pipeline_folder.ts';
 
-/** Latents of a picture's side if no size is asked for: 512 pixels, which is what ReNO was measured at. */
+/** Side of the latents by default: 512 pixels, the size that ReNO was measured at. No config has it. */
 const SAMPLE_SIZE = 64;
 
-interface Parts {
+/** Latents per token, along one side. */
+const PATCH = 2;
+
+interface Components extends PipelineComponents {
   readonly text: FluxTextEncoders;
   readonly transformer: FluxTransformer2DModel;
-  readonly vae: LatentDecoder;
-  readonly scheduler: PipelineScheduler;
-  readonly weights: readonly WeightStore[];
-  readonly dtype: ComputeDType;
 }
 
-export class FluxPipeline implements StepwisePipeline {
-  /** It was distilled with its guidance in it. */
+export class FluxPipeline extends DiffusionPipeline implements StepwisePipeline {
+  /** The model was distilled with its guidance, so it runs without. */
   readonly defaults = { steps: 4, guidance: 0 };
   readonly text: FluxTextEncoders;
   readonly transformer: FluxTransformer2DModel;
-  readonly vae: LatentDecoder;
-  readonly scheduler: PipelineScheduler;
-  readonly weights: readonly WeightStore[];
-  readonly #dtype: ComputeDType;
 
-  private constructor(parts: Parts) {
-    this.text = parts.text;
-    this.transformer = parts.transformer;
-    this.vae = parts.vae;
-    this.scheduler = parts.scheduler;
-    this.weights = parts.weights;
-    this.#dtype = parts.dtype;
+  private constructor(components: Components) {
+    super(components);
+    this.text = components.text;
+    this.transformer = components.transformer;
   }
 
   /**
-   * Reads configs and the weights' headers, and declares weights and prompt as inputs of `graph`.
-   * @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet.
+   * Reads configs and the headers of the weight files, and declares weights and prompt as inputs of the graph.
+   * @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet
    */
-  static async open(
-    graph: Graph,
-    files: ModelFiles,
-    index: Config,
-    { timestep, scheduler, dtype = 'f32' }: PipelineOptions,
-  ): Promise<FluxPipeline> {
-    const storage = weightStorage(dtype);
-    const folder = subfolder(files, checkedPart(index, 'transformer', ['FluxTransformer2DModel']).folder);
-    const file = await readConfig(folder);
-    const config = readFluxTransformer2DConfig(file);
-    const text = await openFluxTextEncoders(graph, files, index, storage);
-    assertTogether(file, config, text, await latentChannels(files, index));
-    const transformerWeights = await openWeights(graph, folder, DIFFUSERS, { name: 'transformer', storage });
-    const vae = await openDecoder(graph, files, index, dtype);
-    const pipeline = new FluxPipeline({
+  static async open(folder: PipelineFolder): Promise<FluxPipeline> {
+    // 1. Read the configs, build the text encoders, and check that the components fit together.
+    const transformer = await folder.component('transformer', ['FluxTransformer2DModel']);
+    const config = readFluxTransformer2DConfig(transformer.config);
+    const text = await openFluxTextEncoders(folder);
+    const latentChannels = (await folder.decoderComponent()).config.count('latent_channels', 4);
+    checkWidths(transformer.config, config, text, latentChannels);
+    // 2. Open the weights. 3. Build the networks.
+    const transformerWeights = await folder.weights(transformer, 'diffusers');
+    const decoder = await folder.decoder();
+    return new FluxPipeline({
       text,
       transformer: new FluxTransformer2DModel(transformerWeights, config),
-      vae: vae.decoder,
-      scheduler: await PipelineScheduler.open(files, timestep, scheduler),
-      weights: [...text.weights, transformerWeights, vae.weights],
-      dtype,
+      vae: decoder.vae,
+      scheduler: await folder.scheduler(),
+      weights: [...text.weights, transformerWeights, decoder.weights],
+      dtype: folder.dtype,
     });
-    for (const store of pipeline.weights) {
-      store.assertAllUsed();
-    }
-    return pipeline;
   }
 
-  /** [1,rows,columns,in_channels]: the same numbers in the same order as the reference's [1,rows·columns,in_channels]. */
-  latentShape(height = this.#nativeSize, width = this.#nativeSize): Shape {
-    const { in_channels } = this.transformer.config;
-    const [batch = 1, channels = in_channels, ...tokens] = noiseShape(
-      in_channels,
-      PATCH * this.vae.scale,
-      height,
-      width,
-    );
-    return [batch, ...tokens, channels];
+  protected override get grid(): LatentGrid {
+    return { channels: this.transformer.config.in_channels, sampleSize: SAMPLE_SIZE, patch: PATCH };
   }
 
-  get #nativeSize(): number {
-    return SAMPLE_SIZE * this.vae.scale;
+  /** [1,rows,columns,in_channels]: the same numbers in the same order as diffusers' [1,rows·columns,in_channels]. */
+  override latentShape(height?: number, width?: number): Shape {
+    const [h, w] = this.latentSides(height, width);
+    return [1, h / PATCH, w / PATCH, this.grid.channels];
   }
 
   promptValues(prompt: string): PromptValues {
     return this.text.promptValues(prompt);
   }
 
-  generate(latents: Tensor): Tensor {
-    return this.decode(this.denoise(latents));
-  }
-
-  /** The denoised tokens, unit variance: z [N,rows,columns,C] → the same shape. */
-  denoise(z: Tensor): Tensor {
-    const step = this.scheduler.oneStep();
-    return predictX0(step, z, this.#transformer(modelInput(step, z), step.timestep));
-  }
-
-  /** Noise levels from 1 to 1/n, shifted where the config wants that for the number of tokens. */
+  /** Noise levels fall from 1 to 1/n. The config may shift them by the number of tokens. */
   schedule(count: number, latents: Shape): Steps {
     const [, rows = 1, columns = 1] = latents;
     const sigmas = Array.from({ length: count }, (_, i) => 1 - (i * (1 - 1 / count)) / Math.max(1, count - 1));
@@ -131,18 +97,17 @@ export class FluxPipeline implements StepwisePipeline {
     if (condition === 'empty') {
       throw new Error('FLUX.1-schnell has its guidance inside: the guidance must be at most 1');
     }
-    return this.#transformer(latents, time);
+    return this.denoiser(latents, time);
   }
 
-  decode(latents: Tensor): Tensor {
-    return decodeImage(this.vae, unpackLatents(latents), this.#dtype);
-  }
-
-  #transformer(x: Tensor, timestep: number | Tensor): Tensor {
+  protected override denoiser(x: Tensor, timestep: number | Tensor): Tensor {
+    // 1. Encode the prompt.
     const { promptEmbeds, pooled } = this.text.encode();
+    // 2. Flatten the grid to a sequence of tokens.
     const [batch, rows, columns, channels] = [x.dim(0), x.dim(1), x.dim(2), x.dim(3)];
     const tokens = reshape(x, [batch, rows * columns, channels]);
-    const prediction = storedAs(this.#dtype, tokens, (stored) =>
+    // 3. Predict the velocity.
+    const prediction = storedAs(this.dtype, tokens, (stored) =>
       this.transformer.forward(stored, {
         timestep,
         encoder_hidden_states: promptEmbeds,
@@ -151,17 +116,37 @@ export class FluxPipeline implements StepwisePipeline {
         txt_ids: textIds(promptEmbeds.dim(1)),
       }),
     );
+    // 4. Back to the grid.
     return reshape(prediction, x.shape);
+  }
+
+  /** The noise is drawn as tokens [N,rows,columns,4·C], which is the network's layout. */
+  protected override toNetwork(latents: Tensor): Tensor {
+    return latents;
+  }
+
+  protected override fromNetwork(latents: Tensor): Tensor {
+    return latents;
+  }
+
+  protected override toDecoder(latents: Tensor): Tensor {
+    return unpackLatents(latents);
   }
 }
 
-async function latentChannels(files: ModelFiles, index: Config): Promise<number> {
-  const { folder } = checkedPart(index, 'vae', ['AutoencoderKL', 'AutoencoderTiny']);
-  return (await readConfig(subfolder(files, folder))).count('latent_channels', 4);
+/**
+ * Tokens [N,r,c,4·C] → latents [N,2r,2c,C]. A token is a square of 2×2 latents; its channels are ordered (latent channel,
+ * row, column). diffusers: `_unpack_latents`. @throws Error when the channels do not divide by 4
+ */
+export function unpackLatents(tokens: Tensor): Tensor {
+  const [batch, rows, columns, packed] = [tokens.dim(0), tokens.dim(1), tokens.dim(2), tokens.dim(3)];
+  const channels = packed / PATCH ** 2;
+  const squares = reshape(tokens, [batch, rows, columns, channels, PATCH, PATCH]);
+  return reshape(transpose(squares, [0, 1, 4, 2, 5, 3]), [batch, PATCH * rows, PATCH * columns, channels]);
 }
 
 /** @throws Error when the transformer is no one-step model, or was made for other text encoders or another autoencoder */
-function assertTogether(file: Config, config: FluxTransformer2DConfig, text: FluxTextEncoders, latents: number): void {
+function checkWidths(file: Config, config: FluxTransformer2DConfig, text: FluxTextEncoders, latents: number): void {
   if (config.guidance_embeds) {
     file.fail('guidance_embeds', 'is true: FLUX.1-dev needs many steps and is not supported; FLUX.1-schnell is');
   }

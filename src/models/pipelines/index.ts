@@ -4,23 +4,24 @@ import { readConfig } from '../checkpoint/config.ts';
 import type { ModelFiles } from '../checkpoint/files.ts';
 import { FluxPipeline } from './flux.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
+import { PipelineFolder } from './pipeline_folder.ts';
 import { PixArtAlphaPipeline } from './pixart_alpha.ts';
 import { StableDiffusionPipeline } from './stable_diffusion.ts';
 import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 
 export { isStepwise, type PipelineOptions, type StepwisePipeline, type TextToImagePipeline } from './pipeline.ts';
 
-const BY_CLASS = {
+const PIPELINES = {
   FluxPipeline,
   PixArtAlphaPipeline,
   StableDiffusionPipeline,
   StableDiffusionXLPipeline,
 } as const;
-const CLASSES = Object.keys(BY_CLASS) as (keyof typeof BY_CLASS)[];
+const NAMES = Object.keys(PIPELINES) as (keyof typeof PIPELINES)[];
 
 /**
  * Opens a folder as diffusers saves it, and declares weights and prompt as inputs of `graph`.
- * @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet.
+ * @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet
  */
 export async function openPipeline(
   graph: Graph,
@@ -28,5 +29,6 @@ export async function openPipeline(
   options: PipelineOptions = {},
 ): Promise<TextToImagePipeline> {
   const index = await readConfig(files, 'model_index.json');
-  return BY_CLASS[index.oneOf('_class_name', CLASSES)].open(graph, files, index, options);
+  const pipeline = PIPELINES[index.oneOf('_class_name', NAMES)];
+  return pipeline.open(new PipelineFolder(graph, files, index, options));
 }

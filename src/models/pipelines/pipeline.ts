@@ -1,46 +1,46 @@
-/** What the loop knows of a text-to-image generator, whatever networks it is made of. */
+/** Text-to-image generators as the ReNO loop sees them, whatever networks they consist of. */
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import type { ComputeDType } from '../layers/half_precision.ts';
 import type { SchedulerClass, Steps } from '../schedulers/index.ts';
-import type { PromptValues } from '../tokenizers/prompt.ts';
+import type { PromptValues } from '../tokenizers/tokenizers.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
 export interface PipelineOptions {
-  /** Where the single step starts, if not where the scheduler's own does (HyperSDXL 800). */
+  /** Timestep where the single step starts. Default: the scheduler's own first timestep (HyperSDXL needs 800). */
   readonly timestep?: number;
-  /** Takes the place of the class that scheduler_config.json names, as diffusers' `from_config` (HyperSDXL LCMScheduler). */
+  /** Replaces the class that scheduler_config.json names, as diffusers' `from_config` does (HyperSDXL needs LCMScheduler). */
   readonly scheduler?: SchedulerClass;
-  /** Of the denoiser and the decoder; text encoders stay f32: they run once per prompt. Default f32. */
+  /** Storage type of the denoiser's and the decoder's activations. Text encoders stay f32: they run once per prompt. Default f32. */
   readonly dtype?: ComputeDType;
 }
 
 export interface TextToImagePipeline {
-  /** The checkpoints the networks read, to be uploaded into the plan. */
+  /** The checkpoints that the networks read. They must be uploaded into the plan. */
   readonly weights: readonly WeightStore[];
   /**
-   * Shape of the noise as PyTorch draws it ([1,C,h,w] for UNets) for a picture of height × width pixels; default: the
-   * size the generator was trained at. @throws Error when that size is not possible
+   * Returns the shape of the noise for a picture of height × width pixels, as PyTorch draws it ([1,C,h,w] for UNets).
+   * The default size is the one that the generator was trained at. @throws Error when the size is not possible
    */
   latentShape(height?: number, width?: number): Shape;
-  /** What to write into the plan before its `prompt` stage runs. */
+  /** Returns the values that must be written into the plan before its `prompt` stage runs. */
   promptValues(prompt: string): PromptValues;
-  /** Noise → pictures [N,H,W,3] in [0,1]; what is clamped has no gradient. */
+  /** Noise → pictures [N,H,W,3] in [0,1]. A clamped value has no gradient. */
   generate(latents: Tensor): Tensor;
 }
 
-/** What the denoiser is told of: the prompt, or nothing (the empty prompt), which guidance leads away from. */
+/** The text that the denoiser sees: the prompt, or the empty prompt (the negative side of guidance). */
 export type Condition = 'prompt' | 'empty';
 
-/** A pipeline whose denoiser can be asked for one step at a time. All latents have the noise's shape and layout. */
+/** A pipeline whose denoiser can be run one step at a time. All latents have the shape and layout of the noise. */
 export interface StepwisePipeline extends TextToImagePipeline {
-  /** What the reference implementation runs it with. */
+  /** The settings of the reference implementation. */
   readonly defaults: { readonly steps: number; readonly guidance: number };
-  /** How its scheduler takes `count` steps on latents of this shape. */
+  /** Returns the scheduler's `count` steps for latents of this shape. */
   schedule(count: number, latents: Shape): Steps;
-  /** What `predict` takes as `time`: [1,n] numbers for a timestep of the schedule. */
+  /** Returns the numbers that embed a timestep: the values of `time` [1,n] in `predict`. */
   timeValues(timestep: number): readonly number[];
-  /** What the denoiser predicts of latents that the scheduler has scaled. */
+  /** Returns the denoiser's prediction for latents that the scheduler has scaled. */
   predict(latents: Tensor, time: Tensor, condition: Condition): Tensor;
   /** Denoised latents → pictures [N,H,W,3] in [0,1]. */
   decode(latents: Tensor): Tensor;

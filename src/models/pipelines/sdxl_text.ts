@@ -1,24 +1,23 @@
-/** The two text encoders of SDXL and what the UNet takes of them (`encode_prompt` of StableDiffusionXLPipeline). */
+/**
+ * The two text encoders of SDXL. Source: `encode_prompt` in
+ * diffusers/pipelines/stable_diffusion_xl/pipeline_stable_diffusion_xl.py: StableDiffusionXLPipeline.
+ */
 import { concat } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
-import { type Config, readConfig } from '../checkpoint/config.ts';
-import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
 import { CLIPTextModel, clipTextConfig, eosMaskOf } from '../clip/clip_text.ts';
 import { CLIPTextModelWithProjection, clipTextWithProjectionConfig } from '../clip/clip_text_with_projection.ts';
-import type { PromptValues } from '../tokenizers/prompt.ts';
-import { openTokenizer, type TextTokenizer } from '../tokenizers/tokenizers.ts';
-import { openWeights } from '../weights/open_weights.ts';
+import type { PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
-import { checkedPart } from './parts.ts';
+import type { PipelineFolder } from './pipeline_folder.ts';
 
 const PROMPT_IDS = 'generator.prompt_ids';
 const PROMPT_2_IDS = 'generator.prompt_2_ids';
 const PROMPT_2_EOS = 'generator.prompt_2_eos';
 
-export interface EncodedPrompt {
+interface EncodedPrompt {
   /** [1,T,E]: the outputs of both encoders' last layers but one, side by side, without a final layer norm. */
   readonly promptEmbeds: Tensor;
   /** [1,projection_dim]: the second encoder's pooled and projected text. */
@@ -44,7 +43,7 @@ export class SDXLTextEncoders {
     [this.tokenizer, this.tokenizer_2] = tokenizers;
     [this.text_encoder, this.text_encoder_2] = encoders;
     this.weights = weights;
-    // Both texts stand side by side, token by token, so they are of one length.
+    // The features of both encoders are concatenated token by token, so both have the same number of tokens.
     const positions = encoders.map((encoder) => encoder.config.max_position_embeddings);
     const tokens = Math.min(...positions, ...tokenizers.flatMap(({ maxLength }) => maxLength ?? []));
     this.#ids = graph.input(PROMPT_IDS, [1, tokens], 'prompt', 'i32');
@@ -66,7 +65,10 @@ export class SDXLTextEncoders {
     return this.#encode(this.#ids, this.#ids2, this.#eos2);
   }
 
-  /** Of the empty prompt; `zeros` as `force_zeros_for_empty_prompt`. Known when tracing, so computed once, at load. */
+  /**
+   * Encodes the empty prompt. It is a constant of the graph, so it is computed once, at load.
+   * @param zeros diffusers' `force_zeros_for_empty_prompt`: zeros take the place of the features
+   */
   encodeEmpty(zeros: boolean): EncodedPrompt {
     const { graph } = this.#ids;
     const tokens = this.#ids.dim(1);
@@ -91,23 +93,18 @@ export class SDXLTextEncoders {
   }
 }
 
-/** @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet. */
-export async function openSDXLTextEncoders(
-  graph: Graph,
-  files: ModelFiles,
-  index: Config,
-  storage: 'stored' | 'f16',
-): Promise<SDXLTextEncoders> {
-  const folder = subfolder(files, checkedPart(index, 'text_encoder', ['CLIPTextModel']).folder);
-  const folder2 = subfolder(files, checkedPart(index, 'text_encoder_2', ['CLIPTextModelWithProjection']).folder);
-  const config = clipTextConfig(await readConfig(folder));
-  const config2 = clipTextWithProjectionConfig(await readConfig(folder2));
-  const weights = await openWeights(graph, folder, 'model', { name: 'text_encoder', storage });
-  const weights2 = await openWeights(graph, folder2, 'model', { name: 'text_encoder_2', storage });
-  const tokenizer = await openTokenizer(subfolder(files, 'tokenizer'));
-  const tokenizer2 = await openTokenizer(subfolder(files, 'tokenizer_2'));
+/** @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet */
+export async function openSDXLTextEncoders(folder: PipelineFolder): Promise<SDXLTextEncoders> {
+  const first = await folder.component('text_encoder', ['CLIPTextModel']);
+  const second = await folder.component('text_encoder_2', ['CLIPTextModelWithProjection']);
+  const config = clipTextConfig(first.config);
+  const config2 = clipTextWithProjectionConfig(second.config);
+  const weights = await folder.weights(first, 'transformers');
+  const weights2 = await folder.weights(second, 'transformers');
+  const tokenizer = await folder.tokenizer('tokenizer');
+  const tokenizer2 = await folder.tokenizer('tokenizer_2');
   return new SDXLTextEncoders(
-    graph,
+    folder.graph,
     [tokenizer, tokenizer2],
     [new CLIPTextModel(weights, config), new CLIPTextModelWithProjection(weights2, config2)],
     [weights, weights2],

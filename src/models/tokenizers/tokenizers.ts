@@ -6,6 +6,9 @@ import type { ModelFiles } from '../checkpoint/files.ts';
 import { addedTokens, tokenText } from './special_tokens.ts';
 import { readTokenizerFiles } from './tokenizer_files.ts';
 
+/** Values of the graph inputs of stage `prompt` (token ids, masks), by input name. */
+export type PromptValues = ReadonlyMap<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>;
+
 export interface TokenizedText {
   /** Padded and cut to the asked length; the special tokens are always there. */
   readonly ids: Int32Array<ArrayBuffer>;

@@ -6,7 +6,9 @@ import { concat } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
+import type { ModelFiles } from '../checkpoint/files.ts';
 import { listed } from '../checkpoint/messages.ts';
+import { openCheckpoint } from '../checkpoint/open_checkpoint.ts';
 import { toFloats } from '../checkpoint/stored_dtype.ts';
 import type { TensorFile } from '../checkpoint/tensor_file.ts';
 import { type Upload, uploadAll, type WeightSink } from './upload.ts';
@@ -129,4 +131,18 @@ export class WeightStore implements Weights {
   #key(name: string): string {
     return this.path === '' ? name : `${this.path}.${name}`;
   }
+}
+
+/**
+ * Opens the weights of a model folder: safetensors or PyTorch's own format, in one file or in shards.
+ * @param base `diffusion_pytorch_model` (diffusers) or `model` (transformers).
+ * @throws Error naming the folder when none is there, or what is wrong with a file.
+ */
+export async function openWeights(
+  graph: Graph,
+  files: ModelFiles,
+  base: string,
+  options: WeightOptions = {},
+): Promise<WeightStore> {
+  return new WeightStore(graph, await openCheckpoint(files, base, options.published), options);
 }

@@ -9,10 +9,10 @@ import {
 import { readConfig } from '../../models/checkpoint/config.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { type ComputeDType, weightStorage } from '../../models/layers/half_precision.ts';
-import type { PromptValues } from '../../models/tokenizers/prompt.ts';
+import type { PromptValues } from '../../models/tokenizers/tokenizers.ts';
 import { openTokenizer, type TextTokenizer } from '../../models/tokenizers/tokenizers.ts';
-import { openWeights } from '../../models/weights/open_weights.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
+import { openWeights } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { preprocess } from '../preprocess.ts';

@@ -1,7 +1,7 @@
 /** The two sides of a reward: its definition, which needs no files, and the opened network. */
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import type { ComputeDType } from '../../models/layers/half_precision.ts';
-import type { PromptValues } from '../../models/tokenizers/prompt.ts';
+import type { PromptValues } from '../../models/tokenizers/tokenizers.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
