@@ -1,5 +1,6 @@
-/** The library as Node sees it: all of src/index.ts, with Dawn in the place of `navigator.gpu`, paths beside URLs, and PNG files. */
-export * from './index.ts';
+/** The library as Node sees it: as src/index.ts, with Dawn in the place of `navigator.gpu`, paths beside URLs, and PNG files. */
+export * from './engine.ts';
+export * from './models.ts';
 export {
   type AdapterChoice,
   type AdapterName,
@@ -15,3 +16,4 @@ export {
   pocketModels,
 } from './platform/node/open_models.ts';
 export { readPng, writePng } from './platform/node/png.ts';
+export * from './reno.ts';

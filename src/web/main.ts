@@ -11,7 +11,7 @@ import { readSettings } from '../reno/settings.ts';
 import type { Device } from '../tensor/device.ts';
 import { at } from '../tensor/types.ts';
 import type { PictureName } from './page.ts';
-import { drawCurves, drawPicture, offerDownload, page, setState, showLoss, showNotice, toUri } from './page.ts';
+import { drawCurves, offerDownload, page, setState, showLoss, showNotice, showPicture, toUri } from './page.ts';
 import { Pause } from './pause.ts';
 import { heldOutPrompts, sample } from './prompts.ts';
 import { tuneHere } from './tune.ts';
@@ -72,7 +72,7 @@ async function run(reno: Reno, pause: Pause, signal: AbortSignal): Promise<void>
         ...(records.length === 1 ? ['init' as const] : []),
       ];
       for (const name of shown) {
-        drawPicture(name, pixels, height, width);
+        showPicture(name, pixels, height, width);
         showLoss(name, record);
       }
       best = isBest ? records.length - 1 : best;

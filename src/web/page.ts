@@ -1,8 +1,8 @@
 /** The elements of index.html, and what is written into them. */
+import { drawPicture } from '../platform/browser/draw_picture.ts';
 import { lineChart, short } from '../reno/chart.ts';
 import type { IterationRecord } from '../reno/history.ts';
 import { type ChartedRun, charts } from '../reno/report.ts';
-import { at } from '../tensor/types.ts';
 
 function element<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
@@ -52,27 +52,14 @@ export function showNotice(sentence: string | null): void {
 }
 
 /** @param pixels [height,width,3] in [0,1] */
-function paint(canvas: HTMLCanvasElement, pixels: Float32Array, height: number, width: number): void {
-  canvas.width = width;
-  canvas.height = height;
-  const image = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) {
-      image.data[4 * i + c] = Math.round(at(pixels, 3 * i + c) * 255);
-    }
-    image.data[4 * i + 3] = 255;
-  }
-  canvas.getContext('2d')?.putImageData(image, 0, 0);
-}
-
-export function drawPicture(name: PictureName, pixels: Float32Array, height: number, width: number): void {
-  paint(element(name, HTMLCanvasElement), pixels, height, width);
+export function showPicture(name: PictureName, pixels: Float32Array, height: number, width: number): void {
+  drawPicture(element(name, HTMLCanvasElement), { pixels, height, width });
 }
 
 /** A picture as a PNG in a `data:` URI. */
 export function toUri(pixels: Float32Array, height: number, width: number): string {
   const canvas = document.createElement('canvas');
-  paint(canvas, pixels, height, width);
+  drawPicture(canvas, { pixels, height, width });
   return canvas.toDataURL('image/png');
 }
 
