@@ -1,4 +1,4 @@
-"""Token ids pinned by the Python `tokenizers` library, for test/models/tokenizers.test.ts.
+"""Token ids pinned by the Python `tokenizers` library, for test/models/tokenizers/tokenizers.test.ts.
 
     python python/reference/tokenizers_fixture.py FOLDER [FOLDER ...] > parity/tokenizers.json
 

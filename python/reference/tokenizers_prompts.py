@@ -1,4 +1,4 @@
-"""Token ids of the benchmarks' prompts by the Python libraries, as hashes, for test/models/tokenizers_prompts.test.ts.
+"""Token ids of the benchmarks' prompts by the Python libraries, as hashes, for test/models/tokenizers/tokenizers_prompts.test.ts.
 
     python python/reference/tokenizers_prompts.py DATA > parity/tokenizers_prompts.json
 

@@ -11,7 +11,7 @@ import { type ModelFiles, mounted } from '../../src/models/checkpoint/files.ts';
 import { oneStepOf } from '../../src/models/schedulers/index.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { readSettings } from '../../src/reno/settings.ts';
-import { putInCache } from '../support/hub_cache.ts';
+import { putInCache } from '../support/hub_folder.ts';
 import { inProcess } from './in_process.ts';
 
 const work = realpathSync(mkdtempSync(join(tmpdir(), 'published-')));

@@ -10,7 +10,7 @@ import { writeSafetensors } from '../../src/models/checkpoint/safetensors/write_
 import { openWeights } from '../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { putInCache } from '../support/hub_cache.ts';
+import { putInCache } from '../support/hub_folder.ts';
 import { torchArchive } from '../support/pickles.ts';
 import { COMMIT } from '../support/stand_in_hub.ts';
 import { inProcess } from './in_process.ts';

@@ -10,9 +10,9 @@ import type { OpCase } from '../../src/tensor/op_case.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
-import { testDevice } from '../support/gpu.ts';
 import { fill } from '../support/numbers.ts';
 import { supported, trace } from '../support/op_runner.ts';
+import { testDevice } from '../support/test_device.ts';
 
 let device: Device;
 

@@ -7,8 +7,8 @@ import { interpret } from '../../src/tensor/interpreter.ts';
 import { allOps } from '../../src/tensor/op.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
-import { testDevice } from '../support/gpu.ts';
 import { trace } from '../support/op_runner.ts';
+import { testDevice } from '../support/test_device.ts';
 
 let device: Device;
 

@@ -6,7 +6,7 @@ import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { testDevice } from '../support/gpu.ts';
+import { testDevice } from '../support/test_device.ts';
 
 let device: Device;
 beforeAll(async () => {

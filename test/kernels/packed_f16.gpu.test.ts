@@ -4,8 +4,8 @@ import '../../src/kernels/index.ts';
 import { nmse } from '../../commands/common/distances.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { allOps } from '../../src/tensor/op.ts';
-import { testDevice } from '../support/gpu.ts';
 import { runCase, supported } from '../support/op_runner.ts';
+import { testDevice } from '../support/test_device.ts';
 
 let device: Device;
 

@@ -9,7 +9,7 @@ import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { at } from '../../src/tensor/types.ts';
-import { testDevice } from '../support/gpu.ts';
+import { testDevice } from '../support/test_device.ts';
 import { InterpretedPlan } from './interpreted.ts';
 
 const SHAPE = [1, 6, 5, 5];

@@ -14,7 +14,7 @@ import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';
 import { type RenoSettings, readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { testDevice } from '../support/gpu.ts';
+import { testDevice } from '../support/test_device.ts';
 
 const folder = resolve(import.meta.dirname, '../../weights/pocket');
 const files = nodeFiles(folder);

@@ -9,8 +9,8 @@ import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { createSchedule } from '../../src/tensor/schedule/planner.ts';
-import { testDevice } from '../support/gpu.ts';
 import { fill } from '../support/numbers.ts';
+import { testDevice } from '../support/test_device.ts';
 
 let device: Device;
 

@@ -12,8 +12,8 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { DType } from '../../src/tensor/types.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { testDevice } from '../support/gpu.ts';
 import { fill } from '../support/numbers.ts';
+import { testDevice } from '../support/test_device.ts';
 
 let device: Device;
 beforeAll(async () => {

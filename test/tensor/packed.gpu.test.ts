@@ -8,8 +8,8 @@ import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { DType, Shape } from '../../src/tensor/types.ts';
-import { testDevice } from '../support/gpu.ts';
 import { fill } from '../support/numbers.ts';
+import { testDevice } from '../support/test_device.ts';
 
 let device: Device;
 beforeAll(async () => {

@@ -1,0 +1,128 @@
+/** Plans from names and shapes alone (src/cli/plan): the folders are the public ones, and nothing of them is read but headers. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readManifest } from '../../../src/cli/manifest.ts';
+import { gpusNamed } from '../../../src/cli/plan/gpus.ts';
+import { hollowFiles } from '../../../src/cli/plan/hollow_files.ts';
+import { modelPlan } from '../../../src/cli/plan/model_plan.ts';
+import { PLANNED_MODELS, plannedModel, planRun } from '../../../src/cli/plan/plan_model.ts';
+import { joined, publishedReward } from '../../../src/cli/plan/published_folder.ts';
+import { roofline } from '../../../src/cli/plan/roofline.ts';
+import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { workOf } from '../../../src/tensor/schedule/work.ts';
+import { sizeOf } from '../../../src/tensor/types.ts';
+
+describe('models that are planned', () => {
+  it('are the pocket model and those of the manifest, under its names', () => {
+    expect([...PLANNED_MODELS].sort()).toEqual(['pocket', ...readManifest().models.map(({ name }) => name)].sort());
+  });
+
+  it('have their own settings', async () => {
+    const { files } = plannedModel('hyper-sdxl');
+    expect(JSON.parse(await files.readText('reno.json'))).toMatchObject({ timestep: 800, lr: 10 });
+    expect(JSON.parse(await plannedModel('pixart').files.readText('reno.json'))).toMatchObject({ timestep: 400 });
+    // sdxl-vae-fp16-fix says that it stays within f16; SDXL's own decoder does not.
+    const upcast = async (name: string) =>
+      JSON.parse(await plannedModel(name).files.readText('generator/vae/config.json')).force_upcast;
+    expect(await upcast('sdxl-turbo')).toBe(false);
+    expect(await upcast('hyper-sdxl')).toBeUndefined();
+  });
+});
+
+describe('hollow files', () => {
+  const files = hollowFiles('hollow', joined([publishedReward('clip'), publishedReward('image_reward')]));
+
+  it('are safetensors of the right size, in whatever format they are published', async () => {
+    const clip = await openSafetensors(await files.read('clip/model.safetensors'));
+    const elements = [...clip.entries.values()].reduce((n, { shape }) => n + sizeOf(shape), 0);
+    expect(elements).toBe(986_109_441);
+    expect(clip.source.size).toBeGreaterThan(2 * elements);
+    const reward = await openSafetensors(await files.read('image_reward/model.safetensors'));
+    expect(reward.entries.get('mlp.layers.0.weight')).toMatchObject({ dtype: 'F32', shape: [1024, 768] });
+  });
+
+  it('have no values, and say so', async () => {
+    const clip = await openSafetensors(await files.read('clip/model.safetensors'));
+    await expect(clip.read('logit_scale')).rejects.toThrow(/clip\/model.safetensors: .* has no values/);
+    await expect(files.readText('clip/absent.json')).rejects.toThrow('hollow/clip/absent.json: there is no such file');
+  });
+});
+
+describe('planRun', () => {
+  it('plans SD-Turbo with its four rewards in seconds', async () => {
+    const planned = await planRun({ model: 'sd-turbo', size: [512, 512] });
+    expect(planned.settings).toMatchObject({
+      dtype: 'f16',
+      rewards: { hps: 5, clip: 0.01, pick_score: 0.05, image_reward: 1 },
+    });
+    const plan = modelPlan(planned);
+    expect(plan.size).toEqual([512, 512]);
+    // Millions, as RENO.md and the model cards have them.
+    const millions = plan.parameters.networks.map(({ name, parameters }) => [name, Math.round(parameters / 1e4) / 100]);
+    expect(Object.fromEntries(millions)).toMatchObject({ unet: 865.91, vae: 49.49, text_encoder: 340.39, hps: 986.11 });
+    // RENO.md's arithmetic: 4.46 TFLOP forward, and about as many backward to the input; upsamplers need 4/9 of theirs, and what is pruned is less.
+    const { step, prompt } = plan.stages;
+    expect(step.forward.flops).toBeLessThan(4.2e12);
+    expect(step.forward.flops).toBeGreaterThan(3.9e12);
+    expect(step.backward.flops).toBeGreaterThan(step.forward.flops);
+    expect(step.backward.flops).toBeLessThan(1.2 * step.forward.flops);
+    expect(plan.referenceFlops).toBe(step.flops + prompt.flops);
+    // Text encoders run in the prompt stage, and nowhere else.
+    expect(step.modules.some(({ module }) => module.endsWith('text_model'))).toBe(false);
+    expect(prompt.modules.map(({ module }) => module)).toContain('hps.text_model');
+    for (const stage of [step, prompt]) {
+      const sum = (of: 'flops' | 'bytes' | 'dispatches') => stage.modules.reduce((n, module) => n + module[of], 0);
+      expect(sum('dispatches')).toBe(stage.dispatches);
+      expect(sum('flops') / stage.flops).toBeCloseTo(1, 10);
+      expect(sum('bytes') / stage.bytes).toBeCloseTo(1, 10);
+    }
+    // Tensor cores can do nearly all of it; a name that workOf does not know would show here.
+    const work = workOf(planned.schedule).filter(({ stage }) => stage === 'step');
+    const products = work.filter((w) => w.products).reduce((n, w) => n + w.flops, 0);
+    expect(products / step.flops).toBeGreaterThan(0.97);
+    expect(plan.memory.peak).toBe(Math.max(...plan.memory.phases.map(({ total }) => total)));
+    expect(plan.memory.largestBinding.name).toContain('generator.vae');
+    // Three seconds of a quiet core.
+  }, 60_000);
+
+  it('refuses what it cannot plan in one sentence', async () => {
+    await expect(planRun({ model: 'sd3' })).rejects.toThrow(
+      'there is no model or folder "sd3"; the models are pocket, sd-turbo, sdxl-turbo, hyper-sdxl, pixart-dmd, flux-schnell',
+    );
+    await expect(planRun({ model: 'sd-turbo', size: [500, 512] })).rejects.toThrow(
+      'a picture of 512×500 is not possible: sides must be multiples of 8',
+    );
+    const empty = mkdtempSync(join(tmpdir(), 'plan-'));
+    await expect(planRun({ model: empty })).rejects.toThrow(`${empty}/generator/model_index.json: cannot be read`);
+    rmSync(empty, { recursive: true });
+  });
+});
+
+describe('roofline', () => {
+  const a100 = gpusNamed('a100 80gb')[0];
+  const op = { stage: 'step', module: 'm', backward: false, products: true, dispatches: 1 } as const;
+  const work = [
+    { ...op, flops: 312e12, bytes: 1 },
+    { ...op, flops: 1, bytes: 2039e9 },
+    { ...op, products: false, flops: 19.5e12, bytes: 0 },
+  ];
+
+  it('is the longer of arithmetic and traffic, op by op', () => {
+    expect(a100 && roofline(a100, { work, uploadedBytes: 50e9, peakBytes: 81e9 })).toEqual({
+      gpu: 'A100 80GB',
+      memoryBytes: 80e9,
+      fits: false,
+      seconds: { f32: 18, f16: 6, tensor: 3 },
+      uploadSeconds: 2,
+    });
+  });
+
+  it('knows GPUs by part of their names', () => {
+    expect(gpusNamed('A100').map(({ name }) => name)).toEqual(['A100 80GB', 'A100 40GB']);
+    expect(gpusNamed('m1').map(({ name }) => name)).toEqual(['M1']);
+    expect(gpusNamed('rtx-4090').map(({ name }) => name)).toEqual(['RTX 4090']);
+    expect(gpusNamed('voodoo')).toEqual([]);
+  });
+});
