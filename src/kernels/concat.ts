@@ -2,12 +2,14 @@
  * concat(xs, axis): in one dispatch, or, where that cannot bind all inputs, in one for each input, which writes its own part. f32
  * unless all inputs are of one other dtype. The gradient of two is one dispatch too, `split`.
  */
+
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
+import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { axisOf, canStoreOne, elementCost, vecOf } from './common/site.ts';
@@ -67,10 +69,7 @@ function dispatches(site: OpSite<Concat>, variant: string, vec: 1 | 4): Dispatch
       size: sizeOf(at(site.inputs, k).shape) / vec,
       constants: { Y: vec === 4 ? `vec4<${scalar}>` : scalar },
       params: { run: run / vec, out_run: runOf(output.shape, site.attrs.axis) / vec, start: from / vec },
-      bindings: [
-        { name: 'x', ref: { input: k }, access: 'read', vec },
-        { name: 'y', ref: { output: 0 }, access: 'write', vec },
-      ],
+      bindings: [read('x', k, vec), write('y', 0, vec)],
     });
   });
 }
@@ -94,10 +93,7 @@ function severalTogether(site: OpSite<Concat>): Dispatch[] {
       size: sizeOf(output.shape) / vec,
       constants: { Y: vec === 4 ? `vec4<${scalar}>` : scalar },
       params,
-      bindings: [
-        ...runs.map((_, k) => ({ name: `x${k}`, ref: { input: k }, access: 'read', vec }) as const),
-        { name: 'y', ref: { output: 0 }, access: 'write', vec },
-      ],
+      bindings: [...runs.map((_, k) => read(`x${k}`, k, vec)), write('y', 0, vec)],
     }),
   ];
 }
@@ -157,11 +153,7 @@ const splitOp: Op<Split> = defineOp<Split>({
             code: SPLIT,
             size: sizeOf(shape) / vec,
             params: { run: runOf(shape, site.attrs.axis) / vec, first: at(runs, 0) / vec },
-            bindings: [
-              { name: 'x', ref: { input: 0 }, access: 'read', vec },
-              { name: 'a', ref: { output: 0 }, access: 'write', vec },
-              { name: 'b', ref: { output: 1 }, access: 'write', vec },
-            ],
+            bindings: [read('x', 0, vec), write('a', 0, vec), write('b', 1, vec)],
           }),
         ];
       },

@@ -1,9 +1,11 @@
 /** embedding(table [V,D], ids): rows of the table, f32. ids outside [0, V) are an error of the caller. */
+
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
+import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { elementCost, lastOf, vecOf } from './common/site.ts';
@@ -40,11 +42,7 @@ function forward(site: OpSite<None>, variant: string, vec: 1 | 4): Dispatch[] {
       code: FORWARD,
       size: sizeOf(shape) / vec,
       params: { width: lastOf(shape) / vec },
-      bindings: [
-        { name: 'table', ref: { input: 0 }, access: 'read', vec },
-        { name: 'ids', ref: { input: 1 }, access: 'read' },
-        { name: 'y', ref: { output: 0 }, access: 'write', vec },
-      ],
+      bindings: [read('table', 0, vec), read('ids', 1), write('y', 0, vec)],
     }),
   ];
 }
@@ -58,18 +56,14 @@ function backward(site: OpSite<Backward>, variant: string, vec: 1 | 4): Dispatch
       code: CLEAR,
       size: (rows * width) / vec,
       constants,
-      bindings: [{ name: 'dtable', ref: { output: 0 }, access: 'write', vec }],
+      bindings: [write('dtable', 0, vec)],
     }),
     perElement({
       label: `embedding_backward.${variant}`,
       code: SCATTER,
       size: width / vec,
       params: { count: sizeOf(at(site.inputs, 0).shape) },
-      bindings: [
-        { name: 'ids', ref: { input: 0 }, access: 'read' },
-        { name: 'dy', ref: { input: 1 }, access: 'read', vec },
-        { name: 'dtable', ref: { output: 0 }, access: 'read_write', vec },
-      ],
+      bindings: [read('ids', 0), read('dy', 1, vec), { name: 'dtable', ref: { output: 0 }, access: 'read_write', vec }],
     }),
   ];
 }

@@ -1,17 +1,19 @@
 /** GEGLU: the last axis [a, b] of size 2D gives a · gelu(b) of size D. */
+
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
-import { mul } from './binary.ts';
+import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { GELU, geluOf, geluSlopeOf } from './common/math.ts';
 import { canStoreOne, elementCost, expectShape, lastOf, vecOf } from './common/site.ts';
+import { mul } from './elementwise/binary.ts';
+import { gelu } from './elementwise/unary.ts';
 import { slice } from './slice_pad.ts';
-import { gelu } from './unary.ts';
 
 type None = Record<string, never>;
 
@@ -48,10 +50,7 @@ function variants(name: string, code: string, inputs: readonly string[], output:
       size: sizeOf(at(site.inputs, 0).shape) / 2 / vec,
       constants: { T: vec === 4 ? 'vec4<f32>' : 'f32' },
       params: { width: width(site) / vec },
-      bindings: [
-        ...inputs.map((n, k) => ({ name: n, ref: { input: k }, access: 'read', vec }) as const),
-        { name: output, ref: { output: 0 }, access: 'write', vec },
-      ],
+      bindings: [...inputs.map((n, k) => read(n, k, vec)), write(output, 0, vec)],
     }),
   ];
   return [

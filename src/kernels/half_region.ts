@@ -5,15 +5,17 @@
  * 1710.03740), but exact for any scale, as backward passes are linear, and measured anew in every pass. The scale
  * travels as the cotangent of `one`, a second result of `enter_f16` that `leave_f16` takes and does not read.
  */
+
 import type { Binding, Dispatch } from '../tensor/dispatch.ts';
 import type { OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
-import { div, maximum, mul } from './binary.ts';
-import { cast } from './cast.ts';
+import { read, write } from './common/bindings.ts';
 import { perElement } from './common/grid.ts';
 import { canStoreOne, elementCost, vecOf } from './common/site.ts';
+import { div, maximum, mul } from './elementwise/binary.ts';
+import { cast } from './elementwise/cast.ts';
 import { absMax } from './reduce/reduce.ts';
 
 type None = Record<string, never>;
@@ -44,10 +46,7 @@ fn run(i: u32) {
 function copy(label: string, code: string, site: OpSite, more: readonly Binding[] = []): Dispatch {
   const size = sizeOf(at(site.inputs, 0).shape);
   const vec = vecOf(size);
-  const bindings: Binding[] = [
-    { name: 'x', ref: { input: 0 }, access: 'read', vec },
-    { name: 'y', ref: { output: 0 }, access: 'write', vec },
-  ];
+  const bindings: Binding[] = [read('x', 0, vec), write('y', 0, vec)];
   return perElement({ label, code, size: size / vec, bindings: [...bindings, ...more] });
 }
 
@@ -74,9 +73,7 @@ const enterOp = defineOp<Part>({
     {
       name: 'naive',
       supports: (site, caps) => vecOf(sizeOf(at(site.inputs, 0).shape)) === 4 || canStoreOne(at(site.outputs, 0), caps),
-      dispatches: (site) => [
-        copy('enter_f16.naive', COPY_AND_ONE, site, [{ name: 'one', ref: { output: 1 }, access: 'write' }]),
-      ],
+      dispatches: (site) => [copy('enter_f16.naive', COPY_AND_ONE, site, [write('one', 1)])],
     },
   ],
   cost: (site) => elementCost(site, 0),

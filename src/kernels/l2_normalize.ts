@@ -2,11 +2,11 @@
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
-import { div, maximum } from './binary.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
+import { div, maximum } from './elementwise/binary.ts';
+import { sqrt, square } from './elementwise/unary.ts';
 import { sum } from './reduce/reduce.ts';
-import { sqrt, square } from './unary.ts';
 
 type L2Normalize = { readonly eps: number };
 

@@ -7,13 +7,13 @@ import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
-import { add, mul, sub } from './binary.ts';
 import { columnVariants } from './common/columns.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
+import { add, mul, sub } from './elementwise/binary.ts';
+import { affine, rsqrt, square } from './elementwise/unary.ts';
 import { mean, sum } from './reduce/reduce.ts';
 import { reshape } from './reshape.ts';
-import { affine, rsqrt, square } from './unary.ts';
 
 type None = Record<string, never>;
 export type LayerNorm = { readonly eps: number };

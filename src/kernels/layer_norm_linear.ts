@@ -3,12 +3,14 @@
  * scale of their rows themselves. Made by the planner (`fusesPair`) where that costs less than a dispatch would.
  * gpu_tile: in one dispatch, by matmul's tiles for GPUs. separate: the two ops, one after the other.
  */
+
 import type { DeviceCaps } from '../tensor/device_caps.ts';
 import type { Binding, BufferRef, Dispatch } from '../tensor/dispatch.ts';
 import type { Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';
 import { defineOp, variantNamed } from '../tensor/op.ts';
 import type { TensorType } from '../tensor/types.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
+import { read, write } from './common/bindings.ts';
 import { MAX_GPU_TILE_ROWS } from './common/gpu_tile_wgsl.ts';
 import { lastOf } from './common/site.ts';
 import { type LayerNorm, layerNormOp } from './layer_norm.ts';
@@ -136,12 +138,7 @@ function joined(site: OpSite<Attrs>): Dispatch[] {
       share: { f32: 1 / width },
       eps: { f32: site.attrs.eps },
     },
-    bindings: [
-      ...d.bindings,
-      { name: 'gamma', ref: { input: 1 }, access: 'read', vec: 4 },
-      { name: 'beta', ref: { input: 2 }, access: 'read', vec: 4 },
-      { name: 'stats', ref: { output: 1 }, access: 'write' },
-    ],
+    bindings: [...d.bindings, read('gamma', 1, 4), read('beta', 2, 4), write('stats', 1)],
   }));
 }
 
@@ -157,7 +154,7 @@ function apart(site: OpSite<Attrs>, caps: DeviceCaps): Dispatch[] {
   ];
 }
 
-export const layerNormLinearOp = defineOp<Attrs>({
+defineOp<Attrs>({
   name: 'layer_norm_linear',
   storesOnce: true,
   infer: (inputs, attrs) => {

@@ -12,7 +12,7 @@ import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/types.ts';
-import { broadcastTo } from './broadcast_to.ts';
+import { read, write } from './common/bindings.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands, QUAD } from './common/gpu_tile_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
 import { activate, sumRows, sumTo, transposeLast } from './common/linalg_basic.ts';
@@ -33,6 +33,7 @@ import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common
 import { hasSubgroupTile } from './common/subgroup_tile.ts';
 import { throughScratch, transposedType } from './common/transposed_weight.ts';
 import { MATMUL_CPU_TILE_32X32, WIDE_COLUMNS, WIDE_ROWS, wideTile } from './common/wide_tile_wgsl.ts';
+import { broadcastTo } from './elementwise/broadcast_to.ts';
 import { sum } from './reduce/reduce.ts';
 import { reshape } from './reshape.ts';
 
@@ -77,9 +78,9 @@ interface Extra {
 /** y, and what its epilogue reads. */
 function resultBindings({ attrs: { bias, residual } }: OpSite<MatmulAttrs>, vec: 1 | 4): Binding[] {
   return [
-    { name: 'y', ref: { output: 0 }, access: 'write', vec },
-    ...(bias ? [{ name: 'bias', ref: { input: 2 }, access: 'read', vec } as const] : []),
-    ...(residual ? [{ name: 'residual', ref: { input: bias ? 3 : 2 }, access: 'read', vec } as const] : []),
+    write('y', 0, vec),
+    ...(bias ? [read('bias', 2, vec)] : []),
+    ...(residual ? [read('residual', bias ? 3 : 2, vec)] : []),
   ];
 }
 
@@ -94,11 +95,7 @@ function dispatch(
 ): Dispatch[] {
   const problem = siteProblem(site);
   const { m, n, k, stepA, stepB } = problem;
-  const bindings: Binding[] = [
-    { name: 'a', ref: { input: 0 }, access: 'read', vec: vecA },
-    { name: 'b', ref: { input: 1 }, access: 'read', vec: vecB },
-    ...resultBindings(site, vec),
-  ];
+  const bindings: Binding[] = [read('a', 0, vecA), read('b', 1, vecB), ...resultBindings(site, vec)];
   return [
     {
       label,

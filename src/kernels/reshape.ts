@@ -1,8 +1,10 @@
 /** reshape: the same buffer under another shape. */
+
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, sameShape, sizeOf } from '../tensor/types.ts';
+import { read, write } from './common/bindings.ts';
 import { perElement } from './common/grid.ts';
 import { canStoreOne } from './common/site.ts';
 
@@ -33,10 +35,7 @@ const reshapeOp = defineOp<Reshape>({
           label: 'reshape.naive',
           code: COPY,
           size: sizeOf(at(site.outputs, 0).shape),
-          bindings: [
-            { name: 'x', ref: { input: 0 }, access: 'read' },
-            { name: 'y', ref: { output: 0 }, access: 'write' },
-          ],
+          bindings: [read('x', 0), write('y', 0)],
         }),
       ],
     },

@@ -3,12 +3,14 @@
  * (ATen/native/cpu/UpSampleKernel.cpp). Separable: along the width, then along the height. A table of weights is made
  * first, [start, count, weights…] a row; the backward reads the same table the other way.
  */
+
 import type { BufferRef, Dispatch, Param } from '../tensor/dispatch.ts';
 import type { OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
+import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 
@@ -151,7 +153,7 @@ function tableDispatch(label: string, a: Axis, table: BufferRef): Dispatch {
       support: { f32: a.support },
       sharpness: { f32: a.sharpness },
     },
-    bindings: [{ name: 'table', ref: table, access: 'write' }],
+    bindings: [write('table', table)],
     workgroup: 16,
   });
 }
@@ -175,11 +177,7 @@ function resampleDispatch({ label, a, inner, adjoint, size, table, x, y }: Pass)
     code: adjoint ? BACKWARD : FORWARD,
     size,
     params: { inner, extent: a.from, out: a.to, row: a.row, ...reach },
-    bindings: [
-      { name: 'table', ref: table, access: 'read' },
-      { name: 'x', ref: x, access: 'read' },
-      { name: 'y', ref: y, access: 'write' },
-    ],
+    bindings: [read('table', table), read('x', x), write('y', y)],
   });
 }
 

@@ -6,12 +6,12 @@ import type { HostArray, Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
-import { mul } from './binary.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
 import { sumTo } from './common/sum_to.ts';
+import { mul } from './elementwise/binary.ts';
+import { affine, rsqrt, square } from './elementwise/unary.ts';
 import { mean } from './reduce/reduce.ts';
-import { affine, rsqrt, square } from './unary.ts';
 
 type RmsNorm = { readonly eps: number };
 

@@ -3,11 +3,13 @@
  * of their token and pair. The table [T, D] holds cosine and sine of each angle side by side; it is a constant.
  * naive: an invocation turns one pair. vec4: two pairs.
  */
+
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { HostArray, Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
+import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { canStoreOne, elementCost, expectShape } from './common/site.ts';
@@ -59,11 +61,7 @@ function dispatches(site: OpSite<Rotary>, variant: 'naive' | 'vec4'): Dispatch[]
         head: at(shape, 3) / vec,
         sign: { f32: site.attrs.inverse ? -1 : 1 },
       },
-      bindings: [
-        { name: 'x', ref: { input: 0 }, access: 'read', vec },
-        { name: 'table', ref: { input: 1 }, access: 'read', vec },
-        { name: 'y', ref: { output: 0 }, access: 'write', vec },
-      ],
+      bindings: [read('x', 0, vec), read('table', 1, vec), write('y', 0, vec)],
     }),
   ];
 }

@@ -7,7 +7,7 @@ import { at, sameShape, sizeOf, stridesOf } from '../tensor/types.ts';
 import type { Movement } from './common/gather.ts';
 import { movementVariants } from './common/gather.ts';
 import { elementCost } from './common/site.ts';
-import { forEachPlace } from './common/strided.ts';
+import { forEachInNest } from './common/strided.ts';
 
 type Slice = { readonly starts: readonly number[]; readonly sizes: readonly number[] };
 type Pad = { readonly before: readonly number[]; readonly after: readonly number[] };
@@ -50,7 +50,7 @@ const sliceOp = defineOp<Slice>({
   reference: ([x], site) => {
     const { nest, offset } = sliceMovement(site);
     const y = new Float64Array(sizeOf(nest.dims));
-    forEachPlace(nest, (i, [from = 0]) => {
+    forEachInNest(nest, (i, [from = 0]) => {
       y[i] = at(x?.data ?? [], offset + from);
     });
     return [y];
@@ -84,7 +84,7 @@ const padOp = defineOp<Pad>({
     const shape = at(site.outputs, 0).shape;
     const y = new Float64Array(sizeOf(shape));
     const origin = elementAt(shape, site.attrs.before);
-    forEachPlace({ dims: x?.shape ?? [], strides: [stridesOf(shape)] }, (i, [to = 0]) => {
+    forEachInNest({ dims: x?.shape ?? [], strides: [stridesOf(shape)] }, (i, [to = 0]) => {
       y[origin + to] = at(x?.data ?? [], i);
     });
     return [y];

@@ -5,12 +5,12 @@
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
-import { div, sub } from './binary.ts';
 import { LOWEST } from './common/math.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
+import { div, sub } from './elementwise/binary.ts';
+import { exp } from './elementwise/unary.ts';
 import { max, sum } from './reduce/reduce.ts';
-import { exp } from './unary.ts';
 
 type None = Record<string, never>;
 

@@ -2,16 +2,18 @@
  * transpose(x, permutation): axis i of the result is axis permutation[i] of x. Keeps the dtype.
  * tile_4x4: matrices of whole fours, 4x4 in registers. The other variants: common/gather.ts.
  */
+
 import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf, stridesOf } from '../tensor/types.ts';
+import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
 import { movementVariants } from './common/gather.ts';
 import { perElement } from './common/grid.ts';
 import { axisOf, elementCost } from './common/site.ts';
 import type { Nest } from './common/strided.ts';
-import { forEachPlace } from './common/strided.ts';
+import { forEachInNest } from './common/strided.ts';
 
 type Transpose = { readonly permutation: readonly number[] };
 
@@ -63,10 +65,7 @@ const tiled: Variant<Transpose> = {
         size: batch * rows4 * columns4,
         constants: { V: at(site.outputs, 0).dtype === 'i32' ? 'vec4<i32>' : 'vec4<f32>' },
         params: { rows4, columns4 },
-        bindings: [
-          { name: 'x', ref: { input: 0 }, access: 'read', vec: 4 },
-          { name: 'y', ref: { output: 0 }, access: 'write', vec: 4 },
-        ],
+        bindings: [read('x', 0, 4), write('y', 0, 4)],
       }),
     ];
   },
@@ -85,7 +84,7 @@ export const transposeOp = defineOp<Transpose>({
   vjp: ({ attrs, dy }) => [() => transpose(dy, inverse(attrs.permutation))],
   reference: ([x], site) => {
     const y = new Float64Array(sizeOf(at(site.outputs, 0).shape));
-    forEachPlace(nestOf(site), (i, [from = 0]) => {
+    forEachInNest(nestOf(site), (i, [from = 0]) => {
       y[i] = at(x?.data ?? [], from);
     });
     return [y];

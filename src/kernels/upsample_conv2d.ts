@@ -5,10 +5,10 @@
  * the load stage, in f32, and stored as x is: of f16 weights they are exact where the computation is f32.
  */
 import type { Tensor } from '../tensor/tensor.ts';
-import { add } from './binary.ts';
 import { transposeLast } from './common/linalg_basic.ts';
 import { conv2dBackwardInput } from './conv2d/conv2d.ts';
 import { conv2d } from './conv2d/layer.ts';
+import { add } from './elementwise/binary.ts';
 import { matmul } from './matmul.ts';
 import { reshape } from './reshape.ts';
 import { transpose } from './transpose.ts';

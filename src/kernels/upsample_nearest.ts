@@ -1,14 +1,16 @@
 /** Nearest-neighbour upsampling of [N,H,W,C] by a whole factor; the backward sums each block. */
+
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
-import { broadcastTo } from './broadcast_to.ts';
+import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/grid.ts';
 import { canStoreOne, elementCost, lastOf, vecOf } from './common/site.ts';
+import { broadcastTo } from './elementwise/broadcast_to.ts';
 import { reshape } from './reshape.ts';
 
 type Upsample = { readonly factor: number };
@@ -54,10 +56,7 @@ function variants(name: string, code: string): Variant<Upsample>[] {
         size: sizeOf(shape) / vec,
         constants: { T: vec === 4 ? 'vec4<f32>' : 'f32' },
         params: { width: at(shape, 2), channels: at(shape, 3) / vec, factor: site.attrs.factor },
-        bindings: [
-          { name: 'x', ref: { input: 0 }, access: 'read', vec },
-          { name: 'y', ref: { output: 0 }, access: 'write', vec },
-        ],
+        bindings: [read('x', 0, vec), write('y', 0, vec)],
       }),
     ];
   };

@@ -2,8 +2,10 @@
  * Gradients of gains and offsets: two sums over rows for each column, in fixed order.
  * invocation_per_chunk: rows in chunks, one invocation for a column of a chunk, then the chunks. naive: one a column.
  */
+
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
+import { read, write } from './bindings.ts';
 import { DIVIDE } from './divide.ts';
 import { perElement } from './grid.ts';
 
@@ -51,8 +53,8 @@ export function columnVariants<A extends Attrs>(
       const length = Math.min(chunk, rows);
       const chunks = Math.ceil(rows / length);
       const label = `${name}.${variant}`;
-      const inputs = names.map<Binding>((n, k) => ({ name: n, ref: { input: k }, access: 'read' }));
-      const results = ['first', 'second'].map<Binding>((n, k) => ({ name: n, ref: { output: k }, access: 'write' }));
+      const inputs = names.map((n, k) => read(n, k));
+      const results = ['first', 'second'].map((n, k) => write(n, k));
       const partial = (k: number) => ({ scratch: k, type: { dtype: 'f32', shape: [chunks, width] } }) as const;
       const pass = (code: string, n: number, size: number, bindings: Binding[], of: number): Dispatch =>
         perElement({
@@ -66,11 +68,11 @@ export function columnVariants<A extends Attrs>(
       if (chunks === 1) {
         return [pass(snippet + terms, length, width, [...inputs, ...results], rows)];
       }
-      const written = ['first', 'second'].map<Binding>((n, k) => ({ name: n, ref: partial(k), access: 'write' }));
-      const read = ['firsts', 'seconds'].map<Binding>((n, k) => ({ name: n, ref: partial(k), access: 'read' }));
+      const written = ['first', 'second'].map((n, k) => write(n, partial(k)));
+      const partials = ['firsts', 'seconds'].map((n, k) => read(n, partial(k)));
       return [
         pass(snippet + terms, length, width * chunks, [...inputs, ...written], rows),
-        pass(CHUNK_TERMS, chunks, width, [...read, ...results], chunks),
+        pass(CHUNK_TERMS, chunks, width, [...partials, ...results], chunks),
       ];
     };
   return [

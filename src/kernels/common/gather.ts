@@ -3,10 +3,12 @@
  * naive: one element an invocation. vec4: vec4 on both sides, where innermost runs stay whole. vec4_store: four elements
  * gathered for one vec4 store: the only way to store f16 without shader-f16.
  */
+
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
+import { read, write } from './bindings.ts';
 import { perElement } from './grid.ts';
 import { canStoreOne } from './site.ts';
 import type { Nest } from './strided.ts';
@@ -79,10 +81,7 @@ export function movementVariants<A extends Attrs>(
       size: sizeOf(output.shape) / store,
       constants: { E: load === 4 ? `vec4<${scalar}>` : scalar, V: `vec4<${scalar}>` },
       params: { offset: movement.offset, ...nestParams(nest, ['x']), ...windowParams },
-      bindings: [
-        { name: 'x', ref: { input: 0 }, access: 'read', vec: load },
-        { name: 'y', ref: { output: 0 }, access: 'write', vec: store },
-      ],
+      bindings: [read('x', 0, load), write('y', 0, store)],
     });
   };
   return [

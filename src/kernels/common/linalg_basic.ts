@@ -2,10 +2,10 @@
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { sizeOf } from '../../tensor/types.ts';
+import { gelu, quickGelu, relu, silu } from '../elementwise/unary.ts';
 import { sum } from '../reduce/reduce.ts';
 import { reshape } from '../reshape.ts';
 import { transpose } from '../transpose.ts';
-import { gelu, quickGelu, relu, silu } from '../unary.ts';
 
 /** Exchanges the last two dimensions. */
 export function transposeLast(x: Tensor): Tensor {

@@ -1,7 +1,9 @@
 /** The dispatches of a product in panels (panels_wgsl.ts): both operands packed into scratch, then multiplied. */
+
 import type { Binding, BufferRef, Dispatch } from '../../tensor/dispatch.ts';
 import type { TensorType } from '../../tensor/types.ts';
 import { byteSize } from '../../tensor/types.ts';
+import { read, write } from './bindings.ts';
 import { PACK_COLUMNS, PACK_COLUMNS_TRANSPOSED, PACK_ROWS, PACK_STEPS, PANEL_PRODUCT } from './panels_wgsl.ts';
 import { WIDE_COLUMNS, WIDE_ROWS } from './wide_tile_wgsl.ts';
 
@@ -39,13 +41,8 @@ export function packDispatches(label: string, p: PanelProblem, transposeB: boole
       code,
       params: { m, n4: n / 4, k, steps: PACK_STEPS },
       bindings: [
-        { name, ref: { input: index }, access: 'read', vec: 4 },
-        {
-          name: 'panels',
-          ref: { scratch: index, type: index === 0 ? rowPanels(p) : columnPanels(p) },
-          access: 'write',
-          vec: 4,
-        },
+        read(name, index, 4),
+        write('panels', { scratch: index, type: index === 0 ? rowPanels(p) : columnPanels(p) }, 4),
       ],
       workgroups: [Math.ceil(lines / 8), Math.ceil(k / PACK_STEPS), 1],
     };
@@ -71,11 +68,7 @@ export function panelProduct(
     label,
     code: PANEL_PRODUCT + epilogue,
     params: { m, n4: n / 4, k, tile: WIDE_ROWS },
-    bindings: [
-      { name: 'a', ref: operands.a, access: 'read', vec: 4 },
-      { name: 'b', ref: operands.b, access: 'read', vec: 4 },
-      ...operands.rest,
-    ],
+    bindings: [read('a', operands.a, 4), read('b', operands.b, 4), ...operands.rest],
     workgroups: [Math.ceil(n / WIDE_COLUMNS), Math.ceil(m / WIDE_ROWS), batch],
   };
 }

@@ -2,10 +2,12 @@
  * Kernels that walk the rows (last axis) of tensors of one shape, by team.ts.
  * naive: one invocation a row. workgroup_per_row: for GPUs. cpu_rows: one invocation a row, in vec4s where rows allow it.
  */
+
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
+import { read, write } from './bindings.ts';
 import { canStoreOne, lastOf, vecOf } from './site.ts';
 import type { Team } from './team.ts';
 import { teamDispatch } from './team.ts';
@@ -34,10 +36,8 @@ export function rowVariants<A extends Attrs>(
     const width = lastOf(shape);
     const vecFor = (binding: string): 1 | 4 => (options.single?.includes(binding) ? 1 : vec);
     const bindings: Binding[] = [
-      ...inputs
-        .slice(0, site.inputs.length)
-        .map((n, k) => ({ name: n, ref: { input: k }, access: 'read', vec: vecFor(n) }) as const),
-      ...outputs.map((n, k) => ({ name: n, ref: { output: k }, access: 'write', vec: vecFor(n) }) as const),
+      ...inputs.slice(0, site.inputs.length).map((n, k) => read(n, k, vecFor(n))),
+      ...outputs.map((n, k) => write(n, k, vecFor(n))),
     ];
     return [
       teamDispatch({

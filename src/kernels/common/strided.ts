@@ -92,7 +92,7 @@ fn offset_${name}(at: Place) -> u32 {
 `;
 
 /** Calls `visit(i, offsets)` for every element of the nest in row-major order; `offsets` is reused. */
-export function forEachPlace(nest: Nest, visit: (i: number, offsets: readonly number[]) => void): void {
+export function forEachInNest(nest: Nest, visit: (i: number, offsets: readonly number[]) => void): void {
   const rank = nest.dims.length;
   const size = nest.dims.reduce((n, d) => n * d, 1);
   const position = new Array<number>(rank).fill(0);

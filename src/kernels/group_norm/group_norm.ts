@@ -6,12 +6,12 @@
 import { defineOp } from '../../tensor/op.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
-import { add, mul, sub } from '../binary.ts';
 import { siluOf } from '../common/math.ts';
 import { elementCost, expectShape, lastOf } from '../common/site.ts';
+import { add, mul, sub } from '../elementwise/binary.ts';
+import { affine, rsqrt, silu, square } from '../elementwise/unary.ts';
 import { mean } from '../reduce/reduce.ts';
 import { reshape } from '../reshape.ts';
-import { affine, rsqrt, silu, square } from '../unary.ts';
 import { groupNormBackward, groupNormBackwardGains } from './backward.ts';
 import { FORWARD_CASES } from './cases.ts';
 import type { GroupNormAttrs } from './shapes.ts';

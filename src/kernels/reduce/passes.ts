@@ -1,8 +1,10 @@
 /** A reduction over any axes in one or two dispatches: by chunks of the reduced elements, then over the chunks. */
+
 import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite } from '../../tensor/op.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, sizeOf, stridesOf } from '../../tensor/types.ts';
+import { read, write } from '../common/bindings.ts';
 import { DIVIDE } from '../common/divide.ts';
 import { padFront } from '../common/strided.ts';
 import type { Team } from '../common/team.ts';
@@ -105,10 +107,7 @@ function pass(p: Pass): Dispatch {
       ...{ chunks, length: p.length, reduced, k1, k2, stride_k0, stride_k1, stride_k2 },
       ...{ r0, r1, r2, stride_r0, stride_r1, stride_r2, factor: { f32: p.factor } },
     },
-    bindings: [
-      { name: 'x', ref: p.from, access: 'read' },
-      { name: 'y', ref: p.to, access: 'write' },
-    ],
+    bindings: [read('x', p.from), write('y', p.to)],
   });
 }
 

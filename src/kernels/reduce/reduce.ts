@@ -10,13 +10,13 @@ import type { OpCase } from '../../tensor/op_case.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, byteSize, sizeOf, stridesOf } from '../../tensor/types.ts';
-import { div, less, mul } from '../binary.ts';
-import { broadcastTo } from '../broadcast_to.ts';
 import { LOWEST } from '../common/math.ts';
 import { axisOf } from '../common/site.ts';
-import { forEachPlace } from '../common/strided.ts';
+import { forEachInNest } from '../common/strided.ts';
+import { div, less, mul } from '../elementwise/binary.ts';
+import { broadcastTo } from '../elementwise/broadcast_to.ts';
+import { abs, affine } from '../elementwise/unary.ts';
 import { reshape } from '../reshape.ts';
-import { abs, affine } from '../unary.ts';
 import type { Reduce } from './passes.ts';
 import { chunked, reducesInnermost } from './passes.ts';
 
@@ -96,7 +96,7 @@ function defineReduce(kind: Kind): Op<Reduce> {
       const shape = x?.shape ?? [];
       const y = new Float64Array(sizeOf(at(site.outputs, 0).shape)).fill(kind.initial);
       const kept = stridesOf(keptShape(shape, axes)).map((s, i) => (axes.includes(i) ? 0 : s));
-      forEachPlace({ dims: shape, strides: [kept] }, (i, [k = 0]) => {
+      forEachInNest({ dims: shape, strides: [kept] }, (i, [k = 0]) => {
         y[k] = kind.combine(at(y, k), at(x?.data ?? [], i));
       });
       return [mean ? y.map((v) => v / countOf(shape, axes)) : y];

@@ -1,8 +1,8 @@
 /** broadcastTo(x, shape): x repeated along its axes of size 1, NumPy rules. */
-import type { Tensor } from '../tensor/tensor.ts';
-import type { Shape } from '../tensor/types.ts';
-import { at, broadcastShapes, sameShape } from '../tensor/types.ts';
-import { sumTo } from './common/sum_to.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { Shape } from '../../tensor/types.ts';
+import { at, broadcastShapes, sameShape } from '../../tensor/types.ts';
+import { sumTo } from '../common/sum_to.ts';
 import { defineElementwise } from './elementwise.ts';
 
 type BroadcastTo = { readonly shape: readonly number[] };
@@ -29,5 +29,6 @@ const broadcastToOp = defineElementwise<BroadcastTo>({
   ],
 });
 
+/** x repeated along its axes of size 1, by NumPy rules. @throws RangeError when it does not broadcast to `shape` */
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor =>
   sameShape(x.shape, shape) ? x : broadcastToOp.one([x], { shape: [...shape] });

@@ -1,9 +1,13 @@
-/** Elementwise ops of one operand. Each nonlinear one makes its backward too: `<name>_backward(saved, dy) = dy · slope(saved)`. */
-import type { Attrs, Op } from '../tensor/op.ts';
-import type { CaseInput } from '../tensor/op_case.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { GELU, geluOf, geluSlopeOf, sigmoidOf, siluOf, siluSlopeOf, TANH } from './common/math.ts';
-import { defineElementwise, unaryCases } from './elementwise.ts';
+/**
+ * Elementwise ops of one operand. Each nonlinear one makes its backward too: `<name>_backward(saved, dy) = dy · slope(saved)`.
+ * What this file exports is public: a new op is its definition and its function here, and nothing elsewhere.
+ */
+import type { Attrs, Op } from '../../tensor/op.ts';
+import type { CaseInput } from '../../tensor/op_case.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { GELU, geluOf, geluSlopeOf, sigmoidOf, siluOf, siluSlopeOf, TANH } from '../common/math.ts';
+import { unaryCases } from './cases.ts';
+import { defineElementwise } from './elementwise.ts';
 
 type None = Record<string, never>;
 const NONE: None = {};
@@ -64,6 +68,9 @@ const negOp = defineElementwise<None>({
   cases: unaryCases(NONE),
 });
 
+/** -x. */
+export const neg = (x: Tensor): Tensor => negOp.one([x], {});
+
 type Affine = { readonly factor: number; readonly offset: number };
 const affineOp = defineElementwise<Affine>({
   name: 'affine',
@@ -79,6 +86,9 @@ const affineOp = defineElementwise<Affine>({
   ],
 });
 
+/** x · factor + offset. */
+export const affine = (x: Tensor, factor: number, offset = 0): Tensor => affineOp.one([x], { factor, offset });
+
 const expOp = defineUnary<None>({
   name: 'exp',
   expression: 'exp(a)',
@@ -88,6 +98,9 @@ const expOp = defineUnary<None>({
   slope64: (y) => y,
   attrs: NONE,
 });
+
+/** e to the power x. */
+export const exp = (x: Tensor): Tensor => expOp.one([x], {});
 
 const logOp = defineUnary<None>({
   name: 'log',
@@ -100,6 +113,9 @@ const logOp = defineUnary<None>({
   attrs: NONE,
 });
 
+/** The natural logarithm of x. */
+export const log = (x: Tensor): Tensor => logOp.one([x], {});
+
 const sqrtOp = defineUnary<None>({
   name: 'sqrt',
   expression: 'sqrt(a)',
@@ -110,6 +126,9 @@ const sqrtOp = defineUnary<None>({
   fill: 'positive',
   attrs: NONE,
 });
+
+/** The square root of x. */
+export const sqrt = (x: Tensor): Tensor => sqrtOp.one([x], {});
 
 const rsqrtOp = defineUnary<None>({
   name: 'rsqrt',
@@ -122,6 +141,9 @@ const rsqrtOp = defineUnary<None>({
   attrs: NONE,
 });
 
+/** 1 / √x. */
+export const rsqrt = (x: Tensor): Tensor => rsqrtOp.one([x], {});
+
 const squareOp = defineUnary<None>({
   name: 'square',
   expression: 'a * a',
@@ -132,6 +154,9 @@ const squareOp = defineUnary<None>({
   attrs: NONE,
 });
 
+/** x². */
+export const square = (x: Tensor): Tensor => squareOp.one([x], {});
+
 const absOp = defineUnary<None>({
   name: 'abs',
   expression: 'abs(a)',
@@ -141,6 +166,9 @@ const absOp = defineUnary<None>({
   slope64: Math.sign,
   attrs: NONE,
 });
+
+/** The absolute value of x. */
+export const abs = (x: Tensor): Tensor => absOp.one([x], {});
 
 const reciprocalOp = defineUnary<None>({
   name: 'reciprocal',
@@ -153,6 +181,9 @@ const reciprocalOp = defineUnary<None>({
   attrs: NONE,
 });
 
+/** 1 / x. */
+export const reciprocal = (x: Tensor): Tensor => reciprocalOp.one([x], {});
+
 const sigmoidOp = defineUnary<None>({
   name: 'sigmoid',
   expression: '1.0 / (1.0 + exp(-a))',
@@ -163,6 +194,9 @@ const sigmoidOp = defineUnary<None>({
   flops: 4,
   attrs: NONE,
 });
+
+/** 1 / (1 + e⁻ˣ). */
+export const sigmoid = (x: Tensor): Tensor => sigmoidOp.one([x], {});
 
 const tanhOp = defineUnary<None>({
   name: 'tanh',
@@ -176,6 +210,9 @@ const tanhOp = defineUnary<None>({
   attrs: NONE,
 });
 
+/** The hyperbolic tangent of x. */
+export const tanh = (x: Tensor): Tensor => tanhOp.one([x], {});
+
 const reluOp = defineUnary<None>({
   name: 'relu',
   expression: 'max(a, T(0.0))',
@@ -185,6 +222,9 @@ const reluOp = defineUnary<None>({
   slope64: (x) => (x > 0 ? 1 : 0),
   attrs: NONE,
 });
+
+/** max(x, 0). */
+export const relu = (x: Tensor): Tensor => reluOp.one([x], {});
 
 const siluOp = defineUnary<None>({
   name: 'silu',
@@ -196,6 +236,9 @@ const siluOp = defineUnary<None>({
   flops: 5,
   attrs: NONE,
 });
+
+/** x · sigmoid(x), also called swish. */
+export const silu = (x: Tensor): Tensor => siluOp.one([x], {});
 
 const quickGeluOp = defineUnary<None>({
   name: 'quick_gelu',
@@ -210,6 +253,9 @@ const quickGeluOp = defineUnary<None>({
   flops: 6,
   attrs: NONE,
 });
+
+/** x · sigmoid(1.702 x), as in OpenAI's CLIP. */
+export const quickGelu = (x: Tensor): Tensor => quickGeluOp.one([x], {});
 
 const geluOp = defineUnary<None>({
   name: 'gelu',
@@ -240,6 +286,10 @@ const geluTanhOp = defineUnary<None>({
   attrs: NONE,
 });
 
+/** x · Φ(x), exactly ('erf') or by the tanh approximation. */
+export const gelu = (x: Tensor, approximate: 'erf' | 'tanh' = 'erf'): Tensor =>
+  (approximate === 'erf' ? geluOp : geluTanhOp).one([x], {});
+
 type Clamp = { readonly lo: number; readonly hi: number };
 const clampOp = defineUnary<Clamp>({
   name: 'clamp',
@@ -253,25 +303,6 @@ const clampOp = defineUnary<Clamp>({
   attrs: { lo: -0.5, hi: 0.75 },
 });
 
-export const neg = (x: Tensor): Tensor => negOp.one([x], {});
-/** x · factor + offset. */
-export const affine = (x: Tensor, factor: number, offset = 0): Tensor => affineOp.one([x], { factor, offset });
-export const exp = (x: Tensor): Tensor => expOp.one([x], {});
-export const log = (x: Tensor): Tensor => logOp.one([x], {});
-export const sqrt = (x: Tensor): Tensor => sqrtOp.one([x], {});
-export const rsqrt = (x: Tensor): Tensor => rsqrtOp.one([x], {});
-export const square = (x: Tensor): Tensor => squareOp.one([x], {});
-export const abs = (x: Tensor): Tensor => absOp.one([x], {});
-export const reciprocal = (x: Tensor): Tensor => reciprocalOp.one([x], {});
-export const sigmoid = (x: Tensor): Tensor => sigmoidOp.one([x], {});
-export const tanh = (x: Tensor): Tensor => tanhOp.one([x], {});
-export const relu = (x: Tensor): Tensor => reluOp.one([x], {});
-export const silu = (x: Tensor): Tensor => siluOp.one([x], {});
-/** x · sigmoid(1.702 x), as in OpenAI's CLIP. */
-export const quickGelu = (x: Tensor): Tensor => quickGeluOp.one([x], {});
-/** x · Φ(x), exactly ('erf') or by the tanh approximation. */
-export const gelu = (x: Tensor, approximate: 'erf' | 'tanh' = 'erf'): Tensor =>
-  (approximate === 'erf' ? geluOp : geluTanhOp).one([x], {});
 /** Limits x to [lo, hi]. The gradient passes where lo <= x <= hi, as in torch.clamp. @throws Error when lo > hi. */
 export function clamp(x: Tensor, lo: number, hi: number): Tensor {
   if (!(lo <= hi)) {

@@ -1,7 +1,7 @@
 /** select(condition, a, b): a where condition ≠ 0, else b; broadcasts. */
-import type { Tensor } from '../tensor/tensor.ts';
-import { at } from '../tensor/types.ts';
-import { sumTo } from './common/sum_to.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { at } from '../../tensor/types.ts';
+import { sumTo } from '../common/sum_to.ts';
 import { defineElementwise } from './elementwise.ts';
 
 type None = Record<string, never>;
@@ -32,4 +32,5 @@ const selectOp = defineElementwise<None>({
   ],
 });
 
+/** a where `condition` is not 0, else b. Shapes broadcast. */
 export const select = (condition: Tensor, a: Tensor, b: Tensor): Tensor => selectOp.one([condition, a, b], {});

@@ -1,13 +1,31 @@
-/** Elementwise ops of two operands, with NumPy broadcasting; either may be a number. */
-import type { Op } from '../tensor/op.ts';
-import type { Tensor } from '../tensor/tensor.ts';
-import { at, broadcastShapes, sameShape } from '../tensor/types.ts';
-import { sumTo } from './common/sum_to.ts';
-import { binaryCases, defineElementwise, fewBinaryCases } from './elementwise.ts';
+/**
+ * Elementwise ops of two operands, with NumPy broadcasting; either may be a number.
+ * What this file exports is public: a new op is its definition and its function here, and nothing elsewhere.
+ */
+import { giveCotangentOps } from '../../tensor/cotangent_ops.ts';
+import type { Op } from '../../tensor/op.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import { at, broadcastShapes, sameShape } from '../../tensor/types.ts';
+import { sumTo } from '../common/sum_to.ts';
+import { binaryCases, fewBinaryCases } from './cases.ts';
+import { defineElementwise } from './elementwise.ts';
 import { neg } from './unary.ts';
 
 type None = Record<string, never>;
 const NONE: None = {};
+
+/** A tensor, or a number that becomes an f32 constant. At least one operand of an op must be a tensor. */
+export type Operand = Tensor | number;
+
+function apply(op: Op<None>, a: Operand, b: Operand): Tensor {
+  if (typeof a === 'number') {
+    if (typeof b === 'number') {
+      throw new TypeError(`${op.name}(${a}, ${b}): one operand must be a tensor`);
+    }
+    return op.one([b.graph.scalar(a), b], NONE);
+  }
+  return op.one([a, typeof b === 'number' ? a.graph.scalar(b) : b], NONE);
+}
 
 const addOp = defineElementwise<None>({
   name: 'add',
@@ -18,6 +36,11 @@ const addOp = defineElementwise<None>({
   cases: fewBinaryCases(NONE),
 });
 
+/** a + b. */
+export const add = (a: Operand, b: Operand): Tensor => apply(addOp, a, b);
+
+giveCotangentOps({ add });
+
 const subOp = defineElementwise<None>({
   name: 'sub',
   arity: 2,
@@ -26,6 +49,9 @@ const subOp = defineElementwise<None>({
   vjp: ({ inputs, dy }) => [() => sumTo(dy, at(inputs, 0).shape), () => neg(sumTo(dy, at(inputs, 1).shape))],
   cases: binaryCases(NONE, ['normal', 'normal']),
 });
+
+/** a - b. */
+export const sub = (a: Operand, b: Operand): Tensor => apply(subOp, a, b);
 
 const mulOp = defineElementwise<None>({
   name: 'mul',
@@ -39,6 +65,26 @@ const mulOp = defineElementwise<None>({
   cases: fewBinaryCases(NONE),
 });
 
+/** a · b, element by element. */
+export function mul(a: Operand, b: Operand): Tensor {
+  if (typeof a !== 'number' && typeof b !== 'number') {
+    // Every gradient begins with a product by ones.
+    for (const [ones, other] of [[a, b] as const, [b, a] as const]) {
+      const fits = other.dtype === 'f32' && isOnes(ones);
+      if (fits && sameShape(broadcastShapes(ones.shape, other.shape), other.shape)) {
+        return other;
+      }
+    }
+  }
+  return apply(mulOp, a, b);
+}
+
+/** Whether it is the constant 1 in every place, whatever its shape was made by. */
+function isOnes({ node }: Tensor): boolean {
+  const source = node.op?.isView || node.op?.name === 'broadcast_to' ? node.inputs[0] : undefined;
+  return source ? isOnes(source) : (node.data?.every((v) => v === 1) ?? false);
+}
+
 const divOp = defineElementwise<None>({
   name: 'div',
   arity: 2,
@@ -50,6 +96,9 @@ const divOp = defineElementwise<None>({
   },
   cases: binaryCases(NONE, ['normal', 'positive']),
 });
+
+/** a / b. */
+export const div = (a: Operand, b: Operand): Tensor => apply(divOp, a, b);
 
 /** dy where the first operand was chosen, half of it at a tie (as torch.maximum). */
 const chosen = (name: string, sign: '<' | '>', wins: (a: number, b: number) => boolean): Op<None> =>
@@ -80,6 +129,9 @@ const maximumOp = defineElementwise<None>({
   cases: fewBinaryCases(NONE),
 });
 
+/** The larger of a and b. At a tie each has half of the gradient, as in torch.maximum. */
+export const maximum = (a: Operand, b: Operand): Tensor => apply(maximumOp, a, b);
+
 const minimumOp = defineElementwise<None>({
   name: 'minimum',
   arity: 2,
@@ -94,6 +146,9 @@ const minimumOp = defineElementwise<None>({
   },
   cases: fewBinaryCases(NONE),
 });
+
+/** The smaller of a and b. At a tie each has half of the gradient, as in torch.minimum. */
+export const minimum = (a: Operand, b: Operand): Tensor => apply(minimumOp, a, b);
 
 const lessOp = defineElementwise<None>({
   name: 'less',
@@ -116,41 +171,5 @@ const lessOp = defineElementwise<None>({
   ],
 });
 
-/** A tensor, or a number that becomes an f32 constant. At least one operand of an op must be a tensor. */
-export type Operand = Tensor | number;
-
-function apply(op: Op<None>, a: Operand, b: Operand): Tensor {
-  if (typeof a === 'number') {
-    if (typeof b === 'number') {
-      throw new TypeError(`${op.name}(${a}, ${b}): one operand must be a tensor`);
-    }
-    return op.one([b.graph.scalar(a), b], NONE);
-  }
-  return op.one([a, typeof b === 'number' ? a.graph.scalar(b) : b], NONE);
-}
-
-/** Whether it is the constant 1 in every place, whatever its shape was made by. */
-function isOnes({ node }: Tensor): boolean {
-  const source = node.op?.isView || node.op?.name === 'broadcast_to' ? node.inputs[0] : undefined;
-  return source ? isOnes(source) : (node.data?.every((v) => v === 1) ?? false);
-}
-
-export const add = (a: Operand, b: Operand): Tensor => apply(addOp, a, b);
-export const sub = (a: Operand, b: Operand): Tensor => apply(subOp, a, b);
-export function mul(a: Operand, b: Operand): Tensor {
-  if (typeof a !== 'number' && typeof b !== 'number') {
-    // Every gradient begins with a product by ones.
-    for (const [ones, other] of [[a, b] as const, [b, a] as const]) {
-      const fits = other.dtype === 'f32' && isOnes(ones);
-      if (fits && sameShape(broadcastShapes(ones.shape, other.shape), other.shape)) {
-        return other;
-      }
-    }
-  }
-  return apply(mulOp, a, b);
-}
-export const div = (a: Operand, b: Operand): Tensor => apply(divOp, a, b);
-export const maximum = (a: Operand, b: Operand): Tensor => apply(maximumOp, a, b);
-export const minimum = (a: Operand, b: Operand): Tensor => apply(minimumOp, a, b);
-/** 1 where a < b, else 0 (f32). No gradient. */
+/** 1 where a < b, else 0, in f32. It has no gradient. */
 export const less = (a: Operand, b: Operand): Tensor => apply(lessOp, a, b);

@@ -1,7 +1,8 @@
 /** cast(x, dtype): to i32 by truncation. The gradient is cast back to x's dtype. */
-import type { Tensor } from '../tensor/tensor.ts';
-import type { DType } from '../tensor/types.ts';
-import { at } from '../tensor/types.ts';
+import { giveCotangentOps } from '../../tensor/cotangent_ops.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { DType } from '../../tensor/types.ts';
+import { at } from '../../tensor/types.ts';
 import { defineElementwise } from './elementwise.ts';
 
 type Cast = { readonly dtype: DType };
@@ -27,4 +28,7 @@ const castOp = defineElementwise<Cast>({
   ],
 });
 
+/** x as `dtype`: i32 by truncation. The gradient is cast back to the dtype of x. */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : castOp.one([x], { dtype }));
+
+giveCotangentOps({ cast });
