@@ -15,7 +15,7 @@ import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../tensor/type
 import { read, write } from './common/bindings.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands, QUAD } from './common/gpu_tile_wgsl.ts';
 import type { Activation } from './common/linalg_basic.ts';
-import { activate, sumRows, sumTo, transposeLast } from './common/linalg_basic.ts';
+import { activate, sumRows, transposeLast } from './common/linalg_basic.ts';
 import {
   batchEpilogueCode,
   epilogueCode,
@@ -31,6 +31,7 @@ import { columnPanels, packDispatches, panelProduct, panelsPay, rowPanels } from
 import { canStoreOne } from './common/site.ts';
 import { MATRIX_MAIN, MATRIX_TILE, matrixConstants, matrixShape } from './common/subgroup_matrix.ts';
 import { hasSubgroupTile } from './common/subgroup_tile.ts';
+import { sumTo } from './common/sum_to.ts';
 import { throughScratch, transposedType } from './common/transposed_weight.ts';
 import { MATMUL_CPU_TILE_32X32, WIDE_COLUMNS, WIDE_ROWS, wideTile } from './common/wide_tile_wgsl.ts';
 import { broadcastTo } from './elementwise/broadcast_to.ts';

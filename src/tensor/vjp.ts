@@ -1,12 +1,12 @@
 /** Reverse-mode differentiation, graph → graph. */
+import { cotangentOps } from './cotangent_ops.ts';
 import { keyOf } from './graph.ts';
-import { opNamed } from './op.ts';
 import { Tensor } from './tensor.ts';
 import { at, sizeOf } from './types.ts';
 
 /** Where f16 activations meet f32 ones their cotangent is f32: cast, or all of the backward pass before them would be too. */
 function ofDType(gradient: Tensor, { dtype }: Tensor): Tensor {
-  return dtype === 'f16' && gradient.dtype !== dtype ? opNamed('cast').one([gradient], { dtype }) : gradient;
+  return dtype === 'f16' && gradient.dtype !== dtype ? cotangentOps().cast(gradient, dtype) : gradient;
 }
 
 /**
@@ -28,12 +28,12 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     }
   }
 
-  const add = opNamed('add');
+  const { add } = cotangentOps();
   const cotangents = new Map<string, Tensor>();
   const accumulate = (target: Tensor, value: Tensor): void => {
     const key = keyOf(target);
     const before = cotangents.get(key);
-    cotangents.set(key, before ? add.one([before, value], {}) : value);
+    cotangents.set(key, before ? add(before, value) : value);
   };
   accumulate(loss, graph.constant([1], loss.shape));
 

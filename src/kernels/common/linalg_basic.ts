@@ -1,6 +1,5 @@
 /** Small compositions that the rules of matmul, convolution and attention share. */
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Shape } from '../../tensor/types.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import { gelu, quickGelu, relu, silu } from '../elementwise/unary.ts';
 import { sum } from '../reduce/reduce.ts';
@@ -14,13 +13,6 @@ export function transposeLast(x: Tensor): Tensor {
     x,
     Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i)),
   );
-}
-
-/** Sums `x` over what broadcasting from `shape` had repeated. */
-export function sumTo(x: Tensor, shape: Shape): Tensor {
-  const lead = x.shape.length - shape.length;
-  const axes = x.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
-  return axes.length === 0 ? reshape(x, shape) : reshape(sum(x, axes), shape);
 }
 
 /** Sum over all dimensions but the last. */
