@@ -10,7 +10,7 @@ import { growth, growthTable } from './sections/growth.ts';
 import { host, hostTable } from './sections/host.ts';
 import { iterations, iterationTable } from './sections/iterations.ts';
 import { kernels, kernelTable } from './sections/kernels.ts';
-import { plan, planTable } from './sections/plan.ts';
+import { plan, planTable } from './sections/planned_needs.ts';
 
 interface Part {
   readonly run: Section;

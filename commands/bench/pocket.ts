@@ -8,8 +8,8 @@ import { readSettings } from '../../src/reno/settings.ts';
 import { traceRun } from '../../src/reno/trace.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { median } from '../common/table.ts';
-import { Cannot, serve } from './engine.ts';
 import type { CompileOnce } from './sections/host.ts';
+import { Cannot, serve } from './serve_engine.ts';
 
 async function compileOnce(): Promise<CompileOnce> {
   const files = nodeFiles(join(PACKAGE_ROOT, 'weights', 'pocket'));

@@ -1,6 +1,12 @@
 /** What is measured: one computation on seeded inputs, the same in every engine. */
 import { sizeOf } from '../../src/tensor/types.ts';
-import type { Network } from './network/networks.ts';
+
+/** Folders with config.json and weights. */
+export interface Network {
+  readonly unet: string;
+  readonly vae: string;
+  readonly clip: string;
+}
 
 export type Kind =
   | 'matmul'

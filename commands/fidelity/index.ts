@@ -21,8 +21,8 @@ import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/sha
 import type { Device } from '../../src/tensor/device.ts';
 import { at } from '../../src/tensor/types.ts';
 import { figure, table } from '../common/table.ts';
-import { compare, type Distance, middle, worst } from './compare.ts';
 import { gradientOf } from './gradient.ts';
+import { compare, type Distance, middle, worst } from './gradient_distance.ts';
 import { halfProducts } from './half_products.ts';
 import { CLIP_VIT_H, MODULES } from './modules.ts';
 import { ITERATIONS, type Loop, type Loops, pocketLoops } from './pocket_loop.ts';

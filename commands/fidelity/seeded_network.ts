@@ -6,7 +6,7 @@ import { networkTable } from '../../src/cli/plan/networks.ts';
 import { Config } from '../../src/models/checkpoint/config.ts';
 import type { TensorEntry, TensorFile } from '../../src/models/checkpoint/tensor_file.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
-import { BYTES, fillValues, keyOf, lookup } from '../fullsize/values.ts';
+import { BYTES, fillValues, keyOf, lookup } from '../fullsize/seeded_values.ts';
 import { chunksOf } from '../fullsize/write_tensors.ts';
 
 export interface SeededNetwork {

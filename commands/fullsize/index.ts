@@ -20,9 +20,9 @@ import { encodePng, toPicture } from '../../src/platform/node/png.ts';
 import { REWARDS, rewardNamed } from '../../src/reno/rewards/index.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { REFERENCE_SETTINGS, type RenoSettings } from '../../src/reno/settings.ts';
-import { compare, type Iteration, type Reference, type Row, readReference } from './compare.ts';
+import { compare, type Iteration, type Reference, type Row, readReference } from './against_pytorch.ts';
 import { fingerprint } from './fingerprint.ts';
-import { Folder, PARTS, partOf } from './folders.ts';
+import { Folder, PARTS, partOf } from './seeded_folder.ts';
 
 const MEMORY_BOUND = 20 * 2 ** 30;
 const GIB = 2 ** 30;

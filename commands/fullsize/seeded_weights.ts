@@ -3,7 +3,7 @@
  *   node tools/run.mjs commands/fullsize/seeded_weights.ts --model sd-turbo --out FOLDER --tokenizers FOLDER [--part generator,clip]
  */
 import { parseArgs } from 'node:util';
-import { Folder, PARTS, partOf } from './folders.ts';
+import { Folder, PARTS, partOf } from './seeded_folder.ts';
 
 const { values } = parseArgs({
   options: {

@@ -1,8 +1,8 @@
 /** Checkpoint files written tensor by tensor, so that a file of gigabytes needs a few megabytes: safetensors and torch.save's. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { BYTES, fillValues, keyOf, lookup, type StoredFloat } from './seeded_values.ts';
 import { spreadOf } from './spread.ts';
-import { BYTES, fillValues, keyOf, lookup, type StoredFloat } from './values.ts';
 
 export interface SeededTensor {
   readonly name: string;

@@ -150,7 +150,9 @@ function resultRow({ site, result }: TuneProgress) {
   }
   const gain = (result.ns[first] ?? 0) / (result.ns[result.variant] ?? 1);
   const how = result.variant === first ? '' : `  ${gain.toFixed(2)}x the speed of ${first}`;
-  return { site: site.key, ...result, first, gain, text: `${site.key}: ${timesOf(result)}${how}` };
+  const gflops = site.op.cost(site.site).flops / (result.ns[result.variant] ?? Number.NaN);
+  const rate = `, ${gflops.toPrecision(3)} GFLOP/s`;
+  return { site: site.key, ...result, first, gain, gflops, text: `${site.key}: ${timesOf(result)}${rate}${how}` };
 }
 
 function explain(args: Args, { choices }: Schedule, only: string | undefined): number {

@@ -1,6 +1,6 @@
 /** Runs the command line in this process and catches what it prints. */
 import { vi } from 'vitest';
-import { reno } from '../../commands/reno.ts';
+import { reno } from '../../commands/reno_command.ts';
 import { runCli } from '../../src/cli/cli.ts';
 
 export interface Printed {

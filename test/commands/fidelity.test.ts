@@ -1,6 +1,6 @@
 /** What `npm run fidelity` counts, and the networks that it counts on. */
 import { describe, expect, it } from 'vitest';
-import { compare, middle, worst } from '../../commands/fidelity/compare.ts';
+import { compare, middle, worst } from '../../commands/fidelity/gradient_distance.ts';
 import { halfProducts } from '../../commands/fidelity/half_products.ts';
 import { MODULES } from '../../commands/fidelity/modules.ts';
 import { matmulOp } from '../../src/kernels/matmul.ts';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fingerprint } from '../../commands/fullsize/fingerprint.ts';
+import { fillValues, keyOf, lookup } from '../../commands/fullsize/seeded_values.ts';
 import { spreadOf } from '../../commands/fullsize/spread.ts';
-import { fillValues, keyOf, lookup } from '../../commands/fullsize/values.ts';
 import {
   chunksOf,
   type SeededTensor,

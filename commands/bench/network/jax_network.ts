@@ -6,7 +6,8 @@ import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { sinusoids } from '../../../src/models/layers/embeddings.ts';
 import { fileSource } from '../../../src/platform/node/files.ts';
-import { type Network, TIMESTEP } from './networks.ts';
+import type { Network } from '../row.ts';
+import { TIMESTEP } from './measured_networks.ts';
 
 type Jax = typeof import('@jax-js/jax');
 type Config = Readonly<Record<string, unknown>>;

@@ -1,10 +1,10 @@
 /** jax-js with its WebGPU backend; everything runs as one jitted function. */
 import { readFileSync } from 'node:fs';
-import type { Arrays, Prepared } from '../engine.ts';
-import { Cannot, serve } from '../engine.ts';
 import { jaxIteration } from '../network/jax_network.ts';
 import type { Row } from '../row.ts';
 import { GROUP_NORM_EPS } from '../row.ts';
+import type { Arrays, Prepared } from '../serve_engine.ts';
+import { Cannot, serve } from '../serve_engine.ts';
 import { offerWebGpu } from './dawn.ts';
 
 /** Node 20 has no iterator helpers; jax-js's einsum, and with it its attention, calls two of them. */

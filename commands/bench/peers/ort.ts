@@ -1,10 +1,10 @@
 /** onnxruntime-node with its WebGPU execution provider: forward rows, each as a small model. */
 import { readFileSync } from 'node:fs';
 import type { InferenceSession } from 'onnxruntime-node';
-import type { Arrays, Prepared } from '../engine.ts';
-import { Cannot, serve } from '../engine.ts';
 import type { Row } from '../row.ts';
 import { GROUP_NORM_EPS } from '../row.ts';
+import type { Arrays, Prepared } from '../serve_engine.ts';
+import { Cannot, serve } from '../serve_engine.ts';
 import type { OnnxNode, OnnxTensor } from './onnx.ts';
 import { onnxModel } from './onnx.ts';
 

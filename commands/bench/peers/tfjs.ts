@@ -1,8 +1,9 @@
 /** TensorFlow.js with its WebGPU backend (the umbrella package: core alone has no gradients). */
-import type { Arrays, Prepared } from '../engine.ts';
-import { Cannot, serve } from '../engine.ts';
+
 import type { Row } from '../row.ts';
 import { GROUP_NORM_EPS } from '../row.ts';
+import type { Arrays, Prepared } from '../serve_engine.ts';
+import { Cannot, serve } from '../serve_engine.ts';
 import { offerWebGpu } from './dawn.ts';
 
 const adapter = await offerWebGpu();

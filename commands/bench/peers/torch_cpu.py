@@ -1,4 +1,4 @@
-"""PyTorch on the CPU, f32, all cores: answers the lines of JSON that commands/bench/engine.ts describes."""
+"""PyTorch on the CPU, f32, all cores: answers the lines of JSON that commands/bench/serve_engine.ts describes."""
 
 import json
 import os

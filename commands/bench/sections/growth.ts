@@ -1,12 +1,12 @@
 /** How time grows with the picture, the number of iterations and the batch: slopes of log time over log size. */
 
 import { figure, table } from '../../common/table.ts';
-import { pocketRow } from '../network/networks.ts';
-import { EngineProcess, typeScript } from '../process.ts';
-import { race } from '../race.ts';
-import { close, OURS, openRacers } from '../racers.ts';
+import { EngineProcess, typeScript } from '../engine_process.ts';
+import { pocketRow } from '../network/measured_networks.ts';
+import { close, OURS, openEngines } from '../open_engines.ts';
 import type { Row } from '../row.ts';
 import type { Options, ResultRow } from '../section.ts';
+import { takeTurns } from '../take_turns.ts';
 
 /** How much steeper time may be than the work. Below it is welcome: what costs the same at any size shows there. */
 const STEEPER = 0.15;
@@ -27,11 +27,11 @@ export async function growth({ rounds, say, matches }: Options): Promise<ResultR
     rows.push(judged(name, points));
     say(`${name}: ${rows.at(-1)?.shown}`);
   };
-  const { racers, missing } = await openRacers([OURS], say);
+  const { engines, missing } = await openEngines([OURS], say);
   const measured = async (row: Row, size: number): Promise<Point> => {
     const flops: number[] = [];
-    const [entry] = await race(racers, row, rounds, async () => {
-      flops.push((await racers[0]?.process.ask<number>({ ask: 'extra', name: 'flops' })) ?? Number.NaN);
+    const [entry] = await takeTurns(engines, row, rounds, async () => {
+      flops.push((await engines[0]?.process.ask<number>({ ask: 'extra', name: 'flops' })) ?? Number.NaN);
     });
     if (!entry?.time) {
       throw new Error(`${row.name}: ${[...missing, ...(entry?.notes ?? [])].join('; ')}`);
@@ -54,7 +54,7 @@ export async function growth({ rounds, say, matches }: Options): Promise<ResultR
       add('batch', points);
     }
   } finally {
-    close(racers);
+    close(engines);
   }
   if (matches('iterations')) {
     const seconds = await loopSeconds();

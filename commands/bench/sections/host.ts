@@ -1,8 +1,8 @@
 /** What the host does: encoding and submitting, and compiling, which must happen once. */
 
 import { figure, table } from '../../common/table.ts';
+import { EngineProcess, typeScript } from '../engine_process.ts';
 import { hostCost } from '../host_cost.ts';
-import { EngineProcess, typeScript } from '../process.ts';
 import type { Options, ResultRow } from '../section.ts';
 
 /** Issue 4. */

@@ -1,48 +1,48 @@
 /** Whole iterations (denoiser, decoder, image encoder; loss and gradient at the noise) beside jax-js and PyTorch. */
 
 import { figure, table } from '../../common/table.ts';
-import { iterationRows } from '../network/networks.ts';
-import type { Entry } from '../race.ts';
-import { race } from '../race.ts';
-import { close, OURS, openRacers, TORCH } from '../racers.ts';
+import { iterationRows } from '../network/measured_networks.ts';
+import { close, OURS, openEngines, TORCH } from '../open_engines.ts';
 import type { Options, ResultRow } from '../section.ts';
+import type { Entry } from '../take_turns.ts';
+import { takeTurns } from '../take_turns.ts';
 
 const JAX = 'jax-js';
 
 export async function iterations({ rounds, say, matches }: Options): Promise<ResultRow[]> {
-  const { racers, missing } = await openRacers([TORCH, OURS, JAX], say);
+  const { engines, missing } = await openEngines([TORCH, OURS, JAX], say);
   const rows: ResultRow[] = [];
   try {
     for (const row of iterationRows().filter(({ name }) => matches(name))) {
       say(`${row.name}: first runs, minutes for jax-js where the driver has not compiled its kernels yet`);
-      const entries = await race(racers, row, rounds);
+      const entries = await takeTurns(engines, row, rounds);
       rows.push(judged(row.name, entries, missing));
       say(`${row.name}: ${rows.at(-1)?.shown}`);
     }
   } finally {
-    close(racers);
+    close(engines);
   }
   return rows;
 }
 
 function judged(name: string, entries: readonly Entry[], missing: readonly string[]): ResultRow {
-  const of = (racer: string): Entry | undefined => entries.find((e) => e.racer === racer);
-  const seconds = (racer: string): number | undefined => {
-    const wall = of(racer)?.time?.wall;
+  const of = (engine: string): Entry | undefined => entries.find((e) => e.engine === engine);
+  const seconds = (engine: string): number | undefined => {
+    const wall = of(engine)?.time?.wall;
     return wall === undefined ? undefined : wall / 1000;
   };
   const cosines = Object.fromEntries(
-    [TORCH, JAX].map((racer) => [racer, cosine(of(OURS)?.samples?.gradient, of(racer)?.samples?.gradient)]),
+    [TORCH, JAX].map((engine) => [engine, cosine(of(OURS)?.samples?.gradient, of(engine)?.samples?.gradient)]),
   );
-  const ratio = (racer: string): number => (seconds(racer) ?? Number.NaN) / (seconds(OURS) ?? Number.NaN);
+  const ratio = (engine: string): number => (seconds(engine) ?? Number.NaN) / (seconds(OURS) ?? Number.NaN);
   return {
     section: 'iterations',
     name,
     // No ratio is asked of these: they hold when ours ran and agreed with whoever could run it.
     ok: seconds(OURS) !== undefined && missing.length === 0,
     notes: [...missing, ...entries.flatMap((e) => e.notes)],
-    seconds: Object.fromEntries(entries.map((e) => [e.racer, seconds(e.racer)])),
-    cpuSeconds: Object.fromEntries(entries.map((e) => [e.racer, e.time && e.time.cpu / 1000])),
+    seconds: Object.fromEntries(entries.map((e) => [e.engine, seconds(e.engine)])),
+    cpuSeconds: Object.fromEntries(entries.map((e) => [e.engine, e.time && e.time.cpu / 1000])),
     cosines,
     ratios: { [JAX]: ratio(JAX), [TORCH]: ratio(TORCH) },
     shown: `${figure(seconds(OURS))} s; ${figure(ratio(JAX))}× jax-js, ${figure(ratio(TORCH))}× PyTorch`,

@@ -1,12 +1,12 @@
 /** Single kernels beside TensorFlow.js, jax-js, onnxruntime and PyTorch, and the adapter's own peak. */
 
 import { figure, median, table } from '../../common/table.ts';
-import type { Entry } from '../race.ts';
-import { race } from '../race.ts';
-import { close, ORT, OURS, openRacers, TORCH } from '../racers.ts';
+import { close, ORT, OURS, openEngines, TORCH } from '../open_engines.ts';
 import type { Row } from '../row.ts';
 import { KERNEL_ROWS } from '../row.ts';
 import type { Options, ResultRow } from '../section.ts';
+import type { Entry } from '../take_turns.ts';
+import { takeTurns } from '../take_turns.ts';
 
 /** Libraries with gradients in JavaScript: the best of them is what we are measured by. */
 const LIBRARIES = ['tfjs', 'jax-js'] as const;
@@ -15,13 +15,13 @@ const BY_LIBRARIES = 3;
 const BY_ORT = 1.5;
 
 export async function kernels({ rounds, say, matches }: Options): Promise<ResultRow[]> {
-  const { racers, missing } = await openRacers([TORCH, OURS, ...LIBRARIES, ORT], say);
-  const ours = racers.find((r) => r.name === OURS);
+  const { engines, missing } = await openEngines([TORCH, OURS, ...LIBRARIES, ORT], say);
+  const ours = engines.find((r) => r.name === OURS);
   const rows: ResultRow[] = [];
   try {
     for (const row of KERNEL_ROWS.filter(({ name }) => matches(name))) {
       const peaks: number[] = [];
-      const entries = await race(racers, row, rounds, async () => {
+      const entries = await takeTurns(engines, row, rounds, async () => {
         peaks.push((await ours?.process.ask<number>({ ask: 'extra', name: 'peak' })) ?? Number.NaN);
       });
       const result = judged(row, entries, median(peaks), missing);
@@ -29,13 +29,13 @@ export async function kernels({ rounds, say, matches }: Options): Promise<Result
       say(`${row.name}: ${result.summary}`);
     }
   } finally {
-    close(racers);
+    close(engines);
   }
   return rows;
 }
 
 function judged(row: Row, entries: readonly Entry[], peak: number, missing: readonly string[]): ResultRow {
-  const wall = (name: string): number | undefined => entries.find((e) => e.racer === name)?.time?.wall;
+  const wall = (name: string): number | undefined => entries.find((e) => e.engine === name)?.time?.wall;
   const rate = (name: string): number | undefined => {
     const ms = wall(name);
     return ms === undefined ? undefined : row.flops / ms / 1e6;
@@ -53,9 +53,9 @@ function judged(row: Row, entries: readonly Entry[], peak: number, missing: read
     slow.push(`${figure(ort)}× onnxruntime, ${BY_ORT}× is asked`);
   }
   const engines = Object.fromEntries(
-    entries.map(({ racer, time, turns, error, notes: said }) => [
-      racer,
-      { ms: time?.wall, cpuMs: time?.cpu, gflops: rate(racer), turns, error, notes: said },
+    entries.map(({ engine, time, turns, error, notes: said }) => [
+      engine,
+      { ms: time?.wall, cpuMs: time?.cpu, gflops: rate(engine), turns, error, notes: said },
     ]),
   );
   const summary =

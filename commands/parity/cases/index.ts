@@ -1,13 +1,13 @@
 /** Every network that has a golden fixture: for vitest (interpreter and GPU) and for `npm run parity`. */
 import type { Golden, ParityCase, Precision } from '../golden.ts';
-import { BLOCK_CASES } from './blocks.ts';
-import { DIFFUSERS_CASES } from './diffusers.ts';
-import { FLUX_CASES } from './flux.ts';
-import { PIXART_CASES } from './pixart.ts';
-import { REWARD_NETWORK_CASES } from './reward_networks.ts';
-import { REWARD_CASES } from './rewards.ts';
-import { SDXL_CASES } from './sdxl.ts';
-import { TAESD_CASES } from './taesd.ts';
+import { BLOCK_CASES } from './block_cases.ts';
+import { DIFFUSERS_CASES } from './diffusers_cases.ts';
+import { FLUX_CASES } from './flux_cases.ts';
+import { PIXART_CASES } from './pixart_cases.ts';
+import { REWARD_CASES } from './reward_cases.ts';
+import { REWARD_NETWORK_CASES } from './reward_network_cases.ts';
+import { SDXL_CASES } from './sdxl_cases.ts';
+import { TAESD_CASES } from './taesd_cases.ts';
 
 export const CASES: Readonly<Record<string, ParityCase>> = {
   ...BLOCK_CASES,

@@ -1,6 +1,6 @@
 /** The five rewards' losses as the ReNO reference forms them, offset and all; scores and gradients are in cases.test.ts. */
 import { expect, it } from 'vitest';
-import { REWARD_CASES } from '../../../commands/parity/cases/rewards.ts';
+import { REWARD_CASES } from '../../../commands/parity/cases/reward_cases.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 
 it.each(Object.entries(REWARD_CASES))('%s', async (_, make) => {

@@ -8,15 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { writeSafetensors } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { sizeOf } from '../../../src/tensor/types.ts';
-import type { Row } from '../row.ts';
+import type { Network, Row } from '../row.ts';
 import { seeded } from '../row.ts';
-
-/** Folders with config.json and weights. */
-export interface Network {
-  readonly unet: string;
-  readonly vae: string;
-  readonly clip: string;
-}
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const POCKET = join(ROOT, 'weights', 'pocket');

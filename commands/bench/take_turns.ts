@@ -1,11 +1,11 @@
 /** Engines that take turns at one row: values are compared first, then times are taken. */
 
 import { median } from '../common/table.ts';
-import type { Request, Time } from './engine.ts';
-import { type Command, EngineProcess, Refusal } from './process.ts';
+import { type Command, EngineProcess, Refusal } from './engine_process.ts';
 import type { Row } from './row.ts';
+import type { Request, Time } from './serve_engine.ts';
 
-export interface Racer {
+export interface RunningEngine {
   readonly name: string;
   readonly command: Command;
   process: EngineProcess;
@@ -27,9 +27,9 @@ const RUN_MS = 300_000;
 
 type Samples = Readonly<Record<string, readonly number[]>>;
 
-/** One engine's part in a race. */
+/** One engine's part in a comparison. */
 export interface Entry {
-  readonly racer: string;
+  readonly engine: string;
   /** Medians; absent where it did not run. */
   readonly time?: Time;
   readonly turns?: number;
@@ -43,76 +43,76 @@ export interface Entry {
 }
 
 /** @throws Refusal when it does not start. */
-export async function start(name: string, command: Command): Promise<Racer> {
-  const racer: Racer = { name, command, process: new EngineProcess(command), version: '' };
-  await open(racer);
-  return racer;
+export async function start(name: string, command: Command): Promise<RunningEngine> {
+  const engine: RunningEngine = { name, command, process: new EngineProcess(command), version: '' };
+  await open(engine);
+  return engine;
 }
 
-async function open(racer: Racer): Promise<void> {
-  const { version } = await racer.process.ask<{ version: string }>({ ask: 'open' });
-  racer.version = version;
+async function open(engine: RunningEngine): Promise<void> {
+  const { version } = await engine.process.ask<{ version: string }>({ ask: 'open' });
+  engine.version = version;
 }
 
 /** A crash ends a process, not the benchmark. */
-async function revived(racer: Racer): Promise<void> {
-  if (!racer.process.alive) {
-    racer.process = new EngineProcess(racer.command);
-    await open(racer);
+async function revived(engine: RunningEngine): Promise<void> {
+  if (!engine.process.alive) {
+    engine.process = new EngineProcess(engine.command);
+    await open(engine);
   }
 }
 
 /**
- * The first racer's values are what the others' are compared with; `between` runs before each round.
+ * The first engine's values are what the others' are compared with; `between` runs before each round.
  * Medians over `rounds` turns.
  */
-export async function race(
-  racers: readonly Racer[],
+export async function takeTurns(
+  engines: readonly RunningEngine[],
   row: Row,
   rounds: number,
   between: () => Promise<void> = async () => {},
 ): Promise<Entry[]> {
-  const runners: { racer: Racer; entry: Entry; repeats: number; turns: number; times: Time[] }[] = [];
+  const runners: { engine: RunningEngine; entry: Entry; repeats: number; turns: number; times: Time[] }[] = [];
   const entries = new Map<string, Entry>();
   let expected: Samples | undefined;
-  for (const racer of racers) {
-    const entry = await ready(racer, row, expected);
-    entries.set(racer.name, entry);
+  for (const engine of engines) {
+    const entry = await ready(engine, row, expected);
+    entries.set(engine.name, entry);
     if (entry.samples) {
       expected ??= entry.samples;
-      const wall = await firstTime(racer);
+      const wall = await firstTime(engine);
       if (typeof wall === 'string') {
-        const note = `${racer.name}, timed after its first run: ${wall}`;
-        entries.set(racer.name, { ...entry, notes: [...entry.notes, note], unable: true });
+        const note = `${engine.name}, timed after its first run: ${wall}`;
+        entries.set(engine.name, { ...entry, notes: [...entry.notes, note], unable: true });
         continue;
       }
       const repeats = Math.max(1, Math.min(100, Math.ceil(TURN_MS / wall)));
       const turns = Math.max(1, Math.min(rounds, Math.floor(ENGINE_MS / (wall * repeats))));
-      runners.push({ racer, entry, repeats, turns, times: [] });
+      runners.push({ engine, entry, repeats, turns, times: [] });
     }
   }
   for (let round = 0; round < rounds; round++) {
     await between();
-    for (const { racer, repeats, turns, times } of runners) {
+    for (const { engine, repeats, turns, times } of runners) {
       if (round < turns) {
-        times.push(await racer.process.ask<Time>({ ask: 'run', repeats }));
+        times.push(await engine.process.ask<Time>({ ask: 'run', repeats }));
       }
     }
   }
-  for (const { racer, entry, times } of runners) {
-    await racer.process.ask({ ask: 'release' });
+  for (const { engine, entry, times } of runners) {
+    await engine.process.ask({ ask: 'release' });
     const time = { wall: median(times.map((t) => t.wall)), cpu: median(times.map((t) => t.cpu)) };
-    entries.set(racer.name, { ...entry, time, turns: times.length });
+    entries.set(engine.name, { ...entry, time, turns: times.length });
   }
-  return racers.map(({ name }) => entries.get(name) ?? { racer: name, notes: [] });
+  return engines.map(({ name }) => entries.get(name) ?? { engine: name, notes: [] });
 }
 
 /** Milliseconds of one run, or how its process ended: stopped after RUN_MS, or crashed. */
-async function firstTime(racer: Racer): Promise<number | string> {
+async function firstTime(engine: RunningEngine): Promise<number | string> {
   try {
-    return (await racer.process.ask<Time>({ ask: 'run', repeats: 1 }, RUN_MS)).wall;
+    return (await engine.process.ask<Time>({ ask: 'run', repeats: 1 }, RUN_MS)).wall;
   } catch (error) {
-    if (racer.process.alive || !(error instanceof Refusal)) {
+    if (engine.process.alive || !(error instanceof Refusal)) {
       throw error;
     }
     return error.message;
@@ -120,33 +120,33 @@ async function firstTime(racer: Racer): Promise<number | string> {
 }
 
 /** Tries an engine's ways until one gives the expected values. */
-async function ready(racer: Racer, row: Row, expected: Samples | undefined): Promise<Entry> {
+async function ready(engine: RunningEngine, row: Row, expected: Samples | undefined): Promise<Entry> {
   const notes: string[] = [];
   for (let attempt = 0; attempt < MOST_WAYS; attempt++) {
     try {
-      await revived(racer);
-      const samples = await racer.process.ask<Samples>({ ask: 'prepare', row, attempt }, FIRST_RUN_MS);
+      await revived(engine);
+      const samples = await engine.process.ask<Samples>({ ask: 'prepare', row, attempt }, FIRST_RUN_MS);
       const error = expected ? largestError(expected, samples) : 0;
       if (error <= SAME) {
-        return { racer: racer.name, samples, error, notes };
+        return { engine: engine.name, samples, error, notes };
       }
-      notes.push(`${racer.name}${way(attempt)}: wrong by ${(100 * error).toPrecision(2)} %`);
-      await racer.process.ask({ ask: 'release' });
+      notes.push(`${engine.name}${way(attempt)}: wrong by ${(100 * error).toPrecision(2)} %`);
+      await engine.process.ask({ ask: 'release' });
     } catch (error) {
       const refusal = error instanceof Refusal ? error : new Refusal(String(error), false);
       if (refusal.cannot) {
         if (attempt === 0) {
-          notes.push(`${racer.name}: ${refusal.message}`);
+          notes.push(`${engine.name}: ${refusal.message}`);
         }
         break;
       }
-      notes.push(`${racer.name}${way(attempt)}: ${refusal.message.split('\n')[0]?.slice(0, 160)}`);
-      if (racer.process.alive) {
-        await racer.process.ask({ ask: 'release' } satisfies Request);
+      notes.push(`${engine.name}${way(attempt)}: ${refusal.message.split('\n')[0]?.slice(0, 160)}`);
+      if (engine.process.alive) {
+        await engine.process.ask({ ask: 'release' } satisfies Request);
       }
     }
   }
-  return { racer: racer.name, notes, unable: true };
+  return { engine: engine.name, notes, unable: true };
 }
 
 const way = (attempt: number): string => (attempt === 0 ? '' : `, way ${attempt + 1}`);

@@ -17,8 +17,8 @@ import { preprocess } from '../../../src/reno/preprocess.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import type { Row } from '../row.ts';
-import { type Network, TIMESTEP } from './networks.ts';
+import type { Network, Row } from '../row.ts';
+import { TIMESTEP } from './measured_networks.ts';
 
 const DIFFUSERS = 'diffusion_pytorch_model';
 

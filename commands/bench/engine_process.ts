@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Request } from './engine.ts';
+import type { Request } from './serve_engine.ts';
 
 const LIMIT = 600_000;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

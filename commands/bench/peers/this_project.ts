@@ -7,12 +7,12 @@ import { compile } from '../../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import type { Stage } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import type { Arrays, Prepared } from '../engine.ts';
-import { Cannot, serve } from '../engine.ts';
-import { traceIteration } from '../network/reno.ts';
+import { traceIteration } from '../network/reno_network.ts';
 import { Peak } from '../peak.ts';
 import type { Row } from '../row.ts';
 import { GROUP_NORM_EPS } from '../row.ts';
+import type { Arrays, Prepared } from '../serve_engine.ts';
+import { Cannot, serve } from '../serve_engine.ts';
 
 let device: Device | undefined;
 let peak: Peak | undefined;
