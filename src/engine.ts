@@ -21,8 +21,8 @@ export {
 export type { CaseInput, OpCase } from './tensor/op_case.ts';
 export { compile } from './tensor/plan/compile.ts';
 export { Plan } from './tensor/plan/plan.ts';
-export type { PlanSummary } from './tensor/plan/summary.ts';
 export type { PlanSpec, Update } from './tensor/schedule/plan_spec.ts';
+export type { PlanSummary } from './tensor/schedule/summary.ts';
 export { Tensor } from './tensor/tensor.ts';
 export type { DType, Shape, Stage, TensorType } from './tensor/types.ts';
 export { gradients } from './tensor/vjp.ts';

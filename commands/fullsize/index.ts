@@ -130,7 +130,7 @@ async function iterate(
   using reno = await Reno.open(device, model, nodeFiles(root), settings);
   const { flops, dispatches, memory } = reno.plan.summary;
   say(
-    `loaded in ${reno.loadSeconds.toFixed(0)} s: weights ${gib(memory.resident)}, kept ${gib(memory.kept)}, shared by lifetime ${gib(memory.shared)}`,
+    `loaded in ${reno.loadSeconds.toFixed(0)} s: weights ${gib(memory.resident)}, persistent ${gib(memory.persistent)}, shared by lifetime ${gib(memory.shared)}`,
   );
   const { trajectory, history } = await reno.generate({ prompt, seed, nIters: 1 });
   const { prompt: promptSeconds, iterations } = history.seconds;

@@ -1,7 +1,7 @@
 /**
  * Batched matrix product y = a b (+ bias) (+ residual), and `linear`, which is it on a transposed weight.
  * The op reads a [..., M, K] and b [..., K, N], or b [..., N, K] with `transposeB`. A trace has transposed operands as transpose
- * nodes, which for weights run once; a plan that keeps weights once has the product read them so (tensor/schedule/layouts.ts).
+ * nodes, which for weights run once; a plan that stores weights once has the product read them so (tensor/schedule/weight_layout.ts).
  * A `b` without batch dimensions folds the batch of `a` into its rows.
  */
 

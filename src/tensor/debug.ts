@@ -18,11 +18,11 @@ const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
 
 /** Level 1: dispatches, arithmetic and memory. */
 export function describePlan(plan: Plan): string {
-  const { dispatches, flops, bytes } = plan.summary;
+  const { dispatches, flops, memory } = plan.summary;
   const stages = STAGES.map((s) => `${s} ${dispatches[s]} dispatches ${(flops[s] / 1e9).toFixed(3)} GFLOP`).join(', ');
   return (
-    `${stages}; ${mib(bytes.inputs)} MiB inputs, ${mib(bytes.kept)} MiB kept, ${mib(bytes.transient)} MiB transient, ` +
-    `${mib(bytes.loadOnly)} MiB given back after loading`
+    `${stages}; ${mib(memory.resident)} MiB inputs, ${mib(memory.persistent)} MiB persistent, ${mib(memory.shared)} MiB shared, ` +
+    `${mib(memory.loadOnly)} MiB freed after loading`
   );
 }
 

@@ -30,7 +30,7 @@ export interface Dispatch {
   readonly params: Readonly<Record<string, Param>>;
   readonly bindings: readonly Binding[];
   readonly workgroups: readonly [number, number, number];
-  /** Name of the written binding whose `store_NAME` the code defines itself, by `put_NAME` (rewrite/epilogue.ts). */
+  /** Name of the written binding whose `store_NAME` the code defines itself, by `put_NAME` (rewrite/store_fusion.ts). */
   readonly fusedStore?: string;
 }
 export type Param = number | { readonly f32: number } | { readonly i32: number };

@@ -2,7 +2,7 @@
 import type { Attrs, Op, OpSite } from './op.ts';
 import { Tensor } from './tensor.ts';
 import type { DType, Shape, Stage, TensorType } from './types.ts';
-import { at, laterStage, showType, sizeOf } from './types.ts';
+import { append, at, laterStage, showType, sizeOf } from './types.ts';
 
 export interface Node {
   readonly graph: Graph;
@@ -17,12 +17,15 @@ export interface Node {
   readonly path: string;
   /** `gradients` made it. */
   readonly backward: boolean;
-  /** A copy that computes its value a second time (recompute.ts). Only a schedule has such nodes. */
+  /** A copy that computes its value a second time (recomputation.ts). Only a schedule has such nodes. */
   readonly recomputed?: boolean;
   /** For inputs: its name. */
   readonly name?: string;
-  /** For inputs: the layout it is held in, if another than it is written in (held.ts). Only a plan's rewriting gives one. */
-  readonly held?: readonly number[];
+  /**
+   * For weights: axis i in memory is axis storedLayout[i] of what the caller writes. Only a schedule sets it
+   * (weight_layout.ts); absent: both are the same.
+   */
+  readonly storedLayout?: readonly number[];
   /** For constants: its values. */
   readonly data?: Float64Array;
 }
@@ -49,10 +52,16 @@ export function readersOf(order: readonly Node[]): Map<string, Node[]> {
   const readers = new Map<string, Node[]>();
   for (const node of order) {
     for (const key of new Set(node.inputs.map(keyOf))) {
-      readers.set(key, [...(readers.get(key) ?? []), node]);
+      append(readers, key, node);
     }
   }
   return readers;
+}
+
+/** Returns `node` with each input replaced, or `node` itself when none changes. */
+export function replaceInputs(node: Node, replacement: (t: Tensor) => Tensor): Node {
+  const inputs = node.inputs.map(replacement);
+  return inputs.every((t, i) => t === node.inputs[i]) ? node : { ...node, inputs };
 }
 
 export class Graph {

@@ -84,17 +84,17 @@ export interface OpDefinition<A extends Attrs> {
   readonly cases: readonly OpCase<A>[];
   /** Output 0 is input 0's buffer under another shape: nothing is run. */
   readonly isView?: boolean;
-  /** Whether output 0 is the inputs end to end in memory, all of one dtype: weights that it joins lie in one buffer (packed.ts). */
+  /** Whether output 0 is the inputs end to end in memory, all of one dtype: weights that it joins share one buffer (schedule/input_buffers.ts). */
   readonly isConcatenation?: (site: OpSite<A>) => boolean;
-  /** For transposes: axis i of the result is axis permutation[i] of the input. A weight's other layout need not be made (layouts.ts). */
+  /** For transposes: axis i of the result is axis permutation[i] of the input. A weight may be stored so (schedule/weight_layout.ts). */
   readonly permutation?: (attrs: A) => readonly number[];
   /** Attributes with which input `index` is read with its last two axes exchanged; null where that cannot be. */
   readonly readTransposed?: (attrs: A, index: number) => A | null;
   /** For elementwise ops: how chains of them are fused; null where this use of it is not. */
   readonly pointwise?: (attrs: A) => Pointwise | null;
-  /** Every variant stores each element of output 0 once, through store_NAME, and does not read it (epilogue.ts). */
+  /** Every variant stores each element of output 0 once, through store_NAME, and does not read it (rewrite/store_fusion.ts). */
   readonly storesOnce?: boolean;
-  /** For ops that replace two others (rewrite/join.ts). */
+  /** For ops that replace two others (rewrite/pair_fusion.ts). */
   readonly fusesPair?: FusedPair;
   /** For ops made by the planner: the op that they do first, and how it was used. */
   readonly inner?: { readonly op: Op; readonly site: OpSite };

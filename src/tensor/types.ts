@@ -77,3 +77,13 @@ export function at<T>(items: ArrayLike<T>, i: number): T {
   }
   return item;
 }
+
+/** Appends `item` to the list at `key`, which begins empty. */
+export function append<K, T>(lists: Map<K, T[]>, key: K, item: T): void {
+  const list = lists.get(key);
+  if (list) {
+    list.push(item);
+  } else {
+    lists.set(key, [item]);
+  }
+}

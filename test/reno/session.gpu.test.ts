@@ -133,7 +133,7 @@ describe('Reno', () => {
     // HPS and ImageReward pull against each other here (norms 0.40 and 0.51 make 0.12), which brings out rounding.
     expect(cosine(gradient, expected)).toBeGreaterThan(0.99);
     expect(Math.abs(Math.hypot(...gradient) / Math.hypot(...expected) - 1)).toBeLessThan(0.1);
-    expect(half.plan.summary.bytes.transient).toBeLessThan(0.6 * reno.plan.summary.bytes.transient);
+    expect(half.plan.summary.memory.shared).toBeLessThan(0.6 * reno.plan.summary.memory.shared);
   });
 
   it('with weights of 8 bits finds nearly the same picture and gradient, in less memory', async () => {
@@ -161,7 +161,7 @@ describe('Reno', () => {
     expect((await plain.generate({ ...cat, nIters: 1 })).trajectory.initImage).toEqual(trajectory.initImage);
     expect(await plain.plan.read('noise_gradient')).toEqual(gradient);
     expect(history.config.weightBits).toBe(8);
-    const resident = ({ resident, kept }: Reno['plan']['summary']['memory']): number => resident + kept;
+    const resident = ({ resident, persistent }: Reno['plan']['summary']['memory']): number => resident + persistent;
     expect(resident(small.plan.summary.memory)).toBeLessThan(0.65 * resident(reno.plan.summary.memory));
   });
 
@@ -179,7 +179,7 @@ describe('Reno', () => {
     }
     expect(device.memory.bytes).toBe(before);
     await expect(Reno.open(device, 'pocket', files, { ...settings, budget: 1e6 })).rejects.toThrow(
-      /^this run needs .* even with activations made again and all weights streamed/,
+      /^this run needs .* even with activations recomputed and all weights streamed/,
     );
   });
 

@@ -4,7 +4,7 @@ import { mean, relu, square } from '../../src/kernels/index.ts';
 import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
 import { Graph, showPath } from '../../src/tensor/graph.ts';
 import { createSchedule } from '../../src/tensor/schedule/planner.ts';
-import { workOf } from '../../src/tensor/schedule/work.ts';
+import { workOf } from '../../src/tensor/schedule/summary.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 

@@ -6,7 +6,7 @@ import { Graph } from '../../src/tensor/graph.ts';
 import { encodeF16 } from '../../src/tensor/half.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
-import { expandRows, RowRounding, roundRows } from '../../src/tensor/plan/rounded_rows.ts';
+import { dequantizeRows, RowRounding, roundRows } from '../../src/tensor/plan/rounded_rows.ts';
 import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { DType } from '../../src/tensor/types.ts';
@@ -66,7 +66,7 @@ function valuesOf(name: string, dtype: DType): Float32Array<ArrayBuffer> {
 
 function rounded(name: string, dtype: DType): Float32Array<ArrayBuffer> {
   const x = valuesOf(name, dtype);
-  return ROUNDED.includes(name) ? expandRows(roundRows(x, x.length / at(WEIGHTS[name] ?? [], 0)), dtype) : x;
+  return ROUNDED.includes(name) ? dequantizeRows(roundRows(x, x.length / at(WEIGHTS[name] ?? [], 0)), dtype) : x;
 }
 
 async function expectSame(a: Plan, b: Plan): Promise<void> {
@@ -147,14 +147,14 @@ describe('rows rounded to int8', () => {
     const rows = roundRows(x, 4);
     expect([...rows.values]).toEqual([64, -127, 32, 0, 0, 0, 0, 0, -127, 48, 0, 79]);
     expect([...rows.scales]).toEqual([Math.fround(2 / 127), 0, Math.fround(8 / 127)]);
-    expandRows(rows, 'f32').forEach((value, i) => {
+    dequantizeRows(rows, 'f32').forEach((value, i) => {
       expect(Math.abs(value - at(x, i))).toBeLessThanOrEqual(at(rows.scales, Math.floor(i / 4)) * 0.5001);
     });
   });
 
   it('stay visible where they are not finite', () => {
     const rows = roundRows(Float32Array.from([1, Number.NaN, 2, 3, 1, Number.POSITIVE_INFINITY, 0, 0]), 4);
-    expect([...expandRows(rows, 'f32')]).toEqual(new Array(8).fill(Number.NaN));
+    expect([...dequantizeRows(rows, 'f32')]).toEqual(new Array(8).fill(Number.NaN));
   });
 
   it('must come in order where they come in pieces', () => {

@@ -93,7 +93,7 @@ describe('weights joined at load', () => {
     const parts = ['a', 'b'].map((name) => graph.input(name, [4], 'load'));
     const total = sum(concat(parts, 0));
     using plan = await compile(device, { outputs: { y: add(total, graph.input('x', [], 'step')) } });
-    expect(plan.summary.bytes.loadOnly).toBeGreaterThanOrEqual(8 * 4);
+    expect(plan.summary.memory.loadOnly).toBeGreaterThanOrEqual(8 * 4);
     plan.run('load');
     expect(() => plan.write('b', new Float32Array(4))).toThrow(/a \+ b is gone: the load stage ran already/);
   });

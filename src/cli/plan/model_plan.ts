@@ -1,9 +1,8 @@
 /** A planned run in numbers: what `reno plan --json` prints. */
 
 import { showPath } from '../../tensor/graph.ts';
-import { memoryPhases } from '../../tensor/schedule/memory_phases.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';
-import { type Work, workOf } from '../../tensor/schedule/work.ts';
+import { memorySummary, type Work, workOf } from '../../tensor/schedule/summary.ts';
 import type { Stage } from '../../tensor/types.ts';
 import { byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
 import { GPUS, type Gpu } from './gpus.ts';
@@ -79,7 +78,7 @@ export function modelPlan(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): Mod
   const { run, settings, schedule } = planned;
   const { image } = run.step;
   const work = workOf(schedule);
-  const memory = memoryPhases(schedule);
+  const memory = memorySummary(schedule);
   const stage = (name: Stage): StagePlan => ({
     ...stagePlan(
       name,
@@ -94,9 +93,9 @@ export function modelPlan(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): Mod
       phase,
       total: memory.steady + loadOnly,
       weights: memory.resident + loadOnly,
-      kept: memory.kept + memory.params,
+      kept: memory.persistent + memory.params,
       shared: memory.shared,
-      ...memory.fullest[phase],
+      ...memory.peakLive[phase],
     };
   });
   const needs = {

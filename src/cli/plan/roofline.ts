@@ -1,5 +1,5 @@
 /** The least time that a GPU could take: each op as long as its arithmetic or its memory traffic, whichever is longer. */
-import type { Work } from '../../tensor/schedule/work.ts';
+import type { Work } from '../../tensor/schedule/summary.ts';
 import type { Gpu } from './gpus.ts';
 
 export interface Roofline {

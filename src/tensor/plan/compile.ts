@@ -1,9 +1,9 @@
 /** From a graph to a plan that can be replayed: buffers, pipelines and bind groups are made here, and only here. */
 import type { Device } from '../device.ts';
+import { Uniforms } from '../schedule/buffers.ts';
 import type { PlanSpec } from '../schedule/plan_spec.ts';
 import { createSchedule } from '../schedule/planner.ts';
 import type { Schedule } from '../schedule/schedule.ts';
-import { Uniforms } from '../schedule/uniforms.ts';
 import type { Stage } from '../types.ts';
 import { at, STAGES } from '../types.ts';
 import { USAGE } from './buffer_usage.ts';

@@ -1,8 +1,8 @@
 /** A scheduled dispatch as WebGPU wants it, and its way into the queue. */
 import type { Device } from '../device.ts';
 import { assemble } from '../kernel.ts';
+import type { Uniforms } from '../schedule/buffers.ts';
 import type { Step } from '../schedule/schedule.ts';
-import type { Uniforms } from '../schedule/uniforms.ts';
 import { at, byteSize } from '../types.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 

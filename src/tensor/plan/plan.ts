@@ -1,6 +1,7 @@
 /** What was compiled once and is replayed many times. `compile` makes one. */
 import type { Device } from '../device.ts';
 import type { InputSpec, Schedule, Step } from '../schedule/schedule.ts';
+import { type PlanSummary, summarize } from '../schedule/summary.ts';
 import type { Stage } from '../types.ts';
 import { at } from '../types.ts';
 import { type Encoded, submit } from './encode.ts';
@@ -9,7 +10,6 @@ import { PlanInputs } from './plan_inputs.ts';
 import { timed } from './profile.ts';
 import { readValues } from './readback.ts';
 import { arrivals, type Pieces, Throttle } from './stream.ts';
-import { type PlanSummary, summarize } from './summary.ts';
 
 export class Plan {
   readonly summary: PlanSummary;

@@ -1,19 +1,19 @@
-/** How bytes come into a plan: written at once, in parts, or streamed; in the layout and precision they are kept in. */
-import { heldPieces } from '../schedule/held.ts';
+/** Fills the inputs of a plan: at once, in parts, or by streaming; converted to the stored layout and precision. */
 import type { InputSpec, Schedule } from '../schedule/schedule.ts';
 import { byteSize, showType } from '../types.ts';
 import { toBytes, wholeWords } from './host_values.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 import { RowRounding } from './rounded_rows.ts';
+import { toStoredLayout } from './stored_layout.ts';
 import type { Pieces } from './stream.ts';
 
 export class PlanInputs {
   readonly #queue: GPUQueue;
   readonly #schedule: Schedule;
   readonly #buffers: PlanBuffers;
-  /** Where streamed inputs come from, by name. */
+  /** The sources of streamed inputs, by name. */
   readonly #sources = new Map<string, Pieces>();
-  /** Of inputs that are kept as int8, by name. */
+  /** The rounding of each int8 weight, by name. */
   readonly #roundings = new Map<string, RowRounding>();
 
   constructor(queue: GPUQueue, schedule: Schedule, buffers: PlanBuffers) {
@@ -65,7 +65,7 @@ export class PlanInputs {
     }
   }
 
-  /** Bytes of `name`, from its byte `offset` on, to where `to` has them. @throws Error when they do not fit */
+  /** Writes bytes of input `name`, from its byte `offset` on, to its location `to`. @throws Error when they do not fit */
   put(name: string, to: InputSpec, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
     const padded = wholeWords(bytes);
     if (offset % 4 !== 0 || offset + padded.length > byteSize(to.type)) {
@@ -74,7 +74,10 @@ export class PlanInputs {
     const rounding = this.#rounding(name, to);
     const pieces = rounding
       ? rounding.take(padded, offset)
-      : heldPieces(to.type, to.held, padded, offset).map((piece) => ({ ...piece, offset: to.offset + piece.offset }));
+      : toStoredLayout(to.type, to.storedLayout, padded, offset).map((piece) => ({
+          ...piece,
+          offset: to.offset + piece.offset,
+        }));
     for (const piece of pieces) {
       this.#queue.writeBuffer(this.#buffers.at(to.buffer), piece.offset, piece.bytes);
     }

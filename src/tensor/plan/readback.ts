@@ -1,24 +1,30 @@
-/** Values on their way from the GPU to the host. */
+/** Reads values back from the GPU. */
 import type { Device } from '../device.ts';
-import { asWritten } from '../schedule/held.ts';
 import type { InputSpec } from '../schedule/schedule.ts';
 import { at, byteSize, sizeOf } from '../types.ts';
 import { USAGE } from './buffer_usage.ts';
 import { fromBytes } from './host_values.ts';
 import { readRows } from './rounded_rows.ts';
+import { fromStoredLayout } from './stored_layout.ts';
 
-/** Values of what lies in `buffer` as `from` says, in the order they are written in. The copies are queued at once. */
+/** Returns the values of an input or output in the order in which they are written. The copies are queued at once. */
 export async function readValues(
   device: Device,
   name: string,
   buffer: GPUBuffer,
-  { type, held, offset, scales }: InputSpec,
+  { type, storedLayout, offset, scales }: InputSpec,
 ): Promise<Float32Array<ArrayBuffer>> {
   if (scales !== undefined) {
     const values = copied(device, name, buffer, offset, sizeOf(type.shape));
-    return readRows(type, held, await values, await copied(device, name, buffer, scales, at(type.shape, 0) * 4));
+    return readRows(
+      type,
+      storedLayout,
+      await values,
+      await copied(device, name, buffer, scales, at(type.shape, 0) * 4),
+    );
   }
-  return fromBytes(type, asWritten(type, held, await copied(device, name, buffer, offset, byteSize(type))).buffer);
+  const bytes = await copied(device, name, buffer, offset, byteSize(type));
+  return fromBytes(type, fromStoredLayout(type, storedLayout, bytes).buffer);
 }
 
 async function copied(

@@ -1,22 +1,22 @@
-/** Weights of 8 bits on their way into a plan: each row, as it is written, is rounded to int8 with one scale of its own. */
+/** Rounds int8 weights as they are uploaded: each row, as the caller writes it, becomes int8 values with one scale. */
 import { decodeF16, encodeF16 } from '../half.ts';
-import { asWritten, heldPieces } from '../schedule/held.ts';
+import type { InputSpec } from '../schedule/schedule.ts';
 import type { TensorType } from '../types.ts';
 import { at, bytesPerElement, sizeOf } from '../types.ts';
+import { fromStoredLayout, type Piece, type StoredLayout, toStoredLayout } from './stored_layout.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
-type Held = readonly number[] | undefined;
 
 /** The largest magnitude of an int8 here: the same on both sides of zero. */
 const LARGEST = 127;
 
 export interface RoundedRows {
   readonly values: Int8Array<ArrayBuffer>;
-  /** What one unit of each row stands for: its largest magnitude / 127. NaN for a row that is not finite. */
+  /** The value of one unit, for each row: its largest magnitude / 127. NaN for a row that is not finite. */
   readonly scales: Float32Array<ArrayBuffer>;
 }
 
-/** Rows of `inner` elements each, rounded to the nearest. */
+/** Rounds rows of `inner` elements each to the nearest int8. */
 export function roundRows(x: Float32Array, inner: number): RoundedRows {
   const values = new Int8Array(x.length);
   const scales = new Float32Array(x.length / inner);
@@ -28,43 +28,38 @@ export function roundRows(x: Float32Array, inner: number): RoundedRows {
     scales[row] = Number.isFinite(largest) ? largest / LARGEST : Number.NaN;
     const scale = scales[row] ?? 0;
     for (let i = row * inner; i < (row + 1) * inner && scale > 0; i++) {
-      // Of a scale that f32 cannot hold exactly, 128 units may be the nearest.
+      // f32 may hold the scale inexactly, and then ±128 may be the nearest.
       values[i] = Math.max(-LARGEST, Math.min(LARGEST, Math.round((x[i] ?? 0) / scale)));
     }
   }
   return { values, scales };
 }
 
-/** What the rows stand for, as the expanded weight of that type holds it. */
-export function expandRows({ values, scales }: RoundedRows, dtype: TensorType['dtype']): Float32Array<ArrayBuffer> {
+/** Returns the values of rounded rows, as the dequantized weight of type `dtype` holds them. */
+export function dequantizeRows({ values, scales }: RoundedRows, dtype: TensorType['dtype']): Float32Array<ArrayBuffer> {
   const inner = values.length / scales.length;
   const x = Float32Array.from(values, (value, i) => value * at(scales, Math.floor(i / inner)));
   return dtype === 'f16' ? decodeF16(encodeF16(x)) : x;
 }
 
-/** Where an input of 8 bits lies: its values from byte `offset` of its buffer on, its scales from byte `scales` on. */
-interface Place {
-  readonly type: TensorType;
-  readonly held?: readonly number[];
-  readonly offset: number;
-  readonly scales: number;
-}
+/** An int8 weight in its buffer. */
+type Int8Input = Required<Pick<InputSpec, 'type' | 'offset' | 'scales'>> & Pick<InputSpec, 'storedLayout'>;
 
-/** Rounds the rows of one input as they arrive, in pieces of any length, and keeps what is not yet a whole row. */
+/** Rounds the rows of one input as they arrive, in pieces of any length. It holds back the bytes of an incomplete row. */
 export class RowRounding {
-  readonly #to: Place;
+  readonly #to: Int8Input;
   #rest: { readonly from: number; readonly bytes: Bytes } = { from: 0, bytes: new Uint8Array() };
 
-  constructor(to: Place) {
+  constructor(to: Int8Input) {
     this.#to = to;
   }
 
   /**
-   * What is to be written for `bytes` (f16 or f32, from byte `offset` of the input on), with its place in the buffer.
-   * @throws Error when a row's pieces do not come in order
+   * Takes bytes of the input (f16 or f32, from its byte `offset` on) and returns the pieces to write into the buffer.
+   * @throws Error when the pieces of a row do not come in order
    */
-  take(bytes: Bytes, offset: number): { bytes: Bytes; offset: number }[] {
-    const { type, held, offset: first, scales: firstScale } = this.#to;
+  take(bytes: Bytes, offset: number): Piece[] {
+    const { type, storedLayout, offset: first, scales: firstScale } = this.#to;
     const inner = sizeOf(type.shape) / at(type.shape, 0);
     const rowBytes = inner * bytesPerElement(type.dtype);
     const { from, bytes: rest } = this.#rest;
@@ -81,7 +76,7 @@ export class RowRounding {
     }
     const { values, scales } = roundRows(floats(all.slice(0, whole), type), inner);
     const row = start / rowBytes;
-    const pieces = heldPieces(type, held, new Uint8Array(values.buffer), row * inner, 1);
+    const pieces = toStoredLayout(type, storedLayout, new Uint8Array(values.buffer), row * inner, 1);
     return [
       ...pieces.map((piece) => ({ ...piece, offset: first + piece.offset })),
       { bytes: new Uint8Array(scales.buffer), offset: firstScale + row * 4 },
@@ -89,11 +84,16 @@ export class RowRounding {
   }
 }
 
-/** The values of an input of 8 bits, as they were written, from what lies in memory. */
-export function readRows(type: TensorType, held: Held, values: Bytes, scales: Bytes): Float32Array<ArrayBuffer> {
-  const written = asWritten(type, held, values, 1);
+/** Returns the values of an int8 weight in the order in which they were written, from the bytes in memory. */
+export function readRows(
+  type: TensorType,
+  layout: StoredLayout,
+  values: Bytes,
+  scales: Bytes,
+): Float32Array<ArrayBuffer> {
+  const written = fromStoredLayout(type, layout, values, 1);
   const rows = { values: new Int8Array(written.buffer), scales: new Float32Array(scales.buffer) };
-  return expandRows(rows, type.dtype);
+  return dequantizeRows(rows, type.dtype);
 }
 
 function joined(a: Bytes, b: Bytes): Bytes {

@@ -3,9 +3,9 @@
 import type { DeviceCaps } from '../device_caps.ts';
 import { keyOf, type Node } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
-import { absorbIntoStores } from './epilogue.ts';
-import { fuseElementwise } from './fuse.ts';
-import { joinPairs } from './join.ts';
+import { fuseElementwise } from './elementwise_fusion.ts';
+import { joinPairs } from './pair_fusion.ts';
+import { absorbIntoStores } from './store_fusion.ts';
 
 /** `order` in fewer nodes; `roots` and what a later stage reads are among what they make. */
 export function rewrite(order: readonly Node[], roots: readonly Tensor[], caps: DeviceCaps): Node[] {

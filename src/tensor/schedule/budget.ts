@@ -1,74 +1,73 @@
-/** A plan within a given number of bytes: what is given up for it, in which order, and how much of it. */
-
+/** Fits a schedule into a number of bytes: it streams weights and recomputes activations, as little of both as it can. */
 import { at, byteSize } from '../types.ts';
+import { Uniforms } from './buffers.ts';
 import type { InputBuffer } from './input_buffers.ts';
-import type { Recomputation } from './recompute.ts';
+import type { Reads } from './liveness.ts';
+import type { Recomputation } from './recomputation.ts';
 import type { Schedule } from './schedule.ts';
-import { Uniforms } from './uniforms.ts';
 
-/** The most bytes that a plan holds at any time. */
+/** Returns the bytes of all buffers of a schedule: the most that its plan holds at any time. */
 export function peakBytes(schedule: Schedule): number {
   return schedule.buffers.reduce((n, b) => n + b.bytes, Uniforms.of(schedule).bytes);
 }
 
 /**
- * Weights in the order in which they are given up: those that are read last come first, so the rewards' before the decoder's
- * and the denoiser's. Each costs its bytes as often as it is brought in, whichever it is.
+ * Returns weights in the order in which to evict them from memory: the last read come first, so the rewards' before the
+ * decoder's and the denoiser's. All weights cost the same: each upload costs their bytes.
  */
-export function inOrderOfGivingUp(
-  weights: readonly InputBuffer[],
-  uses: ReadonlyMap<string, readonly number[]>,
-): InputBuffer[] {
-  const first = ({ key }: InputBuffer): number => uses.get(key)?.[0] ?? 0;
-  return [...weights].sort((a, b) => first(b) - first(a));
+export function evictionOrder(weights: readonly InputBuffer[], reads: Reads): InputBuffer[] {
+  const firstRead = ({ key }: InputBuffer): number => reads.get(key)?.[0] ?? 0;
+  return [...weights].sort((a, b) => firstRead(b) - firstRead(a));
 }
 
-/** What a plan can do to need less memory. */
-export interface Planner {
-  /** Weights that may be streamed: those that a step reads, in the order of giving them up, and the others. */
-  readonly ofStep: readonly InputBuffer[];
-  readonly ofPrompt: readonly InputBuffer[];
+/** Makes schedules of one graph that need more or less memory. */
+export interface Scheduler {
+  /** Weights that the step stage reads and that may be streamed, in the order of eviction. */
+  readonly stepWeights: readonly InputBuffer[];
+  /** Weights that no step reads and that may be streamed. */
+  readonly promptWeights: readonly InputBuffer[];
   readonly recomputation: () => Recomputation;
-  readonly plan: (streamed: readonly InputBuffer[], recomputation?: Recomputation) => Schedule;
+  readonly schedule: (streamed: readonly InputBuffer[], recomputation?: Recomputation) => Schedule;
 }
 
-/** How often what was reckoned is compared with what came of it. */
-const TURNS = 8;
+/** Maximum re-planning rounds: the estimate of a recomputation is compared with its schedule so many times. */
+const MAX_ROUNDS = 8;
 
 /**
- * The fastest plan of at most `budget` bytes, or the smallest there is. What the prompt alone reads is streamed first; then
- * activations are made again where that costs less than bringing weights in; then weights of the step are streamed.
+ * Returns the fastest schedule that needs at most `budget` bytes, or the smallest one where none does. It streams the weights
+ * of the prompt first, then recomputes activations that cost less than an upload of weights, then streams weights of the step.
  */
-export function fitted(budget: number, { ofStep, ofPrompt, recomputation, plan }: Planner): Schedule {
-  let made = plan(ofPrompt);
-  let excess = peakBytes(made) - budget;
-  const again = recomputation();
-  for (let turn = 0, goesOn = true; turn < TURNS && goesOn && excess > 0; turn++) {
-    // Half at a time: what is dropped cannot be taken back, and with the fullest moment eased less is often enough.
-    goesOn = again.lower(excess / 2);
-    made = plan(ofPrompt, again);
-    const left = peakBytes(made) - budget;
-    goesOn &&= left < excess;
+export function scheduleWithin(budget: number, scheduler: Scheduler): Schedule {
+  const { stepWeights, promptWeights } = scheduler;
+  let schedule = scheduler.schedule(promptWeights);
+  let excess = peakBytes(schedule) - budget;
+  const recomputation = scheduler.recomputation();
+  for (let round = 0, improves = true; round < MAX_ROUNDS && improves && excess > 0; round++) {
+    // Half of the excess at a time: an eviction is final, and less is often enough once the peak is lower.
+    improves = recomputation.lowerPeak(excess / 2);
+    schedule = scheduler.schedule(promptWeights, recomputation);
+    const left = peakBytes(schedule) - budget;
+    improves &&= left < excess;
     excess = left;
   }
-  for (let count = 0; excess > 0 && count < ofStep.length; ) {
-    // What is brought in takes some room itself, so this takes a few turns.
-    for (let saved = 0; saved < excess && count < ofStep.length; count++) {
-      saved += byteSize(at(ofStep, count).type);
+  for (let count = 0; excess > 0 && count < stepWeights.length; ) {
+    // A streamed weight takes shared memory while it is resident, so this takes a few rounds.
+    for (let saved = 0; saved < excess && count < stepWeights.length; count++) {
+      saved += byteSize(at(stepWeights, count).type);
     }
-    made = plan([...ofPrompt, ...ofStep.slice(0, count)], again);
-    excess = peakBytes(made) - budget;
+    schedule = scheduler.schedule([...promptWeights, ...stepWeights.slice(0, count)], recomputation);
+    excess = peakBytes(schedule) - budget;
   }
-  return made;
+  return schedule;
 }
 
-/** @throws Error when `plan` needs more than `budget` bytes */
-export function assertWithin(budget: number, schedule: Schedule): void {
+/** @throws Error when `schedule` needs more than `budget` bytes */
+export function assertFits(budget: number, schedule: Schedule): void {
   const needed = peakBytes(schedule);
   if (needed > budget) {
-    const slots = schedule.buffers.filter((b) => b.kind === 'slot').reduce((n, b) => n + b.bytes, 0);
+    const shared = schedule.buffers.filter((b) => b.kind === 'shared').reduce((n, b) => n + b.bytes, 0);
     throw new Error(
-      `this run needs ${showBytes(needed)} even with activations made again and all weights streamed (${showBytes(slots)} of it for activations and the ` +
+      `this run needs ${showBytes(needed)} even with activations recomputed and all weights streamed (${showBytes(shared)} of it for activations and the ` +
         `weights in use), but the budget is ${showBytes(budget)}: choose a larger budget, a smaller size or fewer rewards`,
     );
   }

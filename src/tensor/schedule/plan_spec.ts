@@ -1,4 +1,4 @@
-/** What is asked of a plan. */
+/** The request for a plan: what to compute, and within which limits. */
 
 import type { Tuning } from '../choose.ts';
 import type { Tensor } from '../tensor.ts';
@@ -6,7 +6,7 @@ import type { Tensor } from '../tensor.ts';
 export interface Update {
   /** A graph input that lives across steps. */
   readonly state: Tensor;
-  /** What it becomes when the step ends. */
+  /** Its value after the step. */
   readonly value: Tensor;
 }
 
@@ -15,21 +15,21 @@ export interface PlanSpec {
   readonly updates?: readonly Update[];
   /** Forces a variant by op name, such as `{ conv2d: 'naive' }`. */
   readonly variants?: Readonly<Record<string, string>>;
-  /** What timing the variants on this adapter said; default: the device's own, or nothing without a device. */
+  /** The fastest variants on this adapter, as `reno tune` measured them. Default: those of the device, or none without a device. */
   readonly tuning?: Tuning;
-  /** false: one kernel an op, as traced (for comparison and debugging). */
+  /** false: each op runs as its own kernel, as traced (for comparison and debugging). Default true. */
   readonly fuse?: boolean;
-  /** Keep inputs that only the load stage reads, so that they can be read back (debugging). */
+  /** true: inputs that only the load stage reads stay in memory, so that they can be read back (debugging). Default false. */
   readonly keepLoadInputs?: boolean;
-  /** false: each large weight is in memory once, and kernels read it in the layout it has (layouts.ts). Default true. */
+  /** false: each large weight is in memory once, and kernels read it in its stored layout (weight_layout.ts). Default true. */
   readonly keepLayouts?: boolean;
-  /** Weights that no step reads are brought in when the prompt is read, and gone afterwards. Default false. */
+  /** true: weights that no step reads are uploaded when the prompt stage runs, and not kept. Default false. */
   readonly streamPrompt?: boolean;
   /**
-   * Bytes of GPU buffers that the plan may have at any time. What it takes of the weights is streamed: first those that no
-   * step reads, then, each step anew, the others.
+   * Maximum bytes of GPU buffers. Where the fastest plan needs more, weights that no step reads are streamed, activations are
+   * recomputed, and then other weights are streamed in each step. Default: no limit.
    */
   readonly budget?: number;
-  /** 8: large weights of the step's products and convolutions are kept as int8 (int8_weights.ts). Default: as they are typed. */
+  /** 8: large weights of the step's products and convolutions are stored as int8 (residency.ts). Default: as they are typed. */
   readonly weightBits?: 8;
 }

@@ -1,64 +1,73 @@
-/** From a graph to its schedule, by the graph alone: which nodes run, and what gives way where memory is short. */
-
+/** Plans a graph: which nodes run, in which order, and what is streamed or recomputed where memory is short. */
 import type { DeviceCaps } from '../device_caps.ts';
-import { keyOf, type Node } from '../graph.ts';
+import type { Node } from '../graph.ts';
 import { rewrite } from '../rewrite/rewrite.ts';
 import type { Tensor } from '../tensor.ts';
-import { assembleSchedule } from './assemble.ts';
-import { assertWithin, fitted, inOrderOfGivingUp, type Planner, peakBytes } from './budget.ts';
-import { inputBuffers } from './input_buffers.ts';
-import { INT8_BYTES, int8Weights } from './int8_weights.ts';
-import { weightsOnce } from './layouts.ts';
-import { viewRoots } from './lifetimes.ts';
-import { executionOrder } from './order.ts';
-import { packsOf } from './packed.ts';
+import { assembleSchedule } from './assembly.ts';
+import { assertFits, evictionOrder, peakBytes, type Scheduler, scheduleWithin } from './budget.ts';
+import { concatenatedInputs, inputBuffers } from './input_buffers.ts';
+import { executionOrder, lastReadStage, readPositions, valueKeys } from './liveness.ts';
 import type { PlanSpec } from './plan_spec.ts';
-import { Recomputation } from './recompute.ts';
+import { Recomputation } from './recomputation.ts';
+import { int8Weights, MIN_INT8_WEIGHT_BYTES, residencies, streamableWeights } from './residency.ts';
 import type { Schedule } from './schedule.ts';
-import { lastStage, readers, streamable, visits } from './streaming.ts';
+import { storeOnce } from './weight_layout.ts';
 
-/** @throws Error when a budget is given and too small, saying what is needed */
+/**
+ * Schedules a graph for an adapter of the given capabilities.
+ * @throws Error when a budget is given and too small; the message says how much is needed
+ */
 export function createSchedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
   const { budget } = spec;
-  const wanted = planner(spec, caps);
-  const made = wanted.plan(spec.streamPrompt ? wanted.ofPrompt : []);
-  if (budget === undefined || peakBytes(made) <= budget) {
-    return made;
+  const scheduler = schedulerOf(spec, caps);
+  const fastest = scheduler.schedule(spec.streamPrompt ? scheduler.promptWeights : []);
+  if (budget === undefined || peakBytes(fastest) <= budget) {
+    return fastest;
   }
-  const lean = planner({ ...spec, keepLayouts: false }, caps);
-  const within = fitted(budget, lean);
-  assertWithin(budget, within);
+  const within = scheduleWithin(budget, schedulerOf({ ...spec, keepLayouts: false }, caps));
+  assertFits(budget, within);
   return within;
 }
 
-function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
+function schedulerOf(spec: PlanSpec, caps: DeviceCaps): Scheduler {
   const updates = spec.updates ?? [];
-  const outputs = Object.values(spec.outputs);
-  const roots = [...outputs, ...updates.flatMap((u) => [u.state, u.value])];
-  const traced = orderOf(roots, spec);
+  const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
+  const traced = tracedOrder(roots, spec);
   const rewritten = spec.fuse === false ? traced : rewrite(traced, roots, caps);
-  const find = finder(rewritten);
-  const fixed = new Set(roots.map(find));
-  const packs = packsOf(rewritten, find, fixed);
-  const order = rewritten.filter((node) => !packs.has(node));
-  const sources = inputBuffers(order, packs);
-  const uses = readers(order, find);
-  const weights = spec.keepLoadInputs ? [] : streamable(sources, fixed);
-  const int8 = int8Weights(spec.weightBits === 8 ? streamable(sources, fixed) : [], order, uses, find);
-  const [ofStep, ofPrompt] = partition(weights, ({ key }) => lastStage(order, uses, key) === 'step');
+  const valueKey = valueKeys(rewritten);
+  const fixed = new Set(roots.map(valueKey));
+  const concatenated = concatenatedInputs(rewritten, valueKey, fixed);
+  const order = rewritten.filter((node) => !concatenated.has(node));
+  const inputs = inputBuffers(order, concatenated);
+  const reads = readPositions(order, valueKey);
+  const streamable = streamableWeights(inputs, fixed);
+  const int8 = int8Weights(spec.weightBits === 8 ? streamable : [], order, reads, valueKey);
+  const mayStream = spec.keepLoadInputs ? [] : streamable;
+  const isOfStep = (key: string): boolean => lastReadStage(order, reads, key) === 'step';
   return {
-    ofStep: inOrderOfGivingUp(ofStep, uses),
-    ofPrompt,
-    recomputation: () => new Recomputation(order, find, fixed),
-    plan: (streamed, recomputation) => {
-      const nodes = recomputation?.rewritten() ?? order;
-      const seen = nodes === order ? find : finder(nodes);
-      const read = nodes === order ? uses : readers(nodes, seen);
-      const whole = new Set(streamed.map(({ key }) => key));
-      const kept = new Map([...int8].filter(([key]) => !whole.has(key)));
-      const coming = visits(nodes, read, [...streamed, ...sources.filter(({ key }) => kept.has(key))]);
+    stepWeights: evictionOrder(
+      mayStream.filter(({ key }) => isOfStep(key)),
+      reads,
+    ),
+    promptWeights: mayStream.filter(({ key }) => !isOfStep(key)),
+    recomputation: () => new Recomputation(order, valueKey, fixed),
+    schedule: (streamed, recomputation) => {
+      const nodes = recomputation?.orderWithCopies() ?? order;
+      const isSame = nodes === order;
+      const currentKey = isSame ? valueKey : valueKeys(nodes);
+      const currentReads = isSame ? reads : readPositions(nodes, currentKey);
+      const streamedKeys = new Set(streamed.map(({ key }) => key));
+      const residentInt8 = new Map([...int8].filter(([key]) => !streamedKeys.has(key)));
+      const temporary = [...streamed, ...inputs.filter(({ key }) => residentInt8.has(key))];
       return assembleSchedule(
-        { order: nodes, find: seen, sources, uses: read, visits: coming, int8: kept },
+        {
+          order: nodes,
+          valueKey: currentKey,
+          inputs,
+          reads: currentReads,
+          residencies: residencies(nodes, currentReads, temporary),
+          int8: residentInt8,
+        },
         spec,
         caps,
       );
@@ -66,18 +75,11 @@ function planner(spec: PlanSpec, caps: DeviceCaps): Planner {
   };
 }
 
-/** Of a tensor, the key of the value whose buffer it has. */
-function finder(order: readonly Node[]): (t: Tensor) => string {
-  const rootOf = viewRoots(order);
-  return (t) => rootOf.get(keyOf(t)) ?? keyOf(t);
-}
-
-function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
-}
-
-function orderOf(roots: readonly Tensor[], { keepLayouts = true, weightBits }: PlanSpec): Node[] {
+function tracedOrder(roots: readonly Tensor[], { keepLayouts = true, weightBits }: PlanSpec): Node[] {
   const nodes = roots.map((t) => t.node);
-  // Layouts made at load would be kept beside the int8 values, and in full.
-  return weightBits === 8 ? weightsOnce(nodes, INT8_BYTES) : keepLayouts ? executionOrder(nodes) : weightsOnce(nodes);
+  if (weightBits === 8) {
+    // A layout made by the load stage would be in memory in full, beside the int8 values.
+    return storeOnce(nodes, MIN_INT8_WEIGHT_BYTES);
+  }
+  return keepLayouts ? executionOrder(nodes) : storeOnce(nodes);
 }

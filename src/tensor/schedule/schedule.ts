@@ -1,76 +1,86 @@
-/** What runs, in which order, in which buffer: all that is decided before anything is allocated. */
+/** The types of a schedule: which dispatches run, in which order, on which buffers. No memory is allocated yet. */
 import type { Choice } from '../choose.ts';
 import type { Dispatch } from '../dispatch.ts';
 import type { Node } from '../graph.ts';
 import type { Stage, TensorType } from '../types.ts';
 
-/** A dispatch with the buffer behind each binding. */
-export interface Step {
-  readonly node: Node;
-  readonly dispatch: Dispatch;
-  readonly types: readonly TensorType[];
-  readonly buffers: readonly number[];
-  /** Where in its buffer each begins, in bytes. */
-  readonly offsets: readonly number[];
-}
-
-export interface BufferSpec {
-  bytes: number;
-  /** Weights and states keep their buffer; `slot` buffers are shared by liveness. */
-  readonly kind: 'input' | 'constant' | 'kept' | 'slot';
-  readonly name: string;
-  /** Read in the load stage only: can be given back once it has run. */
-  readonly loadOnly?: boolean;
-}
-
-export interface InputSpec {
-  readonly buffer: number;
-  /** Where it begins in the buffer, in bytes (several may share one). */
-  readonly offset: number;
-  /** As it is written. */
-  readonly type: TensorType;
-  /** The layout it is held in, if another (held.ts). */
-  readonly held?: readonly number[];
-  /** It is kept as int8: where in the buffer the scales of its rows begin, in bytes. */
-  readonly scales?: number;
-}
-
 export interface Schedule {
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
-  /** Each graph input by name. */
+  /** The graph inputs that have a dedicated buffer, by name. */
   readonly inputs: ReadonlyMap<string, InputSpec>;
   readonly outputs: ReadonlyMap<string, { buffer: number; type: TensorType }>;
   readonly constants: readonly { buffer: number; node: Node }[];
+  /** Copies at the end of the step stage, from new values into states. */
   readonly copies: readonly { from: number; to: number; bytes: number }[];
-  /** Graph inputs that are brought in while a stage runs, with their types. */
+  /** The type of each streamed graph input, by name: a stage uploads it while it runs. */
   readonly streams: ReadonlyMap<string, TensorType>;
-  /** When they come, in the order of each stage's steps. */
+  /** The uploads of each stage, in the order of its steps. */
   readonly uploads: Readonly<Record<Stage, readonly Upload[]>>;
-  /** What lives in the shared buffers, and how long. */
+  /** The values in shared buffers, with their liveness intervals. */
   readonly shared: readonly SharedValue[];
-  /** The variant of each site, and why. */
+  /** The variant chosen for each op and site, and the reason. */
   readonly choices: ReadonlyMap<string, Choice>;
 }
 
-/** A streamed weight on its way into a shared buffer. */
+/** A dispatch, and the buffer behind each of its bindings. */
+export interface Step {
+  readonly node: Node;
+  readonly dispatch: Dispatch;
+  /** The type of each binding. */
+  readonly types: readonly TensorType[];
+  /** The buffer of each binding, as an index of `Schedule.buffers`. */
+  readonly buffers: readonly number[];
+  /** The first byte of each binding in its buffer. */
+  readonly offsets: readonly number[];
+}
+
+/** A range of a buffer that begins at byte `offset`. */
+export interface Location {
+  /** Index of `Schedule.buffers`. */
+  readonly buffer: number;
+  readonly offset: number;
+}
+
+export interface BufferSpec {
+  readonly bytes: number;
+  /**
+   * `input` and `constant`: a weight, a state or a constant. `persistent`: a result that a later stage reads, or an output.
+   * `shared`: values whose liveness intervals do not overlap.
+   */
+  readonly kind: 'input' | 'constant' | 'persistent' | 'shared';
+  readonly name: string;
+  /** Only the load stage reads it; the plan frees it after that stage. */
+  readonly loadOnly?: boolean;
+}
+
+/** The location of a graph input, and the form in which it is stored there. */
+export interface InputSpec extends Location {
+  /** The type that the caller writes. */
+  readonly type: TensorType;
+  /** Axis i in memory is axis storedLayout[i] of what the caller writes. Absent: both are the same. */
+  readonly storedLayout?: readonly number[];
+  /** For int8 weights: the first byte of the scales of its rows. */
+  readonly scales?: number;
+}
+
+/** The upload of a streamed weight into a shared buffer. */
 export interface Upload extends InputSpec {
-  /** It must be there before this step of its stage, and not before the step in front of it has run. */
+  /** The upload happens right before this step of its stage, after all earlier steps. */
   readonly before: number;
+  /** Name of the graph input. */
   readonly input: string;
 }
 
-export interface SharedValue {
+/** A value in a shared buffer. */
+export interface SharedValue extends Location {
+  /** The value's key; empty for a kernel's scratch memory. */
+  readonly key: string;
   readonly bytes: number;
-  readonly buffer: number;
-  /** Where it begins in the buffer, in bytes. */
-  readonly offset: number;
   readonly stage: Stage;
-  /** Positions in the order of nodes, both inclusive. */
+  /** The liveness interval: first and last position in the order of nodes. */
   readonly from: number;
   readonly to: number;
-  /** `saved`: made in a forward pass and read in a backward pass. */
+  /** `saved`: computed in a forward pass and read in a backward pass. `streamed`: an uploaded weight. */
   readonly kind: 'saved' | 'transient' | 'streamed';
-  /** The value's key; empty for a kernel's scratch. */
-  readonly root: string;
 }

@@ -11,7 +11,7 @@ import { PLANNED_MODELS, plannedModel, planRun } from '../../../src/cli/plan/pla
 import { joined, publishedReward } from '../../../src/cli/plan/published_folder.ts';
 import { roofline } from '../../../src/cli/plan/roofline.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
-import { workOf } from '../../../src/tensor/schedule/work.ts';
+import { workOf } from '../../../src/tensor/schedule/summary.ts';
 import { sizeOf } from '../../../src/tensor/types.ts';
 
 describe('models that are planned', () => {

@@ -89,7 +89,7 @@ describe('plans', () => {
     // The weight itself is gone after the load stage; of the sums there is one layout, or one for each direction.
     expect(made.buffers.find(({ name }) => name === 'w')?.loadOnly).toBe(true);
     const bytes = 16 * 112 * 112 * (dtype === 'f16' ? 2 : 4);
-    const sums = made.buffers.filter((buffer) => buffer.kind === 'kept' && buffer.bytes === bytes);
+    const sums = made.buffers.filter((buffer) => buffer.kind === 'persistent' && buffer.bytes === bytes);
     expect(sums.length).toBe(keepLayouts ? 2 : 1);
     const plan = await compile(device, spec);
     for (const [name, data] of feeds) {

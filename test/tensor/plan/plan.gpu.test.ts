@@ -81,9 +81,11 @@ describe('weights in memory once', () => {
     using both = await loaded(true);
     using one = await loaded(false);
     expect(both.summary.dispatches.load - one.summary.dispatches.load).toBe(5);
-    expect(one.summary.bytes.kept).toBe(both.summary.bytes.kept - bytes.reduce((n, b) => n + b, 0) * 2 + at(bytes, 0));
+    expect(one.summary.memory.persistent).toBe(
+      both.summary.memory.persistent - bytes.reduce((n, b) => n + b, 0) * 2 + at(bytes, 0),
+    );
     // All that is written stays, and nothing else: no more at load than afterwards.
-    expect(one.summary.bytes.inputs).toBe(both.summary.bytes.inputs + at(bytes, 1) + at(bytes, 2));
+    expect(one.summary.memory.resident).toBe(both.summary.memory.resident + at(bytes, 1) + at(bytes, 2));
     for (let run = 0; run < 2; run++) {
       both.run('step');
       one.run('step');
@@ -226,7 +228,7 @@ it('gives weights back that only the load stage reads', async () => {
   const w = graph.input('w', [8], 'load');
   const y = add(graph.input('x', [8], 'step'), mul(w, w));
   const plan = await compile(device, { outputs: { y } });
-  expect(plan.summary.bytes.loadOnly).toBe(32);
+  expect(plan.summary.memory.loadOnly).toBe(32);
   plan.write('w', new Float32Array(8).fill(3));
   plan.write('x', new Float32Array(8));
   plan.run('load');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { assignPlaces, type Interval } from '../../../src/tensor/schedule/memory.ts';
+import { allocate, type Interval } from '../../../src/tensor/schedule/allocation.ts';
 import { at } from '../../../src/tensor/types.ts';
 
 const intervals = fc.array(
@@ -18,10 +18,10 @@ const among = (list: readonly Interval[], all: readonly [number, number][]): [nu
 it('gives no byte to two values that live at the same time', () => {
   fc.assert(
     fc.property(intervals, pairs, (list, all) => {
-      const { of } = assignPlaces(list, among(list, all));
+      const { locations } = allocate(list, among(list, all));
       list.forEach((a, i) => {
         list.slice(0, i).forEach((b, j) => {
-          const [p, q] = [at(of, i), at(of, j)];
+          const [p, q] = [at(locations, i), at(locations, j)];
           const together = a.from <= b.to && b.from <= a.to;
           const overlap = p.buffer === q.buffer && p.offset < q.offset + b.bytes && q.offset < p.offset + a.bytes;
           expect(together && overlap).toBe(false);
@@ -34,14 +34,14 @@ it('gives no byte to two values that live at the same time', () => {
 it('keeps apart what it is told to, begins where bindings may, and makes buffers no larger than what lies in them', () => {
   fc.assert(
     fc.property(intervals, pairs, (list, all) => {
-      const apart = among(list, all);
-      const { of, bytes } = assignPlaces(list, apart);
-      for (const [a, b] of apart) {
-        expect(at(of, a).buffer).not.toBe(at(of, b).buffer);
+      const conflicts = among(list, all);
+      const { locations, bufferBytes } = allocate(list, conflicts);
+      for (const [a, b] of conflicts) {
+        expect(at(locations, a).buffer).not.toBe(at(locations, b).buffer);
       }
-      expect(of.every(({ offset }) => offset % 256 === 0)).toBe(true);
-      bytes.forEach((size, buffer) => {
-        const ends = list.map((v, i) => (at(of, i).buffer === buffer ? at(of, i).offset + v.bytes : 0));
+      expect(locations.every(({ offset }) => offset % 256 === 0)).toBe(true);
+      bufferBytes.forEach((size, buffer) => {
+        const ends = list.map((v, i) => (at(locations, i).buffer === buffer ? at(locations, i).offset + v.bytes : 0));
         expect(size).toBe(Math.ceil(Math.max(...ends) / 4) * 4);
       });
     }),
@@ -51,14 +51,14 @@ it('keeps apart what it is told to, begins where bindings may, and makes buffers
 it('needs what is alive at once, where many small values follow a large one', () => {
   const large = { bytes: 64 * 1024, from: 0, to: 9 };
   const small = Array.from({ length: 64 }, (_, i) => ({ bytes: 1024, from: 10 + i, to: 100 }));
-  expect(assignPlaces([large, ...small], []).bytes).toEqual([large.bytes]);
+  expect(allocate([large, ...small], []).bufferBytes).toEqual([large.bytes]);
 });
 
 it('makes no buffer that an adapter may refuse, unless one value needs it', () => {
   const mib = 2 ** 20;
   const first = { bytes: 200 * mib, from: 0, to: 0 };
   const later = [150, 149].map((n) => ({ bytes: n * mib, from: 1, to: 1 }));
-  expect(assignPlaces([first, ...later], []).bytes).toEqual([200 * mib, 149 * mib]);
+  expect(allocate([first, ...later], []).bufferBytes).toEqual([200 * mib, 149 * mib]);
   const huge = { bytes: 600 * mib, from: 0, to: 1 };
-  expect(assignPlaces([huge, ...later], []).bytes).toEqual([600 * mib, 150 * mib, 149 * mib]);
+  expect(allocate([huge, ...later], []).bufferBytes).toEqual([600 * mib, 150 * mib, 149 * mib]);
 });

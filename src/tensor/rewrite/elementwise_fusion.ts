@@ -8,7 +8,7 @@ import { keyOf, type Node, readersOf } from '../graph.ts';
 import { gridOf } from '../grid.ts';
 import type { Op } from '../op.ts';
 import { at, byteSize, sameShape, sizeOf } from '../types.ts';
-import type { Chain } from './chain.ts';
+import type { Chain } from './elementwise_chain.ts';
 import {
   chainCode,
   chainFlops,
@@ -18,7 +18,7 @@ import {
   evaluateChain,
   pointwiseOf,
   resultType,
-} from './chain.ts';
+} from './elementwise_chain.ts';
 
 /** Storage buffers a fused kernel may read; WebGPU guarantees 8 in all, one is the output. */
 const MAX_INPUTS = 7;

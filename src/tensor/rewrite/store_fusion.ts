@@ -10,9 +10,9 @@ import { keyOf, type Node, outputKey, readersOf, siteOf } from '../graph.ts';
 import type { Op, OpSite, Variant } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import { at, byteSize, sizeOf } from '../types.ts';
-import type { Chain } from './chain.ts';
-import { chainCode, chainFlops, chainName, evaluateChain, resultType } from './chain.ts';
-import { type Fused, madeByPlanner } from './fuse.ts';
+import type { Chain } from './elementwise_chain.ts';
+import { chainCode, chainFlops, chainName, evaluateChain, resultType } from './elementwise_chain.ts';
+import { type Fused, madeByPlanner } from './elementwise_fusion.ts';
 
 /** A producer whose result a chain takes. */
 interface Match {
