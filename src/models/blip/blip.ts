@@ -1,6 +1,6 @@
 /**
- * ImageReward's network in its own layout: BLIP's image encoder, BLIP's text encoder with cross-attention to the
- * image, and a linear "MLP" on the [CLS] token. Source: zai-org/ImageReward, ImageReward.py.
+ * ImageReward's network: BLIP's image encoder, BLIP's text encoder with cross-attention to the image, and a linear "MLP"
+ * on the [CLS] token. Source: ImageReward/ImageReward.py: ImageReward (github.com/zai-org/ImageReward).
  */
 import { affine } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -19,11 +19,11 @@ export interface ImageRewardConfig {
   readonly std: number;
 }
 
-/** ImageReward-v1.0's scores on its authors' validation set. */
+/** Mean and standard deviation of ImageReward-v1.0's scores on its authors' validation set. */
 const MEAN = 0.16717362830052426;
 const STD = 1.0333394966054072;
 
-/** config.json of this project's ImageReward folders; what is absent is as in the public ImageReward-v1.0. */
+/** Reads config.json of this project's ImageReward folders. Absent keys have the values of the public ImageReward-v1.0. */
 export function imageRewardConfig(config: Config): ImageRewardConfig {
   return {
     vision: blipVisionConfig(config.section('vision')),
@@ -37,8 +37,9 @@ export function imageRewardConfig(config: Config): ImageRewardConfig {
 const HEAD_WIDTH = 64;
 
 /**
- * The folder as it is published: ImageReward.pt beside BLIP's med_config.json, which knows the text encoder only. The image
- * encoder's sizes are those of the tensors, and the text encoder looks at that width, as BLIP sets it, whatever the file says.
+ * Returns the config of the published folder, which holds ImageReward.pt and BLIP's med_config.json. That file describes the
+ * text encoder only, so the image encoder's sizes come from the tensors. The text encoder's `encoder_width` is the image
+ * encoder's width whatever the file says, as in BLIP.
  */
 export function publishedImageRewardConfig(med: Config, w: WeightStore): ImageRewardConfig {
   const encoder = w.sub('blip', 'visual_encoder');
@@ -60,10 +61,10 @@ export function publishedImageRewardConfig(med: Config, w: WeightStore): ImageRe
   return { vision, med_config: { ...medConfig(med), encoder_width: width }, mean: MEAN, std: STD };
 }
 
-/** BLIP's projections for its contrastive loss are in the published file; the reward does not use them. */
+/** Keys of BLIP's projections for its contrastive loss: the published file has them, the reward does not use them. */
 export const IMAGE_REWARD_UNUSED: readonly RegExp[] = [/^blip\.(vision|text)_proj\./];
 
-/** The whole network under ImageReward's keys `blip.visual_encoder`, `blip.text_encoder`, `mlp`. */
+/** The whole network, under the keys `blip.visual_encoder`, `blip.text_encoder` and `mlp`. */
 export class ImageReward {
   readonly config: ImageRewardConfig;
   readonly visual_encoder: BlipVisionTransformer;
@@ -80,10 +81,13 @@ export class ImageReward {
   /** Normalised pixels [N,H,W,3], ids i32 [B,T], mask f32 [B,T] with B 1 or N → score [N]. `dtype` is the image encoder's. */
   forward(pixels: Tensor, ids: Tensor, mask: Tensor, dtype: ComputeDType = 'f32'): Tensor {
     const { graph } = pixels;
+    // 1. Image encoder.
     const image = graph.scope('visual_encoder', () => {
       return storedAs(dtype, pixels, (p) => this.visual_encoder.forward(p));
     });
+    // 2. Text encoder with cross-attention to the image.
     const text = graph.scope('text_encoder', () => this.text_encoder.firstHiddenState(ids, mask, image));
+    // 3. Head, normalised.
     const { mean, std } = this.config;
     return graph.scope('mlp', () => affine(this.mlp.forward(text), 1 / std, -mean / std));
   }

@@ -1,4 +1,4 @@
-/** BLIP's image encoder under timm's names. Source: salesforce/BLIP, models/vit.py. */
+/** BLIP's image encoder, with timm's keys. Source: BLIP/models/vit.py: VisionTransformer (github.com/salesforce/BLIP). */
 import { reshape, selfAttention } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Config } from '../checkpoint/config.ts';
@@ -6,7 +6,7 @@ import { LayerNorm, Linear } from '../layers/basic.ts';
 import { patchTokens } from '../layers/patch_tokens.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
-/** The vision transformer's parameters as BLIP's vit.py names them; `heads` and `mlp` (inner width) are per block. */
+/** The sizes of the vision transformer. `heads` and `mlp` (the inner width) are those of each block. */
 export interface BlipVisionConfig {
   readonly image_size: number;
   readonly patch_size: number;
@@ -17,7 +17,7 @@ export interface BlipVisionConfig {
   readonly layer_norm_eps: number;
 }
 
-/** What is absent is as in ImageReward-v1.0: ViT-L/16. */
+/** Reads a config. Absent keys have the values of ImageReward-v1.0: ViT-L/16. */
 export function blipVisionConfig(config: Config): BlipVisionConfig {
   const width = config.count('width', 1024);
   return {
@@ -31,7 +31,7 @@ export function blipVisionConfig(config: Config): BlipVisionConfig {
   };
 }
 
-/** timm attention: queries, keys and values come from one fused matrix `qkv` [3C, C]. */
+/** timm's attention: one matrix `qkv` [3C,C] makes queries, keys and values. */
 class VisionAttention {
   readonly #heads: number;
   readonly qkv: Linear;
@@ -65,6 +65,7 @@ class VisionBlock {
   }
 
   forward(x: Tensor): Tensor {
+    // 1. Self-attention. 2. Feed-forward.
     const attended = this.attn.forward(this.norm1.forward(x), x);
     return this.fc2.forward(this.fc1.forward(this.norm2.forward(attended), { activation: 'gelu' }), {
       residual: attended,
@@ -72,7 +73,7 @@ class VisionBlock {
   }
 }
 
-/** BLIP's `VisionTransformer`: all tokens after the final norm. */
+/** Returns all tokens, after the final norm. */
 export class BlipVisionTransformer {
   readonly config: BlipVisionConfig;
   readonly cls_token: Tensor;
@@ -101,6 +102,7 @@ export class BlipVisionTransformer {
     if (pixels.dim(1) !== size || pixels.dim(2) !== size) {
       throw new Error(`the model takes ${size}×${size} pixels, the image has ${pixels.dim(2)}×${pixels.dim(1)}`);
     }
+    // 1. Patches and positions. 2. Blocks. 3. Last norm.
     const [weight, bias] = this.patch_embed;
     const positions = reshape(this.pos_embed, [-1, width]);
     const tokens = patchTokens(pixels, { weight, bias, classToken: this.cls_token, positions });

@@ -1,4 +1,4 @@
-/** BLIP's text encoder: BERT with cross-attention to an image. Source: salesforce/BLIP, models/med.py. */
+/** BLIP's text encoder: BERT with cross-attention to an image. Source: BLIP/models/med.py: BertModel (github.com/salesforce/BLIP). */
 import { broadcastTo, crossAttention, embedding, reshape, selfAttention } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Config } from '../checkpoint/config.ts';
@@ -6,7 +6,7 @@ import { ACTIVATIONS, activated, type HiddenAct, LayerNorm, Linear } from '../la
 import { addPositions, firstToken } from '../layers/tokens.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
-/** BLIP's med_config.json (BertConfig with cross-attention). */
+/** The keys of BLIP's med_config.json: a BertConfig with cross-attention. */
 export interface MedConfig {
   readonly vocab_size: number;
   readonly hidden_size: number;
@@ -19,7 +19,7 @@ export interface MedConfig {
   readonly encoder_width: number;
 }
 
-/** What is absent is as in ImageReward-v1.0: BERT-base. */
+/** Reads med_config.json. Absent keys have the values of ImageReward-v1.0: BERT-base. */
 export function medConfig(config: Config): MedConfig {
   return {
     vocab_size: config.count('vocab_size', 30524),
@@ -39,12 +39,12 @@ class BertAttention {
   readonly #heads: number;
   readonly qkv: Linear | null;
   readonly query: Linear;
-  /** `key` and `value` side by side. */
+  /** `key` and `value` as one layer. */
   readonly kv: Linear;
   readonly dense: Linear;
   readonly LayerNorm: LayerNorm;
 
-  /** @param contextSize width of what is attended to, where that is something else than the tokens themselves */
+  /** @param contextSize width of the context of cross-attention; null for self-attention */
   constructor(w: WeightStore, config: MedConfig, contextSize: number | null) {
     const size = config.hidden_size;
     const own = w.sub('self');
@@ -56,18 +56,18 @@ class BertAttention {
     this.LayerNorm = new LayerNorm(w.sub('output', 'LayerNorm'), size, config.layer_norm_eps);
   }
 
-  /** x [B,T,C] attends to context [B,S,D], which may be x; keyMask f32 [B,S]: 1 = may be seen. */
+  /** x [B,T,C] attends to context [B,S,D], which may be x. keyMask is f32 [B,S]: 1 = visible, 0 = masked. */
   forward(x: Tensor, context: Tensor, keyMask?: Tensor): Tensor {
     const options = { heads: this.#heads, ...(keyMask ? { keyMask } : {}) };
-    const mixed =
+    const attended =
       this.qkv && x === context
         ? selfAttention(this.qkv.forward(x), options)
         : crossAttention(this.query.forward(x), this.kv.forward(context), options);
-    return this.LayerNorm.forward(this.dense.forward(mixed, { residual: x }));
+    return this.LayerNorm.forward(this.dense.forward(attended, { residual: x }));
   }
 }
 
-/** One prompt may be compared with several images. */
+/** Repeats the one prompt for every image of the batch. */
 function toBatch(x: Tensor, batch: number): Tensor {
   return x.dim(0) === batch ? x : broadcastTo(x, [batch, ...x.shape.slice(1)]);
 }
@@ -90,18 +90,21 @@ class BertLayer {
     this.LayerNorm = new LayerNorm(w.sub('output', 'LayerNorm'), size, config.layer_norm_eps);
   }
 
-  /** [B,T,C] → [N,T,C], or [N,1,C] when only the first token's output is wanted (it still sees all); N images. */
+  /** [B,T,C] → [N,T,C] for N images. With `onlyFirst` → [N,1,C]: the first token's output, which still attends to all tokens. */
   forward(x: Tensor, keyMask: Tensor, image: Tensor, onlyFirst: boolean): Tensor {
+    // 1. Self-attention.
     const own = this.attention.forward(onlyFirst ? firstToken(x) : x, x, keyMask);
+    // 2. Cross-attention to the image.
     const attended = toBatch(own, image.dim(0));
     const crossed = this.crossattention.forward(attended, image);
+    // 3. Feed-forward.
     return this.LayerNorm.forward(
       this.output.forward(activated(this.intermediate, crossed, this.#act), { residual: crossed }),
     );
   }
 }
 
-/** med.py's `BertModel` (add_pooling_layer=False) in mode 'multimodal', reduced to what rewards use: the [CLS] token. */
+/** BertModel with add_pooling_layer=False in mode 'multimodal', reduced to the output that rewards use: the [CLS] token. */
 export class MedBertModel {
   readonly config: MedConfig;
   readonly word_embeddings: Tensor;
@@ -122,11 +125,12 @@ export class MedBertModel {
   }
 
   /**
-   * ids i32 [B,T], mask f32 [B,T] (1 = a token, 0 = padding), image tokens [N,S,encoder_width] (B is 1 or N) →
-   * last_hidden_state at the first token, [N,C]. What comes before the first cross-attention does not
-   * depend on the image, so it runs once per prompt.
+   * ids i32 [B,T], mask f32 [B,T] (1 = token, 0 = padding), image tokens [N,S,encoder_width] (B is 1 or N) →
+   * last_hidden_state at the first token, [N,C]. Everything before the first cross-attention is independent of the image,
+   * so it runs once per prompt.
    */
   firstHiddenState(ids: Tensor, mask: Tensor, image: Tensor): Tensor {
+    // 1. Tokens, positions, norm. 2. Layers; the last one computes the first token alone.
     const embedded = addPositions(embedding(this.word_embeddings, ids), this.position_embeddings);
     const last = this.layer.length - 1;
     const state = this.layer.reduce(

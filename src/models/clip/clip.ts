@@ -1,4 +1,4 @@
-/** transformers' `CLIPModel`: an image and a text tower that meet in one feature space. */
+/** An image and a text tower with one feature space. Source: transformers/models/clip/modeling_clip.py: CLIPModel. */
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Config } from '../checkpoint/config.ts';
 import { Linear } from '../layers/basic.ts';
@@ -12,7 +12,7 @@ export interface CLIPConfig {
   readonly projection_dim: number;
 }
 
-/** config.json of a CLIPModel. @throws Error when a section is missing or a value cannot be used. */
+/** Reads config.json of a CLIPModel. @throws Error when a section is missing or a value cannot be used */
 export function clipConfig(config: Config): CLIPConfig {
   return {
     text_config: clipTextConfig(config.section('text_config')),
@@ -25,7 +25,7 @@ export class CLIPModel {
   readonly config: CLIPConfig;
   readonly text_model: CLIPTextModel;
   readonly image_encoder: CLIPVisionModelWithProjection;
-  /** Scalar; similarities are cosines times exp of it. */
+  /** Scalar: a similarity is exp(logit_scale) times the cosine. */
   readonly logit_scale: Tensor;
   readonly text_projection: Linear;
 
@@ -42,14 +42,14 @@ export class CLIPModel {
     this.logit_scale = w.get('logit_scale', []);
   }
 
-  /** ids i32 [B,T], eosMask f32 [B,T] (see `eosMaskOf`) → text features [B,P], not normalised. */
+  /** ids i32 [B,T], eosMask f32 [B,T] (see `eosMaskOf`) → text features [B,P], not normalised */
   getTextFeatures(ids: Tensor, eosMask: Tensor): Tensor {
     return ids.graph.scope('text_model', () =>
       this.text_projection.forward(this.text_model.forward(ids).pooled(eosMask)),
     );
   }
 
-  /** Normalised pixels [N,H,W,3] → image features [N,P], not normalised. */
+  /** Normalised pixels [N,H,W,3] → image features [N,P], not normalised */
   getImageFeatures(pixelValues: Tensor): Tensor {
     return this.image_encoder.forward(pixelValues);
   }

@@ -1,4 +1,7 @@
-/** The pre-norm transformer that CLIP's two towers share: transformers' `CLIPEncoder`, fields named as there. */
+/**
+ * The pre-norm transformer that CLIP's two towers share.
+ * Source: transformers/models/clip/modeling_clip.py: CLIPEncoder.
+ */
 import { crossAttention, selfAttention } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
@@ -18,7 +21,7 @@ export interface CLIPEncoderConfig {
 class CLIPAttention {
   readonly #heads: number;
   readonly qkv: Linear;
-  /** The same weights apart, for where only some tokens ask. */
+  /** The same weights in two layers, for `forwardFirst`, where only one token needs a query. */
   readonly q_proj: Linear;
   readonly kv: Linear;
   readonly out_proj: Linear;
@@ -32,17 +35,17 @@ class CLIPAttention {
     this.out_proj = new Linear(w.sub('out_proj'), size, size);
   }
 
-  /** x [B,T,C] → [B,T,C]; `residual`, of that shape, is added. */
+  /** x [B,T,C] → [B,T,C]. `residual` has the same shape and is added. */
   forward(x: Tensor, residual: Tensor, causal: boolean): Tensor {
-    const mixed = selfAttention(this.qkv.forward(x), { heads: this.#heads, causal });
-    return this.out_proj.forward(mixed, { residual });
+    const attended = selfAttention(this.qkv.forward(x), { heads: this.#heads, causal });
+    return this.out_proj.forward(attended, { residual });
   }
 
-  /** As `forward` for the first token alone, which sees all; `residual` [B,1,C]. */
+  /** Runs `forward` for the first token alone, which attends to all tokens: x [B,T,C], residual [B,1,C] → [B,1,C]. */
   forwardFirst(x: Tensor, residual: Tensor): Tensor {
     const query = this.q_proj.forward(firstToken(x));
-    const mixed = crossAttention(query, this.kv.forward(x), { heads: this.#heads });
-    return this.out_proj.forward(mixed, { residual });
+    const attended = crossAttention(query, this.kv.forward(x), { heads: this.#heads });
+    return this.out_proj.forward(attended, { residual });
   }
 }
 
@@ -64,12 +67,14 @@ class CLIPEncoderLayer {
     this.fc2 = new Linear(w.sub('mlp', 'fc2'), inner, size);
   }
 
-  /** [B,T,C] → [B,T,C], or [B,1,C] when only the first token's output is wanted (its attention still sees all). */
+  /** [B,T,C] → [B,T,C]. With `onlyFirst` → [B,1,C]: the first token's output, which still attends to all tokens. */
   forward(x: Tensor, causal: boolean, onlyFirst = false): Tensor {
+    // 1. Self-attention.
     const normed = this.layer_norm1.forward(x);
     const attended = onlyFirst
       ? this.self_attn.forwardFirst(normed, firstToken(x))
       : this.self_attn.forward(normed, x, causal);
+    // 2. Feed-forward.
     return this.fc2.forward(activated(this.fc1, this.layer_norm2.forward(attended), this.#config.hidden_act), {
       residual: attended,
     });
@@ -86,7 +91,7 @@ export class CLIPEncoder {
     );
   }
 
-  /** Hidden states as transformers returns them: the input, then each layer's output, all [B,T,C]. */
+  /** Returns transformers' `hidden_states`: the input, then each layer's output, all [B,T,C]. */
   forward(x: Tensor, causal: boolean): Tensor[] {
     const states = [x];
     this.layers.forEach((layer, i) => {
@@ -95,7 +100,7 @@ export class CLIPEncoder {
     return states;
   }
 
-  /** The last layer's output at the first token, [B,1,C]; that layer works on this token alone. */
+  /** Returns the last layer's output at the first token, [B,1,C]. That layer computes this token alone. */
   forwardFirst(x: Tensor): Tensor {
     const last = this.layers.length - 1;
     return this.layers.reduce(

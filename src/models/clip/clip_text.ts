@@ -1,4 +1,7 @@
-/** CLIP's text tower: transformers' `CLIPTextModel` (also the text encoders of Stable Diffusion and SDXL). */
+/**
+ * CLIP's text tower, which is also the text encoder of Stable Diffusion, SDXL and FLUX.
+ * Source: transformers/models/clip/modeling_clip.py: CLIPTextModel, CLIPTextTransformer.
+ */
 import { embedding, matmul, reshape } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
@@ -14,7 +17,7 @@ export interface CLIPTextConfig extends CLIPEncoderConfig {
   readonly eos_token_id: number;
 }
 
-/** `text_config` of a CLIPModel, or a text encoder's config.json; what is absent has transformers' default. */
+/** Reads `text_config` of a CLIPModel, or a text encoder's config.json, with transformers' defaults. */
 export function clipTextConfig(config: Config): CLIPTextConfig {
   return {
     vocab_size: config.count('vocab_size', 49408),
@@ -32,9 +35,9 @@ export function clipTextConfig(config: Config): CLIPTextConfig {
 export interface CLIPTextOutput {
   /** [B,T,C], after the final layer norm. */
   readonly lastHiddenState: Tensor;
-  /** `hidden_states` of transformers: embeddings, then every layer's output, [B,T,C], without the final layer norm. */
+  /** transformers' `hidden_states`: embeddings, then every layer's output, [B,T,C], without the final layer norm. */
   readonly hiddenStates: readonly Tensor[];
-  /** [B,C], `lastHiddenState` at the end-of-text token. */
+  /** Returns `lastHiddenState` at the end-of-text token, [B,C]. `eosMask` is f32 [B,T] (see `eosMaskOf`). */
   pooled(eosMask: Tensor): Tensor;
 }
 
@@ -56,8 +59,9 @@ export class CLIPTextModel {
     this.final_layer_norm = new LayerNorm(root.sub('final_layer_norm'), size, config.layer_norm_eps);
   }
 
-  /** ids: i32 [B,T], T at most the number of positions. Attention is causal, so padding needs no mask. */
+  /** @param ids i32 [B,T], T at most the number of positions. Attention is causal, so padding needs no mask. */
   forward(ids: Tensor): CLIPTextOutput {
+    // 1. Tokens and positions. 2. Causal encoder. 3. Final norm; pooling is up to the caller.
     const embedded = addPositions(embedding(this.token_embedding, ids), this.position_embedding);
     const hiddenStates = this.encoder.forward(embedded, true);
     const lastHiddenState = this.final_layer_norm.forward(at(hiddenStates, hiddenStates.length - 1));
@@ -65,16 +69,16 @@ export class CLIPTextModel {
   }
 }
 
-/** Picks one token of each sequence: x [B,T,C], mask f32 [B,T] with a single 1 a row → [B,C]. */
+/** Selects one token of each sequence: x [B,T,C], mask f32 [B,T] with a single 1 in each row → [B,C]. */
 function poolAt(x: Tensor, mask: Tensor): Tensor {
   const [batch, tokens, size] = [x.dim(0), x.dim(1), x.dim(2)];
   return reshape(matmul(reshape(mask, [batch, 1, tokens]), x), [batch, size]);
 }
 
 /**
- * Where CLIP pools the text: the first `eosTokenId`; for configurations that say 2 (all before transformers 4.31,
- * although the token was another) the highest id, as transformers does.
- * @throws Error when the ids have no end-of-text token: transformers would silently pool the first token.
+ * Returns the index of the token where CLIP pools the text: the first `eosTokenId`. Configurations before transformers 4.31
+ * say 2 although the token has another id; for those it is the highest id, as in transformers.
+ * @throws Error when the ids have no end-of-text token; transformers would silently pool the first token
  */
 export function eosPosition(ids: ArrayLike<number>, eosTokenId: number): number {
   const list = Array.from(ids);
@@ -87,7 +91,7 @@ export function eosPosition(ids: ArrayLike<number>, eosTokenId: number): number 
   return position;
 }
 
-/** The `eosMask` input of `pooled` for one sequence: 1 at the end-of-text token. */
+/** Returns the `eosMask` of `pooled` for one sequence: 1 at the end-of-text token, 0 elsewhere. */
 export function eosMaskOf(ids: ArrayLike<number>, eosTokenId: number): Float32Array<ArrayBuffer> {
   const mask = new Float32Array(ids.length);
   mask[eosPosition(ids, eosTokenId)] = 1;

@@ -1,4 +1,4 @@
-/** transformers' `CLIPTextModelWithProjection`: the second text encoder of SDXL. */
+/** The second text encoder of SDXL. Source: transformers/models/clip/modeling_clip.py: CLIPTextModelWithProjection. */
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Config } from '../checkpoint/config.ts';
 import { Linear } from '../layers/basic.ts';
@@ -9,7 +9,7 @@ export interface CLIPTextWithProjectionConfig extends CLIPTextConfig {
   readonly projection_dim: number;
 }
 
-/** config.json; what is absent has transformers' default. */
+/** Reads config.json with transformers' defaults. */
 export function clipTextWithProjectionConfig(config: Config): CLIPTextWithProjectionConfig {
   return { ...clipTextConfig(config), projection_dim: config.count('projection_dim', 512) };
 }
@@ -30,7 +30,7 @@ export class CLIPTextModelWithProjection {
     this.text_projection = new Linear(w.sub('text_projection'), config.hidden_size, config.projection_dim, false);
   }
 
-  /** ids: i32 [B,T]; eosMask: f32 [B,T], 1 at the end-of-text token (`eosMaskOf`). */
+  /** @param ids i32 [B,T] @param eosMask f32 [B,T], 1 at the end-of-text token (`eosMaskOf`) */
   forward(ids: Tensor, eosMask: Tensor): CLIPTextWithProjectionOutput {
     const text = this.text_model.forward(ids);
     return { ...text, textEmbeds: this.text_projection.forward(text.pooled(eosMask)) };

@@ -1,4 +1,7 @@
-/** transformers' `CLIPVisionModel`, and the same with its projection. */
+/**
+ * CLIP's image tower, and the same with its projection.
+ * Source: transformers/models/clip/modeling_clip.py: CLIPVisionModel, CLIPVisionTransformer, CLIPVisionModelWithProjection.
+ */
 import { reshape } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
@@ -15,7 +18,7 @@ export interface CLIPVisionConfig extends CLIPEncoderConfig {
   readonly num_channels: number;
 }
 
-/** `vision_config` of a CLIPModel; what is absent has transformers' default. */
+/** Reads `vision_config` of a CLIPModel with transformers' defaults. */
 export function clipVisionConfig(config: Config): CLIPVisionConfig {
   return {
     hidden_size: config.count('hidden_size', 768),
@@ -30,7 +33,7 @@ export function clipVisionConfig(config: Config): CLIPVisionConfig {
   };
 }
 
-/** One network, or R at once from joined checkpoints: then all it gives is [R·N, ...], one network's after another's. */
+/** One network, or R networks at once from `StackedWeights`: their results are [R·N, ...], grouped by network. */
 export class CLIPVisionModel {
   readonly config: CLIPVisionConfig;
   readonly class_embedding: Tensor;
@@ -40,7 +43,7 @@ export class CLIPVisionModel {
   readonly encoder: CLIPEncoder;
   readonly post_layernorm: LayerNorm;
 
-  /** Reads the fields of `vision_model` (the misspelt `pre_layrnorm` is what checkpoints have). */
+  /** Reads the fields of `vision_model`. Checkpoints spell `pre_layrnorm` like this. */
   constructor(w: Weights, config: CLIPVisionConfig) {
     const root = w.has('vision_model.pre_layrnorm.weight') ? w.sub('vision_model') : w;
     const { hidden_size: size, patch_size: patch, layer_norm_eps: eps } = config;
@@ -54,7 +57,7 @@ export class CLIPVisionModel {
     this.post_layernorm = new LayerNorm(root.sub('post_layernorm'), size, eps);
   }
 
-  /** pixelValues: normalised images [N,H,W,3] of the configured size → tokens [N,1+patches,C], class token first. */
+  /** Normalised pixels [N,H,W,3] of the configured size → tokens [N,1+patches,C], class token first. */
   #embed(pixelValues: Tensor): Tensor {
     const { image_size: size } = this.config;
     if (pixelValues.dim(1) !== size || pixelValues.dim(2) !== size) {
@@ -66,14 +69,15 @@ export class CLIPVisionModel {
     return this.pre_layrnorm.forward(patchTokens(pixelValues, { weight, classToken, positions }));
   }
 
-  /** `last_hidden_state` [N,T,C] (no norm after the last layer) and `pooler_output` [N,C]. */
+  /** Returns transformers' `last_hidden_state` [N,T,C], without a norm after the last layer, and `pooler_output` [N,C]. */
   forward(pixelValues: Tensor): { lastHiddenState: Tensor; pooled: Tensor } {
+    // 1. Patches, positions and first norm. 2. Encoder. 3. The class token after the last norm.
     const states = this.encoder.forward(this.#embed(pixelValues), false);
     const lastHiddenState = at(states, states.length - 1);
     return { lastHiddenState, pooled: this.#pool(firstToken(lastHiddenState)) };
   }
 
-  /** `pooler_output` [N,C] alone: the same value for less work, as the last layer only makes the class token. */
+  /** Returns `pooler_output` [N,C] alone. It costs less: the last layer computes only the class token. */
   pooled(pixelValues: Tensor): Tensor {
     return this.#pool(this.encoder.forwardFirst(this.#embed(pixelValues)));
   }
@@ -83,7 +87,7 @@ export class CLIPVisionModel {
   }
 }
 
-/** transformers' `CLIPVisionModelWithProjection`: the image half of a CLIPModel, or of R of one configuration at once. */
+/** The image half of a CLIPModel, or of R models of one configuration at once. */
 export class CLIPVisionModelWithProjection {
   readonly vision_model: CLIPVisionModel;
   readonly visual_projection: Linear;
@@ -93,7 +97,7 @@ export class CLIPVisionModelWithProjection {
     this.visual_projection = new Linear(w.sub('visual_projection'), config.hidden_size, projectionDim, false);
   }
 
-  /** Normalised pixels [N,H,W,3] → image features [N,P], or [R·N,P], not normalised. */
+  /** Normalised pixels [N,H,W,3] → image features [N,P], or [R·N,P], not normalised */
   forward(pixelValues: Tensor): Tensor {
     return pixelValues.graph.scope('vision_model', () =>
       this.visual_projection.forward(this.vision_model.pooled(pixelValues)),

@@ -1,13 +1,16 @@
-/** CLIP as open_clip keeps it (HPSv2 is published so): its keys and configuration as those of transformers' `CLIPModel`. */
+/**
+ * Keys and configuration of open_clip's CLIP (HPSv2 is published in this form), translated to those of transformers' CLIPModel.
+ * Source: open_clip/src/open_clip/model.py: CLIP; open_clip/src/open_clip/transformer.py: VisionTransformer, TextTransformer.
+ */
 import type { AliasTable } from '../checkpoint/aliases.ts';
 import type { Config } from '../checkpoint/config.ts';
 import type { CLIPConfig } from './clip.ts';
 
-/** A layer of either tower, once its tower has been renamed. */
+/** A layer of either tower, after the tower's own prefix has been translated. */
 const LAYER = '^((?:text|vision)_model\\.encoder\\.layers\\.\\d+)';
 const layer = (rest: string): RegExp => new RegExp(`${LAYER}\\.${rest}`);
 
-/** open_clip fuses queries, keys and values, and multiplies by its projections from the right. transformers' keys stay as they are. */
+/** open_clip's keys to transformers'. It stores queries, keys and values as one tensor, and its projections transposed. Keys of transformers stay as they are. */
 export const OPEN_CLIP_ALIASES: AliasTable = [
   [/^visual\.class_embedding$/, 'vision_model.embeddings.class_embedding'],
   [/^visual\.positional_embedding$/, 'vision_model.embeddings.position_embedding.weight'],
@@ -24,21 +27,22 @@ export const OPEN_CLIP_ALIASES: AliasTable = [
   [layer('ln_([12])\\.'), '$1.layer_norm$2.'],
   [
     layer('attn\\.in_proj_(weight|bias)$'),
-    ['q', 'k', 'v'].map((x, group) => third(`$1.self_attn.${x}_proj.$2`, group)),
+    ['q', 'k', 'v'].map((x, group) => rowsThird(`$1.self_attn.${x}_proj.$2`, group)),
   ],
   [layer('attn\\.out_proj\\.'), '$1.self_attn.out_proj.'],
   [layer('mlp\\.c_fc\\.'), '$1.mlp.fc1.'],
   [layer('mlp\\.c_proj\\.'), '$1.mlp.fc2.'],
 ];
 
-function third(as: string, group: number) {
+/** The `group`-th third of a tensor's rows, under another key. */
+function rowsThird(as: string, group: number) {
   return { as, rows: { group, of: 3 } };
 }
 
-/** A buffer of older files. */
+/** Keys of a buffer in older files. */
 export const OPEN_CLIP_BUFFERS: readonly RegExp[] = [/(^|\.)attn_mask$/];
 
-/** open_clip's own attention blocks, in either tower. */
+/** Settings of a tower's blocks, with the value of a plain CLIP. */
 const PLAIN_BLOCKS = {
   ls_init_value: undefined,
   block_type: undefined,
@@ -53,7 +57,7 @@ const PLAIN_BLOCKS = {
   norm_kwargs: undefined,
 };
 
-/** Settings that would make another network of it, with the value that leaves it as it is. */
+/** Settings that change the network, with the value of a plain CLIP. */
 const PLAIN: Readonly<Record<'model_cfg' | 'vision_cfg' | 'text_cfg', Readonly<Record<string, unknown>>>> = {
   model_cfg: { custom_text: false, multimodal_cfg: undefined },
   vision_cfg: {
@@ -76,7 +80,7 @@ const PLAIN: Readonly<Record<'model_cfg' | 'vision_cfg' | 'text_cfg', Readonly<R
   },
 };
 
-/** @throws Error naming the setting when it asks for what CLIPModel cannot be */
+/** @throws Error naming the setting that makes the network something else than a CLIPModel */
 function assertPlain(config: Config, section: keyof typeof PLAIN): void {
   for (const [key, plain] of Object.entries(PLAIN[section])) {
     const value = config.value(key) ?? plain;
@@ -88,8 +92,8 @@ function assertPlain(config: Config, section: keyof typeof PLAIN): void {
 }
 
 /**
- * open_clip_config.json (or one of open_clip's own model_configs, which is its `model_cfg` alone); what is absent has
- * open_clip's default. @throws Error naming file and key for what is missing, malformed or another network.
+ * Reads open_clip_config.json, or one of open_clip's own model_configs, which is the `model_cfg` section alone, with
+ * open_clip's defaults. @throws Error naming file and key for what is missing, malformed or another network
  */
 export function openClipConfig(file: Config): CLIPConfig {
   const config = file.has('model_cfg') ? file.section('model_cfg') : file;
@@ -128,20 +132,20 @@ export function openClipConfig(file: Config): CLIPConfig {
       num_hidden_layers: text.count('layers', 12),
       num_attention_heads: text.count('heads', 8),
       max_position_embeddings: text.count('context_length', 77),
-      // open_clip pools where the id is highest, which is what 2 means to transformers.
+      // open_clip pools at the highest id; transformers does the same where eos_token_id is 2.
       eos_token_id: 2,
     },
   };
 }
 
-/** open_clip's ViT-H-14, which HPSv2 and HPSv2.1 are. */
+/** Configuration of open_clip's ViT-H-14, the network of HPSv2 and HPSv2.1. */
 export const VIT_H_14 = {
   embed_dim: 1024,
   vision_cfg: { image_size: 224, layers: 32, width: 1280, head_width: 80, patch_size: 14 },
   text_cfg: { context_length: 77, vocab_size: 49408, width: 1024, heads: 16, layers: 24 },
 } as const;
 
-/** What open_clip's own tokenizer does to a prompt and tokenizer.json does not: curly quotes become straight (ftfy). */
+/** Replaces curly quotes by straight ones, as open_clip's own tokenizer does (ftfy) and tokenizer.json does not. */
 export function openClipText(prompt: string): string {
   return prompt.replace(/[\u02bc\u2018-\u201b]/g, "'").replace(/[\u201c-\u201f]/g, '"');
 }

@@ -1,4 +1,7 @@
-/** diffusers' FluxAttention: queries and keys normalised in each head and turned by their positions. */
+/**
+ * FLUX's attention: queries and keys are normalised in each head and rotated by their positions.
+ * Source: diffusers/models/transformers/transformer_flux.py: FluxAttention.
+ */
 import { attention, concat, reshape, rmsNorm, rotaryEmbedding, slice } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { Linear } from '../layers/basic.ts';
@@ -12,7 +15,7 @@ export interface FluxSize {
 
 const EPS = 1e-6;
 
-/** RMSNorm of each head. */
+/** RMSNorm over the channels of each head. */
 class HeadNorm {
   readonly weight: Tensor;
   readonly #size: FluxSize;
@@ -29,13 +32,13 @@ class HeadNorm {
   }
 }
 
-/** q and k [B,T,H,D], v [B,T,H·D] → [B,T,H·D]. No scores are stored. */
-function mixed(q: Tensor, k: Tensor, v: Tensor, rotary: Tensor): Tensor {
-  const turned = (x: Tensor): Tensor => reshape(rotaryEmbedding(x, rotary), v.shape);
-  return attention(turned(q), turned(k), v, { heads: q.dim(2) });
+/** Rotates queries and keys by their positions and attends: q and k [B,T,H,D], v [B,T,H·D] → [B,T,H·D]. No scores are stored. */
+function rotaryAttention(q: Tensor, k: Tensor, v: Tensor, rotary: Tensor): Tensor {
+  const rotated = (x: Tensor): Tensor => reshape(rotaryEmbedding(x, rotary), v.shape);
+  return attention(rotated(q), rotated(k), v, { heads: q.dim(2) });
 }
 
-/** Of single blocks: one stream, and no projection after it. */
+/** Attention of single blocks: one stream, without a projection of the result. */
 export class FluxSingleAttention {
   readonly to_q: Linear;
   readonly to_k: Linear;
@@ -55,11 +58,11 @@ export class FluxSingleAttention {
   /** x [B,T,C], rotary table [T,D] → [B,T,C] */
   forward(x: Tensor, rotary: Tensor): Tensor {
     const [q, k] = [this.norm_q.forward(this.to_q.forward(x)), this.norm_k.forward(this.to_k.forward(x))];
-    return mixed(q, k, this.to_v.forward(x), rotary);
+    return rotaryAttention(q, k, this.to_v.forward(x), rotary);
   }
 }
 
-/** Of double blocks: text and image tokens have their own projections and attend to all tokens, text first. */
+/** Attention of double blocks: text and image tokens have their own projections, and all attend to all, text first. */
 export class FluxJointAttention extends FluxSingleAttention {
   readonly add_q_proj: Linear;
   readonly add_k_proj: Linear;
@@ -81,9 +84,10 @@ export class FluxJointAttention extends FluxSingleAttention {
     this.to_add_out = new Linear(w.sub('to_add_out'), dim, dim);
   }
 
-  /** image [B,T,C], text [B,S,C], rotary table [S+T,D] → both, attended. */
+  /** image [B,T,C], text [B,S,C], rotary table [S+T,D] → the attention's result for each */
   forwardJoint(image: Tensor, text: Tensor, rotary: Tensor): { readonly image: Tensor; readonly text: Tensor } {
-    const joint = (ofText: Tensor, ofImage: Tensor): Tensor => concat([ofText, ofImage], 1);
+    // 1. Queries, keys and values of both streams, text first.
+    const joint = (textPart: Tensor, imagePart: Tensor): Tensor => concat([textPart, imagePart], 1);
     const q = joint(
       this.norm_added_q.forward(this.add_q_proj.forward(text)),
       this.norm_q.forward(this.to_q.forward(image)),
@@ -93,7 +97,9 @@ export class FluxJointAttention extends FluxSingleAttention {
       this.norm_k.forward(this.to_k.forward(image)),
     );
     const v = joint(this.add_v_proj.forward(text), this.to_v.forward(image));
-    const all = mixed(q, k, v, rotary);
+    // 2. Attention over all tokens.
+    const all = rotaryAttention(q, k, v, rotary);
+    // 3. Each stream's own projection.
     return {
       image: this.to_out[0].forward(slice(all, [0, text.dim(1), 0], image.shape)),
       text: this.to_add_out.forward(slice(all, [0, 0, 0], text.shape)),

@@ -1,4 +1,7 @@
-/** The two kinds of blocks of FLUX (diffusers' transformer_flux.py): two streams, then one of text and image together. */
+/**
+ * The two kinds of blocks of FLUX: double blocks with a text and an image stream, then single blocks with one stream of both.
+ * Source: diffusers/models/transformers/transformer_flux.py: FluxTransformerBlock, FluxSingleTransformerBlock.
+ */
 import { add, clamp, concat, gelu, mul } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { AdaLayerNormZero, AdaLayerNormZeroSingle, modulated } from '../layers/ada_layer_norm.ts';
@@ -10,10 +13,10 @@ import { FluxJointAttention, FluxSingleAttention, type FluxSize } from './flux_a
 const MLP_RATIO = 4;
 const LARGEST_F16 = 65504;
 
-/** x + gate·y; gate [C]. */
+/** Returns x + gate·y, with gate [C]. */
 const gated = (x: Tensor, gate: Tensor, y: Tensor): Tensor => add(x, mul(y, gate));
 
-/** FLUX's activations grow beyond f16, where diffusers clips them too. */
+/** Clips f16 activations to f16's range, which FLUX's exceed. diffusers clips them too. */
 const withinRange = (x: Tensor): Tensor => (x.dtype === 'f16' ? clamp(x, -LARGEST_F16, LARGEST_F16) : x);
 
 export interface Streams {
@@ -41,15 +44,17 @@ export class FluxTransformerBlock {
     this.ff_context = new GeluFeedForward(w.sub('ff_context'), dim);
   }
 
-  /** temb [1,C]; rotary table [S+T,D], text first */
+  /** temb [1,C], rotary table [S+T,D] with text first → both streams, in their shapes */
   forward({ image, text }: Streams, temb: Tensor, rotary: Tensor): Streams {
     return this.#w.scope(() => {
+      // 1. Norms, and the modulation of each stream.
       const ofImage = this.norm1.forward(image, temb);
       const ofText = this.norm1_context.forward(text, temb);
+      // 2. Joint attention.
       const attended = this.attn.forwardJoint(ofImage.normed, ofText.normed, rotary);
       const nextImage = gated(image, ofImage.gate_msa, attended.image);
       const nextText = gated(text, ofText.gate_msa, attended.text);
-      // norm2 and norm2_context have no weights.
+      // 3. Feed-forward of each stream; norm2 and norm2_context have no weights.
       const imageOut = this.ff.forward(modulated(nextImage, ofImage.shift_mlp, ofImage.scale_mlp));
       const textOut = this.ff_context.forward(modulated(nextText, ofText.shift_mlp, ofText.scale_mlp));
       return {
@@ -76,9 +81,10 @@ export class FluxSingleTransformerBlock {
     this.proj_out = new Linear(w.sub('proj_out'), (1 + MLP_RATIO) * dim, dim);
   }
 
-  /** x: text and image tokens [B,S+T,C], temb [1,C], rotary table [S+T,D] → as x */
+  /** x: text and image tokens [B,S+T,C], temb [1,C], rotary table [S+T,D] → the shape of x */
   forward(x: Tensor, temb: Tensor, rotary: Tensor): Tensor {
     return this.#w.scope(() => {
+      // 1. Norm. 2. Feed-forward and attention, side by side. 3. One projection of both, and the gated residual.
       const { normed, gate } = this.norm.forward(x, temb);
       const mlp = gelu(this.proj_mlp.forward(normed), 'tanh');
       const both = this.proj_out.forward(concat([this.attn.forward(normed, rotary), mlp], 2));

@@ -1,4 +1,4 @@
-/** diffusers' FluxTransformer2DModel: the denoiser of FLUX.1. */
+/** The denoiser of FLUX.1. Source: diffusers/models/transformers/transformer_flux.py: FluxTransformer2DModel. */
 import { add, broadcastTo, cast, concat, slice } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Config } from '../checkpoint/config.ts';
@@ -22,7 +22,7 @@ export interface FluxTransformer2DConfig {
   readonly axes_dims_rope: readonly number[];
 }
 
-/** What is absent has diffusers' default. @throws Error naming file and key for what is malformed or not supported. */
+/** Reads transformer/config.json with diffusers' defaults. @throws Error naming file and key for what is malformed or not supported */
 export function readFluxTransformer2DConfig(config: Config): FluxTransformer2DConfig {
   const in_channels = config.count('in_channels', 64);
   const read: FluxTransformer2DConfig = {
@@ -50,17 +50,20 @@ export function readFluxTransformer2DConfig(config: Config): FluxTransformer2DCo
   return read;
 }
 
-/** What diffusers' Timesteps of FLUX makes. */
+/** Number and order of the sinusoids in FLUX's `time_proj`. */
 const SINUSOIDS = 256;
 const SINUSOID_ORDER = { flip_sin_to_cos: true, freq_shift: 0 };
 
-/** The numbers that stand for a timestep, [1,256]. */
+/** Returns the numbers that embed a timestep, [1,256]. */
 export const fluxSinusoids = (timestep: number): number[] => sinusoids(timestep, SINUSOIDS, SINUSOID_ORDER);
 
 /** Timesteps and guidance are multiplied by this before they are embedded. */
 const GUIDANCE_SCALE = 1000;
 
-/** `time_text_embed`: one vector of timestep, guidance (where the model is told it) and pooled prompt. */
+/**
+ * `time_text_embed`: one vector of the timestep, the guidance (where the model takes one) and the pooled prompt.
+ * Source: diffusers/models/embeddings.py: CombinedTimestepGuidanceTextProjEmbeddings.
+ */
 class TimeTextEmbed {
   readonly timestep_embedder: TimestepEmbedding;
   readonly guidance_embedder: TimestepEmbedding | null;
@@ -88,15 +91,15 @@ class TimeTextEmbed {
     }
     const embedded = (value: number): Tensor => timesteps(pooled.graph, value, SINUSOIDS, SINUSOID_ORDER);
     const time = this.timestep_embedder.forward(typeof timestep === 'number' ? embedded(timestep) : timestep);
-    const told = this.guidance_embedder?.forward(embedded((guidance ?? 0) * GUIDANCE_SCALE));
+    const strength = this.guidance_embedder?.forward(embedded((guidance ?? 0) * GUIDANCE_SCALE));
     const text = this.linear_2.forward(this.linear_1.forward(pooled, { activation: 'silu' }));
-    return add(told ? add(time, told) : time, text);
+    return add(strength ? add(time, strength) : time, text);
   }
 }
 
-/** What the denoiser is told beside the latents. */
+/** The denoiser's inputs besides the latents. */
 export interface FluxConditions {
-  /** In training steps: 1000 is pure noise (diffusers is given a thousandth of it). As a tensor: its `fluxSinusoids`. */
+  /** In training steps: 1000 is pure noise (diffusers passes a thousandth of it). A tensor holds its `fluxSinusoids`. */
   readonly timestep: number | Tensor;
   /** T5's last hidden state, [1,S,joint_attention_dim]. */
   readonly encoder_hidden_states: Tensor;
@@ -105,7 +108,7 @@ export interface FluxConditions {
   /** Positions of the T image and S text tokens. */
   readonly img_ids: readonly Position[];
   readonly txt_ids: readonly Position[];
-  /** Needed exactly where the config has guidance_embeds. */
+  /** Required where the config has guidance_embeds, refused elsewhere. */
   readonly guidance?: number;
 }
 
@@ -143,17 +146,20 @@ export class FluxTransformer2DModel {
   /**
    * @param hidden_states packed latents [B,T,in_channels]
    * @returns the velocity, noise - picture, [B,T,out_channels]
-   * @throws Error when a guidance is missing or not wanted
+   * @throws Error when a guidance is missing, or given to a model that takes none
    */
   forward(hidden_states: Tensor, conditions: FluxConditions): Tensor {
     const { encoder_hidden_states, pooled_projections, img_ids, txt_ids, timestep, guidance } = conditions;
     return this.#w.scope(() => {
+      // 1. Embed timestep, prompt and positions.
       const temb = this.time_text_embed.forward(timestep, guidance, pooled_projections);
       const positions = [...txt_ids, ...img_ids];
       const rotary = rotaryTable(hidden_states.graph, positions, this.config.axes_dims_rope);
+      // 2. Embed image and text tokens.
       const image = this.x_embedder.forward(hidden_states);
       const context = this.context_embedder.forward(encoder_hidden_states);
-      const text = asIn(context, image);
+      const text = likeImage(context, image);
+      // 3. Double blocks, then single blocks over text and image together.
       const double = this.transformer_blocks.reduce<Streams>((s, block) => block.forward(s, temb, rotary), {
         image,
         text,
@@ -162,14 +168,15 @@ export class FluxTransformer2DModel {
         (x, block) => block.forward(x, temb, rotary),
         concat([double.text, double.image], 1),
       );
+      // 4. The image tokens alone: last norm, last projection.
       const last = slice(joint, [0, text.dim(1), 0], image.shape);
       return this.proj_out.forward(this.norm_out.forward(last, temb));
     });
   }
 }
 
-/** Text tokens for every picture of the batch, stored as the image tokens are. */
-function asIn(text: Tensor, image: Tensor): Tensor {
+/** Casts text tokens to the storage type of the image tokens and repeats them for every picture of the batch. */
+function likeImage(text: Tensor, image: Tensor): Tensor {
   const stored = text.dtype === image.dtype ? text : cast(text, image.dtype);
   return text.dim(0) === image.dim(0) ? stored : broadcastTo(stored, [image.dim(0), text.dim(1), text.dim(2)]);
 }

@@ -1,6 +1,7 @@
 /**
- * Layer norms whose gain and offset come from a conditioning vector (Peebles and Xie 2023), as diffusers'
- * normalization.py has them. The vector depends on timestep and prompt alone, so all but the norm runs once per prompt.
+ * Layer norms whose scale and shift come from a conditioning vector (Peebles and Xie 2023). The vector depends on timestep
+ * and prompt alone, so everything but the norm runs once per prompt.
+ * Source: diffusers/models/normalization.py: AdaLayerNormZero, AdaLayerNormZeroSingle, AdaLayerNormContinuous.
  */
 import { affine, layerNorm, reshape, silu, slice } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -9,31 +10,32 @@ import { Linear } from './basic.ts';
 
 const EPS = 1e-6;
 
-/** LayerNorm(x)·(1 + scale) + shift over the last axis of x [...,C], scale and shift [C]: the norm has no gain of its own. */
+/** Returns LayerNorm(x)·(1 + scale) + shift over the last axis of x [...,C], with scale and shift [C]. The norm has no weights of its own. */
 export function modulated(x: Tensor, shift: Tensor, scale: Tensor, eps = EPS): Tensor {
   return layerNorm(x, affine(scale, 1, 1), shift, eps);
 }
 
-/** `linear` of silu(temb [1,C]), in `parts` vectors [C]. */
+/** Applies `linear` to silu(temb) and splits the result into `count` vectors [C]. */
 class Modulation {
   readonly linear: Linear;
   readonly #size: number;
-  readonly #parts: number;
+  readonly #count: number;
 
-  constructor(w: WeightStore, size: number, parts: number) {
-    this.linear = new Linear(w.sub('linear'), size, parts * size);
+  constructor(w: WeightStore, size: number, count: number) {
+    this.linear = new Linear(w.sub('linear'), size, count * size);
     this.#size = size;
-    this.#parts = parts;
+    this.#count = count;
   }
 
+  /** temb [1,C] → `count` vectors [C] */
   forward(temb: Tensor): Tensor[] {
     const size = this.#size;
     const all = this.linear.forward(silu(temb));
-    return Array.from({ length: this.#parts }, (_, i) => reshape(slice(all, [0, i * size], [1, size]), [size]));
+    return Array.from({ length: this.#count }, (_, i) => reshape(slice(all, [0, i * size], [1, size]), [size]));
   }
 }
 
-/** What AdaLayerNormZero gives beside the norm; vectors [C] of the attention (msa) and of the feed-forward (mlp). */
+/** The normed tokens, and the vectors [C] that the block needs later: for its attention (msa) and its feed-forward (mlp). */
 export interface ModulatedBlock {
   readonly normed: Tensor;
   readonly gate_msa: Tensor;
@@ -78,7 +80,7 @@ export class AdaLayerNormContinuous {
     this.#modulation = new Modulation(w, size, 2);
   }
 
-  /** x [B,T,C], temb [1,C] → [B,T,C]. The scale comes first here. */
+  /** x [B,T,C], temb [1,C] → [B,T,C]. In this class's weights the scale comes before the shift. */
   forward(x: Tensor, temb: Tensor): Tensor {
     const [scale = temb, shift = temb] = this.#modulation.forward(temb);
     return modulated(x, shift, scale);

@@ -1,4 +1,7 @@
-/** Attention as diffusers' UNets and transformers have it. */
+/**
+ * Attention, feed-forward and transformer blocks of diffusers' UNets and transformers.
+ * Source: diffusers/models/attention.py: BasicTransformerBlock, FeedForward.
+ */
 import { crossAttention, geglu, gelu, reshape, selfAttention } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -7,13 +10,13 @@ import { type Epilogue, GroupNorm, LayerNorm, Linear } from './basic.ts';
 export interface AttentionConfig {
   readonly dim: number;
   readonly heads: number;
-  /** Whether to_q, to_k and to_v have one (to_out always has). */
+  /** Whether to_q, to_k and to_v have a bias; to_out always has one. */
   readonly bias: boolean;
 }
 
-/** `attn1`: tokens attend to each other. */
+/** `attn1`: tokens attend to each other. Source: diffusers/models/attention_processor.py: Attention. */
 export class SelfAttention {
-  /** to_q, to_k and to_v side by side. */
+  /** to_q, to_k and to_v as one layer. */
   readonly qkv: Linear;
   readonly to_out: readonly [Linear];
   readonly #heads: number;
@@ -30,10 +33,10 @@ export class SelfAttention {
   }
 }
 
-/** `attn2`: tokens attend to a context of width `contextDim`. */
+/** `attn2`: tokens attend to a context of width `contextDim`. Source: diffusers/models/attention_processor.py: Attention. */
 export class CrossAttention {
   readonly to_q: Linear;
-  /** to_k and to_v side by side. */
+  /** to_k and to_v as one layer. */
   readonly kv: Linear;
   readonly to_out: readonly [Linear];
   readonly #heads: number;
@@ -45,15 +48,15 @@ export class CrossAttention {
     this.to_out = [new Linear(w.sub('to_out', 0), dim, dim)];
   }
 
-  /** x [B,T,C], context [B,S,E] → [B,T,C]; keyMask f32 [B,S]: 1 = may be seen. */
+  /** x [B,T,C], context [B,S,E] → [B,T,C]. keyMask is f32 [B,S]: 1 = visible, 0 = masked. */
   forward(x: Tensor, context: Tensor, { keyMask, ...epilogue }: Epilogue & { readonly keyMask?: Tensor } = {}): Tensor {
     const options = { heads: this.#heads, ...(keyMask ? { keyMask } : {}) };
-    const mixed = crossAttention(this.to_q.forward(x), this.kv.forward(context), options);
-    return this.to_out[0].forward(mixed, epilogue);
+    const attended = crossAttention(this.to_q.forward(x), this.kv.forward(context), options);
+    return this.to_out[0].forward(attended, epilogue);
   }
 }
 
-/** `ff` of a transformer block: net.0 is GEGLU (its projection makes value and gate), net.2 the way back. */
+/** `ff` with activation_fn "geglu": net.0.proj makes values and gates, net.2 projects back to `dim`. */
 export class FeedForward {
   readonly proj: Linear;
   readonly out: Linear;
@@ -69,7 +72,7 @@ export class FeedForward {
   }
 }
 
-/** `ff` with activation_fn "gelu-approximate": net.0.proj, GELU by tanh, net.2. */
+/** `ff` with activation_fn "gelu-approximate": net.0.proj, GELU in its tanh approximation, net.2. */
 export class GeluFeedForward {
   readonly proj: Linear;
   readonly out: Linear;
@@ -108,9 +111,12 @@ export class BasicTransformerBlock {
   /** x [B,T,C], context [B,S,E] → [B,T,C] */
   forward(x: Tensor, context: Tensor): Tensor {
     return this.#w.scope(() => {
-      const selfMixed = this.attn1.forward(this.norm1.forward(x), { residual: x });
-      const crossMixed = this.attn2.forward(this.norm2.forward(selfMixed), context, { residual: selfMixed });
-      return this.ff.forward(this.norm3.forward(crossMixed), { residual: crossMixed });
+      // 1. Self-attention.
+      const afterSelf = this.attn1.forward(this.norm1.forward(x), { residual: x });
+      // 2. Cross-attention to the text.
+      const afterCross = this.attn2.forward(this.norm2.forward(afterSelf), context, { residual: afterSelf });
+      // 3. Feed-forward.
+      return this.ff.forward(this.norm3.forward(afterCross), { residual: afterCross });
     });
   }
 }
@@ -125,7 +131,8 @@ export interface Transformer2DConfig {
 
 /**
  * A stack of transformer blocks over the pixels of an image. proj_in and proj_out are 1×1 convolutions or linear
- * layers (`use_linear_projection`): channels last, both are one matmul, and the store accepts either spelling.
+ * layers (`use_linear_projection`). With channels last both are a matmul, and the store accepts either shape of the weight.
+ * Source: diffusers/models/transformers/transformer_2d.py: Transformer2DModel.
  */
 export class Transformer2DModel {
   readonly #w: WeightStore;
@@ -147,11 +154,14 @@ export class Transformer2DModel {
   /** x [N,H,W,C], context [N,S,E] → [N,H,W,C] */
   forward(x: Tensor, context: Tensor): Tensor {
     return this.#w.scope(() => {
+      // 1. Norm and projection, with the pixels as tokens.
       const tokens = [x.dim(0), x.dim(1) * x.dim(2), x.dim(3)];
       let hidden = this.proj_in.forward(reshape(this.norm.forward(x), tokens));
+      // 2. Transformer blocks.
       for (const block of this.transformer_blocks) {
         hidden = block.forward(hidden, context);
       }
+      // 3. Projection and residual.
       return reshape(this.proj_out.forward(hidden, { residual: reshape(x, tokens) }), x.shape);
     });
   }

@@ -1,4 +1,7 @@
-/** PyTorch's basic layers over checkpoint tensors: each takes the store of its own submodule. Channels come last. */
+/**
+ * PyTorch's basic layers over checkpoint tensors. Each takes the store of its own submodule. Channels come last.
+ * Source: torch/nn/modules/linear.py: Linear; conv.py: Conv2d; normalization.py: GroupNorm, LayerNorm.
+ */
 import { conv2d, gelu, groupNorm, layerNorm, linear } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
@@ -6,22 +9,22 @@ import type { Weights } from '../weights/weights.ts';
 
 export type Activation = 'silu' | 'gelu' | 'quick_gelu' | 'relu';
 
-/** What a matmul or convolution can do to its result while it is in registers: `activation(y + bias + residual)`. */
+/** The operations that a matmul or convolution applies to its result before it stores it: `activation(y + bias + residual)`. */
 export interface Epilogue {
   readonly residual?: Tensor;
   readonly activation?: Activation;
 }
 
 export class Linear {
-  /** [O,I]; [R,O,I] of joined checkpoints. */
+  /** [O,I], or [R,O,I] from `StackedWeights`. */
   readonly weight: Tensor;
   readonly bias: Tensor | null;
 
-  /** @param parts submodules that are one layer here, their outputs side by side; `outFeatures` is each one's */
-  constructor(w: Weights, inFeatures: number, outFeatures: number, bias = true, parts: readonly string[] = []) {
+  /** @param packed submodules of `outFeatures` each that run as one layer; their outputs are concatenated */
+  constructor(w: Weights, inFeatures: number, outFeatures: number, bias = true, packed: readonly string[] = []) {
     const get = (name: string, shape: Shape): Tensor => {
-      const names = parts.map((part) => `${part}.${name}`);
-      return parts.length === 0 ? w.get(name, shape) : w.getPacked(names, shape);
+      const names = packed.map((module) => `${module}.${name}`);
+      return packed.length === 0 ? w.get(name, shape) : w.getPacked(names, shape);
     };
     this.weight = get('weight', [outFeatures, inFeatures]);
     this.bias = bias ? get('bias', [outFeatures]) : null;
@@ -46,7 +49,7 @@ export function activated(layer: Linear, x: Tensor, act: HiddenAct): Tensor {
 
 export interface Conv2dOptions {
   readonly stride?: number;
-  /** Default: as much as keeps the size at stride 1. */
+  /** Default: (kernel - 1) / 2, which keeps the size at stride 1. */
   readonly padding?: number;
   readonly bias?: boolean;
 }
@@ -64,7 +67,7 @@ export class Conv2d {
     this.#padding = options.padding ?? (kernel - 1) / 2;
   }
 
-  /** [N,H,W,I] → [N,H',W',O]. `bias` takes the place of the layer's own. */
+  /** [N,H,W,I] → [N,H',W',O]. `bias` replaces the layer's own. */
   forward(x: Tensor, epilogue: Epilogue = {}, bias: Tensor | null = this.bias): Tensor {
     return conv2d(x, this.weight, bias, { ...epilogue, stride: this.#stride, padding: this.#padding });
   }
@@ -83,7 +86,7 @@ export class GroupNorm {
     this.#eps = eps;
   }
 
-  /** [N,H,W,C] → the same shape, with SiLU after it where asked. */
+  /** [N,H,W,C] → the same shape. `silu` applies SiLU to the result. */
   forward(x: Tensor, silu = false): Tensor {
     return groupNorm(x, this.weight, this.bias, { groups: this.#groups, eps: this.#eps, silu });
   }

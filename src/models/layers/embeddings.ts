@@ -1,4 +1,7 @@
-/** Embeddings of the timestep and of SDXL's sizes. One-step generators know these when tracing. */
+/**
+ * Embeddings of the timestep and of SDXL's sizes. In one-step generators they are constants of the graph.
+ * Source: diffusers/models/embeddings.py: Timesteps, TimestepEmbedding.
+ */
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -11,15 +14,15 @@ export interface TimestepsConfig {
 
 const MAX_PERIOD = 10000;
 
-/** Sinusoids of `timestep` as diffusers' get_timestep_embedding makes them: [1, channels], sine half first unless flipped. */
+/** Returns the sinusoids of `timestep` as diffusers' get_timestep_embedding does: [1, channels], sines first unless flipped. */
 export function timesteps(graph: Graph, timestep: number, channels: number, config: TimestepsConfig): Tensor {
   return graph.constant(sinusoids(timestep, channels, config), [1, channels]);
 }
 
-/** The same as plain numbers. */
+/** Returns the sinusoids of `timestep` as plain numbers. */
 export function sinusoids(timestep: number, channels: number, config: TimestepsConfig): number[] {
   const half = Math.floor(channels / 2);
-  // In f32 as there: at a few hundred radians, an angle's rounding is what is most seen of a difference in precision.
+  // Rounded to f32 as there: at a few hundred radians, the rounding of the angle changes the result most.
   const { exp, fround, log } = Math;
   const rate = fround(-log(MAX_PERIOD));
   const angles = Array.from({ length: half }, (_, i) => {

@@ -1,4 +1,4 @@
-/** The convolutional blocks that diffusers' UNets and autoencoders share. */
+/** The convolutional blocks that diffusers' UNets and autoencoders share. Source: diffusers/models/resnet.py: ResnetBlock2D. */
 import { add, reshape, silu, slice, upsampleConv2d, upsampleNearest } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -35,15 +35,17 @@ export class ResnetBlock2D {
       in_channels === out_channels ? null : new Conv2d(w.sub('conv_shortcut'), in_channels, out_channels, 1);
   }
 
-  /** [N,H,W,I] → [N,H,W,O]; `temb` [1,T]: one timestep for the whole batch. */
+  /** [N,H,W,I] → [N,H,W,O]. `temb` [1,T] is one timestep for the whole batch. */
   forward(x: Tensor, temb: Tensor | null): Tensor {
     return this.#w.scope(() => {
+      // 1. Norm, SiLU, convolution, time embedding. 2. Norm, SiLU.
       const hidden = this.norm2.forward(this.conv1.forward(this.norm1.forward(x, true), {}, this.#bias(temb)), true);
+      // 3. Convolution and residual.
       return this.conv2.forward(hidden, { residual: this.conv_shortcut ? this.conv_shortcut.forward(x) : x });
     });
   }
 
-  /** The time embedding is added to every pixel alike, so it is part of conv1's bias: known at load, free in a step. */
+  /** Returns conv1's bias plus the time embedding, which is the same for every pixel: a step pays nothing for it. */
   #bias(temb: Tensor | null): Tensor | null {
     const { bias } = this.conv1;
     if (!this.time_emb_proj || !temb || !bias) {
@@ -54,6 +56,7 @@ export class ResnetBlock2D {
   }
 }
 
+/** Source: diffusers/models/downsampling.py: Downsample2D. */
 export class Downsample2D {
   readonly #w: WeightStore;
   readonly conv: Conv2d;
@@ -63,11 +66,13 @@ export class Downsample2D {
     this.conv = new Conv2d(w.sub('conv'), channels, channels, 3, { stride: 2, padding });
   }
 
+  /** [N,H,W,C] → half the size, [N,H',W',C] */
   forward(x: Tensor): Tensor {
     return this.#w.scope(() => this.conv.forward(x));
   }
 }
 
+/** Source: diffusers/models/upsampling.py: Upsample2D. */
 export class Upsample2D {
   readonly #w: WeightStore;
   readonly conv: Conv2d;

@@ -1,18 +1,21 @@
-/** The scalar head that ImageReward and LAION's aesthetic predictor share. */
+/**
+ * The scalar head that ImageReward and LAION's aesthetic predictor share.
+ * Source: ImageReward/ImageReward.py: MLP; improved-aesthetic-predictor/simple_inference.py: MLP.
+ */
 import { add, linear, matmul, mul, reshape, sum } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import { asF32 } from './tokens.ts';
 
-/** Which entries of the MLP are linear; between them stand dropouts, which do nothing here. */
+/** Indices of the linear layers in the checkpoint's Sequential. The others are dropouts, which do nothing in inference. */
 const MLP_LAYERS = [0, 2, 4, 6, 7] as const;
 
-/** ImageReward's and the aesthetic predictor's head: linear layers `layers.{0,2,4,6,7}`, nothing between them. */
+/** Linear layers `layers.{0,2,4,6,7}` without activations. */
 export class RewardMLP {
   readonly layers: readonly { readonly weight: Tensor; readonly bias: Tensor }[];
 
-  /** Widths are the checkpoint's. @throws Error when the first layer does not take `inputs` values or the last has not 1. */
+  /** Reads the widths from the checkpoint. @throws Error when the first layer does not take `inputs` values or the last has not one output */
   constructor(w: WeightStore, inputs: number) {
     let width = inputs;
     this.layers = MLP_LAYERS.map((name) => {
@@ -25,8 +28,8 @@ export class RewardMLP {
   }
 
   /**
-   * [B,C] → [B]. With no activations the layers are one linear map: its row and its constant are multiplied
-   * out from the last layer to the first, which happens once per load.
+   * [B,C] → [B]. Without activations the layers are one linear map. Its row and its constant are multiplied out from the
+   * last layer to the first, once per load.
    */
   forward(x: Tensor): Tensor {
     const [last, ...before] = [...this.layers].reverse();

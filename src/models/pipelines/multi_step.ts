@@ -1,6 +1,6 @@
 /**
- * Runs a diffusion model for several steps. The timestep and the scheduler's numbers are inputs of the graph, so one
- * compiled step is replayed for all of them; the decoder is a plan of its own, run once.
+ * Runs a diffusion model for several steps. The timestep and the scheduler's numbers are inputs of the graph, so one compiled
+ * step is replayed for all timesteps. The decoder is a plan of its own and runs once.
  */
 import { add, affine, mul, sub } from '../../kernels/index.ts';
 import type { Device } from '../../tensor/device.ts';
@@ -16,12 +16,12 @@ import { weightMemory } from '../weights/weight_memory.ts';
 import { isStepwise, openPipeline, type PipelineOptions, type StepwisePipeline } from './index.ts';
 
 export interface SamplerOptions extends PipelineOptions {
-  /** Of the picture; default: what the model was trained at. */
+  /** Size of the picture in pixels. Default: the size that the model was trained at. */
   readonly height?: number;
   readonly width?: number;
-  /** Default: what the reference implementation takes of this kind of model. */
+  /** Default: the reference implementation's number for this kind of model. */
   readonly steps?: number;
-  /** Classifier-free guidance: how far to go from the empty prompt's prediction; at most 1 is none. Default as above. */
+  /** Scale of classifier-free guidance, away from the empty prompt's prediction. At most 1 is none. Default: the reference implementation's. */
   readonly guidance?: number;
 }
 
@@ -29,7 +29,7 @@ export interface SampleOptions {
   readonly prompt: string;
   /** Standard normal noise, row-major in the sampler's `latentShape`. */
   readonly noise: Float32Array;
-  /** Fresh noise of a step, for schedulers that add some. */
+  /** Returns fresh noise for a step, for schedulers that add some. */
   readonly fresh: (step: number) => Float32Array;
   readonly signal?: AbortSignal;
 }
@@ -37,14 +37,14 @@ export interface SampleOptions {
 export interface Sampled {
   /** [H,W,3] in [0,1]. */
   readonly image: Float32Array<ArrayBuffer>;
-  /** Denoised, in `latentShape`. */
+  /** Denoised latents, in `latentShape`. */
   readonly latents: Float32Array<ArrayBuffer>;
 }
 
 const LATENTS = 'sampler.latents';
 const TIME = 'sampler.time';
 const FRESH = 'sampler.fresh';
-/** Scalars of a step, by the name of their input. */
+/** The scalar inputs of a step: each is a factor of the scheduler's update. */
 const SCALARS = {
   'sampler.input_scale': (s: LinearStep) => s.inputScale,
   'sampler.sample': (s: LinearStep) => s.sample,
@@ -52,7 +52,7 @@ const SCALARS = {
   'sampler.noise': (s: LinearStep) => s.noise,
 } as const;
 
-/** A model folder opened and traced for sampling, nothing compiled: says whether the folder and the sizes fit. */
+/** A model folder opened and traced for sampling, with nothing compiled. Tracing shows whether folder and sizes fit. */
 export interface SamplerTrace {
   readonly pipeline: StepwisePipeline;
   readonly latents: Tensor;
@@ -63,7 +63,7 @@ export interface SamplerTrace {
   readonly guidance: number;
 }
 
-/** @throws Error, one sentence, for a folder that is broken, a pipeline of one step only, or settings it cannot do */
+/** @throws Error, one sentence, for a broken folder, a pipeline of one step only, or settings that the pipeline does not support */
 export async function traceSampler(files: ModelFiles, options: SamplerOptions = {}): Promise<SamplerTrace> {
   const graph = new Graph();
   const pipeline = await openPipeline(graph, files, options);
@@ -75,23 +75,25 @@ export async function traceSampler(files: ModelFiles, options: SamplerOptions = 
   const schedule = pipeline.schedule(steps, shape);
   const latents = graph.input(LATENTS, shape, 'step');
   const time = graph.input(TIME, [1, pipeline.timeValues(0).length], 'step');
-  const [scale, keep, move, stir] = Object.keys(SCALARS).map((name) => graph.input(name, [], 'step'));
-  if (!scale || !keep || !move || !stir) {
+  const [inputScale, sample, predicted, noise] = Object.keys(SCALARS).map((name) => graph.input(name, [], 'step'));
+  if (!inputScale || !sample || !predicted || !noise) {
     throw new Error('a step has four scalars');
   }
   const next = graph.scope('sampler', () => {
-    const seen = mul(latents, scale);
-    const toPrompt = pipeline.predict(seen, time, 'prompt');
-    const prediction = guidance > 1 ? guided(pipeline.predict(seen, time, 'empty'), toPrompt, guidance) : toPrompt;
-    const moved = add(mul(latents, keep), mul(prediction, move));
-    const stirs = schedule.steps.some((s) => s.noise !== 0);
-    return stirs ? add(moved, mul(graph.input(FRESH, shape, 'step'), stir)) : moved;
+    // 1. Scale the latents for the model. 2. Predict, with guidance where there is some.
+    const input = mul(latents, inputScale);
+    const withPrompt = pipeline.predict(input, time, 'prompt');
+    const prediction = guidance > 1 ? guided(pipeline.predict(input, time, 'empty'), withPrompt, guidance) : withPrompt;
+    // 3. The scheduler's update. 4. Its fresh noise.
+    const moved = add(mul(latents, sample), mul(prediction, predicted));
+    const addsNoise = schedule.steps.some((s) => s.noise !== 0);
+    return addsNoise ? add(moved, mul(graph.input(FRESH, shape, 'step'), noise)) : moved;
   });
   const image = graph.scope('decoder', () => pipeline.decode(latents));
   return { pipeline, latents, next, image, schedule, guidance };
 }
 
-/** Ho & Salimans, "Classifier-free diffusion guidance", as diffusers spells it. */
+/** Classifier-free guidance (Ho & Salimans, "Classifier-free diffusion guidance"), as diffusers computes it. */
 function guided(empty: Tensor, prompt: Tensor, scale: number): Tensor {
   return add(empty, affine(sub(prompt, empty), scale));
 }
@@ -100,7 +102,7 @@ export class MultiStepSampler implements Disposable {
   readonly latentShape: Shape;
   readonly imageSize: { readonly height: number; readonly width: number };
   readonly steps: number;
-  /** At most 1 where there is none. */
+  /** Scale of the guidance; at most 1 means none. */
   readonly guidance: number;
   readonly #trace: SamplerTrace;
   readonly #denoiser: Plan;
@@ -143,7 +145,7 @@ export class MultiStepSampler implements Disposable {
     }
   }
 
-  /** @throws Error when noise or fresh noise is not of `latentShape`, the signal says so, or the GPU failed */
+  /** @throws Error when noise or fresh noise is not of `latentShape`, the signal aborts, or the GPU fails */
   async sample({ prompt, noise, fresh, signal }: SampleOptions): Promise<Sampled> {
     const { pipeline, schedule } = this.#trace;
     const plan = this.#denoiser;

@@ -1,6 +1,7 @@
 /**
- * diffusers' AdaLayerNormSingle (PixArt-α, 2310.00426, section 2.3): one embedding of the timestep modulates every block,
- * each with a table of its own added. The timestep is known when tracing, so all of it runs once, at load.
+ * One embedding of the timestep modulates every block; each block adds a table of its own (PixArt-α, arXiv 2310.00426,
+ * section 2.3). The timestep is a constant of the graph, so all of it runs once, at load.
+ * Source: diffusers/models/normalization.py: AdaLayerNormSingle.
  */
 import { add, concat, reshape, silu, slice } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
@@ -9,11 +10,11 @@ import { Linear } from '../layers/basic.ts';
 import { TimestepEmbedding, timesteps } from '../layers/embeddings.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
-/** Channels of the sinusoids, of timestep and conditions alike. */
+/** Number of sinusoids, for the timestep and for each size. */
 const SINUSOIDS = 256;
 const ORDER = { flip_sin_to_cos: true, freq_shift: 0 };
 
-/** What models of sample_size 128 are told of the picture. */
+/** Size of the picture, which models of sample_size 128 take. */
 export interface SizeConditions {
   /** Pixels. */
   readonly height: number;
@@ -21,13 +22,16 @@ export interface SizeConditions {
 }
 
 export interface Modulation {
-  /** [6,D]: shift, scale and gate of attention, then of the feed-forward. */
+  /** [6,D]: shift, scale and gate of the attention, then of the feed-forward. */
   readonly blocks: Tensor;
-  /** [1,D], the embedding itself. */
+  /** [1,D]: the embedding itself. */
   readonly embedded: Tensor;
 }
 
-/** `emb.resolution_embedder` and `emb.aspect_ratio_embedder`, a third of the channels for each number. */
+/**
+ * `emb.resolution_embedder` and `emb.aspect_ratio_embedder`: a third of the channels each for height, width and their ratio.
+ * Source: diffusers/models/embeddings.py: PixArtAlphaCombinedTimestepSizeEmbeddings.
+ */
 class SizeEmbedder {
   readonly resolution_embedder: TimestepEmbedding;
   readonly aspect_ratio_embedder: TimestepEmbedding;
@@ -37,7 +41,7 @@ class SizeEmbedder {
     this.aspect_ratio_embedder = new TimestepEmbedding(w.sub('aspect_ratio_embedder'), SINUSOIDS, size / 3);
   }
 
-  /** [1,D] */
+  /** Returns the embedding of the size, [1,D]. */
   forward(graph: Graph, { height, width }: SizeConditions): Tensor {
     const embed = (value: number, by: TimestepEmbedding): Tensor =>
       by.forward(timesteps(graph, value, SINUSOIDS, ORDER));
@@ -60,7 +64,7 @@ export class AdaLayerNormSingle {
     this.linear = new Linear(w.sub('linear'), size, 6 * size);
   }
 
-  /** `conditions` are read only by models that have them. */
+  /** @param conditions read only by models with `use_additional_conditions` */
   forward(graph: Graph, timestep: number, conditions: SizeConditions): Modulation {
     const time = this.timestep_embedder.forward(timesteps(graph, timestep, SINUSOIDS, ORDER));
     const embedded = this.size_embedder ? add(time, this.size_embedder.forward(graph, conditions)) : time;
@@ -68,7 +72,7 @@ export class AdaLayerNormSingle {
   }
 }
 
-/** The rows of a table [R,D], each [D]. */
+/** Splits a table [R,D] into its rows, each [D]. */
 export function rowsOf(table: Tensor): Tensor[] {
   const [rows, size] = [table.dim(0), table.dim(1)];
   return Array.from({ length: rows }, (_, i) => reshape(slice(table, [i, 0], [1, size]), [size]));

@@ -1,4 +1,7 @@
-/** diffusers' PatchEmbed with sine and cosine positions: the pixels of a latent as tokens (DiT, PixArt). */
+/**
+ * Patches of the latents as tokens, with sine and cosine positions (DiT, PixArt).
+ * Source: diffusers/models/embeddings.py: PatchEmbed.
+ */
 import { add, reshape } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { Conv2d } from '../layers/basic.ts';
@@ -8,7 +11,7 @@ export interface PatchEmbedConfig {
   readonly patch_size: number;
   readonly in_channels: number;
   readonly embed_dim: number;
-  /** Side of the latents trained at: positions of any other grid are spread over the same range. */
+  /** Side of the latents in training. The positions of any other grid cover the same range. */
   readonly sample_size: number;
   readonly interpolation_scale: number;
 }
@@ -16,8 +19,8 @@ export interface PatchEmbedConfig {
 const MAX_PERIOD = 10000;
 
 /**
- * Positions of a grid of patches, row by row: [rows·columns, dim] in one list. The first half of the channels tells the
- * column, the second the row; of each, sines before cosines (diffusers' get_2d_sincos_pos_embed).
+ * Returns the positions of a grid of patches, row by row: [rows·columns, dim] in one list. The first half of the channels
+ * encodes the column, the second half the row, each with sines before cosines. diffusers: `get_2d_sincos_pos_embed`.
  */
 export function sinCosPositions(dim: number, rows: number, columns: number, baseSize: number, scale: number): number[] {
   const quarter = dim / 4;
@@ -49,7 +52,7 @@ export class PatchEmbed {
     const base = Math.floor(sample_size / patch_size);
     const positions = sinCosPositions(embed_dim, rows, columns, base, interpolation_scale);
     const tokens = reshape(patches, [n, rows * columns, embed_dim]);
-    // Stored as the tokens are, which diffusers does too: the sum would be f32 otherwise, and all blocks after it.
+    // The positions have the storage type of the tokens, as in diffusers: with f32 positions the sum and all blocks would be f32.
     return add(tokens, latents.graph.constant(positions, [1, rows * columns, embed_dim], tokens.dtype));
   }
 }

@@ -1,4 +1,7 @@
-/** A transformer block of PixArt: diffusers' BasicTransformerBlock with norm_type "ada_norm_single". */
+/**
+ * A transformer block of PixArt.
+ * Source: diffusers/models/attention.py: BasicTransformerBlock, with norm_type "ada_norm_single".
+ */
 import { add, cast, mul } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
@@ -32,16 +35,19 @@ export class PixArtBlock {
     this.ff = new GeluFeedForward(w.sub('ff'), dim);
   }
 
-  /** x [B,T,D], caption [B,S,D], keyMask f32 [B,S] (1 = a token), modulation f32 [6,D] → [B,T,D] */
+  /** x [B,T,D], caption [B,S,D], keyMask f32 [B,S] (1 = token, 0 = padding), modulation f32 [6,D] → [B,T,D] */
   forward(x: Tensor, caption: Tensor, keyMask: Tensor, modulation: Tensor): Tensor {
     return this.#w.scope(() => {
+      // 1. This block's shifts, scales and gates.
       const rows = rowsOf(add(modulation, cast(this.scale_shift_table, 'f32')));
+      // 2. Self-attention.
       const normed = modulated(x, at(rows, 0), at(rows, 1), this.#eps);
-      const selfMixed = add(mul(this.attn1.forward(normed), at(rows, 2)), x);
-      // No norm in front of the cross-attention: so it was trained.
-      const crossMixed = this.attn2.forward(selfMixed, caption, { keyMask, residual: selfMixed });
-      const renormed = modulated(crossMixed, at(rows, 3), at(rows, 4), this.#eps);
-      return add(mul(this.ff.forward(renormed), at(rows, 5)), crossMixed);
+      const afterSelf = add(mul(this.attn1.forward(normed), at(rows, 2)), x);
+      // 3. Cross-attention to the text. The model was trained without a norm before it.
+      const afterCross = this.attn2.forward(afterSelf, caption, { keyMask, residual: afterSelf });
+      // 4. Feed-forward.
+      const renormed = modulated(afterCross, at(rows, 3), at(rows, 4), this.#eps);
+      return add(mul(this.ff.forward(renormed), at(rows, 5)), afterCross);
     });
   }
 }

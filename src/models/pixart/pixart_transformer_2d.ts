@@ -1,6 +1,6 @@
 /**
- * diffusers' PixArtTransformer2DModel, the denoiser of PixArt-α; checkpoints may call it by its older name,
- * Transformer2DModel.
+ * The denoiser of PixArt-α. Checkpoints may call it by its older name, Transformer2DModel.
+ * Source: diffusers/models/transformers/pixart_transformer_2d.py: PixArtTransformer2DModel.
  */
 import { add, cast, gelu, reshape, transpose } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -13,7 +13,7 @@ import { AdaLayerNormSingle, rowsOf } from './ada_norm_single.ts';
 import { PatchEmbed } from './patch_embed.ts';
 import { PixArtBlock } from './pixart_block.ts';
 
-/** The keys of transformer/config.json that this engine reads, checked. */
+/** The keys of transformer/config.json that this engine reads and checks. */
 export interface PixArtTransformer2DConfig {
   readonly num_attention_heads: number;
   readonly attention_head_dim: number;
@@ -21,12 +21,12 @@ export interface PixArtTransformer2DConfig {
   readonly in_channels: number;
   readonly out_channels: number;
   readonly num_layers: number;
-  /** Side of the latents trained at. */
+  /** Side of the latents in training. */
   readonly sample_size: number;
   readonly patch_size: number;
   readonly norm_eps: number;
   readonly interpolation_scale: number;
-  /** Whether the model is told the picture's size. */
+  /** Whether the model takes the picture's size. */
   readonly use_additional_conditions: boolean;
   /** Width of the text features. */
   readonly caption_channels: number;
@@ -42,7 +42,7 @@ const FIXED: Readonly<Record<string, readonly unknown[]>> = {
   only_cross_attention: [false],
 };
 
-/** Buffers that older diffusers kept in the file: positions, and the caption of no text, which only guidance needs. */
+/** Keys that older diffusers wrote: the positions, and the embedding of an empty caption, which only guidance needs. */
 export const PIXART_IGNORE: readonly RegExp[] = [
   /(^|\.)pos_embed\.pos_embed$/,
   /(^|\.)caption_projection\.y_embedding$/,
@@ -88,7 +88,10 @@ export function readPixArtTransformer2DConfig(config: Config): PixArtTransformer
   };
 }
 
-/** `caption_projection`: text features to the width of the tokens. */
+/**
+ * `caption_projection`: projects text features to the width of the tokens.
+ * Source: diffusers/models/embeddings.py: PixArtAlphaTextProjection.
+ */
 class PixArtAlphaTextProjection {
   readonly linear_1: Linear;
   readonly linear_2: Linear;
@@ -103,14 +106,15 @@ class PixArtAlphaTextProjection {
   }
 }
 
-/** What the model is told besides the latents. */
+/** The model's inputs besides the latents. */
 export interface PixArtConditioning {
   /** In training steps, one for the whole batch. */
   readonly timestep: number;
-  /** Text features [N,S,caption_channels], and which of them are tokens: f32 [N,S], 1 or 0. */
+  /** Text features [N,S,caption_channels]. */
   readonly caption: Tensor;
+  /** f32 [N,S]: 1 = token, 0 = padding. */
   readonly captionMask: Tensor;
-  /** Of the picture, in pixels. */
+  /** Size of the picture in pixels. */
   readonly height: number;
   readonly width: number;
 }
@@ -146,7 +150,7 @@ export class PixArtTransformer2DModel {
 
   /**
    * @param sample [N,H,W,in_channels], sides multiples of patch_size
-   * @returns [N,H,W,out_channels]; where that is twice in_channels, the noise and then what is learned of its variance
+   * @returns [N,H,W,out_channels]; where that is twice in_channels, the noise and then its learned variance
    * @throws Error when the sides are no multiples of the patch
    */
   forward(sample: Tensor, conditioning: PixArtConditioning): Tensor {
@@ -157,14 +161,17 @@ export class PixArtTransformer2DModel {
       );
     }
     return this.#w.scope(() => {
+      // 1. Embed timestep and text.
       const { blocks, embedded } = this.adaln_single.forward(sample.graph, conditioning.timestep, conditioning);
       const caption = this.caption_projection.forward(conditioning.caption);
+      // 2. Patches as tokens. 3. Transformer blocks.
       let hidden = this.pos_embed.forward(sample);
       for (const block of this.transformer_blocks) {
         hidden = block.forward(hidden, caption, conditioning.captionMask, blocks);
       }
+      // 4. Last norm, last projection, and tokens back to the grid.
       const rows = rowsOf(add(embedded, cast(this.scale_shift_table, 'f32')));
-      // diffusers' last norm has this eps whatever norm_eps is.
+      // The last norm's eps is 1e-6 in diffusers, whatever norm_eps is.
       return this.#unpatchify(this.proj_out.forward(modulated(hidden, at(rows, 0), at(rows, 1), 1e-6)), sample);
     });
   }

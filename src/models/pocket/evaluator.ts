@@ -1,6 +1,6 @@
 /**
- * The pocket scenes' independent judge: a plain CNN whose config.json lists its layers as data
- * (python/pocket/evaluator.py). What its grid means is in src/reno/verdict.ts.
+ * The independent judge of the pocket scenes: a plain CNN whose config.json lists its layers as data. src/reno/verdict.ts
+ * says what the channels of its grid mean. Source: python/pocket/evaluator.py: Evaluator.
  */
 import { affine, conv2d, groupNorm, relu, silu } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -13,7 +13,7 @@ export class Evaluator {
   readonly #size: number;
   readonly #layers: readonly LayerFunction[];
 
-  /** @throws Error naming the layer when its type is not known or a weight does not fit. */
+  /** @throws Error naming the layer when its type is unknown or a weight does not fit */
   constructor(w: WeightStore, config: Config) {
     this.#size = config.section('input').count('size');
     const layers = config.value('layers');
@@ -24,7 +24,7 @@ export class Evaluator {
     this.#layers = sections.flatMap((layer, i) => layerOf(w, layer, sections[i + 1], sections[i - 1]));
   }
 
-  /** image [N,S,S,3] in [0,1] → grid of logits [N,h,w,channels]. */
+  /** image [N,S,S,3] in [0,1] → grid of logits [N,h,w,channels] */
   forward(image: Tensor): Tensor {
     const size = this.#size;
     if (image.dim(1) !== size || image.dim(2) !== size) {
@@ -38,7 +38,7 @@ const KINDS = ['conv2d', 'group_norm', 'silu', 'relu'] as const;
 type Kind = (typeof KINDS)[number];
 const kindOf = (layer: Config): Kind => layer.oneOf('type', KINDS);
 
-/** The function of one layer; a SiLU after a group norm is part of the norm. */
+/** Returns the functions of one layer: none for a SiLU after a group norm, which is part of the norm. */
 function layerOf(w: WeightStore, layer: Config, next?: Config, before?: Config): LayerFunction[] {
   switch (kindOf(layer)) {
     case 'conv2d': {

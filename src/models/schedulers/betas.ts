@@ -1,4 +1,7 @@
-/** The noise schedule that diffusers' variance-preserving schedulers share: z_t = √ᾱ·x0 + √(1-ᾱ)·ε. */
+/**
+ * The noise schedule of diffusers' variance-preserving schedulers: z_t = √ᾱ·x0 + √(1-ᾱ)·ε.
+ * Source: `betas` and `alphas_cumprod` in diffusers/schedulers/scheduling_ddpm.py: DDPMScheduler.
+ */
 import { at } from '../../tensor/types.ts';
 import type { Config } from '../checkpoint/config.ts';
 import { combine, type Linear, SAMPLE } from './linear_step.ts';
@@ -15,9 +18,9 @@ export interface BetaDefaults {
 const DEFAULTS: BetaDefaults = { start: 0.0001, end: 0.02, schedule: 'linear' };
 
 /**
- * Cumulative products of 1-β (`alphas_cumprod`) for every training step, rounded to f32 where diffusers rounds: at
- * timestep 0, 1-ᾱ is so small that σ differs by 8e-5 of itself otherwise.
- * @throws Error naming file and key for what is malformed or not supported yet.
+ * Returns the cumulative products of 1-β (`alphas_cumprod`) for every training step, rounded to f32 where diffusers rounds.
+ * Without the rounding σ at timestep 0 has a relative error of 8e-5, because 1-ᾱ is small there.
+ * @throws Error naming file and key for what is malformed or not supported yet
  */
 export function alphasCumprod(config: Config, defaults: BetaDefaults = DEFAULTS): Float64Array {
   const steps = config.count('num_train_timesteps', 1000);
@@ -29,7 +32,7 @@ export function alphasCumprod(config: Config, defaults: BetaDefaults = DEFAULTS)
       config.fail(key, 'is not supported yet; remove it or take another checkpoint');
     }
   }
-  // torch.linspace in f32: from the nearer end, with a fused multiply-add.
+  // As torch.linspace in f32: counted from the nearer end, with a fused multiply-add.
   const between = (from: number, to: number, i: number): number => {
     const [a, b] = [f32(from), f32(to)];
     const step = f32(f32(b - a) / Math.max(1, steps - 1));
@@ -58,7 +61,7 @@ export function predictionType(config: Config): Prediction {
   return config.oneOf('prediction_type', ['epsilon', 'v_prediction', 'sample'], 'epsilon');
 }
 
-/** ᾱ at a training step. @throws Error when the step is outside the schedule */
+/** Returns ᾱ at a training step. @throws Error when the step is outside the schedule */
 export function alphaAt(config: Config, products: Float64Array, timestep: number): number {
   if (!Number.isInteger(timestep) || timestep < 0 || timestep >= products.length) {
     throw new Error(
@@ -68,7 +71,7 @@ export function alphaAt(config: Config, products: Float64Array, timestep: number
   return at(products, timestep);
 }
 
-/** x0 from z_t = √ᾱ·x0 + √(1-ᾱ)·ε and a prediction of that kind. */
+/** Returns x0 as a linear function of z_t and a prediction of the given kind. */
 export function cleanSample(kind: Prediction, alpha: number): Linear {
   const signal = Math.sqrt(alpha);
   const noise = Math.sqrt(1 - alpha);
@@ -82,7 +85,7 @@ export function cleanSample(kind: Prediction, alpha: number): Linear {
   }
 }
 
-/** ε from the same. */
+/** Returns ε as a linear function of z_t and a prediction of the given kind. */
 export function predictedNoise(kind: Prediction, alpha: number): Linear {
   const noise = Math.sqrt(1 - alpha);
   return kind === 'epsilon'
@@ -90,7 +93,7 @@ export function predictedNoise(kind: Prediction, alpha: number): Linear {
     : combine(1 / noise, SAMPLE, -Math.sqrt(alpha) / noise, cleanSample(kind, alpha));
 }
 
-/** Clipping to ±1 is not linear, and for pixels. @throws Error when the config wants it */
+/** Refuses clipping to ±1: it is not linear, and meant for pixels. @throws Error when the config asks for it */
 export function assertNoClipping(config: Config, absent: boolean): void {
   if (config.boolean('clip_sample', absent)) {
     const what = config.has('clip_sample') ? 'is true' : 'is true (the default)';

@@ -1,4 +1,7 @@
-/** DDIMScheduler without noise (η = 0): Song et al., "Denoising diffusion implicit models", eq. 12. */
+/**
+ * DDIM without added noise (η = 0): Song et al., "Denoising diffusion implicit models", eq. 12.
+ * Source: diffusers/schedulers/scheduling_ddim.py: DDIMScheduler.
+ */
 import type { Config } from '../checkpoint/config.ts';
 import { alphaAt, alphasCumprod, assertNoClipping, cleanSample, predictedNoise, predictionType } from './betas.ts';
 import { combine, type Steps, type StepsRequest } from './linear_step.ts';
@@ -9,7 +12,7 @@ export function ddim(config: Config, request: StepsRequest): Steps {
   const products = alphasCumprod(config);
   const kind = predictionType(config);
   const timesteps = spacedTimesteps(config, request, products.length, 'leading', true);
-  // diffusers steps down by this much, also where the spacing's next timestep is another.
+  // diffusers always goes down by this number of training steps, even where the spacing's next timestep differs.
   const down = Math.floor(products.length / timesteps.length);
   const final = config.boolean('set_alpha_to_one', true) ? 1 : alphaAt(config, products, 0);
   const steps = timesteps.map((timestep) => {

@@ -1,10 +1,13 @@
-/** DDPMScheduler (PixArt-α DMD): Ho et al., "Denoising diffusion probabilistic models", eq. 7. */
+/**
+ * DDPM (PixArt-α DMD): Ho et al., "Denoising diffusion probabilistic models", eq. 7.
+ * Source: diffusers/schedulers/scheduling_ddpm.py: DDPMScheduler.
+ */
 import type { Config } from '../checkpoint/config.ts';
 import { alphaAt, alphasCumprod, assertNoClipping, cleanSample, predictionType } from './betas.ts';
 import { combine, SAMPLE, type Steps, type StepsRequest } from './linear_step.ts';
 import { spacedTimesteps } from './spacing.ts';
 
-/** diffusers' floor of the variance, which it may take the logarithm of. */
+/** diffusers' lower bound of the variance, which keeps its logarithm finite. */
 const LEAST_VARIANCE = 1e-20;
 
 export function ddpm(config: Config, request: StepsRequest): Steps {

@@ -1,7 +1,9 @@
 /**
- * EulerDiscreteScheduler (SD-Turbo, SDXL) and EulerAncestralDiscreteScheduler (SDXL-Turbo). Karras et al., "Elucidating
- * the design space of diffusion-based generative models": x = x0 + σ·ε, and a step follows the line to x0 from σ to the
- * next σ. The ancestral one goes further down and adds fresh noise: Crowson, k-diffusion.
+ * Euler's method (SD-Turbo, SDXL) and its ancestral form (SDXL-Turbo). Karras et al., "Elucidating the design space of
+ * diffusion-based generative models": x = x0 + σ·ε, and a step follows the line to x0 from σ to the next σ. The ancestral
+ * form goes below the next σ and adds fresh noise (Crowson, k-diffusion).
+ * Source: diffusers/schedulers/scheduling_euler_discrete.py: EulerDiscreteScheduler;
+ * diffusers/schedulers/scheduling_euler_ancestral_discrete.py: EulerAncestralDiscreteScheduler.
  */
 import { at } from '../../tensor/types.ts';
 import type { Config } from '../checkpoint/config.ts';
@@ -53,12 +55,12 @@ function euler(
   return { initial: leading ? Math.sqrt(largest * largest + 1) : largest, steps };
 }
 
-/** From σ to `next` along the line through x and x0. */
+/** Returns the step from σ to `next` along the line through x and x0. */
 function line(kind: Prediction, sigma: number, next: number): Linear {
-  const kept = next / sigma;
+  const ratio = next / sigma;
   const x0 = cleanSample(kind, sigma);
-  // From ε the latents' own factor is exactly 1, which kept + (1 - kept) may miss by a rounding.
-  const { sample, prediction } = combine(kept, SAMPLE, 1 - kept, x0);
+  // With ε-prediction the factor of the latents is exactly 1; ratio + (1 - ratio) may differ by a rounding.
+  const { sample, prediction } = combine(ratio, SAMPLE, 1 - ratio, x0);
   return kind === 'epsilon' ? { sample: 1, prediction } : { sample, prediction };
 }
 
@@ -74,7 +76,7 @@ function cleanSample(kind: Prediction, sigma: number): Linear {
   }
 }
 
-/** The values' line at a fractional position; constant beyond the ends. */
+/** Interpolates linearly between the values at a fractional position. Beyond the ends the result is the end's value. */
 function interpolated(values: readonly number[], position: number): number {
   const t = Math.min(Math.max(position, 0), values.length - 1);
   const low = Math.floor(t);

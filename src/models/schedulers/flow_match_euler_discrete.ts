@@ -1,4 +1,7 @@
-/** FlowMatchEulerDiscreteScheduler (FLUX): z_σ = (1-σ)·x0 + σ·noise, and the model predicts v = noise - x0. */
+/**
+ * Euler's method for flow matching (FLUX): z_σ = (1-σ)·x0 + σ·noise, and the model predicts the velocity v = noise - x0.
+ * Source: diffusers/schedulers/scheduling_flow_match_euler_discrete.py: FlowMatchEulerDiscreteScheduler.
+ */
 import { at } from '../../tensor/types.ts';
 import type { Config } from '../checkpoint/config.ts';
 import type { Steps, StepsOptions, StepsRequest } from './linear_step.ts';
@@ -16,15 +19,15 @@ export function flowMatchEulerDiscrete(config: Config, request: StepsRequest, op
   const sigmas = terminated(config, unshifted(config, request, options, train).map(shift));
   const steps = sigmas.map((sigma, i) => {
     const next = sigmas[i + 1] ?? 0;
-    const told = { timestep: Math.fround(sigma * train), inputScale: 1 };
+    const input = { timestep: Math.fround(sigma * train), inputScale: 1 };
     return stochastic
-      ? { ...told, sample: 1 - next, prediction: -(1 - next) * sigma, noise: next }
-      : { ...told, sample: 1, prediction: next - sigma, noise: 0 };
+      ? { ...input, sample: 1 - next, prediction: -(1 - next) * sigma, noise: next }
+      : { ...input, sample: 1, prediction: next - sigma, noise: 0 };
   });
   return { initial: 1, steps };
 }
 
-/** Noise levels before the shift, in falling order. */
+/** Returns the noise levels before the shift, in falling order. */
 function unshifted(config: Config, request: StepsRequest, { sigmas }: StepsOptions, train: number): readonly number[] {
   if (typeof request !== 'number') {
     if (request.length === 1 && request[0] === train) {
@@ -38,13 +41,13 @@ function unshifted(config: Config, request: StepsRequest, { sigmas }: StepsOptio
       ? sigmas
       : config.fail('sigmas', `must be ${request} numbers, one for each step, but are ${sigmas.length}`);
   }
-  // diffusers takes the ends of the schedule that the static shift has already been applied to.
+  // diffusers takes the ends of the schedule after the static shift, and shifts the levels between them again.
   const ends = config.boolean('use_dynamic_shifting', false) ? (s: number) => s : shiftOf(config, undefined);
   const [first, last] = [ends(1), ends(1 / train)];
   return Array.from({ length: request }, (_, i) => first + ((last - first) * i) / Math.max(1, request - 1));
 }
 
-/** Esser et al., "Scaling rectified flow transformers …", eq. 23: larger pictures need more noise for as long. */
+/** Returns the shift of the noise levels: Esser et al., "Scaling rectified flow transformers …", eq. 23. Larger pictures need more noise. */
 function shiftOf(config: Config, mu: number | undefined): (sigma: number) => number {
   let factor = config.number('shift', 1);
   if (config.boolean('use_dynamic_shifting', false)) {
@@ -57,7 +60,7 @@ function shiftOf(config: Config, mu: number | undefined): (sigma: number) => num
   return (sigma) => (factor * sigma) / (1 + (factor - 1) * sigma);
 }
 
-/** Stretched so that the last level is `shift_terminal`. */
+/** Stretches the levels so that the last one is `shift_terminal`. */
 function terminated(config: Config, sigmas: readonly number[]): readonly number[] {
   if (!config.value('shift_terminal')) {
     return sigmas;
@@ -70,7 +73,7 @@ function terminated(config: Config, sigmas: readonly number[]): readonly number[
   return sigmas.map((sigma) => 1 - (1 - sigma) / scale);
 }
 
-/** mu of FLUX for `tokens` image tokens: on the line between the two sizes that the config names. */
+/** Returns mu of FLUX for `tokens` image tokens, interpolated between the two sizes that the config names. diffusers: `calculate_shift`. */
 export function dynamicShift(config: Config, tokens: number): number {
   const [fewest, most] = [config.count('base_image_seq_len', 256), config.count('max_image_seq_len', 4096)];
   const [low, high] = [config.number('base_shift', 0.5), config.number('max_shift', 1.15)];

@@ -13,7 +13,7 @@ export { dynamicShift } from './flow_match_euler_discrete.ts';
 export type { LinearStep, Steps, StepsOptions } from './linear_step.ts';
 export { modelInput, type OneStep, predictX0 } from './one_step.ts';
 
-const BY_CLASS = {
+const SCHEDULERS = {
   EulerDiscreteScheduler: eulerDiscrete,
   EulerAncestralDiscreteScheduler: eulerAncestralDiscrete,
   FlowMatchEulerDiscreteScheduler: flowMatchEulerDiscrete,
@@ -21,18 +21,18 @@ const BY_CLASS = {
   DDPMScheduler: ddpm,
   DDIMScheduler: ddim,
 } as const satisfies Record<string, Scheduler>;
-export type SchedulerClass = keyof typeof BY_CLASS;
-const CLASSES = Object.keys(BY_CLASS) as SchedulerClass[];
+export type SchedulerClass = keyof typeof SCHEDULERS;
+const NAMES = Object.keys(SCHEDULERS) as SchedulerClass[];
 
-export function schedulerClass(config: Config): SchedulerClass {
-  return config.oneOf('_class_name', CLASSES);
+function schedulerClass(config: Config): SchedulerClass {
+  return config.oneOf('_class_name', NAMES);
 }
 
 /**
- * The steps of a run, as diffusers' scheduler of that class takes them.
- * @param request how many steps, or at which timesteps
- * @param as the class to read the config as, where not its own
- * @throws Error naming file and key for what is malformed or not supported yet.
+ * Returns the steps of a run, as diffusers' scheduler of that class takes them.
+ * @param request the number of steps, or their timesteps in falling order
+ * @param as the class to read the config as. Default: the class that the config names
+ * @throws Error naming file and key for what is malformed or not supported yet
  */
 export function stepsOf(
   config: Config,
@@ -40,10 +40,10 @@ export function stepsOf(
   options: StepsOptions = {},
   as: SchedulerClass = schedulerClass(config),
 ): Steps {
-  return BY_CLASS[as](config, request, options);
+  return SCHEDULERS[as](config, request, options);
 }
 
-/** Schedulers whose single step starts at pure noise only where `timestep_spacing` is "trailing", with their default. */
+/** Default `timestep_spacing` of the schedulers whose single step starts at pure noise only with "trailing". */
 const SPACED = {
   EulerDiscreteScheduler: 'linspace',
   EulerAncestralDiscreteScheduler: 'linspace',
@@ -52,11 +52,11 @@ const SPACED = {
 } as const satisfies Partial<Record<SchedulerClass, string>>;
 
 /**
- * A run of one step, as three numbers.
- * @param timestep where the single step starts, for generators distilled at another one than the last
+ * Returns a run of one step, as three numbers.
+ * @param timestep where the step starts, for generators that were distilled at another timestep than the last
  *   (HyperSDXL 800, PixArt-α DMD 400)
- * @param as the class to read the config as, where not its own
- * @throws Error naming file and key for what is malformed or not supported yet, or a step that starts at no noise
+ * @param as the class to read the config as. Default: the class that the config names
+ * @throws Error naming file and key for what is malformed or not supported yet, or for a step that starts without noise
  */
 export function oneStepOf(config: Config, timestep?: number, as: SchedulerClass = schedulerClass(config)): OneStep {
   if (timestep === undefined && as in SPACED) {
@@ -65,6 +65,6 @@ export function oneStepOf(config: Config, timestep?: number, as: SchedulerClass 
       config.fail('timestep_spacing', `is "${spacing}", whose single step starts without noise; give a timestep`);
     }
   }
-  // Flow matching starts at σ = 1, which every shift leaves at 1.
+  // Flow matching starts at σ = 1, and every shift maps 1 to 1, so mu is irrelevant.
   return fromSteps(stepsOf(config, timestep === undefined ? 1 : [timestep], { mu: 0 }, as));
 }

@@ -1,4 +1,7 @@
-/** LCMScheduler (HyperSDXL; Luo et al., "Latent consistency models"): to x0, and from there up again with fresh noise. */
+/**
+ * Latent consistency models (HyperSDXL): a step goes to x0 and, unless it is the last, back up with fresh noise. Luo et al.,
+ * "Latent consistency models". Source: diffusers/schedulers/scheduling_lcm.py: LCMScheduler.
+ */
 import { at } from '../../tensor/types.ts';
 import type { Config } from '../checkpoint/config.ts';
 import { alphaAt, alphasCumprod, assertNoClipping, cleanSample, predictionType } from './betas.ts';
@@ -30,7 +33,7 @@ export function lcm(config: Config, request: StepsRequest): Steps {
   return { initial: 1, steps };
 }
 
-/** The consistency model's boundary condition: at timestep 0 it must give back its input. */
+/** Returns the factors of the consistency model's boundary condition: at timestep 0 the model returns its input. */
 function boundary(timestep: number, scaling: number): { skip: number; out: number } {
   const sigmaData = 0.5;
   const scaled = timestep * scaling;
@@ -38,7 +41,7 @@ function boundary(timestep: number, scaling: number): { skip: number; out: numbe
   return { skip: sigmaData ** 2 / norm, out: scaled / Math.sqrt(norm) };
 }
 
-/** Evenly among the steps that the model was distilled at, from the noisy end, whatever `timestep_spacing`. */
+/** Returns timesteps evenly spaced among those that the model was distilled at, from the noisy end, whatever `timestep_spacing` says. */
 function lcmTimesteps(config: Config, request: StepsRequest, train: number): readonly number[] {
   if (typeof request !== 'number') {
     return checkedTimesteps(config, request, train);

@@ -1,6 +1,6 @@
 /**
- * A generator of one step needs three numbers of its scheduler: both formulas are linear in z and the prediction.
- * z is standard normal; the model sees `inputScale`·z; the picture's latents are x0 = `z`·z + `prediction`·model(…).
+ * The single step of a one-step generator, which needs three numbers: the model's input is `inputScale`·z with standard
+ * normal z, and the picture's latents are x0 = `z`·z + `prediction`·model(…).
  */
 import { add, affine, sub } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -8,23 +8,24 @@ import { at } from '../../tensor/types.ts';
 import type { Steps } from './linear_step.ts';
 
 export interface OneStep {
-  /** What the model is told, in training steps. */
+  /** The model's timestep, in training steps. */
   readonly timestep: number;
   readonly inputScale: number;
   readonly x0: { readonly z: number; readonly prediction: number };
 }
 
-/** The only step of a run, from standard normal noise. A last step's fresh noise is at most 1e-10 and left out. */
+/** Returns the only step of a run. The fresh noise of a last step is at most 1e-10 and left out. */
 export function fromSteps({ initial, steps }: Steps): OneStep {
   const { timestep, inputScale, sample, prediction } = at(steps, 0);
   return { timestep, inputScale: initial * inputScale, x0: { z: initial * sample, prediction } };
 }
 
+/** Scales the noise for the model. */
 export function modelInput(step: OneStep, z: Tensor): Tensor {
   return step.inputScale === 1 ? z : affine(z, step.inputScale);
 }
 
-/** z and prediction of one shape → latents of unit variance. Where the factors are opposite, subtracts first: one rounding. */
+/** z and prediction of one shape → latents of unit variance. With opposite factors it subtracts first, which rounds once. */
 export function predictX0(step: OneStep, z: Tensor, prediction: Tensor): Tensor {
   const { x0 } = step;
   if (x0.z === 0) {

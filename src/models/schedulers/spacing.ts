@@ -1,4 +1,7 @@
-/** Which training steps a run of n steps visits: Lin et al., "Common diffusion noise schedules …", table 2. */
+/**
+ * The timesteps of a run of n steps: Lin et al., "Common diffusion noise schedules and sample steps are flawed", table 2.
+ * Source: `set_timesteps` in diffusers/schedulers/scheduling_ddpm.py: DDPMScheduler.
+ */
 import type { Config } from '../checkpoint/config.ts';
 import type { StepsRequest } from './linear_step.ts';
 
@@ -8,7 +11,7 @@ export function timestepSpacing(config: Config, absent: Spacing): Spacing {
   return config.oneOf('timestep_spacing', ['leading', 'linspace', 'trailing'], absent);
 }
 
-/** @throws Error when `n` steps cannot be taken from `train` */
+/** @throws Error when `n` is no number of steps out of `train` training steps */
 export function checkCount(config: Config, n: number, train: number): void {
   if (!Number.isInteger(n) || n < 1 || n > train) {
     throw new Error(`${n} steps are not possible: ${config.file} allows 1 to ${train}`);
@@ -16,7 +19,8 @@ export function checkCount(config: Config, n: number, train: number): void {
 }
 
 /**
- * Timesteps in falling order. `whole`: rounded to training steps also where `linspace` gives fractions.
+ * Returns timesteps in falling order.
+ * @param whole rounds the fractions of `linspace` to training steps
  * @throws Error for a count that is not possible, or timesteps that are not falling training steps
  */
 export function spacedTimesteps(
@@ -49,7 +53,7 @@ export function spacedTimesteps(
   }
 }
 
-/** @throws Error when they are not training steps in falling order */
+/** Returns `timesteps`. @throws Error when they are not training steps in falling order */
 export function checkedTimesteps(config: Config, timesteps: readonly number[], train: number): readonly number[] {
   timesteps.forEach((t, i) => {
     if (!Number.isInteger(t) || t < 0 || t >= train) {
@@ -62,7 +66,7 @@ export function checkedTimesteps(config: Config, timesteps: readonly number[], t
   return timesteps;
 }
 
-/** As NumPy rounds: 2.5 → 2, 3.5 → 4. */
+/** Rounds halves to even, as NumPy does: 2.5 → 2, 3.5 → 4. */
 function roundHalfEven(x: number): number {
   const down = Math.floor(x);
   return x - down === 0.5 ? 2 * Math.round(down / 2) : Math.round(x);

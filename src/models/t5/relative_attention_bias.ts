@@ -1,4 +1,7 @@
-/** T5's position bias: a learned number for each head and each bucket of distances between query and key. */
+/**
+ * T5's position bias: a learned number for each head and each bucket of distances between query and key.
+ * Source: `compute_bias` in transformers/models/t5/modeling_t5.py: T5Attention.
+ */
 import { embedding, transpose } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -10,8 +13,9 @@ export interface RelativeAttentionConfig {
 }
 
 /**
- * The bucket of a distance (key minus query), both directions: one each for small distances, then logarithmically wider
- * ones up to `relative_attention_max_distance`. Rounded as transformers' f32 arithmetic does, since buckets end there.
+ * Returns the bucket of a distance (key minus query). Each direction has half of the buckets: one for each small distance,
+ * then logarithmically wider ones up to `relative_attention_max_distance`. Rounds as transformers' f32 arithmetic does,
+ * since the rounding decides where a bucket ends.
  */
 export function relativePositionBucket(distance: number, config: RelativeAttentionConfig): number {
   const half = Math.floor(config.relative_attention_num_buckets / 2);
@@ -35,7 +39,7 @@ export class RelativeAttentionBias {
     this.weight = w.get('weight', [config.relative_attention_num_buckets, config.num_heads]);
   }
 
-  /** To be added to the scores of `tokens` queries and keys, [heads,T,T]. Depends on weights alone. */
+  /** Returns the bias for the scores of `tokens` queries and keys, [heads,T,T]. It depends on weights alone. */
   forward(tokens: number): Tensor {
     const buckets = Array.from({ length: tokens * tokens }, (_, i) => {
       return relativePositionBucket((i % tokens) - Math.floor(i / tokens), this.#config);

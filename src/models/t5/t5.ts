@@ -1,6 +1,6 @@
 /**
- * T5's encoder: transformers' `T5EncoderModel` (T5 v1.1: the text encoder of PixArt and FLUX). Activations must stay f32:
- * they overflow f16.
+ * T5's encoder; T5 v1.1 is the text encoder of PixArt and FLUX. Its activations overflow f16, so they must stay f32.
+ * Source: transformers/models/t5/modeling_t5.py: T5EncoderModel.
  */
 import {
   add,
@@ -22,7 +22,7 @@ import { LargeEmbedding } from '../layers/large_embedding.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import { RelativeAttentionBias } from './relative_attention_bias.ts';
 
-/** The keys of a T5Config that its encoder reads, as config.json spells them. */
+/** The keys of config.json that the encoder reads. */
 export interface T5Config {
   readonly vocab_size: number;
   readonly d_model: number;
@@ -36,7 +36,7 @@ export interface T5Config {
   readonly feed_forward_proj: 'relu' | 'gated-gelu';
 }
 
-/** What is absent has transformers' default. */
+/** Reads config.json with transformers' defaults. */
 export function t5Config(config: Config): T5Config {
   return {
     vocab_size: config.count('vocab_size', 32128),
@@ -52,13 +52,13 @@ export function t5Config(config: Config): T5Config {
   };
 }
 
-/** Not read: the second name of the embeddings, where a file has both, and what is only in whole encoder-decoder models. */
+/** Keys that are not read: the second name of the embeddings, where a file has both, and the decoder of whole T5 models. */
 export const T5_IGNORE: readonly RegExp[] = [/(^|\.)encoder\.embed_tokens\.weight$/, /(^|\.)(decoder|lm_head)\./];
 
-/** Taken from the score of what may not be seen: its probability is then 0, exactly. */
-const HIDDEN = 1e9;
+/** Subtracted from the scores of masked keys, whose probability is then exactly 0. */
+const MASKED = 1e9;
 
-/** Root mean square norm: no mean is taken away, no bias added. */
+/** Root mean square norm: it subtracts no mean and adds no bias. */
 class T5LayerNorm {
   readonly weight: Tensor;
   readonly #eps: number;
@@ -89,19 +89,19 @@ class T5Attention {
     this.o = new Linear(w.sub('o'), inner, config.d_model, false);
   }
 
-  /** x [B,T,C]; bias, added to the scores, broadcasts to [B,heads,T,T]; residual [B,T,C]. Scores are not scaled. */
+  /** x [B,T,C] → [B,T,C]. `bias` is added to the scores and broadcasts to [B,heads,T,T]. T5 does not scale its scores. */
   forward(x: Tensor, bias: Tensor, residual: Tensor): Tensor {
     const { num_heads, d_kv } = this.#config;
     const [batch, tokens] = [x.dim(0), x.dim(1)];
     const split = (layer: Linear): Tensor =>
       transpose(reshape(layer.forward(x), [batch, tokens, num_heads, d_kv]), [0, 2, 1, 3]);
     const scores = add(matmul(split(this.q), split(this.k), { transposeB: true }), bias);
-    const mixed = transpose(matmul(softmax(scores), split(this.v)), [0, 2, 1, 3]);
-    return this.o.forward(reshape(mixed, [batch, tokens, num_heads * d_kv]), { residual });
+    const attended = transpose(matmul(softmax(scores), split(this.v)), [0, 2, 1, 3]);
+    return this.o.forward(reshape(attended, [batch, tokens, num_heads * d_kv]), { residual });
   }
 }
 
-/** `DenseReluDense`: with one inner layer `wi` (relu), or with `wi_0` and a gate `wi_1` (gelu). */
+/** `DenseReluDense`: one inner layer `wi` (relu), or `wi_0` with a gate `wi_1` (gelu). */
 class T5DenseActDense {
   readonly wi: readonly Linear[];
   readonly wo: Linear;
@@ -136,6 +136,7 @@ class T5Block {
 
   forward(x: Tensor, bias: Tensor): Tensor {
     return this.#w.scope(() => {
+      // 1. Self-attention. 2. Feed-forward.
       const attended = this.SelfAttention.forward(this.attention_norm.forward(x), bias, x);
       return this.DenseReluDense.forward(this.ff_norm.forward(attended), attended);
     });
@@ -158,27 +159,29 @@ export class T5EncoderModel {
     this.config = config;
     this.#w = encoder;
     this.shared = new LargeEmbedding(embeddings, config.vocab_size, config.d_model);
-    // Only the first block has one; all blocks use it.
+    // All blocks use the bias of the first block.
     this.relative_attention_bias = new RelativeAttentionBias(first.sub('relative_attention_bias'), config);
     this.block = Array.from({ length: config.num_layers }, (_, i) => new T5Block(encoder.sub('block', i), config));
     this.final_layer_norm = new T5LayerNorm(encoder.sub('final_layer_norm'), config.d_model, config.layer_norm_epsilon);
   }
 
   /**
-   * The last hidden state, [B,T,d_model].
+   * Returns the last hidden state, [B,T,d_model].
    * @param ids i32 [B,T]
-   * @param mask f32 [B,T], 1 = a token, 0 = padding, which no token attends to; absent: all are attended to
+   * @param mask f32 [B,T]: 1 = token, 0 = padding, which no token attends to. Without it every token attends to all
    */
   forward(ids: Tensor, mask?: Tensor): Tensor {
     return this.encode(this.shared.forward(ids), mask);
   }
 
-  /** As `forward`, from embeddings [B,T,d_model] (transformers' `inputs_embeds`); f32 whatever they are. */
+  /** Runs the encoder on embeddings [B,T,d_model] (transformers' `inputs_embeds`), in f32 whatever their type. */
   encode(embedded: Tensor, mask?: Tensor): Tensor {
     return this.#w.scope(() => {
+      // 1. The bias of every score: position, and the mask.
       const [batch, tokens] = [embedded.dim(0), embedded.dim(1)];
       const positions = this.relative_attention_bias.forward(tokens);
-      const bias = mask ? add(affine(reshape(mask, [batch, 1, 1, tokens]), HIDDEN, -HIDDEN), positions) : positions;
+      const bias = mask ? add(affine(reshape(mask, [batch, 1, 1, tokens]), MASKED, -MASKED), positions) : positions;
+      // 2. Blocks. 3. Last norm.
       return this.final_layer_norm.forward(
         this.block.reduce((x, block) => block.forward(x, bias), cast(embedded, 'f32')),
       );

@@ -1,7 +1,10 @@
-/** tokenizer.json as transformers makes it of CLIP's older files, vocab.json and merges.txt (convert_slow_tokenizer). */
+/**
+ * Makes tokenizer.json from CLIP's older files, vocab.json and merges.txt.
+ * Source: transformers/convert_slow_tokenizer.py: CLIPConverter.
+ */
 import { SPECIAL } from './special_tokens.ts';
 
-/** How CLIP cuts text into words: its special tokens, contractions, letters, single digits, everything else. */
+/** CLIP's pattern of a word: contractions, letters, single digits, everything else. */
 const WORDS = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
 export interface CLIPTokens {

@@ -1,5 +1,4 @@
-/** A tokenizer's folder: tokenizer.json, or CLIP's older vocab.json and merges.txt, and the settings beside them. */
-
+/** Reads a tokenizer's folder: tokenizer.json, or CLIP's older vocab.json and merges.txt, and the settings beside them. */
 import type { ModelFiles } from '../checkpoint/files.ts';
 import { clipTokenizerJson } from './clip_tokenizer_json.ts';
 import { tokenText } from './special_tokens.ts';
@@ -14,9 +13,9 @@ const CLIP_CLASSES = ['CLIPTokenizer', 'CLIPTokenizerFast'];
 type Settings = Readonly<Record<string, unknown>>;
 
 export interface TokenizerFiles {
-  /** What tokenizer.json says, or would say. */
+  /** tokenizer.json, or its equivalent made from CLIP's older files. */
   readonly tokenizer: unknown;
-  /** tokenizer_config.json, completed by special_tokens_map.json; empty where neither is there. */
+  /** tokenizer_config.json, completed by special_tokens_map.json; empty where the folder has neither. */
   readonly settings: Settings;
 }
 
@@ -27,7 +26,7 @@ export async function readTokenizerFiles(files: ModelFiles): Promise<TokenizerFi
   return { tokenizer: whole ? await readJson(files, TOKENIZER) : await readClip(files, settings), settings };
 }
 
-/** As transformers: special_tokens_map.json counts where tokenizer_config.json is of before `added_tokens_decoder`. */
+/** Reads the settings. As in transformers, special_tokens_map.json counts only where tokenizer_config.json has no `added_tokens_decoder`. */
 async function readSettings(files: ModelFiles): Promise<Settings> {
   const settings: Settings = (await files.has(SETTINGS)) ? Object(await readJson(files, SETTINGS)) : {};
   const older = !('added_tokens_decoder' in settings) && (await files.has(SPECIAL_TOKENS));

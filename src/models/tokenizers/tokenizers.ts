@@ -1,4 +1,4 @@
-/** Text to token ids, as the checkpoint's tokenizer files say (CLIP BPE, BERT WordPiece, T5 Unigram). */
+/** Turns text into token ids by the checkpoint's tokenizer files (CLIP BPE, BERT WordPiece, T5 Unigram). */
 import { Tokenizer as HFTokenizer } from '@huggingface/tokenizers';
 import { at } from '../../tensor/types.ts';
 import { Config } from '../checkpoint/config.ts';
@@ -10,19 +10,19 @@ import { readTokenizerFiles } from './tokenizer_files.ts';
 export type PromptValues = ReadonlyMap<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>;
 
 export interface TokenizedText {
-  /** Padded and cut to the asked length; the special tokens are always there. */
+  /** Padded or cut to the given length. The special tokens are always present. */
   readonly ids: Int32Array<ArrayBuffer>;
-  /** 1 at tokens, 0 at padding. */
+  /** 1 = token, 0 = padding. */
   readonly mask: Float32Array<ArrayBuffer>;
-  /** How many ids are not padding. */
+  /** Number of ids that are not padding. */
   readonly length: number;
 }
 
-/** What transformers writes for "no limit" is about 1e30; no text encoder here has this many positions. */
+/** Limits from here on mean "no limit": transformers writes about 1e30, and no text encoder here has this many positions. */
 const NO_LIMIT = 1 << 20;
 
 export class TextTokenizer {
-  /** `model_max_length`: how many tokens the model takes, special ones included; undefined when the files set no limit. */
+  /** `model_max_length`, the number of tokens that the model takes, special ones included; undefined when the files set no limit. */
   readonly maxLength: number | undefined;
   readonly padId: number;
   readonly #tokenizer: HFTokenizer;
@@ -30,7 +30,7 @@ export class TextTokenizer {
 
   /**
    * @param name the folder, for messages. @param tokenizer, settings the parsed files.
-   * @throws Error when they do not describe a tokenizer, or it has no padding token.
+   * @throws Error when the files do not describe a tokenizer, or it has no padding token
    */
   constructor(name: string, tokenizer: unknown, settings: unknown) {
     const file = `${name}/tokenizer.json`;
@@ -56,29 +56,29 @@ export class TextTokenizer {
     this.padId = padId;
   }
 
-  /** Token ids of `text` with the special tokens, neither cut nor padded. */
+  /** Returns the token ids of `text` with the special tokens, neither cut nor padded. */
   tokenize(text: string): number[] {
     return this.#tokenizer.encode(text).ids;
   }
 
   /**
-   * Exactly `length` ids: a longer text loses tokens before its last special token, a shorter one is padded.
-   * @param length default `maxLength`.
+   * Returns exactly `length` ids. A longer text loses tokens before its last special token, a shorter one is padded.
+   * @param length default: `maxLength`
    */
   encode(text: string, length = this.maxLength): TokenizedText {
     if (length === undefined) {
       throw new Error(`${this.#name}/tokenizer_config.json: model_max_length is not set, so a length has to be given`);
     }
     const all = this.tokenize(text);
-    const kept = all.length <= length ? all : [...all.slice(0, length - 1), at(all, all.length - 1)];
+    const tokens = all.length <= length ? all : [...all.slice(0, length - 1), at(all, all.length - 1)];
     const ids = new Int32Array(length).fill(this.padId);
-    ids.set(kept);
-    const mask = new Float32Array(length).fill(1, 0, kept.length);
-    return { ids, mask, length: kept.length };
+    ids.set(tokens);
+    const mask = new Float32Array(length).fill(1, 0, tokens.length);
+    return { ids, mask, length: tokens.length };
   }
 }
 
-/** The tokenizer of a folder. @throws Error naming the file that is missing or broken. */
+/** Opens the tokenizer of a folder. @throws Error naming the file that is missing or broken */
 export async function openTokenizer(files: ModelFiles): Promise<TextTokenizer> {
   const { tokenizer, settings } = await readTokenizerFiles(files);
   return new TextTokenizer(files.name, tokenizer, settings);

@@ -1,4 +1,7 @@
-/** SDXL's `addition_embed_type` "text_time": the pooled text and sizes in pixels, added to the time embedding. */
+/**
+ * SDXL's `addition_embed_type` "text_time": the pooled text and sizes in pixels, added to the time embedding.
+ * Source: `get_aug_embed` in diffusers/models/unets/unet_2d_condition.py: UNet2DConditionModel.
+ */
 import { concat } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Config } from '../checkpoint/config.ts';
@@ -13,13 +16,13 @@ export interface AddedCond {
 }
 
 export interface TextTimeConfig {
-  /** Sinusoids for each of time_ids. */
+  /** Number of sinusoids for each of `time_ids`. */
   readonly addition_time_embed_dim: number;
-  /** Width of text_embeds and of all sinusoids together. */
+  /** Width of `text_embeds` plus the number of all sinusoids. */
   readonly projection_class_embeddings_input_dim: number;
 }
 
-/** null where unet/config.json has no such embedding. @throws Error naming the key, for another type or no sizes. */
+/** Returns null where unet/config.json has no such embedding. @throws Error naming the key, for another type or a missing size */
 export function readTextTimeConfig(config: Config): TextTimeConfig | null {
   if (!config.has('addition_embed_type')) {
     return null;
@@ -35,8 +38,8 @@ export function readTextTimeConfig(config: Config): TextTimeConfig | null {
 }
 
 /**
- * What `add_embedding` takes, [1, projection_class_embeddings_input_dim]: text_embeds, then the sinusoids of each of
- * time_ids. @throws Error when they are not as wide together as the weights.
+ * Returns the input of `add_embedding`, [1, projection_class_embeddings_input_dim]: `text_embeds`, then the sinusoids of
+ * each of `time_ids`. @throws Error when the sum of their widths is not the weights' width
  */
 export function textTime({ text_embeds, time_ids }: AddedCond, config: TextTimeConfig & TimestepsConfig): Tensor {
   const { addition_time_embed_dim: each, projection_class_embeddings_input_dim: width } = config;

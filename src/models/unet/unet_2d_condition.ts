@@ -1,4 +1,7 @@
-/** diffusers' UNet2DConditionModel: the denoiser of Stable Diffusion and its distilled one-step descendants. */
+/**
+ * The denoiser of Stable Diffusion, SDXL and their distilled one-step descendants.
+ * Source: diffusers/models/unets/unet_2d_condition.py: UNet2DConditionModel.
+ */
 import { add } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -19,7 +22,7 @@ import {
 const DOWN = ['CrossAttnDownBlock2D', 'DownBlock2D'];
 const UP = ['CrossAttnUpBlock2D', 'UpBlock2D'];
 
-/** The keys of unet/config.json that this engine reads, checked; lists have one entry for each level. */
+/** The keys of unet/config.json that this engine reads and checks. Lists have one entry for each level. */
 export interface UNet2DConditionConfig {
   readonly in_channels: number;
   readonly out_channels: number;
@@ -36,13 +39,13 @@ export interface UNet2DConditionConfig {
   readonly norm_eps: number;
   readonly cross_attention_dim: number;
   readonly transformer_layers_per_block: readonly number[];
-  /** Named for what it is: diffusers' `attention_head_dim` is the number of heads in this model. */
+  /** The number of heads. This model's config.json calls it `attention_head_dim`. */
   readonly num_attention_heads: readonly number[];
   /** `addition_embed_type` "text_time" (SDXL); null where there is none. */
   readonly addition_embed: TextTimeConfig | null;
 }
 
-/** Settings that no supported generator uses: what they must be, or absent. */
+/** Settings that no supported generator uses, with the values that are allowed besides absence. */
 const FIXED: Readonly<Record<string, readonly unknown[]>> = {
   act_fn: ['silu', 'swish'],
   attention_type: ['default'],
@@ -154,11 +157,11 @@ export class UNet2DConditionModel {
     const added = config.addition_embed?.projection_class_embeddings_input_dim;
     this.add_embedding = added ? new TimestepEmbedding(w.sub('add_embedding'), added, common.temb_channels) : null;
 
-    // Channels of every skip in the order they are made; the up blocks take them from the end.
-    const made = [first];
+    // Channels of every skip connection, in the order of the down blocks; the up blocks take them from the end.
+    const skip_channels = [first];
     this.down_blocks = channels.map((out_channels, i) => {
       const layers = at(config.layers_per_block, i);
-      made.push(...new Array<number>(layers + (i < last ? 1 : 0)).fill(out_channels));
+      skip_channels.push(...new Array<number>(layers + (i < last ? 1 : 0)).fill(out_channels));
       return new DownBlock2D(w.sub('down_blocks', i), {
         ...common,
         in_channels: at(channels, Math.max(0, i - 1)),
@@ -182,7 +185,7 @@ export class UNet2DConditionModel {
         ...common,
         in_channels: at(channels, Math.min(last, level + 1)),
         out_channels: at(channels, level),
-        skip_channels: made.splice(-(at(config.layers_per_block, level) + 1)).reverse(),
+        skip_channels: skip_channels.splice(-(at(config.layers_per_block, level) + 1)).reverse(),
         attention: at(config.up_block_types, i) === 'CrossAttnUpBlock2D' ? attention(level) : null,
         upsample: level > 0,
       });
@@ -191,41 +194,47 @@ export class UNet2DConditionModel {
     this.conv_out = new Conv2d(w.sub('conv_out'), first, config.out_channels, 3);
   }
 
-  /** The numbers that stand for a timestep. */
+  /** Returns the numbers that embed a timestep, [1,C]. */
   sinusoids(timestep: number): number[] {
     return sinusoids(timestep, at(this.config.block_out_channels, 0), this.config);
   }
 
   /**
-   * @param sample [N,H,W,in_channels], already scaled as the scheduler wants
+   * @param sample [N,H,W,in_channels], already scaled by the scheduler's `inputScale`
    * @param timestep in training steps (0 … 999), one for the whole batch; as a tensor, its `sinusoids` [1,C]
    * @param encoderHiddenStates text features [N,S,cross_attention_dim]
-   * @param addedCond what SDXL is told besides, one for the whole batch
-   * @returns what the model predicts (noise, velocity, …: the scheduler knows), [N,H,W,out_channels]
+   * @param addedCond SDXL's pooled text and sizes, one for the whole batch
+   * @returns the prediction [N,H,W,out_channels]: noise, velocity or the clean sample, as the scheduler's `prediction_type` says
    * @throws Error when `addedCond` is missing where the config wants it, or given where it does not
    */
   forward(sample: Tensor, timestep: number | Tensor, encoderHiddenStates: Tensor, addedCond?: AddedCond): Tensor {
     return this.#w.scope(() => {
+      // 1. Embed the timestep, and SDXL's added conditions with it.
       const temb = this.#temb(sample.graph, timestep, addedCond);
+      // 2. First convolution.
       let hidden = this.conv_in.forward(sample);
+      // 3. Down: every residual block and every downsampler leaves a skip connection.
       const skips = [hidden];
       for (const block of this.down_blocks) {
         const level = block.forward(hidden, temb, encoderHiddenStates);
         hidden = level.hidden;
         skips.push(...level.skips);
       }
+      // 4. Middle.
       hidden = this.mid_block?.forward(hidden, temb, encoderHiddenStates) ?? hidden;
+      // 5. Up: each block takes the skip connections of its level, last made first.
       for (const block of this.up_blocks) {
         const taken = skips.splice(-block.resnets.length).reverse();
-        // The next level's last skip tells the size to come back to, which is odd where the way down halved an odd one.
+        // The next level's last skip has the size to upsample to; it is odd where a downsampler halved an odd size.
         const next = skips[skips.length - 1];
         hidden = block.forward(hidden, taken, temb, encoderHiddenStates, next ? [next.dim(1), next.dim(2)] : undefined);
       }
+      // 6. Last norm with SiLU, last convolution.
       return this.conv_out.forward(this.conv_norm_out.forward(hidden, true));
     });
   }
 
-  /** [1,T]; of a timestep known when tracing, no step computes it. */
+  /** Returns the time embedding [1,T]. Where the timestep is a number, it is a constant of the graph and no step computes it. */
   #temb(graph: Graph, timestep: number | Tensor, addedCond: AddedCond | undefined): Tensor {
     const { addition_embed } = this.config;
     if (!addition_embed !== !addedCond) {

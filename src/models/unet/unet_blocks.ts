@@ -1,4 +1,7 @@
-/** The levels of UNet2DConditionModel: residual blocks, with or without cross-attention after each. */
+/**
+ * The levels of UNet2DConditionModel: residual blocks, with or without cross-attention after each.
+ * Source: diffusers/models/unets/unet_2d_blocks.py: CrossAttnDownBlock2D, UNetMidBlock2DCrossAttn, CrossAttnUpBlock2D.
+ */
 import { concat } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
@@ -6,7 +9,7 @@ import { Transformer2DModel } from '../layers/attention_block.ts';
 import { Downsample2D, ResnetBlock2D, Upsample2D } from '../layers/resnet.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
-/** What every level of one UNet shares. */
+/** Settings that all levels of one UNet share. */
 export interface LevelCommon {
   readonly temb_channels: number;
   readonly groups: number;
@@ -14,7 +17,7 @@ export interface LevelCommon {
   readonly cross_attention_dim: number;
 }
 
-/** Cross-attention of one level; null in plain blocks. */
+/** Cross-attention of one level. Plain blocks have null instead. */
 export interface LevelAttention {
   readonly heads: number;
   /** Transformer blocks after each residual block. */
@@ -26,7 +29,7 @@ export interface DownBlockConfig extends LevelCommon {
   readonly out_channels: number;
   readonly layers: number;
   readonly attention: LevelAttention | null;
-  /** Padding of the downsampler; null where this is the last level. */
+  /** Padding of the downsampler. The last level has none: null. */
   readonly downsample: number | null;
 }
 
@@ -35,12 +38,12 @@ function resnet(w: WeightStore, common: LevelCommon, inChannels: number, outChan
   return new ResnetBlock2D(w, { in_channels: inChannels, out_channels: outChannels, groups, eps, temb_channels });
 }
 
-function transformer(w: WeightStore, common: LevelCommon, channels: number, of: LevelAttention): Transformer2DModel {
+function transformer(w: WeightStore, common: LevelCommon, channels: number, level: LevelAttention): Transformer2DModel {
   const { groups, cross_attention_dim } = common;
-  return new Transformer2DModel(w, { channels, heads: of.heads, layers: of.layers, groups, cross_attention_dim });
+  return new Transformer2DModel(w, { channels, heads: level.heads, layers: level.layers, groups, cross_attention_dim });
 }
 
-/** `DownBlock2D`, or `CrossAttnDownBlock2D` where the config has attention. */
+/** diffusers' `DownBlock2D`, or `CrossAttnDownBlock2D` where the config has attention. */
 export class DownBlock2D {
   readonly #w: WeightStore;
   readonly resnets: readonly ResnetBlock2D[];
@@ -61,7 +64,7 @@ export class DownBlock2D {
       downsample === null ? [] : [new Downsample2D(w.sub('downsamplers', 0), out_channels, downsample)];
   }
 
-  /** The level's result, and all that the up blocks will take as skips, in order. */
+  /** Returns the level's result, and its skip connections for the up blocks in the order they are made. */
   forward(x: Tensor, temb: Tensor, context: Tensor): { hidden: Tensor; skips: Tensor[] } {
     return this.#w.scope(() => {
       const skips: Tensor[] = [];
@@ -109,15 +112,15 @@ export class UNetMidBlock2DCrossAttn {
 }
 
 export interface UpBlockConfig extends LevelCommon {
-  /** Channels of the level's input, of its result, and of its skips in the order they are taken (last made first). */
   readonly in_channels: number;
   readonly out_channels: number;
+  /** Channels of each skip connection, last made first. */
   readonly skip_channels: readonly number[];
   readonly attention: LevelAttention | null;
   readonly upsample: boolean;
 }
 
-/** `UpBlock2D`, or `CrossAttnUpBlock2D` where the config has attention. */
+/** diffusers' `UpBlock2D`, or `CrossAttnUpBlock2D` where the config has attention. */
 export class UpBlock2D {
   readonly #w: WeightStore;
   readonly resnets: readonly ResnetBlock2D[];
@@ -136,7 +139,10 @@ export class UpBlock2D {
     this.upsamplers = upsample ? [new Upsample2D(w.sub('upsamplers', 0), out_channels)] : [];
   }
 
-  /** `skips`: those of this level, last made first. `size`: [height, width] after upsampling. */
+  /**
+   * @param skips the skip connections of this level, last made first
+   * @param size [height, width] after upsampling. Default: twice the input's
+   */
   forward(
     x: Tensor,
     skips: readonly Tensor[],

@@ -1,4 +1,7 @@
-/** diffusers' AutoencoderKL: latents to pixels. The decoder only: nothing here encodes pictures. */
+/**
+ * The decoder half of Stable Diffusion's autoencoder: latents to pixels. Nothing here encodes pictures.
+ * Source: diffusers/models/autoencoders/autoencoder_kl.py: AutoencoderKL.
+ */
 import { affine, attention, reshape } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
@@ -58,7 +61,7 @@ export function readAutoencoderKLConfig(config: Config): AutoencoderKLConfig {
   return read;
 }
 
-/** Spellings of the mid attention before diffusers 0.18 (the files of Stable Diffusion 1 and 2 have them still). */
+/** Keys of the mid attention before diffusers 0.18; the files of Stable Diffusion 1 and 2 still have them. */
 export const AUTOENCODER_KL_ALIASES: AliasTable = [
   [/(\.attentions\.\d+)\.query\./, '$1.to_q.'],
   [/(\.attentions\.\d+)\.key\./, '$1.to_k.'],
@@ -66,12 +69,15 @@ export const AUTOENCODER_KL_ALIASES: AliasTable = [
   [/(\.attentions\.\d+)\.proj_attn\./, '$1.to_out.0.'],
 ];
 
-/** The half of a full checkpoint that is not read here. */
+/** Keys of the encoder half, which is not read here. */
 export const AUTOENCODER_KL_ENCODER: readonly RegExp[] = [/^encoder\./, /^quant_conv\./];
 
 const EPS = 1e-6;
 
-/** Single-head attention over all pixels, with its own norm and residual. */
+/**
+ * Single-head attention over all pixels, with its own norm and residual.
+ * Source: diffusers/models/attention_processor.py: Attention.
+ */
 class MidAttention {
   readonly #w: WeightStore;
   readonly group_norm: GroupNorm;
@@ -91,16 +97,19 @@ class MidAttention {
 
   forward(x: Tensor): Tensor {
     return this.#w.scope(() => {
+      // 1. Norm, with the pixels as tokens.
       const tokens = [x.dim(0), x.dim(1) * x.dim(2), x.dim(3)];
       const normed = reshape(this.group_norm.forward(x), tokens);
+      // 2. Attention.
       const [q, k, v] = [this.to_q.forward(normed), this.to_k.forward(normed), this.to_v.forward(normed)];
-      const mixed = attention(q, k, v, { heads: 1 });
-      return reshape(this.to_out[0].forward(mixed, { residual: reshape(x, tokens) }), x.shape);
+      const attended = attention(q, k, v, { heads: 1 });
+      // 3. Projection and residual.
+      return reshape(this.to_out[0].forward(attended, { residual: reshape(x, tokens) }), x.shape);
     });
   }
 }
 
-/** `decoder.mid_block` */
+/** `decoder.mid_block`. Source: diffusers/models/unets/unet_2d_blocks.py: UNetMidBlock2D. */
 export class UNetMidBlock2D {
   readonly #w: WeightStore;
   readonly resnets: readonly [ResnetBlock2D, ResnetBlock2D];
@@ -121,6 +130,7 @@ export class UNetMidBlock2D {
   }
 }
 
+/** A level of the decoder. Source: diffusers/models/unets/unet_2d_blocks.py: UpDecoderBlock2D. */
 export class UpDecoderBlock2D {
   readonly #w: WeightStore;
   readonly resnets: readonly ResnetBlock2D[];
@@ -156,6 +166,7 @@ export class UpDecoderBlock2D {
   }
 }
 
+/** Source: diffusers/models/autoencoders/vae.py: Decoder. */
 export class Decoder {
   readonly #w: WeightStore;
   readonly conv_in: Conv2d;
@@ -181,12 +192,16 @@ export class Decoder {
     this.conv_out = new Conv2d(w.sub('conv_out'), narrowest, config.out_channels, 3);
   }
 
+  /** [N,h,w,latent_channels] → [N,h·scale,w·scale,out_channels] */
   forward(z: Tensor): Tensor {
     return this.#w.scope(() => {
+      // 1. First convolution and the middle block, at the size of the latents.
       let hidden = this.mid_block.forward(this.conv_in.forward(z));
+      // 2. Up: every block but the last doubles the size.
       for (const block of this.up_blocks) {
         hidden = block.forward(hidden);
       }
+      // 3. Last norm with SiLU, last convolution.
       return this.conv_out.forward(this.conv_norm_out.forward(hidden, true));
     });
   }
@@ -208,17 +223,17 @@ export class AutoencoderKL {
     this.decoder = new Decoder(w.sub('decoder'), config);
   }
 
-  /** How many pixels a latent's side stands for. */
+  /** Pixels per latent, along one side. */
   get scale(): number {
     return 2 ** (this.config.block_out_channels.length - 1);
   }
 
-  /** Latents as the autoencoder has them [N,h,w,L] → pixels in about [-1,1], [N,h·scale,w·scale,3]. */
+  /** Latents in the autoencoder's own range [N,h,w,L] → pixels in about [-1,1], [N,h·scale,w·scale,3]. */
   decode(z: Tensor): Tensor {
     return this.#w.scope(() => this.decoder.forward(this.post_quant_conv?.forward(z) ?? z));
   }
 
-  /** From the generator's unit-variance latents to the autoencoder's own. */
+  /** Latents of unit variance, as the generator makes them → latents in the autoencoder's own range. */
   unscale(latents: Tensor): Tensor {
     const { scaling_factor, shift_factor } = this.config;
     return affine(latents, 1 / scaling_factor, shift_factor);

@@ -1,4 +1,7 @@
-/** diffusers' AutoencoderTiny (TAESD): a distilled decoder, and encoder, of about one million parameters each. */
+/**
+ * TAESD: a distilled decoder, and a distilled encoder, of about one million parameters each.
+ * Source: diffusers/models/autoencoders/autoencoder_tiny.py: AutoencoderTiny.
+ */
 import { add, affine, relu, tanh, upsampleConv2d } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
@@ -39,7 +42,7 @@ export function readAutoencoderTinyConfig(config: Config): AutoencoderTinyConfig
   };
 }
 
-/** Widths and numbers of blocks of one half. */
+/** Returns the widths and the numbers of blocks of one half, one entry for each level. */
 function levels(config: Config, half: 'encoder' | 'decoder', absent: number[]): [readonly number[], readonly number[]] {
   const [widths, blocks] = [`${half}_block_out_channels`, `num_${half}_blocks`];
   const channels = config.counts(widths, [64, 64, 64, 64]);
@@ -53,10 +56,13 @@ function levels(config: Config, half: 'encoder' | 'decoder', absent: number[]): 
   return [channels, numbers];
 }
 
-/** The half of a full checkpoint that is not read here. */
+/** Keys of the encoder half, which the decoder does not read. */
 export const AUTOENCODER_TINY_ENCODER: readonly RegExp[] = [/^encoder\./];
 
-/** What TAEF2 has in its innermost blocks, and diffusers' class has not: each pixel learns of the whole picture. */
+/**
+ * A branch of TAEF2's innermost blocks: its group norm takes statistics of the whole picture. diffusers' class has none.
+ * Source: taesd/taesd.py: Block (`pool`).
+ */
 class MidblockPool {
   readonly #in: Conv2d;
   readonly #norm: GroupNorm;
@@ -74,6 +80,7 @@ class MidblockPool {
   }
 }
 
+/** Source: diffusers/models/unets/unet_2d_blocks.py: AutoencoderTinyBlock. */
 class AutoencoderTinyBlock {
   readonly conv: readonly [Conv2d, Conv2d, Conv2d];
   readonly pool: MidblockPool | null;
@@ -84,7 +91,9 @@ class AutoencoderTinyBlock {
     this.pool = w.hasModule('pool') ? new MidblockPool(w.sub('pool'), channels) : null;
   }
 
+  /** [N,H,W,C] → [N,H,W,C] */
   forward(input: Tensor): Tensor {
+    // 1. The branch of the whole picture, where there is one. 2. Three convolutions and the residual.
     const x = this.pool ? add(input, this.pool.forward(input)) : input;
     const [first, second, third] = this.conv;
     const hidden = second.forward(first.forward(x, { activation: 'relu' }), { activation: 'relu' });
@@ -95,7 +104,7 @@ class AutoencoderTinyBlock {
 export class AutoencoderTiny {
   readonly config: AutoencoderTinyConfig;
   readonly #w: WeightStore;
-  /** `decoder.layers`: modules by their place in the checkpoint's Sequential. */
+  /** `decoder.layers`: one function for each module of the checkpoint's Sequential, so that the indices agree. */
   readonly layers: readonly ((x: Tensor) => Tensor)[];
 
   constructor(w: WeightStore, config: AutoencoderTinyConfig) {
@@ -107,14 +116,14 @@ export class AutoencoderTiny {
     layers.push(
       (x) => conv_in.forward(x, { activation: 'relu' }),
       (x) => x,
-    ); // The ReLU has a place of its own.
+    ); // The ReLU is a module of its own in the checkpoint; conv_in applies it here.
     channels.forEach((width, i) => {
       for (let n = 0; n < at(config.num_decoder_blocks, i); n++) {
         const block = new AutoencoderTinyBlock(next(), width);
         layers.push((x) => block.forward(x));
       }
       if (i < last) {
-        layers.push((x) => x); // The upsampling is done with the convolution behind it.
+        layers.push((x) => x); // The upsampling is a module of its own in the checkpoint; the next convolution does it here.
       }
       const conv = new Conv2d(next(), width, i < last ? width : config.out_channels, 3, { bias: i === last });
       const factor = config.upsampling_scaling_factor;
@@ -125,7 +134,7 @@ export class AutoencoderTiny {
     this.layers = layers;
   }
 
-  /** How many pixels a latent's side stands for. */
+  /** Pixels per latent, along one side. */
   get scale(): number {
     return this.config.upsampling_scaling_factor ** (this.config.decoder_block_out_channels.length - 1);
   }
@@ -133,6 +142,7 @@ export class AutoencoderTiny {
   /** Latents [N,h,w,L] → pixels in about [-1,1], [N,h·scale,w·scale,3]. */
   decode(z: Tensor): Tensor {
     return this.#w.scope(() => {
+      // 1. Limit the latents softly to ±3. 2. The layers. 3. From [0,1] to [-1,1].
       const limited = affine(tanh(affine(z, 1 / 3)), 3);
       return affine(
         this.layers.reduce((x, layer) => layer(x), limited),
@@ -142,16 +152,17 @@ export class AutoencoderTiny {
     });
   }
 
+  /** Latents of unit variance, as the generator makes them → latents in the autoencoder's own range. */
   unscale(latents: Tensor): Tensor {
     const { scaling_factor, shift_factor } = this.config;
     return affine(latents, 1 / scaling_factor, shift_factor);
   }
 }
 
-/** diffusers' EncoderTiny under AutoencoderTiny's key `encoder`. */
+/** `encoder` of AutoencoderTiny. Source: diffusers/models/autoencoders/vae.py: EncoderTiny. */
 export class AutoencoderTinyEncoder {
   readonly #w: WeightStore;
-  /** `encoder.layers`: modules by their place in the checkpoint's Sequential. */
+  /** `encoder.layers`: one function for each module of the checkpoint's Sequential. */
   readonly layers: readonly ((x: Tensor) => Tensor)[];
 
   constructor(w: WeightStore, config: AutoencoderTinyConfig) {
