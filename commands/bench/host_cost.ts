@@ -4,7 +4,7 @@
  *   npx tsx commands/bench/host_cost.ts [model] [size]
  */
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { GPU_CAPS, type PlanOptions, planRun } from '../../src/cli/plan/plan_model.ts';
+import { GPU_CAPS, type PlanOptions, planRun } from '../../src/cli/plan/planned_run.ts';
 import { Device } from '../../src/tensor/device.ts';
 import { compileSchedule } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';

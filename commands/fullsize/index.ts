@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
 import { sentenceOf, UsageError } from '../../src/cli/errors.ts';
-import { modelPlan } from '../../src/cli/plan/model_plan.ts';
-import { plannedModel, planSettings } from '../../src/cli/plan/plan_model.ts';
-import { findPublished, PUBLISHED_NAMES } from '../../src/cli/plan/published_folder.ts';
+import { planReport } from '../../src/cli/plan/plan_report.ts';
+import { plannedModel } from '../../src/cli/plan/planned_model.ts';
+import { planSettings } from '../../src/cli/plan/planned_run.ts';
+import { findPublished, PUBLISHED_NAMES } from '../../src/cli/plan/published_layout.ts';
 import { adapterChoice, adapterFlags, jsonFlag, printJson } from '../../src/cli/shared.ts';
 import { COMPUTE_DTYPES, type ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { nodeFiles } from '../../src/platform/node/files.ts';
@@ -125,7 +126,7 @@ async function iterate(
 ): Promise<Iteration & { readonly memory: Memory }> {
   const device = await openAdapter(adapter);
   say(`adapter: ${device.info.description || device.info.vendor}`);
-  const planned = modelPlan(await planSettings(plannedModel(model), settings, { device })).memory.peak;
+  const planned = planReport(await planSettings(plannedModel(model), settings, { device })).memory.peak;
   say(`planned: ${gib(planned)} of GPU buffers`);
   using reno = await Reno.open(device, model, nodeFiles(root), settings);
   const { flops, dispatches, memory } = reno.plan.summary;

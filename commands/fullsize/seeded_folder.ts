@@ -1,16 +1,16 @@
-/** Writes published model folders (src/cli/plan/published_folder.ts) with seeded weights. */
+/** Writes published model folders (weights/published) with seeded weights. */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { networkTable } from '../../src/cli/plan/networks.ts';
 import {
   findPublished,
   PUBLISHED_NAMES,
-  type PublishedFolder,
+  type PublishedLayout,
   type PublishedWeights,
-  publishedGenerator,
-  publishedReward,
+  publishedLayout,
   type TokenizerKind,
-} from '../../src/cli/plan/published_folder.ts';
+} from '../../src/cli/plan/published_layout.ts';
+import { REWARDS } from '../../src/reno/rewards/index.ts';
 import { bytesOf, type SeededTensor, writeSafetensorsFile, writeTorchFile } from './write_tensors.ts';
 
 /** Bytes of a shard at most, as transformers saves what is large. */
@@ -28,8 +28,8 @@ export class Folder {
     this.#say = say;
   }
 
-  write({ json, tokenizers, weights }: PublishedFolder): void {
-    for (const [path, value] of Object.entries(json)) {
+  write({ files, tokenizers, weights }: PublishedLayout): void {
+    for (const [path, value] of Object.entries(files)) {
       this.#json(path, value);
     }
     for (const [folder, kind] of Object.entries(tokenizers)) {
@@ -119,16 +119,16 @@ export class Folder {
 const gigabytes = (tensors: readonly SeededTensor[]): string =>
   `${(tensors.reduce((n, t) => n + bytesOf(t), 0) / 1e9).toFixed(2)} GB`;
 
-const REWARDS = ['clip', 'pick_score', 'hps', 'image_reward'] as const;
-export const PARTS: readonly string[] = ['generator', ...REWARDS];
+const PAPER_REWARDS = REWARDS.filter(({ defaultWeight }) => defaultWeight > 0).map(({ name }) => name);
+export const PARTS: readonly string[] = ['generator', ...PAPER_REWARDS];
 
 /** @throws Error when there is no such model or part. */
-export function partOf(model: string, part: string): PublishedFolder {
+export function partOf(model: string, part: string): PublishedLayout {
   const generator = findPublished(model);
-  const reward = REWARDS.find((name) => name === part);
+  const reward = PAPER_REWARDS.find((name) => name === part);
   if (!generator || (part !== 'generator' && !reward)) {
     const models = PUBLISHED_NAMES.join(', ');
     throw new Error(`there is no ${part} of ${model}; models: ${models}; parts: ${PARTS.join(', ')}`);
   }
-  return reward ? publishedReward(reward) : publishedGenerator(generator);
+  return publishedLayout(reward ?? generator, part);
 }

@@ -1,4 +1,4 @@
-/** weights/manifest.json: the public checkpoints that ReNO's paper ran, and what is needed of each. */
+/** weights/manifest.json: the public checkpoints that ReNO's paper ran, and the files that are needed from each. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Config } from '../models/checkpoint/config.ts';
@@ -7,36 +7,38 @@ import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 export interface ManifestFile {
   /** In the repository. */
   readonly path: string;
-  /** Files that serve as well, such as another precision. */
+  /** Other files that can take its place, such as another precision. */
   readonly or: readonly string[];
-  /** Exactly, where it is known. */
+  /** The exact size, where it is known. */
   readonly bytes: number | null;
-  /** About, from the number of parameters. */
+  /** The approximate size, from the number of parameters. */
   readonly gigabytes: number | null;
-  /** Where it is published beside the hub. */
+  /** The hash, where it is published elsewhere than on the hub. */
   readonly sha256: string | null;
 }
 
 export interface ManifestEntry {
   readonly name: string;
-  /** What ReNO uses it for. */
+  /** `decoder`: a whole decoder, which can take the place of a generator's own (`--decoder`). Null: anything else. */
+  readonly kind: 'decoder' | null;
+  /** Its use in ReNO, for people. */
   readonly role: string;
   readonly repo: string;
   readonly revision: string;
-  /** Null: only the repository's page says. It decides in any case. */
+  /** Null: only the repository's page states it. That page decides in any case. */
   readonly licence: string | null;
-  /** Read only with a token whose account accepted the terms on the repository's page. */
+  /** Whether a download needs the token of an account that accepted the terms on the repository's page. */
   readonly gated: boolean;
   readonly files: readonly ManifestFile[];
 }
 
-/** What stands at a path of a model folder: a folder or a file of a checkpoint, or of this package's `weights`. */
+/** The source of one path in a model folder: a folder or a file of a checkpoint, or of this package's `weights`. */
 export type ManifestPart = { readonly at: string } & (
   | { readonly checkpoint: string; readonly from: string }
   | { readonly package: string }
 );
 
-/** A model folder that is put together from checkpoints; the rewards are the same for all. */
+/** A model folder whose parts are checkpoints; the rewards are the same for all models. */
 export interface ManifestModel {
   readonly name: string;
   readonly parts: readonly ManifestPart[];
@@ -73,6 +75,7 @@ export function readManifest(path = join(PACKAGE_ROOT, 'weights/manifest.json'))
 function readEntry(entry: Config): ManifestEntry {
   return {
     name: entry.string('name'),
+    kind: entry.has('kind') ? entry.oneOf('kind', ['decoder']) : null,
     role: entry.string('role'),
     repo: entry.string('repo'),
     revision: entry.string('revision', 'main'),

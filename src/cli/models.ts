@@ -58,7 +58,7 @@ export function chosenModel(args: Args): ChosenModel {
 
 /** @throws UsageError or Error, one sentence, where it is not here */
 function decoderFolder(decoder: string): string {
-  const entry = readManifest().checkpoints.find(({ name, role }) => name === decoder && /^(small )?decoder/.test(role));
+  const entry = readManifest().checkpoints.find(({ name, kind }) => name === decoder && kind === 'decoder');
   if (entry) {
     const folder = snapshotFolder(entry);
     if (folder === null) {

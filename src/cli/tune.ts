@@ -13,7 +13,7 @@ import { openAdapter } from './adapter.ts';
 import { type Args, type Command, isSet, textFlag } from './args.ts';
 import { UsageError } from './errors.ts';
 import { forcedVariants } from './kernel_variable.ts';
-import { PLANNED_MODELS, plannedModel } from './plan/plan_model.ts';
+import { PLANNED_MODELS, plannedModel } from './plan/planned_model.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, finish } from './shared.ts';
 

@@ -1,7 +1,7 @@
 /** The measurement of host time (commands/bench/host_cost.ts) runs every dispatch of a plan, without an error that Dawn would report. */
 import { expect, it } from 'vitest';
 import { hostCost } from '../../commands/bench/host_cost.ts';
-import { planRun } from '../../src/cli/plan/plan_model.ts';
+import { planRun } from '../../src/cli/plan/planned_run.ts';
 
 it('encodes and submits the whole iteration of a model', async () => {
   const small = { model: 'sd-turbo', size: [64, 64], rewards: { clip: 1 } } as const;

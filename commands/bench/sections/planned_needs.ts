@@ -1,5 +1,6 @@
 /** What full-size models need, as planned (`reno plan`): nothing runs. */
-import { type ModelPlan, planModel } from '../../../src/cli/plan/model_plan.ts';
+import { type PlanReport, planReport } from '../../../src/cli/plan/plan_report.ts';
+import { planRun } from '../../../src/cli/plan/planned_run.ts';
 import { table } from '../../common/table.ts';
 import type { Options, ResultRow } from '../section.ts';
 
@@ -21,7 +22,7 @@ const TARGETS: readonly Target[] = [
   { model: 'pixart', size: 512, limits: { peak: 12e9 } },
 ];
 
-const MEASURES: Readonly<Record<Measure, { readonly of: (plan: ModelPlan) => number; readonly show: Show }>> = {
+const MEASURES: Readonly<Record<Measure, { readonly of: (plan: PlanReport) => number; readonly show: Show }>> = {
   peak: { of: ({ memory }) => memory.peak, show: (n) => `${(n / 1e9).toFixed(2)} GB` },
   flops: { of: ({ stages }) => stages.step.flops, show: (n) => `${(n / 1e12).toFixed(3)} TFLOP` },
   dispatches: { of: ({ stages }) => stages.step.dispatches, show: (n) => n.toLocaleString('en') },
@@ -36,7 +37,7 @@ export async function plan({ say, matches }: Options): Promise<ResultRow[]> {
     if (!matches(title)) {
       continue;
     }
-    const planned = await planModel({ model, size: [size, size], ...(budget ? { budget } : {}) });
+    const planned = planReport(await planRun({ model, size: [size, size], ...(budget ? { budget } : {}) }));
     for (const measure of Object.keys(MEASURES) as Measure[]) {
       const { of, show } = MEASURES[measure];
       const limit = limits[measure];

@@ -1,4 +1,4 @@
-/** Published model folders without their values: settings, names and shapes, which is all that a plan is made from. */
+/** Published model folders without values: settings, names and shapes are enough for a plan. */
 
 import { type ByteSource, bytesSource } from '../../models/checkpoint/byte_source.ts';
 import { readConfig } from '../../models/checkpoint/config.ts';
@@ -6,22 +6,20 @@ import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { STORED_BYTES } from '../../models/checkpoint/stored_dtype.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import { networkTable } from './networks.ts';
-import type { PublishedFolder, PublishedWeights, TokenizerKind } from './published_folder.ts';
+import type { PublishedLayout, PublishedWeights, TokenizerKind } from './published_layout.ts';
 
-/** Every format is shown as one safetensors file of the usual name. */
-const shownAt = ({ path, format }: PublishedWeights): string =>
-  format === 'torch'
-    ? path.replace(/[^/]*$/, path.startsWith('aesthetic/') ? 'aesthetic.safetensors' : 'model.safetensors')
-    : path;
-
-export function hollowFiles(name: string, folder: PublishedFolder): ModelFiles {
-  const texts = new Map(Object.entries(folder.json).map(([path, value]) => [path, JSON.stringify(value)]));
-  for (const [at, kind] of Object.entries(folder.tokenizers)) {
+/**
+ * A model folder of a published layout. Weight files have headers without values, and are safetensors whatever their published
+ * format; tokenizers are stand-ins.
+ */
+export function hollowFiles(name: string, layout: PublishedLayout): ModelFiles {
+  const texts = new Map(Object.entries(layout.files).map(([path, value]) => [path, JSON.stringify(value)]));
+  for (const [at, kind] of Object.entries(layout.tokenizers)) {
     for (const [file, value] of Object.entries(standInTokenizer(LIMITS[kind]))) {
       texts.set(`${at}/${file}`, JSON.stringify(value));
     }
   }
-  const weights = new Map(folder.weights.map((entry) => [shownAt(entry), entry]));
+  const weights = new Map(layout.weights.map((entry) => [entry.plannedAs ?? entry.path, entry]));
   const missing = (path: string): Error => new Error(`${name}/${path}: there is no such file`);
   return {
     name,
@@ -71,7 +69,7 @@ function hollowSafetensors(name: string, { network, dtype }: PublishedWeights): 
   };
 }
 
-/** How many tokens each takes, which is what a plan depends on; BERT's files set no limit. */
+/** The number of tokens that each kind takes, on which a plan depends; BERT's files set no limit. */
 const LIMITS: Readonly<Record<TokenizerKind, number | undefined>> = { clip: 77, clip0: 77, t5: 512, bert: undefined };
 
 const PAD = '[PAD]';

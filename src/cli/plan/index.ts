@@ -8,9 +8,10 @@ import { UsageError } from '../errors.ts';
 import { plannedFlags, settingsFrom } from '../settings_flags.ts';
 import { adapterChoice, adapterFlags, finish } from '../shared.ts';
 import { GPUS, type Gpu, gpusNamed } from './gpus.ts';
-import { type ModelPlan, modelPlan } from './model_plan.ts';
-import { PLANNED_MODELS, type PlannedModelFiles, plannedModel, planSettings } from './plan_model.ts';
-import { bytesOf, describePlanned, summaryOf } from './print.ts';
+import { type PlanReport, planReport } from './plan_report.ts';
+import { PLANNED_MODELS, type PlannedModel, plannedModel } from './planned_model.ts';
+import { planSettings } from './planned_run.ts';
+import { bytesOf, describePlanned, summaryOf } from './print_report.ts';
 
 export const planCommand: Command = {
   meta: {
@@ -46,14 +47,14 @@ async function plan(args: Args): Promise<number> {
   const choice = adapterChoice(args);
   using device = 'adapter' in choice || 'backend' in choice ? await openAdapter(choice) : null;
   const planning = planningFromEnvironment();
-  const planned = modelPlan(await planSettings(model, settings, { planning, ...(device ? { device } : {}) }), gpus);
+  const planned = planReport(await planSettings(model, settings, { planning, ...(device ? { device } : {}) }), gpus);
   console.log(describePlanned(planned));
   const problem = problemOf(planned, device);
   const summary = problem === null ? summaryOf(planned) : `${summaryOf(planned)}; ${problem}`;
   return finish(args, problem === null, summary, [planned]);
 }
 
-function settingsOf(args: Args, { name, files, folder }: PlannedModelFiles): Promise<RenoSettings> {
+function settingsOf(args: Args, { name, files, folder }: PlannedModel): Promise<RenoSettings> {
   // Of a published model all rewards are there.
   const published = folder === undefined ? { folder: '', assertHere: () => {} } : { folder };
   return settingsFrom(args, { name, files, ...published });
@@ -69,7 +70,7 @@ function chosenGpus(args: Args): readonly Gpu[] {
 }
 
 /** Why this adapter could not run it. */
-function problemOf({ memory: { largestBinding, largestBuffer } }: ModelPlan, device: Device | null): string | null {
+function problemOf({ memory: { largestBinding, largestBuffer } }: PlanReport, device: Device | null): string | null {
   const { maxStorageBufferBindingSize = Infinity, maxBufferSize = Infinity } = device?.limits ?? {};
   if (largestBinding.bytes > maxStorageBufferBindingSize) {
     const { name, bytes } = largestBinding;

@@ -1,10 +1,10 @@
 /** `reno plan --backend`: for an adapter of this machine, with its limits. */
 import { expect, it } from 'vitest';
-import type { ModelPlan } from '../../../src/cli/plan/model_plan.ts';
+import type { PlanReport } from '../../../src/cli/plan/plan_report.ts';
 import { inProcess } from '../in_process.ts';
 
 it('plans what this adapter would run, and says what it cannot bind', async () => {
-  const plan = async (...more: string[]): Promise<{ code: number; stdout: string; plan: ModelPlan }> => {
+  const plan = async (...more: string[]): Promise<{ code: number; stdout: string; plan: PlanReport }> => {
     const { code, stdout } = await inProcess(['plan', '--rewards', 'hps', '--json', ...more]);
     return { code, stdout, plan: JSON.parse(stdout.split('\n').at(-1) ?? '').rows[0] };
   };

@@ -3,10 +3,10 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ModelPlan } from '../../../src/cli/plan/model_plan.ts';
+import type { PlanReport } from '../../../src/cli/plan/plan_report.ts';
 import { inProcess } from '../in_process.ts';
 
-const rowsOf = (stdout: string): ModelPlan[] => JSON.parse(stdout.split('\n').at(-1) ?? '').rows;
+const rowsOf = (stdout: string): PlanReport[] => JSON.parse(stdout.split('\n').at(-1) ?? '').rows;
 
 describe('reno plan', { timeout: 60_000 }, () => {
   it('says what the pocket model needs', async () => {

@@ -1,8 +1,8 @@
 /** What a plan says it needs is what its run then has: the same schedule, and the device's own count of its buffers. */
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { modelPlan } from '../../../src/cli/plan/model_plan.ts';
-import { planSettings } from '../../../src/cli/plan/plan_model.ts';
+import { planReport } from '../../../src/cli/plan/plan_report.ts';
+import { planSettings } from '../../../src/cli/plan/planned_run.ts';
 import { mounted } from '../../../src/models/checkpoint/files.ts';
 import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { Reno } from '../../../src/reno/session.ts';
@@ -34,7 +34,7 @@ describe('planned and actual memory', () => {
     ['a small Stable Diffusion with two rewards', small, smallSettings],
   ] as const)('of %s agree within 5%', async (name, files, changes) => {
     const settings: RenoSettings = { ...(await readSettings(files)), ...changes };
-    const { memory } = modelPlan(await planSettings({ name, files }, settings, { device }));
+    const { memory } = planReport(await planSettings({ name, files }, settings, { device }));
     const before = device.memory.bytes;
     device.memory.restartPeak();
     const reno = await Reno.open(device, name, files, settings);

@@ -1,16 +1,19 @@
 /** Plans from names and shapes alone (src/cli/plan): the folders are the public ones, and nothing of them is read but headers. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readManifest } from '../../../src/cli/manifest.ts';
 import { gpusNamed } from '../../../src/cli/plan/gpus.ts';
 import { hollowFiles } from '../../../src/cli/plan/hollow_files.ts';
-import { modelPlan } from '../../../src/cli/plan/model_plan.ts';
-import { PLANNED_MODELS, plannedModel, planRun } from '../../../src/cli/plan/plan_model.ts';
-import { joined, publishedReward } from '../../../src/cli/plan/published_folder.ts';
+import { networkTable } from '../../../src/cli/plan/networks.ts';
+import { planReport } from '../../../src/cli/plan/plan_report.ts';
+import { PLANNED_MODELS, plannedModel } from '../../../src/cli/plan/planned_model.ts';
+import { planRun } from '../../../src/cli/plan/planned_run.ts';
+import { joined, PUBLISHED_NAMES, publishedLayout } from '../../../src/cli/plan/published_layout.ts';
 import { roofline } from '../../../src/cli/plan/roofline.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { REWARD_NAMES } from '../../../src/reno/rewards/index.ts';
 import { workOf } from '../../../src/tensor/schedule/summary.ts';
 import { sizeOf } from '../../../src/tensor/types.ts';
 
@@ -31,8 +34,29 @@ describe('models that are planned', () => {
   });
 });
 
+describe('published layouts', () => {
+  const folders = [...PUBLISHED_NAMES.map((name) => [name, 'generator']), ...REWARD_NAMES.map((name) => [name, name])];
+
+  it.each(folders)('%s: config.json agrees with the table of names and shapes', (name = '', at = '') => {
+    const { weights, files } = publishedLayout(name, at);
+    const configured = weights.filter(
+      ({ path, format }) => format !== 'torch' && `${dirname(path)}/config.json` in files,
+    );
+    expect(configured.length + weights.filter(({ format }) => format === 'torch').length).toBe(weights.length);
+    for (const { network, path } of configured) {
+      const { _class_name, ...config } = networkTable(network).config;
+      // The table's UNet is SDXL-Turbo's; SDXL's own was trained at twice the size.
+      const own = name === 'hyper-sdxl' && network === 'sdxl_unet' ? { sample_size: 128 } : {};
+      expect(files[`${dirname(path)}/config.json`]).toMatchObject({ ...config, ...own });
+    }
+  });
+});
+
 describe('hollow files', () => {
-  const files = hollowFiles('hollow', joined([publishedReward('clip'), publishedReward('image_reward')]));
+  const files = hollowFiles(
+    'hollow',
+    joined([publishedLayout('clip', 'clip'), publishedLayout('image_reward', 'image_reward')]),
+  );
 
   it('are safetensors of the right size, in whatever format they are published', async () => {
     const clip = await openSafetensors(await files.read('clip/model.safetensors'));
@@ -57,7 +81,7 @@ describe('planRun', () => {
       dtype: 'f16',
       rewards: { hps: 5, clip: 0.01, pick_score: 0.05, image_reward: 1 },
     });
-    const plan = modelPlan(planned);
+    const plan = planReport(planned);
     expect(plan.size).toEqual([512, 512]);
     // Millions, as RENO.md and the model cards have them.
     const millions = plan.parameters.networks.map(({ name, parameters }) => [name, Math.round(parameters / 1e4) / 100]);

@@ -1,6 +1,6 @@
 /** A plan in words and tables. */
 import { STAGES, type Stage } from '../../tensor/types.ts';
-import type { Amounts, ModelPlan, StagePlan } from './model_plan.ts';
+import type { Amounts, PlanReport, StageReport } from './plan_report.ts';
 import { DISPATCH_SECONDS } from './roofline.ts';
 
 const PREFIXES: readonly (readonly [scale: number, prefix: string])[] = [
@@ -21,12 +21,12 @@ const flopsOf = (flops: number): string => amount(flops, 'FLOP');
 
 const WHEN: Readonly<Record<Stage, string>> = { load: 'once', prompt: 'once a prompt', step: 'each iteration' };
 
-export function summaryOf({ model, size: [height, width], dtype, memory, stages }: ModelPlan): string {
+export function summaryOf({ model, size: [height, width], dtype, memory, stages }: PlanReport): string {
   const { flops, dispatches } = stages.step;
   return `${model} ${width}×${height} ${dtype}: peak ${bytesOf(memory.peak)}, iteration ${flopsOf(flops)} in ${dispatches} dispatches`;
 }
 
-export function describePlanned(plan: ModelPlan): string {
+export function describePlanned(plan: PlanReport): string {
   const rewards = Object.entries(plan.rewards).map(([name, weight]) => `${name} ${weight}`);
   const [height, width] = plan.size;
   const bits = plan.weightBits === null ? '' : ` with weights of ${plan.weightBits} bits`;
@@ -53,13 +53,13 @@ function table(title: string, rows: readonly (readonly string[])[]): string[] {
 
 const millions = (n: number): string => `${(n / 1e6).toFixed(2)} M`;
 
-function parameters({ parameters: { networks, total } }: ModelPlan): string[] {
+function parameters({ parameters: { networks, total } }: PlanReport): string[] {
   const rows = networks.map(({ name, parameters: n, bytes }) => [name, millions(n), bytesOf(bytes)]);
   const bytes = networks.reduce((n, network) => n + network.bytes, 0);
   return table('Parameters that are read', [...rows, ['total', millions(total), bytesOf(bytes)]]);
 }
 
-function work({ stages }: ModelPlan): string[] {
+function work({ stages }: PlanReport): string[] {
   const { step } = stages;
   const columns: readonly (Amounts & { readonly uploadedBytes?: number })[] = [
     stages.load,
@@ -78,7 +78,7 @@ function work({ stages }: ModelPlan): string[] {
   ]);
 }
 
-function memory({ memory: { phases, largestBinding, largestBuffer } }: ModelPlan): string[] {
+function memory({ memory: { phases, largestBinding, largestBuffer } }: PlanReport): string[] {
   const row = (name: string, of: (p: (typeof phases)[number]) => number): string[] => [
     name,
     ...phases.map((phase) => bytesOf(of(phase))),
@@ -98,8 +98,8 @@ function memory({ memory: { phases, largestBinding, largestBuffer } }: ModelPlan
   ];
 }
 
-function split({ stages, referenceFlops }: ModelPlan): string[] {
-  const largest = ({ modules }: StagePlan): string =>
+function split({ stages, referenceFlops }: PlanReport): string[] {
+  const largest = ({ modules }: StageReport): string =>
     modules
       .filter(({ flops }) => flops > 0)
       .slice(0, 6)
@@ -119,7 +119,7 @@ function seconds(s: number | null): string {
   return s === null ? '-' : `${Number((s * scale).toPrecision(3))} ${unit}`;
 }
 
-function rooflines({ rooflines: all, stages: { step } }: ModelPlan): string[] {
+function rooflines({ rooflines: all, stages: { step } }: PlanReport): string[] {
   const streams = step.uploadedBytes > 0;
   const rows = all.map((r) => [
     r.gpu,

@@ -6,7 +6,7 @@ import { memorySummary, type Work, workOf } from '../../tensor/schedule/summary.
 import type { Stage } from '../../tensor/types.ts';
 import { byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
 import { GPUS, type Gpu } from './gpus.ts';
-import { type PlannedRun, type PlanOptions, planRun } from './plan_model.ts';
+import type { PlannedRun } from './planned_run.ts';
 import { type Roofline, roofline } from './roofline.ts';
 
 export interface Amounts {
@@ -16,7 +16,7 @@ export interface Amounts {
   readonly dispatches: number;
 }
 
-export interface StagePlan extends Amounts {
+export interface StageReport extends Amounts {
   readonly stage: Stage;
   readonly forward: Amounts;
   readonly backward: Amounts;
@@ -41,7 +41,7 @@ export interface PhaseMemory {
   readonly streamed: number;
 }
 
-export interface ModelPlan {
+export interface PlanReport {
   readonly model: string;
   readonly size: readonly [height: number, width: number];
   readonly dtype: string;
@@ -56,7 +56,7 @@ export interface ModelPlan {
     readonly total: number;
     readonly networks: readonly { readonly name: string; readonly parameters: number; readonly bytes: number }[];
   };
-  readonly stages: Readonly<Record<Stage, StagePlan>>;
+  readonly stages: Readonly<Record<Stage, StageReport>>;
   readonly memory: {
     readonly peak: number;
     readonly phases: readonly PhaseMemory[];
@@ -69,18 +69,14 @@ export interface ModelPlan {
   readonly rooflines: readonly Roofline[];
 }
 
-/** Names and shapes to numbers in a few seconds. @throws Error, one sentence, as `planRun` */
-export async function planModel(options: PlanOptions & { readonly gpus?: readonly Gpu[] }): Promise<ModelPlan> {
-  return modelPlan(await planRun(options), options.gpus);
-}
-
-export function modelPlan(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): ModelPlan {
+/** The figures of a planned run. */
+export function planReport(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): PlanReport {
   const { run, settings, schedule } = planned;
   const { image } = run.step;
   const work = workOf(schedule);
   const memory = memorySummary(schedule);
-  const stage = (name: Stage): StagePlan => ({
-    ...stagePlan(
+  const stage = (name: Stage): StageReport => ({
+    ...stageReport(
       name,
       work.filter((w) => w.stage === name),
     ),
@@ -125,7 +121,7 @@ export function modelPlan(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): Mod
   };
 }
 
-function parametersOf({ run }: PlannedRun): ModelPlan['parameters'] {
+function parametersOf({ run }: PlannedRun): PlanReport['parameters'] {
   const networks = run.weights.map((store) => {
     const used = store.used();
     const count = (of: (t: (typeof used)[number]) => number): number => used.reduce((n, t) => n + of(t), 0);
@@ -146,7 +142,7 @@ function largestBinding({ steps }: Schedule): { readonly name: string; readonly 
   return largest;
 }
 
-function stagePlan(stage: Stage, work: readonly Work[]): Omit<StagePlan, 'uploadedBytes'> {
+function stageReport(stage: Stage, work: readonly Work[]): Omit<StageReport, 'uploadedBytes'> {
   const modules = [...new Set(work.map(({ module }) => module))]
     .map((module) => ({ module, ...amounts(work.filter((w) => w.module === module)) }))
     .sort((a, b) => b.flops - a.flops);

@@ -1,0 +1,59 @@
+/** What a run would need, before anything is allocated: no GPU, no weights, no network. The command is `reno plan`. */
+import { assertStores, type Planning } from '../../reno/session.ts';
+import { type RenoSettings, readSettings, withSettings } from '../../reno/settings.ts';
+import { type TracedRun, traceRun } from '../../reno/trace.ts';
+import type { Device } from '../../tensor/device.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import { createSchedule } from '../../tensor/schedule/planner.ts';
+import type { Schedule } from '../../tensor/schedule/schedule.ts';
+import { type PlannedModel, plannedModel } from './planned_model.ts';
+
+/** A GPU with f16 and subgroups of 32, as Vulkan shows NVIDIA's. */
+export const GPU_CAPS: DeviceCaps = {
+  f16: true,
+  subgroups: true,
+  subgroupMinSize: 32,
+  subgroupMaxSize: 32,
+  software: false,
+  maxWorkgroupStorage: 49152,
+  maxInvocations: 1024,
+  maxStorageBuffers: 10,
+};
+
+/** Settings that are given here change those of the model: f16 and the paper's four rewards for the published ones. */
+export interface PlanOptions extends Partial<RenoSettings> {
+  /** A name or folder as `plannedModel` takes it. */
+  readonly model: string;
+  /** A real adapter, to plan what it would run. Default: a GPU with f16 and subgroups of 32. */
+  readonly device?: Pick<Device, 'caps' | 'info'>;
+}
+
+export interface PlannedRun {
+  readonly model: string;
+  readonly settings: RenoSettings;
+  /** What it is planned for. */
+  readonly adapter: string;
+  readonly run: TracedRun;
+  readonly schedule: Schedule;
+}
+
+/** Traces and schedules: a few seconds. @throws Error, one sentence: no such model, a size that is not possible, or a
+ * budget that is too small */
+export async function planRun({ model, device, ...changes }: PlanOptions): Promise<PlannedRun> {
+  const planned = plannedModel(model);
+  const settings = withSettings(await readSettings(planned.files), changes);
+  return planSettings(planned, settings, device ? { device } : {});
+}
+
+/** `planning`: as for `Reno.open`. @throws Error as `planRun`, or for an adapter that cannot store f16 */
+export async function planSettings(
+  { name, files }: PlannedModel,
+  settings: RenoSettings,
+  { device, planning = {} }: Pick<PlanOptions, 'device'> & { readonly planning?: Planning } = {},
+): Promise<PlannedRun> {
+  const caps = device?.caps ?? GPU_CAPS;
+  assertStores(settings.dtype, caps);
+  const run = await traceRun(files, settings);
+  const adapter = device ? device.info.description || device.info.vendor : 'a GPU with f16 and subgroups of 32';
+  return { model: name, settings, adapter, run, schedule: createSchedule({ ...run.spec, ...planning }, caps) };
+}
