@@ -5,7 +5,7 @@ import { EngineProcess, typeScript } from '../engine_process.ts';
 import { hostCost } from '../host_cost.ts';
 import type { Options, ResultRow } from '../section.ts';
 
-/** Issue 4. */
+/** At most this much CPU time for each dispatch. */
 const MICROSECONDS_A_DISPATCH = 10;
 
 /** What commands/bench/pocket.ts prints. */

@@ -10,7 +10,7 @@ import { takeTurns } from '../take_turns.ts';
 
 /** Libraries with gradients in JavaScript: the best of them is what we are measured by. */
 const LIBRARIES = ['tfjs', 'jax-js'] as const;
-/** At least this many times as fast (issue 4). */
+/** At least this many times as fast as the best library, and as onnxruntime. */
 const BY_LIBRARIES = 3;
 const BY_ORT = 1.5;
 

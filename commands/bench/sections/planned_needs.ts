@@ -10,7 +10,7 @@ interface Target {
   readonly model: string;
   readonly size: number;
   readonly budget?: number;
-  /** At most (issue 4). */
+  /** Upper bounds. */
   readonly limits: Readonly<Partial<Record<Measure, number>>>;
 }
 

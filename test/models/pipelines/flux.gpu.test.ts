@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cosine, nmse } from '../../../commands/common/distances.ts';
 import type { Device } from '../../../src/tensor/device.ts';
-import { compile } from '../../../src/tensor/plan/compile.ts';
 import { expectClose } from '../../support/expect_close.ts';
+import { runStages } from '../../support/run_stages.ts';
 import { testDevice } from '../../support/test_device.ts';
-import { tracedFlux } from './traced_flux.ts';
+import { tracedFlux } from './traced_pipeline.ts';
 
 let device: Device;
 beforeAll(async () => {
@@ -18,23 +18,13 @@ describe('a FLUX folder through a plan, as diffusers', () => {
       skip('the adapter has no shader-f16');
     }
     const { pipeline, outputs, feeds, expected } = await tracedFlux(dtype);
-    using plan = await compile(device, { outputs });
-    for (const store of pipeline.weights) {
-      await store.upload(plan);
-    }
-    for (const [name, values] of feeds) {
-      plan.write(name, values);
-    }
-    plan.run('load');
-    plan.run('prompt');
-    plan.run('step');
-    expect(nmse(await plan.read('context'), expected.context)).toBeLessThan(1e-6);
-    expect(nmse(await plan.read('pooled'), expected.pooled)).toBeLessThan(1e-6);
-    const [image, gradient] = [await plan.read('image'), await plan.read('gradient')];
+    const { context, pooled, image, gradient } = await runStages(device, outputs, pipeline.weights, feeds);
+    expect(nmse(context, expected.context)).toBeLessThan(1e-6);
+    expect(nmse(pooled, expected.pooled)).toBeLessThan(1e-6);
     if (dtype === 'f32') {
-      expectClose({ output: image, gradient }, { expected: { output: expected.image, gradient: expected.gradient } });
+      expectClose({ output: image, gradient }, { expected });
     } else {
-      expect(nmse(image, expected.image)).toBeLessThan(1e-4);
+      expect(nmse(image, expected.output)).toBeLessThan(1e-4);
       expect(cosine(gradient, expected.gradient)).toBeGreaterThan(0.999);
     }
   });

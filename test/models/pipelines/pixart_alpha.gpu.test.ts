@@ -5,7 +5,7 @@ import type { Device } from '../../../src/tensor/device.ts';
 import { expectClose } from '../../support/expect_close.ts';
 import { ADAPTERS, runStages } from '../../support/run_stages.ts';
 import { testDevice } from '../../support/test_device.ts';
-import { type TracedPixArt, tracedPixArt } from './traced_pixart.ts';
+import { type TracedPipeline, tracedPixArt } from './traced_pipeline.ts';
 
 /** f32 throughout: a single rounding to f16 on the way is about 1e-8. */
 const BOUND = 1e-10;
@@ -17,7 +17,11 @@ describe.each(Object.entries(ADAPTERS))('%s', (_, options) => {
   });
   afterAll(() => device.gpu.destroy());
 
-  async function run({ pipeline, outputs, feeds }: TracedPixArt): Promise<Values & { context: ArrayLike<number> }> {
+  async function run({
+    pipeline,
+    outputs,
+    feeds,
+  }: TracedPipeline<'context'>): Promise<Values & { context: ArrayLike<number> }> {
     const { context, image, gradient } = await runStages(device, outputs, pipeline.weights, feeds);
     return { context, output: image, gradient };
   }

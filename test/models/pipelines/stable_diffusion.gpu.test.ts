@@ -4,7 +4,7 @@ import type { Device } from '../../../src/tensor/device.ts';
 import { expectClose } from '../../support/expect_close.ts';
 import { ADAPTERS, runStages } from '../../support/run_stages.ts';
 import { testDevice } from '../../support/test_device.ts';
-import { tracedPipeline } from './traced_sd.ts';
+import { tracedSD } from './traced_pipeline.ts';
 
 describe.each(Object.entries(ADAPTERS))('%s', (_, options) => {
   let device: Device;
@@ -14,8 +14,8 @@ describe.each(Object.entries(ADAPTERS))('%s', (_, options) => {
   afterAll(() => device.gpu.destroy());
 
   it('a generator folder with f16 weights: text features, picture and gradient at z, as PyTorch', async () => {
-    const { pipeline, context, image, gradient, feeds, expected } = await tracedPipeline();
-    const found = await runStages(device, { context, image, gradient }, pipeline.weights, feeds);
+    const { pipeline, outputs, feeds, expected } = await tracedSD();
+    const found = await runStages(device, outputs, pipeline.weights, feeds);
     expect(nmse(found.context, expected.context)).toBeLessThan(1e-6);
     expectClose({ output: found.image, gradient: found.gradient }, { expected });
   });

@@ -14,17 +14,17 @@ import { nodeFiles } from '../../../src/platform/node/files.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { expectClose } from '../../support/expect_close.ts';
-import { tracedPipeline } from './traced_sd.ts';
+import { tracedSD } from './traced_pipeline.ts';
 
 it('a generator folder in f64 on the CPU, as PyTorch', async () => {
-  const { pipeline, image, gradient, feeds, expected } = await tracedPipeline();
+  const { pipeline, outputs, feeds, expected } = await tracedSD();
   const all = new Map<string, ArrayLike<number>>(feeds);
   for (const store of pipeline.weights) {
     for (const [name, values] of await store.values()) {
       all.set(name, values);
     }
   }
-  const [output = [], slope = []] = interpret([image, gradient], all);
+  const [output = [], slope = []] = interpret([outputs.image, outputs.gradient], all);
   expectClose({ output, gradient: slope }, { expected }, 1e-9);
 });
 

@@ -8,9 +8,9 @@ import type { Device } from '../../../src/tensor/device.ts';
 import { expectClose } from '../../support/expect_close.ts';
 import { ADAPTERS, runStages } from '../../support/run_stages.ts';
 import { testDevice } from '../../support/test_device.ts';
-import { type TracedSDXL, tracedSDXL } from './traced_sdxl.ts';
+import { type TracedPipeline, tracedSDXL } from './traced_pipeline.ts';
 
-const run = (device: Device, { pipeline, outputs, feeds }: TracedSDXL) =>
+const run = (device: Device, { pipeline, outputs, feeds }: TracedPipeline<'embeds' | 'pooled'>) =>
   runStages(device, outputs, pipeline.weights, feeds);
 
 describe.each(Object.entries(ADAPTERS))('SDXL, f16 weights, %s', (_, options) => {

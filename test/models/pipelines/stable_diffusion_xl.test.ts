@@ -11,7 +11,7 @@ import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { createSchedule } from '../../../src/tensor/schedule/planner.ts';
 import { expectClose } from '../../support/expect_close.ts';
-import { PROMPT, tracedSDXL } from './traced_sdxl.ts';
+import { SDXL_PROMPT, tracedSDXL } from './traced_pipeline.ts';
 
 const CAPS = {
   f16: true,
@@ -46,7 +46,7 @@ describe('the prompt', () => {
   it('becomes the ids that diffusers makes of it, each tokenizer with its own padding', async () => {
     const golden = await openFixture('pipeline_sdxl/golden.safetensors');
     const { pipeline } = await tracedSDXL('turbo');
-    const values = pipeline.promptValues(PROMPT);
+    const values = pipeline.promptValues(SDXL_PROMPT);
     expect([...(values.get('generator.prompt_ids') ?? [])]).toEqual([...(await readFloats(golden, 'tokenizer.ids'))]);
     const second = [...(await readFloats(golden, 'tokenizer_2.ids'))];
     expect([...(values.get('generator.prompt_2_ids') ?? [])]).toEqual(second);
