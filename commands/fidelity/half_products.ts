@@ -1,5 +1,6 @@
 /** What this project does not do: products accumulated in f16, as one kernel that exists in this benchmark alone. */
-import { type MatmulAttrs, matmulOp } from '../../src/kernels/matmul.ts';
+import { matmulOp } from '../../src/kernels/matmul/matmul.ts';
+import type { MatmulAttrs } from '../../src/kernels/matmul/problem.ts';
 import { type Variant, variantNamed } from '../../src/tensor/op.ts';
 import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
 

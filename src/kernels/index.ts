@@ -17,7 +17,7 @@ export { layerNorm } from './layer_norm.ts';
 
 import './layer_norm_linear.ts';
 
-export { linear, matmul } from './matmul.ts';
+export { linear, matmul } from './matmul/matmul.ts';
 export { max, mean, sum } from './reduce/reduce.ts';
 export { reshape } from './reshape.ts';
 export { resizeBicubic } from './resize_bicubic.ts';

@@ -7,14 +7,16 @@
 import type { DeviceCaps } from '../tensor/device_caps.ts';
 import type { Binding, BufferRef, Dispatch } from '../tensor/dispatch.ts';
 import type { Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';
-import { defineOp, variantNamed } from '../tensor/op.ts';
+import { defineOp } from '../tensor/op.ts';
 import type { TensorType } from '../tensor/types.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';
 import { MAX_GPU_TILE_ROWS } from './common/gpu_tile_wgsl.ts';
 import { lastOf } from './common/site.ts';
 import { type LayerNorm, layerNormOp } from './layer_norm.ts';
-import { type MatmulAttrs, matmulOp, tiledMatmul } from './matmul.ts';
+import { gpuTile, tiledMatmul } from './matmul/gpu_tile.ts';
+import { matmulOp } from './matmul/matmul.ts';
+import type { MatmulAttrs } from './matmul/problem.ts';
 
 type Attrs = MatmulAttrs & { readonly eps: number };
 
@@ -121,7 +123,7 @@ const canJoin = (site: OpSite<Attrs>, caps: DeviceCaps): boolean => {
     caps.maxInvocations >= MAX_GPU_TILE_ROWS &&
     [1, batch].includes(gainGroups(gamma)) &&
     (batch === 1 || sizeOf(x.shape.slice(0, -2)) === batch) &&
-    (variantNamed(matmulOp, 'gpu_tile')?.supports?.(product, caps) ?? true)
+    (gpuTile.supports?.(product, caps) ?? true)
   );
 };
 

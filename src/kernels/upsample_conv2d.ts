@@ -9,7 +9,7 @@ import { transposeLast } from './common/linalg_basic.ts';
 import { conv2dBackwardInput } from './conv2d/conv2d.ts';
 import { conv2d } from './conv2d/layer.ts';
 import { add } from './elementwise/binary.ts';
-import { matmul } from './matmul.ts';
+import { matmul } from './matmul/matmul.ts';
 import { reshape } from './reshape.ts';
 import { transpose } from './transpose.ts';
 import { upsampleNearest } from './upsample_nearest.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { compare, middle, worst } from '../../commands/fidelity/gradient_distance.ts';
 import { halfProducts } from '../../commands/fidelity/half_products.ts';
 import { MODULES } from '../../commands/fidelity/modules.ts';
-import { matmulOp } from '../../src/kernels/matmul.ts';
+import { matmulOp } from '../../src/kernels/matmul/matmul.ts';
 import { variantNamed } from '../../src/tensor/op.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';
 

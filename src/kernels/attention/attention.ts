@@ -8,7 +8,7 @@ import { defineOp } from '../../tensor/op.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at, byteSize } from '../../tensor/types.ts';
 import { affine } from '../elementwise/unary.ts';
-import { matmul } from '../matmul.ts';
+import { matmul } from '../matmul/matmul.ts';
 import { slice } from '../slice_pad.ts';
 import { softmax } from '../softmax.ts';
 import { attentionBackward } from './backward.ts';

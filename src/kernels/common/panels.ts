@@ -1,11 +1,11 @@
-/** The dispatches of a product in panels (panels_wgsl.ts): both operands packed into scratch, then multiplied. */
-
+/**
+ * Products on CPU drivers of operands in panels: a workgroup reads each panel in the order in which it lies. Rows that lie a power
+ * of two apart would fall into the same few cache lines, and each line would bring in more than is read of it.
+ * Panels of a: [m / 32][k / 4][32][4]; of b: [n / 32][k][32]; k and n come in fours.
+ */
 import type { Binding, BufferRef, Dispatch } from '../../tensor/dispatch.ts';
-import type { TensorType } from '../../tensor/types.ts';
-import { byteSize } from '../../tensor/types.ts';
-import { read, write } from './bindings.ts';
-import { PACK_COLUMNS, PACK_COLUMNS_TRANSPOSED, PACK_ROWS, PACK_STEPS, PANEL_PRODUCT } from './panels_wgsl.ts';
-import { WIDE_COLUMNS, WIDE_ROWS } from './wide_tile_wgsl.ts';
+import { read } from './bindings.ts';
+import { PUT_PRODUCT, WIDE_COLUMNS, WIDE_ROWS, WIDE_TILE } from './wide_tile_wgsl.ts';
 
 export interface PanelProblem {
   readonly m: number;
@@ -13,42 +13,28 @@ export interface PanelProblem {
   readonly k: number;
 }
 
-/** m n / (m + n), to which packing is in inverse proportion: from here on it was less than what panels saved. */
-const LEAST_MEAN = 300;
-const MAX_BYTES = 2 ** 27;
-
 /** The next multiple of `step`. */
 export const upTo = (n: number, step: number): number => Math.ceil(n / step) * step;
-export const rowPanels = ({ m, k }: PanelProblem): TensorType => ({ dtype: 'f32', shape: [upTo(m, WIDE_ROWS), k] });
-export const columnPanels = ({ n, k }: PanelProblem): TensorType => ({
-  dtype: 'f32',
-  shape: [k, upTo(n, WIDE_COLUMNS)],
-});
 
-export function panelsPay(p: PanelProblem): boolean {
-  const { m, n, k } = p;
-  const fits = [rowPanels(p), columnPanels(p)].every((t) => byteSize(t) <= MAX_BYTES);
-  return n % 4 === 0 && k % 4 === 0 && (m * n) / (m + n) >= LEAST_MEAN && fits;
+/** y [batch][m][n] by WIDE_TILE, of as many panels of a and b for each product of the batch. */
+const PANEL_PRODUCT = /* wgsl */ `${WIDE_TILE}${PUT_PRODUCT}
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  place = vec3u(group.x * 8u + lane, group.y * 32u, group.z);
+  let k4 = params.k / 4u;
+  var a = (group.z * groups.y + group.y) * k4 * 32u + lane;
+  var b = (group.z * groups.x + group.x) * k4 * 32u + lane;
+  var sum = Wide();
+  for (var k = 0u; k < k4; k++) {
+    let rows = Lanes(load_a(a), load_a(a + 8u), load_a(a + 16u), load_a(a + 24u));
+    let steps = Steps(load_b(b), load_b(b + 8u), load_b(b + 16u), load_b(b + 24u));
+    sum = wide_step(sum, rows, steps);
+    a += 32u;
+    b += 32u;
+  }
+  put_wide(sum, params.m - place.y);
 }
-
-/** Inputs 0 and 1 of the op into scratch 0 and 1. */
-export function packDispatches(label: string, p: PanelProblem, transposeB: boolean): Dispatch[] {
-  const { m, n, k } = p;
-  const pack = (name: 'a' | 'b', code: string, lines: number): Dispatch => {
-    const index = name === 'a' ? 0 : 1;
-    return {
-      label: `${label}.${name === 'a' ? 'rows' : 'columns'}`,
-      code,
-      params: { m, n4: n / 4, k, steps: PACK_STEPS },
-      bindings: [
-        read(name, index, 4),
-        write('panels', { scratch: index, type: index === 0 ? rowPanels(p) : columnPanels(p) }, 4),
-      ],
-      workgroups: [Math.ceil(lines / 8), Math.ceil(k / PACK_STEPS), 1],
-    };
-  };
-  return [pack('a', PACK_ROWS, m), pack('b', transposeB ? PACK_COLUMNS_TRANSPOSED : PACK_COLUMNS, n / 4)];
-}
+`;
 
 export interface Operands {
   readonly a: BufferRef;

@@ -94,30 +94,6 @@ fn put(r: u32, v: vec4f) {
 }
 `;
 
-/** Matrix product: a [batch][m][k], b [batch][k][n], or [batch][n][k] with `transposeB`; k and n come in fours. */
-export const MATMUL_CPU_TILE_32X32 = /* wgsl */ `${PUT_PRODUCT}
-@compute @workgroup_size(8)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  place = vec3u(group.x * 8u + lane, group.y * 32u, group.z);
-  let k4 = params.k / 4u;
-  let last = params.m - 1u;
-  let row = place.y + lane;
-  let from_a = group.z * params.stepA / 4u;
-  let a0 = from_a + min(row, last) * k4;
-  let a1 = from_a + min(row + 8u, last) * k4;
-  let a2 = from_a + min(row + 16u, last) * k4;
-  let a3 = from_a + min(row + 24u, last) * k4;
-  let from_b = group.z * params.stepB / 4u;
-  let column = min(place.x, params.n4 - 1u);
-  var sum = Wide();
-  for (var k = 0u; k < k4; k++) {
-    let a = Lanes(load_a(a0 + k), load_a(a1 + k), load_a(a2 + k), load_a(a3 + k));
-    sum = wide_step(sum, a, steps_b(from_b, k, column, k4, params.n4));
-  }
-  put_wide(sum, params.m - place.y);
-}
-`;
-
 /** Convolution over CONV2D_WALK, whose channels come in fours: a tile is 32 pixels x 32 channels. */
 export const CONV2D_CPU_TILE_32X32 = /* wgsl */ `
 var<private> column: u32;

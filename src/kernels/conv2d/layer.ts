@@ -5,7 +5,7 @@
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Activation } from '../common/linalg_basic.ts';
 import { activate } from '../common/linalg_basic.ts';
-import { matmul } from '../matmul.ts';
+import { matmul } from '../matmul/matmul.ts';
 import { reshape } from '../reshape.ts';
 import { pad, slice } from '../slice_pad.ts';
 import { transpose } from '../transpose.ts';

@@ -1,7 +1,7 @@
 /** Variants of convolution and of its gradients. */
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
-import { epilogueCode } from '../common/matmul_wgsl.ts';
+import { epilogueCode } from '../common/epilogue_wgsl.ts';
 import { canStoreOne } from '../common/site.ts';
 import { hasSubgroupTile } from '../common/subgroup_tile.ts';
 import { throughScratch } from '../common/transposed_weight.ts';

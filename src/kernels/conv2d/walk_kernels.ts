@@ -1,8 +1,8 @@
 /** The kernels that walk (walk_wgsl.ts), by the tiles that a workgroup makes, and their dispatch. */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import type { Dispatch } from '../../tensor/dispatch.ts';
+import { epilogueCode } from '../common/epilogue_wgsl.ts';
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from '../common/gpu_tile_wgsl.ts';
-import { epilogueCode } from '../common/matmul_wgsl.ts';
 import { NARROW_COLUMNS, NARROW_ROWS, NARROW_TILE } from '../common/narrow_tile_wgsl.ts';
 import { hasSubgroupTile } from '../common/subgroup_tile.ts';
 import { CONV2D_CPU_TILE_32X32, WIDE_COLUMNS, WIDE_ROWS, wideTile } from '../common/wide_tile_wgsl.ts';

@@ -9,12 +9,12 @@ import type { OpSite } from '../../../tensor/op.ts';
 import { variantNamed } from '../../../tensor/op.ts';
 import type { TensorType } from '../../../tensor/types.ts';
 import { at, byteSize } from '../../../tensor/types.ts';
-import { epilogueCode } from '../../common/matmul_wgsl.ts';
+import { epilogueCode } from '../../common/epilogue_wgsl.ts';
 import type { Operands } from '../../common/panels.ts';
 import { panelProduct, upTo } from '../../common/panels.ts';
 import { hasSubgroupTile } from '../../common/subgroup_tile.ts';
 import { WIDE_COLUMNS, WIDE_ROWS } from '../../common/wide_tile_wgsl.ts';
-import { matmulOp } from '../../matmul.ts';
+import { matmulOp } from '../../matmul/matmul.ts';
 import type { Epilogue } from '../sizes.ts';
 import { MATRICES, PANELS, WINOGRAD_KERNEL, WINOGRAD_RESULT, WINOGRAD_SOURCE } from './transforms_wgsl.ts';
 

@@ -1,17 +1,24 @@
 /**
- * Matrix units (tensor cores) behind the feature chromium-experimental-subgroup-matrix: f16 operands, f32 sums. WGSL as in
- * https://dawn.googlesource.com/dawn (docs/tint/extensions, subgroup matrix) with the load and store of August 2026.
+ * subgroup_matrix: matrix units (tensor cores) behind the feature chromium-experimental-subgroup-matrix, where the device was opened
+ * for them: f16 operands, f32 sums. WGSL as in https://dawn.googlesource.com/dawn (docs/tint/extensions, subgroup matrix) with the
+ * load and store of August 2026.
  */
 import type { DeviceCaps, SubgroupMatrix } from '../../tensor/device_caps.ts';
+import type { Variant } from '../../tensor/op.ts';
+import { operands, QUAD } from '../common/gpu_tile_wgsl.ts';
+import { MATMUL_TILE } from './gpu_tile.ts';
+import type { MatmulAttrs } from './problem.ts';
+import { columnsInFours, siteProblem } from './problem.ts';
+import { productDispatch } from './product.ts';
 
 /** Rows and columns of y that a workgroup of four subgroups makes, 32 x 32 each. */
-export const MATRIX_TILE = 64;
+const MATRIX_TILE = 64;
 
-/** Bytes of the arrays in MATMUL_CPU_TILE_32X32, for matrices of 16 rows. */
+/** Bytes of the arrays in MATRIX_MAIN, for matrices of 16 rows. */
 const WORKGROUP_BYTES = 64 * 40 * 2 + 32 * 72 * 2 + 4 * 16 * 32 * 4;
 
 /** The largest f16 x f16 → f32 shape that divides a subgroup's 32 x 32 and its 32 steps of k. @returns null where there is none */
-export function matrixShape(caps: DeviceCaps): SubgroupMatrix | null {
+function matrixShape(caps: DeviceCaps): SubgroupMatrix | null {
   const fits = (caps.subgroupMatrices ?? []).filter(
     ({ component, result, m, n, k }) =>
       component === 'f16' &&
@@ -26,7 +33,7 @@ export function matrixShape(caps: DeviceCaps): SubgroupMatrix | null {
   return known && roomy ? (largest ?? null) : null;
 }
 
-export function matrixConstants({ m, n, k }: SubgroupMatrix, caps: DeviceCaps): Readonly<Record<string, number>> {
+function matrixConstants({ m, n, k }: SubgroupMatrix, caps: DeviceCaps): Readonly<Record<string, number>> {
   return { MATRIX_M: m, MATRIX_N: n, MATRIX_K: k, SUBGROUP: caps.subgroupMaxSize };
 }
 
@@ -34,7 +41,7 @@ export function matrixConstants({ m, n, k }: SubgroupMatrix, caps: DeviceCaps): 
  * The main of a product whose `put(row, column, v)`, `fetch_a`, `fetch_b` are those of the GPU tile: 32 steps of k lie in
  * workgroup memory as f16, with rows padded against bank conflicts; sums leave through it too, a band of rows at a time.
  */
-export const MATRIX_MAIN = /* wgsl */ `
+const MATRIX_MAIN = /* wgsl */ `
 alias Left = subgroup_matrix_left<f16, MATRIX_K, MATRIX_M>;
 alias Right = subgroup_matrix_right<f16, MATRIX_N, MATRIX_K>;
 alias Sum = subgroup_matrix_result<f32, MATRIX_N, MATRIX_M>;
@@ -129,3 +136,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   }
 }
 `;
+
+export const subgroupMatrix: Variant<MatmulAttrs> = {
+  name: 'subgroup_matrix',
+  supports: (site, caps) =>
+    matrixShape(caps) !== null && columnsInFours(site) && site.inputs.slice(0, 2).every((t) => t.dtype === 'f16'),
+  dispatches: (site, caps) => {
+    const shape = matrixShape(caps);
+    if (!shape) {
+      throw new Error('matmul.subgroup_matrix needs f16 matrices in subgroups');
+    }
+    const { m, n, k, batch } = siteProblem(site);
+    const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
+    const groups = () => [Math.ceil(n / MATRIX_TILE), Math.ceil(m / MATRIX_TILE), batch] as const;
+    const extra = { constants: matrixConstants(shape, caps), ...vec };
+    return productDispatch(site, 'matmul.subgroup_matrix', QUAD + code + MATMUL_TILE + MATRIX_MAIN, groups, 4, extra);
+  },
+};
