@@ -18,7 +18,7 @@ export interface Command {
   readonly run?: (args: Args, positionals: readonly string[]) => Promise<number>;
 }
 
-export interface Parsed {
+interface Parsed {
   readonly command: Command;
   /** The names from the root to the command, such as `reno evaluate pocket`. */
   readonly name: string;

@@ -7,7 +7,7 @@ import { findCheckpoint, isWhole } from './cached_checkpoints.ts';
 import { hubCacheFolder, repoFolder, snapshotFolder } from './hub_cache.ts';
 import { type Manifest, type ManifestEntry, type ManifestModel, type ManifestPart, readManifest } from './manifest.ts';
 
-export interface PublishedModel {
+interface PublishedModel {
   readonly name: string;
   readonly files: ModelFiles;
   /** @throws Error, one sentence with the command to type, where the generator or one of these rewards is not here */

@@ -29,7 +29,7 @@ export const rewardFlags: ArgsDef = {
 };
 
 /** The rewards that the command line changes. */
-export interface GivenRewards {
+interface GivenRewards {
   /** Only these; undefined: those of the model. */
   readonly listed: readonly RewardName[] | undefined;
   readonly weights: ReadonlyMap<RewardName, number>;

@@ -30,7 +30,7 @@ export function adapterChoice(args: Args): AdapterChoice {
 }
 
 /** The last line of a command that was given --json. */
-export interface JsonResult {
+interface JsonResult {
   readonly ok: boolean;
   readonly summary: string;
   readonly rows: readonly unknown[];

@@ -26,11 +26,11 @@ export interface EvaluationRow {
   readonly seconds: number;
 }
 
-export interface Generator {
+interface Generator {
   generate(options: GenerateOptions): Promise<Generated>;
 }
 
-export interface EvaluationParts {
+interface EvaluationParts {
   /** Optimises; its first picture is the base model's. */
   readonly reno: Generator;
   /** Chooses among fresh noises, the first of which is the base model's. Null: best-of-N is left out. */
@@ -38,7 +38,7 @@ export interface EvaluationParts {
   readonly judge: { judge(pixels: Float32Array, prompt: ScenePrompt): Promise<Verdict> };
 }
 
-export interface EvaluationHooks {
+interface EvaluationHooks {
   /** Whether a row is there already, from a run that was interrupted. */
   readonly isDone: (id: number, seed: number, method: Method) => boolean;
   readonly onRow: (row: EvaluationRow, pixels: Float32Array) => void;
@@ -146,7 +146,7 @@ export function renderTable(results: readonly CategoryResult[], nIters: number):
 
 /** What rows.jsonl begins with: rows of other weights or settings must not be mixed with these. */
 /** What the project claims of ReNO on the pocket models, and therefore what an evaluation must show. */
-export const CLAIM = { prompts: 120, iterations: 50, pointsOverBase: 15 } as const;
+const CLAIM = { prompts: 120, iterations: 50, pointsOverBase: 15 } as const;
 
 /** What of the claim these results do not show, a sentence each; empty when all of it holds. */
 export function unmetClaims(results: readonly CategoryResult[], nIters: number): string[] {

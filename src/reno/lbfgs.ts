@@ -4,7 +4,7 @@
  */
 import { at } from '../tensor/types.ts';
 
-export interface LbfgsOptions {
+interface LbfgsOptions {
   readonly lr: number;
   /** Directions before the budget of evaluations starts anew. The ReNO reference uses 10. */
   readonly maxIter?: number;

@@ -4,7 +4,7 @@ import { lbfgs } from './lbfgs.ts';
 import type { LoopOptions, StepRunner } from './loop.ts';
 import { type StepGraph, TOTAL } from './step_graph.ts';
 
-export interface LbfgsNoise {
+interface LbfgsNoise {
   readonly start: Float32Array;
   readonly lr: number;
   readonly regWeight: number;

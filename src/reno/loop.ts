@@ -59,7 +59,7 @@ export interface Trajectory {
 const IN_FLIGHT = 2;
 
 /** Sets every state but the noise to what a run starts from. */
-export function resetStates(runner: StepRunner, step: StepGraph): void {
+function resetStates(runner: StepRunner, step: StepGraph): void {
   for (const { state, initial } of step.updates) {
     if (initial !== null) {
       runner.write(state.node.name ?? '', filled(state.shape, initial));

@@ -12,7 +12,7 @@ export interface RewardTerm {
   readonly loss: Tensor;
 }
 
-export interface Objective {
+interface Objective {
   /** Each reward's loss before its weight, in the order given. Scalars of shape []. */
   readonly losses: readonly Tensor[];
   /** Σ weight·loss. The best image is chosen by this, without the regulariser. */

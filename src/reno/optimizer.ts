@@ -14,7 +14,7 @@ export interface StateUpdate {
   readonly initial: number | null;
 }
 
-export interface OptimizerStep {
+interface OptimizerStep {
   /** The parameter after the step. */
   readonly next: Tensor;
   readonly updates: readonly StateUpdate[];

@@ -11,7 +11,7 @@ import { buildObjective, type RewardTerm } from './objective.ts';
 import { type OptimizerConfig, optimizerStep, type StateUpdate } from './optimizer.ts';
 
 /** Optimise the noise, or only score the image of a given noise (best-of-N, no optimisation). */
-export type StepKind = 'optimise' | 'score';
+type StepKind = 'optimise' | 'score';
 
 export interface StepConfig {
   readonly kind: StepKind;
@@ -24,7 +24,7 @@ export interface StepConfig {
 }
 
 /** What the caller has traced: the noise, the image made from it ([1,H,W,3] in [0,1]), and the rewards of that image. */
-export interface StepParts {
+interface StepParts {
   readonly latents: Tensor;
   readonly image: Tensor;
   readonly rewards: readonly RewardTerm[];

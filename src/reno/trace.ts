@@ -22,7 +22,7 @@ export interface TracedRun {
   readonly spec: PlanSpec;
 }
 
-export interface TracedGenerator {
+interface TracedGenerator {
   readonly pipeline: TextToImagePipeline;
   /** The noise, as PyTorch draws it. */
   readonly latents: Tensor;

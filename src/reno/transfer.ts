@@ -14,7 +14,7 @@ import { traceGenerator } from './trace.ts';
 
 export type TransferOptions = Pick<SamplerOptions, 'steps' | 'guidance' | 'dtype'>;
 
-export interface TransferModel {
+interface TransferModel {
   /** How the history calls it. */
   readonly name: string;
   /** A folder as diffusers saves it, or a model folder with such a one as `generator`. */
@@ -28,7 +28,7 @@ export interface Transferred {
   readonly best: Float32Array<ArrayBuffer>;
 }
 
-export interface Size {
+interface Size {
   readonly height: number;
   readonly width: number;
 }

@@ -6,7 +6,7 @@ import type { Config } from '../models/checkpoint/config.ts';
 import { at } from '../tensor/types.ts';
 
 export const RELATIONS = ['left of', 'right of', 'above', 'below'] as const;
-export type Relation = (typeof RELATIONS)[number];
+type Relation = (typeof RELATIONS)[number];
 
 /** What a prompt asks for, as in weights/pocket/heldout_prompts.json. */
 export interface ScenePrompt {

@@ -34,7 +34,7 @@ export const page = {
 export type PictureName = 'init' | 'best' | 'now';
 
 /** What the page is doing; style.css and the browser test read it from the root element. */
-export type State = 'loading' | 'ready' | 'running' | 'paused' | 'unusable';
+type State = 'loading' | 'ready' | 'running' | 'paused' | 'unusable';
 
 export function setState(state: State, status: string): void {
   document.documentElement.dataset.state = state;

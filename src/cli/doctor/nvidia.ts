@@ -8,7 +8,7 @@ export function hasNvidia(machine: Machine): boolean {
   return machine.exists(KERNEL) || machine.exists('/dev/nvidiactl') || pciGpus(machine).includes('10de');
 }
 
-export function inContainer({ exists, env }: Machine): boolean {
+function inContainer({ exists, env }: Machine): boolean {
   return exists('/.dockerenv') || exists('/run/.containerenv') || Boolean(env.KUBERNETES_SERVICE_HOST || env.container);
 }
 

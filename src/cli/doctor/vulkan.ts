@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { type Finding, findLibrary, type Machine } from './machine.ts';
 
 /** A driver as its manifest describes it. */
-export interface VulkanDriver {
+interface VulkanDriver {
   readonly manifest: string;
   /** As the manifest gives it: a name that the linker looks up, or a path. */
   readonly library: string;
@@ -25,7 +25,7 @@ function searchFolders({ env, home }: Machine): string[] {
 }
 
 /** What replaces the search: VK_DRIVER_FILES, or its older name VK_ICD_FILENAMES. */
-export function forcedDrivers({ env }: Machine): { readonly variable: string; readonly paths: string[] } | null {
+function forcedDrivers({ env }: Machine): { readonly variable: string; readonly paths: string[] } | null {
   const variable = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'].find((name) => env[name]);
   return variable ? { variable, paths: (env[variable] ?? '').split(':').filter((path) => path !== '') } : null;
 }

@@ -6,7 +6,7 @@ import { hashOf } from '../verify_file.ts';
 import { causeOf, type HubClient, PassingError, type RemoteFile, type RemoteRepo } from './client.ts';
 
 /** A file that is written from front to back; Node's FileHandle is one. */
-export interface PartFile {
+interface PartFile {
   writeFile(bytes: Uint8Array): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;

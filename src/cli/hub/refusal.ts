@@ -1,9 +1,9 @@
 /** Answers of the hub that end a download, each as one sentence with what to do about it. */
 
 /** The hub said no, and will say it again. */
-export class HubRefusal extends Error {}
+class HubRefusal extends Error {}
 
-export interface Asked {
+interface Asked {
   readonly endpoint: string;
   /** `owner/name` */
   readonly repo: string;

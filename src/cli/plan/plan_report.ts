@@ -27,7 +27,7 @@ export interface StageReport extends Amounts {
 }
 
 /** Bytes of GPU buffers while a stage runs. */
-export interface PhaseMemory {
+interface PhaseMemory {
   readonly phase: Stage;
   readonly total: number;
   /** Weights, constants and states that have buffers of their own. */

@@ -23,7 +23,7 @@ export interface Roofline {
 /** Published measurements of what a dispatch costs through Dawn on desktop GPUs, seconds. */
 export const DISPATCH_SECONDS = [24e-6, 36e-6] as const;
 
-export interface Needs {
+interface Needs {
   /** Of one iteration. */
   readonly work: readonly Work[];
   readonly uploadedBytes: number;

@@ -25,7 +25,7 @@ const BLOCK = 256;
  */
 export const A100_THREADS = 108 * 2048;
 
-export interface CudaDraw {
+interface CudaDraw {
   /** f16: the f32 values rounded, as `torch.randn(…, dtype=torch.float16)`. */
   readonly dtype: 'f32' | 'f16';
   /** How many draws of the same count came before in the same generator. Default 0. */

@@ -28,7 +28,7 @@ export const AESTHETIC: RewardDefinition<'aesthetic'> = {
   open: (graph, files, dtype) => AestheticReward.open(graph, files, dtype),
 };
 
-export class AestheticReward implements Reward {
+class AestheticReward implements Reward {
   readonly name = AESTHETIC.label;
   readonly offset = 10;
   readonly weights: readonly WeightStore[];

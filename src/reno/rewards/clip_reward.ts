@@ -17,7 +17,7 @@ import { ClipCosines, type CosineMember } from './clip_cosines.ts';
 import type { Reward, RewardDefinition } from './reward.ts';
 
 /** A reward of this family: the fields of its definition, and how its score follows from a CLIP's cosine. */
-export interface ClipRewardKind<Name extends string = string>
+interface ClipRewardKind<Name extends string = string>
   extends Pick<RewardDefinition<Name>, 'name' | 'label' | 'defaultWeight'> {
   /** First part of the graph inputs' names, and of the module path. */
   readonly key: string;

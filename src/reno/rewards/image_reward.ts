@@ -35,7 +35,7 @@ export const IMAGE_REWARD: RewardDefinition<'image_reward'> = {
   open: (graph, files, dtype) => ImageRewardReward.open(graph, files, dtype),
 };
 
-export class ImageRewardReward implements Reward {
+class ImageRewardReward implements Reward {
   readonly name = IMAGE_REWARD.label;
   readonly offset = 2;
   readonly weights: readonly WeightStore[];
