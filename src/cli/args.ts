@@ -1,4 +1,4 @@
-/** The command line, checked before anything runs: citty describes the commands, and nothing unknown passes. */
+/** Parses the command line and checks all of it before anything runs: citty describes the commands, and an unknown flag is an error. */
 import { type ArgsDef, type CommandDef, parseArgs } from 'citty';
 import { countKind, type Kind, numberKind } from '../reno/setting_kinds.ts';
 import { UsageError } from './errors.ts';
@@ -27,7 +27,7 @@ interface Parsed {
   readonly positionals: readonly string[];
 }
 
-/** @throws UsageError, one sentence, for an unknown command or flag, a missing value or a value that is not offered */
+/** Finds the command and its arguments. @throws UsageError, one sentence, for an unknown command or flag, or a missing or wrong value */
 export function parseCommandLine(root: Command, tokens: readonly string[]): Parsed {
   let command = root;
   let name = root.meta.name;

@@ -1,4 +1,4 @@
-/** The manifest's checkpoints as they lie in the cache of this machine. */
+/** Finds the manifest's checkpoints in the cache of this machine. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { shardNames } from '../models/checkpoint/open_checkpoint.ts';
@@ -9,11 +9,11 @@ import { type ManifestEntry, type ManifestFile, readManifest } from './manifest.
 export interface CachedCheckpoint {
   readonly entry: ManifestEntry;
   readonly folder: string | null;
-  /** `name` is the one of the names that is there, `path` where; else the first, and null. */
+  /** `name` is the file's first name that the cache has, and `path` its place; where the cache has none: the first name, and null. */
   readonly files: readonly { readonly file: ManifestFile; readonly name: string; readonly path: string | null }[];
 }
 
-/** Looks every file of a checkpoint up in the cache, the shards that an index names too. */
+/** Looks up every file of a checkpoint in the cache, and the shards that an index names. */
 export function findCheckpoint(entry: ManifestEntry): CachedCheckpoint {
   const folder = snapshotFolder(entry);
   const here = (path: string): string | null => (folder !== null && existsSync(join(folder, path)) ? path : null);
@@ -32,12 +32,12 @@ export function findCheckpoint(entry: ManifestEntry): CachedCheckpoint {
   return { entry, folder, files };
 }
 
-/** Whether a file lists shards: what it lists is needed with it. */
+/** Whether a file is an index of shards, which are needed with it. */
 export function isIndex(path: string): boolean {
   return path.endsWith('.index.json');
 }
 
-/** @param index path in the repository. @returns the shards' paths there. @throws Error where the text is no such list */
+/** The paths of the shards that an index lists. @param index its path in the repository. @throws Error where the text is no index */
 export function shardPaths(index: string, text: string): string[] {
   return shardNames(index, text).map((name) => {
     if (!/^[\w.-]+$/.test(name) || /^\.+$/.test(name)) {
@@ -47,7 +47,7 @@ export function shardPaths(index: string, text: string): string[] {
   });
 }
 
-/** None where the index is broken: `verify` and the reading of it say so. */
+/** The shards of an index; none where the index is broken, which `verify` and the reader report. */
 function cachedShards(path: string, index: string): string[] {
   try {
     return shardPaths(index, readFileSync(path, 'utf8'));
@@ -64,7 +64,7 @@ export function isWhole({ files }: CachedCheckpoint): boolean {
   return files.every(({ path }) => path !== null);
 }
 
-/** The named ones, or all where none is named. @throws UsageError where a name is none of them */
+/** The named checkpoints, or all of them without names. @throws UsageError for a name that does not exist */
 export function chosenCheckpoints(names: readonly string[]): CachedCheckpoint[] {
   const manifest = readManifest().checkpoints;
   for (const name of names) {

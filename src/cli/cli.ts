@@ -19,7 +19,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   devices: devicesCommand,
 };
 
-/** @param root the command whose sub-commands `tokens` may name. @returns the exit code: 0 done, 1 failed, 2 wrong command line */
+/** Runs the command that `tokens` name. @param root the command that has them as sub-commands. @returns the exit code: 0 done, 1 failed, 2 wrong command line */
 export async function runCli(root: Command, tokens: readonly string[]): Promise<number> {
   try {
     if (tokens.length === 0) {

@@ -4,18 +4,18 @@ import { describeKernels, describePlan, describeSchedule, firstDivergence, kerne
 import type { Device } from '../tensor/device.ts';
 import { forcedVariants } from './kernel_variable.ts';
 
-/** 0 where DEBUG does not ask for reno; `reno` alone is 1. */
+/** The level N of `DEBUG=reno:N`: 1 for `reno` alone, 0 where DEBUG does not name reno. */
 export function debugLevel(debug = process.env.DEBUG): number {
   const match = /(?:^|,)reno(?::(\d))?/.exec(debug ?? '');
   return match ? Number(match[1] ?? 1) : 0;
 }
 
-/** How DEBUG and KERNEL want a run planned. @throws UsageError when KERNEL names what does not exist */
+/** The planning options that DEBUG and KERNEL ask for. @throws UsageError when KERNEL names an unknown op or variant */
 export function planningFromEnvironment(kernel = process.env.KERNEL): Planning {
   return { variants: forcedVariants(kernel), keepLoadInputs: debugLevel() >= 5 };
 }
 
-/** Prints what `level` asks for, after a run of `reno`. */
+/** Prints everything up to `level` of the debug ladder, after a run of `reno`. */
 export async function printDebug(reno: Reno, device: Device, level: number): Promise<void> {
   if (level >= 1) {
     console.error(describePlan(reno.plan));

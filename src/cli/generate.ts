@@ -1,4 +1,4 @@
-/** `reno generate`: one prompt (or a benchmark's list of prompts) to pictures, numbers and a report. */
+/** `reno generate`: makes pictures, numbers and a report from one prompt, or from a benchmark's list of prompts. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -120,7 +120,7 @@ async function single(run: Run, prompt: string, seed: number, allImages: boolean
     try {
       transferred = await transferRun(run.device, run.transfer, made, run.signal);
     } catch (error) {
-      failure = error; // The run itself is good, and kept.
+      failure = error; // Reported after the run itself, which is good, has been written.
     }
   }
   const history = {
@@ -148,7 +148,7 @@ async function single(run: Run, prompt: string, seed: number, allImages: boolean
   return trajectory.stopped === null ? 0 : 1;
 }
 
-/** A benchmark's list; pictures that are there already are not made again. */
+/** Runs a benchmark's list of prompts; pictures that exist already are not made again. */
 async function many(run: Run, items: readonly TaskItem[], seed: number): Promise<number> {
   const { reno, folder } = run;
   const { height, width } = reno.imageSize;

@@ -1,5 +1,5 @@
 /**
- * The Hugging Face cache, read in place: what `hf download`, transformers or diffusers have brought is not fetched again.
+ * The Hugging Face cache, read in place: files that `hf download`, transformers or diffusers have downloaded are used as they are.
  * Layout (https://huggingface.co/docs/hub/local-cache): `models--<owner>--<name>/` with `refs/<revision>`, which holds a
  * commit, `snapshots/<commit>/<path>`, and `blobs/`, to which the snapshots link.
  */
@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** HF_HUB_CACHE, else `hub` in HF_HOME, else in XDG_CACHE_HOME/huggingface, else in ~/.cache/huggingface. */
+/** The cache's folder: HF_HUB_CACHE, else `hub` in HF_HOME, else in XDG_CACHE_HOME/huggingface, else in ~/.cache/huggingface. */
 export function hubCacheFolder(env: Environment = process.env, home = homedir()): string {
   const given = env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE;
   const hf = env.HF_HOME || join(env.XDG_CACHE_HOME || join(home, '.cache'), 'huggingface');
@@ -24,14 +24,14 @@ export interface HubRepo {
   readonly revision: string;
 }
 
-/** `owner/name` or `owner/name@revision`. @returns null where it is neither */
+/** Parses `owner/name` or `owner/name@revision`. @returns null where the text is neither */
 export function parseHubRepo(text: string): HubRepo | null {
   const match = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@([\w-][\w./-]*))?$/.exec(text);
   const [, repo, revision = 'main'] = match ?? [];
   return repo === undefined || revision.includes('..') ? null : { repo, revision };
 }
 
-/** Where the cache keeps a repository. */
+/** The cache's folder of a repository. */
 export function repoFolder(repo: string, cache = hubCacheFolder()): string {
   return join(cache, `models--${repo.replace('/', '--')}`);
 }
@@ -46,8 +46,8 @@ export function snapshotFolder({ repo, revision }: HubRepo, cache = hubCacheFold
 }
 
 /**
- * What the name of a file's blob says its content hashes to: SHA-256 where the hub keeps it as a large file, else Git's
- * SHA-1. @returns null where the file is no link into `blobs`, as on systems without links
+ * The hash in the name of a file's blob: SHA-256 for files that the hub keeps as large files, else Git's SHA-1.
+ * @returns null where the file is no link into `blobs`, as on systems without links
  */
 export function blobHash(path: string): { readonly algorithm: 'sha256' | 'git'; readonly hex: string } | null {
   const blob = realpathSync(path);

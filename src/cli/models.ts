@@ -1,4 +1,4 @@
-/** Which model folders there are. */
+/** Finds the folder of the model that the command line names. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files.ts';
@@ -11,7 +11,7 @@ import { hubCacheFolder, parseHubRepo, snapshotFolder } from './hub_cache.ts';
 import { readManifest } from './manifest.ts';
 import { publishedModel } from './published_models.ts';
 
-/** Models that come with the package, by name, and where they lie in it. */
+/** The models that come with the package: name and folder. */
 const EMBEDDED: Readonly<Record<string, string>> = { pocket: 'weights/pocket' };
 
 export const modelFlags = {
@@ -38,13 +38,13 @@ export interface ChosenModel {
   readonly folder: string;
   readonly files: ModelFiles;
   /**
-   * Of a model that is put together from the cache rather than read from one folder.
-   * @throws Error, one sentence with what to type, where the generator or one of these rewards is not here
+   * Checks that the generator and these rewards are in the cache; absent for a model that is read from one folder.
+   * @throws Error, one sentence with the command to type, where one is missing
    */
   readonly assertHere?: (rewards: readonly RewardName[]) => void;
 }
 
-/** @throws UsageError when there is no such model, Error when its folder is not there */
+/** The model of the flags. @throws UsageError when there is no such model, Error when its folder does not exist */
 export function chosenModel(args: Args): ChosenModel {
   const model = modelOf(args);
   const decoder = textFlag(args, 'decoder');
@@ -56,7 +56,7 @@ export function chosenModel(args: Args): ChosenModel {
   return { ...model, files: mounted(model.files.name, [own, other]) };
 }
 
-/** @throws UsageError or Error, one sentence, where it is not here */
+/** The folder of a decoder, by name or path. @throws UsageError or Error, one sentence, where it is missing */
 function decoderFolder(decoder: string): string {
   const entry = readManifest().checkpoints.find(({ name, kind }) => name === decoder && kind === 'decoder');
   if (entry) {
@@ -97,7 +97,7 @@ function modelOf(args: Args): ChosenModel {
 }
 
 /**
- * A folder, or where the Hugging Face cache keeps `hf:owner/name@revision`.
+ * The folder that the text names: a path, or `hf:owner/name@revision` in the Hugging Face cache.
  * @throws UsageError naming `flag` when it is no repository, Error when the cache does not have it
  */
 export function weightsFolder(weights: string, flag: string): string {

@@ -1,4 +1,4 @@
-/** The folder a run leaves its files in: found to be writable before the work starts, and never half a file in it. */
+/** A run's output folder: it is checked before the work starts, and it never holds half a file. */
 import {
   accessSync,
   constants,
@@ -26,7 +26,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 export class OutFolder {
   readonly path: string;
-  /** Folders that this run made, outermost first: taken away again if it leaves nothing in them. */
+  /** Folders that this run made, outermost first; `discardIfEmpty` removes them. */
   readonly #made: string[] = [];
 
   /** Makes the folder if needed and tries to write. @throws Error, one sentence, when that cannot be done. */
@@ -85,7 +85,7 @@ function reason(error: unknown): string {
   return REASONS[systemCode(error) ?? ''] ?? sentenceOf(error);
 }
 
-/** @returns false when another process was faster */
+/** Makes a folder. @returns false when another process has made it in the meantime */
 function makeFolder(path: string): boolean {
   try {
     mkdirSync(path);

@@ -1,8 +1,8 @@
-/** What a run shows while it goes: one line that is redrawn on a terminal, plain lines now and then elsewhere. */
+/** The progress of a run: one redrawn line on a terminal, a plain line every ten iterations elsewhere. */
 import type { IterationRecord, RewardInfo } from '../reno/history.ts';
 import { duration } from '../reno/report.ts';
 
-/** Where progress goes: stderr, so that stdout carries results only. */
+/** The output of progress. It is stderr, so that stdout has results only. */
 export interface Terminal {
   readonly isTTY: boolean;
   readonly columns: number;
@@ -17,9 +17,9 @@ export function stderrTerminal(): Terminal {
   };
 }
 
-/** Cells of the bar, where there is room for it beside the numbers. */
+/** Most cells of the bar, which takes the room beside the numbers. */
 const BAR = 20;
-/** Without a terminal, every so many iterations. */
+/** Iterations from one plain line to the next. */
 const PLAIN_EVERY = 10;
 
 export class Progress {

@@ -1,4 +1,4 @@
-/** Models of the paper, put together from public checkpoints as the manifest says. */
+/** The paper's models as model folders: the manifest says which public checkpoints are their parts. */
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files.ts';
 import { nodeFiles } from '../platform/node/files.ts';
@@ -14,7 +14,7 @@ interface PublishedModel {
   assertHere(rewards: readonly string[]): void;
 }
 
-/** @returns null where the manifest has no model of this name */
+/** Finds a model of the manifest. @returns null where there is none of this name */
 export function publishedModel(name: string, manifest = readManifest()): PublishedModel | null {
   const model = manifest.models.find((one) => one.name === name);
   if (!model) {
@@ -35,7 +35,7 @@ export function publishedModel(name: string, manifest = readManifest()): Publish
   };
 }
 
-/** What the generator and these rewards are made of, each once. */
+/** The checkpoints of the generator and of these rewards, each once. */
 export function checkpointsOf(
   model: ManifestModel,
   manifest: Manifest,
@@ -52,7 +52,7 @@ function mountOf(part: ManifestPart, manifest: Manifest): Mount {
   if ('package' in part) {
     return { at: part.at, files: nodeFiles(join(PACKAGE_ROOT, 'weights')), from: part.package };
   }
-  // Also where it is not here: what stands at its path in another checkpoint must not take its place.
+  // Mounted even where it is missing, so that a file of another checkpoint at the same path does not take its place.
   const entry = entryOf(part.checkpoint, manifest);
   return { at: part.at, files: nodeFiles(snapshotFolder(entry) ?? repoFolder(entry.repo)), from: part.from };
 }

@@ -1,4 +1,4 @@
-/** The files that one run leaves behind. */
+/** Writes the files of one run. */
 
 import { writeSafetensors } from '../models/checkpoint/safetensors/write_safetensors.ts';
 import { encodePng, type PngPicture, toPicture } from '../platform/node/png.ts';
@@ -12,7 +12,7 @@ import { at } from '../tensor/types.ts';
 import type { OutFolder } from './out_folder.ts';
 import { makeStrip, stripIterations } from './strip.ts';
 
-/** Writes pictures, history, latents and report; the report last, because it stands for a complete folder. */
+/** Writes pictures, history, latents and report; the report last, as the sign of a complete folder. */
 export function writeRun(
   folder: OutFolder,
   trajectory: Trajectory,
@@ -67,7 +67,7 @@ export function writeRun(
   folder.write('report.html', renderReport(history, images));
 }
 
-/** An even choice of the frames there are, with the best picture in its place. */
+/** Some of the frames at even distances, and the best picture in its place among them. */
 function framesWithBest(trajectory: Trajectory): { iteration: number; pixels: Float32Array }[] {
   const { records, frames } = trajectory;
   const shown = new Set(stripIterations(records.length).map((i) => at(records, i).iteration));

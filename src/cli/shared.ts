@@ -1,4 +1,4 @@
-/** What several commands share: flags, the JSON line, where the package lies. */
+/** Flags and output that several commands share. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArgsDef } from 'citty';
@@ -40,7 +40,7 @@ export function printJson(result: JsonResult): void {
   console.log(JSON.stringify(result));
 }
 
-/** Prints how a command ended, with --json as its last line too. @returns the exit code */
+/** Prints a command's summary, and with --json the last line. @returns the exit code */
 export function finish(args: Args, ok: boolean, summary: string, rows: readonly unknown[]): number {
   console.log(summary);
   if (isSet(args, 'json')) {
@@ -49,7 +49,7 @@ export function finish(args: Args, ok: boolean, summary: string, rows: readonly 
   return ok ? 0 : 1;
 }
 
-/** Name and version, such as `reno-webgpu 0.1.0`. */
+/** The package's name and version, such as `reno-webgpu 0.1.0`. */
 export function toolVersion(): string {
   const { name, version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')) as {
     name: string;

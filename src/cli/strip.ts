@@ -1,11 +1,11 @@
-/** The trajectory as one picture: frames side by side, enlarged if they are small. */
+/** Shows a trajectory as one picture: frames side by side, enlarged if they are small. */
 import type { PngPicture } from '../platform/node/png.ts';
 
 const GAP = 4;
 /** Frames are enlarged by a whole factor until they are about this high. */
 const TARGET_HEIGHT = 128;
 
-/** @throws Error when there is no frame */
+/** Frames of equal size side by side. @throws Error when there is no frame */
 export function makeStrip(frames: readonly PngPicture[]): PngPicture {
   const [first] = frames;
   if (!first) {
@@ -45,7 +45,7 @@ export function stack(strips: readonly PngPicture[]): PngPicture {
   return { width: first.width, height, data };
 }
 
-/** Which iterations to show: `count` of them, evenly spread, the first and the last among them. */
+/** The iterations to show: `count` of them at even distances, from the first to the last. */
 export function stripIterations(iterations: number, count = 8): number[] {
   const n = Math.min(count, iterations);
   return [...new Set(Array.from({ length: n }, (_, i) => Math.round((i * (iterations - 1)) / Math.max(1, n - 1))))];

@@ -1,4 +1,4 @@
-/** `--transfer`: the noise of a run handed to a model of several steps. */
+/** `--transfer`: a model of several steps starts from the noise of a run. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, subfolder } from '../models/checkpoint/files.ts';
@@ -33,7 +33,7 @@ export interface ChosenTransfer {
   readonly options: Omit<TransferOptions, 'dtype'>;
 }
 
-/** @throws UsageError for flags that do not go together, Error when the folder is not there */
+/** The model of --transfer and its options. @throws UsageError for flags that exclude each other, Error when the folder does not exist */
 export function chosenTransfer(args: Args, task: TaskName): ChosenTransfer | undefined {
   const given = textFlag(args, 'transfer');
   const steps = countFlag(args, 'steps', 1);
@@ -63,7 +63,7 @@ export function chosenTransfer(args: Args, task: TaskName): ChosenTransfer | und
   return { name: given, files: inside ? subfolder(files, 'generator') : files, options };
 }
 
-/** Says before a long run what cannot work after it. @throws Error, one sentence */
+/** Checks before a long run that the transfer after it can work. @throws Error, one sentence, where it cannot */
 export async function assertTransferFits(
   transfer: ChosenTransfer,
   model: ChosenModel,
@@ -72,7 +72,7 @@ export async function assertTransferFits(
   await checkTransfer(transfer, model.files, settings, transfer.options);
 }
 
-/** After the run's own networks have been given back, so that the two need not fit side by side. */
+/** Makes the pictures. The caller has freed the run's own networks, so that memory need not hold both. */
 export async function transferRun(
   device: Device,
   transfer: ChosenTransfer,

@@ -1,4 +1,4 @@
-/** Whether a file is whole: its size, the hash under which the Hugging Face cache keeps it, and its own header. */
+/** Checks whether a file is complete: its size, its header, and the hash under which the Hugging Face cache keeps it. */
 import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { openPickle } from '../models/checkpoint/pickle/open_pickle.ts';
@@ -9,11 +9,11 @@ import { blobHash } from './hub_cache.ts';
 
 export interface Verdict {
   readonly ok: boolean;
-  /** What is wrong, or what was checked. */
+  /** The fault, or the list of checks. */
   readonly says: string;
 }
 
-/** @param bytes the size that is published, if one is */
+/** Checks one file. @param bytes the published size, if there is one */
 export async function verifyFile(path: string, bytes: number | null): Promise<Verdict> {
   const { size } = statSync(path);
   if (bytes !== null && size !== bytes) {

@@ -1,4 +1,4 @@
-/** `reno weights`: which public checkpoints there are, where they lie on this disk, and whether they are whole. */
+/** `reno weights`: lists the public checkpoints, finds them on this disk, and checks whether they are complete. */
 import { statSync } from 'node:fs';
 import { REWARDS } from '../reno/rewards/index.ts';
 import { type Args, type Command, textFlag } from './args.ts';
@@ -86,14 +86,14 @@ async function where(args: Args): Promise<number> {
 
 async function verify(args: Args): Promise<number> {
   const rows: { name: string; file: string; ok: boolean; says: string }[] = [];
-  // With a name, what is missing is an error; without, only what is here is looked at.
+  // With a name, a missing file is an error; without, only the files that are here are checked.
   const named = textFlag(args, 'name') !== undefined;
   for (const { entry, files } of chosenCheckpoints([textFlag(args, 'name') ?? []].flat())) {
     for (const { file, name, path } of files) {
       if (path === null && !named) {
         continue;
       }
-      // A published size is that of the file itself, not of one that serves as well.
+      // The published size belongs to the file itself, not to another file that can take its place.
       const verdict =
         path === null
           ? { ok: false, says: 'is not here' }

@@ -1,4 +1,4 @@
-/** `reno weights pull`: says what would be downloaded and under which licence, asks, and downloads. */
+/** `reno weights pull`: shows files and licences, asks for permission, and downloads. */
 import { createInterface } from 'node:readline/promises';
 import { type Args, type Command, isSet } from './args.ts';
 import { type CachedCheckpoint, chosenCheckpoints, isWhole } from './cached_checkpoints.ts';
@@ -32,12 +32,12 @@ export const pullCommand: Command = {
 
 const STOPPED = 'stopped; what came is kept, and the same command goes on from there';
 
-/** What tests change. */
+/** Settings that tests change. */
 export interface PullSettings extends Omit<DownloadOptions, 'onBytes'> {
   readonly free?: (folder: string) => Promise<number>;
 }
 
-/** @returns the exit code. @throws Error, one sentence */
+/** Downloads the named checkpoints. @returns the exit code. @throws Error, one sentence */
 export async function pull(args: Args, names: readonly string[], settings: PullSettings): Promise<number> {
   if (names.length === 0) {
     throw new UsageError('say which checkpoints to pull; "reno weights list" shows their names');
@@ -74,7 +74,7 @@ export async function pull(args: Args, names: readonly string[], settings: PullS
   return finish(args, true, `${size(left)} downloaded to ${env.cache}; every file has the hash the hub gives`, rows);
 }
 
-/** Asks the hub about each checkpoint and says what it answers. */
+/** Asks the hub about each checkpoint and prints the answer. */
 async function planned(
   client: HubClient,
   absent: readonly CachedCheckpoint[],
@@ -97,7 +97,7 @@ async function planned(
   return plans;
 }
 
-/** @throws UsageError where nobody can be asked */
+/** Asks for permission to download. @throws UsageError where there is no terminal to ask on */
 async function agreed(bytes: number, env: HubEnvironment, signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY) {
     throw new UsageError(
@@ -106,7 +106,7 @@ async function agreed(bytes: number, env: HubEnvironment, signal: AbortSignal): 
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    // Ctrl-C at the question reaches the interface, not the process.
+    // While the question is open, the interface receives Ctrl-C, not the process.
     const closed = new AbortController();
     terminal.once('SIGINT', () => closed.abort());
     const question = `Download ${size(bytes)} to ${env.cache} under these licences? [y/N] `;

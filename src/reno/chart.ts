@@ -3,7 +3,7 @@ import { escapeHtml } from './html.ts';
 
 export interface Chart {
   readonly title: string;
-  /** What is better, or what the quantity is; shown under the title. */
+  /** A line under the title: which direction is better, or what the quantity is. */
   readonly note: string;
   readonly values: readonly number[];
   /** Position of the best iteration in `values`. */
@@ -16,7 +16,7 @@ const WIDTH = 360;
 const HEIGHT = 168;
 const PLOT = { left: 52, right: 350, top: 10, bottom: 142 };
 
-/** Round numbers that cover [low, high], about `count` of them. */
+/** About `count` round numbers from `low` to `high`. */
 export function ticks(low: number, high: number, count = 4): number[] {
   const span = high - low || Math.abs(high) || 1;
   const rough = span / count;
@@ -30,7 +30,7 @@ export function ticks(low: number, high: number, count = 4): number[] {
   return out;
 }
 
-/** Up to four significant digits, without trailing zeros. */
+/** A number in up to four significant digits, without trailing zeros. */
 export function short(value: number): string {
   if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)) {
     return value.toExponential(1);
@@ -38,7 +38,7 @@ export function short(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-/** The chart as a `<figure>`; report_script.ts adds a read-out under the pointer. */
+/** The chart as a `<figure>`; the report's script shows the value under the pointer. */
 export function lineChart(chart: Chart): string {
   const { values, best, reference } = chart;
   const all = reference ? [...values, reference.value] : [...values];

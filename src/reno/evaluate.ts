@@ -7,17 +7,17 @@ import type { ScenePrompt, Verdict } from './verdict.ts';
 export const METHODS = ['base', 'best-of-n', 'reno'] as const;
 export type Method = (typeof METHODS)[number];
 
-/** One prompt by one method: one line of rows.jsonl. */
+/** The result of one prompt by one method: one line of rows.jsonl. */
 export interface EvaluationRow {
   readonly id: number;
   readonly category: string;
   readonly prompt: string;
   readonly seed: number;
-  /** What `reno generate --seed` takes to make this picture again. */
+  /** The seed with which `reno generate --seed` makes this picture again. */
   readonly noiseSeed: number;
   readonly method: Method;
   readonly right: boolean;
-  /** What is wrong first. */
+  /** The first fault, or `right`. */
   readonly reason: string;
   /** Weighted reward loss of the judged picture. */
   readonly loss: number;
@@ -39,12 +39,12 @@ interface EvaluationParts {
 }
 
 interface EvaluationHooks {
-  /** Whether a row is there already, from a run that was interrupted. */
+  /** Whether an earlier, interrupted run has written this row. */
   readonly isDone: (id: number, seed: number, method: Method) => boolean;
   readonly onRow: (row: EvaluationRow, pixels: Float32Array) => void;
 }
 
-/** Runs what is not done yet, prompt by prompt. */
+/** Makes and judges the missing pictures, prompt by prompt. */
 export async function evaluate(
   parts: EvaluationParts,
   prompts: readonly PocketPrompt[],
@@ -93,11 +93,11 @@ export async function evaluate(
 export interface CategoryResult {
   readonly category: string;
   readonly prompts: number;
-  /** Fraction right, by method. */
+  /** The fraction of right pictures, by method. */
   readonly right: Readonly<Partial<Record<Method, number>>>;
 }
 
-/** One entry for each category in order of appearance, then `overall` (each picture counts once, as GenEval's does not). */
+/** One entry for each category in order of appearance, then `overall`, the mean over pictures (GenEval's is over categories). */
 export function summarize(rows: readonly EvaluationRow[]): CategoryResult[] {
   const categories = [...new Set(rows.map((r) => r.category))];
   const result = (category: string, of: readonly EvaluationRow[]): CategoryResult => {
@@ -123,7 +123,7 @@ export function summarize(rows: readonly EvaluationRow[]): CategoryResult[] {
   ];
 }
 
-/** A Markdown table, which is also legible on a terminal. */
+/** The results as a Markdown table, which a terminal shows well too. */
 export function renderTable(results: readonly CategoryResult[], nIters: number): string {
   const titles = { base: 'base', 'best-of-n': `best-of-${nIters}`, reno: `ReNO-${nIters}` };
   const methods = METHODS.filter((m) => results.some((r) => r.right[m] !== undefined));
@@ -144,11 +144,10 @@ export function renderTable(results: readonly CategoryResult[], nIters: number):
   return [row(at(lines, 0)), rule, ...lines.slice(1).map(row)].join('\n');
 }
 
-/** What rows.jsonl begins with: rows of other weights or settings must not be mixed with these. */
-/** What the project claims of ReNO on the pocket models, and therefore what an evaluation must show. */
+/** The project's claim about ReNO on the pocket models, which an evaluation must show. */
 const CLAIM = { prompts: 120, iterations: 50, pointsOverBase: 15 } as const;
 
-/** What of the claim these results do not show, a sentence each; empty when all of it holds. */
+/** The parts of the claim that these results do not show, a sentence each; empty when all of it holds. */
 export function unmetClaims(results: readonly CategoryResult[], nIters: number): string[] {
   const overall = results.find((r) => r.category === 'overall');
   const { base, reno, 'best-of-n': best } = overall?.right ?? {};
@@ -170,7 +169,7 @@ export function unmetClaims(results: readonly CategoryResult[], nIters: number):
   return unmet;
 }
 
-/** How ReNO stands beside best-of-n with the same rewards: reported beside every table, whichever way it falls. */
+/** A sentence that compares ReNO with best-of-n with the same rewards; it goes with every table, whichever is better. */
 export function besideBestOfN(results: readonly CategoryResult[], nIters: number): string | null {
   const { reno, 'best-of-n': best } = results.find((r) => r.category === 'overall')?.right ?? {};
   if (reno === undefined || best === undefined) {
@@ -184,6 +183,7 @@ export function besideBestOfN(results: readonly CategoryResult[], nIters: number
   return `ReNO-${nIters} ${how} best-of-${nIters} with the same rewards: docs/pocket.md says why`;
 }
 
+/** The first line of rows.jsonl: rows of other weights or settings must not be added to the file. */
 export interface EvaluationHeader {
   readonly format: 1;
   readonly weights: string;
@@ -191,8 +191,8 @@ export interface EvaluationHeader {
 }
 
 /**
- * Reads rows.jsonl of an earlier run; a last line that was cut off while it was written is dropped.
- * @throws Error when it belongs to other weights or settings, or is no such file
+ * Reads rows.jsonl of an earlier run; an incomplete last line is dropped.
+ * @throws Error when the file belongs to other weights or settings, or is no rows.jsonl
  */
 export function parseRows(text: string, header: EvaluationHeader): EvaluationRow[] {
   const lines = text.split('\n').slice(0, -1);

@@ -1,4 +1,4 @@
-/** What a run leaves in history.json: enough to draw its report, to repeat it, and to compare it with another. */
+/** The contents of history.json: enough to draw a run's report, to repeat the run, and to compare it with another. */
 import type { KernelRecord } from '../tensor/choose.ts';
 import type { NoiseSource } from './noise/draw_noise.ts';
 import type { Mode, RecordedSetting, RenoSettings } from './settings.ts';
@@ -14,7 +14,7 @@ export interface IterationRecord {
   readonly norm: number;
   /** 2-norm of the gradient before clipping; absent where nothing is optimised. */
   readonly gradNorm?: number;
-  /** From the start of the run until this iteration's numbers were read. */
+  /** Time from the start of the run until this iteration's numbers were read. */
   readonly seconds: number;
 }
 
@@ -27,9 +27,9 @@ export interface RewardInfo {
 
 export interface NoiseRecord {
   readonly source: NoiseSource;
-  /** The source in words. */
+  /** The source in words, to make the noise again elsewhere. */
   readonly generator: string;
-  /** Number of the seed's draw that the run started from. */
+  /** The number of the draw that the run started from. */
   readonly draw: number;
   readonly shape: readonly number[];
 }
@@ -44,13 +44,13 @@ export interface RunConfig extends Pick<RenoSettings, RecordedSetting> {
   readonly noise: NoiseRecord;
 }
 
-/** The run's noise handed to a model of several steps. */
+/** A transfer: a model of several steps started from the run's noise. */
 export interface TransferRecord {
   readonly model: string;
   readonly steps: number;
-  /** Classifier-free guidance; at most 1: none. */
+  /** The scale of classifier-free guidance; at most 1: no guidance. */
   readonly guidance: number;
-  /** Reading and compiling, and the pictures from the first and the best noise. */
+  /** The time for reading and compiling, and for the pictures from the first and the best noise. */
   readonly seconds: { readonly load: number; readonly pictures: number };
 }
 
@@ -67,13 +67,13 @@ export interface History {
   readonly tool: string;
   readonly config: RunConfig;
   readonly adapter: AdapterRecord;
-  /** Which kernel variants ran: they differ in rounding, so the same bytes need the same adapter and the same hash. */
+  /** The kernel variants that ran. Variants round differently: equal bytes need the same adapter and the same hash. */
   readonly kernels?: KernelRecord;
   readonly image: { readonly height: number; readonly width: number };
   readonly iterations: readonly IterationRecord[];
   /** Index into `iterations` of the best image. */
   readonly best: number;
-  /** One sentence when the run ended before its last iteration, else null. */
+  /** The reason, one sentence, when the run ended before its last iteration; else null. */
   readonly stopped: string | null;
   readonly transfer?: TransferRecord;
   /** Seconds: reading and compiling (once per process), the prompt's networks, and the iterations. */

@@ -1,9 +1,9 @@
-/** Text made safe for HTML content and for quoted attributes. */
+/** Escapes text for HTML content and for quoted attributes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-/** `data:` URI of a picture, so that a page needs no file beside it. */
+/** A picture as a `data:` URI, so that a page needs no other file. */
 export function dataUri(type: string, bytes: Uint8Array): string {
   let binary = '';
   for (let i = 0; i < bytes.length; i += 0x8000) {

@@ -1,4 +1,4 @@
-/** Best-of-N: the same rewards and the same choice of the best, over fresh noise instead of optimised noise. */
+/** The noise of each iteration: fresh draws for best-of-N, or one draw that the optimiser changes. */
 import type { Shape } from '../tensor/types.ts';
 import type { LoopOptions } from './loop.ts';
 import { drawNoise, type NoiseSource, noiseDraws } from './noise/draw_noise.ts';
@@ -9,7 +9,7 @@ export function freshNoise(shape: Shape, seed: number, source: NoiseSource = 're
   return (iteration) => draws(start + iteration);
 }
 
-/** Noise for optimisation: draw `start`, and from then on what the optimiser makes of it. */
+/** Noise for optimisation: draw `start`, which the optimiser changes from then on. */
 export function optimisedNoise(
   shape: Shape,
   seed: number,

@@ -1,4 +1,4 @@
-/** The independent evaluator on the GPU: a picture and a prompt in, a verdict out. It shares no weights with any reward. */
+/** The independent evaluator on the GPU: it judges whether a picture fits a prompt. It shares no weights with any reward. */
 import { readConfig } from '../models/checkpoint/config.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import { Evaluator } from '../models/pocket/evaluator.ts';
@@ -19,7 +19,7 @@ export class Judge implements Disposable {
     this.#config = config;
   }
 
-  /** files: the evaluator's folder. @throws Error, one sentence naming the file that is missing or broken */
+  /** Reads and compiles the evaluator. @param files its folder. @throws Error, one sentence naming the file that is missing or broken */
   static async open(device: Device, files: ModelFiles, { height, width }: ImageSize): Promise<Judge> {
     const config = await readConfig(files);
     const graph = new Graph();
@@ -33,7 +33,7 @@ export class Judge implements Disposable {
     return new Judge(plan, verdictConfig(config));
   }
 
-  /** @param pixels [H,W,3] in [0,1]; judged as the 8-bit picture that is saved, so that a file can be judged again */
+  /** Judges a picture. @param pixels [H,W,3] in [0,1]; rounded to 8 bits first, so that a saved file gets the same verdict */
   async judge(pixels: Float32Array, prompt: ScenePrompt): Promise<Verdict> {
     this.#plan.write(
       'image',

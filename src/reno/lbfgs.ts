@@ -6,9 +6,9 @@ import { at } from '../tensor/types.ts';
 
 interface LbfgsOptions {
   readonly lr: number;
-  /** Directions before the budget of evaluations starts anew. The ReNO reference uses 10. */
+  /** Directions in one step of torch.optim.LBFGS, after which its budget of evaluations starts anew. The ReNO reference uses 10. */
   readonly maxIter?: number;
-  /** Pairs of steps and gradient changes that are kept. The reference uses 3. */
+  /** Number of (step, gradient change) pairs that are kept. The reference uses 3. */
   readonly historySize?: number;
 }
 
@@ -17,17 +17,17 @@ export interface Evaluation {
   readonly gradient: Float64Array;
 }
 
-/** Yields where the loss is to be evaluated, and is given the evaluation. */
+/** A generator that yields a point and receives the loss and the gradient at that point. */
 type Search<T> = Generator<Float64Array, T, Evaluation>;
 
 const TOLERANCE_GRAD = 1e-7;
 const TOLERANCE_CHANGE = 1e-9;
-/** Sufficient decrease and curvature of the Wolfe conditions. */
+/** The constants of the Wolfe conditions: sufficient decrease, and curvature. */
 const [C1, C2] = [1e-4, 0.9];
 
 /**
- * Minimises from `start`. Ends where it cannot go on: at a stationary point, or where the loss no longer changes. Where torch
- * evaluates the same point again at the beginning of `step()`, the value is known.
+ * Minimises from `start`. Ends at a stationary point, or where the loss no longer changes. Torch evaluates the same point again at
+ * the beginning of `step()`; here the known value is used.
  */
 export function* lbfgs(start: Float64Array, options: LbfgsOptions): Search<void> {
   const { lr, maxIter = 10, historySize = 3 } = options;
@@ -71,7 +71,7 @@ export function* lbfgs(start: Float64Array, options: LbfgsOptions): Search<void>
   }
 }
 
-/** The last steps s and gradient changes y: an inverse Hessian as products. */
+/** The last steps s and gradient changes y, which represent the inverse Hessian. */
 class Memory {
   readonly #size: number;
   readonly #pairs: { readonly s: Float64Array; readonly y: Float64Array; readonly rho: number }[] = [];
@@ -81,7 +81,7 @@ class Memory {
     this.#size = size;
   }
 
-  /** A pair without positive curvature would spoil the Hessian. */
+  /** Adds a pair, unless its curvature is not positive: the Hessian would no longer be positive definite. */
   add(s: Float64Array, y: Float64Array): void {
     const ys = dot(y, s);
     if (ys > 1e-10) {
@@ -106,7 +106,7 @@ class Memory {
   }
 }
 
-/** A point on the line: how far along the direction, and what is there. */
+/** A point on the line: its distance t along the direction, with loss, gradient and slope. */
 interface Point extends Evaluation {
   readonly t: number;
   /** Directional derivative. */
@@ -118,7 +118,7 @@ interface Found extends Evaluation {
   readonly evaluations: number;
 }
 
-/** A step that satisfies the strong Wolfe conditions, or the best there is after `most` evaluations. */
+/** Finds a step that satisfies the strong Wolfe conditions, or the best step after `most` evaluations. */
 function* strongWolfe(
   x: Float64Array,
   firstStep: number,
@@ -152,7 +152,7 @@ function* strongWolfe(
       [previous, point] = [point, yield* probe(t)];
     }
   }
-  // Finding a bracket was no try of its own.
+  // The turn that found the bracket does not count as a try.
   tries -= bracket ? 1 : 0;
   let [low, high] = bracket ?? [start, point];
   if (high.loss < low.loss) {
@@ -182,7 +182,7 @@ function* strongWolfe(
   return { ...low, evaluations };
 }
 
-/** Where the cubic through both points (values and slopes) is least, within bounds; their middle where it has no minimum. */
+/** The minimum, within bounds, of the cubic through both points and their slopes; the middle of the bounds where it has none. */
 function cubicMinimum(a: Point, b: Point, [least, most]: readonly [number, number]): number {
   const [left, right] = a.t <= b.t ? [a, b] : [b, a];
   const d1 = left.slope + right.slope - (3 * (left.loss - right.loss)) / (left.t - right.t);

@@ -1,4 +1,4 @@
-/** L-BFGS as the source of `runLoop`'s noise: the search runs on the host, its evaluations are the loop's iterations. */
+/** L-BFGS as the source of `runLoop`'s noise: the search runs on the host, and each evaluation is one iteration of the loop. */
 import { at } from '../tensor/types.ts';
 import { lbfgs } from './lbfgs.ts';
 import type { LoopOptions, StepRunner } from './loop.ts';
@@ -11,9 +11,9 @@ interface LbfgsNoise {
 }
 
 /**
- * Each iteration waits for the loss and the gradient of the one before. The gradient is not clipped, as a line search compares it
- * with the loss. The regulariser is added here, in f64: it is about a hundred times the rewards' loss, so that their f32 sum
- * would hide the differences that the search looks at.
+ * Each iteration waits for the loss and the gradient of the previous one. The gradient is not clipped, since a line search compares
+ * it with the loss. The regulariser is added here, in f64: it is about a hundred times the rewards' loss, and an f32 sum of both
+ * would lose the differences that the search compares.
  */
 export function lbfgsNoise(runner: StepRunner, step: StepGraph, options: LbfgsNoise): LoopOptions['noise'] {
   const search = lbfgs(Float64Array.from(options.start), { lr: options.lr });
@@ -38,7 +38,7 @@ export function lbfgsNoise(runner: StepRunner, step: StepGraph, options: LbfgsNo
   }
 }
 
-/** See `noiseRegulariser`. */
+/** The same regulariser as `noiseRegulariser`, in f64. */
 function regulariser(z: Float64Array, weight: number): number {
   const squaredNorm = z.reduce((s, v) => s + v * v, 0);
   return (weight / 2) * (squaredNorm - (z.length - 1) * Math.log(squaredNorm));

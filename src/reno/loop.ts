@@ -1,18 +1,18 @@
 /**
- * Runs a step graph again and again. Nothing is waited for but the scalars of two iterations ago,
- * which keeps the queue busy without letting it grow.
+ * The loop over iterations: runs a step graph again and again. It waits only for the scalars of two iterations ago,
+ * which keeps the GPU's queue busy and short.
  */
 import type { Shape, Stage } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import type { IterationRecord } from './history.ts';
 import { GRAD_NORM, NOISE_NORM, REGULARISER, type StepGraph, TOTAL } from './step_graph.ts';
 
-/** What the loop needs of a plan; the interpreter can stand in for one in tests. */
+/** The part of a plan that the loop uses; in tests the interpreter takes its place. */
 export interface StepRunner {
   write(name: string, data: ArrayLike<number>): void;
-  /** Resolves once it is queued. */
+  /** Queues a stage; resolves once it is queued. */
   run(stage: Stage): Promise<void> | void;
-  /** The value at this point of the queue; need not be awaited at once. */
+  /** The value at this point of the queue; the caller may await it later. */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
 }
 
@@ -25,20 +25,20 @@ export interface Frame {
 export interface LoopOptions {
   readonly iterations: number;
   /**
-   * The noise of an iteration, null to go on with what the optimiser made of it, or that there is nothing more to try.
-   * Iteration 0 needs one. Called when the iteration before is queued.
+   * The noise of an iteration; null: the optimiser's result; `done`: there is nothing more to try.
+   * Iteration 0 needs a noise. Called when the previous iteration is queued.
    */
   readonly noise: (iteration: number) => Float32Array | null | Promise<Float32Array | 'done'>;
-  /** Whether to keep this iteration's image beside the first and the best. */
+  /** Whether to keep this iteration's image. The first and the best are always kept. */
   readonly wantsFrame?: (iteration: number) => boolean;
-  /** Called in order, late: while a later iteration runs. */
+  /** Called for each iteration in order, while a later one runs. */
   readonly onIteration?: (record: IterationRecord, isBest: boolean) => void;
-  /** Called after onIteration with the image of an iteration that `wantsFrame`: to show a run while it goes on. */
+  /** Called after onIteration with the image of an iteration that `wantsFrame` chose, to show a run in progress. */
   readonly onFrame?: (frame: Frame, record: IterationRecord, isBest: boolean) => void;
-  /** Awaited before each iteration is queued: to pause a run. */
-  readonly turn?: (iteration: number) => Promise<void>;
+  /** Awaited before each iteration is queued, to pause a run. */
+  readonly beforeIteration?: (iteration: number) => Promise<void>;
   readonly signal?: AbortSignal;
-  /** Milliseconds of a clock. */
+  /** A clock in milliseconds. Default: `performance.now`. */
   readonly now?: () => number;
 }
 
@@ -50,15 +50,15 @@ export interface Trajectory {
   readonly bestImage: Float32Array<ArrayBuffer>;
   readonly bestLatents: Float32Array<ArrayBuffer>;
   readonly frames: readonly Frame[];
-  /** Why the run ended early, one sentence; null when it did not. */
+  /** The reason, one sentence, why the run ended early; null when it did not. */
   readonly stopped: string | null;
   readonly seconds: number;
 }
 
-/** Iterations whose scalars may be unread while the next is queued. */
+/** Number of iterations whose scalars may be unread while the next one is queued. */
 const IN_FLIGHT = 2;
 
-/** Sets every state but the noise to what a run starts from. */
+/** Sets every state except the noise to its initial value. */
 function resetStates(runner: StepRunner, step: StepGraph): void {
   for (const { state, initial } of step.updates) {
     if (initial !== null) {
@@ -73,7 +73,7 @@ function filled(shape: Shape, value: number): Float32Array {
 
 /**
  * Runs the `step` stage `iterations` times from a reset state (the `load` and `prompt` stages have run).
- * A NaN or infinity in a scalar stops the run and keeps the best image until then.
+ * A NaN or infinity in a scalar stops the run; the best image up to that iteration is kept.
  * @throws Error when there is no usable iteration at all, naming the reward that failed
  */
 export async function runLoop(runner: StepRunner, step: StepGraph, options: LoopOptions): Promise<Trajectory> {
@@ -119,7 +119,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
   };
 
   for (let iteration = 0; iteration < options.iterations && failure === null; iteration++) {
-    await options.turn?.(iteration);
+    await options.beforeIteration?.(iteration);
     if (options.signal?.aborted) {
       interruption = `the run was interrupted before iteration ${iteration}`;
       break;

@@ -1,11 +1,11 @@
-/** What ReNO minimises: weighted reward losses, and how far the norm of the noise is from that of a Gaussian sample. */
+/** The objective that ReNO minimises: weighted reward losses, and a regulariser on the norm of the noise. */
 import { add, affine, log, reshape, square, sub, sum } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { sizeOf } from '../tensor/types.ts';
 
 /** One reward network applied to the image: a scalar to minimise, and its weight in the sum. */
 export interface RewardTerm {
-  /** As the reference logs it: `HPS`, `ImageReward`, `CLIP`, … */
+  /** The reward's label: `HPS`, `ImageReward`, `CLIP`, … */
   readonly name: string;
   readonly weight: number;
   /** One element, any rank. */

@@ -8,7 +8,7 @@ import { type RenoSettings, readSettings } from './settings.ts';
 export interface RenoOptions extends Partial<RenoSettings> {
   /** The model's name in the history. Default: the folder's. */
   readonly model?: string;
-  /** How to plan, where the defaults are not wanted. */
+  /** Planning options other than the defaults. */
   readonly planning?: Planning;
 }
 

@@ -7,7 +7,7 @@ import type { Shape } from '../tensor/types.ts';
 export const OPTIMIZERS = ['sgd', 'adam', 'lbfgs'] as const;
 export type OptimizerName = (typeof OPTIMIZERS)[number];
 
-/** After a step, `state` holds `value`; a run starts with it filled with `initial` (null: the caller writes it). */
+/** A state that holds `value` after each step. A run fills it with `initial` first (null: the caller writes it). */
 export interface StateUpdate {
   readonly state: Tensor;
   readonly value: Tensor;

@@ -1,4 +1,4 @@
-/** What all rewards do to a picture first: shorter side to the reward's size, centre crop, normalise. Differentiable. */
+/** The preprocessing of all rewards: shorter side to the reward's size, centre crop, normalise. Differentiable. */
 import { div, resizeBicubic, slice, sub } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 

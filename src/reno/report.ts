@@ -1,4 +1,4 @@
-/** report.html from a run's history and pictures: one file that opens from a disk, nothing fetched. */
+/** Makes report.html from a run's history and pictures: one file that opens from a disk and fetches nothing. */
 import type { Shape } from '../tensor/types.ts';
 import { at } from '../tensor/types.ts';
 import { type Chart, lineChart, short } from './chart.ts';
@@ -11,11 +11,11 @@ export interface ReportImages {
   readonly init: string;
   readonly best: string;
   readonly frames: readonly { readonly iteration: number; readonly uri: string }[];
-  /** By the model that the noise was handed to. */
+  /** The pictures of the model that --transfer names. */
   readonly transfer?: { readonly init: string; readonly best: string };
 }
 
-/** Below this many pixels a side, a picture is shown with its pixels rather than smoothed. */
+/** A picture with fewer pixels a side is enlarged without smoothing. */
 const SMALL = 256;
 
 const ARROW =
@@ -82,7 +82,7 @@ ${figure(images.best, 'after', 'After', best)}
 </div>`;
 }
 
-/** The first and the best noise in a model of several steps; nothing where no noise was handed over. */
+/** The pictures of a transfer, from the first and the best noise; empty where there was none. */
 function transferred({ config, transfer, image }: History, { transfer: pictures }: ReportImages): string {
   if (!transfer || !pictures) {
     return '';
@@ -113,7 +113,7 @@ function strip({ image }: History, images: ReportImages, best: IterationRecord):
   return `<div class="strip">${figures.join('\n')}</div>`;
 }
 
-/** What the curves of a run need, while it goes on or after it. */
+/** The part of a run that the curves show, during the run or after it. */
 export interface ChartedRun extends Pick<History, 'iterations' | 'best'> {
   readonly config: Pick<RunConfig, 'rewards' | 'gradClip'> & { readonly noise: { readonly shape: Shape } };
 }
@@ -212,7 +212,7 @@ function numbers({ config, iterations, best }: History): string {
   return `<table><tr>${head.map((h) => `<th>${escapeHtml(h)}</th>`).join('')}</tr>${body.join('')}</table>`;
 }
 
-/** Seconds for people: `340 ms`, `4.2 s`, `3 min 5 s`. */
+/** A time as text: `340 ms`, `4.2 s`, `3 min 5 s`. */
 export function duration(seconds: number): string {
   if (seconds < 1) {
     return `${Math.round(seconds * 1000)} ms`;

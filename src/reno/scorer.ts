@@ -1,4 +1,4 @@
-/** A reward network on the GPU: how well a picture fits a prompt. */
+/** A reward network on the GPU, which scores how well a picture fits a prompt. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { ComputeDType } from '../models/layers/half_precision.ts';
 import type { Device } from '../tensor/device.ts';
@@ -9,9 +9,9 @@ import { at } from '../tensor/types.ts';
 import type { Picture } from './picture.ts';
 import { openReward, type Reward, type RewardName, rewardNamed } from './rewards/index.ts';
 
-/** How a reward network is read. */
+/** Options for reading a reward network. */
 export interface ScorerOptions {
-  /** How the image encoder's activations are stored. Default f32. */
+  /** The storage of the image encoder's activations. Default f32. */
   readonly dtype?: ComputeDType;
 }
 

@@ -1,4 +1,4 @@
-/** A loaded ReNO: networks, rewards and loop compiled once, then run for one prompt and seed after another. */
+/** A loaded ReNO: networks, rewards and loop are compiled once, and then run for one prompt and seed after another. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { ComputeDType } from '../models/layers/half_precision.ts';
 import { kernelRecord } from '../tensor/choose.ts';
@@ -19,12 +19,12 @@ import type { StepGraph } from './step_graph.ts';
 import { type TracedRun, traceRun } from './trace.ts';
 
 export interface GenerateOptions
-  extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'turn' | 'signal'> {
+  extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'beforeIteration' | 'signal'> {
   readonly prompt: string;
   readonly seed: number;
-  /** Which draw of the seed to start from. Default 0. */
+  /** The draw of the seed to start from. Default 0. */
   readonly draw?: number;
-  /** Default: the settings'. */
+  /** Default: the number in the settings. */
   readonly nIters?: number;
 }
 
@@ -38,7 +38,7 @@ export interface ImageSize {
   readonly width: number;
 }
 
-/** How to plan, where the defaults are not wanted: forced kernel variants, no fusion, weights kept for inspection. */
+/** Planning options other than the defaults: forced kernel variants, no fusion, weights kept for inspection. */
 export type Planning = Omit<PlanSpec, 'outputs' | 'updates'>;
 
 export class Reno implements Disposable {
@@ -47,12 +47,12 @@ export class Reno implements Disposable {
   readonly latentShape: Shape;
   readonly imageSize: ImageSize;
   readonly loadSeconds: number;
-  /** The compiled computation and what it was compiled from: for tests and profiling. */
+  /** The compiled computation and its graph, for tests and profiling. */
   readonly plan: Plan;
   readonly step: StepGraph;
   readonly #model: string;
   readonly #device: Device;
-  /** What has inputs that depend on the prompt. */
+  /** The parts that have inputs from the prompt. */
   readonly #prompted: readonly Pick<Reward, 'promptValues'>[];
   #prompt: string | null = null;
 
@@ -79,7 +79,7 @@ export class Reno implements Disposable {
 
   /**
    * Reads a model folder (generator/, a folder for each reward), traces, compiles and uploads.
-   * @param model how the history calls it
+   * @param model the model's name in the history
    * @throws Error, one sentence: a file that is missing, broken or does not fit, or a GPU that is too small
    */
   static async open(
@@ -137,7 +137,7 @@ export class Reno implements Disposable {
     this.plan.destroy();
   }
 
-  /** Runs what depends on the prompt alone, unless it is the last one's. @returns the seconds it took */
+  /** Runs the prompt stage, unless the prompt is the same as last time. @returns the seconds that it took */
   async setPrompt(prompt: string): Promise<number> {
     if (prompt === this.#prompt) {
       return 0;
@@ -184,7 +184,7 @@ export class Reno implements Disposable {
   }
 }
 
-/** @throws Error when the adapter cannot store activations so */
+/** Checks that the adapter can store activations as `dtype`. @throws Error when it cannot */
 export function assertStores(dtype: ComputeDType, { f16 }: DeviceCaps): void {
   if (dtype === 'f16' && !f16) {
     throw new Error('this adapter has no shader-f16, so activations cannot be stored as f16: use --dtype f32');

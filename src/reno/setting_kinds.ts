@@ -2,9 +2,9 @@
 import type { Config } from '../models/checkpoint/config.ts';
 
 export interface Kind<T> {
-  /** The value of a key in reno.json. @throws Error naming file and key */
+  /** Reads the value of a key in reno.json. @throws Error naming file and key */
   read(config: Config, key: string): T;
-  /** The value of a flag. @throws RangeError: the rest of a sentence that begins with the flag's name */
+  /** Reads the value of a flag. @throws RangeError: the rest of a sentence that begins with the flag's name */
   parse(text: string): T;
   /** The placeholder of a flag's value in help texts, such as `n`. */
   readonly hint?: string;

@@ -19,7 +19,7 @@ import {
 /** `reno` optimises the noise, `imageselect` chooses the best of several noises, `no-optim` takes one noise as it is. */
 export type Mode = 'reno' | 'imageselect' | 'no-optim';
 
-/** Where a setting appears besides reno.json. */
+/** The places besides reno.json in which a setting appears. */
 interface Appearance {
   /** The name of its flag on the command line. */
   readonly flag?: { readonly name: string; readonly help: string };
@@ -50,7 +50,10 @@ function optional<T, Absent extends null | undefined, const A extends Appearance
   return { kind, initial, ...appearance };
 }
 
-/** By key in reno.json and in history.json, in the order of the help texts. Initial values are the reference's (arguments.py). */
+/**
+ * All settings by their key in reno.json and history.json, in the order of the help texts. Initial values are the reference's
+ * (arguments.py). A new setting is one entry here, and its use in the loop.
+ */
 export const SETTINGS = {
   /** Iterations of a run, or noises to choose from. */
   nIters: setting(countKind(1), 50, {
@@ -95,7 +98,7 @@ export const SETTINGS = {
       help: "Picture in pixels, such as 512 or 768x512 (width x height); default: the generator's own",
     },
   }),
-  /** How the networks' activations are stored. */
+  /** The storage of the networks' activations. */
   dtype: setting(choiceKind(COMPUTE_DTYPES), 'f32', {
     flag: {
       name: 'dtype',

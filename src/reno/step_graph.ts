@@ -1,6 +1,6 @@
 /**
- * One iteration of ReNO as one graph: losses, gradient to the noise, clip, optimiser and best-of-trajectory,
- * around a generator and rewards traced by the caller. Only a handful of scalars need to be read back.
+ * One iteration of ReNO as one graph: losses, gradient to the noise, clip, optimiser and best-of-trajectory, around a
+ * generator and rewards that the caller has traced. The host reads back only a few scalars.
  */
 import { concat, less, reshape, select, sqrt } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -10,7 +10,7 @@ import { clipGradNorm } from './grad_clip.ts';
 import { buildObjective, type RewardTerm } from './objective.ts';
 import { type OptimizerConfig, optimizerStep, type StateUpdate } from './optimizer.ts';
 
-/** Optimise the noise, or only score the image of a given noise (best-of-N, no optimisation). */
+/** `optimise`: the step changes the noise. `score`: it only scores the image of a given noise (best-of-N, no optimisation). */
 type StepKind = 'optimise' | 'score';
 
 export interface StepConfig {
@@ -23,7 +23,7 @@ export interface StepConfig {
   readonly regWeight: number;
 }
 
-/** What the caller has traced: the noise, the image made from it ([1,H,W,3] in [0,1]), and the rewards of that image. */
+/** The caller's part of the graph: the noise, its image ([1,H,W,3] in [0,1]), and the rewards of that image. */
 interface StepParts {
   readonly latents: Tensor;
   readonly image: Tensor;
@@ -31,16 +31,16 @@ interface StepParts {
 }
 
 export interface StepGraph {
-  /** For the plan. `noise_gradient` (before clipping) is there when optimising. */
+  /** The plan's outputs; `noise_gradient` (before clipping) is one of them when optimising. */
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly updates: readonly StateUpdate[];
-  /** What each element of the output `scalars` is. */
+  /** The name of each element of the output `scalars`. */
   readonly scalars: readonly string[];
   readonly latents: Tensor;
   readonly image: Tensor;
 }
 
-/** Larger than any loss, finite: shader compilers may assume that infinities do not occur. */
+/** A loss larger than any real one. It is finite, since shader compilers may assume that infinities do not occur. */
 const NO_LOSS_YET = 3e38;
 
 /** Names in `scalars` beside the rewards' own. */
@@ -61,7 +61,7 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     const updates: StateUpdate[] = [];
     const outputs: Record<string, Tensor> = { image };
 
-    // The best so far is compared before the noise moves, so that image and noise belong together.
+    // The comparison with the best comes before the optimiser changes the noise, so that image and noise belong together.
     const bestLoss = graph.input('best_loss', [], 'step');
     const better = less(objective.rewardLoss, bestLoss);
     const keep = (name: string, value: Tensor): void => {

@@ -1,10 +1,10 @@
-/** Lists of prompts: the pocket's own, and those of the reference's tasks in the files their authors publish. */
+/** Lists of prompts: the pocket models' own, and those of the reference's tasks in their authors' files. */
 import type { RenoSettings } from './settings.ts';
 import { RELATIONS, type ScenePrompt } from './verdict.ts';
 
 export interface PocketPrompt extends ScenePrompt {
   readonly id: number;
-  /** GenEval's six: single_object, two_object, counting, colors, position, color_attr. */
+  /** One of GenEval's six: single_object, two_object, counting, colors, position, color_attr. */
   readonly category: string;
   readonly prompt: string;
 }
@@ -54,14 +54,14 @@ function isPocketPrompt(value: unknown): value is PocketPrompt {
   );
 }
 
-/** Every prompt of a list has its own noise, as in the reference; a list has fewer than 2^20 prompts. */
+/** The seed of prompt `index`: every prompt of a list has its own noise, as in the reference; a list has fewer than 2^20 prompts. */
 export function promptSeed(seed: number, index: number): number {
   return seed * 2 ** 20 + index;
 }
 
 /**
- * Where the noise of prompt `index` begins, for `Reno.generate`. PyTorch's generators are seeded once for a whole list, as
- * in the reference's loop: it draws once for each prompt, and with image selection once more for each candidate.
+ * Seed and draw of prompt `index`, for `Reno.generate`. PyTorch's generators are seeded once for a whole list, as in the
+ * reference's loop: it draws once for each prompt, and with image selection once more for each candidate.
  */
 export function promptNoise(
   settings: Pick<RenoSettings, 'noise' | 'mode' | 'nIters'>,
@@ -77,20 +77,20 @@ export function promptNoise(
 export const TASKS = ['single', 'example-prompts', 't2i-compbench', 'parti-prompts', 'geneval'] as const;
 export type TaskName = (typeof TASKS)[number];
 
-/** One picture to make, and where the benchmark's own tools look for it. */
+/** One picture to make, and the path at which the benchmark's own tools look for it. */
 export interface TaskItem {
   readonly prompt: string;
   /** Path of the best picture, relative to the output folder. */
   readonly best: string;
-  /** Path of the first picture, where the reference keeps it. */
+  /** Path of the first picture, if the reference keeps it. */
   readonly init?: string;
-  /** Other files the benchmark wants, by path. */
+  /** Other files that the benchmark needs, by path. */
   readonly extra?: Readonly<Record<string, string>>;
 }
 
 /**
  * The items of a task from its published list: lines (example-prompts, t2i-compbench), evaluation_metadata.jsonl (geneval)
- * or PartiPrompts.tsv (parti-prompts). Files are laid out as the reference does. @throws Error when the text is no such list
+ * or PartiPrompts.tsv (parti-prompts). The layout of the files is the reference's. @throws Error when the text is no such list
  */
 export function taskItems(task: Exclude<TaskName, 'single'>, text: string, seed: number): TaskItem[] {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
@@ -141,7 +141,7 @@ function partiPrompts(lines: readonly string[]): string[] {
   return rest.map((line) => line.split('\t')[column]?.trim() ?? '');
 }
 
-/** A prompt as part of a path: a slash would be a folder; 150 characters as in the reference. */
+/** A prompt as part of a path: without slashes, and at most 150 characters as in the reference. */
 function fileName(prompt: string): string {
   return prompt.replaceAll(/[/\\\0]/g, '_').slice(0, 150);
 }

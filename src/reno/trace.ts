@@ -1,4 +1,4 @@
-/** A ReNO run as a graph: generator, rewards and step traced from a model folder; nothing is allocated or read but headers. */
+/** Traces a ReNO run as a graph: generator, rewards and step of a model folder. Only headers are read, and nothing is allocated. */
 import { type ModelFiles, subfolder } from '../models/checkpoint/files.ts';
 import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
 import { weightMemory } from '../models/weights/weight_memory.ts';
@@ -30,7 +30,7 @@ interface TracedGenerator {
   readonly image: Tensor;
 }
 
-/** The generator of a model folder alone. @throws Error as `traceRun` */
+/** Traces the generator of a model folder alone. @throws Error as `traceRun` */
 export async function traceGenerator(
   files: ModelFiles,
   settings: RenoSettings,
@@ -44,7 +44,7 @@ export async function traceGenerator(
   return { pipeline, latents, image };
 }
 
-/** @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
+/** Traces a whole run. @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
 export async function traceRun(files: ModelFiles, settings: RenoSettings): Promise<TracedRun> {
   const graph = new Graph();
   const { pipeline, latents, image } = await traceGenerator(files, settings, graph);

@@ -15,9 +15,9 @@ import { traceGenerator } from './trace.ts';
 export type TransferOptions = Pick<SamplerOptions, 'steps' | 'guidance' | 'dtype'>;
 
 interface TransferModel {
-  /** How the history calls it. */
+  /** The model's name in the history. */
   readonly name: string;
-  /** A folder as diffusers saves it, or a model folder with such a one as `generator`. */
+  /** A folder as diffusers saves it, or a model folder that has one as `generator`. */
   readonly files: ModelFiles;
 }
 
@@ -34,7 +34,7 @@ interface Size {
 }
 
 /**
- * Says before a long run what cannot work after it: configs and headers are read, and nothing is compiled.
+ * Checks before a long run that the transfer after it can work: reads configurations and headers, and compiles nothing.
  * @param files the model folder that the noise will be optimised in
  * @throws Error as `checkLatents`
  */
@@ -50,7 +50,7 @@ export async function checkTransfer(
 }
 
 /**
- * @param noise shape of the noise that is handed over, for a picture of `size`
+ * Checks that the model starts a picture of `size` from noise of this shape.
  * @throws Error, one sentence: a folder that is broken, settings it cannot do, or latents of another shape
  */
 async function checkLatents(
@@ -70,8 +70,8 @@ async function checkLatents(
 }
 
 /**
- * Pictures of the multi-step model from the first and the best noise of a run; where its scheduler adds fresh noise, it
- * is the draws of the run's seed that follow those that the run used, the same for both.
+ * Makes the multi-step model's pictures from the first and the best noise of a run. If its scheduler adds fresh noise, both
+ * pictures use the draws of the run's seed that follow those of the run.
  * @throws Error as `checkLatents`, or for a GPU that is too small
  */
 export async function transferNoise(

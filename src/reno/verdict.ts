@@ -1,6 +1,6 @@
 /**
- * From the evaluator's grid to right or wrong: a pure rule, after GenEval's (Ghosh et al., 2310.11513), strict.
- * The same rule as python/pocket/evaluator.py; docs/pocket-rewards.md states it in words.
+ * Decides from the evaluator's grid whether a picture is right: a fixed rule, after GenEval's (Ghosh et al., 2310.11513) but stricter.
+ * It is the same rule as python/pocket/evaluator.py; docs/pocket-rewards.md states it in words.
  */
 import type { Config } from '../models/checkpoint/config.ts';
 import { at } from '../tensor/types.ts';
@@ -8,10 +8,10 @@ import { at } from '../tensor/types.ts';
 export const RELATIONS = ['left of', 'right of', 'above', 'below'] as const;
 type Relation = (typeof RELATIONS)[number];
 
-/** What a prompt asks for, as in weights/pocket/heldout_prompts.json. */
+/** The objects and the relation that a prompt asks for, as in weights/pocket/heldout_prompts.json. */
 export interface ScenePrompt {
   readonly objects: readonly { readonly name: string; readonly color: string | null; readonly count: number }[];
-  /** Object `a` stands `rel` object `b`; both are positions in `objects`. */
+  /** Object `a` is `rel` object `b`; both are positions in `objects`. */
   readonly relation: { readonly a: number; readonly rel: Relation; readonly b: number } | null;
 }
 
@@ -25,10 +25,11 @@ export interface Detection {
   readonly score: number;
 }
 
-/** How the evaluator's config.json says its grid is read. */
+/** The meaning of the evaluator's grid, from its config.json. */
 export interface VerdictConfig {
-  /** Cells a side, pixels a cell. */
+  /** The number of cells a side. */
   readonly grid: number;
+  /** The number of pixels a side of a cell. */
   readonly cell: number;
   readonly objects: readonly string[];
   readonly colours: readonly string[];
@@ -41,9 +42,9 @@ export interface VerdictConfig {
   };
   /** Smallest objectness probability of a detection. */
   readonly threshold: number;
-  /** Cells (Chebyshev) within which a detection has to be the strongest. */
+  /** The distance in cells (Chebyshev) within which a detection must be the strongest. */
   readonly peakRadius: number;
-  /** Each offset between two centres is shortened by this many pixels before its direction is taken. */
+  /** Pixels by which each offset between two centres is shortened before its direction is computed. */
   readonly relationMargin: number;
   /** A relation holds when the cosine between the offset and its direction is larger than this. */
   readonly relationCosine: number;
@@ -81,8 +82,8 @@ export function verdictConfig(config: Config): VerdictConfig {
 }
 
 /**
- * Detections in one image's grid [h,w,channels], most certain first: cells whose objectness reaches the threshold
- * and that no cell nearby surpasses (of equal ones the first in row-major order stays).
+ * The detections in one image's grid [h,w,channels], most certain first: the cells whose objectness reaches the threshold
+ * and is the largest nearby (among equal cells the first in row-major order).
  */
 export function detect(grid: ArrayLike<number>, config: VerdictConfig): Detection[] {
   const { grid: n, cell, channels, peakRadius: r } = config;
@@ -124,11 +125,11 @@ export function detect(grid: ArrayLike<number>, config: VerdictConfig): Detectio
 
 export interface Verdict {
   readonly right: boolean;
-  /** What is wrong first, or `right`. */
+  /** The first fault, or `right`. */
   readonly reason: string;
 }
 
-/** Right iff exactly the requested objects are there, as often, in their colours, and in their relation. */
+/** A picture is right iff it has exactly the requested objects, in their numbers, colours and relation. */
 export function judge(detections: readonly Detection[], prompt: ScenePrompt, config: VerdictConfig): Verdict {
   const reason =
     wrongCount(detections, prompt) ?? wrongColour(detections, prompt) ?? wrongRelation(detections, prompt, config);
@@ -177,7 +178,7 @@ function wrongRelation(
   return relationHolds(first, rel, second, config) ? undefined : `${first.object} is not ${rel} ${second.object}`;
 }
 
-/** GenEval's rule: of two diagonal neighbours both, such as `left of` and `above`, can hold. */
+/** GenEval's rule for a relation: for diagonal neighbours, two relations such as `left of` and `above` can hold. */
 function relationHolds(a: Detection, rel: Relation, b: Detection, config: VerdictConfig): boolean {
   const shorten = (v: number): number => Math.sign(v) * Math.max(Math.abs(v) - config.relationMargin, 0);
   const [dx, dy] = [shorten(a.x - b.x), shorten(a.y - b.y)];

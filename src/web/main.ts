@@ -1,4 +1,4 @@
-/** The browser face: the session of src/reno behind a form, with the pocket models served next to the page. */
+/** The front end for browsers: the session of src/reno behind a form, with the pocket models beside the page. */
 import { subfolder } from '../models/checkpoint/files.ts';
 import { NO_WEBGPU, openDevice } from '../platform/browser/open_device.ts';
 import { knownTuning } from '../platform/browser/tuning_db.ts';
@@ -16,7 +16,7 @@ import { Pause } from './pause.ts';
 import { heldOutPrompts, sample } from './prompts.ts';
 import { tuneHere } from './tune.ts';
 
-/** Where `npm run web` and `npm run build` put the weights. */
+/** The folder beside the page in which `npm run web` and `npm run build` put the weights. */
 const MODEL = 'pocket';
 const EXAMPLES = 6;
 const STRIP = 8;
@@ -44,7 +44,7 @@ async function open(): Promise<{ device: Device; reno: Reno }> {
   return { device, reno };
 }
 
-/** One run of the session, shown while it runs. */
+/** Runs the session once and shows its progress. */
 async function run(reno: Reno, pause: Pause, signal: AbortSignal): Promise<void> {
   const { height, width } = reno.imageSize;
   const nIters = page.iterations.valueAsNumber;
@@ -62,7 +62,7 @@ async function run(reno: Reno, pause: Pause, signal: AbortSignal): Promise<void>
     seed: page.seed.valueAsNumber,
     nIters,
     signal,
-    turn: () => pause.pass(),
+    beforeIteration: () => pause.pass(),
     wantsFrame: () => true,
     onFrame: ({ pixels }, record, isBest) => {
       records.push(record);

@@ -1,4 +1,4 @@
-/** The elements of index.html, and what is written into them. */
+/** The elements of index.html, and the functions that write into them. */
 import { drawPicture } from '../platform/browser/draw_picture.ts';
 import { lineChart, short } from '../reno/chart.ts';
 import type { IterationRecord } from '../reno/history.ts';
@@ -30,10 +30,10 @@ export const page = {
   downloads: element('downloads', HTMLParagraphElement),
 };
 
-/** Which of the three pictures. */
+/** The name of one of the three pictures. */
 export type PictureName = 'init' | 'best' | 'now';
 
-/** What the page is doing; style.css and the browser test read it from the root element. */
+/** The state of the page, which style.css and the browser test read from the root element. */
 type State = 'loading' | 'ready' | 'running' | 'paused' | 'unusable';
 
 export function setState(state: State, status: string): void {
@@ -63,7 +63,7 @@ export function toUri(pixels: Float32Array, height: number, width: number): stri
   return canvas.toDataURL('image/png');
 }
 
-/** Offers a file under the pictures, in place of those of the same name. */
+/** Offers a file for download under the pictures; it replaces a file of the same name. */
 export function offerDownload(label: string, name: string, blob: Blob): void {
   const before = page.downloads.querySelector<HTMLAnchorElement>(`a[download="${name}"]`);
   const link = before ?? document.createElement('a');
@@ -74,7 +74,7 @@ export function offerDownload(label: string, name: string, blob: Blob): void {
   page.downloads.append(link);
 }
 
-/** A picture whose iteration is drawn and measured gets its loss as caption. */
+/** Writes iteration and loss under a picture. */
 export function showLoss(name: PictureName, record: IterationRecord): void {
   element(`${name}-loss`, HTMLOutputElement).textContent =
     `iteration ${record.iteration} · loss ${short(record.total)}`;

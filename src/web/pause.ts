@@ -1,4 +1,4 @@
-/** A gate that a running loop passes before each iteration, and that a button closes. */
+/** A gate that a running loop passes before each iteration. A button closes and opens it. */
 export class Pause {
   #open: Promise<void> = Promise.resolve();
   #release: (() => void) | null = null;
@@ -7,7 +7,7 @@ export class Pause {
     return this.#release !== null;
   }
 
-  /** Resolves at once, or when the gate is opened again. */
+  /** Resolves at once where the gate is open, else when it opens. */
   pass(): Promise<void> {
     return this.#open;
   }

@@ -1,20 +1,20 @@
-/** Prompts to try: those whose combination of words no model saw in training. */
+/** Example prompts with combinations of words that no model has seen in training. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 
-/** Empty where the models come without such a list. */
+/** The held-out prompts of a model folder; empty where it has no such list. */
 export async function heldOutPrompts(files: ModelFiles): Promise<string[]> {
   const name = 'heldout_prompts.json';
   if (!(await files.has(name))) {
     return [];
   }
   const list: unknown = JSON.parse(await files.readText(name));
-  // A single object is no combination: every object was trained on.
+  // A single object is no new combination: the models were trained on every object.
   return (Array.isArray(list) ? list : []).flatMap((item: { prompt?: unknown; category?: unknown }) =>
     typeof item.prompt === 'string' && item.category !== 'single_object' ? [item.prompt] : [],
   );
 }
 
-/** `count` of `items` spread over the list, others on every load. */
+/** A random choice of `count` items, spread over the list. */
 export function sample(items: readonly string[], count: number): string[] {
   const step = items.length / Math.min(count, items.length);
   return Array.from({ length: Math.min(count, items.length) }, (_, i) => {

@@ -8,7 +8,7 @@ import type { Device } from '../tensor/device.ts';
 import { createSchedule } from '../tensor/schedule/planner.ts';
 import { tunedAdapter } from '../tensor/tuning_table.ts';
 
-/** @param onProgress how many of the sites are done */
+/** Times the variants. @param onProgress called with the number of sites that are done */
 export async function tuneHere(
   device: Device,
   files: ModelFiles,

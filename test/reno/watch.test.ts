@@ -48,7 +48,7 @@ it('holds while it is paused, goes on after it, and can be stopped from the paus
   const run = runLoop(new InterpretedPlan(step), step, {
     iterations: 1000,
     noise: optimisedNoise(SHAPE, 1),
-    turn: async (iteration) => {
+    beforeIteration: async (iteration) => {
       if (iteration === 3 || iteration === 6) {
         pause.close();
       }

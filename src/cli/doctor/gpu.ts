@@ -1,9 +1,9 @@
-/** Checks that concern any GPU: access to render nodes, memory, and whether the GPU that is there was picked. */
+/** Checks for all GPUs: access to render nodes, memory, and whether the adapter is the machine's GPU. */
 import type { Finding, Machine } from './machine.ts';
 import { pciGpus } from './machine.ts';
 import { hasNvidia } from './nvidia.ts';
 
-/** Mesa's drivers (AMD, Intel) open /dev/dri/renderD*. */
+/** Checks access to /dev/dri/renderD*, which Mesa's drivers (AMD, Intel) open. */
 export function checkRenderNodes(machine: Machine): Finding[] {
   if (!pciGpus(machine).some((vendor) => vendor === '1002' || vendor === '8086')) {
     return [];
@@ -33,7 +33,7 @@ export function checkRenderNodes(machine: Machine): Finding[] {
       ];
 }
 
-/** Opening and uploading needs a few hundred MB, since tensors go in pieces; the rest is what the GPU driver maps. */
+/** Enough free bytes: opening and uploading need a few hundred MB, since tensors go in pieces; the GPU driver maps the rest. */
 const ENOUGH_MEMORY = 2e9;
 
 export function checkMemory(machine: Machine): Finding[] {
@@ -47,7 +47,7 @@ export function checkMemory(machine: Machine): Finding[] {
   return [{ what: 'memory available', value: `${(bytes / 1e9).toFixed(1)} GB`, ok, ...(ok ? {} : { note }) }];
 }
 
-/** A driver that runs on the CPU takes over silently where the GPU's own does not load. */
+/** Checks whether a driver that runs on the CPU has taken the place of the GPU's own, which happens without a message. */
 export function checkPicked(machine: Machine, software: boolean): Finding[] {
   const vendors = pciGpus(machine);
   const name = hasNvidia(machine)

@@ -1,4 +1,4 @@
-/** `reno doctor`: whether this machine can run ReNO, on what, and what to install where it cannot. */
+/** `reno doctor`: says whether this machine can run ReNO, on which adapter, and what to install where it cannot. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type AdapterName, listAdapters, NO_ADAPTER_HELP } from '../../platform/node/open_device.ts';
 import type { Device } from '../../tensor/device.ts';
@@ -30,7 +30,7 @@ async function doctor(args: Args): Promise<number> {
   try {
     using device = await openAdapter(adapterChoice(args));
     const found = [...describe(device), await computes(device)];
-    // What is marked about the machine matters only as far as the adapter suffers from it.
+    // A finding about the machine is no failure as long as the adapter works.
     working = found.every((f) => f.ok);
     findings.push(...found, ...checkPicked(machine, device.caps.software));
   } catch (error) {
@@ -49,7 +49,7 @@ async function doctor(args: Args): Promise<number> {
   return working ? 0 : 1;
 }
 
-/** What can be seen without asking the GPU. Other systems bring their drivers along. */
+/** The findings that need no adapter. Systems other than Linux bring their drivers along. */
 export function checkMachine(machine: Machine): Finding[] {
   return machine.platform === 'linux'
     ? [...checkVulkan(machine), ...checkNvidia(machine), ...checkRenderNodes(machine), ...checkMemory(machine)]
@@ -105,7 +105,7 @@ function describe(device: Device): Finding[] {
   ];
 }
 
-/** Adds one to a few numbers: an adapter that is listed but broken is found here rather than in a run. */
+/** Adds one to a few numbers, to find an adapter that is listed but broken before a run does. */
 async function computes(device: Device): Promise<Finding> {
   const code =
     '@group(0) @binding(1) var<storage, read_write> x: array<f32>;\n@compute @workgroup_size(4) fn main(@builtin(global_invocation_id) id: vec3u) { x[id.x] += 1.0; }';
@@ -144,7 +144,7 @@ async function devices(args: Args): Promise<number> {
   return 0;
 }
 
-/** The commands for this distribution, where it is one we know. */
+/** The commands that install a driver, for the distributions that are known. */
 function distributionAdvice(): Finding[] {
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   const id = /^ID=(.*)$/m.exec(release)?.[1]?.replaceAll('"', '');

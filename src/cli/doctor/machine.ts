@@ -1,4 +1,4 @@
-/** What the checks see of a machine; tests give made-up ones. */
+/** The parts of a machine that the checks read; tests make their own. */
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -48,16 +48,16 @@ export function thisMachine(): Machine {
   };
 }
 
-/** One line of what was looked at. */
+/** One line of the doctor's report. */
 export interface Finding {
   readonly what: string;
   readonly value: string;
   readonly ok: boolean;
-  /** What to do, or what follows from it. */
+  /** Advice, or a consequence. */
   readonly note?: string;
 }
 
-/** Where shared libraries lie: LD_LIBRARY_PATH, then the usual folders of distributions and container runtimes. */
+/** The usual folders of shared libraries in distributions and container runtimes; LD_LIBRARY_PATH comes first. */
 const LIBRARY_FOLDERS = [
   '/usr/lib/x86_64-linux-gnu',
   '/lib/x86_64-linux-gnu',
@@ -71,7 +71,7 @@ const LIBRARY_FOLDERS = [
   '/usr/local/nvidia/lib64',
 ];
 
-/** @returns the path of a shared library, or null */
+/** Finds a shared library. @returns its path, or null */
 export function findLibrary(machine: Machine, name: string): string | null {
   if (name.startsWith('/')) {
     return machine.exists(name) ? name : null;

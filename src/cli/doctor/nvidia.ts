@@ -1,4 +1,4 @@
-/** What NVIDIA's Vulkan driver needs on a host or in a container without a display. Sources: docs/gpu.md. */
+/** Checks for NVIDIA's Vulkan driver on a host or in a container without a display. Sources: docs/gpu.md. */
 import { type Finding, findLibrary, type Machine, pciGpus } from './machine.ts';
 import { vulkanDrivers } from './vulkan.ts';
 
@@ -12,7 +12,7 @@ function inContainer({ exists, env }: Machine): boolean {
   return exists('/.dockerenv') || exists('/run/.containerenv') || Boolean(env.KUBERNETES_SERVICE_HOST || env.container);
 }
 
-/** Nothing where there is no NVIDIA GPU. */
+/** All findings about NVIDIA's driver; none where there is no NVIDIA GPU. */
 export function checkNvidia(machine: Machine): Finding[] {
   return hasNvidia(machine)
     ? [kernelDriver(machine), ...devices(machine), ...capabilities(machine), vulkanDriver(machine), libraries(machine)]
@@ -55,7 +55,7 @@ function devices(machine: Machine): Finding[] {
     : [{ what, value: nodes.map((name) => `/dev/${name}`).join(', '), ok: true }];
 }
 
-/** What the container runtime lets in: by default compute and utility, which is CUDA without Vulkan. */
+/** The driver's capabilities in a container: by default compute and utility, which is CUDA without Vulkan. */
 function capabilities(machine: Machine): Finding[] {
   if (!inContainer(machine)) {
     return [];
@@ -82,7 +82,7 @@ function vulkanDriver(machine: Machine): Finding {
   };
 }
 
-/** The driver is linked to X11's and EGL's libraries also where there is no display. */
+/** The libraries that the driver is linked to: X11's and EGL's, even without a display. */
 function libraries(machine: Machine): Finding {
   const needed = { 'libXext.so.6': 'libxext6', 'libEGL.so.1': 'libegl1' };
   const absent = Object.entries(needed).filter(([library]) => findLibrary(machine, library) === null);

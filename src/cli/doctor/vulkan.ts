@@ -1,13 +1,13 @@
-/** The Vulkan loader and the drivers it would find: libvulkan and ICD manifests (Khronos, LoaderDriverInterface.md). */
+/** Checks for the Vulkan loader (libvulkan) and the drivers that it finds by their ICD manifests (Khronos, LoaderDriverInterface.md). */
 import { dirname, join } from 'node:path';
 import { type Finding, findLibrary, type Machine } from './machine.ts';
 
 /** A driver as its manifest describes it. */
 interface VulkanDriver {
   readonly manifest: string;
-  /** As the manifest gives it: a name that the linker looks up, or a path. */
+  /** The manifest's entry: a name that the linker looks up, or a path. */
   readonly library: string;
-  /** Where that is; null where it is not there. */
+  /** The library's path; null where it is missing. */
   readonly found: string | null;
 }
 
@@ -24,7 +24,7 @@ function searchFolders({ env, home }: Machine): string[] {
   return bases.map((base) => join(base, 'vulkan/icd.d'));
 }
 
-/** What replaces the search: VK_DRIVER_FILES, or its older name VK_ICD_FILENAMES. */
+/** The manifests that VK_DRIVER_FILES (or its older name VK_ICD_FILENAMES) gives in place of the search. */
 function forcedDrivers({ env }: Machine): { readonly variable: string; readonly paths: string[] } | null {
   const variable = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'].find((name) => env[name]);
   return variable ? { variable, paths: (env[variable] ?? '').split(':').filter((path) => path !== '') } : null;

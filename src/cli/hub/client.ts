@@ -1,4 +1,4 @@
-/** What is asked of the Hugging Face hub: which commit a repository stands at, its files with sizes and hashes, and bytes. */
+/** A client of the Hugging Face hub: a repository's commit, its files with sizes and hashes, and their bytes. */
 import { sentenceOf } from '../errors.ts';
 import type { HubRepo } from '../hub_cache.ts';
 import type { HubEnvironment } from './environment.ts';
@@ -7,7 +7,7 @@ import { isPassing, refusal } from './refusal.ts';
 export interface RemoteFile {
   readonly path: string;
   readonly bytes: number;
-  /** SHA-256 of what the hub keeps as a large file, Git's SHA-1 of the rest. Also the name of the cache's blob. */
+  /** SHA-256 for files that the hub keeps as large files, Git's SHA-1 for the rest. Also the name of the cache's blob. */
   readonly algorithm: 'sha256' | 'git';
   readonly hash: string;
 }
@@ -15,14 +15,14 @@ export interface RemoteFile {
 export interface RemoteRepo {
   readonly repo: string;
   readonly commit: string;
-  /** As the repository's page states it; null where it does not. */
+  /** The licence that the repository's page states; null where it states none. */
   readonly licence: string | null;
   readonly gated: boolean;
-  /** Those of the paths asked for that are there. */
+  /** The requested files that exist. */
   readonly files: readonly RemoteFile[];
 }
 
-/** The hub, or the network on the way to it, failed in a way that may pass. */
+/** A failure of the hub, or of the network on the way to it, that may not last: a second try can help. */
 export class PassingError extends Error {}
 
 export class HubClient {
@@ -34,7 +34,7 @@ export class HubClient {
     this.#signal = signal;
   }
 
-  /** @throws HubRefusal, PassingError, or the signal's reason */
+  /** Asks for a repository's commit and the files at `paths`. @throws HubRefusal, PassingError, or the signal's reason */
   async describe({ repo, revision }: HubRepo, paths: readonly string[]): Promise<RemoteRepo> {
     const { modelInfo } = await hubLibrary();
     const asked = { fetch: this.#fetchFor(repo, null), hubUrl: this.#env.endpoint };
@@ -51,7 +51,7 @@ export class HubClient {
     };
   }
 
-  /** Those of `paths` that are there. @throws HubRefusal, PassingError, or the signal's reason */
+  /** The files of `paths` that exist. @throws HubRefusal, PassingError, or the signal's reason */
   async files(repo: string, commit: string, paths: readonly string[]): Promise<RemoteFile[]> {
     const { pathsInfo } = await hubLibrary();
     const asked = { fetch: this.#fetchFor(repo, null), hubUrl: this.#env.endpoint };
@@ -65,7 +65,7 @@ export class HubClient {
       }));
   }
 
-  /** A small text file. @throws as `open`, or PassingError where it is cut */
+  /** Reads a small text file. @throws as `open`, or PassingError where the connection is cut */
   async text(repo: string, commit: string, path: string): Promise<string> {
     const response = await this.open(repo, commit, path, 0, this.#signal);
     return response.text().catch((error) => {
@@ -75,17 +75,17 @@ export class HubClient {
   }
 
   /**
-   * A file's bytes from `from` on. The library's own download keeps nothing of what was cut, so this asks by range.
-   * @param signal for this request alone, beside the client's. @throws HubRefusal, PassingError, or the signal's reason
+   * Requests a file's bytes from `from` on, by range: the library's own download keeps nothing after a cut.
+   * @param signal ends this request alone; the client's signal ends all. @throws HubRefusal, PassingError, or the signal's reason
    */
   open(repo: string, commit: string, path: string, from: number, signal: AbortSignal): Promise<Response> {
     const url = `${this.#env.endpoint}/${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
     const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
-    // Bytes as they are stored: a length and a range mean nothing over a compressed answer.
+    // Without compression: in a compressed answer, length and range do not count the file's bytes.
     return this.#fetchFor(repo, path)(url, { headers: { ...headers, 'accept-encoding': 'identity' }, signal });
   }
 
-  /** `fetch` with the token (which a redirect to another host does not carry on), and refusals as errors. */
+  /** A `fetch` that sends the token (a redirect to another host drops it) and throws refusals as errors. */
   #fetchFor(repo: string, path: string | null): typeof fetch {
     const { endpoint, token } = this.#env;
     return async (input, init = {}) => {
@@ -112,18 +112,18 @@ export class HubClient {
   }
 }
 
-/** Loaded when it is needed: no other command is. */
+/** Loads the library when it is first needed: most commands never do. */
 function hubLibrary() {
   return import('@huggingface/hub');
 }
 
-/** fetch says "fetch failed"; why, its cause says. */
+/** The reason for a failed fetch: its message is only "fetch failed", its cause says why. */
 export function causeOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   return cause === undefined ? sentenceOf(error) : sentenceOf(cause) || String((cause as { code?: unknown }).code);
 }
 
-/** Node's fetch goes through a proxy only when it is told to. */
+/** Advice where a proxy is set, which Node's fetch uses only on request. */
 function proxyNote(env = process.env): string {
   const proxy = env.HTTPS_PROXY || env.https_proxy;
   return proxy && !env.NODE_USE_ENV_PROXY
@@ -131,7 +131,7 @@ function proxyNote(env = process.env): string {
     : '';
 }
 
-/** The card's `license`, or, where that is `other`, the name it gives. */
+/** The `license` of a model card, or its `license_name` where the licence is `other`. */
 function licenceOf(card: unknown): string | null {
   if (typeof card !== 'object' || card === null) {
     return null;

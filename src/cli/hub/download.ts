@@ -1,4 +1,4 @@
-/** One file of the hub into the cache: resumed where it was cut, checked by its hash, and only then given its name. */
+/** Downloads one file of the hub into the cache: resumes after a cut, checks the hash, and only then gives the file its name. */
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { sentenceOf, systemCode } from '../errors.ts';
@@ -14,26 +14,26 @@ interface PartFile {
 
 export interface DownloadOptions {
   readonly signal: AbortSignal;
-  /** Called with every piece that is written; below 0 where a server begins again at the front. */
+  /** Called with the size of every piece that is written; negative where a server starts the file again. */
   readonly onBytes: (count: number) => void;
-  /** Tries in a row that bring nothing before giving up. Default 5. */
+  /** Number of tries in a row without a byte after which the download gives up. Default 5. */
   readonly tries?: number;
-  /** Milliseconds before the second try; doubled for each further one. Default 1000. */
+  /** Milliseconds before the second try; each further pause is twice as long. Default 1000. */
   readonly pause?: number;
-  /** Milliseconds without a byte that count as a cut. Default 60 000. */
+  /** Milliseconds without a byte after which the connection counts as cut. Default 60 000. */
   readonly stall?: number;
-  /** Opens a file to append to it (`a`) or anew (`w`); tests give disks that fill up. */
+  /** Opens a file to append to it (`a`) or to write it anew (`w`); tests simulate full disks with it. */
   readonly openPart?: (path: string, flags: 'a' | 'w') => Promise<PartFile>;
 }
 
-/** Where a file waits until it is whole. `huggingface_hub` uses the same name. */
+/** The name of a file that is not complete yet. `huggingface_hub` uses the same name. */
 export function incompletePath(blob: string): string {
   return `${blob}.incomplete`;
 }
 
 /**
- * Brings `file` to `blob`. Whatever ends it early, nothing half-written has that name, and what came waits under
- * `incompletePath` for the next call, unless its hash is wrong: then it is removed.
+ * Downloads `file` to `blob`. An incomplete file never has that name: it stays under `incompletePath`, and the next call
+ * continues it. A file with a wrong hash is removed.
  * @throws HubRefusal; Error, one sentence; or the signal's reason
  */
 export async function download(
@@ -79,7 +79,7 @@ export async function download(
   await rename(part, blob);
 }
 
-/** Appends to `part` what is missing of it. @throws PassingError when it ends early */
+/** Appends the missing bytes to `part`. @throws PassingError when the connection ends early */
 async function fetchRest(
   client: HubClient,
   { repo, commit }: RemoteRepo,
@@ -91,7 +91,7 @@ async function fetchRest(
   using watch = new StallWatch(options.stall ?? 60_000);
   const response = await watch.over(client.open(repo, commit, file.path, have, watch.signal));
   const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
-  // A server that knows no ranges begins at the front.
+  // A server without ranges sends the whole file.
   const from = response.status === 206 && Number(start) === have ? have : 0;
   options.onBytes(from - have);
   const reader = response.body?.getReader();
@@ -121,7 +121,7 @@ async function fetchRest(
   }
 }
 
-/** Ends a request that brings nothing for too long, and says so. */
+/** Aborts a request that brings no bytes for too long. */
 class StallWatch implements Disposable {
   readonly #milliseconds: number;
   readonly #controller = new AbortController();
@@ -135,7 +135,7 @@ class StallWatch implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Waits for the next piece. @throws PassingError where it does not come */
+  /** Waits for the next piece. @throws PassingError where it does not arrive in time */
   async over<T>(piece: T | Promise<T>): Promise<T> {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#controller.abort(), this.#milliseconds);

@@ -1,17 +1,17 @@
-/** What the environment says about the hub, with the names and meanings of `huggingface_hub`. */
+/** The environment variables of the hub, with the names and meanings of `huggingface_hub`. */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Environment, hubCacheFolder } from '../hub_cache.ts';
 
 export interface HubEnvironment {
-  /** Without a slash at its end. */
+  /** The hub's address, without a slash at its end. */
   readonly endpoint: string;
   readonly cache: string;
   readonly token: string | null;
 }
 
-/** @throws Error where HF_HUB_OFFLINE forbids the network, or HF_ENDPOINT is no address */
+/** Reads the variables. @throws Error where HF_HUB_OFFLINE forbids the network, or HF_ENDPOINT is no address */
 export function hubEnvironment(env: Environment = process.env, home = homedir()): HubEnvironment {
   if (/^(1|on|yes|true)$/i.test(env.HF_HUB_OFFLINE ?? '')) {
     throw new Error('HF_HUB_OFFLINE is set, so nothing is downloaded; unset it first');
@@ -23,7 +23,7 @@ export function hubEnvironment(env: Environment = process.env, home = homedir())
   return { endpoint, cache: hubCacheFolder(env, home), token: tokenOf(env, home) };
 }
 
-/** HF_TOKEN, else what `hf auth login` left in HF_TOKEN_PATH or beside the cache. */
+/** HF_TOKEN, else the token that `hf auth login` wrote to HF_TOKEN_PATH or beside the cache. */
 function tokenOf(env: Environment, home: string): string | null {
   const given = (env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN)?.trim();
   if (given) {
@@ -34,7 +34,7 @@ function tokenOf(env: Environment, home: string): string | null {
   return existsSync(path) ? readFileSync(path, 'utf8').trim() || null : null;
 }
 
-/** The nearest folder that is there: a cache that is yet to be made lies on its parent's disk. */
+/** The nearest parent that exists: a cache that does not exist yet will be on its disk. */
 export function existingParent(folder: string): string {
   return existsSync(folder) || dirname(folder) === folder ? folder : existingParent(dirname(folder));
 }

@@ -1,4 +1,4 @@
-/** Checkpoints of the manifest from the hub into the Hugging Face cache, where `huggingface_hub` finds them as its own. */
+/** Downloads checkpoints of the manifest into the Hugging Face cache, in the layout of `huggingface_hub`. */
 import { existsSync, statSync } from 'node:fs';
 import { copyFile, mkdir, rename, statfs, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -11,17 +11,17 @@ import { type DownloadOptions, download, incompletePath } from './download.ts';
 import { existingParent } from './environment.ts';
 import { size } from './transfer_line.ts';
 
-/** What has to be done for one checkpoint. */
+/** The download of one checkpoint. */
 export interface PullPlan {
   readonly entry: ManifestEntry;
   readonly remote: RemoteRepo;
-  /** Where its blobs, snapshots and refs are. */
+  /** The folder of its blobs, snapshots and refs. */
   readonly folder: string;
-  /** For each file of the manifest the one chosen. */
+  /** One file for each entry of the manifest, and the shards. */
   readonly files: readonly RemoteFile[];
 }
 
-/** Asks the hub. @throws Error, one sentence, where it refuses or has none of the names of a file */
+/** Asks the hub which files to download. @throws Error, one sentence, where it refuses or has a file under none of its names */
 export async function planPull(client: HubClient, entry: ManifestEntry, cache: string): Promise<PullPlan> {
   const names = entry.files.map((file) => [file.path, ...file.or]);
   const remote = await client.describe(entry, names.flat());
@@ -44,7 +44,7 @@ export async function planPull(client: HubClient, entry: ManifestEntry, cache: s
   return { entry, remote, folder: repoFolder(entry.repo, cache), files };
 }
 
-/** Names and hashes become paths: none may lead elsewhere, and what the manifest publishes must agree. */
+/** Checks a file's hash: it becomes part of a path, so it must be a hash, and it must agree with the manifest. */
 function checked(entry: ManifestEntry, file: RemoteFile): RemoteFile {
   const where = `${entry.repo}/${file.path}`;
   if (!(file.algorithm === 'sha256' ? /^[0-9a-f]{64}$/ : /^[0-9a-f]{40}$/).test(file.hash)) {
@@ -57,7 +57,7 @@ function checked(entry: ManifestEntry, file: RemoteFile): RemoteFile {
   return file;
 }
 
-/** Bytes that are still to come. */
+/** The number of bytes that are still missing. */
 export function bytesLeft({ folder, files }: PullPlan): number {
   return files.reduce((sum, file) => sum + file.bytes - bytesHere(folder, file), 0);
 }
@@ -73,13 +73,13 @@ function blobPath(folder: string, file: RemoteFile): string {
   return join(folder, 'blobs', file.hash);
 }
 
-/** Free bytes for this user on the disk of a folder that need not be there yet. */
+/** Free bytes for this user on the disk of a folder, which need not exist yet. */
 export async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(existingParent(folder));
   return bavail * bsize;
 }
 
-/** @throws Error where the disk cannot take `bytes` more */
+/** Checks that the disk has room for `bytes`. @throws Error where it has not */
 export async function checkSpace(cache: string, bytes: number, free = freeBytes): Promise<void> {
   const there = await free(cache);
   if (bytes > there) {
@@ -89,7 +89,7 @@ export async function checkSpace(cache: string, bytes: number, free = freeBytes)
   }
 }
 
-/** Downloads what is missing, then links the snapshot and notes the commit. @throws Error, one sentence */
+/** Downloads the missing files, then links the snapshot and writes the commit to refs. @throws Error, one sentence */
 export async function runPull(
   client: HubClient,
   plan: PullPlan,
@@ -105,7 +105,7 @@ export async function runPull(
     await link(blob, join(folder, 'snapshots', remote.commit, file.path));
   }
   if (entry.revision !== remote.commit) {
-    // Last, so that an older whole snapshot is found until the new one is whole.
+    // Last, so that an older complete snapshot is used until the new one is complete.
     const ref = join(folder, 'refs', entry.revision);
     await mkdir(dirname(ref), { recursive: true });
     await writeFile(`${ref}.incomplete`, remote.commit);
@@ -113,7 +113,7 @@ export async function runPull(
   }
 }
 
-/** A relative link, so that the cache can be moved; a copy where the system has none (Windows without developer mode). */
+/** Makes a relative link, so that the cache can be moved; a copy where the system has no links (Windows without developer mode). */
 async function link(blob: string, path: string): Promise<void> {
   if (existsSync(path)) {
     return;

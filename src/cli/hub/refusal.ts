@@ -1,25 +1,25 @@
-/** Answers of the hub that end a download, each as one sentence with what to do about it. */
+/** The hub's refusals, each as one sentence with advice. */
 
-/** The hub said no, and will say it again. */
+/** A refusal that another try does not change. */
 class HubRefusal extends Error {}
 
 interface Asked {
   readonly endpoint: string;
   /** `owner/name` */
   readonly repo: string;
-  /** Null: a question about the repository itself. */
+  /** Null: the request is about the repository itself. */
   readonly path: string | null;
   readonly hasToken: boolean;
 }
 
-/** Worth asking again: the server is busy or broken for now. */
+/** Whether another try can help: the server is busy or broken for the moment. */
 export function isPassing(status: number): boolean {
   return status === 408 || status === 429 || status >= 500;
 }
 
 /**
- * The hub's meanings (huggingface_hub, utils/_http.py): X-Error-Code names the reason; without a token, 401 also stands
- * for repositories that do not exist.
+ * The sentence for a response, after huggingface_hub's utils/_http.py: X-Error-Code names the reason; without a token, 401 also
+ * means a repository that does not exist.
  */
 export function refusal(response: Pick<Response, 'status' | 'headers'>, asked: Asked): HubRefusal {
   const { endpoint, repo, path, hasToken } = asked;

@@ -1,24 +1,24 @@
-/** What a download shows while it goes: bytes, rate and time left; one redrawn line on a terminal, a line now and then elsewhere. */
+/** The progress of a download: bytes, rate and time left; one redrawn line on a terminal, a line every 15 seconds elsewhere. */
 import { duration } from '../../reno/report.ts';
 import type { Terminal } from '../progress.ts';
 
 /** Milliseconds between two drawings. */
 const REDRAW = 200;
 const PLAIN_EVERY = 15_000;
-/** The rate is that of the last so many milliseconds. */
+/** The rate is an average over this many last milliseconds. */
 const WINDOW = 10_000;
 
 export class TransferLine {
   readonly #terminal: Terminal;
   readonly #total: number;
   readonly #now: () => number;
-  /** When how much was there, for the rate. */
+  /** Times and the bytes that had arrived by then, for the rate. */
   readonly #marks: { readonly time: number; readonly done: number }[];
   #done: number;
   #drawn: number;
   #what = '';
 
-  /** @param done bytes that are here already, @param total of all in bytes, @param now a clock in milliseconds */
+  /** @param done bytes that are here already. @param total all bytes. @param now a clock in milliseconds */
   constructor(terminal: Terminal, done: number, total: number, now: () => number = () => performance.now()) {
     this.#terminal = terminal;
     this.#total = total;
@@ -28,7 +28,7 @@ export class TransferLine {
     this.#drawn = now();
   }
 
-  /** Names the file that is on its way. */
+  /** Sets the name of the file that is being downloaded. */
   begin(what: string): void {
     this.#what = what;
   }
@@ -55,7 +55,7 @@ export class TransferLine {
     return `${size(this.#done)} of ${size(this.#total)}, ${size(rate)}/s${left}  ${this.#what}`;
   }
 
-  /** Removes the redrawn line, so that what follows stands alone. */
+  /** Removes the redrawn line, so that the next output starts on an empty line. */
   close(): void {
     if (this.#terminal.isTTY) {
       this.#terminal.write('\r\x1b[K');
@@ -63,7 +63,7 @@ export class TransferLine {
   }
 }
 
-/** Bytes for people, in powers of 1000 as disks are sold. */
+/** A number of bytes as text, in powers of 1000 as disks are sold. */
 export function size(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);

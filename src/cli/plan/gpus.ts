@@ -13,9 +13,9 @@ export interface Gpu {
   readonly tensor: number | null;
   /** Bytes/s of its memory. */
   readonly bandwidth: number;
-  /** Bytes that a process can have: of Apple's shared memory (largest configuration) three quarters. */
+  /** Bytes that a process can use; on Apple, three quarters of the shared memory in its largest configuration. */
   readonly memory: number;
-  /** Bytes/s from the host, for streamed weights: PCIe ×16, or the shared memory itself. */
+  /** Bytes/s from the host, for streamed weights: PCIe ×16, or the rate of the shared memory. */
   readonly host: number;
 }
 
@@ -56,7 +56,7 @@ export const GPUS: readonly Gpu[] = [
   gpu('M4 Max', [17.2, 17.2, null], [546, 96, 546]),
 ];
 
-/** The GPUs whose names have all the words of `wanted`, whatever their case; `a100` finds both. */
+/** The GPUs whose names have all the words of `wanted`, in upper or lower case; `a100` finds two. */
 export function gpusNamed(wanted: string): readonly Gpu[] {
   const words = wanted.toLowerCase().split(/[\s_-]+/);
   const exact = GPUS.filter(({ name }) => name.toLowerCase() === words.join(' '));

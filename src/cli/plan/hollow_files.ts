@@ -44,7 +44,7 @@ export function hollowFiles(name: string, layout: PublishedLayout): ModelFiles {
   };
 }
 
-/** A safetensors file of the right size, of which only the header can be read. */
+/** A safetensors file of the right size with a readable header and no values. */
 function hollowSafetensors(name: string, { network, dtype }: PublishedWeights): ByteSource {
   const header: Record<string, unknown> = {};
   let end = 0;
@@ -89,7 +89,7 @@ const STAND_IN = {
   },
 };
 
-/** A tokenizer's files with its limit, and a vocabulary of padding. */
+/** A tokenizer's files with its token limit and a vocabulary of one padding token. */
 function standInTokenizer(limit: unknown): Readonly<Record<string, unknown>> {
   return {
     'tokenizer.json': STAND_IN,
@@ -97,7 +97,7 @@ function standInTokenizer(limit: unknown): Readonly<Record<string, unknown>> {
   };
 }
 
-/** A model folder whose tokenizers are stand-ins of the same length: a plan needs no vocabulary. */
+/** The same model folder with stand-in tokenizers of the same length: a plan needs no vocabulary. */
 export function withoutTokenizers(files: ModelFiles): ModelFiles {
   const text = async (path: string): Promise<string | null> => {
     const [, folder = '', name = ''] = /^(.*\/)?(tokenizer(?:_config)?\.json)$/.exec(path) ?? [];

@@ -1,4 +1,4 @@
-/** `reno plan`: what a run would need and how fast a GPU could be, without a GPU, weights, network or tokenizers. */
+/** `reno plan`: says what a run needs and how fast a GPU could be, without a GPU, weights, network or tokenizers. */
 import type { RenoSettings } from '../../reno/settings.ts';
 import type { Device } from '../../tensor/device.ts';
 import { openAdapter } from '../adapter.ts';
@@ -55,7 +55,7 @@ async function plan(args: Args): Promise<number> {
 }
 
 function settingsOf(args: Args, { name, files, folder }: PlannedModel): Promise<RenoSettings> {
-  // Of a published model all rewards are there.
+  // A published model has all rewards.
   const published = folder === undefined ? { folder: '', assertHere: () => {} } : { folder };
   return settingsFrom(args, { name, files, ...published });
 }
@@ -69,7 +69,7 @@ function chosenGpus(args: Args): readonly Gpu[] {
   return found;
 }
 
-/** Why this adapter could not run it. */
+/** The reason why this adapter cannot run the plan; null where it can. */
 function problemOf({ memory: { largestBinding, largestBuffer } }: PlanReport, device: Device | null): string | null {
   const { maxStorageBufferBindingSize = Infinity, maxBufferSize = Infinity } = device?.limits ?? {};
   if (largestBinding.bytes > maxStorageBufferBindingSize) {

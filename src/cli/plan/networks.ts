@@ -1,6 +1,6 @@
 /**
- * The public networks that ReNO's paper ran: their configuration, and names and shapes of all their tensors as the published
- * files spell them (weights/published/networks, made by python/reference/name_tables.py).
+ * Tables of the public networks that ReNO's paper ran: the configuration, and the names and shapes of all tensors in the spelling
+ * of the published files (weights/published/networks, made by python/reference/name_tables.py).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,17 +10,17 @@ import type { Shape } from '../../tensor/types.ts';
 
 export interface NetworkTable {
   readonly network: string;
-  /** Of the libraries that the names come from. */
+  /** Versions of the libraries that the names come from. */
   readonly versions: string;
   readonly parameters: number;
-  /** What matters of config.json, and `_class_name`. */
+  /** The entries of config.json that matter, and `_class_name`. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly tensors: readonly (readonly [name: string, shape: Shape])[];
 }
 
 export const NETWORKS_FOLDER = join(PACKAGE_ROOT, 'weights/published/networks');
 
-/** @throws Error when there is no table of this name */
+/** Reads a network's table. @throws Error when there is none of this name */
 export function networkTable(network: string): NetworkTable {
   const bytes = readFileSync(join(NETWORKS_FOLDER, `${network}.json.gz`));
   return JSON.parse(gunzipSync(bytes).toString('utf8')) as NetworkTable;

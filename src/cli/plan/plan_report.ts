@@ -1,4 +1,4 @@
-/** A planned run in numbers: what `reno plan --json` prints. */
+/** A planned run in numbers, which `reno plan --json` prints. */
 
 import { showPath } from '../../tensor/graph.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';
@@ -11,7 +11,7 @@ import { type Roofline, roofline } from './roofline.ts';
 
 export interface Amounts {
   readonly flops: number;
-  /** Moved, if every operand of an op crosses memory once. */
+  /** Bytes read and written, if every operand of an op crosses memory once. */
   readonly bytes: number;
   readonly dispatches: number;
 }
@@ -20,9 +20,9 @@ export interface StageReport extends Amounts {
   readonly stage: Stage;
   readonly forward: Amounts;
   readonly backward: Amounts;
-  /** By module, the largest first. */
+  /** The same by module, the largest first. */
   readonly modules: readonly (Amounts & { readonly module: string })[];
-  /** Weights brought in whenever the stage runs. */
+  /** Bytes of weights that are uploaded whenever the stage runs. */
   readonly uploadedBytes: number;
 }
 
@@ -32,9 +32,9 @@ interface PhaseMemory {
   readonly total: number;
   /** Weights, constants and states that have buffers of their own. */
   readonly weights: number;
-  /** What an earlier stage left for a later one, outputs, and numbers of dispatches. */
+  /** Results of earlier stages for later ones, outputs, and the uniform buffer of the dispatches. */
   readonly kept: number;
-  /** Buffers that values share by lifetime; what is alive in them where this stage needs most is in the three below. */
+  /** Buffers that values share by lifetime. The next three say what they hold at the moment when this stage needs most. */
   readonly shared: number;
   readonly saved: number;
   readonly transient: number;
@@ -47,9 +47,9 @@ export interface PlanReport {
   readonly dtype: string;
   readonly mode: string;
   readonly rewards: Readonly<Record<string, number>>;
-  /** Bytes that were given; null where none were. */
+  /** The memory budget in bytes; null where none was given. */
   readonly budget: number | null;
-  /** 8 where large weights are kept as int8; null: all as they are stored. */
+  /** 8: large weights are kept as int8; null: all weights are kept as they are stored. */
   readonly weightBits: 8 | null;
   readonly adapter: string;
   readonly parameters: {
@@ -60,11 +60,11 @@ export interface PlanReport {
   readonly memory: {
     readonly peak: number;
     readonly phases: readonly PhaseMemory[];
-    /** What one binding must be able to show: WebGPU grants 128 MiB, adapters more. */
+    /** The largest binding that the adapter must allow: WebGPU guarantees 128 MiB, adapters allow more. */
     readonly largestBinding: { readonly name: string; readonly bytes: number };
     readonly largestBuffer: number;
   };
-  /** FLOPs of an iteration as the reference implementation runs it: all that hangs on the prompt again each time. */
+  /** FLOPs of an iteration in the reference implementation, which computes everything that depends on the prompt each time. */
   readonly referenceFlops: number;
   readonly rooflines: readonly Roofline[];
 }
@@ -130,7 +130,7 @@ function parametersOf({ run }: PlannedRun): PlanReport['parameters'] {
   return { total: networks.reduce((n, { parameters }) => n + parameters, 0), networks };
 }
 
-/** The largest tensor that a dispatch reads or writes, and the op that does. */
+/** The largest tensor that a dispatch reads or writes, and its op. */
 function largestBinding({ steps }: Schedule): { readonly name: string; readonly bytes: number } {
   let largest = { name: '', bytes: 0 };
   for (const { node, types } of STAGES.flatMap((stage) => steps[stage])) {

@@ -1,4 +1,4 @@
-/** What a run would need, before anything is allocated: no GPU, no weights, no network. The command is `reno plan`. */
+/** Plans a run without GPU, weights or network, for `reno plan`: nothing is allocated. */
 import { assertStores, type Planning } from '../../reno/session.ts';
 import { type RenoSettings, readSettings, withSettings } from '../../reno/settings.ts';
 import { type TracedRun, traceRun } from '../../reno/trace.ts';
@@ -31,13 +31,13 @@ export interface PlanOptions extends Partial<RenoSettings> {
 export interface PlannedRun {
   readonly model: string;
   readonly settings: RenoSettings;
-  /** What it is planned for. */
+  /** The adapter that the run is planned for. */
   readonly adapter: string;
   readonly run: TracedRun;
   readonly schedule: Schedule;
 }
 
-/** Traces and schedules: a few seconds. @throws Error, one sentence: no such model, a size that is not possible, or a
+/** Traces and schedules a run, in a few seconds. @throws Error, one sentence: no such model, a size that is not possible, or a
  * budget that is too small */
 export async function planRun({ model, device, ...changes }: PlanOptions): Promise<PlannedRun> {
   const planned = plannedModel(model);
@@ -45,7 +45,7 @@ export async function planRun({ model, device, ...changes }: PlanOptions): Promi
   return planSettings(planned, settings, device ? { device } : {});
 }
 
-/** `planning`: as for `Reno.open`. @throws Error as `planRun`, or for an adapter that cannot store f16 */
+/** Plans a model with these settings. `planning`: as for `Reno.open`. @throws Error as `planRun`, or for an adapter that cannot store f16 */
 export async function planSettings(
   { name, files }: PlannedModel,
   settings: RenoSettings,

@@ -1,4 +1,4 @@
-/** A plan in words and tables. */
+/** A plan report as text: sentences and tables. */
 import { STAGES, type Stage } from '../../tensor/types.ts';
 import type { Amounts, PlanReport, StageReport } from './plan_report.ts';
 import { DISPATCH_SECONDS } from './roofline.ts';
@@ -10,7 +10,7 @@ const PREFIXES: readonly (readonly [scale: number, prefix: string])[] = [
   [1e3, 'k'],
 ];
 
-/** Three digits and a prefix: 134 MB, 8.39 GB. */
+/** A number in three digits with a prefix: 134 MB, 8.39 GB. */
 function amount(n: number, unit: string): string {
   const [scale, prefix] = PREFIXES.find(([from]) => n >= from) ?? [1, ''];
   return n === 0 ? '0' : `${Number((n / scale).toPrecision(3))} ${prefix}${unit}`;
@@ -41,7 +41,7 @@ export function describePlanned(plan: PlanReport): string {
   ].join('\n');
 }
 
-/** Rows of cells as columns, the first to the left, the others to the right; a title above. */
+/** A title and rows of cells: the first column is aligned to the left, the others to the right. */
 function table(title: string, rows: readonly (readonly string[])[]): string[] {
   const columns = Math.max(...rows.map((row) => row.length));
   const width = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));

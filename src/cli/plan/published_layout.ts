@@ -8,7 +8,7 @@ import { PACKAGE_ROOT } from '../../platform/node/package_root.ts';
 import { readManifest } from '../manifest.ts';
 
 export interface PublishedWeights {
-  /** Of shards, the name of their index without `.index.json`. */
+  /** The file; for `shards` the name of their index without `.index.json`. */
   readonly path: string;
   /** Names and shapes of its tensors: weights/published/networks/NETWORK.json.gz. */
   readonly network: string;
@@ -24,12 +24,12 @@ export interface PublishedWeights {
 /** `clip0`: CLIP's, padding with "!" (id 0), as SD 2.1, SD-Turbo and SDXL's second encoder do. */
 export type TokenizerKind = 'clip' | 'clip0' | 'bert' | 't5';
 
-/** A folder, or several of one model folder; paths are relative to it. */
+/** The contents of a folder; all paths are relative to it. */
 export interface PublishedLayout {
   readonly weights: readonly PublishedWeights[];
-  /** By folder; `.` is the folder itself. */
+  /** The kind of the tokenizer in each folder; `.` is the layout's own folder. */
   readonly tokenizers: Readonly<Record<string, TokenizerKind>>;
-  /** The contents of JSON files. */
+  /** The JSON files by path. */
   readonly files: Readonly<Record<string, unknown>>;
 }
 

@@ -1,30 +1,30 @@
-/** The least time that a GPU could take: each op as long as its arithmetic or its memory traffic, whichever is longer. */
+/** The least time that a GPU can need: for each op the time of its arithmetic or of its memory traffic, whichever is longer. */
 import type { Work } from '../../tensor/schedule/summary.ts';
 import type { Gpu } from './gpus.ts';
 
 export interface Roofline {
   readonly gpu: string;
   readonly memoryBytes: number;
-  /** Whether the plan's peak is no more than its memory. */
+  /** Whether the GPU's memory holds the plan's peak. */
   readonly fits: boolean;
-  /** Of an iteration. */
+  /** The time of one iteration. */
   readonly seconds: {
-    /** Arithmetic in f32, as the kernels do today. */
+    /** All arithmetic in f32, as the kernels compute today. */
     readonly f32: number;
-    /** The same with products in f16. */
+    /** Products in f16. */
     readonly f16: number;
-    /** Products on matrix units, which WebGPU has behind its subgroup-matrix feature only; null where there are none. */
+    /** Products on matrix units, which WebGPU offers through its subgroup-matrix feature only; null where there are none. */
     readonly tensor: number | null;
   };
-  /** Bringing in streamed weights; beside the above where it can be hidden behind it. */
+  /** The time to upload streamed weights, which can overlap with the arithmetic. */
   readonly uploadSeconds: number;
 }
 
-/** Published measurements of what a dispatch costs through Dawn on desktop GPUs, seconds. */
+/** Published costs of a dispatch through Dawn on desktop GPUs, lowest and highest, in seconds. */
 export const DISPATCH_SECONDS = [24e-6, 36e-6] as const;
 
 interface Needs {
-  /** Of one iteration. */
+  /** The work of one iteration. */
   readonly work: readonly Work[];
   readonly uploadedBytes: number;
   readonly peakBytes: number;

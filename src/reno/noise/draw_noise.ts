@@ -9,12 +9,12 @@ import { torchCudaNormals } from './torch_cuda.ts';
 export const NOISE_SOURCES = ['reno', 'torch-cpu', 'torch-cuda'] as const;
 
 /**
- * Who makes the noise of a seed. `reno`: a stream of the seed for each draw, the same anywhere. `torch-cpu`: f32
+ * The generator that makes noise from a seed. `reno`: one stream for each draw, equal on every machine. `torch-cpu`: f32
  * `torch.randn` of a CPU generator. `torch-cuda`: f16 `torch.randn` on a GPU, as the reference implementation draws it.
  */
 export type NoiseSource = (typeof NOISE_SOURCES)[number];
 
-/** Recorded in history.json, so that a noise can be made again elsewhere. */
+/** The description of each source in history.json, from which a noise can be made again elsewhere. */
 export const NOISE_GENERATORS: Readonly<Record<NoiseSource, string>> = {
   reno: 'philox4x32-10, box-muller, f32',
   'torch-cpu': 'torch.randn on the CPU (mt19937, AVX2), f32',
@@ -22,9 +22,9 @@ export const NOISE_GENERATORS: Readonly<Record<NoiseSource, string>> = {
 };
 
 /**
- * Draw number `draw` of `seed`, row-major in `shape`. Draw 0 is what optimisation starts from, and also the first
- * candidate of image selection, so that both are compared from the same picture. Draws of PyTorch's generators are
- * successive: draw n is what the n+1-th `torch.randn(shape)` after `torch.manual_seed(seed)` gives.
+ * Draw number `draw` of `seed`, row-major in `shape`. Draw 0 is the start of optimisation, and also the first candidate of
+ * image selection, so that both begin with the same picture. Draws of PyTorch's generators are successive: draw n is the
+ * result of the n+1-th `torch.randn(shape)` after `torch.manual_seed(seed)`.
  */
 export function drawNoise(
   shape: Shape,
@@ -35,7 +35,7 @@ export function drawNoise(
   return noiseDraws(shape, seed, source)(draw);
 }
 
-/** The draws of one seed; a CPU generator goes on where it stands, so that a hundred draws in order cost a hundred. */
+/** The draws of one seed. A CPU generator continues after the last draw, so that draws in ascending order are made only once. */
 export function noiseDraws(
   shape: Shape,
   seed: number,

@@ -7,7 +7,7 @@
  * cosine of avx_mathfun.h, which `f32_math.ts` repeats with each rounding and each FMA that the compiler makes of it.
  * On a machine without AVX2 (Arm, or ATEN_CPU_CAPABILITY=default) PyTorch calls the C library instead: of a million values
  * 39% differed from these there, by 2.1e-6 at most.
- * Fewer than sixteen: Box–Muller in f64, value by value. There the engine's log1p, sin and cos stand for the C library's;
+ * Fewer than sixteen: Box–Muller in f64, value by value, with the JavaScript engine's log1p, sin and cos instead of the C library's;
  * both err by less than an ulp of f64, so that the f32 values differ only where f64 falls within 2^-29 of a tie.
  */
 import { fma, logF32, sinCosF32 } from './f32_math.ts';
@@ -17,7 +17,7 @@ const f = Math.fround;
 const TWO_PI_F32 = f(2 * Math.PI);
 const BLOCK = 16;
 
-/** What `torch.Generator('cpu').manual_seed(seed)` is: successive draws continue one sequence. */
+/** The generator `torch.Generator('cpu').manual_seed(seed)`: successive draws continue one sequence. */
 export class TorchCpuGenerator {
   readonly #engine: Mt19937;
   /** The second normal of a pair in f64, kept for the next short draw, even of another tensor. */

@@ -20,15 +20,15 @@ const ANGLE_STEP = f(TWO_POW_MINUS_32 * f(2 * Math.PI));
 const BLOCK = 256;
 
 /**
- * How many threads an A100 runs at once: 108 multiprocessors of 2048 threads. PyTorch starts that many at most, and a
- * thread makes several values where there are more; up to there, the values are the same on every GPU.
+ * The number of threads that an A100 runs at once: 108 multiprocessors of 2048 threads. PyTorch starts at most that many, and a
+ * thread makes several values where there are more; up to that size, the values are the same on every GPU.
  */
 export const A100_THREADS = 108 * 2048;
 
 interface CudaDraw {
   /** f16: the f32 values rounded, as `torch.randn(…, dtype=torch.float16)`. */
   readonly dtype: 'f32' | 'f16';
-  /** How many draws of the same count came before in the same generator. Default 0. */
+  /** The number of earlier draws of the same count from the same generator. Default 0. */
   readonly draw?: number;
   /** Resident threads of the GPU, a multiple of 256. Default: an A100's. */
   readonly threads?: number;

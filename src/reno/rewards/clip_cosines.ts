@@ -16,13 +16,13 @@ import { preprocess } from '../preprocess.ts';
 
 /** A CLIP and its prompt. */
 export interface CosineMember {
-  /** Its part of the module path. */
+  /** The member's part of the module path. */
   readonly key: string;
   readonly model: CLIPModel;
   readonly weights: readonly [WeightStore];
   /** Features of the prompt, of length 1: [1,P]. */
   textFeatures(): Tensor;
-  /** From now on this member's cosines are number `index` of `cosines`. */
+  /** Makes this member read its cosines from `cosines`, at position `index`. */
   share(cosines: ClipCosines, index: number): void;
 }
 
@@ -30,7 +30,7 @@ export class ClipCosines {
   readonly #members: readonly CosineMember[];
   readonly #images: CLIPVisionModelWithProjection;
   readonly #dtype: ComputeDType;
-  /** By picture: what runs in half precision is not found again among the graph's nodes. */
+  /** The cosines of each picture: the graph does not find nodes of half precision again by itself. */
   readonly #made = new Map<string, Tensor>();
 
   /** @param dtype of the image encoders' activations */
@@ -72,7 +72,7 @@ export class ClipCosines {
   }
 }
 
-/** Lets members whose image encoders are of one shape and storage run as one batch, if a binding holds a weight of all. */
+/** Joins members whose image encoders have one shape and storage into a batch, if one binding can hold a weight of all. */
 export function shareCosines(members: readonly CosineMember[], dtype: ComputeDType): void {
   const alike = new Map<string, CosineMember[]>();
   for (const member of members) {

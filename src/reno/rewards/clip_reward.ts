@@ -27,7 +27,7 @@ interface ClipRewardKind<Name extends string = string>
   readonly scaled: boolean;
   /** Names under which its weights are published; without a configuration beside it, such a file is open_clip's ViT-H-14. */
   readonly published: readonly string[];
-  /** How its own tokenizer changes a prompt first. */
+  /** The clean-up of a prompt in the reward's own tokenizer. */
   readonly clean?: (prompt: string) => string;
 }
 
