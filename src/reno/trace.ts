@@ -1,8 +1,8 @@
 /** Traces a ReNO run as a graph: generator, rewards and step of a model folder. Only headers are read, and nothing is allocated. */
 import { type ModelFiles, subfolder } from '../models/checkpoint/files.ts';
 import { openPipeline, type TextToImagePipeline } from '../models/pipelines/index.ts';
-import { weightMemory } from '../models/weights/weight_memory.ts';
 import type { WeightStore } from '../models/weights/weight_store.ts';
+import { weightResidency } from '../models/weights/weight_store.ts';
 import { Graph } from '../tensor/graph.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -84,7 +84,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings): Promi
     spec: {
       outputs: step.outputs,
       updates: step.updates,
-      ...weightMemory(weights),
+      ...weightResidency(weights),
       ...(budget === undefined ? {} : { budget }),
       ...(weightBits === undefined ? {} : { weightBits }),
     },

@@ -11,7 +11,7 @@ import type { WeightStore } from '../weights/weight_store.ts';
 import { type BlipVisionConfig, BlipVisionTransformer, blipVisionConfig } from './blip_vision.ts';
 import { MedBertModel, type MedConfig, medConfig } from './med_bert.ts';
 
-export interface ImageRewardConfig {
+interface ImageRewardConfig {
   readonly vision: BlipVisionConfig;
   readonly med_config: MedConfig;
   /** Score = (MLP − mean) / std. */

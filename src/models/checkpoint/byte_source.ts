@@ -2,14 +2,14 @@
 
 /** Bytes that can be read by range: a file, a URL, a buffer. Implemented in src/cli and src/web. */
 export interface ByteSource {
-  /** For messages: path or URL. */
+  /** Path or URL, for messages. */
   readonly name: string;
   readonly size: number;
-  /** Exactly `length` bytes from `offset`. @throws Error when they cannot be read. */
+  /** Returns exactly `length` bytes from `offset`. @throws Error when they cannot be read */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** A source over bytes that are already in memory. */
+/** Returns a source over bytes that are already in memory. */
 export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
   return {
     name,

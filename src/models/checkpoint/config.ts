@@ -1,11 +1,11 @@
-/** Checked reading of a checkpoint's config.json: each error is one sentence that names the file and the key. */
+/** Reads values of a checkpoint's config.json and checks them. Each error is one sentence that names the file and the key. */
 import type { ModelFiles } from './files.ts';
 
 export class Config {
   readonly file: string;
   readonly #values: Readonly<Record<string, unknown>>;
 
-  /** @param file the config's path, for messages. @throws Error when `values` is not a JSON object. */
+  /** @param file the config's path, for messages @throws Error when `values` is not a JSON object */
   constructor(file: string, values: unknown) {
     if (typeof values !== 'object' || values === null || Array.isArray(values)) {
       throw new Error(`${file}: must be a JSON object`);
@@ -14,25 +14,27 @@ export class Config {
     this.#values = values as Record<string, unknown>;
   }
 
-  /** Absent and null are the same: diffusers writes null for "not set". */
+  /** Returns whether the key has a value. Null counts as absent: diffusers writes null for "not set". */
   has(key: string): boolean {
     return this.#values[key] !== undefined && this.#values[key] !== null;
   }
 
-  /** Written as null, which for a few keys means "none" rather than the default. */
+  /** Returns whether the file says null, which for a few keys means "none" rather than the default. */
   isNull(key: string): boolean {
     return this.#values[key] === null;
   }
 
+  /** Returns the unchecked value; undefined where it is absent or null. */
   value(key: string): unknown {
     return this.#values[key] ?? undefined;
   }
 
+  /** Returns a number. In this and the next methods, `absent` is the value for an absent key; without it the key is required. */
   number(key: string, absent?: number): number {
     return this.#read(key, 'a finite number', absent, (v) => (typeof v === 'number' && Number.isFinite(v) ? v : null));
   }
 
-  /** A positive integer. */
+  /** Returns a positive integer. */
   count(key: string, absent?: number): number {
     return this.#read(key, 'a positive integer', absent, (v) => (isCount(v) ? v : null));
   }
@@ -45,19 +47,19 @@ export class Config {
     return this.#read(key, 'a string', absent, (v) => (typeof v === 'string' ? v : null));
   }
 
-  /** One of `choices`; anything else is what this engine cannot do yet. */
+  /** Returns one of `choices`: the values that this engine supports. */
   oneOf<const T extends string>(key: string, choices: readonly T[], absent?: T): T {
     const known = (v: unknown): T | null => choices.find((c) => c === v) ?? null;
     return this.#read(key, `one of ${choices.map((c) => `"${c}"`).join(', ')}`, absent, known);
   }
 
-  /** A non-empty list of positive integers. */
+  /** Returns a non-empty list of positive integers. */
   counts(key: string, absent?: readonly number[]): readonly number[] {
     const list = (v: unknown): number[] | null => (Array.isArray(v) && v.length > 0 && v.every(isCount) ? v : null);
     return this.#read(key, 'a list of positive integers', absent, list);
   }
 
-  /** One positive integer for each of `n` blocks, which diffusers lets be written as a single number. */
+  /** Returns one positive integer for each of `n` blocks. The file may have a single number for all of them. */
   countsEach(key: string, n: number, absent?: number): readonly number[] {
     const value = this.value(key) ?? absent;
     if (isCount(value)) {
@@ -70,25 +72,25 @@ export class Config {
     return list;
   }
 
-  /** A non-empty list of strings. */
+  /** Returns a non-empty list of strings. */
   strings(key: string, absent?: readonly string[]): readonly string[] {
     const list = (v: unknown): string[] | null =>
       Array.isArray(v) && v.length > 0 && v.every((s) => typeof s === 'string') ? v : null;
     return this.#read(key, 'a list of strings', absent, list);
   }
 
-  /** Refuses settings that nothing here implements: for each key what it may be, besides absent. */
+  /** Refuses settings that nothing here implements. @param allowed for each key the values that it may have besides absence */
   allowOnly(allowed: Readonly<Record<string, readonly unknown[]>>): void {
     for (const [key, values] of Object.entries(allowed)) {
       const value = this.value(key);
       if (value !== undefined && !values.includes(value)) {
-        const shown = values.map((v) => JSON.stringify(v)).join(' or ') || 'null';
-        this.fail(key, `is ${JSON.stringify(value)}, which is not supported yet (only ${shown} is)`);
+        const supported = values.map((v) => JSON.stringify(v)).join(' or ') || 'null';
+        this.fail(key, `is ${JSON.stringify(value)}, which is not supported yet (only ${supported} is)`);
       }
     }
   }
 
-  /** A nested object, such as `vision_config`. */
+  /** Returns a nested object, such as `vision_config`. */
   section(key: string): Config {
     return new Config(`${this.file} (${key})`, this.value(key));
   }
@@ -111,7 +113,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
-/** Reads a JSON config from a model folder. @throws Error naming the file when it is missing or not JSON. */
+/** Reads a JSON config from a model folder. @throws Error naming the file when it is missing or not JSON */
 export async function readConfig(files: ModelFiles, path = 'config.json'): Promise<Config> {
   const text = await files.readText(path);
   const file = `${files.name}/${path}`;

@@ -1,9 +1,9 @@
-/** A model folder as the engine sees it; the faces implement it over a file system or HTTP. */
+/** Model folders behind an interface, which is implemented over a file system and over HTTP. */
 import type { ByteSource } from './byte_source.ts';
 
 /** Paths use `/` and are relative to the model folder, such as `unet/config.json`. */
 export interface ModelFiles {
-  /** For messages: the folder's path or URL. */
+  /** The folder's path or URL, for messages. */
   readonly name: string;
   has(path: string): Promise<boolean>;
   /** @throws Error naming the file when it is not there or cannot be read. */
@@ -12,7 +12,7 @@ export interface ModelFiles {
   readText(path: string): Promise<string>;
 }
 
-/** The same files seen from a subfolder. */
+/** Returns a subfolder as a model folder of its own. */
 export function subfolder(files: ModelFiles, folder: string): ModelFiles {
   const inside = (path: string): string => `${folder}/${path}`;
   return {
@@ -23,33 +23,34 @@ export function subfolder(files: ModelFiles, folder: string): ModelFiles {
   };
 }
 
+/** A folder or file of other files, placed into a model folder. */
 export interface Mount {
-  /** Path of a folder or a file in the model folder; empty: the model folder itself. */
+  /** Path in the model folder, of a folder or a file. Empty: the model folder itself. */
   readonly at: string;
   readonly files: ModelFiles;
-  /** What stands there: a folder or a file of `files`; empty for all of it. */
+  /** Path in `files`, of a folder or a file. Empty: all of `files`. */
   readonly from: string;
 }
 
 /**
- * A model folder put together from others. Of several mounts the one with the longest path answers, alone: what it does
- * not have is not there, whatever lies under it.
+ * Returns a model folder assembled from others. The mount with the longest matching path answers alone: a file that it lacks
+ * is missing, even if a shorter mount has it.
  */
 export function mounted(name: string, mounts: readonly Mount[]): ModelFiles {
   const byLength = [...mounts].sort((a, b) => b.at.length - a.at.length);
-  const place = (path: string): { readonly files: ModelFiles; readonly path: string } | null => {
+  const locate = (path: string): { readonly files: ModelFiles; readonly path: string } | null => {
     const mount = byLength.find(({ at }) => at === '' || path === at || path.startsWith(`${at}/`));
     const rest = mount?.at ? path.slice(mount.at.length + 1) : path;
     return mount ? { files: mount.files, path: [mount.from, rest].filter((part) => part !== '').join('/') } : null;
   };
   const found = <T>(path: string, read: (files: ModelFiles, path: string) => Promise<T>): Promise<T> => {
-    const at = place(path);
+    const at = locate(path);
     return at ? read(at.files, at.path) : Promise.reject(new Error(`${name}/${path}: there is no such file`));
   };
   return {
     name,
     has: async (path) => {
-      const at = place(path);
+      const at = locate(path);
       return at ? at.files.has(at.path) : false;
     },
     read: (path) => found(path, (files, inner) => files.read(inner)),

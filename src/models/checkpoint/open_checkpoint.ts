@@ -1,17 +1,17 @@
-/** Which files of a model folder hold its weights, and opening them by their format. */
+/** Finds the weight files of a model folder and opens them by their format. */
 
 import type { ModelFiles } from './files.ts';
 import { openPickle } from './pickle/open_pickle.ts';
 import { openSafetensors } from './safetensors/open_safetensors.ts';
 import type { TensorFile } from './tensor_file.ts';
 
-/** transformers calls the same weights otherwise in PyTorch's format. */
+/** Base names of the same weights in PyTorch's format, where transformers uses another name. */
 const BIN_NAMES: Readonly<Record<string, string>> = { model: 'pytorch_model' };
 
 /**
- * Opens the first there is of `<base>.safetensors`, its `fp16` variant, the shards of its index, and the same in PyTorch's
- * format: `<base>.bin` (for base `model` also `pytorch_model.bin`), `.pt`, `.pth`, its index, `published`.
- * @throws Error naming the folder when none is there, or what is wrong with a file.
+ * Opens the first of these that the folder has: `<base>.safetensors`, its `fp16` variant, the shards of its index; then the
+ * same in PyTorch's format: `<base>.bin` (for base `model` also `pytorch_model.bin`), `.pt`, `.pth`, its index; then `published`.
+ * @throws Error naming the folder when it has none of them, or what is wrong with a file
  */
 export async function openCheckpoint(
   files: ModelFiles,
@@ -50,7 +50,7 @@ async function shardsOf(files: ModelFiles, index: string): Promise<string[]> {
   return shardNames(`${files.name}/${index}`, await files.readText(index));
 }
 
-/** The files that an index of shards names, each once, relative to it. @throws Error naming the index where it is none */
+/** Returns the files that an index of shards names, each once, relative to the index. @throws Error naming the index when it is malformed */
 export function shardNames(name: string, text: string): string[] {
   const fail = (): never => {
     throw new Error(`${name}: must be JSON with a weight_map from tensor to file; download it again`);

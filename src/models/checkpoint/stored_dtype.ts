@@ -19,7 +19,7 @@ export const STORED_BYTES = {
 };
 export type StoredDType = keyof typeof STORED_BYTES;
 
-/** Stored bytes as f32; f32 itself is not copied. All machines that run WebGPU are little-endian, as the format is. */
+/** Converts stored bytes to f32; f32 itself is not copied. The format is little-endian, as are all machines that run WebGPU. */
 export function toFloats(bytes: Uint8Array<ArrayBuffer>, dtype: StoredDType): Float32Array<ArrayBuffer> {
   const aligned = bytes.byteOffset % STORED_BYTES[dtype] === 0 ? bytes : bytes.slice();
   const { byteOffset } = aligned;

@@ -1,4 +1,4 @@
-/** A file of named tensors, whatever its format: headers are read when it is opened, values tensor by tensor. */
+/** A file of named tensors of any format. Opening it reads the header; values are read tensor by tensor. */
 import type { Shape } from '../../tensor/types.ts';
 import { type StoredDType, toFloats } from './stored_dtype.ts';
 
@@ -8,21 +8,21 @@ export interface TensorEntry {
   readonly shape: Shape;
 }
 
-/** Consecutive entries of a tensor's first dimension. */
+/** Consecutive rows of a tensor, along its first dimension. */
 export interface RowRange {
   readonly from: number;
   readonly count: number;
 }
 
 export interface TensorFile {
-  /** `name` is for messages: path or URL. */
+  /** `name` is the path or URL, for messages. */
   readonly source: { readonly name: string };
   readonly entries: ReadonlyMap<string, TensorEntry>;
-  /** The stored values (of some rows), row-major, little-endian. @throws Error naming a tensor that the file has not. */
+  /** Returns the stored values, or those of some rows, row-major and little-endian. @throws Error naming a tensor that the file lacks */
   read(name: string, rows?: RowRange): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** One tensor as f32, row-major; integers are exact up to 2^24. @throws Error naming a tensor that the file has not. */
+/** Reads one tensor as f32, row-major. Integers are exact up to 2^24. @throws Error naming a tensor that the file lacks */
 export async function readFloats(file: TensorFile, name: string): Promise<Float32Array<ArrayBuffer>> {
   const bytes = await file.read(name);
   return toFloats(bytes, file.entries.get(name)?.dtype ?? 'F32');

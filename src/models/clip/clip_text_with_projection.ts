@@ -5,7 +5,7 @@ import { Linear } from '../layers/basic.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import { type CLIPTextConfig, CLIPTextModel, type CLIPTextOutput, clipTextConfig } from './clip_text.ts';
 
-export interface CLIPTextWithProjectionConfig extends CLIPTextConfig {
+interface CLIPTextWithProjectionConfig extends CLIPTextConfig {
   readonly projection_dim: number;
 }
 
@@ -14,7 +14,7 @@ export function clipTextWithProjectionConfig(config: Config): CLIPTextWithProjec
   return { ...clipTextConfig(config), projection_dim: config.count('projection_dim', 512) };
 }
 
-export interface CLIPTextWithProjectionOutput extends CLIPTextOutput {
+interface CLIPTextWithProjectionOutput extends CLIPTextOutput {
   /** [B,projection_dim] */
   readonly textEmbeds: Tensor;
 }

@@ -98,7 +98,7 @@ class TimeTextEmbed {
 }
 
 /** The denoiser's inputs besides the latents. */
-export interface FluxConditions {
+interface FluxConditions {
   /** In training steps: 1000 is pure noise (diffusers passes a thousandth of it). A tensor holds its `fluxSinusoids`. */
   readonly timestep: number | Tensor;
   /** T5's last hidden state, [1,S,joint_attention_dim]. */

@@ -36,7 +36,7 @@ class Modulation {
 }
 
 /** The normed tokens, and the vectors [C] that the block needs later: for its attention (msa) and its feed-forward (mlp). */
-export interface ModulatedBlock {
+interface ModulatedBlock {
   readonly normed: Tensor;
   readonly gate_msa: Tensor;
   readonly shift_mlp: Tensor;

@@ -7,7 +7,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import { type Epilogue, GroupNorm, LayerNorm, Linear } from './basic.ts';
 
-export interface AttentionConfig {
+interface AttentionConfig {
   readonly dim: number;
   readonly heads: number;
   /** Whether to_q, to_k and to_v have a bias; to_out always has one. */
@@ -121,7 +121,7 @@ export class BasicTransformerBlock {
   }
 }
 
-export interface Transformer2DConfig {
+interface Transformer2DConfig {
   readonly channels: number;
   readonly heads: number;
   readonly layers: number;

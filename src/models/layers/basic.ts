@@ -7,7 +7,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import type { Weights } from '../weights/weights.ts';
 
-export type Activation = 'silu' | 'gelu' | 'quick_gelu' | 'relu';
+type Activation = 'silu' | 'gelu' | 'quick_gelu' | 'relu';
 
 /** The operations that a matmul or convolution applies to its result before it stores it: `activation(y + bias + residual)`. */
 export interface Epilogue {
@@ -47,7 +47,7 @@ export function activated(layer: Linear, x: Tensor, act: HiddenAct): Tensor {
     : layer.forward(x, { activation: act });
 }
 
-export interface Conv2dOptions {
+interface Conv2dOptions {
   readonly stride?: number;
   /** Default: (kernel - 1) / 2, which keeps the size at stride 1. */
   readonly padding?: number;

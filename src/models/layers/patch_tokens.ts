@@ -7,7 +7,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import { asF32 } from './tokens.ts';
 
-export interface PatchEmbedding {
+interface PatchEmbedding {
   /** Weights [C,I,p,p] of a convolution with stride p; [R,C,I,p,p] for R networks at once. */
   readonly weight: Tensor;
   /** [C]. It is for a single network only. */

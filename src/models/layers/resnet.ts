@@ -4,7 +4,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import { Conv2d, GroupNorm, Linear } from './basic.ts';
 
-export interface ResnetConfig {
+interface ResnetConfig {
   readonly in_channels: number;
   readonly out_channels: number;
   readonly groups: number;

@@ -12,7 +12,7 @@ import type { Shape } from '../../tensor/types.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import type { ModelFiles } from '../checkpoint/files.ts';
 import type { LinearStep, Steps } from '../schedulers/index.ts';
-import { weightMemory } from '../weights/weight_memory.ts';
+import { weightResidency } from '../weights/weight_store.ts';
 import { isStepwise, openPipeline, type PipelineOptions, type StepwisePipeline } from './index.ts';
 
 export interface SamplerOptions extends PipelineOptions {
@@ -25,7 +25,7 @@ export interface SamplerOptions extends PipelineOptions {
   readonly guidance?: number;
 }
 
-export interface SampleOptions {
+interface SampleOptions {
   readonly prompt: string;
   /** Standard normal noise, row-major in the sampler's `latentShape`. */
   readonly noise: Float32Array;
@@ -34,7 +34,7 @@ export interface SampleOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface Sampled {
+interface Sampled {
   /** [H,W,3] in [0,1]. */
   readonly image: Float32Array<ArrayBuffer>;
   /** Denoised latents, in `latentShape`. */
@@ -53,7 +53,7 @@ const SCALARS = {
 } as const;
 
 /** A model folder opened and traced for sampling, with nothing compiled. Tracing shows whether folder and sizes fit. */
-export interface SamplerTrace {
+interface SamplerTrace {
   readonly pipeline: StepwisePipeline;
   readonly latents: Tensor;
   /** The latents after one step. */
@@ -121,7 +121,7 @@ export class MultiStepSampler implements Disposable {
   /** Compiles and uploads. @throws Error as `traceSampler`, or for a GPU that is too small */
   static async open(device: Device, files: ModelFiles, options: SamplerOptions = {}): Promise<MultiStepSampler> {
     const trace = await traceSampler(files, options);
-    const memory = weightMemory(trace.pipeline.weights);
+    const memory = weightResidency(trace.pipeline.weights);
     const denoiser = await compile(device, {
       outputs: {},
       updates: [{ state: trace.latents, value: trace.next }],

@@ -14,7 +14,7 @@ import { PipelineScheduler } from './pipeline_scheduler.ts';
 const BASES = { diffusers: 'diffusion_pytorch_model', transformers: 'model' } as const;
 
 /** A component of the generator: its folder, its config.json and the class that it has. */
-export interface Component<T extends string = string> {
+interface Component<T extends string = string> {
   readonly name: string;
   readonly type: T;
   readonly files: ModelFiles;

@@ -15,13 +15,13 @@ const SINUSOIDS = 256;
 const ORDER = { flip_sin_to_cos: true, freq_shift: 0 };
 
 /** Size of the picture, which models of sample_size 128 take. */
-export interface SizeConditions {
+interface SizeConditions {
   /** Pixels. */
   readonly height: number;
   readonly width: number;
 }
 
-export interface Modulation {
+interface Modulation {
   /** [6,D]: shift, scale and gate of the attention, then of the feed-forward. */
   readonly blocks: Tensor;
   /** [1,D]: the embedding itself. */

@@ -7,7 +7,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { Conv2d } from '../layers/basic.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
-export interface PatchEmbedConfig {
+interface PatchEmbedConfig {
   readonly patch_size: number;
   readonly in_channels: number;
   readonly embed_dim: number;
@@ -22,7 +22,7 @@ const MAX_PERIOD = 10000;
  * Returns the positions of a grid of patches, row by row: [rows·columns, dim] in one list. The first half of the channels
  * encodes the column, the second half the row, each with sines before cosines. diffusers: `get_2d_sincos_pos_embed`.
  */
-export function sinCosPositions(dim: number, rows: number, columns: number, baseSize: number, scale: number): number[] {
+function sinCosPositions(dim: number, rows: number, columns: number, baseSize: number, scale: number): number[] {
   const quarter = dim / 4;
   const waves = (index: number, count: number): number[] => {
     const position = (index * baseSize) / count / scale;

@@ -10,7 +10,7 @@ import { CrossAttention, GeluFeedForward, SelfAttention } from '../layers/attent
 import type { WeightStore } from '../weights/weight_store.ts';
 import { rowsOf } from './ada_norm_single.ts';
 
-export interface PixArtBlockConfig {
+interface PixArtBlockConfig {
   readonly num_attention_heads: number;
   /** num_attention_heads · attention_head_dim */
   readonly inner_dim: number;

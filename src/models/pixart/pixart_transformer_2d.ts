@@ -14,7 +14,7 @@ import { PatchEmbed } from './patch_embed.ts';
 import { PixArtBlock } from './pixart_block.ts';
 
 /** The keys of transformer/config.json that this engine reads and checks. */
-export interface PixArtTransformer2DConfig {
+interface PixArtTransformer2DConfig {
   readonly num_attention_heads: number;
   readonly attention_head_dim: number;
   readonly inner_dim: number;
@@ -107,7 +107,7 @@ class PixArtAlphaTextProjection {
 }
 
 /** The model's inputs besides the latents. */
-export interface PixArtConditioning {
+interface PixArtConditioning {
   /** In training steps, one for the whole batch. */
   readonly timestep: number;
   /** Text features [N,S,caption_channels]. */

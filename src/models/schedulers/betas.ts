@@ -9,7 +9,7 @@ import { combine, type Linear, SAMPLE } from './linear_step.ts';
 const f32 = Math.fround;
 const SCHEDULES = ['linear', 'scaled_linear', 'squaredcos_cap_v2', 'sigmoid'] as const;
 
-export interface BetaDefaults {
+interface BetaDefaults {
   readonly start: number;
   readonly end: number;
   readonly schedule: (typeof SCHEDULES)[number];

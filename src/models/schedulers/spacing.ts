@@ -5,7 +5,7 @@
 import type { Config } from '../checkpoint/config.ts';
 import type { StepsRequest } from './linear_step.ts';
 
-export type Spacing = 'leading' | 'linspace' | 'trailing';
+type Spacing = 'leading' | 'linspace' | 'trailing';
 
 export function timestepSpacing(config: Config, absent: Spacing): Spacing {
   return config.oneOf('timestep_spacing', ['leading', 'linspace', 'trailing'], absent);

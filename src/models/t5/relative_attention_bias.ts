@@ -6,7 +6,7 @@ import { embedding, transpose } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
-export interface RelativeAttentionConfig {
+interface RelativeAttentionConfig {
   readonly num_heads: number;
   readonly relative_attention_num_buckets: number;
   readonly relative_attention_max_distance: number;

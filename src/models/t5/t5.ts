@@ -23,7 +23,7 @@ import type { WeightStore } from '../weights/weight_store.ts';
 import { RelativeAttentionBias } from './relative_attention_bias.ts';
 
 /** The keys of config.json that the encoder reads. */
-export interface T5Config {
+interface T5Config {
   readonly vocab_size: number;
   readonly d_model: number;
   readonly d_kv: number;

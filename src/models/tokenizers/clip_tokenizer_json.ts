@@ -7,7 +7,7 @@ import { SPECIAL } from './special_tokens.ts';
 /** CLIP's pattern of a word: contractions, letters, single digits, everything else. */
 const WORDS = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
-export interface CLIPTokens {
+interface CLIPTokens {
   readonly bos_token: string;
   readonly eos_token: string;
   readonly unk_token: string;

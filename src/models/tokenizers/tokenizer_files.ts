@@ -12,7 +12,7 @@ const CLIP_CLASSES = ['CLIPTokenizer', 'CLIPTokenizerFast'];
 
 type Settings = Readonly<Record<string, unknown>>;
 
-export interface TokenizerFiles {
+interface TokenizerFiles {
   /** tokenizer.json, or its equivalent made from CLIP's older files. */
   readonly tokenizer: unknown;
   /** tokenizer_config.json, completed by special_tokens_map.json; empty where the folder has neither. */

@@ -9,7 +9,7 @@ import { readTokenizerFiles } from './tokenizer_files.ts';
 /** Values of the graph inputs of stage `prompt` (token ids, masks), by input name. */
 export type PromptValues = ReadonlyMap<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>;
 
-export interface TokenizedText {
+interface TokenizedText {
   /** Padded or cut to the given length. The special tokens are always present. */
   readonly ids: Int32Array<ArrayBuffer>;
   /** 1 = token, 0 = padding. */

@@ -24,7 +24,7 @@ export interface LevelAttention {
   readonly layers: number;
 }
 
-export interface DownBlockConfig extends LevelCommon {
+interface DownBlockConfig extends LevelCommon {
   readonly in_channels: number;
   readonly out_channels: number;
   readonly layers: number;
@@ -83,7 +83,7 @@ export class DownBlock2D {
   }
 }
 
-export interface MidBlockConfig extends LevelCommon {
+interface MidBlockConfig extends LevelCommon {
   readonly channels: number;
   readonly attention: LevelAttention;
 }
@@ -111,7 +111,7 @@ export class UNetMidBlock2DCrossAttn {
   }
 }
 
-export interface UpBlockConfig extends LevelCommon {
+interface UpBlockConfig extends LevelCommon {
   readonly in_channels: number;
   readonly out_channels: number;
   /** Channels of each skip connection, last made first. */

@@ -11,7 +11,7 @@ import { Conv2d, GroupNorm, Linear } from '../layers/basic.ts';
 import { ResnetBlock2D, Upsample2D } from '../layers/resnet.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
-export interface AutoencoderKLConfig {
+interface AutoencoderKLConfig {
   readonly latent_channels: number;
   readonly out_channels: number;
   readonly block_out_channels: readonly number[];

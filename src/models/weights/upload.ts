@@ -1,41 +1,41 @@
-/** Stored tensors on their way to the GPU: in pieces where they are large, so that memory holds little of them at once. */
+/** Uploads stored tensors to the GPU. Large tensors go in pieces, so that host memory holds little of them at once. */
 import { encodeF16 } from '../../tensor/half.ts';
 import type { Pieces } from '../../tensor/plan/stream.ts';
 import type { DType, TensorType } from '../../tensor/types.ts';
 import { byteSize } from '../../tensor/types.ts';
-import { readView, type View } from '../checkpoint/aliases.ts';
+import { readView, type TensorView } from '../checkpoint/aliases.ts';
 import { toFloats } from '../checkpoint/stored_dtype.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../checkpoint/tensor_file.ts';
 
-/** Where weights go: a compiled plan. */
+/** The receiver of weights: a compiled plan. */
 export interface WeightSink {
   write(name: string, data: Float32Array | Uint8Array): void;
-  /** Some of an input's bytes, as it stores them, from byte `offset` (a multiple of 4) on. Where absent, tensors come whole. */
+  /** Writes some of an input's bytes, in its storage type, from byte `offset` (a multiple of 4) on. Without it, tensors come whole. */
   writePart?(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void;
-  /** Takes the source of an input that is brought in again and again; false: its bytes are wanted now. */
+  /** Takes the source of an input that the plan streams. Returns false where the plan needs the bytes now instead. */
   stream?(name: string, pieces: Pieces): boolean;
-  /** Whether an input is read at all; what is not need not be fetched. Default: all are. */
+  /** Returns whether the plan reads an input at all; the others are not fetched. Default: it reads all. */
   reads?(name: string): boolean;
-  /** Resolves when what was written has arrived, and its copy on the way is gone. */
+  /** Resolves when all written bytes have arrived and their staging copies are freed. */
   finished?(): Promise<void>;
 }
 
-/** A larger tensor goes in pieces of about this many bytes. */
+/** Approximate size of the pieces of a large tensor, in bytes. */
 const PIECE = 16 * 2 ** 20;
-/** Bytes that may be on their way to the GPU at once. */
+/** Bytes that may be in flight to the GPU at once. */
 const IN_FLIGHT = 256 * 2 ** 20;
 
-/** A graph input and what is written into it. */
+/** A graph input, and the stored tensor that is written into it. */
 export interface Upload {
   readonly name: string;
   readonly type: TensorType;
   readonly file: TensorFile;
-  readonly view: View;
-  /** Of the view's first axis; absent: all. */
+  readonly view: TensorView;
+  /** Rows along the view's first axis. Default: all. */
   readonly rows?: RowRange;
 }
 
-/** Reads one after another, and waits for the GPU now and then: it keeps a copy of what has not arrived. */
+/** Reads and writes the tensors one after another. It waits for the GPU when IN_FLIGHT bytes have not arrived, since each has a staging copy. */
 export async function uploadAll(uploads: Iterable<Upload>, sink: WeightSink): Promise<void> {
   let inFlight = 0;
   const sent = async (bytes: number): Promise<void> => {
@@ -64,17 +64,17 @@ export async function uploadAll(uploads: Iterable<Upload>, sink: WeightSink): Pr
   }
 }
 
-/** What is written into the input, from the first byte to the last. */
+/** Yields the bytes of the input, from the first to the last. */
 async function* pieces({ type, file, view, rows }: Upload): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const parts = piecesOf(type, view, rows);
-  for (const part of parts.length > 1 ? parts : [rows]) {
-    const values = inDType(await readView(file, view, part), view.entry, type.dtype);
+  const ranges = piecesOf(type, view, rows);
+  for (const range of ranges.length > 1 ? ranges : [rows]) {
+    const values = inDType(await readView(file, view, range), view.entry, type.dtype);
     yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   }
 }
 
-/** Rows that make about PIECE bytes each; an even number of them, for their f16 values must fill whole words. */
-function piecesOf(type: TensorType, view: View, rows: RowRange | undefined): RowRange[] {
+/** Returns ranges of rows of about PIECE bytes each. Their lengths are even, so that f16 values fill whole words. */
+function piecesOf(type: TensorType, view: TensorView, rows: RowRange | undefined): RowRange[] {
   const { from, count } = rows ?? { from: 0, count: view.entry.shape[0] ?? 1 };
   const step = Math.max(2, 2 * Math.floor(PIECE / (byteSize(type) / count) / 2));
   return view.transposed || step >= count
@@ -84,7 +84,7 @@ function piecesOf(type: TensorType, view: View, rows: RowRange | undefined): Row
       });
 }
 
-/** f16 stays raw bytes, so that no value passes through another format; the rest goes through f32. */
+/** Converts stored bytes to `dtype`. f16 to f16 copies the bytes; everything else goes through f32. */
 export function inDType(
   bytes: Uint8Array<ArrayBuffer>,
   entry: TensorEntry,

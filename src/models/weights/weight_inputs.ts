@@ -1,49 +1,48 @@
-/** The tensors of one checkpoint by key, and the graph inputs made of those that were asked for: what its stores share. */
+/** The tensors of one checkpoint by key, and the graph inputs that models have requested. All stores of the checkpoint share one. */
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { DType, Shape } from '../../tensor/types.ts';
 import { byteSize, sameShape } from '../../tensor/types.ts';
-import { type AliasTable, type View, viewsOf } from '../checkpoint/aliases.ts';
+import { type AliasTable, type TensorView, viewsOf } from '../checkpoint/aliases.ts';
 import { listed } from '../checkpoint/messages.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../checkpoint/tensor_file.ts';
 
 export interface WeightOptions {
-  /** First part of the graph inputs' names, so that two models may share a graph; such as `unet`. Default `weights`. */
+  /** Prefix of the graph inputs' names, such as `unet`, so that several models can share a graph. Default `weights`. */
   readonly name?: string;
   readonly aliases?: AliasTable;
-  /** Keys (after aliases) that need not be used: buffers such as position_ids (always), or a part left out. */
+  /** Keys (after aliases) that models need not use. Buffers such as position_ids are always among them. */
   readonly ignore?: readonly RegExp[];
-  /** How floats are kept on the GPU. Default `stored`: f16 as its raw bytes, everything else as f32. */
+  /** Storage type of floats on the GPU. Default `stored`: f16 stays f16, everything else becomes f32. */
   readonly storage?: 'stored' | 'f16' | 'f32';
-  /** For `openWeights`: file names under which the weights are published, looked for after the usual ones. */
+  /** File names of the published weights, which `openWeights` tries after the usual names. */
   readonly published?: readonly string[];
 }
 
 interface Stored {
   readonly file: TensorFile;
-  readonly view: View;
+  readonly view: TensorView;
 }
 
-/** A graph input and the rows of a stored tensor that belong into it. */
-interface Use {
+/** A graph input, and the stored tensor (or the rows of it) that is written into it. */
+interface WeightInput {
   readonly key: string;
   readonly tensor: Tensor;
-  /** Along the first axis; absent: all. */
+  /** Rows along the first axis. Default: all. */
   readonly rows?: RowRange;
 }
 
-/** Buffers that frameworks write into checkpoints and that are no parameters. */
+/** Buffers that frameworks write into checkpoints although they are no parameters. */
 const BUFFERS = [/(^|\.)position_ids$/, /(^|\.)num_batches_tracked$/];
 
-/** What all sub-stores of one checkpoint share. */
-export class Checkpoint {
+export class WeightInputs {
   readonly graph: Graph;
   readonly name: string;
   readonly ignore: readonly RegExp[];
   readonly storage: 'stored' | 'f16' | 'f32';
   readonly stored = new Map<string, Stored>();
-  /** By the graph input's name. */
-  readonly used = new Map<string, Use>();
+  /** The requested graph inputs, by name. */
+  readonly used = new Map<string, WeightInput>();
 
   constructor(graph: Graph, files: readonly TensorFile[], options: WeightOptions) {
     this.graph = graph;
@@ -60,15 +59,16 @@ export class Checkpoint {
   }
 
   #add(key: string, stored: Stored): void {
-    const twin = this.stored.get(key);
-    if (twin) {
+    const other = this.stored.get(key);
+    if (other) {
       throw new Error(
-        `${stored.file.source.name}: tensor ${stored.view.entry.name} is in ${twin.file.source.name} too; remove one of the files`,
+        `${stored.file.source.name}: tensor ${stored.view.entry.name} is in ${other.file.source.name} too; remove one of the files`,
       );
     }
     this.stored.set(key, stored);
   }
 
+  /** The checkpoint's file, for messages. */
   get where(): string {
     const [first] = this.stored.values();
     return first ? first.file.source.name : this.name;
@@ -97,12 +97,12 @@ export class Checkpoint {
       );
     }
     const name = `${this.name}.${key}${rows ? `[${rows.from}:${rows.from + rows.count}]` : ''}`;
-    const before = this.used.get(name);
-    if (before) {
-      return before.tensor;
+    const requested = this.used.get(name);
+    if (requested) {
+      return requested.tensor;
     }
-    const own = rows ? [rows.count, ...shape.slice(1)] : shape;
-    const tensor = this.graph.input(name, own, 'load', this.dtypeOf(entry));
+    const inputShape = rows ? [rows.count, ...shape.slice(1)] : shape;
+    const tensor = this.graph.input(name, inputShape, 'load', this.dtypeOf(entry));
     this.used.set(name, { key, tensor, ...(rows ? { rows } : {}) });
     return tensor;
   }
@@ -120,7 +120,7 @@ export class Checkpoint {
     });
   }
 
-  /** What is there beside a missing key. */
+  /** Lists the keys beside a missing one, as the end of a message. */
   #hint(key: string): string {
     const parent = key.slice(0, key.lastIndexOf('.') + 1);
     const near = [...this.stored.keys()].filter((k) => k.startsWith(parent));
@@ -133,8 +133,8 @@ export class Checkpoint {
   }
 }
 
-/** @throws Error naming the file, when a tensor has not the shape for its parts */
-function views(file: TensorFile, entry: TensorEntry, aliases: AliasTable): View[] {
+/** @throws Error naming the file, when a tensor's shape does not fit its aliases */
+function views(file: TensorFile, entry: TensorEntry, aliases: AliasTable): TensorView[] {
   try {
     return viewsOf(entry, aliases);
   } catch (error) {
@@ -142,7 +142,7 @@ function views(file: TensorFile, entry: TensorEntry, aliases: AliasTable): View[
   }
 }
 
-/** [O,I,1,1] and [O,I] are the same bytes: a 1×1 convolution is a linear layer, and checkpoints spell it either way. */
+/** Removes trailing ones. [O,I,1,1] and [O,I] are the same bytes: checkpoints store a linear layer in either shape. */
 function trimmed(shape: Shape): Shape {
   const end = shape.findLastIndex((d) => d !== 1);
   return shape.slice(0, end + 1);

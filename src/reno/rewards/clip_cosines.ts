@@ -7,8 +7,8 @@ import type { CLIPModel } from '../../models/clip/clip.ts';
 import { CLIPVisionModelWithProjection } from '../../models/clip/clip_vision.ts';
 import { type ComputeDType, storedAs } from '../../models/layers/half_precision.ts';
 import { BINDING_BYTES } from '../../models/layers/large_embedding.ts';
-import { JoinedWeights } from '../../models/weights/joined_weights.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
+import { StackedWeights } from '../../models/weights/weights.ts';
 import { keyOf } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at, byteSize } from '../../tensor/types.ts';
@@ -43,7 +43,7 @@ export class ClipCosines {
     this.#images =
       members.length === 1
         ? model.image_encoder
-        : new CLIPVisionModelWithProjection(new JoinedWeights(stores), vision_config, projection_dim);
+        : new CLIPVisionModelWithProjection(new StackedWeights(stores), vision_config, projection_dim);
   }
 
   /** image [N,H,W,3] in [0,1] → cosine of each picture and the prompt by member `index`, [N]. */

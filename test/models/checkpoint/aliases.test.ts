@@ -86,8 +86,10 @@ describe('parts of stored tensors', () => {
   it('are refused where the shape does not allow them', () => {
     const entry = (name: string, shape: number[]) => ({ name, shape, dtype: 'F32' as const });
     expect(() => viewsOf(entry('in_proj_bias', [7]), TABLE)).toThrow(
-      'tensor in_proj_bias of shape [7] cannot be taken apart into 3 equal groups of rows',
+      'tensor in_proj_bias of shape [7] cannot be split into 3 equal groups of rows',
     );
-    expect(() => viewsOf(entry('proj', [7]), TABLE)).toThrow('tensor proj of shape [7] should be a matrix');
+    expect(() => viewsOf(entry('proj', [7]), TABLE)).toThrow(
+      'tensor proj of shape [7] must be a matrix to be transposed',
+    );
   });
 });

@@ -1,4 +1,4 @@
-/** Checkpoints since PyTorch 1.6: a zip archive of data.pkl and one member for each storage. */
+/** Reads checkpoints since PyTorch 1.6: a zip archive of data.pkl and one member for each storage. */
 import type { ByteSource } from '../byte_source.ts';
 import { printable } from '../messages.ts';
 import { STORED_BYTES } from '../stored_dtype.ts';
@@ -24,7 +24,7 @@ export async function readArchive(source: ByteSource): Promise<PickledCheckpoint
       throw new Error(`has its bytes in the order "${printable(text)}"; save it again on a little-endian machine`);
     }
   }
-  const root = whole(await source.read(await startOf(source, pickle), pickle.size));
+  const root = unpickleWhole(await source.read(await startOf(source, pickle), pickle.size));
   const locate = async (storage: PickleStorage): Promise<number> => {
     const member = members.get(`${folder}data/${storage.key}`);
     const bytes = storage.count * STORED_BYTES[storage.dtype];
@@ -38,7 +38,7 @@ export async function readArchive(source: ByteSource): Promise<PickledCheckpoint
   return { root, locate };
 }
 
-function whole(bytes: Uint8Array): PickleValue {
+function unpickleWhole(bytes: Uint8Array): PickleValue {
   try {
     return unpickle(bytes).value;
   } catch (error) {

@@ -1,24 +1,24 @@
-/** A tensor's values in row-major order out of a storage, which it may view with any strides. */
+/** Reads a tensor's values in row-major order from a storage, which the tensor may view with any strides. */
 import { at, sizeOf } from '../../../tensor/types.ts';
 import type { PickleTensor } from './values.ts';
 
-/** Bytes `offset` to `offset + length` of the storage. */
-export type ReadStorage = (offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>;
+/** Reads bytes `offset` to `offset + length` of the storage. */
+type ReadStorage = (offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>;
 
-/** What lies between the values of a view is read along with them up to this much. */
+/** Gaps between the values of a view are read too, up to this number of bytes. */
 const SLACK = 2 ** 20;
 
 interface Axis {
   readonly size: number;
-  /** In elements of the storage. */
+  /** Stride in the storage, in elements. */
   readonly from: number;
-  /** In elements of the result. */
+  /** Stride in the result, in elements. */
   readonly to: number;
 }
 
 /**
- * Reads a dense tensor in one piece; a view with gaps in pieces, so that never more than the result, and as much again
- * (or SLACK), is in memory.
+ * Reads a tensor's bytes. A dense tensor is read in one piece, a view with gaps in several, so that memory holds the result and
+ * at most as much again (or SLACK).
  */
 export async function readTensor(
   tensor: PickleTensor,
@@ -35,16 +35,16 @@ export async function readTensor(
     to /= size;
     return { size, from: at(strides, i), to };
   });
-  const kept = axes.filter(({ size }) => size > 1);
-  if (kept.every(({ from, to: dense }) => from === dense)) {
+  const strided = axes.filter(({ size }) => size > 1);
+  if (strided.every(({ from, to: dense }) => from === dense)) {
     return read(tensor.offset * itemBytes, count * itemBytes);
   }
-  // From the widest stride to the narrowest: what is split off first lies farthest apart.
-  kept.sort((a, b) => b.from - a.from);
+  // Widest stride first: the pieces that are farthest apart are split first.
+  strided.sort((a, b) => b.from - a.from);
   const result = new Uint8Array(count * itemBytes);
   const out = wordsOf(result, itemBytes);
   const width = itemBytes / out.BYTES_PER_ELEMENT;
-  await gather(kept, tensor.offset, 0);
+  await gather(strided, tensor.offset, 0);
   return result;
 
   async function gather(axes: readonly Axis[], from: number, target: number): Promise<void> {
@@ -78,7 +78,7 @@ const ONE: Axis = { size: 1, from: 0, to: 0 };
 
 type Words = Uint8Array | Uint16Array | Uint32Array;
 
-/** The widest unsigned integers that an item is made of: bits are moved, never numbers. */
+/** Returns the bytes as the widest unsigned integers that fit an item: copying moves bits and converts nothing. */
 function wordsOf(bytes: Uint8Array<ArrayBuffer>, itemBytes: number): Words {
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   switch (itemBytes) {

@@ -1,4 +1,4 @@
-/** The globals that a state dict may name, and what each builds. Any other is refused where it is named. */
+/** The Python globals that a state dict may name, and the value that each builds. Any other name is refused. */
 
 import { sizeOf } from '../../../tensor/types.ts';
 import { printable } from '../messages.ts';
@@ -43,10 +43,10 @@ const ALL: readonly PickleCallable[] = [
   }),
 ];
 
-/** By full name, such as `torch._utils._rebuild_tensor_v2`. */
+/** The globals by full name, such as `torch._utils._rebuild_tensor_v2`. */
 export const GLOBALS: ReadonlyMap<string, PickleCallable> = new Map(ALL.map((entry) => [entry.global, entry]));
 
-/** OrderedDict() or OrderedDict([[key, value], …]). */
+/** Builds OrderedDict() or OrderedDict([[key, value], …]). */
 function orderedDict([pairs]: readonly PickleValue[]): PickleMap {
   const map: PickleMap = new Map();
   for (const pair of Array.isArray(pairs) ? pairs : []) {
@@ -88,7 +88,7 @@ function parameter(data: PickleValue | undefined): PickleTensor {
   return data;
 }
 
-/** The persistent id of a storage: ('storage', type, key, device, elements) and, in old files, a view's place. */
+/** Reads the persistent id of a storage: ('storage', type, key, device, elements) and, in old files, the range of a view. */
 export function storageOf(id: PickleValue | undefined): PickleStorage {
   const [kind, type, key, , count, view] = id instanceof PickleTuple ? id.items : [];
   const dtype = isCallable(type) ? type.dtype : undefined;
@@ -111,7 +111,7 @@ function counts(value: PickleValue | undefined): number[] | null {
   return items?.every(isCount) ? [...items] : null;
 }
 
-/** The state that BUILD sets on an OrderedDict (`_metadata` of modules) says nothing about tensors. */
+/** Checks the target of BUILD. The state itself (`_metadata` of modules) says nothing about tensors, so it is dropped. */
 export function build(target: PickleValue | undefined): void {
   if (!isMap(target)) {
     throw new Error('sets the state of something other than an OrderedDict');

@@ -1,4 +1,4 @@
-/** Checkpoints of PyTorch before 1.6: five pickles (magic, version, machine, object, storage keys), then the storages. */
+/** Reads checkpoints of PyTorch before 1.6: five pickles (magic, version, machine, object, storage keys), then the storages. */
 import type { ByteSource } from '../byte_source.ts';
 import { printable } from '../messages.ts';
 import { STORED_BYTES } from '../stored_dtype.ts';
@@ -8,35 +8,35 @@ import { isMap, MAX_PICKLE_BYTES, type PickledCheckpoint, type PickleStorage, ty
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const VERSION = 1001;
-/** Each storage begins with its number of elements. */
+/** Each storage begins with its number of elements, in this many bytes. */
 const PREFIX = 8;
 
 export async function readLegacy(source: ByteSource): Promise<PickledCheckpoint> {
   const { root, storages, keys, end } = await pickles(source);
-  const places = new Map<string, { at: number; storage: PickleStorage }>();
+  const starts = new Map<string, number>();
   let at = end;
   for (const key of keys) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
     if (!storage) {
       throw new Error(`has the storage ${printable(String(key))}, which its pickle does not describe`);
     }
-    places.set(storage.key, { at, storage });
+    starts.set(storage.key, at);
     at += PREFIX + storage.count * STORED_BYTES[storage.dtype];
   }
   if (at > source.size) {
     throw new Error(`is truncated: its storages need ${at} bytes, the file has ${source.size}`);
   }
   const locate = async ({ key, count }: PickleStorage): Promise<number> => {
-    const place = places.get(key);
-    if (!place) {
+    const start = starts.get(key);
+    if (start === undefined) {
       throw new Error(`has no storage ${printable(key)}`);
     }
-    const prefix = await source.read(place.at, PREFIX);
+    const prefix = await source.read(start, PREFIX);
     const found = new DataView(prefix.buffer, prefix.byteOffset, PREFIX).getBigInt64(0, true);
     if (found !== BigInt(count)) {
       throw new Error(`has ${found} elements in storage ${printable(key)} where ${count} should be`);
     }
-    return place.at + PREFIX;
+    return start + PREFIX;
   };
   return { root, locate };
 }
@@ -48,7 +48,7 @@ interface Pickles {
   readonly end: number;
 }
 
-/** How long the pickles are is known only from reading them: a first part of the file, and more where it ends too early. */
+/** Reads the five pickles. Their length is unknown, so it reads the first part of the file, and a larger part where that ends too early. */
 async function pickles(source: ByteSource): Promise<Pickles> {
   for (let bytes = 2 ** 18; ; bytes *= 8) {
     const length = Math.min(bytes, source.size, MAX_PICKLE_BYTES);
@@ -68,6 +68,7 @@ async function pickles(source: ByteSource): Promise<Pickles> {
   }
 }
 
+/** Reads the five pickles at the beginning of the file. @throws PickleEnds when `bytes` end inside them */
 function fivePickles(bytes: Uint8Array): Pickles {
   const magic = unpickle(bytes);
   if (magic.value !== MAGIC) {

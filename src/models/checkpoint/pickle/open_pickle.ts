@@ -1,7 +1,7 @@
 /**
- * PyTorch checkpoints: `.bin`, `.pt` and `.pth` as `torch.save` writes a state dict, in a zip archive (since 1.6) or as
- * pickles and raw storages one after another (before). Only descriptions are read when a file is opened; tensors are read
- * in place, one by one. Sources of the layout: torch/serialization.py, caffe2/serialize/inline_container.h.
+ * Reads PyTorch checkpoints (`.bin`, `.pt`, `.pth`) that `torch.save` made of a state dict: a zip archive since PyTorch 1.6,
+ * pickles and raw storages one after another before. Opening a file reads only the descriptions of its tensors; the tensors
+ * are read in place, one by one. Sources of the layout: torch/serialization.py, caffe2/serialize/inline_container.h.
  */
 import type { ByteSource } from '../byte_source.ts';
 import { listed } from '../messages.ts';
@@ -15,8 +15,8 @@ import { type PickledCheckpoint, PickleTensor } from './values.ts';
 
 /**
  * Reads and checks the descriptions of a checkpoint's tensors. No code of the file is run.
- * @throws Error, one sentence with the file and what is wrong with it: truncated, not a state dict, or a Python object
- * that a state dict has no use for, by name
+ * @throws Error, one sentence with the file and what is wrong with it: it is truncated, is no state dict, or names a Python
+ * object that no state dict needs
  */
 export async function openPickle(source: ByteSource): Promise<TensorFile> {
   const { tensors, locate } = await named(source, async () => {
@@ -42,7 +42,7 @@ export async function openPickle(source: ByteSource): Promise<TensorFile> {
   };
 }
 
-/** The view of some rows: nothing else is read. */
+/** Returns the view of some rows, so that nothing else is read. */
 function rowsOf({ storage, offset, shape, strides }: PickleTensor, { from, count }: RowRange): PickleTensor {
   return new PickleTensor(storage, offset + from * (strides[0] ?? 0), [count, ...shape.slice(1)], strides);
 }
@@ -59,7 +59,7 @@ async function readCheckpoint(source: ByteSource): Promise<PickledCheckpoint> {
   throw new Error('is no PyTorch checkpoint (neither a zip archive nor a pickle); download or save it again');
 }
 
-/** Errors get the file's name in front, unless reading put it there. */
+/** Puts the file's name in front of error messages, unless they have it already. */
 async function named<T>(source: ByteSource, run: () => Promise<T>): Promise<T> {
   try {
     return await run();

@@ -1,6 +1,6 @@
-/** The arguments of pickle opcodes, one after another. */
+/** Reads the arguments of pickle opcodes, one after another. */
 
-/** The bytes end inside the pickle. */
+/** Thrown where the bytes end inside the pickle. */
 export class PickleEnds extends Error {}
 
 export class PickleReader {
@@ -18,7 +18,7 @@ export class PickleReader {
     return this.#position;
   }
 
-  /** Position of the next `length` bytes, which are then behind. @throws PickleEnds when there are not so many */
+  /** Advances by `length` bytes and returns the position before them. @throws PickleEnds when the bytes end before */
   skip(length: number): number {
     const start = this.#position;
     if (length > this.#bytes.length - start) {
@@ -48,12 +48,12 @@ export class PickleReader {
     return Number(this.#view.getBigUint64(this.skip(8), true));
   }
 
-  /** Big-endian, unlike all else. */
+  /** Reads a big-endian number; all others are little-endian. */
   f64(): number {
     return this.#view.getFloat64(this.skip(8));
   }
 
-  /** Two's complement of `length` bytes; a bigint beyond 2^53. */
+  /** Reads an integer in two's complement of `length` bytes. Beyond 2^53 it is a bigint. */
   integer(length: number): number | bigint {
     const value = this.bytes(length).reduceRight((n, byte) => (n << 8n) | BigInt(byte), 0n);
     const signed = BigInt.asIntN(length * 8, value);
@@ -70,12 +70,12 @@ export class PickleReader {
     return new TextDecoder().decode(this.bytes(length));
   }
 
-  /** A string of Python 2. */
+  /** Reads a string of Python 2. */
   latin1(length: number): string {
     return new TextDecoder('latin1').decode(this.bytes(length));
   }
 
-  /** Up to the next newline, which is skipped. */
+  /** Reads up to the next newline, and skips that. */
   line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#position);
     const text = this.utf8(end < 0 ? Infinity : end - this.#position);

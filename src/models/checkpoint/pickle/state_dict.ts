@@ -1,16 +1,16 @@
-/** The tensors of an unpickled checkpoint by their names. */
+/** Finds the tensors of an unpickled checkpoint, by name. */
 import { isMap, type PickleMap, PickleTensor, type PickleValue } from './values.ts';
 
-/** Under which key training scripts keep the state dict beside optimiser and epoch, such as HPSv2's `state_dict`. */
+/** Keys under which training scripts save the state dict beside optimiser and epoch, such as HPSv2's `state_dict`. */
 const ROOTS = ['state_dict', 'model_state_dict', 'model'];
 
-/** Deeper or larger than any checkpoint; a pickle may hold a dictionary twice, or inside itself. */
+/** Limits beyond any checkpoint: a malicious pickle can hold a dictionary many times, or inside itself. */
 const MAX_DEPTH = 16;
 const MAX_ENTRIES = 1_000_000;
 
 /**
- * Names as PyTorch gives them; the names of dictionaries within dictionaries are joined by dots. What is no tensor is
- * left out. @throws Error with what is wrong, as the end of a sentence about the file
+ * Returns the tensors by PyTorch's names. Keys of nested dictionaries are joined by dots. Values that are no tensors are left
+ * out. @throws Error with what is wrong, as the end of a sentence about the file
  */
 export function tensorsOf(root: PickleValue): Map<string, PickleTensor> {
   if (!isMap(root)) {

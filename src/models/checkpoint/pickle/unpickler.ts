@@ -1,7 +1,7 @@
 /**
- * Python's pickle, as far as `torch.save` of a state dict uses it (protocols 2 to 5): a stack machine that builds
- * containers, numbers and descriptions of tensors. No code is run, whatever the file says: a global is looked up in
- * `globals.ts`, and a name that is not there ends the reading. Opcodes: CPython, Lib/pickletools.py.
+ * Reads Python's pickle, as far as `torch.save` of a state dict uses it (protocols 2 to 5): a stack machine that builds
+ * containers, numbers and descriptions of tensors. It runs no code of the file: a global is looked up in `globals.ts`, and an
+ * unknown name is an error. Opcodes: CPython, Lib/pickletools.py.
  */
 
 import { printable } from '../messages.ts';
@@ -9,11 +9,11 @@ import { build, GLOBALS, storageOf } from './globals.ts';
 import { PickleReader } from './reader.ts';
 import { isCallable, isMap, type PickleStorage, PickleTuple, type PickleValue } from './values.ts';
 
-export interface Unpickled {
+interface Unpickled {
   readonly value: PickleValue;
-  /** Every storage it refers to, by key, used or not. */
+  /** Every storage that the pickle refers to, by key. */
   readonly storages: ReadonlyMap<string, PickleStorage>;
-  /** Position after it, where the next part of the file begins. */
+  /** Position after the pickle, where the next part of the file begins. */
   readonly end: number;
 }
 
@@ -125,8 +125,8 @@ class Machine {
   }
 
   refer(storage: PickleStorage): void {
-    const twin = this.storages.get(storage.key);
-    if (twin && (twin.dtype !== storage.dtype || twin.count !== storage.count)) {
+    const known = this.storages.get(storage.key);
+    if (known && (known.dtype !== storage.dtype || known.count !== storage.count)) {
       throw new Error(`describes storage ${printable(storage.key)} in two ways`);
     }
     this.storages.set(storage.key, storage);
@@ -146,7 +146,7 @@ function protocol(version: number): void {
 
 type Opcode = (machine: Machine, reader: PickleReader) => void;
 
-/** By byte, with the names that pickletools gives. */
+/** Opcodes by their byte, with pickletools' names. */
 const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x80, (_, r) => protocol(r.u8())], // PROTO
   [0x95, (_, r) => void r.skip(8)], // FRAME
@@ -192,7 +192,7 @@ const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x68, (m, r) => m.recall(r.u8())], // BINGET
   [0x6a, (m, r) => m.recall(r.u32())], // LONG_BINGET
 
-  // In Python these four run code; here they look up, and build from a table.
+  // In Python these four run code. Here they look names up in a table and build data.
   [0x63, (m, r) => m.global(r.line(), r.line())], // GLOBAL
   [0x93, (m) => m.global(...twoOf(m.popMany(2)))], // STACK_GLOBAL
   [0x52, (m) => m.reduce()], // REDUCE

@@ -1,9 +1,9 @@
-/** What an unpickled state dict can consist of. Nothing here can run anything. */
+/** The values that an unpickled state dict can consist of. They are data; none can run code. */
 
 import type { Shape } from '../../../tensor/types.ts';
 import type { StoredDType } from '../stored_dtype.ts';
 
-/** Lists and sets alike: arrays. Dictionaries, ordered or not: maps. Integers beyond 2^53: bigint. Strings of Python 2: string. */
+/** Lists and sets are arrays, all dictionaries are maps, integers beyond 2^53 are bigints, strings of Python 2 are strings. */
 export type PickleValue =
   | null
   | boolean
@@ -28,12 +28,12 @@ export class PickleTuple {
   }
 }
 
-/** A run of numbers somewhere in the file, which several tensors may view. */
+/** Consecutive numbers in the file, which several tensors may view. */
 export class PickleStorage {
   /** Its name in the file. */
   readonly key: string;
   readonly dtype: StoredDType;
-  /** Elements of the whole storage. */
+  /** Number of elements of the whole storage. */
   readonly count: number;
   /** Element where a view of the storage begins (files before PyTorch 0.4). */
   readonly start: number;
@@ -51,7 +51,7 @@ export class PickleTensor {
   /** Element of the storage where the tensor begins. */
   readonly offset: number;
   readonly shape: Shape;
-  /** In elements; 0 where a dimension is repeated. */
+  /** In elements. 0 repeats a dimension. */
   readonly strides: readonly number[];
 
   constructor(storage: PickleStorage, offset: number, shape: Shape, strides: readonly number[]) {
@@ -62,10 +62,10 @@ export class PickleTensor {
   }
 }
 
-/** One of the few globals a state dict may name; `call` builds a value of this file from others. */
+/** One of the few Python globals that a state dict may name. `call` builds one of the values here from others. */
 export interface PickleCallable {
   readonly global: string;
-  /** Set where the global is a storage's type. */
+  /** The dtype, where the global is a storage's type. */
   readonly dtype?: StoredDType;
   readonly call: (args: readonly PickleValue[]) => PickleValue;
 }

@@ -1,14 +1,14 @@
 /**
- * The directory of a zip archive, ZIP64 included, over ranged reads; members must be stored as they are, which is how
- * `torch.save` writes them. Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3.6 to 4.3.16.
+ * Reads the directory of a zip archive, ZIP64 included, by ranges. Members must be uncompressed, as `torch.save` writes them.
+ * Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3.6 to 4.3.16.
  */
 import type { ByteSource } from '../byte_source.ts';
 import { printable } from '../messages.ts';
 
-export interface ZipEntry {
+interface ZipEntry {
   readonly name: string;
   readonly size: number;
-  /** Where the member's local header is; its bytes begin after that. */
+  /** Position of the member's local header, which stands before its bytes. */
   readonly header: number;
 }
 
@@ -18,12 +18,12 @@ const LOCATOR_64 = 0x07064b50;
 const CENTRAL = 0x02014b50;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
-/** End record with the longest comment, and the ZIP64 locator before it. */
+/** Size of the end record with the longest comment, and the ZIP64 locator before it. */
 const TAIL = 22 + 0xffff + 20;
-/** Far more than the directory of any checkpoint; a larger one is not read into memory. */
+/** Largest directory that is read into memory, in bytes; no checkpoint's is near it. */
 const MAX_DIRECTORY = 64 * 2 ** 20;
 
-/** @throws Error with what is wrong, as the end of a sentence about the file */
+/** Returns the archive's members by name. @throws Error with what is wrong, as the end of a sentence about the file */
 export async function readZip(source: ByteSource): Promise<Map<string, ZipEntry>> {
   const { start, bytes, count } = await findDirectory(source);
   if (bytes > MAX_DIRECTORY || start + bytes > source.size) {
@@ -49,7 +49,7 @@ export async function readZip(source: ByteSource): Promise<Map<string, ZipEntry>
     }
     const name = new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at + 46, nameBytes));
     const extra = new DataView(view.buffer, view.byteOffset + at + 46 + nameBytes, extraBytes);
-    const [packed = 0, size = 0, header = 0] = wide(
+    const [packed = 0, size = 0, header = 0] = wideValues(
       extra,
       [20, 24, 42].map((o) => view.getUint32(at + o, true)),
     );
@@ -67,10 +67,10 @@ export async function readZip(source: ByteSource): Promise<Map<string, ZipEntry>
   return entries;
 }
 
-/** Where a member's bytes begin. @throws Error with what is wrong, as the end of a sentence about the file */
+/** Returns the position of a member's bytes. @throws Error with what is wrong, as the end of a sentence about the file */
 export async function startOf(source: ByteSource, entry: ZipEntry): Promise<number> {
   const local = viewOf(await source.read(entry.header, LOCAL_BYTES));
-  // The local header has extra fields of its own: torch pads there, so that data is aligned.
+  // The local header has extra fields of its own: torch aligns the data by padding them.
   const start = entry.header + LOCAL_BYTES + local.getUint16(26, true) + local.getUint16(28, true);
   if (local.getUint32(0, true) !== LOCAL || start + entry.size > source.size) {
     throw new Error(`has no member ${printable(entry.name)} where its zip directory says`);
@@ -110,8 +110,8 @@ async function findDirectory(source: ByteSource): Promise<{ start: number; bytes
   return { count, bytes, start };
 }
 
-/** Sizes and offset, where they do not fit 32 bits from the ZIP64 field, which holds those that do not, in order. */
-function wide(extra: DataView, values: readonly number[]): number[] {
+/** Returns sizes and offset. The ZIP64 field holds, in order, those that do not fit 32 bits. */
+function wideValues(extra: DataView, values: readonly number[]): number[] {
   for (let at = 0; at + 4 <= extra.byteLength; at += 4 + extra.getUint16(at + 2, true)) {
     if (extra.getUint16(at, true) === 1) {
       // In the directory the unpacked size comes first in this field, the packed one second.
@@ -134,6 +134,7 @@ function wide(extra: DataView, values: readonly number[]): number[] {
   return [...values];
 }
 
+/** Converts to a number; values beyond 2^53 become 2^53 - 1, which is beyond any file's end. */
 function safe(value: bigint): number {
   return Number(value > BigInt(Number.MAX_SAFE_INTEGER) ? BigInt(Number.MAX_SAFE_INTEGER) : value);
 }

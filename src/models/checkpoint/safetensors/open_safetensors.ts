@@ -1,6 +1,6 @@
 /**
- * safetensors files: 8 bytes header length (u64, little-endian), a JSON header, then the tensors' bytes.
- * Nothing in a header is believed before it is checked against the file; tensors are read one by one, by range.
+ * Reads safetensors files: 8 bytes with the header's length (u64, little-endian), a JSON header, then the tensors' bytes.
+ * Every value of the header is checked against the file. Tensors are read one by one, by range.
  * Format: https://github.com/huggingface/safetensors (README, "Format").
  */
 import { at, sizeOf } from '../../../tensor/types.ts';
@@ -9,7 +9,7 @@ import { listed } from '../messages.ts';
 import { STORED_BYTES, type StoredDType } from '../stored_dtype.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../tensor_file.ts';
 
-export interface SafetensorsEntry extends TensorEntry {
+interface SafetensorsEntry extends TensorEntry {
   /** Position in the file. */
   readonly offset: number;
   readonly bytes: number;
@@ -25,7 +25,7 @@ const AGAIN = 'download or export it again';
 /** The reference implementation's own limit. */
 const MAX_HEADER = 100_000_000;
 
-/** Reads and checks the header. @throws Error, one sentence with the file, the tensor and what to do, when it lies. */
+/** Reads and checks the header. @throws Error, one sentence with the file, the tensor and what to do, when the header is wrong */
 export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
   const fail = (what: string): never => {
     throw new Error(`${source.name}: ${what}`);
@@ -75,7 +75,7 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
   return file;
 }
 
-/** The entry, or what is wrong with it. */
+/** Returns the entry, or what is wrong with it. */
 function checkEntry(name: string, value: unknown, dataStart: number, fileSize: number): SafetensorsEntry | string {
   if (!isRecord(value)) {
     return 'has a header entry that is not an object';
@@ -113,7 +113,7 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
-/** The stored bytes of one tensor, or of some of its rows, as they are. @throws Error naming a tensor that the file has not. */
+/** Returns the stored bytes of one tensor, or of some of its rows. @throws Error naming a tensor that the file lacks */
 async function readBytes(file: SafetensorsFile, name: string, rows?: RowRange): Promise<Uint8Array<ArrayBuffer>> {
   const entry = entryOf(file, name);
   if (entry.bytes === 0) {

@@ -2,13 +2,13 @@
 import type { Shape } from '../../../tensor/types.ts';
 import { sizeOf } from '../../../tensor/types.ts';
 
-/** A tensor to be written: the array's type gives the dtype. */
+/** A tensor to write. The array's type is the stored dtype. */
 export interface SafetensorsValue {
   readonly shape: Shape;
   readonly data: Float32Array | Int32Array;
 }
 
-/** A whole file in memory, for small things (latents, fixtures). @throws Error when a shape does not fit its data. */
+/** Returns a whole file in memory, for small tensors (latents, fixtures). @throws Error when a shape does not fit its data */
 export function writeSafetensors(
   tensors: Readonly<Record<string, SafetensorsValue>>,
   metadata: Readonly<Record<string, string>> = {},
