@@ -3,8 +3,8 @@
  * Exits with 0 only where all of them hold.
  */
 import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
-import { UsageError } from '../../src/cli/errors.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { UsageError } from '../../src/cli/usage_error.ts';
 import type { ResultRow, Section } from './section.ts';
 import { growth, growthTable } from './sections/growth.ts';
 import { host, hostTable } from './sections/host.ts';

@@ -1,7 +1,7 @@
 /** Questions about the pocket models' own runs, in a process of its own. Started by commands/bench/sections. */
 import { join } from 'node:path';
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { nodeFiles } from '../../src/platform/node/files.ts';
+import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';

@@ -4,12 +4,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
-import { UsageError } from '../../src/cli/errors.ts';
-import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/models.ts';
+import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
 import { adapterChoice, adapterFlags, printJson } from '../../src/cli/shared.ts';
 import { makeStrip, stack } from '../../src/cli/strip.ts';
+import { UsageError } from '../../src/cli/usage_error.ts';
 import { subfolder } from '../../src/models/checkpoint/files.ts';
 import { decodePng, encodePng, type PngPicture, toPicture } from '../../src/platform/node/png.ts';
 import {

@@ -16,8 +16,8 @@
  */
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
-import { UsageError } from '../../src/cli/errors.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { UsageError } from '../../src/cli/usage_error.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { at } from '../../src/tensor/types.ts';
 import { figure, table } from '../common/table.ts';

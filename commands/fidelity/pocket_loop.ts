@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
-import { nodeFiles } from '../../src/platform/node/files.ts';
+import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { runLoop, type StepRunner } from '../../src/reno/loop.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';

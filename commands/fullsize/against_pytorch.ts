@@ -2,7 +2,7 @@
 
 import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
-import { fileSource } from '../../src/platform/node/files.ts';
+import { fileSource } from '../../src/platform/node/node_files.ts';
 import { at } from '../../src/tensor/types.ts';
 import { cosine } from '../common/distances.ts';
 

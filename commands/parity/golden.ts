@@ -5,7 +5,7 @@ import { openSafetensors, type SafetensorsFile } from '../../src/models/checkpoi
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
-import { fileSource } from '../../src/platform/node/files.ts';
+import { fileSource } from '../../src/platform/node/node_files.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';

@@ -4,8 +4,8 @@
  */
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
-import { sentenceOf, UsageError } from '../../src/cli/errors.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { CASES, caseAt } from './cases/index.ts';
 import { BOUNDS, computed, type Distance, distance, holds, type Precision } from './golden.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
-import { nodeFiles } from '../../src/platform/node/files.ts';
+import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { shardNames } from '../models/checkpoint/open_checkpoint.ts';
-import { UsageError } from './errors.ts';
 import { snapshotFolder } from './hub_cache.ts';
 import { type ManifestEntry, type ManifestFile, readManifest } from './manifest.ts';
+import { UsageError } from './usage_error.ts';
 
 export interface CachedCheckpoint {
   readonly entry: ManifestEntry;

@@ -2,12 +2,12 @@
 import { renderUsage } from 'citty';
 import { asCitty, type Command, parseCommandLine, plain } from './args.ts';
 import { devicesCommand, doctorCommand } from './doctor/index.ts';
-import { sentenceOf, UsageError } from './errors.ts';
 import { generateCommand } from './generate.ts';
 import { planCommand } from './plan/index.ts';
 import { toolVersion } from './shared.ts';
 import { tuneCommand } from './tune.ts';
-import { weightsCommand } from './weights.ts';
+import { sentenceOf, UsageError } from './usage_error.ts';
+import { weightsCommand } from './weights_command.ts';
 
 /** The commands of `reno`, apart from those in the folder commands/. */
 export const COMMANDS: Readonly<Record<string, Command>> = {

@@ -12,16 +12,16 @@ import type { Device } from '../tensor/device.ts';
 import { at } from '../tensor/types.ts';
 import { openAdapter } from './adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';
-import { debugLevel, planningFromEnvironment, printDebug } from './debug.ts';
-import { sentenceOf, UsageError } from './errors.ts';
-import { chosenModel, modelFlags } from './models.ts';
+import { chosenModel, modelFlags } from './chosen_model.ts';
+import { debugLevel, planningFromEnvironment, printDebug } from './debug_variable.ts';
 import { OutFolder } from './out_folder.ts';
 import { Progress, stderrTerminal } from './progress.ts';
 import { writeRun } from './run_files.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, printJson, toolVersion } from './shared.ts';
 import { stripIterations } from './strip.ts';
-import { assertTransferFits, type ChosenTransfer, chosenTransfer, transferFlags, transferRun } from './transfer.ts';
+import { assertTransferFits, type ChosenTransfer, chosenTransfer, transferFlags, transferRun } from './transfer_run.ts';
+import { sentenceOf, UsageError } from './usage_error.ts';
 
 export const generateCommand: Command = {
   meta: {

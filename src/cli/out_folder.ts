@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { sentenceOf, systemCode } from './errors.ts';
+import { sentenceOf, systemCode } from './usage_error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission is denied',

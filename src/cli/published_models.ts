@@ -1,7 +1,7 @@
 /** The paper's models as model folders: the manifest says which public checkpoints are their parts. */
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files.ts';
-import { nodeFiles } from '../platform/node/files.ts';
+import { nodeFiles } from '../platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 import { findCheckpoint, isWhole } from './cached_checkpoints.ts';
 import { hubCacheFolder, repoFolder, snapshotFolder } from './hub_cache.ts';

@@ -2,8 +2,8 @@
 import type { ArgsDef } from 'citty';
 import { hasReward, REWARD_NAMES, REWARDS, type RewardName, type RewardWeights } from '../reno/rewards/index.ts';
 import { type Args, isSet, numberFlag, textFlag } from './args.ts';
-import { UsageError } from './errors.ts';
-import type { ChosenModel } from './models.ts';
+import type { ChosenModel } from './chosen_model.ts';
+import { UsageError } from './usage_error.ts';
 
 /** The reference's flags spell `image_reward` as `imagereward`. */
 function flagName(reward: RewardName): string {

@@ -9,9 +9,9 @@ import {
   withSettings,
 } from '../reno/settings.ts';
 import { type Args, isSet, valueFlag } from './args.ts';
-import { UsageError } from './errors.ts';
-import type { ChosenModel } from './models.ts';
+import type { ChosenModel } from './chosen_model.ts';
 import { chosenRewards, givenRewards, rewardFlags } from './reward_flags.ts';
+import { UsageError } from './usage_error.ts';
 
 /** The flags of the settings in the table that `wanted` accepts. */
 function tableFlags(wanted: (setting: Setting<unknown, unknown>) => boolean): ArgsDef {

@@ -11,11 +11,11 @@ import type { Schedule } from '../tensor/schedule/schedule.ts';
 import { showTuning, type TuningTable, tunedAdapter } from '../tensor/tuning_table.ts';
 import { openAdapter } from './adapter.ts';
 import { type Args, type Command, isSet, textFlag } from './args.ts';
-import { UsageError } from './errors.ts';
 import { forcedVariants } from './kernel_variable.ts';
 import { PLANNED_MODELS, plannedModel } from './plan/planned_model.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, finish } from './shared.ts';
+import { UsageError } from './usage_error.ts';
 
 export const tuneCommand: Command = {
   meta: { name: 'tune', description: "Time every kernel's variants on this adapter and remember the fastest" },

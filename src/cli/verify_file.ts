@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { openPickle } from '../models/checkpoint/pickle/open_pickle.ts';
 import { openSafetensors } from '../models/checkpoint/safetensors/open_safetensors.ts';
-import { fileSource } from '../platform/node/files.ts';
-import { sentenceOf } from './errors.ts';
+import { fileSource } from '../platform/node/node_files.ts';
 import { blobHash } from './hub_cache.ts';
+import { sentenceOf } from './usage_error.ts';
 
 export interface Verdict {
   readonly ok: boolean;

@@ -2,7 +2,6 @@
 import { createInterface } from 'node:readline/promises';
 import { type Args, type Command, isSet } from './args.ts';
 import { type CachedCheckpoint, chosenCheckpoints, isWhole } from './cached_checkpoints.ts';
-import { UsageError } from './errors.ts';
 import { HubClient } from './hub/client.ts';
 import type { DownloadOptions } from './hub/download.ts';
 import { type HubEnvironment, hubEnvironment } from './hub/environment.ts';
@@ -10,6 +9,7 @@ import { bytesLeft, checkSpace, freeBytes, type PullPlan, planPull, runPull } fr
 import { size, TransferLine } from './hub/transfer_line.ts';
 import { stderrTerminal } from './progress.ts';
 import { finish } from './shared.ts';
+import { UsageError } from './usage_error.ts';
 
 export const pullCommand: Command = {
   meta: { name: 'pull', description: 'Download checkpoints into the Hugging Face cache' },

@@ -11,7 +11,7 @@ import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
-import { perElement } from './common/grid.ts';
+import { perElement } from './common/per_element.ts';
 import { axisOf, canStoreOne, elementCost, vecOf } from './common/site.ts';
 import { slice } from './slice_pad.ts';
 

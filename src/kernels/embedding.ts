@@ -7,7 +7,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
-import { perElement } from './common/grid.ts';
+import { perElement } from './common/per_element.ts';
 import { elementCost, lastOf, vecOf } from './common/site.ts';
 
 type None = Record<string, never>;

@@ -12,7 +12,7 @@ import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';
-import { perElement } from './common/grid.ts';
+import { perElement } from './common/per_element.ts';
 import { canStoreOne, elementCost, vecOf } from './common/site.ts';
 import { div, maximum, mul } from './elementwise/binary.ts';
 import { cast } from './elementwise/cast.ts';

@@ -5,7 +5,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at, sameShape, sizeOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';
-import { perElement } from './common/grid.ts';
+import { perElement } from './common/per_element.ts';
 import { canStoreOne } from './common/site.ts';
 
 type Reshape = { readonly shape: readonly number[] };

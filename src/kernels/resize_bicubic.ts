@@ -12,7 +12,7 @@ import type { Shape } from '../tensor/types.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
-import { perElement } from './common/grid.ts';
+import { perElement } from './common/per_element.ts';
 
 type Size = { readonly height: number; readonly width: number };
 

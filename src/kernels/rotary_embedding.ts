@@ -11,7 +11,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
-import { perElement } from './common/grid.ts';
+import { perElement } from './common/per_element.ts';
 import { canStoreOne, elementCost, expectShape } from './common/site.ts';
 
 /** `inverse`: turned back, which is also the gradient of turning. */

@@ -10,7 +10,7 @@ import { at, sizeOf, stridesOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
 import { movementVariants } from './common/gather.ts';
-import { perElement } from './common/grid.ts';
+import { perElement } from './common/per_element.ts';
 import { axisOf, elementCost } from './common/site.ts';
 import type { Nest } from './common/strided.ts';
 import { forEachInNest } from './common/strided.ts';

@@ -8,7 +8,7 @@ import type { Shape, TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';
 import { DIVIDE } from './common/divide.ts';
-import { perElement } from './common/grid.ts';
+import { perElement } from './common/per_element.ts';
 import { canStoreOne, elementCost, lastOf, vecOf } from './common/site.ts';
 import { broadcastTo } from './elementwise/broadcast_to.ts';
 import { reshape } from './reshape.ts';

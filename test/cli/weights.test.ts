@@ -8,7 +8,7 @@ import { readManifest } from '../../src/cli/manifest.ts';
 import { verifyFile } from '../../src/cli/verify_file.ts';
 import { writeSafetensors } from '../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { openWeights } from '../../src/models/weights/weight_store.ts';
-import { nodeFiles } from '../../src/platform/node/files.ts';
+import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { putInCache } from '../support/hub_folder.ts';
 import { torchArchive } from '../support/pickles.ts';

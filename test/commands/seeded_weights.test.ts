@@ -14,7 +14,7 @@ import {
 } from '../../commands/fullsize/write_tensors.ts';
 import { openCheckpoint } from '../../src/models/checkpoint/open_checkpoint.ts';
 import { toFloats } from '../../src/models/checkpoint/stored_dtype.ts';
-import { nodeFiles } from '../../src/platform/node/files.ts';
+import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { at } from '../../src/tensor/types.ts';
 
 const seeded = (name: string, shape: readonly number[], dtype: 'F16' | 'F32'): SeededTensor => {

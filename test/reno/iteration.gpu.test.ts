@@ -8,7 +8,7 @@ import { FIXTURES, openFixture } from '../../commands/parity/golden.ts';
 import type { ModelFiles } from '../../src/models/checkpoint/files.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { ComputeDType } from '../../src/models/layers/half_precision.ts';
-import { nodeFiles } from '../../src/platform/node/files.ts';
+import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { REFERENCE_SETTINGS } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cosine } from '../../commands/common/distances.ts';
 import { openSafetensors, type SafetensorsFile } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
-import { fileSource, nodeFiles } from '../../src/platform/node/files.ts';
+import { fileSource, nodeFiles } from '../../src/platform/node/node_files.ts';
 import { runLoop, type StepRunner, type Trajectory } from '../../src/reno/loop.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';

@@ -8,7 +8,7 @@ import { OutFolder } from '../../src/cli/out_folder.ts';
 import { writeRun } from '../../src/cli/run_files.ts';
 import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
-import { fileSource, nodeFiles } from '../../src/platform/node/files.ts';
+import { fileSource, nodeFiles } from '../../src/platform/node/node_files.ts';
 import type { History } from '../../src/reno/history.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';

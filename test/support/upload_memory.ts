@@ -6,7 +6,7 @@
 
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
 import { openWeights } from '../../src/models/weights/weight_store.ts';
-import { nodeFiles } from '../../src/platform/node/files.ts';
+import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 
 const [folder = '', storage = 'stored'] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /** The debug ladder says what a plan is, and finds the node that is wrong. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { debugLevel, planningFromEnvironment } from '../../src/cli/debug.ts';
+import { debugLevel, planningFromEnvironment } from '../../src/cli/debug_variable.ts';
 import { add, linear, silu } from '../../src/kernels/index.ts';
 import {
   describeKernels,

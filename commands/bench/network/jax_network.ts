@@ -5,7 +5,7 @@ import type { Array as Value } from '@jax-js/jax';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { sinusoids } from '../../../src/models/layers/embeddings.ts';
-import { fileSource } from '../../../src/platform/node/files.ts';
+import { fileSource } from '../../../src/platform/node/node_files.ts';
 import type { Network } from '../row.ts';
 import { TIMESTEP } from './measured_networks.ts';
 

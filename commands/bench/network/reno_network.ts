@@ -12,7 +12,7 @@ import {
 } from '../../../src/models/vae/autoencoder_kl.ts';
 import type { WeightStore } from '../../../src/models/weights/weight_store.ts';
 import { openWeights } from '../../../src/models/weights/weight_store.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { preprocess } from '../../../src/reno/preprocess.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';

@@ -5,7 +5,7 @@
 
 import { sum } from '../../../src/kernels/index.ts';
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { openReward, type Reward } from '../../../src/reno/rewards/index.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';

@@ -4,8 +4,8 @@ import { type AdapterName, listAdapters, NO_ADAPTER_HELP } from '../../platform/
 import type { Device } from '../../tensor/device.ts';
 import { openAdapter } from '../adapter.ts';
 import { type Args, type Command, isSet } from '../args.ts';
-import { sentenceOf } from '../errors.ts';
 import { adapterChoice, adapterFlags, printJson } from '../shared.ts';
+import { sentenceOf } from '../usage_error.ts';
 import { checkMemory, checkPicked, checkRenderNodes } from './gpu.ts';
 import { type Finding, type Machine, thisMachine } from './machine.ts';
 import { checkNvidia } from './nvidia.ts';

@@ -1,7 +1,7 @@
 /** Downloads one file of the hub into the cache: resumes after a cut, checks the hash, and only then gives the file its name. */
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { sentenceOf, systemCode } from '../errors.ts';
+import { sentenceOf, systemCode } from '../usage_error.ts';
 import { hashOf } from '../verify_file.ts';
 import { causeOf, type HubClient, PassingError, type RemoteFile, type RemoteRepo } from './client.ts';
 

@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../../models/checkpoint/files.ts';
-import { nodeFiles } from '../../platform/node/files.ts';
+import { nodeFiles } from '../../platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../platform/node/package_root.ts';
 import { REWARD_NAMES } from '../../reno/rewards/index.ts';
-import { UsageError } from '../errors.ts';
-import { weightsFolder } from '../models.ts';
+import { weightsFolder } from '../chosen_model.ts';
+import { UsageError } from '../usage_error.ts';
 import { hollowFiles, withoutTokenizers } from './hollow_files.ts';
 import { findPublished, joined, PUBLISHED_NAMES, type PublishedLayout, publishedLayout } from './published_layout.ts';
 

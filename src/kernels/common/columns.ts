@@ -7,7 +7,7 @@ import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { read, write } from './bindings.ts';
 import { DIVIDE } from './divide.ts';
-import { perElement } from './grid.ts';
+import { perElement } from './per_element.ts';
 
 /** `fn terms(row, c) -> vec2<f32>` gives what a row adds to the two sums. */
 const SUM_ROWS = `${DIVIDE}

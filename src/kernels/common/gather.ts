@@ -9,7 +9,7 @@ import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
 import { read, write } from './bindings.ts';
-import { perElement } from './grid.ts';
+import { perElement } from './per_element.ts';
 import { canStoreOne } from './site.ts';
 import type { Nest } from './strided.ts';
 import { COORDINATES, collapse, MAX_RANK, nestParams, offsetSnippet, padFront } from './strided.ts';

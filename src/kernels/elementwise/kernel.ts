@@ -3,7 +3,7 @@ import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
 import { write } from '../common/bindings.ts';
-import { perElement } from '../common/grid.ts';
+import { perElement } from '../common/per_element.ts';
 import type { Nest } from '../common/strided.ts';
 import { broadcastStrides } from '../common/strided.ts';
 

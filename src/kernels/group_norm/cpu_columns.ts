@@ -9,7 +9,7 @@ import type { Binding, BufferRef, Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { read, write } from '../common/bindings.ts';
-import { perElement } from '../common/grid.ts';
+import { perElement } from '../common/per_element.ts';
 import { lastOf, vecOf } from '../common/site.ts';
 import type { BackwardAttrs, Extent, GroupNormAttrs } from './shapes.ts';
 import { activationCode, backwardExtent, backwardInputs, forwardExtent } from './shapes.ts';

@@ -8,7 +8,7 @@ import type { Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { read, write } from '../common/bindings.ts';
 import { DIVIDE } from '../common/divide.ts';
-import { perElement } from '../common/grid.ts';
+import { perElement } from '../common/per_element.ts';
 import { canStoreOne } from '../common/site.ts';
 import type { ChunkSums } from './chunk_sums.ts';
 import { gradientSumsOfChunks, statisticsOfChunks } from './chunk_sums.ts';

@@ -8,7 +8,7 @@ import { Scorer, type ScorerOptions } from '../../reno/scorer.ts';
 import type { Reno } from '../../reno/session.ts';
 import type { Device } from '../../tensor/device.ts';
 import { httpFiles } from '../http_files.ts';
-import { nodeFiles } from './files.ts';
+import { nodeFiles } from './node_files.ts';
 import { PACKAGE_ROOT } from './package_root.ts';
 
 /** Where the embedded models lie. */

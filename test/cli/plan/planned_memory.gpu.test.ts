@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { planReport } from '../../../src/cli/plan/plan_report.ts';
 import { planSettings } from '../../../src/cli/plan/planned_run.ts';
 import { mounted } from '../../../src/models/checkpoint/files.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { Reno } from '../../../src/reno/session.ts';
 import { REFERENCE_SETTINGS, type RenoSettings, readSettings } from '../../../src/reno/settings.ts';
 import type { Device } from '../../../src/tensor/device.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ModelFiles, subfolder } from '../../../src/models/checkpoint/files.ts';
 import { httpFiles } from '../../../src/platform/http_files.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 
 const BYTES = Uint8Array.from({ length: 1000 }, (_, i) => i % 251);
 let folder: string;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { type ByteSource, bytesSource } from '../../../src/models/checkpoint/byte_source.ts';
-import { readTensor } from '../../../src/models/checkpoint/pickle/gather.ts';
+import { readTensor } from '../../../src/models/checkpoint/pickle/gather_elements.ts';
 import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts';
 import { PickleStorage, PickleTensor } from '../../../src/models/checkpoint/pickle/values.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';

@@ -10,7 +10,7 @@ import { ImageReward, imageRewardConfig } from '../../../src/models/blip/blip.ts
 import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts';
 import { RewardMLP } from '../../../src/models/layers/reward_mlp.ts';
 import { openWeights } from '../../../src/models/weights/weight_store.ts';
-import { fileSource, nodeFiles } from '../../../src/platform/node/files.ts';
+import { fileSource, nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { at } from '../../../src/tensor/types.ts';

@@ -8,7 +8,7 @@ import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { imageIds } from '../../../src/models/flux/flux_pos_embed.ts';
 import { unpackLatents } from '../../../src/models/pipelines/flux.ts';
 import { openPipeline, type TextToImagePipeline } from '../../../src/models/pipelines/index.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { expectClose } from '../../support/expect_close.ts';

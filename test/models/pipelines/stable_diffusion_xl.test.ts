@@ -6,7 +6,7 @@ import { nmse } from '../../../commands/common/distances.ts';
 import { FIXTURES, openFixture } from '../../../commands/parity/golden.ts';
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { openPipeline, type TextToImagePipeline } from '../../../src/models/pipelines/index.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { createSchedule } from '../../../src/tensor/schedule/planner.ts';

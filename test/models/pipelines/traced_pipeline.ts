@@ -8,7 +8,7 @@ import { openPipeline, type PipelineOptions, type TextToImagePipeline } from '..
 import { PixArtAlphaPipeline } from '../../../src/models/pipelines/pixart_alpha.ts';
 import { StableDiffusionPipeline } from '../../../src/models/pipelines/stable_diffusion.ts';
 import { StableDiffusionXLPipeline } from '../../../src/models/pipelines/stable_diffusion_xl.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
 import { eosMaskOf, eosPosition } from '../../../src/models/clip/clip_text.ts';
 import { openTokenizer, TextTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { at } from '../../../src/tensor/types.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { fixtureJson } from '../../../commands/parity/fixtures.ts';
 import { openClipText } from '../../../src/models/clip/open_clip.ts';
 import { openTokenizer, type TextTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 
 const data = resolve(import.meta.dirname, '../../../shared/data');
 

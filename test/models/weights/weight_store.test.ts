@@ -11,7 +11,7 @@ import {
 import { AUTOENCODER_KL_ALIASES } from '../../../src/models/vae/autoencoder_kl.ts';
 import type { WeightOptions } from '../../../src/models/weights/weight_inputs.ts';
 import { openWeights, WeightStore } from '../../../src/models/weights/weight_store.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { torchArchive } from '../../support/pickles.ts';
 

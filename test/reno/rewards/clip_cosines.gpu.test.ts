@@ -11,7 +11,7 @@ import { CLIPModel } from '../../../src/models/clip/clip.ts';
 import { OPEN_CLIP_ALIASES, openClipConfig } from '../../../src/models/clip/open_clip.ts';
 import type { ComputeDType } from '../../../src/models/layers/half_precision.ts';
 import { openWeights } from '../../../src/models/weights/weight_store.ts';
-import { nodeFiles } from '../../../src/platform/node/files.ts';
+import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { openReward, openRewards, type Reward, type RewardName } from '../../../src/reno/rewards/index.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';

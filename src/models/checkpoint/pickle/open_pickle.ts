@@ -8,7 +8,7 @@ import { listed } from '../messages.ts';
 import { STORED_BYTES } from '../stored_dtype.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../tensor_file.ts';
 import { readArchive } from './archive.ts';
-import { readTensor } from './gather.ts';
+import { readTensor } from './gather_elements.ts';
 import { readLegacy } from './legacy.ts';
 import { tensorsOf } from './state_dict.ts';
 import { type PickledCheckpoint, PickleTensor } from './values.ts';

@@ -2,16 +2,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, subfolder } from '../models/checkpoint/files.ts';
-import { nodeFiles } from '../platform/node/files.ts';
+import { nodeFiles } from '../platform/node/node_files.ts';
 import type { Generated } from '../reno/session.ts';
 import type { RenoSettings } from '../reno/settings.ts';
 import type { TaskName } from '../reno/tasks.ts';
 import { checkTransfer, type TransferOptions, type Transferred, transferNoise } from '../reno/transfer.ts';
 import type { Device } from '../tensor/device.ts';
 import { type Args, countFlag, numberFlag, textFlag } from './args.ts';
-import { UsageError } from './errors.ts';
-import { type ChosenModel, weightsFolder } from './models.ts';
+import { type ChosenModel, weightsFolder } from './chosen_model.ts';
 import { publishedModel } from './published_models.ts';
+import { UsageError } from './usage_error.ts';
 
 export const transferFlags = {
   transfer: {

@@ -2,14 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files.ts';
-import { nodeFiles } from '../platform/node/files.ts';
+import { nodeFiles } from '../platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 import type { RewardName } from '../reno/rewards/index.ts';
 import { type Args, textFlag } from './args.ts';
-import { UsageError } from './errors.ts';
 import { hubCacheFolder, parseHubRepo, snapshotFolder } from './hub_cache.ts';
 import { readManifest } from './manifest.ts';
 import { publishedModel } from './published_models.ts';
+import { UsageError } from './usage_error.ts';
 
 /** The models that come with the package: name and folder. */
 const EMBEDDED: Readonly<Record<string, string>> = { pocket: 'weights/pocket' };
