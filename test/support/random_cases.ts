@@ -1,6 +1,6 @@
 /** Random and odd shapes, an arbitrary of cases an op. Small sizes: the point is edges and tails, not volume. */
 import fc from 'fast-check';
-import { operandShapes } from '../../src/kernels/attention/site.ts';
+import { operandShapes } from '../../src/kernels/attention/shapes.ts';
 import type { Attrs } from '../../src/tensor/op.ts';
 import type { CaseInput, OpCase } from '../../src/tensor/op_case.ts';
 import { at } from '../../src/tensor/types.ts';

@@ -1,7 +1,7 @@
 /**
- * Scaled dot-product attention of several heads, y = softmax(scale q kᵀ) v, scores never stored.
- * q, k and v come apart or packed side by side, as fused projections give them. The op also returns the log-sum-exp of
- * each row, from which the backward op recomputes probabilities.
+ * Scaled dot-product attention of several heads, y = softmax(scale q kᵀ) v, without storing the scores. q, k and v are three
+ * inputs, or packed side by side as fused projections give them. The second output is the log-sum-exp of each row of
+ * scores, from which the backward op recomputes the probabilities.
  */
 import type { Op } from '../../tensor/op.ts';
 import { defineOp } from '../../tensor/op.ts';
@@ -14,8 +14,8 @@ import { softmax } from '../softmax.ts';
 import { attentionBackward } from './backward.ts';
 import { FORWARD_CASES } from './cases.ts';
 import { attentionReference } from './reference.ts';
-import type { AttentionAttrs } from './site.ts';
-import { attentionCost, checkedSizes, operandCount } from './site.ts';
+import type { AttentionAttrs } from './shapes.ts';
+import { attentionCost, checkedSizes, operandCount } from './shapes.ts';
 import { FORWARD_VARIANTS } from './variants.ts';
 
 export const attentionOp: Op<AttentionAttrs> = defineOp<AttentionAttrs>({
@@ -34,12 +34,12 @@ export const attentionOp: Op<AttentionAttrs> = defineOp<AttentionAttrs>({
     const count = operandCount(inputs, attrs);
     const operands = inputs.slice(0, count);
     const [query, keys] = [needs[0], count > 1 && needs.slice(1, count).some(Boolean)];
-    // A packed qkv has the one gradient; otherwise queries or keys may come from where no gradient goes.
-    const wants = count === 1 || (query && keys) ? 'all' : query ? 'query' : 'keys';
+    // A packed qkv has one gradient; otherwise queries or keys may come from where no gradient is needed.
+    const needed = count === 1 || (query && keys) ? 'all' : query ? 'query' : 'keys';
     const gradient = (operand: number) => (): Tensor => {
       const saved = [...operands, at(outputs, 0), dy, at(outputs, 1), ...inputs.slice(count)];
-      const wanted = attentionBackward.call(saved, { ...attrs, wants });
-      return at(wanted, wants === 'keys' ? operand - 1 : operand);
+      const found = attentionBackward.call(saved, { ...attrs, gradients: needed });
+      return at(found, needed === 'keys' ? operand - 1 : operand);
     };
     return [...operands.map((_, i) => gradient(i)), ...(attrs.mask ? [null] : [])];
   },
@@ -61,11 +61,11 @@ export interface AttentionOptions {
 }
 
 /**
- * One head of this width, as autoencoders have, does not fit the registers of the kernels above, and its scores are few
- * beside it: they are stored, up to this many bytes (4096² in f16, 2896² in f32).
+ * A single head wider than this, as autoencoders have, does not fit the registers of the attention kernels. It is computed as
+ * matrix products and a softmax, with stored scores, as long as these take no more bytes (4096² in f16, 2896² in f32).
  */
 const WIDE = 256;
-const FEW_BYTES = 2 ** 25;
+const MAX_SCORE_BYTES = 2 ** 25;
 
 const isWide = (width: number, { heads, causal = false, keyMask }: AttentionOptions): boolean =>
   heads === 1 && !causal && !keyMask && width > WIDE;
@@ -79,15 +79,15 @@ const scoreBytes = (q: Tensor, k: Tensor): number =>
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const { scale = 1 / Math.sqrt(q.dim(-1)) } = options;
-  if (isWide(q.dim(-1), options) && scoreBytes(q, k) <= FEW_BYTES) {
+  if (isWide(q.dim(-1), options) && scoreBytes(q, k) <= MAX_SCORE_BYTES) {
     return matmul(softmax(matmul(affine(q, scale), k, { transposeB: true })), v);
   }
   return attentionOf([q, k, v], q.dim(-1), options);
 }
 
 /**
- * Attention of tokens to each other, q, k and v in one: qkv [B,T,3*H*D], one after another along the last axis, as
- * one projection gives them → [B,T,H*D]. The gradient to qkv is one [B,T,3*H*D] too.
+ * Attention of tokens to each other: qkv [B,T,3*H*D], which is q, k and v one after another along the last axis, as one
+ * projection gives them → [B,T,H*D]. The gradient to qkv is one [B,T,3*H*D] too.
  * @throws Error when sizes do not fit.
  */
 export function selfAttention(qkv: Tensor, options: AttentionOptions): Tensor {
@@ -99,7 +99,7 @@ export function selfAttention(qkv: Tensor, options: AttentionOptions): Tensor {
 }
 
 /**
- * Attention to other tokens with their k and v in one: q [B,T,H*D], kv [B,S,2*H*D] → [B,T,H*D].
+ * Attention to other tokens: q [B,T,H*D], kv [B,S,2*H*D], which is k and v along the last axis → [B,T,H*D].
  * @throws Error when sizes do not fit.
  */
 export function crossAttention(q: Tensor, kv: Tensor, options: AttentionOptions): Tensor {
@@ -116,6 +116,6 @@ function attentionOf(operands: readonly Tensor[], width: number, options: Attent
   return attentionOp.one(keyMask ? [...operands, keyMask] : operands, attrs);
 }
 
-/** One of the parts of `width` along the last axis. */
+/** Part `index` of `width` channels along the last axis. */
 const part = (x: Tensor, index: number, width: number): Tensor =>
   slice(x, [0, 0, index * width], [x.dim(0), x.dim(1), width]);

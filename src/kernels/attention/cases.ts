@@ -1,8 +1,8 @@
 /** Shapes that the attention ops are tested on. */
 import type { CaseInput, OpCase } from '../../tensor/op_case.ts';
 import { at } from '../../tensor/types.ts';
-import type { AttentionAttrs, BackwardAttrs, Packing, Wants } from './site.ts';
-import { operandShapes } from './site.ts';
+import type { AttentionAttrs, BackwardAttrs, Gradients, Packing } from './shapes.ts';
+import { operandShapes } from './shapes.ts';
 
 interface Size {
   readonly name: string;
@@ -12,8 +12,8 @@ interface Size {
   readonly head: number;
   readonly attrs: AttentionAttrs;
   readonly packing?: Packing;
-  /** In the backward op; default both. */
-  readonly wants?: Wants;
+  /** Of the backward op; default all. */
+  readonly gradients?: Gradients;
 }
 
 function attrsOf(heads: number, more: Partial<AttentionAttrs> = {}): AttentionAttrs {
@@ -30,12 +30,12 @@ const SIZES: readonly Size[] = [
   { name: 'causal and key mask, odd head', batch: 2, t: 6, s: 6, head: 5, attrs: attrsOf(1, both) },
   { name: 'causal and key mask', batch: 2, t: 11, s: 11, head: 8, attrs: attrsOf(1, both) },
   { name: 'head of 32', batch: 1, t: 6, s: 5, head: 32, attrs: attrsOf(2) },
-  { name: 'head of 40', batch: 1, t: 3, s: 5, head: 40, attrs: attrsOf(1), wants: 'query' },
+  { name: 'head of 40', batch: 1, t: 3, s: 5, head: 40, attrs: attrsOf(1), gradients: 'query' },
   { name: 'head of 64, more rows than a workgroup', batch: 1, t: 37, s: 3, head: 64, attrs: attrsOf(1) },
   { name: 'head of 40, many scores', batch: 1, t: 1024, s: 1024, head: 40, attrs: attrsOf(1) },
   { name: 'more keys than a workgroup, own scale', batch: 1, t: 2, s: 35, head: 8, attrs: attrsOf(1, { scale: 0.7 }) },
-  { name: 'keys from elsewhere', batch: 2, t: 13, s: 9, head: 16, attrs: attrsOf(2), wants: 'query' },
-  { name: 'queries from elsewhere', batch: 2, t: 9, s: 13, head: 16, attrs: attrsOf(2), wants: 'keys' },
+  { name: 'keys from elsewhere', batch: 2, t: 13, s: 9, head: 16, attrs: attrsOf(2), gradients: 'query' },
+  { name: 'queries from elsewhere', batch: 2, t: 9, s: 13, head: 16, attrs: attrsOf(2), gradients: 'keys' },
   {
     name: 'queries from elsewhere, key mask',
     batch: 2,
@@ -43,7 +43,7 @@ const SIZES: readonly Size[] = [
     s: 7,
     head: 8,
     attrs: attrsOf(1, { mask: true }),
-    wants: 'keys',
+    gradients: 'keys',
   },
   { name: 'packed', batch: 2, t: 11, s: 11, head: 16, attrs: attrsOf(2), packing: 'qkv' },
   { name: 'packed, causal', batch: 2, t: 19, s: 19, head: 8, attrs: attrsOf(3, { causal: true }), packing: 'qkv' },
@@ -59,8 +59,17 @@ const SIZES: readonly Size[] = [
     attrs: attrsOf(2, { mask: true }),
     packing: 'kv',
   },
-  { name: 'packed kv for queries', batch: 2, t: 9, s: 5, head: 8, attrs: attrsOf(2), packing: 'kv', wants: 'query' },
-  { name: 'packed kv for keys', batch: 2, t: 5, s: 9, head: 8, attrs: attrsOf(2), packing: 'kv', wants: 'keys' },
+  {
+    name: 'packed kv for queries',
+    batch: 2,
+    t: 9,
+    s: 5,
+    head: 8,
+    attrs: attrsOf(2),
+    packing: 'kv',
+    gradients: 'query',
+  },
+  { name: 'packed kv for keys', batch: 2, t: 5, s: 9, head: 8, attrs: attrsOf(2), packing: 'kv', gradients: 'keys' },
 ];
 
 /** Finite differences of a million scores take hours; the smaller cases check the same rules. */
@@ -101,11 +110,11 @@ export const BACKWARD_CASES: readonly OpCase<BackwardAttrs>[] = [
 ];
 
 function backwardCase(size: Size, half: readonly number[] = []): OpCase<BackwardAttrs> {
-  const { name, batch, t, head, attrs, wants = 'all' } = size;
+  const { name, batch, t, head, attrs, gradients = 'all' } = size;
   const y = { shape: [batch, t, attrs.heads * head] };
   const inputs: CaseInput[] = [...operandsOf(size), y, y, { shape: [batch, attrs.heads, t] }, ...maskOf(size)];
   for (const i of half) {
     inputs[i] = { ...at(inputs, i), dtype: 'f16' };
   }
-  return { name, inputs, attrs: { ...attrs, wants } };
+  return { name, inputs, attrs: { ...attrs, gradients } };
 }

@@ -1,10 +1,10 @@
 /** Attention and its gradients in f64 on the CPU, written for reading: the oracle of the kernels. */
 import type { HostArray, OpSite } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
-import type { AttentionAttrs, AttentionSizes, BackwardAttrs } from './site.ts';
-import { operandCount, siteSizes, wantedOperands } from './site.ts';
+import type { AttentionAttrs, AttentionSizes, BackwardAttrs } from './shapes.ts';
+import { differentiatedOperands, operandCount, siteSizes } from './shapes.ts';
 
-/** q, k and v apart, whatever their packing: parts of `width` of an input's rows. */
+/** q, k and v as three arrays, whatever their packing. */
 function unpacked(inputs: readonly HostArray[], { heads, head, packing }: AttentionSizes): Float64Array[] {
   const width = heads * head;
   const part = (input: number, index: number, parts: number): Float64Array => {
@@ -18,7 +18,7 @@ function unpacked(inputs: readonly HostArray[], { heads, head, packing }: Attent
   }[packing]();
 }
 
-/** The inverse: rows of `parts` side by side. */
+/** The rows of `parts`, `width` elements each, side by side: the inverse. */
 function packed(parts: readonly Float64Array[], width: number): Float64Array {
   const n = parts.length;
   return Float64Array.from({ length: n * at(parts, 0).length }, (_, i) => {
@@ -27,7 +27,7 @@ function packed(parts: readonly Float64Array[], width: number): Float64Array {
   });
 }
 
-/** Calls `visit` for each query row with where it begins in q, and the keys it sees with their scores. */
+/** Calls `visit` for each query row: with the index of its first element in q, and with the keys that it sees and their scores. */
 function eachRow(
   [q, k]: readonly Float64Array[],
   allowed: Float64Array | null,
@@ -89,7 +89,7 @@ export function attentionReference(inputs: readonly HostArray[], site: OpSite<At
   return [y, lse];
 }
 
-/** The wanted gradients, in the form of their operands. */
+/** The gradients asked for, in the form of their operands. */
 export function attentionBackwardReference(inputs: readonly HostArray[], site: OpSite<BackwardAttrs>): Float64Array[] {
   const sizes = siteSizes(site);
   const { head, heads } = sizes;
@@ -117,5 +117,5 @@ export function attentionBackwardReference(inputs: readonly HostArray[], site: O
     kv: () => [dq, packed([dk, dv], width)],
     qkv: () => [packed([dq, dk, dv], width)],
   }[sizes.packing]();
-  return wantedOperands(site).map((operand) => at(gradients, operand));
+  return differentiatedOperands(site).map((operand) => at(gradients, operand));
 }

@@ -38,11 +38,11 @@ const CASES: readonly { readonly op: string; readonly c: OpCase }[] = [
   { op: 'attention', c: { name: 'packed kv', inputs: [q, kv], attrs: cross } },
   {
     op: 'attention_backward',
-    c: { name: 'packed, causal, key mask', inputs: [qkv, y, y, lse, mask], attrs: { ...both, wants: 'all' } },
+    c: { name: 'packed, causal, key mask', inputs: [qkv, y, y, lse, mask], attrs: { ...both, gradients: 'all' } },
   },
   {
     op: 'attention_backward',
-    c: { name: 'packed kv for queries', inputs: [q, kv, q, q, row], attrs: { ...cross, wants: 'query' } },
+    c: { name: 'packed kv for queries', inputs: [q, kv, q, q, row], attrs: { ...cross, gradients: 'query' } },
   },
 ];
 

@@ -1,7 +1,15 @@
-/** WGSL of the gradients in the rows of row_wgsl.ts: to the queries, and to keys and values. Needs ROW_CHUNKS. */
+/**
+ * The gradients of attention on CPU drivers with subgroups of 8, in the rows of cpu_rows.ts: a workgroup has 32 query rows and
+ * goes over the keys, or it has 32 key rows and goes over the queries. See backward.ts for the formulas.
+ */
+import type { Variant } from '../../tensor/op.ts';
+import { BLOCKING, ROW_CHUNKS, supports } from './cpu_rows.ts';
+import type { BackwardCode } from './dispatches.ts';
+import { backwardDispatches } from './dispatches.ts';
+import type { BackwardAttrs } from './shapes.ts';
 
-/** A workgroup is 32 query rows of a head; a key at a time. */
-export const ATTENTION_BACKWARD_QUERY_CPU_ROWS = /* wgsl */ `
+/** One key at a time. */
+const QUERY = /* wgsl */ `
 fn backward_query(group: vec3u, lane: u32) {
   let t = rows_of(group.x, lane);
   let row = min(t, vec4u(params.queries - 1u));
@@ -51,8 +59,8 @@ fn backward_query(group: vec3u, lane: u32) {
 }
 `;
 
-/** A workgroup is 32 key rows of a head; a query at a time. */
-export const ATTENTION_BACKWARD_KEYS_CPU_ROWS = /* wgsl */ `
+/** One query at a time. */
+const KEYS = /* wgsl */ `
 fn backward_keys(group: vec3u, lane: u32) {
   let s = rows_of(group.x, lane);
   let key = min(s, vec4u(params.keys - 1u));
@@ -107,3 +115,12 @@ fn backward_keys(group: vec3u, lane: u32) {
   }
 }
 `;
+
+const CODE: BackwardCode = { query: QUERY, keys: KEYS, common: ROW_CHUNKS };
+
+export const cpuRowsBackward: Variant<BackwardAttrs> = {
+  name: 'cpu_rows',
+  supports,
+  // LLVM compiles both halves in one kernel to code that runs at half the speed of each alone.
+  dispatches: (site, caps) => backwardDispatches(site, caps, BLOCKING, CODE, true),
+};

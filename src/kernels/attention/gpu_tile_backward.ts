@@ -1,13 +1,21 @@
-/** WGSL of the gradients in the tiles of tile_wgsl.ts: to the queries, and to keys and values. Needs ATTENTION_TILE. */
+/**
+ * The gradients of attention on GPUs, in the tiles of gpu_tile.ts. For dq a workgroup has 32 query rows and goes over tiles of
+ * keys; for dk and dv it has 32 key rows and goes over tiles of queries. Probabilities are recomputed; see backward.ts for
+ * the formulas.
+ */
+import type { Variant } from '../../tensor/op.ts';
+import type { BackwardCode } from './dispatches.ts';
+import { backwardDispatches } from './dispatches.ts';
+import { BLOCKING, supports, TILES } from './gpu_tile.ts';
+import type { BackwardAttrs } from './shapes.ts';
 
-/** What both need. */
-export const ATTENTION_BACKWARD_TILE = /* wgsl */ `
+const COMMON = /* wgsl */ `
 fn dy_part(batch: u32, t: u32, head: u32, column: u32) -> vec4f {
   let x = load_dy(y_at(batch, min(t, params.queries - 1u), head) + min(column, HEAD - 1u));
   return select(vec4f(), x, (t < params.queries) & (column < HEAD));
 }
 
-// A part of y · dy, of a dy_part, which is zero outside.
+// What one vec4 adds to delta; \`dy\` is its dy_part, which is zero outside.
 fn delta_part(batch: u32, t: u32, head: u32, column: u32, dy: vec4f) -> f32 {
   return dot(load_y(y_at(batch, min(t, params.queries - 1u), head) + min(column, HEAD - 1u)), dy);
 }
@@ -25,8 +33,8 @@ fn lse_of(batch: u32, t: u32, head: u32) -> f32 {
 }
 `;
 
-/** Rows of the tile are queries. */
-export const ATTENTION_BACKWARD_QUERY_GPU_TILE = /* wgsl */ `
+/** Rows of the tile are queries, columns keys. */
+const QUERY = /* wgsl */ `
 fn backward_query(group: vec3u, lane: u32) {
   let tx = lane % 8u;
   let ty = lane / 8u;
@@ -98,7 +106,7 @@ fn backward_query(group: vec3u, lane: u32) {
 `;
 
 /** Rows of the tile are keys, columns queries. */
-export const ATTENTION_BACKWARD_KEYS_GPU_TILE = /* wgsl */ `
+const KEYS = /* wgsl */ `
 fn backward_keys(group: vec3u, lane: u32) {
   let tx = lane % 8u;
   let ty = lane / 8u;
@@ -175,3 +183,11 @@ fn backward_keys(group: vec3u, lane: u32) {
   }
 }
 `;
+
+const CODE: BackwardCode = { query: QUERY, keys: KEYS, common: COMMON + TILES };
+
+export const gpuTileBackward: Variant<BackwardAttrs> = {
+  name: 'gpu_tile',
+  supports,
+  dispatches: (site, caps) => backwardDispatches(site, caps, BLOCKING, CODE),
+};

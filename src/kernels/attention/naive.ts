@@ -1,12 +1,19 @@
 /**
- * WGSL of attention over q [B,T,H*D], k and v [B,S,H*D], the readable version. Scores live only in registers: the
- * forward pass keeps a running maximum and sum (Milakov and Gimelshein 2018; Dao et al. 2022), the backward pass
- * recomputes probabilities from the saved log-sum-exp. Masked keys are skipped, not weighted by zero.
- * HEAD is D; see places_wgsl.ts for what is not defined here.
+ * Attention of any head size on every adapter, the readable version. An invocation computes one query row of one head: it goes
+ * over the keys with the row's maximum and sum kept up to date (online softmax: Milakov and Gimelshein 2018; Dao et al.
+ * 2022), so the scores are never stored. The backward pass recomputes probabilities from the saved log-sum-exp: an
+ * invocation is one query row for dq, or one key row for dk and dv. Masked keys are skipped, not weighted by zero.
  */
 
-/** One invocation a query row of a head. A row without any key gives y = 0, lse = 0. */
-export const ATTENTION_NAIVE = /* wgsl */ `
+import type { Variant } from '../../tensor/op.ts';
+import { at } from '../../tensor/types.ts';
+import { canStoreOne } from '../common/site.ts';
+import type { BackwardCode, Blocking } from './dispatches.ts';
+import { backwardDispatches, forwardDispatch } from './dispatches.ts';
+import type { AttentionAttrs, BackwardAttrs } from './shapes.ts';
+
+/** A row that sees no key gives y = 0, lse = 0. */
+const FORWARD = /* wgsl */ `
 @compute @workgroup_size(LANES)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let t = id.x;
@@ -49,12 +56,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/**
- * With p the probabilities, dp = dy · v and delta = y · dy, which is the sum over keys of p dp: one invocation a query
- * row for dq = scale * sum over keys of p (dp - delta) k, and one a key row for dv = sum over queries of p dy and
- * dk = scale * sum of p (dp - delta) q.
- */
-export const ATTENTION_BACKWARD_NAIVE = /* wgsl */ `
+/** See backward.ts for the formulas. */
+const BACKWARD_COMMON = /* wgsl */ `
 fn delta_of(from_y: u32) -> f32 {
   var delta = 0.0;
   for (var d = 0u; d < HEAD; d++) {
@@ -64,7 +67,7 @@ fn delta_of(from_y: u32) -> f32 {
 }
 `;
 
-export const ATTENTION_BACKWARD_QUERY_NAIVE = /* wgsl */ `
+const BACKWARD_QUERY = /* wgsl */ `
 fn backward_query(group: vec3u, lane: u32) {
   let t = group.x * LANES + lane;
   let head = group.y;
@@ -101,7 +104,7 @@ fn backward_query(group: vec3u, lane: u32) {
 }
 `;
 
-export const ATTENTION_BACKWARD_KEYS_NAIVE = /* wgsl */ `
+const BACKWARD_KEYS = /* wgsl */ `
 fn backward_keys(group: vec3u, lane: u32) {
   let s = group.x * LANES + lane;
   let head = group.y;
@@ -139,3 +142,23 @@ fn backward_keys(group: vec3u, lane: u32) {
   }
 }
 `;
+
+const BLOCKING: Blocking = {
+  name: 'naive',
+  rows: 32,
+  vec: 1,
+  constants: (head) => ({ Element: 'f32', HEAD: head, LANES: 32 }),
+};
+const BACKWARD: BackwardCode = { query: BACKWARD_QUERY, keys: BACKWARD_KEYS, common: BACKWARD_COMMON };
+
+export const naive: Variant<AttentionAttrs> = {
+  name: 'naive',
+  supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+  dispatches: (site) => [forwardDispatch(site, BLOCKING, FORWARD)],
+};
+
+export const naiveBackward: Variant<BackwardAttrs> = {
+  name: 'naive',
+  supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+  dispatches: (site, caps) => backwardDispatches(site, caps, BLOCKING, BACKWARD),
+};

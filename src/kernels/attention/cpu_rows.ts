@@ -1,11 +1,33 @@
 /**
- * Attention for CPU drivers with subgroups of 8: a lane is four query rows (or four key rows), 8 apart, whose vectors
- * it keeps; what all lanes need is loaded 8 elements at once, one a lane, and spread by broadcast.
+ * Attention on CPU drivers with subgroups of 8: a workgroup is one subgroup, a lane has four query rows (in the backward pass
+ * also four key rows), 8 apart, and keeps their vectors. What all lanes need is loaded 8 elements at once, one a lane, and
+ * spread by broadcast.
  * Measured on lavapipe, for 8 lanes: a load 9 to 14 ns, a multiply-add 0.4, a broadcast 0.3. So a loaded vector must serve
- * many rows; and loads stand before the arithmetic, because each is branches that registers do not survive.
- * HEAD is D, a multiple of 8; CHUNKS = D / 8. Loops over CHUNKS are unrolled by the driver, if in halves; those over
- * `params.places` (4 D) are not, and keep what they index in memory: as values in registers it would take LLVM minutes.
+ * many rows; and loads stand before the arithmetic, because a load contains branches, across which registers are spilled.
+ * HEAD is D, a multiple of 8; CHUNKS = D / 8. The driver unrolls a loop over CHUNKS only if it is short, so it is written as
+ * two halves. It cannot unroll loops up to `params.places` (4 D), and so keeps the arrays that they index in memory:
+ * with them in registers LLVM would compile for minutes.
  */
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Variant } from '../../tensor/op.ts';
+import { hasSubgroupTile, TILE_LANES } from '../common/subgroup_tile.ts';
+import type { Blocking } from './dispatches.ts';
+import { forwardDispatch } from './dispatches.ts';
+import type { AttentionAttrs, AttentionSite } from './shapes.ts';
+import { siteSizes } from './shapes.ts';
+
+/** Heads up to SHORT are always worth it; longer ones, which LLVM compiles for seconds, from MANY_SCORES scores on. */
+const SHORT = 32;
+const LONGEST = 128;
+const MANY_SCORES = 1 << 20;
+
+/** Shared with cpu_rows_backward.ts. */
+export const BLOCKING: Blocking = {
+  name: 'cpu_rows',
+  rows: 4 * TILE_LANES,
+  vec: 1,
+  constants: (head) => ({ Element: 'f32', HEAD: head, CHUNKS: head / 8, LANES: TILE_LANES }),
+};
 
 /** Elements 8 c … 8 c + 7 of a lane's four rows, and arithmetic of them with 8 elements spread over the lanes. */
 export const ROW_CHUNKS = /* wgsl */ `
@@ -39,7 +61,7 @@ fn add_scaled(sum: Chunk, p: vec4f, v: f32) -> Chunk {
 }
 
 alias Chunks = array<Chunk, CHUNKS>;
-/** A vector of which lane l has elements 8 c + l. */
+/** A vector spread over the lanes: lane l has elements 8 c + l. */
 alias Spread = array<f32, CHUNKS>;
 
 /** start + x · k of each row. */
@@ -73,14 +95,14 @@ fn rows_of(group: u32, lane: u32) -> vec4u {
   return vec4u(32u * group + lane) + vec4u(0u, 8u, 16u, 24u);
 }
 
-/** Which of the rows see key s. */
+/** For each row, whether causality lets it attend to key s. */
 fn seen_by(t: vec4u, s: u32) -> vec4<bool> {
   return (vec4u(s) <= t) | vec4<bool>(params.causal == 0u);
 }
 `;
 
-/** A workgroup is 32 query rows of a head; two keys at a time. */
-export const ATTENTION_CPU_ROWS = /* wgsl */ `
+/** Two keys at a time. */
+const FORWARD = /* wgsl */ `
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let t = rows_of(group.x, lane);
@@ -152,3 +174,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   }
 }
 `;
+
+export function supports(site: AttentionSite, caps: DeviceCaps): boolean {
+  const { batch, heads, queries, keys, head } = siteSizes(site);
+  const longest = batch * heads * queries * keys >= MANY_SCORES ? LONGEST : SHORT;
+  return hasSubgroupTile(caps) && head % 8 === 0 && head <= longest;
+}
+
+export const cpuRows: Variant<AttentionAttrs> = {
+  name: 'cpu_rows',
+  supports,
+  dispatches: (site) => [forwardDispatch(site, BLOCKING, FORWARD + ROW_CHUNKS)],
+};

@@ -1,21 +1,40 @@
 /**
- * Attention for GPUs: 64 invocations work on tiles of 32 queries x 32 keys in workgroup memory (FlashAttention-2: Dao
- * 2023), subgroups not needed. D is walked in slices of 32, so that workgroup memory is 14.5 KiB for every D: an
- * NVIDIA SM holds six workgroups and more, and registers (16 vec4 of sums at D = 128, twice that for dk and dv) are
- * what limits occupancy. An invocation has rows 4 ty … 4 ty + 3 and of them columns 4 tx … 4 tx + 3 of a tile of
- * scores, and a vec4 of each slice of the result: 64 multiply-adds for 8 loads of a vec4 in both kinds of product.
+ * Attention on GPUs: a workgroup of 64 invocations computes 32 query rows of one head, over tiles of 32 queries x 32 keys in
+ * workgroup memory with an online softmax (FlashAttention-2: Dao 2023). Subgroups are not needed.
+ * D is staged in slices of 32, so that workgroup memory is 14.5 KiB for every D: an NVIDIA multiprocessor holds six workgroups
+ * and more, and registers (16 vec4 of sums at D = 128, twice that for dk and dv) are what limits occupancy. An invocation has
+ * rows 4 ty … 4 ty + 3 and columns 4 tx … 4 tx + 3 of a tile of scores, and one vec4 of each slice of the result: 64
+ * multiply-adds for 8 loads of a vec4 in both kinds of product.
  * HEAD is D / 4 and loads are vec4s; SLICES = ⌈D / 32⌉. Arithmetic is f32 whatever the storage.
  */
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Variant } from '../../tensor/op.ts';
+import type { Blocking } from './dispatches.ts';
+import { forwardDispatch } from './dispatches.ts';
+import type { AttentionAttrs, AttentionSite } from './shapes.ts';
+import { siteSizes } from './shapes.ts';
 
-export const TILE = 32;
+/** Rows and columns of a tile, and elements of a slice. */
+const TILE = 32;
+const WORKGROUP_BYTES = 16 * 864 + 4 * 256;
+/** The largest head whose sums fit registers. */
+const MAX_HEAD = 160;
 
-/** What the forward kernel and those of tile_backward_wgsl.ts share. */
-export const ATTENTION_TILE = /* wgsl */ `
+/** Shared with gpu_tile_backward.ts. */
+export const BLOCKING: Blocking = {
+  name: 'gpu_tile',
+  rows: TILE,
+  vec: 4,
+  constants: (head) => ({ Element: 'vec4f', HEAD: head / 4, SLICES: Math.ceil(head / TILE), LANES: 64 }),
+};
+
+/** Shared with gpu_tile_backward.ts: the tiles in workgroup memory, and products of them. */
+export const TILES = /* wgsl */ `
 alias Four = array<vec4f, 4>;
 
-// Row r of a tile is at place (r % 4) * 8 + r / 4, and rows are padded by a vec4, so that invocations read all banks.
+// Against bank conflicts, row r of a tile is stored as row (r % 4) * 8 + r / 4, and rows are padded by one vec4.
 const ROW = 9u;
-// left: a slice of the tile's rows, or weights of a product; right: a slice of its columns; weights: probabilities.
+// LEFT: a slice of the tile's rows, or the weights of a product; RIGHT: a slice of its columns; WEIGHTS: probabilities.
 const LEFT = 0u;
 const RIGHT = 288u;
 const WEIGHTS = 576u;
@@ -26,7 +45,7 @@ fn place(r: u32) -> u32 {
   return ((r % 4u) * 8u + r / 4u) * ROW;
 }
 
-// Parts of rows; outside they are zero.
+// Vec4 \`column\` of a row of q, k or v; zero outside.
 fn q_part(batch: u32, t: u32, head: u32, column: u32) -> vec4f {
   let x = load_q(q_at(batch, min(t, params.queries - 1u), head) + min(column, HEAD - 1u));
   return select(vec4f(), x, (t < params.queries) & (column < HEAD));
@@ -58,7 +77,7 @@ fn add_dots(start: Four, tx: u32, ty: u32, columns: u32) -> Four {
   return sum;
 }
 
-// sum[i] += weights of row 4 ty + i times the rows of right, its vec4 tx.
+// sum[i] += weights of row 4 ty + i times vec4 tx of the rows of right.
 fn add_weighted(start: Four, weights: u32, tx: u32, ty: u32) -> Four {
   var sum = start;
   for (var x = 0u; x < 8u; x++) {
@@ -80,8 +99,8 @@ fn sees(batch: u32, t: u32, s: u32) -> bool {
 }
 `;
 
-/** The forward kernel: scores of a tile, a running softmax of each row, and its weights times the values. */
-export const ATTENTION_GPU_TILE = /* wgsl */ `
+/** Scores of a tile, the running maximum and sum of each row, and the weights times the values. */
+const FORWARD = /* wgsl */ `
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let tx = lane % 8u;
@@ -163,3 +182,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
 }
 `;
+
+/** Not on CPU drivers: barriers are slow there, and their compilers take ten seconds and more for these kernels. */
+export function supports(site: AttentionSite, caps: DeviceCaps): boolean {
+  const { head } = siteSizes(site);
+  return !caps.software && head % 4 === 0 && head <= MAX_HEAD && caps.maxWorkgroupStorage >= WORKGROUP_BYTES;
+}
+
+export const gpuTile: Variant<AttentionAttrs> = {
+  name: 'gpu_tile',
+  supports,
+  dispatches: (site) => [forwardDispatch(site, BLOCKING, FORWARD + TILES)],
+};
