@@ -2,7 +2,7 @@
 
 export { attention, crossAttention, selfAttention } from './attention/attention.ts';
 export { concat } from './concat.ts';
-export { conv2d } from './conv2d/layer.ts';
+export { conv2d } from './conv2d/conv2d.ts';
 export * from './elementwise/binary.ts';
 export * from './elementwise/broadcast_to.ts';
 export * from './elementwise/cast.ts';

@@ -6,8 +6,7 @@
  */
 import type { Tensor } from '../tensor/tensor.ts';
 import { transposeLast } from './common/linalg_basic.ts';
-import { conv2dBackwardInput } from './conv2d/conv2d.ts';
-import { conv2d } from './conv2d/layer.ts';
+import { conv2d, conv2dBackwardInput } from './conv2d/conv2d.ts';
 import { add } from './elementwise/binary.ts';
 import { matmul } from './matmul/matmul.ts';
 import { reshape } from './reshape.ts';

@@ -17,12 +17,11 @@ export type GradientShare = Gradients | 'dk' | 'dv';
 
 export function forwardBindings(site: OpSite<AttentionAttrs>, vec: Vec): Binding[] {
   const { packing } = siteSizes(site);
-  const operands = OPERAND_NAMES[packing].map((name, i) => read(name, { input: i }, vec));
-  return [...operands, ...maskBinding(site), write('y', { output: 0 }, vec), write('lse', { output: 1 })];
+  const operands = OPERAND_NAMES[packing].map((name, i) => read(name, i, vec));
+  return [...operands, ...maskBinding(site), write('y', 0, vec), write('lse', 1)];
 }
 
-const maskBinding = (site: AttentionSite): Binding[] =>
-  site.attrs.mask ? [read('mask', { input: site.inputs.length - 1 })] : [];
+const maskBinding = (site: AttentionSite): Binding[] => (site.attrs.mask ? [read('mask', site.inputs.length - 1)] : []);
 
 const WRITTEN: Readonly<Record<GradientShare, readonly string[]>> = {
   all: ['dq', 'dk', 'dv', 'dkv', 'dqkv'],
@@ -39,13 +38,13 @@ export function backwardBindings(site: OpSite<BackwardAttrs>, share: GradientSha
   const names = OPERAND_NAMES[siteSizes(site).packing];
   const n = names.length;
   const reads = [
-    ...names.map((name, i) => read(name, { input: i }, vec)),
-    read('y', { input: n }, vec),
-    read('dy', { input: n + 1 }, vec),
-    read('lse', { input: n + 2 }),
+    ...names.map((name, i) => read(name, i, vec)),
+    read('y', n, vec),
+    read('dy', n + 1, vec),
+    read('lse', n + 2),
     ...maskBinding(site),
   ];
-  const writes = differentiatedOperands(site).map((operand, i) => write(`d${at(names, operand)}`, { output: i }, vec));
+  const writes = differentiatedOperands(site).map((operand, i) => write(`d${at(names, operand)}`, i, vec));
   return [
     ...reads.filter(({ name }) => share !== 'dv' || !NOT_FOR_DV.includes(name)),
     ...writes.filter(({ name }) => WRITTEN[share].includes(name)),

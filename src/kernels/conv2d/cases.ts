@@ -2,8 +2,8 @@
 import type { OpCase } from '../../tensor/op_case.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at } from '../../tensor/types.ts';
-import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Geometry, Padding } from './sizes.ts';
-import { outShape, plain, sizesOf } from './sizes.ts';
+import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Geometry, Padding } from './shapes.ts';
+import { outShape, plain, sizesOf } from './shapes.ts';
 
 const geometry = (stride: number, padding: Padding): Geometry => ({ stride, padding });
 interface TestGeometry {

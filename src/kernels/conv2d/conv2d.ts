@@ -1,16 +1,22 @@
 /**
- * 2-D convolution over channels-last images, and its two gradients, which are ops of their own.
- * Kernels are [KH,KW,Cin,Cout] inside, and [KH,KW,Cout,Cin] for the input gradient, or with `transposeWeight` each the other's; the
- * wrapper (layer.ts) permutes PyTorch's [Cout,Cin,KH,KW] once, in the load stage. Plans that keep weights once set `transposeWeight`.
+ * 2-D convolution over channels-last images: the op, its two gradients, which are ops of their own, and the function that models
+ * call. The ops' weights are [KH,KW,Cin,Cout], for the input gradient [KH,KW,Cout,Cin]; with `transposeWeight` the last two
+ * axes are exchanged. The function permutes PyTorch's [Cout,Cin,KH,KW] once, in the load stage; plans set
+ * `transposeWeight` in order to keep one copy of a weight for both.
  */
 import type { Op } from '../../tensor/op.ts';
 import { defineOp } from '../../tensor/op.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at, sameShape } from '../../tensor/types.ts';
-import { sumRows, transposeLast } from '../common/linalg_basic.ts';
+import type { Activation } from '../common/linalg_basic.ts';
+import { activate, sumRows, transposeLast } from '../common/linalg_basic.ts';
+import { matmul } from '../matmul/matmul.ts';
+import { reshape } from '../reshape.ts';
+import { pad, slice } from '../slice_pad.ts';
+import { transpose } from '../transpose.ts';
 import { BACKWARD_INPUT_CASES, BACKWARD_WEIGHT_CASES, FORWARD_CASES } from './cases.ts';
 import { backwardInputReference, backwardWeightReference, forwardReference } from './reference.ts';
-import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, WeightLayout } from './sizes.ts';
+import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Padding, WeightLayout } from './shapes.ts';
 import {
   backwardInputSizes,
   backwardWeightSizes,
@@ -24,7 +30,7 @@ import {
   siteBackwardInputSizes,
   siteBackwardWeightSizes,
   sizesOf,
-} from './sizes.ts';
+} from './shapes.ts';
 import { BACKWARD_INPUT_VARIANTS, BACKWARD_WEIGHT_VARIANTS, FORWARD_VARIANTS } from './variants.ts';
 
 const readTransposed = <A extends WeightLayout>(attrs: A, index: number): A | null =>
@@ -58,10 +64,10 @@ export const conv2dOp: Op<Conv2dAttrs> = defineOp({
     const { stride, padding } = attrs;
     const x = at(inputs, 0);
     const w = at(inputs, 1);
-    const turned = attrs.transposeWeight ? w : transposeLast(w);
+    const cinLast = attrs.transposeWeight ? w : transposeLast(w);
     const gradW = (): Tensor => conv2dBackwardWeight.one([x, dy], { stride, padding, kh: w.dim(0), kw: w.dim(1) });
     return [
-      () => conv2dBackwardInput.one([dy, turned], { stride, padding, height: x.dim(1), width: x.dim(2) }),
+      () => conv2dBackwardInput.one([dy, cinLast], { stride, padding, height: x.dim(1), width: x.dim(2) }),
       attrs.transposeWeight ? () => transposeLast(gradW()) : gradW,
       ...(attrs.bias ? [() => sumRows(dy)] : []),
       ...(attrs.residual ? [() => dy] : []),
@@ -86,7 +92,7 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
     }
     return [{ dtype: dyType?.dtype ?? 'f32', shape: [s.images, s.height, s.width, s.cin] }];
   },
-  // Linear in both: the same three convolutions once more.
+  // The op is linear in both inputs, so its gradients are the other two ops.
   vjp: ({ inputs, attrs, dy: g }) => {
     const { stride, padding } = attrs;
     const dy = at(inputs, 0);
@@ -136,3 +142,59 @@ export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
   }),
   cases: BACKWARD_WEIGHT_CASES,
 });
+
+export interface Conv2dOptions {
+  readonly stride?: number;
+  /** Zeros on every side, or [top, bottom, left, right]. Default 0. */
+  readonly padding?: number | Padding;
+  /** Added to the result; of its shape. */
+  readonly residual?: Tensor;
+  /** Applied last. */
+  readonly activation?: Activation;
+}
+
+/**
+ * 2-D convolution, lowered to what runs best: a 1x1 is a matrix product, so is one whose windows do not overlap (patch
+ * embeddings), and few output channels (RGB) are padded to the four that vector kernels write.
+ * x [N,H,W,Cin], `weight` [Cout,Cin,KH,KW] (PyTorch's layout), bias [Cout] or null → [N,OH,OW,Cout].
+ * @throws Error when sizes do not fit.
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions = {}): Tensor {
+  const { stride = 1, padding = 0, residual, activation } = options;
+  const sides: Padding = typeof padding === 'number' ? [padding, padding, padding, padding] : padding;
+  const [cout, , kh, kw] = [weight.dim(0), weight.dim(1), weight.dim(2), weight.dim(3)];
+  const isPatches = kh === stride && kw === stride && x.dim(1) % kh === 0 && x.dim(2) % kw === 0;
+  if (isPatches && sides.every((p) => p === 0)) {
+    return patchProduct(x, weight, bias, options);
+  }
+  const taps = transpose(weight, [2, 3, 1, 0]);
+  const missing = residual ? 0 : -cout & 3;
+  const padded = missing === 0 ? taps : pad(taps, [0, 0, 0, 0], [0, 0, 0, missing]);
+  const inputs = [x, padded];
+  if (bias) {
+    inputs.push(missing === 0 ? bias : pad(bias, [0], [missing]));
+  }
+  if (residual) {
+    inputs.push(residual);
+  }
+  const y = conv2dOp.one(inputs, { stride, padding: sides, bias: Boolean(bias), residual: Boolean(residual) });
+  const unpadded = missing === 0 ? y : slice(y, [0, 0, 0, 0], [...y.shape.slice(0, 3), cout]);
+  return activate(unpadded, activation);
+}
+
+/** A convolution whose windows lie side by side: each window is a row of a matrix product. */
+function patchProduct(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions): Tensor {
+  const { residual, activation } = options;
+  const [n, h, w, c] = [x.dim(0), x.dim(1), x.dim(2), x.dim(3)];
+  const [cout, kh, kw] = [weight.dim(0), weight.dim(2), weight.dim(3)];
+  const size = kh * kw * c;
+  // [Cout, size] as a linear layer has it: the layout that the gradient reads is then the weight itself.
+  const matrix = reshape(kh * kw === 1 ? weight : transpose(weight, [0, 2, 3, 1]), [cout, size]);
+  const windows = kh * kw === 1 ? x : transpose(reshape(x, [n, h / kh, kh, w / kw, kw, c]), [0, 1, 3, 2, 4, 5]);
+  return matmul(reshape(windows, [n, h / kh, w / kw, size]), matrix, {
+    bias,
+    ...(residual ? { residual } : {}),
+    ...(activation ? { activation } : {}),
+    transposeB: true,
+  });
+}

@@ -1,8 +1,8 @@
 /** Convolution and its gradients in f64, tap by tap. */
 import type { HostArray, OpSite } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
-import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Sizes } from './sizes.ts';
-import { backwardWeightSizes, forwardSizes, siteBackwardInputSizes } from './sizes.ts';
+import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Sizes } from './shapes.ts';
+import { backwardWeightSizes, forwardSizes, siteBackwardInputSizes } from './shapes.ts';
 
 /** Calls `visit(pixel of y, pixel of x, tap)` for every pair that the kernel connects, in a fixed order. */
 function eachTap(s: Sizes, visit: (out: number, source: number, tap: number) => void): void {

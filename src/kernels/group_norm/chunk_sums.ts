@@ -122,9 +122,7 @@ function chunkSums(
 }
 
 export const statisticsOfChunks = (site: OpSite<GroupNormAttrs>, division: Division): ChunkSums =>
-  chunkSums(forwardExtent(site), division, activationCode(site.attrs) + STATISTICS, (vec) => [
-    read('x', { input: 0 }, vec),
-  ]);
+  chunkSums(forwardExtent(site), division, activationCode(site.attrs) + STATISTICS, (vec) => [read('x', 0, vec)]);
 
 export const gradientSumsOfChunks = (site: OpSite<BackwardAttrs>, division: Division): ChunkSums =>
   chunkSums(backwardExtent(site), division, activationCode(site.attrs) + GRADIENT_SUMS, backwardInputs);

@@ -221,16 +221,16 @@ export const cpuColumns: Variant<GroupNormAttrs> = {
   dispatches: (site) => {
     const { attrs } = site;
     return threePasses('group_norm.cpu_columns', forwardExtent(site), activationCode(attrs), attrs.eps, (partial) => ({
-      sums: { code: SUMS, bindings: [read('x', { input: 0 }, 4), write('partial', partial, 4)] },
-      combine: { code: COMBINE, bindings: [read('partial', partial), write('stats', { output: 1 })] },
+      sums: { code: SUMS, bindings: [read('x', 0, 4), write('partial', partial, 4)] },
+      combine: { code: COMBINE, bindings: [read('partial', partial), write('stats', 1)] },
       apply: {
         code: APPLY,
         bindings: [
-          read('x', { input: 0 }, 4),
-          read('gamma', { input: 1 }, 4),
-          read('beta', { input: 2 }, 4),
+          read('x', 0, 4),
+          read('gamma', 1, 4),
+          read('beta', 2, 4),
           read('stats', { output: 1 }),
-          write('y', { output: 0 }, 4),
+          write('y', 0, 4),
         ],
       },
     }));
@@ -248,7 +248,7 @@ export const cpuColumnsBackward: Variant<BackwardAttrs> = {
       combine: { code: BACKWARD_COMBINE, bindings: [read('partial', partial), write('means', means)] },
       apply: {
         code: BACKWARD_APPLY,
-        bindings: [...backwardInputs(4), read('means', means), write('dx', { output: 0 }, 4)],
+        bindings: [...backwardInputs(4), read('means', means), write('dx', 0, 4)],
       },
     }));
   },

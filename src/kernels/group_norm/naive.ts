@@ -155,11 +155,11 @@ export const naive: Variant<GroupNormAttrs> = {
       eps: site.attrs.eps,
       combine: {
         code: COMBINE,
-        bindings: [read('gamma', { input: 1 }), read('beta', { input: 2 }), write('stats', { output: 1 })],
+        bindings: [read('gamma', 1), read('beta', 2), write('stats', 1)],
       },
       apply: {
         code: activationCode(site.attrs) + APPLY,
-        bindings: [read('x', { input: 0 }), write('y', { output: 0 })],
+        bindings: [read('x', 0), write('y', 0)],
       },
     });
   },
@@ -176,11 +176,11 @@ export const naiveBackward: Variant<BackwardAttrs> = {
       eps: 0,
       combine: {
         code: BACKWARD_COMBINE,
-        bindings: [read('stats', { input: 1 }), read('gamma', { input: 2 }), read('beta', { input: 3 })],
+        bindings: [read('stats', 1), read('gamma', 2), read('beta', 3)],
       },
       apply: {
         code: activationCode(site.attrs) + BACKWARD_APPLY,
-        bindings: [read('x', { input: 0 }), read('dy', { input: 4 }), write('dx', { output: 0 })],
+        bindings: [read('x', 0), read('dy', 4), write('dx', 0)],
       },
     });
   },

@@ -44,23 +44,23 @@ export function forEachElement(
 
 /** Inputs and outputs of group_norm; all but the statistics in vectors of `vec` channels. */
 export const forwardBindings = (vec: 1 | 4): Binding[] => [
-  read('x', { input: 0 }, vec),
-  read('gamma', { input: 1 }, vec),
-  read('beta', { input: 2 }, vec),
-  write('y', { output: 0 }, vec),
-  write('stats', { output: 1 }),
+  read('x', 0, vec),
+  read('gamma', 1, vec),
+  read('beta', 2, vec),
+  write('y', 0, vec),
+  write('stats', 1),
 ];
 
 /** Inputs of group_norm_backward, likewise. */
 export const backwardInputs = (vec: 1 | 4): Binding[] => [
-  read('x', { input: 0 }, vec),
-  read('stats', { input: 1 }),
-  read('gamma', { input: 2 }, vec),
-  read('beta', { input: 3 }, vec),
-  read('dy', { input: 4 }, vec),
+  read('x', 0, vec),
+  read('stats', 1),
+  read('gamma', 2, vec),
+  read('beta', 3, vec),
+  read('dy', 4, vec),
 ];
 
-export const backwardBindings = (vec: 1 | 4): Binding[] => [...backwardInputs(vec), write('dx', { output: 0 }, vec)];
+export const backwardBindings = (vec: 1 | 4): Binding[] => [...backwardInputs(vec), write('dx', 0, vec)];
 
 const IDENTITY = `
 fn activate(z: T) -> T { return z; }

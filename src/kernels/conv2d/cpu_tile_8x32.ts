@@ -1,9 +1,18 @@
-/** WGSL of the gradient to a convolution's kernel on CPU drivers, see common/subgroup_tile.ts. */
+/**
+ * The gradient of a convolution's weight on CPU drivers with subgroups of 8: a workgroup is one subgroup and computes 8 input
+ * channels x 32 output channels of one tap of dw, as a sum over all output pixels in order. A lane loads 4 columns of dy for
+ * each of 8 pixels, and the 8 rows of x for one pixel, which the other lanes get by broadcast (common/subgroup_tile.ts).
+ */
+import type { Variant } from '../../tensor/op.ts';
+import { read, write } from '../common/bindings.ts';
+import { hasSubgroupTile } from '../common/subgroup_tile.ts';
+import type { BackwardWeightAttrs } from './shapes.ts';
+import { siteBackwardWeightSizes, sizeParams } from './shapes.ts';
 
-export const TILE_ROWS = 8;
-export const TILE_COLUMNS = 32;
+const ROWS = 8;
+const COLUMNS = 32;
 
-/** A lane holds 4 columns of b for all 8 rows of a, and those 8 rows for one k, which the others get by broadcast. */
+/** A product of 8 rows of a, for x, and 32 columns of b, for dy; k counts pixels. */
 const SUBGROUP_TILE = /* wgsl */ `
 struct Rows { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f }
 
@@ -21,8 +30,8 @@ fn step(sum: Rows, low: vec4f, high: vec4f, b: vec4f) -> Rows {
 }
 
 /**
- * Adds 8 steps of k: this lane's low, high are a's 8 rows at k + lane, b indexes this lane's vec4 of b's row k,
- * stride leads to its next row and last is its last one (beyond it a must be zero).
+ * Adds 8 steps of k. low and high are a's 8 rows at k + lane; b is the index of this lane's vec4 in row k of b, stride the
+ * distance to the next row, and last the index in the last row. Beyond that row a must be zero.
  */
 fn accumulate(start: Rows, low: vec4f, high: vec4f, b: u32, stride: u32, last: u32) -> Rows {
   var sum = start;
@@ -49,8 +58,7 @@ fn put_rows(row: u32, sum: Rows) {
 }
 `;
 
-/** A subgroup makes 8 input channels x 32 output channels of one tap of dw, over all output pixels in order. */
-export const CONV2D_BACKWARD_WEIGHT_CPU_TILE = /* wgsl */ `
+const MAIN = /* wgsl */ `
 ${SUBGROUP_TILE}
 var<private> column: u32;
 
@@ -87,3 +95,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   put_rows(tap * params.cin + channel, sum);
 }
 `;
+
+export const cpuTile8x32: Variant<BackwardWeightAttrs> = {
+  name: 'cpu_tile_8x32',
+  supports: (site, caps) => {
+    const { cin, cout } = siteBackwardWeightSizes(site);
+    return hasSubgroupTile(caps) && cin % ROWS === 0 && cout % 4 === 0;
+  },
+  dispatches: (site) => {
+    const s = siteBackwardWeightSizes(site);
+    const pixels = s.images * s.outHeight * s.outWidth;
+    return [
+      {
+        label: 'conv2d_backward_weight.cpu_tile_8x32',
+        code: MAIN,
+        params: { ...sizeParams(s), pixels, cout4: s.cout / 4 },
+        bindings: [read('x', 0, 4), read('b', 1, 4), write('dw', 0, 4)],
+        workgroups: [Math.ceil(s.cout / COLUMNS), s.cin / ROWS, s.kh * s.kw],
+      },
+    ];
+  },
+};

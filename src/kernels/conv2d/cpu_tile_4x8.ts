@@ -1,5 +1,11 @@
-/** WGSL of the convolution on CPU drivers, both directions. Needs CONV2D_WALK, which says what is computed, and NARROW_TILE. */
-export const CONV2D_CPU_TILE_4X8 = /* wgsl */ `
+/**
+ * Implicit GEMM on CPU drivers: an invocation holds a tile of 4 pixels x 8 channels in registers (common/narrow_tile_wgsl.ts),
+ * and needs neither subgroups nor barriers. It is for few pixels, and for adapters without subgroups of 8.
+ */
+import { NARROW_COLUMNS, NARROW_ROWS, NARROW_TILE } from '../common/narrow_tile_wgsl.ts';
+import { tileVariants } from './implicit_gemm.ts';
+
+const MAIN = /* wgsl */ `
 var<private> column: u32;
 var<private> results: vec4i;
 
@@ -59,3 +65,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   put_narrow(sum);
 }
 `;
+
+export const cpuTile4x8 = tileVariants({
+  name: 'cpu_tile_4x8',
+  runs: (caps) => caps.software,
+  readsTransposed: false,
+  kernel: () => ({
+    code: NARROW_TILE + MAIN,
+    params: { tile: 8 },
+    pixels: NARROW_ROWS,
+    channels: NARROW_COLUMNS,
+    x: ['x', 1],
+    w: ['w', 4],
+  }),
+});

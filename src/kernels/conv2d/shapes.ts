@@ -1,17 +1,18 @@
-/** Attributes of the three ops of convolution, and the sizes that follow from them and the shapes around a use. */
+/** Attributes of the three convolution ops, the sizes of one use of them, and what several variants bind. */
+import type { Binding, Param } from '../../tensor/dispatch.ts';
 import type { OpSite } from '../../tensor/op.ts';
 import type { Shape, TensorType } from '../../tensor/types.ts';
 import { at, byteSize } from '../../tensor/types.ts';
+import { read } from '../common/bindings.ts';
 import { transposedType } from '../common/transposed_weight.ts';
 
 /** Zeros around the image: top, bottom, left, right. */
 export type Padding = readonly [number, number, number, number];
 export type Geometry = { readonly stride: number; readonly padding: Padding };
-/** Whether the weight has its last two axes exchanged. */
+/** Whether the last two axes of the weight are exchanged. */
 export type WeightLayout = { readonly transposeWeight?: boolean };
-/** What is added to the result. */
+/** Whether a bias and a residual are added to the result as it is stored. */
 export type Epilogue = { readonly bias: boolean; readonly residual: boolean };
-/** Nothing. */
 export const plain: Epilogue = { bias: false, residual: false };
 
 export type Conv2dAttrs = Geometry & WeightLayout & Epilogue;
@@ -60,26 +61,26 @@ export const rank4 = (type: TensorType | undefined, what: string): Shape => {
   return type.shape;
 };
 
-/** The kernel's type as the op has it unless `transposeWeight`. */
-const ownLayout = (w: TensorType, { transposeWeight }: WeightLayout): TensorType =>
+/** The weight's type in the layout that the op declares. */
+const declaredType = (w: TensorType, { transposeWeight }: WeightLayout): TensorType =>
   transposeWeight ? transposedType(w) : w;
 
 export const kernelShape = (type: TensorType | undefined, attrs: WeightLayout): Shape => {
   rank4(type, 'the kernel');
-  return type ? ownLayout(type, attrs).shape : [];
+  return type ? declaredType(type, attrs).shape : [];
 };
 
 export const forwardSizes = (site: OpSite<Conv2dAttrs>): Sizes => {
-  const w = ownLayout(at(site.inputs, 1), site.attrs).shape;
+  const w = declaredType(at(site.inputs, 1), site.attrs).shape;
   return sizesOf(at(site.inputs, 0).shape, [at(w, 0), at(w, 1)], at(w, 3), site.attrs);
 };
 
-/** dy, w [KH,KW,Cout,Cin] → the sizes of the convolution that made y. */
+/** dy, w [KH,KW,Cout,Cin] → the sizes of the convolution whose input gradient is computed. */
 export const backwardInputSizes = (dy: Shape, w: Shape, attrs: BackwardInputAttrs): Sizes =>
   sizesOf([at(dy, 0), attrs.height, attrs.width, at(w, 3)], [at(w, 0), at(w, 1)], at(w, 2), attrs);
 
 export const siteBackwardInputSizes = (site: OpSite<BackwardInputAttrs>): Sizes =>
-  backwardInputSizes(at(site.inputs, 0).shape, ownLayout(at(site.inputs, 1), site.attrs).shape, site.attrs);
+  backwardInputSizes(at(site.inputs, 0).shape, declaredType(at(site.inputs, 1), site.attrs).shape, site.attrs);
 
 export const backwardWeightSizes = (x: Shape, dy: Shape, attrs: BackwardWeightAttrs): Sizes =>
   sizesOf(x, [attrs.kh, attrs.kw], at(dy, 3), attrs);
@@ -90,3 +91,12 @@ export const siteBackwardWeightSizes = (site: OpSite<BackwardWeightAttrs>): Size
 export const flopsOf = (s: Sizes): number => 2 * s.images * s.outHeight * s.outWidth * s.kh * s.kw * s.cin * s.cout;
 export const bytesOf = (site: OpSite): number =>
   [...site.inputs, ...site.outputs].reduce((sum, t) => sum + byteSize(t), 0);
+
+/** Sizes as u32; padding as i32, because positions relative to it may be negative. */
+export const sizeParams = (s: Sizes): Record<string, Param> => ({ ...s, top: { i32: s.top }, left: { i32: s.left } });
+
+/** The inputs behind x and the weight. */
+export const epilogueBindings = ({ bias, residual }: Epilogue, vec: 1 | 4): Binding[] => [
+  ...(bias ? [read('bias', 2, vec)] : []),
+  ...(residual ? [read('residual', bias ? 3 : 2, vec)] : []),
+];

@@ -1,11 +1,11 @@
 /**
- * The transforms of winograd.ts, an invocation for a tile of four channels; MATRICES or PANELS say where the points lie. `first`
- * is the first of the tiles that the scratch holds. A row at a time is transformed along x and added, with the coefficients of
- * y, to all points, which so stay in registers. Loops over rows and points end at parameters, so that drivers keep them:
- * unrolled, CPU drivers would compile them for many seconds.
+ * WGSL of the transforms of winograd.ts: an invocation transforms one tile of four channels. It transforms one row at a time along
+ * x and adds the result, with the coefficients of y, to all points, which stay in registers. `params.first` is the first
+ * of the tiles that the scratch holds. Loops over rows and points end at parameters, so that drivers do not unroll them:
+ * unrolled, they would keep the compilers of CPU drivers busy for many seconds.
  */
 
-/** Of each point a matrix: source [tiles][4 cin4], kernel [cin][4 cout4]. */
+/** Indices of a point's elements, stored as one matrix a point: source [tiles][4 cin4], weight [cin][4 cout4]. */
 export const MATRICES = /* wgsl */ `
 fn source_at(point: u32, tile: u32, c: u32) -> u32 {
   return (point * params.tiles + tile) * params.cin4 + c;
@@ -15,7 +15,7 @@ fn kernel_at(point: u32, c: u32, column: u32) -> u32 {
 }
 `;
 
-/** Of each point panels of both (common/panels_wgsl.ts): source [tiles / 32][cin4][32][4], kernel [cout4 / 8][cin][8][4]. */
+/** The same, stored as panels (common/panels_wgsl.ts): source [tiles / 32][cin4][32][4], weight [cout4 / 8][cin][8][4]. */
 export const PANELS = /* wgsl */ `
 fn source_at(point: u32, tile: u32, c: u32) -> u32 {
   return ((point * params.rowPanels + tile / 32u) * params.cin4 + c) * 32u + tile % 32u;
@@ -25,7 +25,7 @@ fn kernel_at(point: u32, c: u32, column: u32) -> u32 {
 }
 `;
 
-/** 6x6 points, and adding a row of six to them. */
+/** 6x6 points, and the addition of a row of six to them. */
 const SIX_ROWS = /* wgsl */ `
 struct Six { a: vec4f, b: vec4f, c: vec4f, d: vec4f, e: vec4f, f: vec4f }
 struct Points { a: Six, b: Six, c: Six, d: Six, e: Six, f: Six }
@@ -53,9 +53,9 @@ fn points_of(s: Points) -> array<vec4f, 36> {
 }
 `;
 
-/** The 3x3 kernel of one input and four output channels, at 36 points: G g Gᵀ. */
-export const WINOGRAD_KERNEL = /* wgsl */ `${SIX_ROWS}
-/** Columns of G, in halves. */
+/** G g Gᵀ: the 3x3 weight of one input and four output channels at 36 points. */
+export const WEIGHT_TRANSFORM = /* wgsl */ `${SIX_ROWS}
+/** The columns of G: elements 0 to 2 and 3 to 5. */
 const LOW = array<vec3f, 3>(vec3f(1.0 / 4.0, -1.0 / 6.0, -1.0 / 6.0), vec3f(0.0, -1.0 / 6.0, 1.0 / 6.0), vec3f(0.0, -1.0 / 6.0, -1.0 / 6.0));
 const HIGH = array<vec3f, 3>(vec3f(1.0 / 24.0, 1.0 / 24.0, 0.0), vec3f(1.0 / 12.0, -1.0 / 12.0, 0.0), vec3f(1.0 / 6.0, 1.0 / 6.0, 1.0));
 
@@ -92,9 +92,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** A tile of 6x6 source pixels at 36 points: Bᵀ d B. */
-export const WINOGRAD_SOURCE = /* wgsl */ `${SIX_ROWS}
-/** Columns of Bᵀ, in halves. */
+/** Bᵀ d B: a tile of 6x6 source pixels at 36 points. */
+export const SOURCE_TRANSFORM = /* wgsl */ `${SIX_ROWS}
+/** The columns of Bᵀ: elements 0 to 2 and 3 to 5. */
 const LOW = array<vec3f, 6>(
   vec3f(4.0, 0.0, 0.0), vec3f(0.0, -4.0, 4.0), vec3f(-5.0, -4.0, -4.0), vec3f(0.0, 1.0, -1.0), vec3f(1.0, 1.0, 1.0), vec3f(),
 );
@@ -147,12 +147,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** Back from 36 points to 4x4 pixels: Aᵀ m A, then bias and residual. m is [36][tiles][4 cout4]. */
-export const WINOGRAD_RESULT = /* wgsl */ `
+/** Aᵀ m A: 36 points back to 4x4 pixels, then bias and residual. m is [36][tiles][4 cout4]. */
+export const RESULT_TRANSFORM = /* wgsl */ `
 struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
 struct Pixels { a: Four, b: Four, c: Four, d: Four }
 
-/** Columns of Aᵀ. */
+/** The columns of Aᵀ. */
 const COLUMNS = array<vec4f, 6>(
   vec4f(1.0, 0.0, 0.0, 0.0), vec4f(1.0, 1.0, 1.0, 1.0), vec4f(1.0, -1.0, 1.0, -1.0), vec4f(1.0, 2.0, 4.0, 8.0),
   vec4f(1.0, -2.0, 4.0, -8.0), vec4f(0.0, 0.0, 0.0, 1.0),

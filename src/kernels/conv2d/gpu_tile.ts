@@ -1,7 +1,12 @@
-/** WGSL of the convolution on GPUs, both directions: tiles of common/gpu_tile_wgsl.ts. */
+/**
+ * Implicit GEMM on GPUs: a workgroup computes a tile of 64 or 128 pixels x 64 channels, with both operands staged through
+ * workgroup memory, 16 channels of one tap at a time, and 8x8 sums in the registers of an invocation
+ * (common/gpu_tile_wgsl.ts).
+ */
+import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from '../common/gpu_tile_wgsl.ts';
+import { tileVariants } from './implicit_gemm.ts';
 
-/** Needs CONV2D_WALK, which says what is computed; a row is an output pixel, k counts the input channels of one tap after another. */
-export const CONV2D_GPU_TILE = /* wgsl */ `
+const MAIN = /* wgsl */ `
 var<private> pixel0: u32;
 var<private> column0: u32;
 var<private> class_y: u32;
@@ -18,12 +23,12 @@ fn put(row: u32, column: u32, v: vec4f) {
   }
 }
 
-/** Channels c … c + 3 of a source pixel, zero where there is none. */
+/** Channels c … c + 3 of a source pixel; zero outside the image and beyond the last channel. */
 fn channels(source: i32, c: u32) -> vec4f {
   return select(vec4f(), four_a(u32(max(source, 0)) + c, c, params.cin), source >= 0);
 }
 
-/** First tap of a class that reads a source pixel at all. */
+/** The first tap that a class reads, of those along one axis. */
 fn first_tap(class_: u32, taps: u32, padding: i32) -> u32 {
   var k = 0u;
   while (k < taps && offset_of(class_, k, padding) % i32(params.classes) != 0) {
@@ -102,3 +107,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   put_sums(&sums, index);
 }
 `;
+
+export const gpuTile = tileVariants({
+  name: 'gpu_tile',
+  runs: (caps) => caps.maxInvocations >= MAX_GPU_TILE_ROWS,
+  readsTransposed: true,
+  kernel: ({ cin, cout, pixels, phases, transposeWeight }) => {
+    const rows = gpuTileRows(pixels, cout, phases);
+    const { code, vecA, vecB } = operands(cin, transposeWeight);
+    return {
+      code: GPU_TILE + code + MAIN,
+      constants: { ROWS: rows },
+      pixels: rows,
+      channels: GPU_TILE_COLUMNS,
+      x: ['a', vecA],
+      w: ['b', vecB],
+    };
+  },
+});

@@ -1,10 +1,23 @@
 /**
- * WGSL of convolution over [N,H,W,C] with kernels [KH,KW,Cin,Cout] or [KH,KW,Cout,Cin] (`stepIn`, `stepOut`: the distances of
- * neighbours along either); `top`, `left` are the padding there.
+ * Convolution and its gradients for every adapter, the readable version: an invocation computes one element of the result as a
+ * sum over taps and channels, or over pixels for the gradient of the weight.
+ * Weights are [KH,KW,Cin,Cout] or [KH,KW,Cout,Cin]; `stepIn` and `stepOut` are the strides of Cin and Cout.
  */
+import type { Variant } from '../../tensor/op.ts';
+import { at } from '../../tensor/types.ts';
+import { read, write } from '../common/bindings.ts';
+import { epilogueCode } from '../common/epilogue_wgsl.ts';
+import { canStoreOne } from '../common/site.ts';
+import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs, Sizes } from './shapes.ts';
+import {
+  epilogueBindings,
+  forwardSizes,
+  siteBackwardInputSizes,
+  siteBackwardWeightSizes,
+  sizeParams,
+} from './shapes.ts';
 
-/** One invocation an element of y: a sum over taps and input channels. */
-export const CONV2D_NAIVE = /* wgsl */ `
+const FORWARD = /* wgsl */ `
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let channel = id.x;
@@ -38,8 +51,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** One invocation an element of dx [N,H,W,Cin]. Taps that fall between strides are skipped. */
-export const CONV2D_BACKWARD_INPUT_NAIVE = /* wgsl */ `
+/** Taps that fall between strides are skipped. */
+const BACKWARD_INPUT = /* wgsl */ `
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let channel = id.x;
@@ -73,8 +86,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 
-/** One invocation an element of dw [KH,KW,Cin,Cout]: a sum over all output pixels, in order. */
-export const CONV2D_BACKWARD_WEIGHT_NAIVE = /* wgsl */ `
+const BACKWARD_WEIGHT = /* wgsl */ `
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let channel = id.x;
@@ -105,3 +117,61 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   store_dw(row * params.cout + channel, sum);
 }
 `;
+
+const weightSteps = ({ cin, cout }: Sizes, isCoutLast: boolean): { stepIn: number; stepOut: number } =>
+  isCoutLast ? { stepIn: cout, stepOut: 1 } : { stepIn: 1, stepOut: cin };
+
+const forward: Variant<Conv2dAttrs> = {
+  name: 'naive',
+  supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+  dispatches: (site) => {
+    const s = forwardSizes(site);
+    const pixels = s.images * s.outHeight * s.outWidth;
+    return [
+      {
+        label: 'conv2d.naive',
+        code: FORWARD + epilogueCode(site.attrs),
+        params: { ...sizeParams(s), pixels, ...weightSteps(s, !site.attrs.transposeWeight) },
+        bindings: [read('x', 0), read('w', 1), write('y', 0), ...epilogueBindings(site.attrs, 1)],
+        workgroups: [Math.ceil(s.cout / 16), Math.ceil(pixels / 4), 1],
+      },
+    ];
+  },
+};
+
+const backwardInput: Variant<BackwardInputAttrs> = {
+  name: 'naive',
+  supports: (site, caps) => canStoreOne(at(site.outputs, 0), caps),
+  dispatches: (site) => {
+    const s = siteBackwardInputSizes(site);
+    const pixels = s.images * s.height * s.width;
+    return [
+      {
+        label: 'conv2d_backward_input.naive',
+        code: BACKWARD_INPUT,
+        params: { ...sizeParams(s), pixels, ...weightSteps(s, site.attrs.transposeWeight ?? false) },
+        bindings: [read('dy', 0), read('w', 1), write('dx', 0)],
+        workgroups: [Math.ceil(s.cin / 16), Math.ceil(pixels / 4), 1],
+      },
+    ];
+  },
+};
+
+const backwardWeight: Variant<BackwardWeightAttrs> = {
+  name: 'naive',
+  dispatches: (site) => {
+    const s = siteBackwardWeightSizes(site);
+    const rows = s.kh * s.kw * s.cin;
+    return [
+      {
+        label: 'conv2d_backward_weight.naive',
+        code: BACKWARD_WEIGHT,
+        params: { ...sizeParams(s), rows },
+        bindings: [read('x', 0), read('dy', 1), write('dw', 0)],
+        workgroups: [Math.ceil(s.cout / 16), Math.ceil(rows / 4), 1],
+      },
+    ];
+  },
+};
+
+export const naive = { forward, backwardInput, backwardWeight };
