@@ -3,12 +3,15 @@ import type { KernelRecord } from '../tensor/choose.ts';
 import type { NoiseSource } from './noise/draw_noise.ts';
 import type { Mode, RecordedSetting, RenoSettings } from './settings.ts';
 
+/** The numbers of one iteration. */
 export interface IterationRecord {
+  /** Counted from 0. */
   readonly iteration: number;
   /** Loss of each reward before its weight, by name: lower is better. */
   readonly losses: Readonly<Record<string, number>>;
   /** Weighted sum of the losses, without the regulariser: the best image is the one where this is lowest. */
   readonly total: number;
+  /** The loss that keeps the norm of the noise likely, with its weight. */
   readonly regulariser: number;
   /** ‖z‖ of the noise that made this iteration's image. */
   readonly norm: number;
@@ -18,13 +21,17 @@ export interface IterationRecord {
   readonly seconds: number;
 }
 
+/** A reward of a run. */
 export interface RewardInfo {
+  /** Such as `clip`. */
   readonly name: string;
+  /** Its weight in the total. */
   readonly weight: number;
   /** score = offset − loss is the reward as its authors report it (ImageReward score, CLIP logit, cosine). */
   readonly offset: number;
 }
 
+/** The noise that a run started from. */
 export interface NoiseRecord {
   readonly source: NoiseSource;
   /** The source in words, to make the noise again elsewhere. */
@@ -54,6 +61,7 @@ export interface TransferRecord {
   readonly seconds: { readonly load: number; readonly pictures: number };
 }
 
+/** The GPU that a run used. */
 export interface AdapterRecord {
   readonly vendor: string;
   readonly architecture: string;
@@ -62,10 +70,15 @@ export interface AdapterRecord {
   readonly subgroups: boolean;
 }
 
+/** The contents of history.json. */
 export interface History {
+  /** The version of this format. */
   readonly format: 1;
+  /** The program that made it, with its version. */
   readonly tool: string;
+  /** The prompt, the seed and the settings. */
   readonly config: RunConfig;
+  /** The GPU that was used. */
   readonly adapter: AdapterRecord;
   /** The kernel variants that ran. Variants round differently: equal bytes need the same adapter and the same hash. */
   readonly kernels?: KernelRecord;

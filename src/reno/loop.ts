@@ -16,7 +16,9 @@ export interface StepRunner {
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
 }
 
+/** The picture of one iteration. */
 export interface Frame {
+  /** The iteration that made it, counted from 0. */
   readonly iteration: number;
   /** [H,W,3] in [0,1]. */
   readonly pixels: Float32Array<ArrayBuffer>;
@@ -37,21 +39,29 @@ export interface LoopOptions {
   readonly onFrame?: (frame: Frame, record: IterationRecord, isBest: boolean) => void;
   /** Awaited before each iteration is queued, to pause a run. */
   readonly beforeIteration?: (iteration: number) => Promise<void>;
+  /** Ends the run after the iterations that are queued. */
   readonly signal?: AbortSignal;
   /** A clock in milliseconds. Default: `performance.now`. */
   readonly now?: () => number;
 }
 
+/** A run of the loop: its losses, and the pictures that were kept. Pictures are [H,W,3] in [0,1]. */
 export interface Trajectory {
+  /** The losses of each iteration that ran. */
   readonly records: readonly IterationRecord[];
   /** Position in `records` of the lowest total. */
   readonly best: number;
+  /** The picture from the first noise. */
   readonly initImage: Float32Array<ArrayBuffer>;
+  /** The picture with the lowest total. */
   readonly bestImage: Float32Array<ArrayBuffer>;
+  /** The noise that made it. */
   readonly bestLatents: Float32Array<ArrayBuffer>;
+  /** The pictures that `wantsFrame` chose, in order. */
   readonly frames: readonly Frame[];
   /** The reason, one sentence, why the run ended early; null when it did not. */
   readonly stopped: string | null;
+  /** The time that the iterations took. */
   readonly seconds: number;
 }
 

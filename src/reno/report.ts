@@ -8,8 +8,11 @@ import { REPORT_SCRIPT, REPORT_STYLE } from './report_style.ts';
 
 /** Pictures as `data:` URIs. */
 export interface ReportImages {
+  /** The first iteration's picture. */
   readonly init: string;
+  /** The best iteration's picture. */
   readonly best: string;
+  /** Other pictures of the run, in order. */
   readonly frames: readonly { readonly iteration: number; readonly uri: string }[];
   /** The pictures of the model that --transfer names. */
   readonly transfer?: { readonly init: string; readonly best: string };
@@ -21,6 +24,7 @@ const SMALL = 256;
 const ARROW =
   '<svg width="34" height="18" viewBox="0 0 34 18" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><path d="M1 9h30M24 2l7 7-7 7"/></svg>';
 
+/** Returns a report as the text of one HTML file, with the pictures, the settings and a chart of each loss. */
 export function renderReport(history: History, images: ReportImages): string {
   const { config } = history;
   const first = at(history.iterations, 0);

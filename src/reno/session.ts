@@ -18,9 +18,12 @@ import { type RenoSettings, recordedSettings } from './settings.ts';
 import type { StepGraph } from './step_graph.ts';
 import { type TracedRun, traceRun } from './trace.ts';
 
+/** One run: its prompt and seed, and what to do while it runs. */
 export interface GenerateOptions
   extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'beforeIteration' | 'signal'> {
+  /** The text that the picture should show. */
   readonly prompt: string;
+  /** The seed of the noise. */
   readonly seed: number;
   /** The draw of the seed to start from. Default 0. */
   readonly draw?: number;
@@ -28,11 +31,15 @@ export interface GenerateOptions
   readonly nIters?: number;
 }
 
+/** The result of a run. */
 export interface Generated {
+  /** The pictures, the noise and the losses. */
   readonly trajectory: Trajectory;
+  /** A record of the run as plain data, for a file or a report. */
   readonly history: History;
 }
 
+/** The size of a picture in pixels. */
 export interface ImageSize {
   readonly height: number;
   readonly width: number;
@@ -41,14 +48,21 @@ export interface ImageSize {
 /** Planning options other than the defaults: forced kernel variants, no fusion, weights kept for inspection. */
 export type Planning = Omit<PlanSpec, 'outputs' | 'updates'>;
 
+/** A generator and its rewards, compiled and loaded, which can run for any number of prompts and seeds. `openReno` makes one. */
 export class Reno implements Disposable {
+  /** The settings of every run. */
   readonly settings: RenoSettings;
+  /** The rewards that are used, with their weights. */
   readonly rewards: readonly RewardInfo[];
+  /** The shape of the noise. */
   readonly latentShape: Shape;
+  /** The size of the pictures. */
   readonly imageSize: ImageSize;
+  /** The time that reading, compiling and uploading took. */
   readonly loadSeconds: number;
   /** The compiled computation and its graph, for tests and profiling. */
   readonly plan: Plan;
+  /** The graph of one iteration, for tests and profiling. @internal */
   readonly step: StepGraph;
   readonly #model: string;
   readonly #device: Device;

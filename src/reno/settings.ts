@@ -130,9 +130,9 @@ export type SettingName = keyof Table;
 type Value<K extends SettingName> = Table[K]['initial'];
 type Optional = { [K in SettingName]: undefined extends Value<K> ? K : never }[SettingName];
 
-/** The values of all settings in the table. */
-type TableValues = { readonly [K in Exclude<SettingName, Optional>]: Value<K> } & {
-  readonly [K in Optional]?: Exclude<Value<K>, undefined>;
+/** The values of all settings in the table. What is mapped from `Pick` keeps the table's descriptions. */
+type TableValues = { readonly [K in keyof Pick<Table, Exclude<SettingName, Optional>>]: Value<K> } & {
+  readonly [K in keyof Pick<Table, Optional>]?: Exclude<Value<K>, undefined>;
 };
 
 /** The settings that history.json records under their own names. */
@@ -140,7 +140,9 @@ export type RecordedSetting = {
   [K in SettingName]: Table[K] extends { readonly recorded: true } ? K : never;
 }[SettingName];
 
+/** All settings of a run. */
 export interface RenoSettings extends TableValues {
+  /** What is done with the noise. */
   readonly mode: Mode;
   /** The weight of each reward; a reward of weight 0 is neither loaded nor computed. */
   readonly rewards: RewardWeights;

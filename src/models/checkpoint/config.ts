@@ -1,7 +1,9 @@
 /** Reads values of a checkpoint's config.json and checks them. Each error is one sentence that names the file and the key. */
 import type { ModelFiles } from './files.ts';
 
+/** A JSON object of a model folder, such as config.json. Each error is one sentence that names the file and the key. */
 export class Config {
+  /** The file's path, for messages. */
   readonly file: string;
   readonly #values: Readonly<Record<string, unknown>>;
 
@@ -39,10 +41,12 @@ export class Config {
     return this.#read(key, 'a positive integer', absent, (v) => (isCount(v) ? v : null));
   }
 
+  /** Returns true or false. */
   boolean(key: string, absent?: boolean): boolean {
     return this.#read(key, 'true or false', absent, (v) => (typeof v === 'boolean' ? v : null));
   }
 
+  /** Returns a string. */
   string(key: string, absent?: string): string {
     return this.#read(key, 'a string', absent, (v) => (typeof v === 'string' ? v : null));
   }

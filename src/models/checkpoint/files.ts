@@ -1,14 +1,15 @@
 /** Model folders behind an interface, which is implemented over a file system and over HTTP. */
 import type { ByteSource } from './byte_source.ts';
 
-/** Paths use `/` and are relative to the model folder, such as `unet/config.json`. */
+/** A model folder. Paths use `/` and are relative to the folder, such as `unet/config.json`. */
 export interface ModelFiles {
   /** The folder's path or URL, for messages. */
   readonly name: string;
+  /** Returns whether there is such a file. */
   has(path: string): Promise<boolean>;
-  /** @throws Error naming the file when it is not there or cannot be read. */
+  /** Opens a file, whose bytes are read as they are needed. @throws Error naming the file when it is not there or cannot be read. */
   read(path: string): Promise<ByteSource>;
-  /** A UTF-8 text file. @throws Error naming the file when it is not there or cannot be read. */
+  /** Returns the text of a file, UTF-8. @throws Error naming the file when it is not there or cannot be read. */
   readText(path: string): Promise<string>;
 }
 

@@ -11,6 +11,7 @@ import { addPositions } from '../layers/tokens.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import { CLIPEncoder, type CLIPEncoderConfig } from './clip_encoder.ts';
 
+/** `text_config` of a CLIPModel. */
 export interface CLIPTextConfig extends CLIPEncoderConfig {
   readonly vocab_size: number;
   readonly max_position_embeddings: number;
@@ -32,6 +33,7 @@ export function clipTextConfig(config: Config): CLIPTextConfig {
   };
 }
 
+/** The result of a text encoder. */
 export interface CLIPTextOutput {
   /** [B,T,C], after the final layer norm. */
   readonly lastHiddenState: Tensor;
@@ -41,6 +43,7 @@ export interface CLIPTextOutput {
   pooled(eosMask: Tensor): Tensor;
 }
 
+/** CLIP's text encoder, as transformers' `CLIPTextModel`. */
 export class CLIPTextModel {
   readonly config: CLIPTextConfig;
   readonly token_embedding: Tensor;
@@ -59,7 +62,7 @@ export class CLIPTextModel {
     this.final_layer_norm = new LayerNorm(root.sub('final_layer_norm'), size, config.layer_norm_eps);
   }
 
-  /** @param ids i32 [B,T], T at most the number of positions. Attention is causal, so padding needs no mask. */
+  /** Encodes token ids. @param ids i32 [B,T], T at most the number of positions. Attention is causal, so padding needs no mask. */
   forward(ids: Tensor): CLIPTextOutput {
     // 1. Tokens and positions. 2. Causal encoder. 3. Final norm; pooling is up to the caller.
     const embedded = addPositions(embedding(this.token_embedding, ids), this.position_embedding);

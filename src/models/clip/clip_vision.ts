@@ -12,6 +12,7 @@ import { firstToken } from '../layers/tokens.ts';
 import type { Weights } from '../weights/weights.ts';
 import { CLIPEncoder, type CLIPEncoderConfig } from './clip_encoder.ts';
 
+/** `vision_config` of a CLIPModel. */
 export interface CLIPVisionConfig extends CLIPEncoderConfig {
   readonly image_size: number;
   readonly patch_size: number;

@@ -6,6 +6,7 @@ import type { SchedulerClass, Steps } from '../schedulers/index.ts';
 import type { PromptValues } from '../tokenizers/tokenizers.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
+/** How a generator is opened, where the defaults are not wanted. */
 export interface PipelineOptions {
   /** Timestep where the single step starts. Default: the scheduler's own first timestep (HyperSDXL needs 800). */
   readonly timestep?: number;
@@ -15,6 +16,7 @@ export interface PipelineOptions {
   readonly dtype?: ComputeDType;
 }
 
+/** A text-to-image generator of one step. */
 export interface TextToImagePipeline {
   /** The checkpoints that the networks read. They must be uploaded into the plan. */
   readonly weights: readonly WeightStore[];

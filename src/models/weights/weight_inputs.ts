@@ -7,9 +7,11 @@ import { type AliasTable, type TensorView, viewsOf } from '../checkpoint/aliases
 import { listed } from '../checkpoint/messages.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../checkpoint/tensor_file.ts';
 
+/** How the tensors of a checkpoint become graph inputs. */
 export interface WeightOptions {
   /** Prefix of the graph inputs' names, such as `unet`, so that several models can share a graph. Default `weights`. */
   readonly name?: string;
+  /** Other names for the checkpoint's keys. Default: none. */
   readonly aliases?: AliasTable;
   /** Keys (after aliases) that models need not use. Buffers such as position_ids are always among them. */
   readonly ignore?: readonly RegExp[];

@@ -16,6 +16,7 @@ import { type Upload, uploadAll, type WeightSink } from './upload.ts';
 import { WeightInputs, type WeightOptions } from './weight_inputs.ts';
 import type { Weights } from './weights.ts';
 
+/** The tensors of a checkpoint, or of one of its submodules, by the checkpoint's own keys. `openWeights` makes one. */
 export class WeightStore implements Weights {
   /** Shared by the stores of all submodules. */
   readonly #inputs: WeightInputs;
@@ -37,6 +38,7 @@ export class WeightStore implements Weights {
     this.local = within ? within.local : this.#inputs.name;
   }
 
+  /** The graph that the tensors are inputs of. */
   get graph(): Graph {
     return this.#inputs.graph;
   }
@@ -46,6 +48,7 @@ export class WeightStore implements Weights {
     return new WeightStore(this.graph, [], {}, { parent: this, local: names.join('.') });
   }
 
+  /** Returns whether the checkpoint has the tensor `name`. */
   has(name: string): boolean {
     return this.#inputs.stored.has(this.#key(name));
   }

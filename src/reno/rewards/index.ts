@@ -16,11 +16,13 @@ export type { Reward, RewardDefinition } from './reward.ts';
 /** All rewards, in the order of flags, logs and the graph. */
 export const REWARDS = [HPS, CLIP_SCORE, PICK_SCORE, IMAGE_REWARD, AESTHETIC] as const satisfies RewardDefinition[];
 
+/** The name of a reward. */
 export type RewardName = (typeof REWARDS)[number]['name'];
 
 /** The weight of each reward that is used. */
 export type RewardWeights = Readonly<Partial<Record<RewardName, number>>>;
 
+/** The names of all rewards, in the order of flags and logs. */
 export const REWARD_NAMES: readonly RewardName[] = REWARDS.map(({ name }) => name);
 
 /** @throws Error, one sentence with the known names, when there is no reward of this name */
