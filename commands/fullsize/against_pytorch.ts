@@ -7,8 +7,8 @@ import { at } from '../../src/tensor/types.ts';
 import { cosine } from '../common/distances.ts';
 
 /** Largest relative error of a loss, and smallest cosine of the gradients, that pass. */
-export const LOSS_BOUND = 1e-2;
-export const COSINE_BOUND = 0.99;
+const LOSS_BOUND = 1e-2;
+const COSINE_BOUND = 0.99;
 
 export interface Reference {
   readonly prompt: string;

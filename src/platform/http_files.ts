@@ -17,7 +17,7 @@ export function httpFiles(base: string, wholeBytes = WHOLE_BYTES): ModelFiles {
   };
 }
 
-export async function httpSource(url: string, wholeBytes = WHOLE_BYTES): Promise<ByteSource> {
+async function httpSource(url: string, wholeBytes = WHOLE_BYTES): Promise<ByteSource> {
   // One byte tells both the size and whether ranges work; HEAD would tell neither for compressed answers.
   const probe = await request(url, { headers: { Range: 'bytes=0-0' } });
   const total = probe.status === 206 ? /\/(\d+)$/.exec(probe.headers.get('Content-Range') ?? '')?.[1] : undefined;

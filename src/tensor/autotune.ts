@@ -43,11 +43,7 @@ export interface TuneOptions extends RaceOptions {
 }
 
 /** @throws Error when the site's tensors do not fit the device */
-export async function tuneSite(
-  device: Device,
-  { op, site, candidates }: Site,
-  options: TuneOptions = {},
-): Promise<TunedSite> {
+async function tuneSite(device: Device, { op, site, candidates }: Site, options: TuneOptions = {}): Promise<TunedSite> {
   const hasTimestamps = device.gpu.features.has('timestamp-query');
   const clock = options.clock ?? (hasTimestamps ? 'gpu' : 'wall');
   const open = (variant: string, workgroups: number): Promise<Runner> =>

@@ -31,7 +31,7 @@ const HOPELESS = 5;
 const LONGEST_NS = 200e6;
 
 /** Gains below this are noise: the order stands. */
-export const WORTHWHILE = 0.95;
+const WORTHWHILE = 0.95;
 
 export interface RaceResult {
   readonly winner: string;

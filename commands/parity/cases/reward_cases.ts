@@ -19,7 +19,7 @@ export interface RewardGolden extends Golden {
 }
 
 /** @param name the reward. @param folder of parity/rewards. Output: the score; gradient: the loss's at the picture. */
-export async function rewardGolden(name: string, folder: string, precision: Precision = 'f32'): Promise<RewardGolden> {
+async function rewardGolden(name: string, folder: string, precision: Precision = 'f32'): Promise<RewardGolden> {
   const file = await openFixture(`rewards/${folder}/golden.safetensors`);
   const graph = new Graph();
   const reward = await openReward(graph, name, nodeFiles(`${FIXTURES}/rewards/${folder}`), precision);

@@ -18,7 +18,7 @@ import type { AttentionAttrs } from './shapes.ts';
 import { attentionCost, checkedSizes, operandCount } from './shapes.ts';
 import { FORWARD_VARIANTS } from './variants.ts';
 
-export const attentionOp: Op<AttentionAttrs> = defineOp<AttentionAttrs>({
+const attentionOp: Op<AttentionAttrs> = defineOp<AttentionAttrs>({
   name: 'attention',
   infer: (inputs, attrs) => {
     const { batch, queries, heads, head } = checkedSizes(inputs, attrs);

@@ -47,7 +47,7 @@ export const geluSlopeOf = (x: number): number =>
   0.5 * (1 + erfOf(x * Math.SQRT1_2)) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
 
 /** erf in f64: the series (2/√π) e^(-x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!, all terms of one sign, so nothing cancels. */
-export function erfOf(x: number): number {
+function erfOf(x: number): number {
   if (Math.abs(x) > 6) {
     return Math.sign(x);
   }

@@ -113,7 +113,7 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
   cases: BACKWARD_INPUT_CASES,
 });
 
-export const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
+const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
   name: 'conv2d_backward_weight',
   infer: ([xType, dyType], attrs) => {
     const x = rank4(xType, 'x');
