@@ -20,9 +20,11 @@ export {
 } from './tensor/op.ts';
 export type { CaseInput, OpCase } from './tensor/op_case.ts';
 export { compile } from './tensor/plan/compile.ts';
+export { evaluate } from './tensor/plan/evaluate.ts';
 export { Plan } from './tensor/plan/plan.ts';
 export type { PlanSpec, Update } from './tensor/schedule/plan_spec.ts';
 export type { PlanSummary } from './tensor/schedule/summary.ts';
+export { State } from './tensor/state.ts';
 export { Tensor } from './tensor/tensor.ts';
 export type { DType, Shape, Stage, TensorType } from './tensor/types.ts';
-export { gradients } from './tensor/vjp.ts';
+export { type Gradients, gradients, gradientsOrNone } from './tensor/vjp.ts';

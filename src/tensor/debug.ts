@@ -4,7 +4,7 @@ import type { Device } from './device.ts';
 import type { DeviceCaps } from './device_caps.ts';
 import { outputKey, showPath, siteOf } from './graph.ts';
 import type { Feeds } from './interpreter.ts';
-import { evaluate, needed } from './interpreter.ts';
+import { needed, nodeValues } from './interpreter.ts';
 import { assemble } from './kernel.ts';
 import { compile } from './plan/compile.ts';
 import type { Plan } from './plan/plan.ts';
@@ -111,7 +111,7 @@ export async function firstDivergence(
   for (const stage of STAGES satisfies readonly Stage[]) {
     await plan.run(stage);
   }
-  const expected = evaluate(roots, feeds);
+  const expected = nodeValues(roots, feeds);
   for (const [name, tensor] of all) {
     const error = nmse(await plan.read(name), at(expected.get(tensor.node.id) ?? [], tensor.index));
     if (!(error <= bound)) {

@@ -160,7 +160,9 @@ export class Device {
     }
   }
 
+  /** Gives everything that it holds back; neither the device nor its plans can be used afterwards. */
   destroy(): void {
+    this.#failure ??= new Error('the GPU device was destroyed and cannot be used any more: open another one');
     this.gpu.destroy();
   }
 

@@ -1,6 +1,7 @@
 /** The trace: nodes in the order they were made, equal ones made once. Static shapes, no cycles by construction. */
 import type { Attrs, Op, OpSite } from './op.ts';
-import { Tensor } from './tensor.ts';
+import { State } from './state.ts';
+import { describeTensor, Tensor } from './tensor.ts';
 import type { DType, Shape, Stage, TensorType } from './types.ts';
 import { append, at, laterStage, showType, sizeOf } from './types.ts';
 
@@ -64,19 +65,45 @@ export function replaceInputs(node: Node, replacement: (t: Tensor) => Tensor): N
   return inputs.every((t, i) => t === node.inputs[i]) ? node : { ...node, inputs };
 }
 
+/** A computation as it is traced: ops on its tensors add nodes, and equal nodes are made once. */
 export class Graph {
+  /** The nodes in the order they were made: each after those it reads. */
   readonly nodes: Node[] = [];
+  /** The declared inputs by name. */
   readonly inputs = new Map<string, Tensor>();
   readonly #equal = new Map<string, Node>();
   #path = '';
   #backward = false;
 
-  /** Declares an input. @throws Error when the name is taken. */
-  input(name: string, shape: Shape, stage: Stage, dtype: DType = 'f32'): Tensor {
+  /**
+   * Declares an input, which a plan fills by its name.
+   * @param stage what its value depends on: `load` for weights that stay, `prompt` for what changes now and then, `step` for
+   *   what changes with every step. What depends only on earlier stages is computed once, until one of their inputs is written.
+   * @throws Error when the name is taken, or a size is no positive whole number
+   */
+  input(name: string, shape: Shape, stage: Stage = 'step', dtype: DType = 'f32'): Tensor {
+    return this.#declare(name, this.#inputNode(name, shape, stage, dtype));
+  }
+
+  /**
+   * Declares an input that a step changes: `compile` takes what it becomes in `updates`, and its first value is written.
+   * @throws Error as `input`
+   */
+  state(name: string, shape: Shape, dtype: DType = 'f32'): State {
+    return this.#declare(name, new State(this.#inputNode(name, shape, 'step', dtype).node, 0));
+  }
+
+  #inputNode(name: string, shape: Shape, stage: Stage, dtype: DType): Tensor {
     if (this.inputs.has(name)) {
-      throw new Error(`graph input ${name} is declared twice`);
+      throw new Error(`graph input ${name} is declared twice: give each input a name of its own`);
     }
-    const tensor = this.#add({ op: null, inputs: [], attrs: {}, outputs: [{ dtype, shape }], stage, name });
+    if (shape.some((size) => !Number.isInteger(size) || size < 1)) {
+      throw new Error(`graph input ${name} has shape [${shape.join(',')}], but sizes must be positive whole numbers`);
+    }
+    return this.#add({ op: null, inputs: [], attrs: {}, outputs: [{ dtype, shape }], stage, name });
+  }
+
+  #declare<T extends Tensor>(name: string, tensor: T): T {
     this.inputs.set(name, tensor);
     return tensor;
   }
@@ -99,6 +126,7 @@ export class Graph {
     return made;
   }
 
+  /** A constant of shape []. */
   scalar(value: number): Tensor {
     return this.constant([value], []);
   }
@@ -158,7 +186,8 @@ export class Graph {
 export function applyOp(op: Op, inputs: readonly Tensor[], attrs: Attrs): Tensor[] {
   const graph = at(inputs, 0).graph;
   if (inputs.some((t) => t.graph !== graph)) {
-    throw new Error(`${op.name} was given tensors of two graphs`);
+    const names = inputs.map(describeTensor).join(', ');
+    throw new Error(`${op.name} was given tensors of two graphs (${names}): declare its operands in one graph`);
   }
   return graph.apply(op, inputs, attrs);
 }

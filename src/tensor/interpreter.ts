@@ -12,7 +12,7 @@ export type Feeds = ReadonlyMap<string, ArrayLike<number>>;
  * @throws Error when an input has no feed, a feed has the wrong length, or an op returns the wrong number of values.
  */
 export function interpret(outputs: readonly Tensor[], feeds: Feeds): Float64Array[] {
-  const values = evaluate(
+  const values = nodeValues(
     outputs.map((t) => t.node),
     feeds,
   );
@@ -20,7 +20,7 @@ export function interpret(outputs: readonly Tensor[], feeds: Feeds): Float64Arra
 }
 
 /** Values of every node that `roots` need, by node id. */
-export function evaluate(roots: readonly Node[], feeds: Feeds): Map<number, Float64Array[]> {
+export function nodeValues(roots: readonly Node[], feeds: Feeds): Map<number, Float64Array[]> {
   const values = new Map<number, Float64Array[]>();
   for (const node of needed(roots)) {
     values.set(node.id, node.op ? applied(node, values) : [fed(node, feeds)]);

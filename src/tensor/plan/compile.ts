@@ -4,9 +4,10 @@ import { Uniforms } from '../schedule/buffers.ts';
 import type { PlanSpec } from '../schedule/plan_spec.ts';
 import { createSchedule } from '../schedule/planner.ts';
 import type { Schedule } from '../schedule/schedule.ts';
-import type { Stage } from '../types.ts';
+import type { Stage, TensorType } from '../types.ts';
 import { at, STAGES } from '../types.ts';
 import { USAGE } from './buffer_usage.ts';
+import { checkedGraph } from './check_spec.ts';
 import { type Encoded, encode } from './encode.ts';
 import { toBytes } from './host_values.ts';
 import { checkLimits } from './limits.ts';
@@ -15,15 +16,30 @@ import { PlanBuffers } from './plan_buffers.ts';
 
 /**
  * Plans `spec` for `device`: schedules, allocates, compiles all pipelines in parallel and binds.
- * @throws Error when a buffer is larger than the adapter allows or memory runs out; the message names the need and the limit.
+ * @throws Error, one sentence: a spec that is not one computation, a device that was lost or destroyed, a buffer that is
+ *   larger than the adapter allows, or too little memory (with the need and the limit)
  */
 export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
+  const { inputs } = checkedGraph(spec);
+  device.assertHealthy();
   const tuning = spec.tuning ?? device.tuning;
-  return compileSchedule(device, createSchedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps));
+  const schedule = createSchedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps);
+  return compileSchedule(device, schedule, new Map([...inputs].map(([name, { type }]) => [name, type])));
 }
 
-/** The same for what is scheduled already, for an adapter of the same capabilities. @throws Error as `compile` */
-export async function compileSchedule(device: Device, schedule: Schedule): Promise<Plan> {
+/**
+ * The same for what is scheduled already, for an adapter of the same capabilities.
+ * @param declared the inputs of the graph; default: those that the schedule reads
+ * @throws Error as `compile`
+ */
+export async function compileSchedule(
+  device: Device,
+  schedule: Schedule,
+  declared: ReadonlyMap<string, TensorType> = new Map([
+    ...[...schedule.inputs].map(([name, { type }]) => [name, type] as const),
+    ...schedule.streams,
+  ]),
+): Promise<Plan> {
   checkLimits(device, schedule);
   const buffers = await PlanBuffers.allocate(device, schedule);
   for (const { buffer, node } of schedule.constants) {
@@ -39,7 +55,7 @@ export async function compileSchedule(device: Device, schedule: Schedule): Promi
     );
   }
   device.assertHealthy();
-  return new Plan(device, schedule, buffers, encoded, uniformBuffer);
+  return new Plan(device, schedule, buffers, encoded, uniformBuffer, declared);
 }
 
 function uploadUniforms({ gpu, memory }: Device, uniforms: Uniforms): GPUBuffer | null {

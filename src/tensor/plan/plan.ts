@@ -1,53 +1,79 @@
 /** What was compiled once and is replayed many times. `compile` makes one. */
 import type { Device } from '../device.ts';
+import { suggestion } from '../nearest_names.ts';
 import type { InputSpec, Schedule, Step } from '../schedule/schedule.ts';
 import { type PlanSummary, summarize } from '../schedule/summary.ts';
-import type { Stage } from '../types.ts';
+import type { Stage, TensorType } from '../types.ts';
 import { at } from '../types.ts';
 import { type Encoded, submit } from './encode.ts';
+import { Freshness } from './freshness.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 import { PlanInputs } from './plan_inputs.ts';
 import { timed } from './profile.ts';
 import { readValues } from './readback.ts';
 import { arrivals, type Pieces, Throttle } from './stream.ts';
 
-export class Plan {
+/** A compiled computation: its inputs are written, its stages run, and its outputs read, as often as wanted. */
+export class Plan implements Disposable {
+  /** What the plan takes, in totals: dispatches, arithmetic and memory. */
   readonly summary: PlanSummary;
+  /** What runs, in which order and in which buffers. */
   readonly schedule: Schedule;
   readonly #device: Device;
   readonly #buffers: PlanBuffers;
   readonly #inputs: PlanInputs;
   readonly #encoded: Readonly<Record<Stage, readonly Encoded[]>>;
   readonly #uniforms: GPUBuffer | null;
+  readonly #fresh: Freshness;
+  #isDestroyed = false;
 
+  /** For `compile`. @param declared the inputs of the graph, those that nothing reads among them */
   constructor(
     device: Device,
     schedule: Schedule,
     buffers: PlanBuffers,
     encoded: Readonly<Record<Stage, readonly Encoded[]>>,
     uniforms: GPUBuffer | null,
+    declared: ReadonlyMap<string, TensorType>,
   ) {
     this.#device = device;
     this.schedule = schedule;
     this.#buffers = buffers;
-    this.#inputs = new PlanInputs(device.gpu.queue, schedule, buffers);
+    this.#inputs = new PlanInputs(device.gpu.queue, schedule, buffers, declared);
     this.#encoded = encoded;
     this.#uniforms = uniforms;
+    this.#fresh = new Freshness(schedule);
     this.summary = summarize(schedule);
   }
 
   /**
-   * Fills a graph input. Numbers are converted to the input's type; a Uint8Array is taken as its raw bytes.
-   * Those of a streamed input are kept, to be brought in whenever it is read.
-   * @throws Error when the length does not fit.
+   * Fills graph inputs: one by its name, or several at once. Numbers are converted to the input's type; a Uint8Array is taken
+   * as its raw bytes. Those of a streamed input are kept, to be brought in whenever it is read. A declared input that nothing
+   * reads has no memory, so its values go nowhere (see `reads`).
+   * @throws Error, one sentence: a name that the graph has not (with the nearest ones), a length that does not fit, or an
+   *   input whose memory was given back when the load stage had run
    */
-  write(name: string, data: ArrayLike<number> | Uint8Array): void {
-    this.#inputs.write(name, data);
+  write(values: Readonly<Record<string, ArrayLike<number> | Uint8Array>>): void;
+  write(name: string, data: ArrayLike<number> | Uint8Array): void;
+  write(
+    first: string | Readonly<Record<string, ArrayLike<number> | Uint8Array>>,
+    data: ArrayLike<number> | Uint8Array = [],
+  ): void {
+    this.#assertUsable('written to');
+    for (const [name, values] of typeof first === 'string' ? [[first, data] as const] : Object.entries(first)) {
+      this.#inputs.write(name, values);
+      this.#fresh.wrote(name);
+    }
   }
 
   /** Says where the bytes of a streamed input come from. @returns false when the input is not streamed: fill it at once */
   stream(name: string, pieces: Pieces): boolean {
-    return this.#inputs.stream(name, pieces);
+    this.#assertUsable('written to');
+    const streamed = this.#inputs.stream(name, pieces);
+    if (streamed) {
+      this.#fresh.wrote(name);
+    }
+    return streamed;
   }
 
   /** Whether anything reads this graph input; what nothing reads has no buffer, and writes to it do nothing. */
@@ -56,22 +82,47 @@ export class Plan {
   }
 
   /**
-   * Some of a graph input's bytes, as it stores them, from byte `offset` (a multiple of 4) on.
-   * @throws Error when they do not fit
+   * Fills a part of a graph input: its bytes, as it stores them, from byte `offset` (a multiple of 4) on.
+   * @throws Error when they do not fit, or as `write`
    */
   writePart(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
+    this.#assertUsable('written to');
     this.#inputs.writePart(name, bytes, offset);
+    this.#fresh.wrote(name);
   }
 
   /**
-   * Encodes and submits a stage; resolves as soon as it is queued. After `step`, every state has its new value.
-   * A stage without streamed inputs is queued when this returns; another waits for their bytes, and for the GPU to take
-   * them, so nothing else may be written or run on this plan until it resolves.
-   * @throws Error when bytes of a streamed input are missing or cannot be read
+   * Runs a step, and before it every stage that is stale: one that has not run, or one of whose inputs was written since, or
+   * one that follows a stage that ran anew. Resolves as soon as all is queued; then every state has its new value.
+   * @throws Error as `run`
+   */
+  async step(): Promise<void> {
+    this.#assertUsable('run');
+    for (const stage of ['load', 'prompt'] as const) {
+      if (this.#fresh.isStale(stage)) {
+        await this.run(stage);
+      }
+    }
+    await this.run('step');
+  }
+
+  /**
+   * Runs one stage, for loops that decide themselves what runs when. It never runs another one: where an earlier stage is
+   * stale it refuses, and so computes nothing from old values.
+   * Resolves as soon as the stage is queued. After `step`, every state has its new value. A stage without streamed inputs is
+   * queued when this returns; another waits for their bytes, and for the GPU to take them, so nothing else may be written or
+   * run on this plan until it resolves.
+   * @throws Error, one sentence: an earlier stage is stale, an input was never written, the load stage cannot run again
+   *   because its weights were given back, or bytes of a streamed input are missing
    */
   async run(stage: Stage): Promise<void> {
+    this.#assertUsable('run');
     const { gpu } = this.#device;
     this.#device.assertHealthy();
+    this.#fresh.assertReady(stage);
+    if (stage === 'load') {
+      this.#buffers.assertLoadable();
+    }
     const list = this.#encoded[stage];
     const uploads = this.schedule.uploads[stage];
     let done = 0;
@@ -95,19 +146,32 @@ export class Plan {
     if (stage === 'load') {
       this.#buffers.releaseLoadOnly();
     }
+    this.#fresh.ran(stage);
   }
 
   /**
-   * Values of an output or input at this point of the queue, as f32 (i32 for ids, exact up to 2^24).
+   * Returns the values of an output or input at this point of the queue, as f32 (i32 is exact up to 2^24).
    * The copy is queued at once and resolves later, so reads can be pipelined.
+   * @throws Error, one sentence: an unknown name (with the nearest ones), or a value that is not there yet or no longer
    */
   async read(name: string): Promise<Float32Array<ArrayBuffer>> {
+    this.#assertUsable('read');
     const output = this.schedule.outputs.get(name);
     const found: InputSpec | undefined = output ? { ...output, offset: 0 } : this.schedule.inputs.get(name);
     if (!found) {
-      throw new Error(`the plan has no output or input named ${name}`);
+      const why = this.#inputs.isDeclared(name) ? 'nothing reads this input' : this.#suggestion(name);
+      throw new Error(`the plan has no output or input named ${name}: ${why}`);
+    }
+    if (output) {
+      this.#fresh.assertComputed(name, found.buffer);
+    } else {
+      this.#fresh.assertWritten(name);
     }
     return readValues(this.#device, name, this.#buffers.at(found.buffer), found);
+  }
+
+  #suggestion(name: string): string {
+    return suggestion(name, [...this.schedule.outputs.keys(), ...this.schedule.inputs.keys()]);
   }
 
   /** Resolves when all that was submitted or written has run. */
@@ -120,24 +184,35 @@ export class Plan {
   /**
    * Runs a stage with a GPU timestamp around each dispatch (its updates included).
    * @returns nanoseconds per dispatch, or null where the adapter has no timestamp-query.
+   * @throws Error as `run`
    */
   async profile(stage: Stage): Promise<{ readonly step: Step; readonly ns: number }[] | null> {
     const list = this.#encoded[stage];
     if (!this.#device.gpu.features.has('timestamp-query') || list.length === 0) {
       return null;
     }
+    this.#assertUsable('run');
+    this.#fresh.assertReady(stage);
     const times = await timed(this.#device, list);
     return times.map((ns, i) => ({ step: at(this.schedule.steps[stage], i), ns }));
   }
 
+  #assertUsable(verb: 'run' | 'read' | 'written to'): void {
+    if (this.#isDestroyed) {
+      throw new Error(`this plan was destroyed and cannot be ${verb}: compile it again`);
+    }
+  }
+
   /** Gives all GPU memory back; the plan cannot be used afterwards. */
   destroy(): void {
+    this.#isDestroyed = true;
     this.#buffers.destroy();
     if (this.#uniforms) {
       this.#device.memory.destroy(this.#uniforms);
     }
   }
 
+  /** As `destroy`, for `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

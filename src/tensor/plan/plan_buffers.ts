@@ -40,9 +40,21 @@ export class PlanBuffers {
     const buffer = this.#buffers[index];
     if (!buffer) {
       const name = this.#specs[index]?.name;
-      throw new Error(`buffer ${name} is gone: the load stage ran already, or the plan was destroyed`);
+      throw new Error(
+        `${name} is gone: the load stage ran already, and nothing else reads it, so its memory was given back (compile with keepLoadInputs: true to keep it)`,
+      );
     }
     return buffer;
+  }
+
+  /** @throws Error when what the load stage reads was given back */
+  assertLoadable(): void {
+    const gone = this.#specs.find((spec, i) => spec.loadOnly && !this.#buffers[i]);
+    if (gone) {
+      throw new Error(
+        `the load stage cannot run again: the memory of ${gone.name} was given back after it ran (compile with keepLoadInputs: true to keep it)`,
+      );
+    }
   }
 
   /** Gives back what only the load stage reads. */

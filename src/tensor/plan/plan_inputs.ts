@@ -1,6 +1,7 @@
 /** Fills the inputs of a plan: at once, in parts, or by streaming; converted to the stored layout and precision. */
+import { suggestion } from '../nearest_names.ts';
 import type { InputSpec, Schedule } from '../schedule/schedule.ts';
-import { byteSize, showType } from '../types.ts';
+import { byteSize, showType, type TensorType } from '../types.ts';
 import { toBytes, wholeWords } from './host_values.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 import { RowRounding } from './rounded_rows.ts';
@@ -11,19 +12,25 @@ export class PlanInputs {
   readonly #queue: GPUQueue;
   readonly #schedule: Schedule;
   readonly #buffers: PlanBuffers;
+  /** All inputs of the graph, those that nothing reads among them. */
+  readonly #declared: ReadonlyMap<string, TensorType>;
   /** The sources of streamed inputs, by name. */
   readonly #sources = new Map<string, Pieces>();
   /** The rounding of each int8 weight, by name. */
   readonly #roundings = new Map<string, RowRounding>();
 
-  constructor(queue: GPUQueue, schedule: Schedule, buffers: PlanBuffers) {
+  constructor(queue: GPUQueue, schedule: Schedule, buffers: PlanBuffers, declared: ReadonlyMap<string, TensorType>) {
     this.#queue = queue;
+    this.#declared = declared;
     this.#schedule = schedule;
     this.#buffers = buffers;
   }
 
-  /** @throws Error when the length does not fit */
+  /** @throws Error when there is no such input, or the length does not fit */
   write(name: string, data: ArrayLike<number> | Uint8Array): void {
+    if (typeof data?.length !== 'number') {
+      throw new Error(`${name} must be given an array of numbers or a Uint8Array, not ${data}`);
+    }
     const streamed = this.#schedule.streams.get(name);
     if (streamed) {
       const bytes = toBytes(name, streamed, data);
@@ -33,10 +40,10 @@ export class PlanInputs {
       return;
     }
     const input = this.#schedule.inputs.get(name);
+    const bytes = toBytes(name, input?.type ?? this.#declaredType(name), data);
     if (!input) {
       return; // An input that nothing reads has no buffer.
     }
-    const bytes = toBytes(name, input.type, data);
     this.put(name, input, bytes, 0);
   }
 
@@ -49,11 +56,24 @@ export class PlanInputs {
     return streamed;
   }
 
+  /** Whether the graph declares such an input. */
+  isDeclared(name: string): boolean {
+    return this.#declared.has(name);
+  }
+
+  #declaredType(name: string): TensorType {
+    const type = this.#declared.get(name);
+    if (!type) {
+      throw new Error(`the plan has no input named ${name}: ${suggestion(name, this.#declared.keys())}`);
+    }
+    return type;
+  }
+
   reads(name: string): boolean {
     return this.#schedule.inputs.has(name) || this.#schedule.streams.has(name);
   }
 
-  /** @throws Error when they do not fit, or the input is streamed */
+  /** @throws Error when they do not fit, there is no such input, or it is streamed */
   writePart(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void {
     const input = this.#schedule.inputs.get(name);
     if (input) {
@@ -62,6 +82,8 @@ export class PlanInputs {
       throw new Error(
         `${name} is streamed: say where its bytes come from (Plan.stream) instead of writing parts of it`,
       );
+    } else {
+      this.#declaredType(name);
     }
   }
 
