@@ -1,4 +1,5 @@
 /** The engine: graphs, gradients, plans and ops. It is the same in Node and in browsers. */
+export { checkOp, type OpCheck } from './kernels/check/check_op.ts';
 export * from './kernels/index.ts';
 export { type AdapterSummary, Device, type DeviceOptions, requestDevice } from './tensor/device.ts';
 export type { DeviceCaps } from './tensor/device_caps.ts';

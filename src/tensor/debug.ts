@@ -6,6 +6,7 @@ import { outputKey, showPath, siteOf } from './graph.ts';
 import type { Feeds } from './interpreter.ts';
 import { needed, nodeValues } from './interpreter.ts';
 import { assemble } from './kernel.ts';
+import { nmse } from './nmse.ts';
 import { compile } from './plan/compile.ts';
 import type { Plan } from './plan/plan.ts';
 import type { PlanSpec } from './schedule/plan_spec.ts';
@@ -120,15 +121,4 @@ export async function firstDivergence(
     }
   }
   return null;
-}
-
-function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let error = 0;
-  let power = 0;
-  for (let i = 0; i < expected.length; i++) {
-    const e = at(expected, i);
-    error += (at(actual, i) - e) ** 2;
-    power += e * e;
-  }
-  return error === 0 ? 0 : error / Math.max(power, 1e-30);
 }

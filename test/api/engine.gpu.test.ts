@@ -20,8 +20,8 @@ import {
   sum,
   type Tensor,
 } from '../../src/index.ts';
-import { testDevice } from '../support/gpu.ts';
-import { fill } from '../support/numbers.ts';
+import { fill } from '../../src/kernels/check/case_values.ts';
+import { testDevice } from '../support/test_device.ts';
 
 let device: Device;
 

@@ -18,7 +18,7 @@ import {
   sum,
   type Tensor,
 } from '../../src/index.ts';
-import { testDevice } from '../support/gpu.ts';
+import { testDevice } from '../support/test_device.ts';
 
 let device: Device;
 let plan: Plan;

@@ -1,14 +1,14 @@
 /** A fused op is its composition in basic ops: the same value and the same gradients, in f64 on the interpreter. */
 import { describe, expect, it } from 'vitest';
 import { nmse } from '../../commands/common/distances.ts';
+import { fill } from '../../src/kernels/check/case_values.ts';
+import { trace } from '../../src/kernels/check/run_case.ts';
 import { mul, sum } from '../../src/kernels/index.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { allOps } from '../../src/tensor/op.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { fill } from '../support/numbers.ts';
-import { trace } from '../support/op_runner.ts';
 
 const fused = [...allOps().values()].filter((op) => op.composition !== undefined);
 

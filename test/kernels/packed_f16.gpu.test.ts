@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
 import { nmse } from '../../commands/common/distances.ts';
+import { runCase, supported } from '../../src/kernels/check/run_case.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { allOps } from '../../src/tensor/op.ts';
-import { runCase, supported } from '../support/op_runner.ts';
 import { testDevice } from '../support/test_device.ts';
 
 let device: Device;

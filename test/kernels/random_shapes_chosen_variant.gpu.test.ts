@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
 import { nmse } from '../../commands/common/distances.ts';
+import { fill } from '../../src/kernels/check/case_values.ts';
 import * as ops from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
@@ -10,7 +11,6 @@ import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
-import { fill } from '../support/numbers.ts';
 import { testDevice } from '../support/test_device.ts';
 
 let device: Device;

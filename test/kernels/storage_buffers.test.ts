@@ -1,12 +1,12 @@
 /** WebGPU guarantees a kernel eight storage buffers; where there are no more, no dispatch of any op may ask for more. */
 import { describe, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
+import { called } from '../../src/kernels/check/run_case.ts';
 import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
 import type { Op } from '../../src/tensor/op.ts';
 import { allOps } from '../../src/tensor/op.ts';
 import type { OpCase } from '../../src/tensor/op_case.ts';
 import { at } from '../../src/tensor/types.ts';
-import { called } from '../support/op_runner.ts';
 
 const GUARANTEED = 8;
 const shared = { maxWorkgroupStorage: 16384, maxInvocations: 256, maxStorageBuffers: GUARANTEED };

@@ -1,6 +1,7 @@
 /** Tuning on a real device: what is timed is the op itself, and a plan then runs the winner. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nmse } from '../../commands/common/distances.ts';
+import { fill } from '../../src/kernels/check/case_values.ts';
 import { add, linear, softmax } from '../../src/kernels/index.ts';
 import { sitesOf, tuneSites, untuned } from '../../src/tensor/autotune.ts';
 import type { TunedSite } from '../../src/tensor/choose.ts';
@@ -9,7 +10,6 @@ import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import { createSchedule } from '../../src/tensor/schedule/planner.ts';
-import { fill } from '../support/numbers.ts';
 import { testDevice } from '../support/test_device.ts';
 
 let device: Device;

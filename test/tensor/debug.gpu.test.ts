@@ -1,6 +1,7 @@
 /** The debug ladder says what a plan is, and finds the node that is wrong. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { debugLevel, planningFromEnvironment } from '../../src/cli/debug_variable.ts';
+import { fill } from '../../src/kernels/check/case_values.ts';
 import { add, linear, silu } from '../../src/kernels/index.ts';
 import {
   describeKernels,
@@ -15,7 +16,6 @@ import { defineOp } from '../../src/tensor/op.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at } from '../../src/tensor/types.ts';
-import { fill } from '../support/numbers.ts';
 import { testDevice } from '../support/test_device.ts';
 
 let device: Device;

@@ -1,5 +1,6 @@
 /** Weights kept as int8: the plan gives the bits of the plan whose weights were rounded beforehand, and needs less memory. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fill } from '../../src/kernels/check/case_values.ts';
 import { concat, conv2d, linear, mul, reshape, sum } from '../../src/kernels/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
@@ -12,7 +13,6 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { DType } from '../../src/tensor/types.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { fill } from '../support/numbers.ts';
 import { testDevice } from '../support/test_device.ts';
 
 let device: Device;

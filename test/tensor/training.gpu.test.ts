@@ -1,6 +1,7 @@
 /** The same rules can train: a small network learns in our own engine, and its weight gradients are the interpreter's. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nmse } from '../../commands/common/distances.ts';
+import { fill, normal, uniform } from '../../src/kernels/check/case_values.ts';
 import {
   add,
   affine,
@@ -28,7 +29,6 @@ import type { Update } from '../../src/tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
-import { fill, normal, uniform } from '../support/numbers.ts';
 import { testDevice } from '../support/test_device.ts';
 
 const BATCH = 8;

@@ -1,6 +1,7 @@
 /** Every way the convolution layer is lowered gives the plain convolution: value and gradients, against the op's f64 reference. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nmse } from '../../../commands/common/distances.ts';
+import { fill } from '../../../src/kernels/check/case_values.ts';
 import { conv2d, mul, sum } from '../../../src/kernels/index.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
@@ -10,7 +11,6 @@ import { compile } from '../../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import { fill } from '../../support/numbers.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 let device: Device;

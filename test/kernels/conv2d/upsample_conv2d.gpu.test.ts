@@ -1,6 +1,7 @@
 /** Upsampling joined with the convolution behind it is the two one after another: value and gradients. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nmse } from '../../../commands/common/distances.ts';
+import { fill } from '../../../src/kernels/check/case_values.ts';
 import { conv2d, mul, sum, upsampleConv2d, upsampleNearest } from '../../../src/kernels/index.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
@@ -11,7 +12,6 @@ import type { Tensor } from '../../../src/tensor/tensor.ts';
 import type { DType, Shape } from '../../../src/tensor/types.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import { fill } from '../../support/numbers.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 interface Layer {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cosine } from '../../../commands/common/distances.ts';
 import { memoryFiles } from '../../../commands/parity/fixtures.ts';
 import { FIXTURES } from '../../../commands/parity/golden.ts';
+import { fill } from '../../../src/kernels/check/case_values.ts';
 import { add, affine, sum } from '../../../src/kernels/index.ts';
 import { readConfig } from '../../../src/models/checkpoint/config.ts';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
@@ -19,7 +20,6 @@ import { compile } from '../../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../../src/tensor/plan/plan.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import { fill } from '../../support/numbers.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 const PROMPT = 'a red cube';

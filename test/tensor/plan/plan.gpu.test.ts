@@ -1,6 +1,7 @@
 /** The plan as a whole: replay equals the interpreter, twice gives the same bits, states move, memory comes back. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nmse } from '../../../commands/common/distances.ts';
+import { fill } from '../../../src/kernels/check/case_values.ts';
 import { add, clamp, conv2d, linear, mean, mul, silu, softmax, sub, sum } from '../../../src/kernels/index.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
@@ -10,7 +11,6 @@ import type { PlanSpec } from '../../../src/tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import { fill } from '../../support/numbers.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 let device: Device;

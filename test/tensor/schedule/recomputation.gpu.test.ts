@@ -1,5 +1,6 @@
 /** Activations that are dropped and made again: the same bits, in less memory, for more work. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fill } from '../../../src/kernels/check/case_values.ts';
 import { add, gelu, linear, mean, mul, reshape, silu } from '../../../src/kernels/index.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
@@ -7,7 +8,6 @@ import { compile } from '../../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../../src/tensor/plan/plan.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import { fill } from '../../support/numbers.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 let device: Device;

@@ -1,5 +1,6 @@
 /** Weights that come when they are read: the same bits as resident ones, in less memory, as often as they are wanted. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fill } from '../../../src/kernels/check/case_values.ts';
 import { add, concat, linear, mean, mul, silu } from '../../../src/kernels/index.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
@@ -8,7 +9,6 @@ import type { Plan } from '../../../src/tensor/plan/plan.ts';
 import type { PlanSpec } from '../../../src/tensor/schedule/plan_spec.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import { fill } from '../../support/numbers.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 let device: Device;

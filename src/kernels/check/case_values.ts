@@ -1,8 +1,8 @@
-/** Seeded inputs of tests. */
+/** Seeded values for the inputs of test cases. */
 
-import { f16BitsToF32, f32ToF16Bits } from '../../src/tensor/half.ts';
-import type { CaseInput } from '../../src/tensor/op_case.ts';
-import { sizeOf } from '../../src/tensor/types.ts';
+import { f16BitsToF32, f32ToF16Bits } from '../../tensor/half.ts';
+import type { CaseInput } from '../../tensor/op_case.ts';
+import { sizeOf } from '../../tensor/types.ts';
 
 /** mulberry32: uniform in [0, 1), the same everywhere. */
 export function uniform(seed: number): () => number {
@@ -15,6 +15,7 @@ export function uniform(seed: number): () => number {
   };
 }
 
+/** Standard normal numbers, by Box and Muller's method. */
 export function normal(seed: number): () => number {
   const next = uniform(seed);
   return () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
