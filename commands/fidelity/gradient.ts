@@ -19,7 +19,7 @@ export interface Result {
 export async function gradientOf(device: Device, traced: Traced, planning: Partial<PlanSpec> = {}): Promise<Result> {
   const { graph, input, output, weights } = traced;
   const loss = sum(mul(output, graph.input('cotangent', output.shape, 'step')));
-  const [gradient = loss] = gradients(loss, [input]);
+  const [gradient] = gradients(loss, [input]);
   using plan = await compile(device, { ...planning, outputs: { output, gradient } });
   await weights.upload(plan);
   for (const [name, { dtype, shape, node }] of graph.inputs) {

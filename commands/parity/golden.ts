@@ -114,7 +114,7 @@ export async function golden(
   const output = cast(made, 'f32');
   const scale = precision === 'f16' ? gradientScale : 1;
   const loss = sum(layout.cotangent ? mul(output, declare(layout.cotangent)) : output);
-  const [scaled = loss] = gradients(scale === 1 ? loss : mul(loss, scale), [input]);
+  const [scaled] = gradients(scale === 1 ? loss : mul(loss, scale), [input]);
   const feeds = new Map<string, ArrayLike<number>>(await store.values());
   for (const key of given) {
     feeds.set(key, await readFloats(file, key));

@@ -74,9 +74,6 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
 
     if (config.kind === 'optimise') {
       const [gradient] = gradients(objective.total, [latents]);
-      if (!gradient) {
-        throw new Error('the loss has no gradient to the noise');
-      }
       const clipped = clipGradNorm(gradient, config.gradClip);
       scalars.set(GRAD_NORM, clipped.norm);
       if (config.optimizer.name !== 'lbfgs') {

@@ -19,7 +19,7 @@ const X = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i + 1));
 /** d/dx of loss(x), on the GPU. */
 async function gradientOf(loss: (x: Tensor) => Tensor): Promise<Float32Array> {
   const x = new Graph().input('x', [3, 8], 'step');
-  const [gradient = x] = gradients(loss(x), [x]);
+  const [gradient] = gradients(loss(x), [x]);
   using plan = await compile(device, { outputs: { gradient } });
   plan.write('x', X);
   plan.run('load');

@@ -73,7 +73,7 @@ describe.each(cases)('$name', ({ config, clip, torch }) => {
     const z = graph.input('z', [3], 'step');
     const offset = sub(z, graph.constant([0.5, -1, 2], [3]));
     const loss = affine(sum(mul(square(offset), graph.constant([1, 0.25, 3], [3]))), 0.5);
-    const gradient = at(gradients(loss, [z]), 0);
+    const gradient = gradients(loss, [z])[0];
     const step = optimizerStep(z, clip === null ? gradient : clipGradNorm(gradient, clip).grad, config);
     const feeds = new Map<string, ArrayLike<number>>([['z', [0.2, 0.4, -0.6]]]);
     for (const { state, initial } of step.updates) {

@@ -48,7 +48,7 @@ async function planOf(dtype: DType, options: Partial<PlanSpec>): Promise<Plan> {
   const outputs = Object.fromEntries(
     results.flatMap(([name, y, of]) => [
       [`y ${name}`, y],
-      [`gradient ${name}`, reshape(at(gradients(sum(mul(y, y)), [of]), 0), of.shape)],
+      [`gradient ${name}`, reshape(gradients(sum(mul(y, y)), [of])[0], of.shape)],
     ]),
   );
   const plan = await compile(device, { outputs, keepLayouts: false, ...options });

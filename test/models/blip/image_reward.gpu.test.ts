@@ -26,7 +26,7 @@ async function build(device: Device, storage: 'stored' | 'f16') {
   const mask = graph.input('mask', fixture.shape('in.mask'), 'prompt');
   const imageTokens = model.visual_encoder.forward(pixels);
   const score = model.forward(pixels, ids, mask);
-  const [gradient = score] = gradients(sum(score), [pixels]);
+  const [gradient] = gradients(sum(score), [pixels]);
   weights.assertAllUsed();
   const cls = model.text_encoder.firstHiddenState(ids, mask, imageTokens);
   const plan = await compile(device, { outputs: { image_tokens: imageTokens, cls, score, gradient } });

@@ -33,7 +33,7 @@ async function build(device: Device, name: string, storage: 'stored' | 'f16' = '
   const imageFeatures = model.getImageFeatures(pixels);
   const similarity = sum(mul(l2Normalize(imageFeatures), l2Normalize(textFeatures)), [1]);
   const logits = mul(similarity, exp(asF32(model.logit_scale)));
-  const [gradient = logits] = gradients(sum(logits), [pixels]);
+  const [gradient] = gradients(sum(logits), [pixels]);
   const vision = model.image_encoder.vision_model.forward(pixels);
   const outputs = {
     last_hidden_state: text.lastHiddenState,

@@ -80,7 +80,7 @@ async function run(graph: Graph, rewards: readonly Reward[], pictures: number): 
   const image = graph.input('image', shape, 'step');
   const losses = rewards.map((reward) => reward.loss(image));
   const total = losses.map((loss, i) => affine(sum(loss), at(WEIGHTS, i))).reduce((a, b) => add(a, b));
-  const [gradient = image] = gradients(total, [image]);
+  const [gradient] = gradients(total, [image]);
   const outputs = { gradient, ...Object.fromEntries(losses.map((loss, i) => [`loss ${i}`, loss])) };
   const plan = await compile(device, { outputs });
   for (const reward of rewards) {

@@ -35,7 +35,7 @@ describe.each(['hps', 'clip', 'image_reward'])('pocket reward %s', (name) => {
     const reward = await openReward(graph, name, nodeFiles(`${weights}/${name}`));
     const image = graph.input('image', [1, height, width, channels], 'step');
     const loss = reward.loss(image);
-    const [gradient = loss] = gradients(loss, [image]);
+    const [gradient] = gradients(loss, [image]);
     using plan = await compile(device, { outputs: { loss, gradient } });
     for (const store of reward.weights) {
       await store.upload(plan);

@@ -6,7 +6,6 @@ import type { Device } from '../../../src/tensor/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../../src/tensor/plan/plan.ts';
-import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
 import { testDevice } from '../../support/test_device.ts';
 
@@ -35,7 +34,7 @@ async function opened(budget?: number): Promise<Plan> {
     x = add(x, silu(seen));
   }
   const loss = mean(mul(x, x));
-  const gradient = at(gradients(loss, [z]), 0);
+  const gradient = gradients(loss, [z])[0];
   const plan = await compile(device, {
     outputs: { loss, gradient },
     updates: [{ state: z, value: add(z, gradient) }],

@@ -7,7 +7,6 @@ import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../../src/tensor/plan/plan.ts';
 import type { PlanSpec } from '../../../src/tensor/schedule/plan_spec.ts';
-import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
 import { testDevice } from '../../support/test_device.ts';
 
@@ -37,7 +36,7 @@ function network(depth = 6) {
   const squared = matrix('squared');
   const seen = linear(silu(linear(z, matrix('step.0'))), matrix('step.1'));
   const loss = mean(mul(add(mean(mul(text, text)), mul(seen, seen)), mean(mul(squared, squared))));
-  const outputs = { loss, gradient: at(gradients(loss, [z]), 0), text };
+  const outputs = { loss, gradient: gradients(loss, [z])[0], text };
   const weights = graph.nodes.flatMap((n) => (n.name && n.stage === 'load' ? [n.name] : []));
   return { outputs, weights };
 }
