@@ -1,24 +1,24 @@
 /** Every network that has a golden fixture: for vitest (interpreter and GPU) and for `npm run parity`. */
+import { readdirSync } from 'node:fs';
 import type { Golden, ParityCase, Precision } from '../golden.ts';
-import { BLOCK_CASES } from './block_cases.ts';
-import { DIFFUSERS_CASES } from './diffusers_cases.ts';
-import { FLUX_CASES } from './flux_cases.ts';
-import { PIXART_CASES } from './pixart_cases.ts';
-import { REWARD_CASES } from './reward_cases.ts';
-import { REWARD_NETWORK_CASES } from './reward_network_cases.ts';
-import { SDXL_CASES } from './sdxl_cases.ts';
-import { TAESD_CASES } from './taesd_cases.ts';
 
-export const CASES: Readonly<Record<string, ParityCase>> = {
-  ...BLOCK_CASES,
-  ...DIFFUSERS_CASES,
-  ...FLUX_CASES,
-  ...PIXART_CASES,
-  ...REWARD_NETWORK_CASES,
-  ...REWARD_CASES,
-  ...SDXL_CASES,
-  ...TAESD_CASES,
-};
+type Cases = Readonly<Record<string, ParityCase>>;
+
+/** The cases of all files `*_cases.ts` in this folder; each exports one table, whose name ends in `_CASES`. */
+export const CASES: Cases = await collectCases();
+
+async function collectCases(): Promise<Cases> {
+  const cases: Record<string, ParityCase> = {};
+  for (const file of readdirSync(import.meta.dirname).filter((name) => name.endsWith('_cases.ts'))) {
+    const module: Readonly<Record<string, Cases>> = await import(new URL(file, import.meta.url).href);
+    const [table] = Object.entries(module).flatMap(([name, value]) => (name.endsWith('_CASES') ? [value] : []));
+    if (!table) {
+      throw new Error(`commands/parity/cases/${file} exports no table of cases`);
+    }
+    Object.assign(cases, table);
+  }
+  return cases;
+}
 
 /** @throws Error when the case ignores the precision it is asked for, and would be measured as what it is not. */
 export async function caseAt(name: string, precision: Precision): Promise<Golden> {

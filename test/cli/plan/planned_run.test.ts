@@ -12,8 +12,11 @@ import { PLANNED_MODELS, plannedModel } from '../../../src/cli/plan/planned_mode
 import { planRun } from '../../../src/cli/plan/planned_run.ts';
 import { joined, PUBLISHED_NAMES, publishedLayout } from '../../../src/cli/plan/published_layout.ts';
 import { roofline } from '../../../src/cli/plan/roofline.ts';
+import { subfolder } from '../../../src/models/checkpoint/files.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { openPipeline, type PipelineOptions } from '../../../src/models/pipelines/index.ts';
 import { REWARD_NAMES } from '../../../src/reno/rewards/index.ts';
+import { Graph } from '../../../src/tensor/graph.ts';
 import { workOf } from '../../../src/tensor/schedule/summary.ts';
 import { sizeOf } from '../../../src/tensor/types.ts';
 
@@ -49,6 +52,22 @@ describe('published layouts', () => {
       const own = name === 'hyper-sdxl' && network === 'sdxl_unet' ? { sample_size: 128 } : {};
       expect(files[`${dirname(path)}/config.json`]).toMatchObject({ ...config, ...own });
     }
+  });
+});
+
+describe('published generators', () => {
+  it.each(PUBLISHED_NAMES)('%s: the pipeline requests exactly the published names and shapes', async (name) => {
+    const files = subfolder(plannedModel(name).files, 'generator');
+    const { scheduler, timestep }: PipelineOptions = JSON.parse(await plannedModel(name).files.readText('reno.json'));
+    // Opening throws for a tensor that is missing, has another shape, or that no network reads.
+    const pipeline = await openPipeline(new Graph(), files, {
+      ...(scheduler ? { scheduler } : {}),
+      ...(timestep === undefined ? {} : { timestep }),
+    });
+    const networks = publishedLayout(name, 'generator').weights.map(({ network }) => networkTable(network));
+    const used = pipeline.weights.flatMap((store) => store.used()).reduce((n, { shape }) => n + sizeOf(shape), 0);
+    expect(used).toBeLessThanOrEqual(networks.reduce((n, { parameters }) => n + parameters, 0));
+    expect(used).toBeGreaterThan(0.95 * networks.reduce((n, { parameters }) => n + parameters, 0));
   });
 });
 
@@ -113,7 +132,7 @@ describe('planRun', () => {
 
   it('refuses what it cannot plan in one sentence', async () => {
     await expect(planRun({ model: 'sd3' })).rejects.toThrow(
-      'there is no model or folder "sd3"; the models are pocket, sd-turbo, sdxl-turbo, hyper-sdxl, pixart-dmd, flux-schnell',
+      `there is no model or folder "sd3"; the models are pocket, ${PUBLISHED_NAMES.join(', ')}`,
     );
     await expect(planRun({ model: 'sd-turbo', size: [500, 512] })).rejects.toThrow(
       'a picture of 512×500 is not possible: sides must be multiples of 8',
