@@ -17,7 +17,7 @@ interface Row extends Distance {
   /** Share of the step's values that are kept in f16. */
   readonly half: number;
   readonly versions: string;
-  /** Why there is no measurement. */
+  /** The reason for a missing measurement. */
   readonly error?: string;
 }
 
