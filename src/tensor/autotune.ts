@@ -19,7 +19,7 @@ export interface Site {
   readonly candidates: readonly string[];
 }
 
-/** Sites of a plan where there is a choice, each once, the most work first. What runs once per load is left out. */
+/** The sites of a schedule where there is a choice, each once, the most work first. Sites of the load stage, which runs once, are left out. */
 export function sitesOf({ steps }: Schedule, caps: DeviceCaps): Site[] {
   const sites = new Map<string, Site>();
   for (const { node } of [...steps.step, ...steps.prompt]) {
@@ -38,7 +38,7 @@ export function sitesOf({ steps }: Schedule, caps: DeviceCaps): Site[] {
 }
 
 export interface TuneOptions extends RaceOptions {
-  /** `gpu`: timestamps. `wall`: the host's clock, for adapters without timestamps and browsers, which blur them. */
+  /** `gpu`: timestamps. `wall`: the host's clock, for adapters without timestamps and for browsers, which round them. */
   readonly clock?: 'gpu' | 'wall';
 }
 
@@ -57,11 +57,11 @@ export interface TuneProgress {
   readonly site: Site;
   readonly index: number;
   readonly count: number;
-  /** What was found, or why the site could not be timed. */
+  /** The times, or the reason why the site could not be timed. */
   readonly result: TunedSite | Error;
 }
 
-/** Times `sites` one after another. @returns what was found, by key */
+/** Times `sites` one after another. @returns the times, by the key of the site */
 export async function tuneSites(
   device: Device,
   sites: readonly Site[],
@@ -78,7 +78,7 @@ export async function tuneSites(
       result = await tuneSite(device, site, options);
       found[site.key] = result;
     } catch (error) {
-      device.assertHealthy(); // A lost device ends it all.
+      device.assertHealthy(); // Where the device is lost, no further site can be timed.
       result = error instanceof Error ? error : new Error(String(error));
     }
     await onSite({ site, index, count: sites.length, result });
@@ -86,7 +86,7 @@ export async function tuneSites(
   return found;
 }
 
-/** Sites that `tuning` does not answer: never timed, or before there were the variants that there are now. */
+/** Sites that were never timed, or were timed before the present variants existed. */
 export function untuned(sites: readonly Site[], tuning: Tuning | null): Site[] {
   return sites.filter(({ key, candidates }) => {
     const known = tuning?.get(key);
@@ -121,7 +121,7 @@ async function openRunner(
   };
 }
 
-/** The first workgroups of a dispatch: part of its work, at the same speed. */
+/** The dispatch with its first `most` workgroups only: part of the work, at the same speed. */
 export function cutTo(dispatch: Dispatch, most: number): Dispatch {
   const [x, y, z] = dispatch.workgroups;
   const planes = Math.floor(most / (x * y));
@@ -140,7 +140,7 @@ async function stamped(plan: Plan): Promise<number> {
   return profile?.reduce((sum, { ns }) => sum + ns, 0) ?? clocked(plan);
 }
 
-/** At least a few milliseconds of runs, so that submitting and waiting do not count. */
+/** Nanoseconds of one run by the host's clock, over enough runs that submitting and waiting hardly count. */
 async function clocked(plan: Plan): Promise<number> {
   const enough = 4;
   for (let runs = 1; ; runs *= 4) {
@@ -163,7 +163,7 @@ const BLOCKS = {
   i32: new Uint8Array(4),
 } as const;
 
-/** Finite numbers that are not all alike; ids are 0. */
+/** Bytes of a tensor of finite, differing numbers; ids are 0. */
 function someValues(type: TensorType): Uint8Array {
   const bytes = new Uint8Array(byteSize(type));
   const block = BLOCKS[type.dtype];

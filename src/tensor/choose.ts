@@ -1,25 +1,25 @@
-/** Which variant of an op runs: the forced one, else the one that was fastest when timed, else the first supported. */
+/** Chooses the variant of an op: the forced one, else the one that was fastest when timed, else the first supported. */
 
 import type { DeviceCaps } from './device_caps.ts';
 import { formerVariant } from './former_variants.ts';
 import { type Op, type OpSite, variantNamed } from './op.ts';
 import { showType } from './types.ts';
 
-/** What timing one site on one adapter said. */
+/** The times of one site on one adapter. */
 export interface TunedSite {
   /** The winner. */
   readonly variant: string;
-  /** Nanoseconds of one run of every variant that was supported then. */
+  /** Nanoseconds of one run, for every variant that was supported when it was timed. */
   readonly ns: Readonly<Record<string, number>>;
-  /** Where it is from, for people. */
+  /** The table's place, as `reno tune --explain` shows it. */
   readonly source?: string;
 }
 
-/** By `siteKey`. */
+/** Times by `siteKey`. */
 export type Tuning = ReadonlyMap<string, TunedSite>;
 
 export interface Wishes {
-  /** Variants by op name. */
+  /** Names of variants by op name. */
   readonly forced?: Readonly<Record<string, string>>;
   readonly tuning?: Tuning;
 }
@@ -33,14 +33,14 @@ export interface Choice {
   /** Supported variants, in the op's order. */
   readonly candidates: readonly string[];
   readonly refused: readonly string[];
-  /** What the table says of this site, used or not. */
+  /** The times in the table, whether they were used or not. */
   readonly tuned?: TunedSite;
 }
 
-/** What a planner-made op does first is what decides: a chain in its store costs every variant the same. */
+/** The op and site that decide: for an op made by the planner the op inside it, because what follows costs every variant the same. */
 export const tunable = (op: Op, site: OpSite): { readonly op: Op; readonly site: OpSite } => op.inner ?? { op, site };
 
-/** The site in one line: types in, types out, attributes. The same text is the same work. */
+/** The site in one line: op, types in, types out, attributes. Equal keys are equal work. */
 export function siteKey(op: Op, site: OpSite): string {
   return `${op.name} ${shownSite(site)}`;
 }
@@ -72,7 +72,7 @@ export function isCurrent(tuned: TunedSite, candidates: readonly string[]): bool
 }
 
 /**
- * A variant that is forced runs wherever it is supported; elsewhere the op falls back, because it would compute something else.
+ * Chooses the variant for a site. A forced variant that is not supported at the site is passed over.
  * @throws Error when a forced variant does not exist, or none is supported
  */
 export function chooseVariant(whole: Op, wholeSite: OpSite, caps: DeviceCaps, wishes: Wishes = {}): Choice {
@@ -105,10 +105,10 @@ export function chooseVariant(whole: Op, wholeSite: OpSite, caps: DeviceCaps, wi
     : { ...about, variant: first, why: 'order' };
 }
 
-/** Which kernels a plan runs, in few characters: equal hashes run the same variants at the same sites. */
+/** A short record of the kernels that a plan runs: equal hashes mean the same variants at the same sites. */
 export interface KernelRecord {
   readonly hash: string;
-  /** Sites, and how many of them have their variant from a tuning table or from KERNEL. */
+  /** Numbers of sites: all, those whose variant comes from a tuning table, and those whose variant is forced. */
   readonly sites: number;
   readonly tuned: number;
   readonly forced: number;

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** The adapter and what it can do; pipelines, compiled once each. */
+/** A GPU device: its capabilities, memory and pipelines, each compiled once. */
 import type { Tuning } from './choose.ts';
 import type { DeviceCaps, SubgroupMatrix } from './device_caps.ts';
 import { DeviceMemory } from './device_memory.ts';
@@ -18,7 +18,7 @@ export interface AdapterSummary {
   readonly description: string;
 }
 
-/** Limits worth raising to what the adapter has; the defaults of WebGPU are phone-sized. */
+/** Limits that are raised to the adapter's own; WebGPU's defaults are those of phones. */
 const RAISED_LIMITS = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
@@ -31,7 +31,7 @@ const RAISED_LIMITS = [
 
 const WANTED_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 
-/** Not in WebGPU, so not in its types. */
+/** WebGPU does not have this feature, so its types do not either. */
 const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 
 interface SubgroupMatrixConfig {
@@ -56,9 +56,9 @@ export class Device {
   readonly gpu: GPUDevice;
   readonly caps: DeviceCaps;
   readonly info: AdapterSummary;
-  /** Makes and counts buffers. */
+  /** Creates and counts buffers. */
   readonly memory: DeviceMemory;
-  /** Which variants are fastest here, as far as it is known: plans of this device choose by it. */
+  /** Times of kernels on this adapter, by which plans choose variants; null where nothing was timed. */
   tuning: Tuning | null = null;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
@@ -141,7 +141,7 @@ export class Device {
     layout: GPUBindGroupLayout,
     overrides: Readonly<Record<string, number>>,
   ): Promise<GPUComputePipeline> {
-    // What is wrong with the code is said below, once, with the kernel's name.
+    // Keeps the compiler's message from being reported twice: the error below has it, with the kernel's name.
     this.gpu.pushErrorScope('validation');
     const module = this.gpu.createShaderModule({ label, code });
     void this.gpu.popErrorScope();

@@ -1,4 +1,4 @@
-/** From a dispatch to WGSL: the typed header (constants, uniform, bindings with load/store) in front of static text. */
+/** WGSL of a dispatch: a typed header (constants, uniform, bindings with load and store functions) in front of the op's static text. */
 import type { DeviceCaps } from './device_caps.ts';
 import type { Binding, Dispatch, Param } from './dispatch.ts';
 import type { TensorType } from './types.ts';
@@ -14,7 +14,7 @@ export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps:
     lines.push('enable subgroups;');
   }
   if (/\bsubgroup_matrix_/.test(dispatch.code)) {
-    // Which part of y is a subgroup's follows from the invocation's index: the same in all of it, which WGSL cannot see.
+    // Kernels derive their subgroup's part of y from the invocation index. It is uniform in the subgroup, which WGSL cannot prove.
     lines.push('enable chromium_experimental_subgroup_matrix;');
     lines.push('diagnostic(off, chromium.subgroup_matrix_uniformity);');
   }
@@ -27,8 +27,8 @@ export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps:
     lines.push('@group(0) @binding(0) var<uniform> params: Params;');
   }
   dispatch.bindings.forEach((binding, i) => {
-    const isWrapped = dispatch.fusedStore === binding.name;
-    lines.push(...declare(binding, at(types, i), i + 1, caps, isWrapped ? 'put' : 'store'));
+    const definesStore = dispatch.fusedStore === binding.name;
+    lines.push(...declare(binding, at(types, i), i + 1, caps, definesStore ? 'put' : 'store'));
   });
   return `${lines.join('\n')}\n${dispatch.code}`;
 }
@@ -58,7 +58,7 @@ function constant(name: string, value: number): string {
   return Number.isInteger(value) ? `const ${name}: u32 = ${value}u;` : `const ${name}: f32 = ${value};`;
 }
 
-/** How one element (or vec4) of a binding is stored, read as f32 and written from f32. */
+/** WGSL of one element (or vec4) of a binding: its type, how it is read as f32 and how it is written from f32. */
 interface Storage {
   readonly element: string;
   readonly load: string;

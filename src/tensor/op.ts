@@ -20,21 +20,23 @@ export interface HostArray {
   readonly data: Float64Array;
 }
 
-/** One use of an op: the types around it. */
+/** One use of an op: its input and output types and its attributes. */
 export interface OpSite<A extends Attrs = Attrs> {
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
   readonly attrs: A;
 }
 
+/** One way to compute an op on the GPU. */
 export interface Variant<A extends Attrs = Attrs> {
-  /** Its idea; a name means the same idea in every op. */
+  /** Says the idea, such as `gpu_tile`; a name means the same idea in every op. */
   readonly name: string;
-  /** Whether this variant can run here; absent means always. */
+  /** Whether the variant can run at this site on this adapter; absent means always. */
   readonly supports?: (site: OpSite<A>, caps: DeviceCaps) => boolean;
   readonly dispatches: (site: OpSite<A>, caps: DeviceCaps) => readonly Dispatch[];
 }
 
+/** The work of one use of an op. */
 export interface Cost {
   /** Floating-point operations; a fused multiply-add counts as two. */
   readonly flops: number;
@@ -46,19 +48,19 @@ export interface VjpSite<A extends Attrs> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   readonly attrs: A;
-  /** Cotangent of each output; undefined where nothing depends on it. The first is always there. */
+  /** Cotangent of each output; undefined where the loss does not depend on it. The first is always defined. */
   readonly grads: readonly (Tensor | undefined)[];
   /** Cotangent of output 0. */
   readonly dy: Tensor;
-  /** Which inputs lead to what is asked for: the thunks that will be called. */
+  /** Whether each input's gradient is wanted: only those thunks are called. */
   readonly needs: readonly boolean[];
 }
 
 /** An elementwise op as WGSL over T, which stands for f32 or vec4<f32>. */
 export interface Pointwise {
-  /** Over `a, b, c`, values of type T. */
+  /** WGSL over `a, b, c`, values of type T. */
   readonly expression: string;
-  /** What it calls. */
+  /** WGSL functions that the expression calls. */
   readonly functions?: string;
 }
 
@@ -74,38 +76,38 @@ export interface OpDefinition<A extends Attrs> {
   readonly name: string;
   /** Result types. @throws Error saying which input is wrong; the caller adds the op and module path. */
   readonly infer: (inputs: readonly TensorType[], attrs: A) => readonly TensorType[];
-  /** A thunk per input (null: no gradient), so that only paths that reach what is asked for are built. */
+  /** Returns a thunk per input (null: no gradient); thunks of unwanted gradients are never called. */
   readonly vjp?: (site: VjpSite<A>) => readonly ((() => Tensor) | null)[];
   /** The definition of the op, in f64 on the CPU: the oracle for every kernel. */
   readonly reference: (inputs: readonly HostArray[], site: OpSite<A>) => readonly Float64Array[];
-  /** In order of preference: the first supported one runs unless another is forced or tuned. `naive` stays, as the readable one. */
+  /** Variants in order of preference: the first supported one runs unless another is forced or tuned. `naive` is the readable one. */
   readonly variants: readonly Variant<A>[];
   readonly cost: (site: OpSite<A>) => Cost;
   readonly cases: readonly OpCase<A>[];
-  /** Output 0 is input 0's buffer under another shape: nothing is run. */
+  /** Output 0 is input 0's buffer under another shape: nothing runs. */
   readonly isView?: boolean;
   /** Whether output 0 is the inputs end to end in memory, all of one dtype: weights that it joins share one buffer (schedule/input_buffers.ts). */
   readonly isConcatenation?: (site: OpSite<A>) => boolean;
   /** For transposes: axis i of the result is axis permutation[i] of the input. A weight may be stored so (schedule/weight_layout.ts). */
   readonly permutation?: (attrs: A) => readonly number[];
-  /** Attributes with which input `index` is read with its last two axes exchanged; null where that cannot be. */
+  /** Returns the attributes with which the op reads input `index` with its last two axes exchanged; null where it cannot. */
   readonly readTransposed?: (attrs: A, index: number) => A | null;
-  /** For elementwise ops: how chains of them are fused; null where this use of it is not. */
+  /** For elementwise ops: the WGSL by which chains of them are fused; null where this use of the op cannot be fused. */
   readonly pointwise?: (attrs: A) => Pointwise | null;
   /** Every variant stores each element of output 0 once, through store_NAME, and does not read it (rewrite/store_fusion.ts). */
   readonly storesOnce?: boolean;
   /** For ops that replace two others (rewrite/pair_fusion.ts). */
   readonly fusesPair?: FusedPair;
-  /** For ops made by the planner: the op that they do first, and how it was used. */
+  /** For ops made by the planner: the traced op that they begin with, and its site. */
   readonly inner?: { readonly op: Op; readonly site: OpSite };
   /** For fused ops: the same value from basic ops; tests require equal value and gradient. */
   readonly composition?: (inputs: readonly Tensor[], attrs: A) => Tensor;
 }
 
 export interface Op<A extends Attrs = Attrs> extends OpDefinition<A> {
-  /** Adds a node (or finds the equal one) to the graph of its inputs and returns its outputs. */
+  /** Adds a node to the graph of its inputs, or finds the equal one, and returns its outputs. */
   call(inputs: readonly Tensor[], attrs: A): Tensor[];
-  /** The first output. */
+  /** As `call`, and returns the first output. */
   one(inputs: readonly Tensor[], attrs: A): Tensor;
 }
 

@@ -1,9 +1,9 @@
-/** Which of several ways to do one thing is fastest: probed in part, then timed in turns. Knows nothing of GPUs. */
+/** Finds the fastest of several implementations: it probes each on part of the work, then times the fast ones in turns. It knows nothing of GPUs. */
 import { at } from './types.ts';
 
-/** One way, cut to at most so many workgroups. */
+/** One implementation, cut to at most so many workgroups. */
 export interface Runner {
-  /** Which part of the whole it does, in (0, 1]. */
+  /** The part of the whole work that it does, in (0, 1]. */
   readonly share: number;
   /** Runs it. @returns nanoseconds of one run */
   time(): Promise<number>;
@@ -13,29 +13,30 @@ export interface Runner {
 export type OpenRunner = (name: string, workgroups: number) => Promise<Runner>;
 
 export interface RaceOptions {
-  /** Milliseconds that the timed rounds of all ways together should take. Default 400. */
+  /** Milliseconds that all timed rounds together should take. Default 400. */
   readonly budgetMs?: number;
-  /** Most rounds; fewer (never under 5) where they would take longer than the budget. Default 13. */
+  /** Maximum rounds; fewer, but at least 5, where they would take longer than the budget. Default 13. */
   readonly rounds?: number;
 }
 
-/** A probe doubles as long as it takes less: a GPU must be filled before its time says anything. */
+/** A probe grows until it takes this long: the time of a GPU that is not full says nothing. */
 const PROBE_NS = 1e6;
-/** What takes longer is probed once. */
-const PATIENCE_NS = 200e6;
+/** A probe that takes longer is not repeated. */
+const SLOW_PROBE_NS = 200e6;
+/** Workgroups of the first probe, and the factor from one probe to the next. */
 const FIRST_PROBE = 64;
 const GROWTH = 8;
-/** Who needs so many times the best's time is not timed further. */
-const HOPELESS = 5;
-/** A round of one way runs no longer than this: watchdogs of browsers end what takes seconds. */
-const LONGEST_NS = 200e6;
+/** Drops implementations slower than the best by this factor. */
+const DROP_FACTOR = 5;
+/** Maximum time of one timed run: browsers kill work that takes seconds. */
+const MAX_RUN_NS = 200e6;
 
-/** Gains below this are noise: the order stands. */
+/** The fastest wins over the first only if its time is below this part of the first's; smaller gains are noise. */
 const WORTHWHILE = 0.95;
 
 export interface RaceResult {
   readonly winner: string;
-  /** Of all names, of one whole run. */
+  /** Nanoseconds of one whole run, by name. */
   readonly ns: Readonly<Record<string, number>>;
 }
 
@@ -45,17 +46,17 @@ export async function race(names: readonly string[], open: OpenRunner, options: 
   const estimates = new Map<string, number>();
   let best = Number.POSITIVE_INFINITY;
   for (const name of names) {
-    const estimate = await probe(name, open, best * HOPELESS);
+    const estimate = await probe(name, open, best * DROP_FACTOR);
     estimates.set(name, estimate);
     best = Math.min(best, estimate);
   }
-  const entrants = names.filter((name) => (estimates.get(name) ?? 0) <= best * HOPELESS);
-  const sum = entrants.reduce((n, name) => n + Math.min(estimates.get(name) ?? 0, LONGEST_NS), 0);
+  const finalists = names.filter((name) => (estimates.get(name) ?? 0) <= best * DROP_FACTOR);
+  const sum = finalists.reduce((n, name) => n + Math.min(estimates.get(name) ?? 0, MAX_RUN_NS), 0);
   const count = Math.max(5, Math.min(rounds, Math.floor((budgetMs * 1e6) / sum)));
   const ns = Object.fromEntries(estimates);
   const runners: { name: string; runner: Runner; times: number[] }[] = [];
   try {
-    for (const name of entrants) {
+    for (const name of finalists) {
       runners.push({ name, runner: await openWithin(name, open, estimates.get(name) ?? 0), times: [] });
     }
     for (const { runner } of runners) {
@@ -75,25 +76,25 @@ export async function race(names: readonly string[], open: OpenRunner, options: 
     ns[name] = lowerQuartile(times);
   }
   const time = (name: string): number => ns[name] ?? Number.POSITIVE_INFINITY;
-  const first = at(entrants, 0);
-  const fastest = entrants.reduce((a, b) => (time(b) < time(a) ? b : a), first);
+  const first = at(finalists, 0);
+  const fastest = finalists.reduce((a, b) => (time(b) < time(a) ? b : a), first);
   return { winner: time(fastest) < time(first) * WORTHWHILE ? fastest : first, ns };
 }
 
-/** Time of one whole run, from a part that grows until it says something, or until it is clear that it is hopeless. */
-async function probe(name: string, open: OpenRunner, hopeless: number): Promise<number> {
+/** Estimates the time of one whole run from a part that grows until it takes PROBE_NS, or until the estimate exceeds `limit`. */
+async function probe(name: string, open: OpenRunner, limit: number): Promise<number> {
   for (let workgroups = FIRST_PROBE; ; workgroups *= GROWTH) {
     const runner = await open(name, workgroups);
     try {
       await runner.time(); // compiles, fills caches
       let ns = await runner.time();
-      for (let again = 0; again < 2 && ns < PATIENCE_NS; again++) {
-        ns = Math.min(ns, await runner.time()); // A busy moment must not put anyone out of the race.
+      for (let again = 0; again < 2 && ns < SLOW_PROBE_NS; again++) {
+        ns = Math.min(ns, await runner.time()); // One busy moment must not decide.
       }
-      if (runner.share >= 1 || ns >= PROBE_NS * GROWTH || ns > hopeless) {
+      if (runner.share >= 1 || ns >= PROBE_NS * GROWTH || ns > limit) {
         return ns / runner.share;
       }
-      if (ns >= PROBE_NS && ns / runner.share > hopeless) {
+      if (ns >= PROBE_NS && ns / runner.share > limit) {
         return ns / runner.share;
       }
     } finally {
@@ -102,17 +103,17 @@ async function probe(name: string, open: OpenRunner, hopeless: number): Promise<
   }
 }
 
-/** The whole, or as much of it as takes no longer than is good. */
+/** Opens the whole work, or as much of it as MAX_RUN_NS allows. */
 async function openWithin(name: string, open: OpenRunner, estimate: number): Promise<Runner> {
   const whole = await open(name, Number.POSITIVE_INFINITY);
-  if (estimate <= LONGEST_NS) {
+  if (estimate <= MAX_RUN_NS) {
     return whole;
   }
   whole.close();
   let workgroups = FIRST_PROBE;
   for (;;) {
     const runner = await open(name, workgroups);
-    if (runner.share >= 1 || estimate * runner.share * 2 > LONGEST_NS) {
+    if (runner.share >= 1 || estimate * runner.share * 2 > MAX_RUN_NS) {
       return runner;
     }
     runner.close();
@@ -120,7 +121,7 @@ async function openWithin(name: string, open: OpenRunner, estimate: number): Pro
   }
 }
 
-/** Other work on the machine only ever adds time, so the quick half says more than the slow one. */
+/** Other work on the machine only adds time, so the fast runs say more than the slow ones. */
 const lowerQuartile = (values: readonly number[]): number =>
   at(
     [...values].sort((a, b) => a - b),

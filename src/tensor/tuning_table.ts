@@ -4,20 +4,20 @@ import type { AdapterSummary } from './device.ts';
 import type { DeviceCaps } from './device_caps.ts';
 
 export interface TunedAdapter extends AdapterSummary {
-  /** What kernels may rely on, in one line: variants that are supported hang on it. */
+  /** The capabilities in one line: they decide which variants are supported. */
   readonly caps: string;
 }
 
 export interface TuningTable {
   readonly format: 1;
   readonly adapter: TunedAdapter;
-  /** By site key. */
+  /** Times by site key. */
   readonly sites: Readonly<Record<string, TunedSite>>;
 }
 
-/** A file in Node, IndexedDB in browsers. */
+/** Keeps tables: in a file in Node, in IndexedDB in browsers. */
 export interface TuningStore {
-  /** @returns null where nothing is kept for this adapter, or what is kept cannot be used */
+  /** @returns null where there is no table for this adapter, or the table cannot be used */
   load(adapter: TunedAdapter): Promise<TuningTable | null>;
   save(table: TuningTable): Promise<void>;
   clear(adapter: TunedAdapter): Promise<void>;
@@ -39,20 +39,20 @@ export function tunedAdapter({
   };
 }
 
-/** Times hold for the adapter, capabilities and version of the driver (`description` has it) that gave them. */
+/** Whether times of `a` hold for `b`: same adapter, capabilities and driver version (`description` has it). */
 export function sameAdapter(a: TunedAdapter, b: TunedAdapter): boolean {
   return (
     a.vendor === b.vendor && a.architecture === b.architecture && a.caps === b.caps && a.description === b.description
   );
 }
 
-/** @param source where the table is kept, as `reno tune --explain` says it */
+/** The table's times, none where it is of another adapter. @param source the table's place, as `reno tune --explain` shows it */
 export function tuningOf(adapter: TunedAdapter, table: TuningTable | null, source: string): Tuning {
   const sites = table && sameAdapter(table.adapter, adapter) ? Object.entries(table.sites) : [];
   return new Map(sites.map(([key, site]) => [key, { ...site, source }]));
 }
 
-/** @throws Error, one sentence naming `where`, when it is not a table of this version */
+/** Reads a table. @throws Error, one sentence naming `where`, when it is not a table of this version */
 export function parseTuning(text: string, where: string): TuningTable {
   let value: unknown;
   try {
@@ -63,7 +63,7 @@ export function parseTuning(text: string, where: string): TuningTable {
   return checkTuning(value, where);
 }
 
-/** As `parseTuning`, of what is parsed already. */
+/** The same from parsed JSON. */
 export function checkTuning(value: unknown, where: string): TuningTable {
   const { format, adapter, sites } = record(value);
   if (format !== 1) {
@@ -97,7 +97,7 @@ function allStrings<K extends string>(of: Readonly<Record<K, unknown>>): of is R
   return Object.values(of).every((value) => typeof value === 'string');
 }
 
-/** A site a line, sorted: readable, and the same table is the same text. */
+/** The table as text: one sorted line for each site, so that equal tables are equal texts. */
 export function showTuning({ format, adapter, sites }: TuningTable): string {
   const lines = Object.entries(sites)
     .sort(([a], [b]) => (a < b ? -1 : 1))
