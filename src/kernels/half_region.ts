@@ -20,7 +20,7 @@ import { absMax } from './reduce/reduce.ts';
 
 type None = Record<string, never>;
 const NONE: None = {};
-/** Which part it is: two parts of one input must not share a node, or their scales would be added up. */
+/** Number of the part: two parts of one input must not share a node, or their scales would be summed. */
 type Part = { readonly part: number };
 
 /** Largest absolute value of a cotangent behind the part: f16 reaches 1000 times higher, and 2^30 times lower. */
@@ -83,7 +83,7 @@ const enterOp = defineOp<Part>({
   ],
 });
 
-/** What brings the largest element of dy to LARGEST: a scalar. */
+/** The scalar factor that brings the largest element of dy to LARGEST. */
 function scaleOf(dy: Tensor): Tensor {
   return div(dy.graph.constant([LARGEST], []), maximum(absMax(dy), dy.graph.constant([SMALLEST], [])));
 }

@@ -7,7 +7,7 @@ import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { TensorType } from '../tensor/types.ts';
 import { at, sizeOf } from '../tensor/types.ts';
-import { columnVariants } from './common/columns.ts';
+import { columnSumVariants } from './common/column_sums.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
 import { add, mul, sub } from './elementwise/binary.ts';
@@ -18,7 +18,7 @@ import { reshape } from './reshape.ts';
 type None = Record<string, never>;
 export type LayerNorm = { readonly eps: number };
 
-/** By how many of x, gamma, beta are given. */
+/** Gain and offset by the number of inputs among x, gamma, beta. */
 const AFFINE = [
   '',
   'fn gain(y: T, i: u32) -> T { return y; }\n',
@@ -85,7 +85,7 @@ fn terms(row: u32, c: u32) -> vec2<f32> {
 
 const share = (site: OpSite): { f32: number } => ({ f32: 1 / lastOf(at(site.inputs, 0).shape) });
 
-/** How many rows in turn have one gain: all of them, or an equal part each for gains [G,D]. */
+/** Number of neighbouring rows that share a gain: all rows, or with gains [G,D] an equal part of them. */
 const each = (x: TensorType, gains: TensorType | undefined): number =>
   sizeOf(x.shape) / lastOf(x.shape) / groupsOf(gains);
 
@@ -187,7 +187,7 @@ const gainsOp = defineOp<None>({
     }
     return [gamma, beta];
   },
-  variants: columnVariants('layer_norm_backward_gains', GAINS, ['x', 'stats', 'dy'], (site) => {
+  variants: columnSumVariants('layer_norm_backward_gains', GAINS, ['x', 'stats', 'dy'], (site) => {
     const { shape } = at(site.inputs, 0);
     return { rows: sizeOf(shape) / lastOf(shape), width: lastOf(shape) };
   }),

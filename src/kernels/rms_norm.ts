@@ -8,14 +8,14 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import { rowVariants } from './common/rows.ts';
 import { elementCost, expectShape, lastOf } from './common/site.ts';
-import { sumTo } from './common/sum_to.ts';
+import { unbroadcast } from './common/unbroadcast.ts';
 import { mul } from './elementwise/binary.ts';
 import { affine, rsqrt, square } from './elementwise/unary.ts';
 import { mean } from './reduce/reduce.ts';
 
 type RmsNorm = { readonly eps: number };
 
-/** By whether there is a gain. */
+/** WGSL of the gain, without one and with one. */
 const GAIN = [
   'fn gain(y: T, i: u32) -> T { return y; }\n',
   'fn gain(y: T, i: u32) -> T { return y * load_gamma(i); }\n',
@@ -128,7 +128,7 @@ const rmsNormOp: Op<RmsNorm> = defineOp<RmsNorm>({
     const [x, gamma] = [at(inputs, 0), inputs[1]];
     return [
       () => backwardOp.one(gamma ? [x, dy, gamma] : [x, dy], attrs),
-      ...(gamma ? [() => sumTo(mul(dy, rmsNormOp.one([x], attrs)), gamma.shape)] : []),
+      ...(gamma ? [() => unbroadcast(mul(dy, rmsNormOp.one([x], attrs)), gamma.shape)] : []),
     ];
   },
   reference: ([x, gamma], { attrs: { eps } }) => {

@@ -1,7 +1,7 @@
 /**
- * Rotary position embedding (Su et al. 2021): neighbouring channels (2i, 2i+1) of every head are turned by an angle
+ * Rotary position embedding (Su et al. 2021): neighbouring channels (2i, 2i+1) of every head are rotated by an angle
  * of their token and pair. The table [T, D] holds cosine and sine of each angle side by side; it is a constant.
- * naive: an invocation turns one pair. vec4: two pairs.
+ * naive: an invocation rotates one pair. vec4: it rotates two pairs.
  */
 
 import type { Dispatch } from '../tensor/dispatch.ts';
@@ -14,10 +14,10 @@ import { DIVIDE } from './common/divide.ts';
 import { perElement } from './common/per_element.ts';
 import { canStoreOne, elementCost, expectShape } from './common/site.ts';
 
-/** `inverse`: turned back, which is also the gradient of turning. */
+/** `inverse`: rotated back, which is also the gradient of the rotation. */
 type Rotary = { readonly inverse: boolean };
 
-/** Where in the table element i of x (in T) finds its angles. */
+/** `angle(i)`: index in the table of the angles of element i of x; both count T. */
 const ANGLE = `${DIVIDE}
 fn angle(i: u32) -> u32 {
   let head = quotient(i, params.head);
@@ -118,7 +118,7 @@ const rotaryOp: Op<Rotary> = defineOp<Rotary>({
 });
 
 /**
- * x [B,T,H,D] turned by the angles of `table` [T,D], which holds (cos θ, sin θ) for each pair of channels; the same
+ * x [B,T,H,D] rotated by the angles of `table` [T,D], which holds (cos θ, sin θ) for each pair of channels; the same
  * for every head. The table has no gradient. @throws Error when shapes do not fit or D is odd
  */
 export const rotaryEmbedding = (x: Tensor, table: Tensor): Tensor => rotaryOp.one([x, table], { inverse: false });

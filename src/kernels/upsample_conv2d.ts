@@ -5,7 +5,7 @@
  * the load stage, in f32, and stored as x is: of f16 weights they are exact where the computation is f32.
  */
 import type { Tensor } from '../tensor/tensor.ts';
-import { transposeLast } from './common/linalg_basic.ts';
+import { transposeLast } from './common/compositions.ts';
 import { conv2d, conv2dBackwardInput } from './conv2d/conv2d.ts';
 import { add } from './elementwise/binary.ts';
 import { matmul } from './matmul/matmul.ts';
@@ -39,8 +39,8 @@ export function upsampleConv2d(x: Tensor, factor: number, weight: Tensor, bias: 
   const taps = reshape(transpose(weight, [2, 3, 0, 1]), [9, cout * cin]);
   const sums = matmul(x.graph.constant(MATRIX, [16, 9], x.dtype), taps);
   // [4,4,Cout,Cin] is what the gradient reads.
-  const turned = transposeLast(reshape(sums, [4, 4, cout, cin]));
+  const kernel4x4 = transposeLast(reshape(sums, [4, 4, cout, cin]));
   const [height, width] = [2 * x.dim(1), 2 * x.dim(2)];
-  const y = conv2dBackwardInput.one([x, turned], { stride: 2, padding: [1, 1, 1, 1], height, width });
+  const y = conv2dBackwardInput.one([x, kernel4x4], { stride: 2, padding: [1, 1, 1, 1], height, width });
   return bias ? add(y, bias) : y;
 }

@@ -21,5 +21,5 @@ export function giveCotangentOps(ops: Partial<CotangentOps>): void {
   given = { ...given, ...ops };
 }
 
-/** What was given; an op that is missing throws when it is called. */
+/** The ops that src/kernels gave; a missing one throws when it is called. */
 export const cotangentOps = (): CotangentOps => given;

@@ -1,12 +1,13 @@
 /** A kernel call as an op describes it: code, sizes and the tensors that it binds. */
 import type { TensorType } from './types.ts';
 
-/** Which tensor a binding shows: an input or output of the node, or scratch of `bytes` shared by its dispatches. */
+/** The tensor behind a binding: an input or output of the node, or scratch that the node's dispatches share. */
 export type BufferRef =
   | { readonly input: number }
   | { readonly output: number }
   | { readonly scratch: number; readonly type: TensorType };
 
+/** A storage buffer of a kernel. */
 export interface Binding {
   /** WGSL name. The header declares the array and `load_NAME(i)` / `store_NAME(i, v)`, see kernel.ts. */
   readonly name: string;
@@ -33,4 +34,5 @@ export interface Dispatch {
   /** Name of the written binding whose `store_NAME` the code defines itself, by `put_NAME` (rewrite/store_fusion.ts). */
   readonly fusedStore?: string;
 }
+/** A uniform value: u32 if it is a plain number. */
 export type Param = number | { readonly f32: number } | { readonly i32: number };

@@ -12,7 +12,7 @@ const GROUP_NORM: Names = { v1: 'naive', v2: 'gpu_two_pass', v3: 'cpu_columns', 
 const TILES: Names = { v1: 'naive', v2: 'cpu_tile_4x8', v3: 'gpu_tile', v5: 'cpu_tile_32x32' };
 const CONVOLUTION: Names = { ...TILES, v6: 'winograd_cpu', v7: 'winograd_gpu' };
 
-/** By op. An op that is not here had BY_ELEMENT's names, or v1 alone. */
+/** Names by op. An op that is not listed had the names of BY_ELEMENT, or v1 alone. */
 const FORMER: Readonly<Record<string, Names>> = {
   abs_max: REDUCTION,
   attention: ATTENTION,

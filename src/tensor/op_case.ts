@@ -2,7 +2,7 @@
 import type { Attrs } from './op.ts';
 import type { DType, Shape } from './types.ts';
 
-/** How a test makes an input. `ids`: integers in [0, below). Default: standard normal f32. */
+/** An input as a test makes it. `ids`: integers in [0, below). Default: standard normal f32. */
 export interface CaseInput {
   readonly shape: Shape;
   readonly dtype?: DType;

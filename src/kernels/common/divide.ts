@@ -1,5 +1,5 @@
 /**
- * WGSL: n / d for n < 2³¹ and d > 0, by floating point. CPU drivers do vector integer division lane by lane (40 ns
+ * WGSL of `quotient(n, d)`, n / d for n < 2³¹ and d > 0, by floating point. CPU drivers do vector integer division lane by lane (40 ns
  * each on lavapipe, a hundred times the rest of an elementwise kernel); this is a few vector instructions anywhere.
  * The first quotient is off by at most n 2⁻²² / d; the remainder, small and exact, corrects it, and what is left is
  * at most one.

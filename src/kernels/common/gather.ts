@@ -1,7 +1,7 @@
 /**
- * Data movement: element i of the result is one element of x, or zero.
- * naive: one element an invocation. vec4: vec4 on both sides, where innermost runs stay whole. vec4_store: four elements
- * gathered for one vec4 store: the only way to store f16 without shader-f16.
+ * Variants of ops that only move data: each element of the result is an element of x, or zero.
+ * naive: an invocation moves one element. vec4: it moves a vec4, where the innermost dimension is contiguous in x and counts in
+ * fours. vec4_store: it gathers four elements for one vec4 store, the only way to store f16 without shader-f16.
  */
 
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
@@ -14,13 +14,13 @@ import { canStoreOne } from './site.ts';
 import type { Nest } from './strided.ts';
 import { COORDINATES, collapse, MAX_RANK, nestParams, offsetSnippet, padFront } from './strided.ts';
 
-/** Where the elements of the result come from. */
+/** The source of each element of the result. */
 export interface Movement {
   /** Dimensions of the result, and the stride in x of each. */
   readonly nest: Nest;
-  /** Element of x at the origin. */
+  /** Index in x of the result's first element. */
   readonly offset: number;
-  /** For padding: how many zeros stand before x, and x's own size, in each dimension. */
+  /** For padding: the number of zeros before x, and x's size, in each dimension. */
   readonly window?: { readonly before: readonly number[]; readonly sizes: readonly number[] };
 }
 
@@ -56,6 +56,7 @@ fn run(i: u32) {
 }
 `;
 
+/** Makes the variants of an op that moves data. */
 export function movementVariants<A extends Attrs>(
   name: string,
   movementOf: (site: OpSite<A>) => Movement,
@@ -64,7 +65,7 @@ export function movementVariants<A extends Attrs>(
     const output = at(site.outputs, 0);
     const scalar = output.dtype === 'i32' ? 'i32' : 'f32';
     const { window } = movement;
-    // A window is per dimension, so its dimensions are not merged.
+    // A window has bounds in each dimension, so dimensions are not merged.
     const nest = window ? movement.nest : collapse(movement.nest);
     const windowParams: Record<string, number> = {};
     if (window) {
@@ -106,7 +107,7 @@ export function movementVariants<A extends Attrs>(
   ];
 }
 
-/** The same movement counted in vec4s: null unless the innermost run is contiguous and everything divides by 4. */
+/** The movement counted in vec4s; null unless the innermost dimension is contiguous and every size and offset divides by 4. */
 function inFours(movement: Movement): Movement | null {
   const { nest, offset, window } = movement;
   const strides = at(nest.strides, 0);

@@ -1,22 +1,22 @@
 /**
- * A tile of ROWS rows x 64 columns of a product, for GPUs: ROWS invocations (64 or 128), each of which holds 8x8 sums in
- * registers and so reads 4 vec4s of workgroup memory for 64 multiply-adds. Both operands lie there in f32, 16 steps of k at a
- * time, as vec4s along their rows or columns: they are converted and, where memory has them along k, turned on the way in.
- * What the next 16 steps need is fetched into registers before the present ones are multiplied.
+ * WGSL of a tile of ROWS rows x 64 columns of a product, for GPUs. A workgroup of ROWS invocations (64 or 128) computes it; each
+ * holds 8x8 sums in registers, so that it reads 4 vec4s of workgroup memory for 64 multiply-adds. The operands are staged in
+ * workgroup memory in f32, 16 steps of k at a time, as vec4s along a's rows and b's columns; an operand that is stored along k is
+ * transposed as it is staged. The next 16 steps are loaded into registers before the present ones are multiplied.
  */
 export const GPU_TILE_COLUMNS = 64;
 export const MAX_GPU_TILE_ROWS = 128;
 
-/** Workgroups from which on a tile of 128 rows is used: enough for the largest GPUs (132 multiprocessors). */
+/** Tiles have 128 rows if that gives at least this many workgroups: enough for the largest GPUs (132 multiprocessors). */
 const MANY_WORKGROUPS = 192;
 
-/** Rows of a tile of a product of `m` rows and `n` columns, `batch` times. */
+/** Rows of the tiles for `batch` products of `m` rows and `n` columns. */
 export function gpuTileRows(m: number, n: number, batch: number): number {
   const workgroups = Math.ceil(m / MAX_GPU_TILE_ROWS) * Math.ceil(n / GPU_TILE_COLUMNS) * batch;
   return workgroups >= MANY_WORKGROUPS ? MAX_GPU_TILE_ROWS : MAX_GPU_TILE_ROWS / 2;
 }
 
-/** A block of 4x4 elements. */
+/** A block of 4x4 elements, and its transpose. */
 export const QUAD = /* wgsl */ `
 struct Quad { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
 
@@ -31,9 +31,9 @@ fn turned(q: Quad) -> Quad {
 `;
 
 /**
- * Kernels call `put_a` and (64 invocations) `put_b` with blocks of 4x4, then, after a barrier, `multiply`, and in the end
- * `put_sums(sums, index)`, which calls their `put(row, column, v)`: the row in the tile, the column of vec4s in it.
- * Item i of a covers rows 4 (i / 4) … and k 4 (i % 4) ….
+ * A kernel stages blocks of 4x4 by `put_a` and, in 64 of its invocations, `put_b`; after a barrier it calls `multiply`, and in the
+ * end `put_sums(sums, index)`, which calls the kernel's own `put(row, column, v)`, where the column counts vec4s of the tile.
+ * Item i of a covers rows 4 (i / 4) … and steps 4 (i % 4) … of k.
  */
 export const GPU_TILE = /* wgsl */ `${QUAD}
 alias Sums = array<vec4f, 16>;
@@ -41,12 +41,12 @@ alias Sums = array<vec4f, 16>;
 var<workgroup> tile_a: array<vec4f, 4 * ROWS>;
 var<workgroup> tile_b: array<vec4f, 256>;
 
-/** Where vec4 \`i\` of step k lies, of \`width\` a step; mixed, so that neighbours of one step and of four write to other banks. */
+/** Index of vec4 \`i\` of step k, \`width\` vec4s a step: XOR-swizzled against bank conflicts of stores along i and along k. */
 fn slot(k: u32, i: u32, width: u32) -> u32 {
   return k * width + (i ^ ((k >> 2u) << 1u));
 }
 
-/** A block of 4 rows along k. */
+/** Stages 4 rows along k. */
 fn put_a(item: u32, rows: Quad) {
   let q = turned(rows);
   let k = (item & 3u) * 4u;
@@ -56,7 +56,7 @@ fn put_a(item: u32, rows: Quad) {
   tile_a[slot(k + 3u, item >> 2u, ROWS / 4u)] = q.d;
 }
 
-/** A block of 4 steps of k along the columns. */
+/** Stages 4 steps of k along the columns. */
 fn put_b(k: u32, column: u32, q: Quad) {
   tile_b[slot(k, column, 16u)] = q.a;
   tile_b[slot(k + 1u, column, 16u)] = q.b;
@@ -114,14 +114,14 @@ fn put_sums(s: ptr<function, Sums>, index: u32) {
 }
 `;
 
-/** `four_a(i, k, end)`: the vec4 of a's elements i … i + 3 (k, … of a row that ends at `end`), zero beyond the end. By one binding of vec4s. */
+/** `four_a(i, k, end)`: a's elements i … i + 3, which are k … k + 3 of a row that ends at `end`; zero beyond it. From a binding of vec4s. */
 const FOUR_A = /* wgsl */ `
 fn four_a(i: u32, k: u32, end: u32) -> vec4f {
   return select(vec4f(), load_a((i - k + min(k, end - 4u)) / 4u), k < end);
 }
 `;
 
-/** The same by single elements, for rows that do not come in fours. */
+/** `four_a` from a binding of single elements, for rows that do not come in fours. */
 const FOUR_A_ONES = /* wgsl */ `
 fn one_a(i: u32, k: u32, end: u32) -> f32 {
   return select(0.0, load_a(i - k + min(k, end - 1u)), k < end);
@@ -135,8 +135,8 @@ fn four_a(i: u32, k: u32, end: u32) -> vec4f {
 
 /**
  * `fetch_b(start, k, column)`: columns 4 column … of steps k … of the matrix [kEnd, columns] that begins at element `start`; steps
- * beyond the end repeat the last (a is zero there). `item_column`, `item_k`: which block each invocation fetches, so that
- * neighbours read neighbours.
+ * beyond the end repeat the last (a is zero there). `item_column`, `item_k`: the block that an invocation fetches, chosen so that
+ * neighbouring invocations read neighbouring memory.
  */
 const FETCH_B = /* wgsl */ `
 fn item_column(index: u32) -> u32 { return index & 15u; }
@@ -151,7 +151,7 @@ fn fetch_b(start: u32, k: u32, column: u32) -> Quad {
 }
 `;
 
-/** The same of a matrix that is stored as [columns, kEnd], whose rows come in fours. */
+/** `fetch_b` of a matrix that is stored as [columns, kEnd], whose rows come in fours. */
 const FETCH_B_TRANSPOSED = /* wgsl */ `
 fn item_column(index: u32) -> u32 { return index >> 2u; }
 fn item_k(index: u32) -> u32 { return (index & 3u) * 4u; }
@@ -162,6 +162,7 @@ fn fetch_b(start: u32, k: u32, column: u32) -> Quad {
 }
 `;
 
+/** `fetch_b` of a matrix that is stored as [columns, kEnd], by single elements. */
 const FETCH_B_TRANSPOSED_ONES = /* wgsl */ `
 fn item_column(index: u32) -> u32 { return index >> 2u; }
 fn item_k(index: u32) -> u32 { return (index & 3u) * 4u; }
@@ -183,7 +184,7 @@ export interface Operands {
   readonly vecB: 1 | 4;
 }
 
-/** How operands are read whose k counts `k` steps, b stored along its columns or, with `transposeB`, along k. */
+/** WGSL that reads a and b, which have `k` steps; b is stored along its columns or, with `transposeB`, along k. */
 export function operands(k: number, transposeB: boolean): Operands {
   const fours = k % 4 === 0;
   const b = transposeB ? (fours ? FETCH_B_TRANSPOSED : FETCH_B_TRANSPOSED_ONES) : FETCH_B;

@@ -1,12 +1,12 @@
-/** A tile of 4 rows x 8 columns of a product in one invocation's registers: for CPU drivers without subgroups of 8, and few rows. */
+/** WGSL of a tile of 4 rows x 8 columns of a product in one invocation's registers, for CPU drivers without subgroups of 8 and for few rows. */
 export const NARROW_ROWS = 4;
-/** Of a workgroup of 8 invocations. */
+/** Columns of a workgroup of 8 invocations. */
 export const NARROW_COLUMNS = 64;
 
 /**
  * `narrow_step(sum, a, b, c)` adds one step of k: `a` are the rows, `b` and `c` the columns. `put_narrow(sum)` calls
- * `put(row, column, v)`, which the kernel defines, for each row and each of the two vec4s of columns. `params.tile` is 8: stores
- * that the driver unrolls would be most of the compilation.
+ * `put(row, column, v)`, which the kernel defines, for each row and each of the two vec4s of columns. `params.tile` is 8;
+ * with a constant the driver would unroll the stores, and they would take most of the time of compilation.
  */
 export const NARROW_TILE = /* wgsl */ `
 struct Half { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f }

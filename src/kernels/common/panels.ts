@@ -16,7 +16,7 @@ export interface PanelProblem {
 /** The next multiple of `step`. */
 export const upTo = (n: number, step: number): number => Math.ceil(n / step) * step;
 
-/** y [batch][m][n] by WIDE_TILE, of as many panels of a and b for each product of the batch. */
+/** Computes y [batch][m][n] from panels of a and b, whose number is the same for each product of the batch. */
 const PANEL_PRODUCT = /* wgsl */ `${WIDE_TILE}${PUT_PRODUCT}
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
@@ -39,11 +39,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 export interface Operands {
   readonly a: BufferRef;
   readonly b: BufferRef;
-  /** What else the code reads and writes. */
+  /** Bindings of y and of what its epilogue reads. */
   readonly rest: readonly Binding[];
 }
 
-/** `batch` products of operands in panels. */
+/** The dispatch of `batch` products of operands in panels. */
 export function panelProduct(
   label: string,
   { m, n, k, batch }: PanelProblem & { readonly batch: number },

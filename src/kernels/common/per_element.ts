@@ -1,9 +1,9 @@
-/** Dispatches of one invocation per element, on a grid that may exceed 65535 workgroups. */
+/** Dispatches with one invocation per element, also of more than 65535 workgroups. */
 
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import { gridOf } from '../../tensor/grid.ts';
 
-/** Entry point for kernels that define `fn run(i: u32)`: called once for every i < params.size. */
+/** Entry point of kernels that define `fn run(i: u32)`: calls it once for every i < params.size. */
 const PER_ELEMENT = `
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -18,7 +18,7 @@ export interface PerElement {
   readonly label: string;
   /** WGSL that defines `fn run(i: u32)`. */
   readonly code: string;
-  /** How many invocations; shown to the kernel as params.size. */
+  /** Number of invocations, params.size in WGSL. */
   readonly size: number;
   readonly constants?: Readonly<Record<string, number | string>>;
   readonly params?: Readonly<Record<string, Param>>;

@@ -1,6 +1,7 @@
 /**
- * Kernels that walk the rows (last axis) of tensors of one shape, by team.ts.
- * naive: one invocation a row. workgroup_per_row: for GPUs. cpu_rows: one invocation a row, in vec4s where rows allow it.
+ * Variants of ops that work on each row (last axis) by itself, such as softmax.
+ * naive: an invocation computes a row. workgroup_per_row: a workgroup does, for GPUs. cpu_rows: an invocation does, in vec4s where
+ * the width is a multiple of 4, for CPU drivers.
  */
 
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
@@ -14,15 +15,15 @@ import { teamDispatch } from './team.ts';
 
 export interface RowOptions<A extends Attrs> {
   readonly params?: (site: OpSite<A>) => Readonly<Record<string, Param>>;
-  /** Code that depends on what the op was given, such as whether there is a gain. */
+  /** WGSL that depends on the site, such as on whether there is a gain. */
   readonly snippet?: (site: OpSite<A>) => string;
-  /** Inputs and outputs that are read one element at a time (statistics of rows). */
+  /** Names of inputs and outputs that are indexed by single elements (statistics of rows). */
   readonly single?: readonly string[];
 }
 
 /**
- * `code` runs once a row of output 0, with params.width (in T). Inputs and outputs are bound in order under the names
- * given; names beyond the inputs that a site has are left out.
+ * Makes the variants from `code`, a team kernel (team.ts) that runs once for each row of output 0; params.width counts T. Inputs
+ * and outputs are bound in order under the names given; names beyond the inputs that a site has are left out.
  */
 export function rowVariants<A extends Attrs>(
   name: string,

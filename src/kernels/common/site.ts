@@ -1,4 +1,4 @@
-/** Small rules that many ops share: result types, what a kernel may store, cost, references. */
+/** Small functions that many ops share: result types, checks of shapes and axes, cost. */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import type { Cost, OpSite } from '../../tensor/op.ts';
 import type { DType, Shape, TensorType } from '../../tensor/types.ts';
@@ -23,7 +23,7 @@ export function canStoreOne(type: TensorType, caps: DeviceCaps): boolean {
   return type.dtype !== 'f16' || caps.f16;
 }
 
-/** `flops` for each element of the first output, and every operand crossing memory once. */
+/** Cost of an op of `flops` for each element of the first output, whose operands cross memory once. */
 export function elementCost(site: OpSite, flops: number): Cost {
   return {
     flops: flops * sizeOf(at(site.outputs, 0).shape),
@@ -31,12 +31,12 @@ export function elementCost(site: OpSite, flops: number): Cost {
   };
 }
 
-/** A multiple of 4: such rows are read as vec4. */
+/** 4 where all sizes are multiples of 4, so that rows can be read as vec4; else 1. */
 export function vecOf(...sizes: readonly number[]): 1 | 4 {
   return sizes.every((n) => n % 4 === 0) ? 4 : 1;
 }
 
-/** @throws RangeError unless `-rank <= axis < rank`; otherwise the axis counted from the front. */
+/** The axis counted from the front. @throws RangeError unless `-rank <= axis < rank` */
 export function axisOf(axis: number, rank: number): number {
   const a = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(a) || a < 0 || a >= rank) {

@@ -1,4 +1,4 @@
-/** Index arithmetic for broadcasting and data movement: shapes brought to few dimensions with a stride per operand. */
+/** Index arithmetic of broadcasting and data movement: the dimensions of a result, with each operand's stride along them. */
 import type { Param } from '../../tensor/dispatch.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, stridesOf } from '../../tensor/types.ts';
@@ -6,20 +6,20 @@ import { DIVIDE } from './divide.ts';
 
 export const MAX_RANK = 6;
 
-/** A loop nest: `dims` (outermost first) and, per operand, the stride of each dimension in elements. */
+/** A loop nest: its sizes, outermost first, and each operand's stride, in elements, along each of them. */
 export interface Nest {
   readonly dims: readonly number[];
   readonly strides: readonly (readonly number[])[];
 }
 
-/** Strides that read `shape` as if it had been broadcast (NumPy rules) to `to`. */
+/** The strides with which a tensor of `shape` is read as if it were broadcast to `to` by NumPy's rules. */
 export function broadcastStrides(shape: Shape, to: Shape): number[] {
   const own = stridesOf(shape);
   const lead = to.length - shape.length;
   return to.map((_, i) => (i < lead || at(shape, i - lead) === 1 ? 0 : at(own, i - lead)));
 }
 
-/** The same loop nest with dimensions of size 1 dropped and neighbours merged where every operand allows it. */
+/** The nest without dimensions of size 1, and with neighbouring dimensions merged where every operand's strides allow it. */
 export function collapse(nest: Nest): Nest {
   const dims: number[] = [];
   const strides: number[][] = nest.strides.map(() => []);
@@ -44,7 +44,7 @@ export function collapse(nest: Nest): Nest {
   return { dims, strides };
 }
 
-/** `values` with `fill` in front, so that there are `rank` of them. @throws RangeError when there are more. */
+/** Pads `values` in front with `fill` to a length of `rank`. @throws RangeError when there are more values */
 export function padFront(values: readonly number[], rank: number, fill: number): number[] {
   if (values.length > rank) {
     throw new RangeError(`${values.length} dimensions; kernels go to ${rank}`);
@@ -52,7 +52,7 @@ export function padFront(values: readonly number[], rank: number, fill: number):
   return [...new Array<number>(rank - values.length).fill(fill), ...values];
 }
 
-/** Params d0…d5 of the dimensions, and `<name>0…5` of each operand's strides, for COORDINATES. */
+/** Params for COORDINATES: d0…d5, the dimensions, and `<name>0…5`, each operand's strides. */
 export function nestParams(nest: Nest, names: readonly string[]): Record<string, Param> {
   const params: Record<string, Param> = {};
   padFront(nest.dims, MAX_RANK, 1).forEach((d, i) => {
@@ -66,9 +66,9 @@ export function nestParams(nest: Nest, names: readonly string[]): Record<string,
   return params;
 }
 
-/** WGSL: the coordinates of element i in a row-major nest of params.d0…d5. */
+/** WGSL of `place(i)`: the coordinates of element i in a row-major nest of params.d0…d5. */
 export const COORDINATES = `${DIVIDE}
-// Vectors: lavapipe keeps arrays in memory.
+// In vectors, because lavapipe keeps arrays in memory.
 struct Place { outer: vec3<u32>, inner: vec3<u32> }
 fn place(i: u32) -> Place {
   let q5 = quotient(i, params.d5);
@@ -83,7 +83,7 @@ fn place(i: u32) -> Place {
 }
 `;
 
-/** WGSL: where operand `name` has the element at a place, by params.<name>0…5. */
+/** WGSL of `offset_<name>(place)`: the index of operand `name` there, by params.<name>0…5. */
 export const offsetSnippet = (name: string): string => `
 fn offset_${name}(at: Place) -> u32 {
   return at.outer.x * params.${name}0 + at.outer.y * params.${name}1 + at.outer.z * params.${name}2

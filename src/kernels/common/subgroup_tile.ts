@@ -1,6 +1,6 @@
 /**
- * CPU drivers with subgroups of 8. There a load costs far more than a multiply-add and a broadcast within the subgroup almost
- * nothing (lavapipe: about 20, 0.5 and 1 ns for 8 lanes), so every loaded value is used as often as registers allow.
+ * CPU drivers with subgroups of 8. On them a load costs far more than a multiply-add or a broadcast within the subgroup (lavapipe:
+ * about 20, 0.5 and 1 ns for 8 lanes), so kernels use each loaded value as often as registers allow.
  */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
 

@@ -1,7 +1,7 @@
 /**
- * Kernels that reduce rows are written once for a "team" per row: `fn run(team: u32, lane: u32)` walks its elements
- * by `lane, lane + LANES, …` and combines by team_sum / team_max. A team is either one invocation (no barriers:
- * CPU drivers, or many short rows) or one workgroup (GPUs). Elements are of type T: f32, or vec4 where rows allow it.
+ * Reductions written once for both kinds of driver. A team reduces one row: `fn run(team: u32, lane: u32)` reads elements
+ * `lane, lane + LANES, …` and combines what its lanes found by team_sum or team_max. A team is one invocation (for CPU drivers,
+ * where barriers are slow, and for many short rows) or one workgroup (for GPUs). Elements have type T: f32 or vec4<f32>.
  */
 
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
@@ -83,17 +83,18 @@ export interface TeamKernel {
   /** WGSL that defines `fn run(team: u32, lane: u32)`. */
   readonly code: string;
   readonly team: Team;
-  /** Elements of T. */
+  /** Elements in a T. */
   readonly vec: 1 | 4;
-  /** How many teams; shown to the kernel as params.teams. */
+  /** Number of teams, params.teams in WGSL. */
   readonly teams: number;
   readonly constants?: Readonly<Record<string, number | string>>;
   readonly params?: Readonly<Record<string, Param>>;
   readonly bindings: readonly Binding[];
-  /** Invocations in a workgroup; a power of two. Default 64 (invocation teams: 16, so that few rows still spread). */
+  /** Invocations of a workgroup, a power of two. Default 64, or 16 for teams of one invocation, so that few rows use several cores. */
   readonly workgroup?: number;
 }
 
+/** The dispatch of a team kernel. */
 export function teamDispatch(kernel: TeamKernel): Dispatch {
   const whole = kernel.team === 'workgroup';
   const workgroup = kernel.workgroup ?? (whole ? 64 : 16);

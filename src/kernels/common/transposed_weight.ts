@@ -1,6 +1,6 @@
 /**
- * Variants that know a weight (input 1) in one layout only, for sites that have it with its last two axes exchanged:
- * it is transposed into scratch first. On CPU drivers that costs little beside the product.
+ * Makes variants that read a weight (input 1) in one layout only run also at sites that have it transposed, with its last two axes
+ * exchanged: a first dispatch transposes it into scratch. On CPU drivers that costs little beside the product.
  */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import type { Binding, Dispatch } from '../../tensor/dispatch.ts';
@@ -17,7 +17,10 @@ export function transposedType({ dtype, shape }: TensorType): TensorType {
   return { dtype, shape: [...shape.slice(0, -2), at(shape, rank - 1), at(shape, rank - 2)] };
 }
 
-/** `variant`, which reads the plain layout, also for sites whose weight is transposed; `plainAttrs` gives null for others. */
+/**
+ * `variant` for both layouts. `plainAttrs` returns the attributes of the same site without the transposition, or null where the
+ * weight is not transposed.
+ */
 export function throughScratch<A extends Attrs>(variant: Variant<A>, plainAttrs: (attrs: A) => A | null): Variant<A> {
   const plainSite = (site: OpSite<A>): OpSite<A> | null => {
     const attrs = plainAttrs(site.attrs);
@@ -52,7 +55,7 @@ export function throughScratch<A extends Attrs>(variant: Variant<A>, plainAttrs:
 const rebound = (dispatches: readonly Dispatch[], change: (b: Binding) => Binding): Dispatch[] =>
   dispatches.map((d) => ({ ...d, bindings: d.bindings.map(change) }));
 
-/** The dispatches that exchange the last two axes of a `type`; undefined where this adapter cannot. */
+/** The dispatches that transpose a tensor of `type`; undefined where this adapter cannot. */
 function transposition(type: TensorType, caps: DeviceCaps): readonly Dispatch[] | undefined {
   const rank = type.shape.length;
   const permutation = type.shape.map((_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));

@@ -1,8 +1,8 @@
 /**
- * A tile of 32 rows x 32 columns of a product, computed by one subgroup of 8 invocations without barriers, for CPU drivers
+ * WGSL of a tile of 32 rows x 32 columns of a product, computed by one subgroup of 8 invocations without barriers, for CPU drivers
  * (subgroup_tile.ts). lavapipe loads each scalar by some ten instructions and a branch, as long as 8 multiply-adds of 8 lanes, so
- * a tile is worth the more sums it has for the rows and columns it loads; that its sums are far more than the registers
- * costs less, because four steps of k are added between a sum's load and its store. Both operands are read in vec4s.
+ * a large tile, which has many sums for each row and column that it loads, is fast. Its sums do not fit the registers, but spills
+ * cost less than loads, because four steps of k are added between a sum's load and its store. Both operands are read in vec4s.
  */
 export const WIDE_ROWS = 32;
 export const WIDE_COLUMNS = 32;
@@ -10,8 +10,8 @@ export const WIDE_COLUMNS = 32;
 /**
  * A lane holds columns 4 lane … of all rows. `wide_step(sum, a, b)` adds four steps of k: this lane's `a` are rows lane,
  * lane + 8, … along k, `b` its columns at each k. `put_wide(sum, rows)` calls `put(row, v)`, which the kernel defines, for the
- * first `rows` rows of the tile. `params.tile` is 32: a bound that the driver knew would have it unroll the loop, and 32 stores
- * are most of the compilation (2.4 instead of 0.9 s).
+ * first `rows` rows of the tile. `params.tile` is 32; with a constant the driver would unroll the loop, and compile for 2.4
+ * instead of 0.9 s.
  */
 export const WIDE_TILE = /* wgsl */ `
 struct Rows { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f }
@@ -65,7 +65,7 @@ fn steps_b(start: u32, k: u32, column: u32, k4: u32, n4: u32) -> Steps {
 }
 `;
 
-/** The same of a matrix stored as [4 n4, 4 k4]: turned in registers, which costs nothing here. */
+/** `steps_b` of a matrix stored as [4 n4, 4 k4]: transposed in registers, which costs nothing here. */
 const STEPS_TRANSPOSED = /* wgsl */ `
 fn steps_b(start: u32, k: u32, column: u32, k4: u32, n4: u32) -> Steps {
   let i = start + 4u * column * k4 + k;
@@ -79,10 +79,10 @@ fn steps_b(start: u32, k: u32, column: u32, k4: u32, n4: u32) -> Steps {
 }
 `;
 
-/** WIDE_TILE and how it reads b. */
+/** WIDE_TILE with `steps_b` for the layout of b. */
 export const wideTile = (transposeB: boolean): string => WIDE_TILE + (transposeB ? STEPS_TRANSPOSED : STEPS);
 
-/** Where a product's tile begins (column in fours, row, product of the batch), and `put` of y [batch][m][n]. */
+/** `place`, the tile's first column (in fours), row and product of the batch, and `put` for y [batch][m][n]. */
 export const PUT_PRODUCT = /* wgsl */ `
 var<private> place: vec3u;
 

@@ -1,12 +1,12 @@
 /**
  * Elementwise ops of two operands, with NumPy broadcasting; either may be a number.
- * What this file exports is public: a new op is its definition and its function here, and nothing elsewhere.
+ * All exports of this file are public: to add an op, add its definition and its function here.
  */
 import { giveCotangentOps } from '../../tensor/cotangent_ops.ts';
 import type { Op } from '../../tensor/op.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at, broadcastShapes, sameShape } from '../../tensor/types.ts';
-import { sumTo } from '../common/sum_to.ts';
+import { unbroadcast } from '../common/unbroadcast.ts';
 import { binaryCases, fewBinaryCases } from './cases.ts';
 import { defineElementwise } from './elementwise.ts';
 import { neg } from './unary.ts';
@@ -32,7 +32,7 @@ const addOp = defineElementwise<None>({
   arity: 2,
   expression: 'a + b',
   f64: (_, a, b) => a + b,
-  vjp: ({ inputs, dy }) => inputs.map((t) => () => sumTo(dy, t.shape)),
+  vjp: ({ inputs, dy }) => inputs.map((t) => () => unbroadcast(dy, t.shape)),
   cases: fewBinaryCases(NONE),
 });
 
@@ -46,7 +46,10 @@ const subOp = defineElementwise<None>({
   arity: 2,
   expression: 'a - b',
   f64: (_, a, b) => a - b,
-  vjp: ({ inputs, dy }) => [() => sumTo(dy, at(inputs, 0).shape), () => neg(sumTo(dy, at(inputs, 1).shape))],
+  vjp: ({ inputs, dy }) => [
+    () => unbroadcast(dy, at(inputs, 0).shape),
+    () => neg(unbroadcast(dy, at(inputs, 1).shape)),
+  ],
   cases: binaryCases(NONE, ['normal', 'normal']),
 });
 
@@ -60,7 +63,7 @@ const mulOp = defineElementwise<None>({
   f64: (_, a, b) => a * b,
   vjp: ({ inputs, dy }) => {
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
-    return [() => sumTo(mul(dy, b), a.shape), () => sumTo(mul(dy, a), b.shape)];
+    return [() => unbroadcast(mul(dy, b), a.shape), () => unbroadcast(mul(dy, a), b.shape)];
   },
   cases: fewBinaryCases(NONE),
 });
@@ -92,7 +95,7 @@ const divOp = defineElementwise<None>({
   f64: (_, a, b) => a / b,
   vjp: ({ inputs, outputs, dy }) => {
     const [a, b, y] = [at(inputs, 0), at(inputs, 1), at(outputs, 0)];
-    return [() => sumTo(div(dy, b), a.shape), () => neg(sumTo(div(mul(dy, y), b), b.shape))];
+    return [() => unbroadcast(div(dy, b), a.shape), () => neg(unbroadcast(div(mul(dy, y), b), b.shape))];
   },
   cases: binaryCases(NONE, ['normal', 'positive']),
 });
@@ -122,8 +125,8 @@ const maximumOp = defineElementwise<None>({
   vjp: ({ inputs, dy }) => {
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
     return [
-      () => sumTo(largerBackward.one([a, b, dy], NONE), a.shape),
-      () => sumTo(largerBackward.one([b, a, dy], NONE), b.shape),
+      () => unbroadcast(largerBackward.one([a, b, dy], NONE), a.shape),
+      () => unbroadcast(largerBackward.one([b, a, dy], NONE), b.shape),
     ];
   },
   cases: fewBinaryCases(NONE),
@@ -140,8 +143,8 @@ const minimumOp = defineElementwise<None>({
   vjp: ({ inputs, dy }) => {
     const [a, b] = [at(inputs, 0), at(inputs, 1)];
     return [
-      () => sumTo(smallerBackward.one([a, b, dy], NONE), a.shape),
-      () => sumTo(smallerBackward.one([b, a, dy], NONE), b.shape),
+      () => unbroadcast(smallerBackward.one([a, b, dy], NONE), a.shape),
+      () => unbroadcast(smallerBackward.one([b, a, dy], NONE), b.shape),
     ];
   },
   cases: fewBinaryCases(NONE),

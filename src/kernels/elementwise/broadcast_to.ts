@@ -2,7 +2,7 @@
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, broadcastShapes, sameShape } from '../../tensor/types.ts';
-import { sumTo } from '../common/sum_to.ts';
+import { unbroadcast } from '../common/unbroadcast.ts';
 import { defineElementwise } from './elementwise.ts';
 
 type BroadcastTo = { readonly shape: readonly number[] };
@@ -18,7 +18,7 @@ const broadcastToOp = defineElementwise<BroadcastTo>({
     }
     return shape;
   },
-  vjp: ({ inputs, dy }) => [() => sumTo(dy, at(inputs, 0).shape)],
+  vjp: ({ inputs, dy }) => [() => unbroadcast(dy, at(inputs, 0).shape)],
   flops: 0,
   cases: [
     { name: 'scalar', inputs: [{ shape: [] }], attrs: { shape: [3, 8] } },

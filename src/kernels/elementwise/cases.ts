@@ -20,7 +20,7 @@ export function fewBinaryCases<A extends Attrs>(attrs: A): OpCase<A>[] {
   );
 }
 
-/** Cases for ops of two operands: every way of broadcasting that the kernels tell apart. */
+/** Cases for ops of two operands: each kind of broadcasting that the kernels distinguish. */
 export function binaryCases<A extends Attrs>(
   attrs: A,
   fills: readonly [NonNullable<CaseInput['fill']>, NonNullable<CaseInput['fill']>],

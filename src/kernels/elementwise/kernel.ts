@@ -1,4 +1,4 @@
-/** What the variants of elementwise ops share: one kernel over the operands, however their elements are found. */
+/** The kernel that all variants of elementwise ops share; they differ in how it finds the elements of its operands. */
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
@@ -7,7 +7,7 @@ import { perElement } from '../common/per_element.ts';
 import type { Nest } from '../common/strided.ts';
 import { broadcastStrides } from '../common/strided.ts';
 
-/** What an elementwise op computes, for its kernels. */
+/** An elementwise op, as its kernels see it. */
 export interface Formula<A extends Attrs> {
   readonly name: string;
   /** WGSL names of the operands: `a`, `b`, `c`. */
@@ -18,7 +18,7 @@ export interface Formula<A extends Attrs> {
   readonly parameters: (attrs: A) => readonly number[];
 }
 
-/** How a kernel finds its operands: WGSL of `place(i)` and `read_a(i, place(i))`, and what that needs. */
+/** WGSL that finds the operands, `place(i)` and `read_a(i, place(i))`, with its params and bindings. */
 export interface OperandAccess {
   readonly code: string;
   readonly params: Readonly<Record<string, Param>>;
@@ -58,7 +58,7 @@ const applySnippet = (expression: string): string => `
 fn apply(a: T, b: T, c: T, p0: f32, p1: f32) -> T { return ${expression}; }
 `;
 
-/** By the number of operands. */
+/** Entry function by the number of operands. */
 const RUN = [
   `
 fn run(i: u32) {

@@ -1,7 +1,7 @@
 /** select(condition, a, b): a where condition ≠ 0, else b; broadcasts. */
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
-import { sumTo } from '../common/sum_to.ts';
+import { unbroadcast } from '../common/unbroadcast.ts';
 import { defineElementwise } from './elementwise.ts';
 
 type None = Record<string, never>;
@@ -14,7 +14,11 @@ const selectOp = defineElementwise<None>({
   vjp: ({ inputs, dy }) => {
     const [condition, a, b] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
     const zero = dy.graph.scalar(0);
-    return [null, () => sumTo(select(condition, dy, zero), a.shape), () => sumTo(select(condition, zero, dy), b.shape)];
+    return [
+      null,
+      () => unbroadcast(select(condition, dy, zero), a.shape),
+      () => unbroadcast(select(condition, zero, dy), b.shape),
+    ];
   },
   cases: [
     {

@@ -1,6 +1,6 @@
 /**
  * Elementwise ops of one operand. Each nonlinear one makes its backward too: `<name>_backward(saved, dy) = dy · slope(saved)`.
- * What this file exports is public: a new op is its definition and its function here, and nothing elsewhere.
+ * All exports of this file are public: to add an op, add its definition and its function here.
  */
 import type { Attrs, Op } from '../../tensor/op.ts';
 import type { CaseInput } from '../../tensor/op_case.ts';
@@ -17,7 +17,7 @@ interface Unary<A extends Attrs> {
   /** WGSL over `a`, and its function in f64. */
   readonly expression: string;
   readonly f64: (x: number, attrs: A) => number;
-  /** What the slope is written in: the input or the output. */
+  /** The value that the slope is a function of. */
   readonly saved: 'input' | 'output';
   /** Derivative: WGSL over `a` (= saved), and in f64. */
   readonly slope: string;

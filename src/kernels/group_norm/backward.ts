@@ -7,7 +7,7 @@
 import type { HostArray } from '../../tensor/op.ts';
 import { defineOp } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
-import { columnVariants } from '../common/columns.ts';
+import { columnSumVariants } from '../common/column_sums.ts';
 import { siluSlopeOf } from '../common/math.ts';
 import { elementCost, expectShape } from '../common/site.ts';
 import { BACKWARD_CASES, GAIN_CASES } from './cases.ts';
@@ -86,7 +86,7 @@ export const groupNormBackwardGains = defineOp<BackwardAttrs>({
     });
     return [dgamma, dbeta];
   },
-  variants: columnVariants<BackwardAttrs>(
+  variants: columnSumVariants<BackwardAttrs>(
     'group_norm_backward_gains',
     GAIN_TERMS,
     ['x', 'stats', 'gamma', 'beta', 'dy'],

@@ -10,10 +10,10 @@ import { defineOp } from '../../tensor/op.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, broadcastShapes, byteSize, sameShape, sizeOf } from '../../tensor/types.ts';
-import type { Activation } from '../common/linalg_basic.ts';
-import { activate, sumRows, transposeLast } from '../common/linalg_basic.ts';
-import { sumTo } from '../common/sum_to.ts';
+import type { Activation } from '../common/compositions.ts';
+import { activate, sumRows, transposeLast } from '../common/compositions.ts';
 import { transposedType } from '../common/transposed_weight.ts';
+import { unbroadcast } from '../common/unbroadcast.ts';
 import { broadcastTo } from '../elementwise/broadcast_to.ts';
 import { sum } from '../reduce/reduce.ts';
 import { reshape } from '../reshape.ts';
@@ -92,13 +92,13 @@ export const matmulOp = defineOp<MatmulAttrs>({
     const b = attrs.transposeB ? transposeLast(given) : given;
     const gradB = (): Tensor => {
       if (sizeOf(b.shape.slice(0, -2)) !== 1) {
-        return sumTo(matmul(transposeLast(a), dy), b.shape);
+        return unbroadcast(matmul(transposeLast(a), dy), b.shape);
       }
       const rows = (t: Tensor): Tensor => reshape(t, [sizeOf(t.shape) / t.dim(-1), t.dim(-1)]);
       return reshape(matmul(transposeLast(rows(a)), rows(dy)), b.shape);
     };
     return [
-      () => sumTo(matmul(dy, transposeLast(b)), a.shape),
+      () => unbroadcast(matmul(dy, transposeLast(b)), a.shape),
       attrs.transposeB ? () => transposeLast(gradB()) : gradB,
       ...(attrs.bias ? [() => biasGradient(dy, at(inputs, 2).shape)] : []),
       ...(attrs.residual ? [() => dy] : []),

@@ -16,7 +16,7 @@ import { resultBindings } from './product.ts';
 /** Steps of k that an invocation packs. */
 const PACK_STEPS = 64;
 
-/** Eight rows of a [m][k]. */
+/** Packs eight rows of a [m][k]. */
 const PACK_ROWS = /* wgsl */ `
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -32,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** 32 columns of b [k][n]. */
+/** Packs 32 columns of b [k][n]. */
 const PACK_COLUMNS = /* wgsl */ `
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -47,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** The same of b [n][k]: transposed in registers. */
+/** Packs 32 columns of b [n][k], transposed in registers. */
 const PACK_COLUMNS_TRANSPOSED = /* wgsl */ `
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -71,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** m n / (m + n), to which packing is in inverse proportion: from here on it was less than what panels saved. */
+/** Least m n / (m + n): from here on packing, which is in inverse proportion to it, takes less time than panels save. */
 const LEAST_MEAN = 300;
 const MAX_BYTES = 2 ** 27;
 
@@ -87,7 +87,7 @@ function panelsPay(p: PanelProblem): boolean {
   return n % 4 === 0 && k % 4 === 0 && (m * n) / (m + n) >= LEAST_MEAN && fits;
 }
 
-/** Inputs 0 and 1 of the op into scratch 0 and 1. */
+/** Packs inputs 0 and 1 of the op into scratch 0 and 1. */
 function packDispatches(label: string, p: PanelProblem, transposeB: boolean): Dispatch[] {
   const { m, n, k } = p;
   const pack = (name: 'a' | 'b', code: string, lines: number): Dispatch => {

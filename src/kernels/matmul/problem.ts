@@ -30,7 +30,7 @@ export function problemOf(a: Shape, b: Shape, transposeB: boolean): Problem {
 export const siteProblem = (site: OpSite<MatmulAttrs>): Problem =>
   problemOf(at(site.inputs, 0).shape, at(site.inputs, 1).shape, site.attrs.transposeB ?? false);
 
-/** How many biases there are: one [N] for all products, or one for each [B,N]. */
+/** Number of biases: one [N] for all products, or one for each [B,N]. */
 export const biasCount = (site: OpSite<MatmulAttrs>): number =>
   site.attrs.bias ? sizeOf(at(site.inputs, 2).shape.slice(0, -1)) : 1;
 

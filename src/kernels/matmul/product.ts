@@ -1,4 +1,4 @@
-/** What the variants of the matrix product share: bindings, params and the epilogue. */
+/** The dispatch that most variants of the matrix product share: bindings, params and the epilogue. */
 import type { Binding, Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite } from '../../tensor/op.ts';
 import { read, write } from '../common/bindings.ts';

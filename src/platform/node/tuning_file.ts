@@ -1,4 +1,4 @@
-/** Where Node keeps what `reno tune` found: a JSON file for each adapter in the user's cache. */
+/** The tuning tables of `reno tune` in Node: a JSON file for each adapter in the user's cache. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -84,7 +84,7 @@ export function tuningStore(warn: Warn = say, setting = process.env.RENO_TUNING)
   return setting === 'off' ? null : tuningFiles(tuningFolder(), setting || undefined, warn);
 }
 
-/** What was timed of a device's variants. */
+/** The times of the kernels on a device's adapter, null where there are none. */
 export async function knownTuning(device: Device, store = tuningStore()): Promise<Tuning | null> {
   if (!store) {
     return null;

@@ -1,4 +1,4 @@
-/** Small compositions that the rules of matmul, convolution and attention share. */
+/** Small compositions of ops that products, convolution and attention share. */
 import type { Tensor } from '../../tensor/tensor.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import { gelu, quickGelu, relu, silu } from '../elementwise/unary.ts';
@@ -21,7 +21,7 @@ export function sumRows(x: Tensor): Tensor {
   return sum(reshape(x, [sizeOf(x.shape) / width, width]), [0]);
 }
 
-/** Activations that the wrappers apply after the product: nodes of their own, so that gradients need nothing new. */
+/** Activations that follow a product, as ops of their own. */
 export type Activation = 'silu' | 'gelu' | 'quick_gelu' | 'relu';
 
 const ACTIVATIONS: Readonly<Record<Activation, (x: Tensor) => Tensor>> = {

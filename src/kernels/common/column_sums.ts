@@ -1,6 +1,7 @@
 /**
- * Gradients of gains and offsets: two sums over rows for each column, in fixed order.
- * invocation_per_chunk: rows in chunks, one invocation for a column of a chunk, then the chunks. naive: one a column.
+ * Variants of ops that sum two terms over all rows, for each column: the gradients of gains and offsets. The order of the sums is
+ * fixed. naive: an invocation sums a column. invocation_per_chunk: an invocation sums a column of a chunk of rows, then the chunks
+ * are summed.
  */
 
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
@@ -9,7 +10,7 @@ import { read, write } from './bindings.ts';
 import { DIVIDE } from './divide.ts';
 import { perElement } from './per_element.ts';
 
-/** `fn terms(row, c) -> vec2<f32>` gives what a row adds to the two sums. */
+/** Needs `fn terms(row, c) -> vec2<f32>`, the two terms of a row. */
 const SUM_ROWS = `${DIVIDE}
 fn run(i: u32) {
   let chunk = quotient(i, params.width);
@@ -35,12 +36,12 @@ interface Extent {
   readonly rows: number;
   readonly width: number;
   readonly params?: Readonly<Record<string, Param>>;
-  /** Functions over T (f32 here) that the terms call. */
+  /** WGSL functions over T (f32 here) that the terms call. */
   readonly snippet?: string;
 }
 
-/** Outputs 0 and 1 of the op, each [width], are the two sums of `terms`; inputs are bound in order as `names`. */
-export function columnVariants<A extends Attrs>(
+/** Makes the variants: outputs 0 and 1, each [width], are the two sums of `terms`; inputs are bound in order as `names`. */
+export function columnSumVariants<A extends Attrs>(
   name: string,
   terms: string,
   names: readonly string[],

@@ -5,8 +5,8 @@ import { sameShape } from '../../tensor/types.ts';
 import { sum } from '../reduce/reduce.ts';
 import { reshape } from '../reshape.ts';
 
-/** `gradient` summed over the axes along which `shape` was broadcast, and given that shape. */
-export function sumTo(gradient: Tensor, shape: Shape): Tensor {
+/** Sums `gradient` over the axes along which a tensor of `shape` was broadcast, and returns it in that shape. */
+export function unbroadcast(gradient: Tensor, shape: Shape): Tensor {
   if (sameShape(gradient.shape, shape)) {
     return gradient;
   }
