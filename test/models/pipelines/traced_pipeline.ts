@@ -154,3 +154,29 @@ export function tracedFlux(dtype: ComputeDType): Promise<TracedPipeline<'context
     { dtype },
   );
 }
+
+interface PipelineBounds {
+  readonly trace: (dtype: ComputeDType) => Promise<AnyTracedPipeline>;
+  /** Bound of the text features' NMSE. */
+  readonly features: number;
+  /** Bound of picture and gradient in f32, where it is not `expectClose`'s own. */
+  readonly bound?: number;
+  /** Bound of the picture's NMSE with activations in f16, beside those of `holds`. */
+  readonly half?: number;
+}
+
+type AnyTracedPipeline = Pick<TracedPipeline<never>, 'pipeline' | 'feeds'> & {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly expected: Values;
+};
+
+/** Every kind of generator, with its bounds on a GPU. */
+export const PIPELINE_CASES: Readonly<Record<string, PipelineBounds>> = {
+  'Stable Diffusion': { trace: tracedSD, features: 1e-6 },
+  // f16 activations of SDXL have a file of their own: they depend on the decoder's config.
+  'SDXL-Turbo': { trace: (dtype) => tracedSDXL('turbo', dtype), features: 1e-6 },
+  HyperSDXL: { trace: (dtype) => tracedSDXL('hyper', dtype), features: 1e-6 },
+  // f32 throughout: a single rounding to f16 on the way is about 1e-8.
+  'PixArt-α': { trace: tracedPixArt, features: 1e-10, bound: 1e-10, half: 1e-3 },
+  FLUX: { trace: tracedFlux, features: 1e-6, half: 1e-4 },
+};
