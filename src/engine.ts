@@ -27,5 +27,5 @@ export type { PlanSpec, Update } from './tensor/schedule/plan_spec.ts';
 export type { PlanSummary } from './tensor/schedule/summary.ts';
 export { State } from './tensor/state.ts';
 export { Tensor } from './tensor/tensor.ts';
-export type { DType, Shape, Stage, TensorType } from './tensor/types.ts';
+export { type DType, type Shape, type Stage, sizeOf, type TensorType } from './tensor/types.ts';
 export { type Gradients, gradients, gradientsOrNone } from './tensor/vjp.ts';

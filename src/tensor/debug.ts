@@ -1,4 +1,4 @@
-/** The debug ladder (`DEBUG=reno:N` on the command line): 1 summary, 2 kernel times, 3 graph and liveness, 4 WGSL, 5 every node against the interpreter. */
+/** The debug ladder (`DEBUG=reno:N` at the faces): 1 summary, 2 kernel times, 3 graph and liveness, 4 WGSL, 5 every node against the interpreter. */
 
 import type { Device } from './device.ts';
 import type { DeviceCaps } from './device_caps.ts';

@@ -1,33 +1,25 @@
 /** The page in a real browser: Chromium without a display, WebGPU on SwiftShader (which has no shader-f16: packed weights). */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 // @ts-expect-error plain JavaScript, because it also runs before anything is installed
 import { serveWeb } from '../../tools/lib/bundle.mjs';
+import { BROWSER_PATIENCE, CHROMIUM, launchChromium } from '../support/chromium.ts';
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const WEIGHTS = join(resolve(import.meta.dirname, '../..'), 'weights/pocket/generator');
-const FLAGS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
 const ITERATIONS = 4;
 const PROMPT = 'a photo of a blue duck and a green car';
-/** SwiftShader on a busy machine takes seconds an iteration. */
-const PATIENCE = 400_000;
-
-const missing = !CHROMIUM ? 'no Chromium in /usr/bin' : !existsSync(WEIGHTS) ? 'no weights/pocket/generator' : null;
+const missing = !CHROMIUM
+  ? 'no Chromium in /usr/bin, and the variable CHROMIUM names none'
+  : !existsSync(WEIGHTS)
+    ? 'no weights/pocket/generator'
+    : null;
 if (missing) {
   console.warn(`SKIPPED the browser tests: ${missing}.`);
 }
 
-describe.skipIf(missing !== null)('the page', { timeout: PATIENCE }, () => {
+describe.skipIf(missing !== null)('the page', { timeout: BROWSER_PATIENCE }, () => {
   let server: { url: string; close: () => Promise<void> };
   let browser: Browser;
   let page: Page;
@@ -35,7 +27,7 @@ describe.skipIf(missing !== null)('the page', { timeout: PATIENCE }, () => {
 
   const state = (): Promise<string | undefined> => page.evaluate(() => document.documentElement.dataset.state);
   const waitFor = (wanted: string): Promise<unknown> =>
-    page.waitForFunction((s) => document.documentElement.dataset.state === s, wanted, { timeout: PATIENCE });
+    page.waitForFunction((s) => document.documentElement.dataset.state === s, wanted, { timeout: BROWSER_PATIENCE });
   const pixels = (id: string): Promise<string> =>
     page.evaluate((name) => (document.getElementById(name) as HTMLCanvasElement).toDataURL(), id);
   const loss = async (id: string): Promise<number> =>
@@ -45,7 +37,7 @@ describe.skipIf(missing !== null)('the page', { timeout: PATIENCE }, () => {
 
   beforeAll(async () => {
     server = await serveWeb(0);
-    browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: FLAGS });
+    browser = await launchChromium();
     page = await browser.newPage();
     page.setDefaultTimeout(10_000);
     page.on('pageerror', (error) => problems.push(error.message));
@@ -58,11 +50,13 @@ describe.skipIf(missing !== null)('the page', { timeout: PATIENCE }, () => {
     await page.goto(
       `${server.url}?${new URLSearchParams({ prompt: PROMPT, seed: '1', iterations: String(ITERATIONS) })}`,
     );
-    await page.waitForFunction(() => document.documentElement.dataset.state !== 'loading', null, { timeout: PATIENCE });
+    await page.waitForFunction(() => document.documentElement.dataset.state !== 'loading', null, {
+      timeout: BROWSER_PATIENCE,
+    });
     if ((await state()) !== 'ready') {
       throw new Error(`the page says: ${await page.textContent('#notice')}`);
     }
-  }, PATIENCE);
+  }, BROWSER_PATIENCE);
 
   afterAll(async () => {
     await browser?.close();
@@ -94,7 +88,7 @@ describe.skipIf(missing !== null)('the page', { timeout: PATIENCE }, () => {
     await page.fill('#iterations', '40');
     await page.click('#run');
     await page.waitForFunction(() => Number(document.querySelector('progress')?.value) >= 1, null, {
-      timeout: PATIENCE,
+      timeout: BROWSER_PATIENCE,
     });
     expect(await pixels('init')).toBe(before);
     await page.click('#pause');
