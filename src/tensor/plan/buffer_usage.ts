@@ -1,4 +1,4 @@
-/** GPUBufferUsage as numbers: the global is there in browsers alone. */
+/** GPUBufferUsage as numbers: only browsers have the global. */
 export const USAGE = {
   MAP_READ: 0x1,
   COPY_SRC: 0x4,

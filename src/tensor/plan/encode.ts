@@ -1,4 +1,4 @@
-/** A scheduled dispatch as WebGPU wants it, and its way into the queue. */
+/** Encodes scheduled dispatches for WebGPU and submits them. */
 import type { Device } from '../device.ts';
 import { assemble } from '../kernel.ts';
 import type { Uniforms } from '../schedule/buffers.ts';
@@ -6,9 +6,10 @@ import type { Step } from '../schedule/schedule.ts';
 import { at, byteSize } from '../types.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 
-/** Dispatches per submission: enough to keep the queue full, few enough for browser watchdogs. */
+/** Dispatches per submission: enough to keep the queue full, and few enough for the watchdogs of browsers. */
 const DISPATCHES_PER_SUBMIT = 256;
 
+/** A dispatch that can be submitted as often as wanted. */
 export interface Encoded {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
@@ -48,7 +49,7 @@ export function submit(gpu: GPUDevice, label: string, list: readonly Encoded[], 
   }
 }
 
-/** One compute pass of `list`. */
+/** Encodes one compute pass with all of `list`. */
 export function encodePass(
   encoder: GPUCommandEncoder,
   list: readonly Encoded[],
@@ -58,7 +59,7 @@ export function encodePass(
   for (const { pipeline, bindGroup, workgroups } of list) {
     open.setPipeline(pipeline);
     open.setBindGroup(0, bindGroup);
-    // Each argument costs a conversion on its way into Dawn, and a spread more.
+    // Dawn converts each argument, and spreading an array costs more.
     const [x, y, z] = workgroups;
     if (z > 1) {
       open.dispatchWorkgroups(x, y, z);

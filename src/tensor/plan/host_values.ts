@@ -1,10 +1,10 @@
-/** Numbers as bytes of a tensor, and back. */
+/** Converts numbers to the bytes of a tensor and back. */
 import { decodeF16, encodeF16 } from '../half.ts';
 import type { TensorType } from '../types.ts';
 import { byteSize, showType, sizeOf } from '../types.ts';
 
 /**
- * What the buffer of `type` holds, whole words: numbers are converted, a Uint8Array is taken as its raw bytes.
+ * Returns the bytes of a tensor in whole words. It converts numbers to `type`, and takes a Uint8Array as raw bytes.
  * @throws Error when the length does not fit
  */
 export function toBytes(name: string, type: TensorType, data: ArrayLike<number> | Uint8Array): Uint8Array<ArrayBuffer> {
@@ -28,7 +28,7 @@ export function toBytes(name: string, type: TensorType, data: ArrayLike<number> 
   return padded;
 }
 
-/** As f32; i32 is exact up to 2^24. */
+/** Returns the values of a tensor as f32; i32 is exact up to 2^24. */
 export function fromBytes(type: TensorType, bytes: ArrayBuffer): Float32Array<ArrayBuffer> {
   const size = sizeOf(type.shape);
   if (type.dtype === 'f16') {
@@ -37,7 +37,7 @@ export function fromBytes(type: TensorType, bytes: ArrayBuffer): Float32Array<Ar
   return type.dtype === 'i32' ? Float32Array.from(new Int32Array(bytes, 0, size)) : new Float32Array(bytes, 0, size);
 }
 
-/** The last bytes of an odd number of f16 values are padded to a word, as the buffer is. */
+/** Pads bytes to whole words, for an odd number of f16 values. */
 export function wholeWords(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   if (bytes.length % 4 === 0) {
     return bytes;

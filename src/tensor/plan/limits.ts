@@ -1,4 +1,4 @@
-/** Whether an adapter can hold and bind what a schedule needs. */
+/** Checks whether an adapter can hold and bind the buffers of a schedule. */
 import type { Device } from '../device.ts';
 import { showPath } from '../graph.ts';
 import type { Schedule } from '../schedule/schedule.ts';
@@ -18,7 +18,7 @@ export function checkLimits(device: Device, schedule: Schedule): void {
   if (buffer) {
     refuse(buffer.name, buffer.bytes, 'holds', maxBufferSize);
   }
-  // Values share buffers, so what is bound may be less than the buffer.
+  // Values share buffers, so a binding may be smaller than its buffer.
   for (const { node, types, buffers } of STAGES.flatMap((stage) => schedule.steps[stage])) {
     types.forEach((type, i) => {
       if (byteSize(type) > maxStorageBufferBindingSize) {

@@ -11,7 +11,7 @@ import type { PlanBuffers } from './plan_buffers.ts';
 import { PlanInputs } from './plan_inputs.ts';
 import { timed } from './profile.ts';
 import { readValues } from './readback.ts';
-import { arrivals, type Pieces, Throttle } from './stream.ts';
+import { type Pieces, prefetched, Throttle } from './stream.ts';
 
 /** A compiled computation: its inputs are written, its stages run, and its outputs read, as often as wanted. */
 export class Plan implements Disposable {
@@ -128,7 +128,7 @@ export class Plan implements Disposable {
     let done = 0;
     if (uploads.length > 0) {
       const throttle = new Throttle(gpu.queue);
-      for await (const { upload, offset, bytes } of arrivals(uploads, (name) => this.#inputs.source(name))) {
+      for await (const { upload, offset, bytes } of prefetched(uploads, (name) => this.#inputs.source(name))) {
         submit(gpu, stage, list, done, upload.before);
         done = upload.before;
         this.#inputs.put(upload.input, upload, bytes, offset);

@@ -1,4 +1,4 @@
-/** The GPU buffers of one plan, by the schedule's numbers: all there from the start, some given back early. */
+/** The GPU buffers of a plan, by their index in the schedule. All exist from the start; the load stage frees some. */
 import type { Device } from '../device.ts';
 import type { DeviceMemory } from '../device_memory.ts';
 import type { BufferSpec, Schedule } from '../schedule/schedule.ts';
@@ -16,7 +16,7 @@ export class PlanBuffers {
     this.#buffers = buffers;
   }
 
-  /** @throws Error when memory runs out, naming the need; nothing is then held */
+  /** @throws Error when memory runs out; the message says how much is needed, and nothing stays allocated */
   static async allocate({ gpu, memory }: Device, schedule: Schedule): Promise<PlanBuffers> {
     gpu.pushErrorScope('out-of-memory');
     const buffers = schedule.buffers.map((b) =>
@@ -35,7 +35,7 @@ export class PlanBuffers {
     return new PlanBuffers(memory, schedule.buffers, buffers);
   }
 
-  /** @throws Error when it was given back */
+  /** @throws Error when the buffer was freed */
   at(index: number): GPUBuffer {
     const buffer = this.#buffers[index];
     if (!buffer) {
@@ -47,7 +47,7 @@ export class PlanBuffers {
     return buffer;
   }
 
-  /** @throws Error when what the load stage reads was given back */
+  /** @throws Error when an input that the load stage reads was freed */
   assertLoadable(): void {
     const gone = this.#specs.find((spec, i) => spec.loadOnly && !this.#buffers[i]);
     if (gone) {
@@ -57,22 +57,22 @@ export class PlanBuffers {
     }
   }
 
-  /** Gives back what only the load stage reads. */
+  /** Frees the buffers that only the load stage reads. */
   releaseLoadOnly(): void {
     this.#specs.forEach((spec, i) => {
       if (spec.loadOnly) {
-        this.#giveBack(i);
+        this.#free(i);
       }
     });
   }
 
   destroy(): void {
     for (let i = 0; i < this.#buffers.length; i++) {
-      this.#giveBack(i);
+      this.#free(i);
     }
   }
 
-  #giveBack(i: number): void {
+  #free(i: number): void {
     const buffer = this.#buffers[i];
     if (buffer) {
       this.#memory.destroy(buffer);

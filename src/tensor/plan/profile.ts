@@ -1,13 +1,13 @@
-/** GPU timestamps around dispatches. */
+/** Measures dispatches with GPU timestamps. */
 import type { Device } from '../device.ts';
 import { at } from '../types.ts';
 import { USAGE } from './buffer_usage.ts';
 import { type Encoded, encodePass } from './encode.ts';
 
-/** Dispatches timed together: a query set holds at most 4096 timestamps. */
+/** Dispatches per query set, which holds at most 4096 timestamps. */
 const BATCH = 1024;
 
-/** Runs `list`, each dispatch in a pass of its own. @returns nanoseconds of each; the device must have timestamp-query */
+/** Runs `list`, each dispatch in a pass of its own, on a device with timestamp-query. @returns nanoseconds of each dispatch */
 export async function timed(device: Device, list: readonly Encoded[]): Promise<number[]> {
   const times: number[] = [];
   for (let start = 0; start < list.length; start += BATCH) {

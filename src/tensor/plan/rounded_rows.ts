@@ -10,6 +10,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** The largest magnitude of an int8 here: the same on both sides of zero. */
 const LARGEST = 127;
 
+/** Rows as int8 values, with a scale for each row. */
 export interface RoundedRows {
   readonly values: Int8Array<ArrayBuffer>;
   /** The value of one unit, for each row: its largest magnitude / 127. NaN for a row that is not finite. */

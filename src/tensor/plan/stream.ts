@@ -1,15 +1,15 @@
-/** Bytes of streamed weights on their way to the GPU: read one piece ahead of the queue, and never many at once. */
+/** Streams weights to the GPU: reads one piece ahead, and limits the bytes that the queue holds. */
 
 import type { TensorType } from '../types.ts';
 import { byteSize, showType } from '../types.ts';
 
-/** A graph input's bytes, as it stores them, from the first to the last; each piece but the last a multiple of 4 long. */
+/** Reads a graph input from its first byte to its last, in pieces. Each piece but the last has a length that is a multiple of 4. */
 export type Pieces = () => AsyncIterable<Uint8Array<ArrayBuffer>>;
 
-/** Bytes after which the queue is looked at: at most two such windows are on their way. */
+/** Bytes of one window; at most two windows are in the queue. */
 const WINDOW = 64 * 2 ** 20;
 
-/** Waits while the GPU has not taken what was written two windows ago; the queue keeps a copy of each byte until then. */
+/** Waits until the GPU has taken the window before the last. The queue keeps a copy of each byte until then. */
 export class Throttle {
   readonly #queue: GPUQueue;
   #bytes = 0;
@@ -31,26 +31,27 @@ export class Throttle {
   }
 }
 
-/** A streamed input, and what it must be filled with. */
-interface Awaited {
+interface StreamedInput {
   readonly input: string;
   readonly type: TensorType;
 }
 
-export interface Arrival<T> {
+/** A piece of an upload. */
+export interface UploadPiece<T> {
   readonly upload: T;
+  /** First byte of the piece in the input. */
   readonly offset: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /**
- * The pieces of one upload after another, each with its place; the next is being read while one is used.
+ * Yields the pieces of one upload after another, and reads the next piece while the caller uses one.
  * @throws Error naming the input that has fewer bytes than it needs
  */
-export async function* arrivals<T extends Awaited>(
+export async function* prefetched<T extends StreamedInput>(
   uploads: readonly T[],
   sourceOf: (input: string) => Pieces,
-): AsyncGenerator<Arrival<T>> {
+): AsyncGenerator<UploadPiece<T>> {
   const all = inOrder(uploads, sourceOf);
   let next = all.next();
   for (;;) {
@@ -59,15 +60,15 @@ export async function* arrivals<T extends Awaited>(
       return;
     }
     next = all.next();
-    next.catch(() => {}); // Thrown when its turn comes.
+    next.catch(() => {}); // The next iteration throws it.
     yield value;
   }
 }
 
-async function* inOrder<T extends Awaited>(
+async function* inOrder<T extends StreamedInput>(
   uploads: readonly T[],
   sourceOf: (input: string) => Pieces,
-): AsyncGenerator<Arrival<T>> {
+): AsyncGenerator<UploadPiece<T>> {
   for (const upload of uploads) {
     const { input, type } = upload;
     let offset = 0;

@@ -1,4 +1,4 @@
-/** A chain of elementwise nodes as one piece of WGSL: the body of a fused kernel, or what a kernel does before it stores. */
+/** Writes a chain of elementwise nodes as WGSL, for the body of a fused kernel or for the store of another kernel. */
 
 import type { Binding, Param } from '../dispatch.ts';
 import { keyOf, type Node, outputKey, siteOf } from '../graph.ts';
@@ -7,14 +7,15 @@ import type { Tensor } from '../tensor.ts';
 import type { Shape, TensorType } from '../types.ts';
 import { at, sizeOf } from '../types.ts';
 
+/** Elementwise nodes that run as one. */
 export interface Chain {
-  /** Original nodes, in order; the last one gives the result. */
+  /** The traced nodes, in order; the last one gives the result. */
   readonly nodes: readonly Node[];
-  /** What the chain reads from outside. */
+  /** The tensors that the chain reads from outside. */
   readonly inputs: readonly Tensor[];
 }
 
-/** How a node is written inside a chain; null where it cannot be. */
+/** Returns the WGSL expression of a node; null where the node cannot be in a chain. */
 export function pointwiseOf(node: Node): Pointwise | null {
   const isPlain = (type: TensorType): boolean => type.dtype !== 'i32';
   if (node.outputs.length !== 1 || !node.outputs.every(isPlain) || !node.inputs.every((t) => isPlain(t.type))) {
@@ -23,24 +24,27 @@ export function pointwiseOf(node: Node): Pointwise | null {
   return node.op?.pointwise?.(node.attrs) ?? null;
 }
 
+/** Returns each tensor once. */
 export function distinct(tensors: readonly Tensor[]): Tensor[] {
   return [...new Map(tensors.map((t) => [keyOf(t), t])).values()];
 }
 
-/** Operations of a chain for each element of its result. */
+/** Returns the floating-point operations of a chain, one for each node and element. */
 export const chainFlops = (chain: Chain): number => chain.nodes.length * sizeOf(resultType(chain).shape);
 
+/** Returns the type of the chain's result. */
 export const resultType = (chain: Chain): TensorType => at(at(chain.nodes, chain.nodes.length - 1).outputs, 0);
 
-/** Names of the ops, for labels. */
+/** Returns the names of the ops, for labels. */
 export const chainName = (chain: Chain): string => chain.nodes.map((n) => n.op?.name).join('+');
 
-/** 4 where every operand can be read in fours along with the result. */
+/** Returns 4 where every input can be read four elements at a time along with the result, else 1. */
 export function chainWidth(chain: Chain): 1 | 4 {
   const { shape } = resultType(chain);
-  return chain.inputs.every((t) => placeOf('', t.shape, shape, 4) !== null) && sizeOf(shape) % 4 === 0 ? 4 : 1;
+  return chain.inputs.every((t) => operandIndex('', t.shape, shape, 4) !== null) && sizeOf(shape) % 4 === 0 ? 4 : 1;
 }
 
+/** A chain as WGSL. */
 export interface ChainCode {
   /** Module-scope functions. */
   readonly functions: string;
@@ -53,10 +57,11 @@ export interface ChainCode {
 }
 
 /**
+ * Writes a chain as WGSL.
  * @param width elements handled at once; 4 needs `chainWidth`
- * @param prefix of all names, so that they do not meet the kernel's own
- * @param given values that are there already, by key, and the names that hold them
- * @param firstInput where the chain's other inputs begin among the node's
+ * @param prefix prefix of all names, so that they differ from the kernel's own
+ * @param given names of variables that hold inputs already, by key
+ * @param firstInput index, among the node's inputs, of the first other input of the chain
  */
 export function chainCode(
   chain: Chain,
@@ -73,14 +78,14 @@ export function chainCode(
   const statements: string[] = [];
   for (const t of chain.inputs.filter((x) => !given.has(keyOf(x)))) {
     const name = `${prefix}in${bindings.length}`;
-    const place = placeOf(name, t.shape, shape, width);
-    if (!place) {
-      throw new Error(`a chain reads [${t.shape.join(',')}] in fours, which do not fit`);
+    const operand = operandIndex(name, t.shape, shape, width);
+    if (!operand) {
+      throw new Error(`a chain cannot read [${t.shape.join(',')}] four elements at a time`);
     }
-    Object.assign(params, place.params);
+    Object.assign(params, operand.params);
     names.set(keyOf(t), `${name}_v`);
-    statements.push(`  let ${name}_v = ${type}(load_${name}(${place.index}));`);
-    bindings.push({ name, ref: { input: firstInput + bindings.length }, access: 'read', vec: place.vec });
+    statements.push(`  let ${name}_v = ${type}(load_${name}(${operand.index}));`);
+    bindings.push({ name, ref: { input: firstInput + bindings.length }, access: 'read', vec: operand.vec });
   }
   const functions = new Set<string>();
   chain.nodes.forEach((node, k) => {
@@ -102,7 +107,7 @@ export function chainCode(
   };
 }
 
-/** The text over T as text over `type`, its functions renamed. */
+/** Returns WGSL over T as WGSL over `type`, with `prefix` before the names of its functions. */
 function instantiate(pointwise: Pointwise | null, type: string, prefix: string): Required<Pointwise> {
   if (!pointwise) {
     throw new Error('a chain has a member that is not elementwise');
@@ -116,19 +121,20 @@ function instantiate(pointwise: Pointwise | null, type: string, prefix: string):
   return { expression: rewrite(expression), functions: rewrite(functions) };
 }
 
-interface Place {
-  /** WGSL over `i`. */
+interface OperandIndex {
+  /** WGSL expression over `i`. */
   readonly index: string;
-  /** Elements that one load gives; the other three of four are the same. */
+  /** Elements that one load gives. With 1, all four elements of a vector are that one. */
   readonly vec: 1 | 4;
   readonly params: Readonly<Record<string, Param>>;
 }
 
 /**
- * Where element i (in fours for width 4) of a result of shape `out` finds its operand: at i, one value, a trailing
- * block, or by strides. null where fours of the result meet something else than four or one of the operand.
+ * Returns the index of the operand's element that belongs to element i of a result of shape `out` (vector i for width 4): i
+ * itself, 0 for a scalar, i modulo a trailing block, or an index by strides. null where a vector of the result needs neither
+ * four neighbours nor one element of the operand.
  */
-function placeOf(name: string, shape: Shape, out: Shape, width: 1 | 4): Place | null {
+function operandIndex(name: string, shape: Shape, out: Shape, width: 1 | 4): OperandIndex | null {
   const size = sizeOf(shape);
   if (size === 1) {
     return { index: '0u', vec: 1, params: {} };
@@ -165,7 +171,7 @@ function placeOf(name: string, shape: Shape, out: Shape, width: 1 | 4): Place | 
   return { index: terms.join(' + '), vec, params };
 }
 
-/** The chain's composition in basic ops, on the CPU, from values by key. */
+/** Evaluates the chain on the CPU. @param values the inputs of the chain by key; the values of its nodes are added */
 export function evaluateChain(chain: Chain, values: Map<string, HostArray>): Float64Array {
   let result = new Float64Array();
   for (const node of chain.nodes) {

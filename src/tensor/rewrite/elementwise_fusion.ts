@@ -1,12 +1,11 @@
 /**
- * Rewrite before planning: chains of elementwise ops become one pass over memory.
- * Works on nodes, not on the graph, so the trace (and the interpreter's view of it) stays as it was written.
+ * Elementwise fusion: chains of elementwise ops become one pass over memory. It makes new nodes and leaves the graph as it was
+ * traced, for the interpreter.
  */
 
 import type { Dispatch } from '../dispatch.ts';
 import { keyOf, type Node, readersOf } from '../graph.ts';
 import { gridOf } from '../grid.ts';
-import type { Op } from '../op.ts';
 import { at, byteSize, sameShape, sizeOf } from '../types.ts';
 import type { Chain } from './elementwise_chain.ts';
 import {
@@ -19,47 +18,49 @@ import {
   pointwiseOf,
   resultType,
 } from './elementwise_chain.ts';
+import { generatedOp } from './generated_op.ts';
 
-/** Storage buffers a fused kernel may read; WebGPU guarantees 8 in all, one is the output. */
+/** Storage buffers that a fused kernel may read: WebGPU guarantees 8 in all, and one is the output. */
 const MAX_INPUTS = 7;
 const MAX_OPS = 32;
 const WORKGROUP = 64;
 
-/** What became of an order's elementwise nodes. */
-export interface Fused {
+/** The result of `fuseElementwise`. */
+export interface FusedOrder {
   readonly order: readonly Node[];
-  /** The chain behind each elementwise node that is left, fused or alone. */
+  /** The chain of each elementwise node in `order`; an unfused node is a chain of one. */
   readonly chains: ReadonlyMap<Node, Chain>;
 }
 
 /**
- * `order` with every fusable chain replaced by one node, in the place of its last member.
- * A member is swallowed when only the chain reads it, it is of the same stage and shape, and it is not in `kept`.
+ * Returns `order` with every chain replaced by one node, at the position of its last member. A node joins the chain of its
+ * reader when nothing else reads it and both have the same stage and shape.
+ * @param preserved keys of values that must stay in memory, so that no fusion removes them
  */
-export function fuseElementwise(order: readonly Node[], kept: ReadonlySet<string>): Fused {
+export function fuseElementwise(order: readonly Node[], preserved: ReadonlySet<string>): FusedOrder {
   const readers = readersOf(order);
-  const groups = new Map<Node, Chain>();
+  const chainOf = new Map<Node, Chain>();
   for (const node of order.filter((n) => pointwiseOf(n) !== null)) {
-    groups.set(node, { nodes: [node], inputs: distinct(node.inputs) });
+    chainOf.set(node, { nodes: [node], inputs: distinct(node.inputs) });
     for (const t of node.inputs) {
-      const mine = groups.get(node);
-      const other = groups.get(t.node);
-      const alone = readers.get(keyOf(t))?.length === 1 && !kept.has(keyOf(t));
+      const chain = chainOf.get(node);
+      const inner = chainOf.get(t.node);
+      const alone = readers.get(keyOf(t))?.length === 1 && !preserved.has(keyOf(t));
       const alike = t.node.stage === node.stage && sameShape(t.shape, at(node.outputs, 0).shape);
-      if (!mine || !other || !alone || !alike) {
+      if (!chain || !inner || !alone || !alike) {
         continue;
       }
-      const inputs = distinct([...other.inputs, ...mine.inputs.filter((x) => x.node !== t.node)]);
-      const nodes = [...other.nodes, ...mine.nodes].sort((a, b) => a.id - b.id);
+      const inputs = distinct([...inner.inputs, ...chain.inputs.filter((x) => x.node !== t.node)]);
+      const nodes = [...inner.nodes, ...chain.nodes].sort((a, b) => a.id - b.id);
       if (inputs.length <= MAX_INPUTS && nodes.length <= MAX_OPS) {
-        groups.set(node, { nodes, inputs });
-        groups.delete(t.node);
+        chainOf.set(node, { nodes, inputs });
+        chainOf.delete(t.node);
       }
     }
   }
   const chains = new Map<Node, Chain>();
   const fused = order.flatMap((node) => {
-    const chain = groups.get(node);
+    const chain = chainOf.get(node);
     if (!chain) {
       return pointwiseOf(node) === null ? [node] : [];
     }
@@ -71,7 +72,7 @@ export function fuseElementwise(order: readonly Node[], kept: ReadonlySet<string
 }
 
 function fusedNode(last: Node, chain: Chain): Node {
-  const op: Op = {
+  const op = generatedOp({
     name: 'fused_elementwise',
     infer: () => last.outputs,
     reference: (inputs) => [
@@ -82,15 +83,8 @@ function fusedNode(last: Node, chain: Chain): Node {
       flops: chainFlops(chain),
       bytes: [...site.inputs, ...site.outputs].reduce((n, t) => n + byteSize(t), 0),
     }),
-    cases: [],
-    call: madeByPlanner,
-    one: madeByPlanner,
-  };
+  });
   return { ...last, op, inputs: chain.inputs, attrs: {} };
-}
-
-export function madeByPlanner(): never {
-  throw new Error('a fused op is made by the planner, not traced');
 }
 
 function fusedDispatch(chain: Chain): Dispatch {

@@ -1,75 +1,76 @@
-/** Rewrite before planning: an op and the one op that takes its result become one, where an op is made for that pair. */
+/** Pair fusion: an op and the only op that reads its result are replaced by one op, where one is made for that pair. */
 
 import type { DeviceCaps } from '../device_caps.ts';
-import { keyOf, type Node, outputKey, readersOf, siteOf } from '../graph.ts';
+import { keyOf, type Node, outputKey, readersOf, replaceInputs, siteOf } from '../graph.ts';
 import type { Op } from '../op.ts';
 import { allOps } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 
 /**
- * `order` with every pair joined that an op fuses (`Op.fusesPair`): that op stands in the place of the second, whose result is its output 0;
- * the other results of the first follow. The first's result must have that one reader and not be in `kept`.
+ * Returns `order` with every pair fused that an op replaces (`Op.fusesPair`). The fused node stands at the consumer's position.
+ * Its output 0 is the consumer's; the other outputs of the producer follow.
+ * @param preserved keys of values that must stay in memory, so that no fusion removes them
  */
-export function joinPairs(order: readonly Node[], kept: ReadonlySet<string>, caps: DeviceCaps): Node[] {
-  const joiners = [...allOps().values()].filter((op) => op.fusesPair);
-  const position = new Map(order.map((node, i) => [node.id, i]));
+export function fusePairs(order: readonly Node[], preserved: ReadonlySet<string>, caps: DeviceCaps): Node[] {
+  const pairOps = [...allOps().values()].filter((op) => op.fusesPair);
+  const positions = new Map(order.map((node, i) => [node.id, i]));
   const readers = readersOf(order);
-  const made = new Map<number, Node>();
-  const gone = new Set<number>();
+  const replaced = new Map<number, Node>();
+  const removed = new Set<number>();
   const moved = new Map<string, Tensor>();
-  for (const first of order) {
-    const [second, ...others] = readers.get(outputKey(first, 0)) ?? [];
-    const isKept = first.outputs.some((_, i) => kept.has(outputKey(first, i)));
-    if (!second || others.length > 0 || isKept || second.stage !== first.stage) {
+  for (const producer of order) {
+    const [consumer, ...others] = readers.get(outputKey(producer, 0)) ?? [];
+    const isPreserved = producer.outputs.some((_, i) => preserved.has(outputKey(producer, i)));
+    if (!consumer || others.length > 0 || isPreserved || consumer.stage !== producer.stage) {
       continue;
     }
-    const end = position.get(second.id) ?? 0;
-    const early = first.outputs
+    const end = positions.get(consumer.id) ?? 0;
+    const isReadEarlier = producer.outputs
       .slice(1)
-      .some((_, i) => readers.get(outputKey(first, i + 1))?.some((user) => (position.get(user.id) ?? 0) < end));
-    const joined = early ? null : joinedNode(joiners, first, second, caps);
-    if (joined) {
-      made.set(second.id, joined);
-      gone.add(first.id);
-      first.outputs.slice(1).forEach((_, i) => {
-        moved.set(outputKey(first, i + 1), new Tensor(joined, i + 1));
+      .some((_, i) => readers.get(outputKey(producer, i + 1))?.some((user) => (positions.get(user.id) ?? 0) < end));
+    const fused = isReadEarlier ? null : fusedPair(pairOps, producer, consumer, caps);
+    if (fused) {
+      replaced.set(consumer.id, fused);
+      removed.add(producer.id);
+      producer.outputs.slice(1).forEach((_, i) => {
+        moved.set(outputKey(producer, i + 1), new Tensor(fused, i + 1));
       });
     }
   }
   return relinked(
-    order.filter((node) => !gone.has(node.id)).map((node) => made.get(node.id) ?? node),
+    order.filter((node) => !removed.has(node.id)).map((node) => replaced.get(node.id) ?? node),
     moved,
   );
 }
 
-/** `order` with inputs that are the nodes in it, not those that they took the place of. */
+/** Returns `order` with inputs that refer to the nodes in it, not to the nodes that they replaced. */
 function relinked(order: readonly Node[], moved: ReadonlyMap<string, Tensor>): Node[] {
   const current = new Map<number, Node>();
   return order.map((node) => {
-    const inputs = node.inputs.map((given) => {
-      const t = moved.get(keyOf(given)) ?? given;
+    const linked = replaceInputs(node, (input) => {
+      const t = moved.get(keyOf(input)) ?? input;
       const now = current.get(t.node.id) ?? t.node;
       return now === t.node ? t : new Tensor(now, t.index);
     });
-    const made = inputs.every((t, i) => t === node.inputs[i]) ? node : { ...node, inputs };
-    current.set(node.id, made);
-    return made;
+    current.set(node.id, linked);
+    return linked;
   });
 }
 
-function joinedNode(joiners: readonly Op[], first: Node, second: Node, caps: DeviceCaps): Node | null {
-  const op = joiners.find(
-    ({ fusesPair }) => fusesPair?.producer === first.op?.name && fusesPair?.consumer === second.op?.name,
+/** Returns null where no op fuses the two. */
+function fusedPair(pairOps: readonly Op[], producer: Node, consumer: Node, caps: DeviceCaps): Node | null {
+  const op = pairOps.find(
+    ({ fusesPair }) => fusesPair?.producer === producer.op?.name && fusesPair?.consumer === consumer.op?.name,
   );
-  const readsOnce = second.inputs.every((t, i) => (keyOf(t) === outputKey(first, 0)) === (i === 0));
-  const attrs = readsOnce ? op?.fusesPair?.attrs(siteOf(first), siteOf(second), caps) : null;
+  const readsOnlyFirst = consumer.inputs.every((t, i) => (keyOf(t) === outputKey(producer, 0)) === (i === 0));
+  const attrs = readsOnlyFirst ? op?.fusesPair?.attrs(siteOf(producer), siteOf(consumer), caps) : null;
   return op && attrs
     ? {
-        ...second,
+        ...consumer,
         op,
         attrs,
-        inputs: [...first.inputs, ...second.inputs.slice(1)],
-        outputs: [...second.outputs, ...first.outputs.slice(1)],
+        inputs: [...producer.inputs, ...consumer.inputs.slice(1)],
+        outputs: [...consumer.outputs, ...producer.outputs.slice(1)],
       }
     : null;
 }

@@ -1,20 +1,19 @@
-/** All rewriting of a graph's nodes into fewer kernels: pairs joined, chains fused, chains put into stores. */
-
+/** Rewrites the nodes of a graph into fewer kernels: pair fusion, then elementwise fusion, then store fusion. */
 import type { DeviceCaps } from '../device_caps.ts';
 import { keyOf, type Node } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
 import { fuseElementwise } from './elementwise_fusion.ts';
-import { joinPairs } from './pair_fusion.ts';
-import { absorbIntoStores } from './store_fusion.ts';
+import { fusePairs } from './pair_fusion.ts';
+import { fuseIntoStores } from './store_fusion.ts';
 
-/** `order` in fewer nodes; `roots` and what a later stage reads are among what they make. */
+/** Returns `order` in fewer nodes. The values of `roots` and all that a later stage reads are still computed. */
 export function rewrite(order: readonly Node[], roots: readonly Tensor[], caps: DeviceCaps): Node[] {
-  const kept = mustExist(order, roots);
-  return absorbIntoStores(fuseElementwise(joinPairs(order, kept, caps), kept), kept, caps);
+  const preserved = preservedValues(order, roots);
+  return fuseIntoStores(fuseElementwise(fusePairs(order, preserved, caps), preserved), preserved, caps);
 }
 
-/** Values that cannot vanish into a fused kernel: outputs, new states, and what a later stage reads. */
-function mustExist(order: readonly Node[], roots: readonly Tensor[]): Set<string> {
-  const across = order.flatMap((node) => node.inputs.filter((t) => t.node.stage !== node.stage));
-  return new Set([...roots, ...across].map(keyOf));
+/** Returns the keys of the values that must stay in memory: outputs, new states, and all that a later stage reads. */
+function preservedValues(order: readonly Node[], roots: readonly Tensor[]): Set<string> {
+  const acrossStages = order.flatMap((node) => node.inputs.filter((t) => t.node.stage !== node.stage));
+  return new Set([...roots, ...acrossStages].map(keyOf));
 }

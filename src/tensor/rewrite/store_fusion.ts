@@ -1,81 +1,86 @@
 /**
- * Rewrite before planning: an elementwise chain behind a product, convolution or norm is done where that one stores its
- * result, in the generated `store_NAME` of its kernels. The kernels know nothing of it; they promise to store each
- * element of output 0 once, through that function, and not to read it (`Op.storesOnce`).
+ * Store fusion: a chain of elementwise ops behind a product, convolution or norm runs where that op stores its result, in the
+ * function `store_NAME` of its kernels. The kernels do not know of the chain. They only promise to store each element of output 0
+ * once, through that function, and not to read it (`Op.storesOnce`).
  */
 
 import type { DeviceCaps } from '../device_caps.ts';
-import type { Dispatch } from '../dispatch.ts';
-import { keyOf, type Node, outputKey, readersOf, siteOf } from '../graph.ts';
+import type { Binding, Dispatch } from '../dispatch.ts';
+import { keyOf, type Node, outputKey, readersOf, replaceInputs, siteOf } from '../graph.ts';
 import type { Op, OpSite, Variant } from '../op.ts';
 import { Tensor } from '../tensor.ts';
 import { at, byteSize, sizeOf } from '../types.ts';
 import type { Chain } from './elementwise_chain.ts';
 import { chainCode, chainFlops, chainName, evaluateChain, resultType } from './elementwise_chain.ts';
-import { type Fused, madeByPlanner } from './elementwise_fusion.ts';
+import type { FusedOrder } from './elementwise_fusion.ts';
+import { generatedOp } from './generated_op.ts';
 
-/** A producer whose result a chain takes. */
+/** A producer that a chain can be fused into. */
 interface Match {
   readonly producer: Node;
-  /** The producer's output 0, and the views between it and the chain. */
+  /** Output 0 of the producer. */
   readonly value: Tensor;
+  /** The views between `value` and the chain. */
   readonly views: readonly Node[];
-  /** What the chain calls it. */
-  readonly seen: Tensor;
-  /** Others read the value too, so it is stored as well. */
-  readonly keeps: boolean;
+  /** The input of the chain that shows `value`. */
+  readonly chainInput: Tensor;
+  /** Other nodes read `value` too, so the kernel stores it as an output of its own. */
+  readonly storesBoth: boolean;
 }
 
-export function absorbIntoStores({ order, chains }: Fused, kept: ReadonlySet<string>, caps: DeviceCaps): Node[] {
-  const position = new Map(order.map((node, i) => [node.id, i]));
+/**
+ * Returns the order with each chain fused into the store of a producer, where one fits.
+ * @param preserved keys of values that must stay in memory, so that no fusion removes them
+ */
+export function fuseIntoStores(
+  { order, chains }: FusedOrder,
+  preserved: ReadonlySet<string>,
+  caps: DeviceCaps,
+): Node[] {
+  const positions = new Map(order.map((node, i) => [node.id, i]));
   const readers = readersOf(order);
   const replaced = new Map<number, Node>();
-  const gone = new Set<number>();
+  const removed = new Set<number>();
   const moved = new Map<string, Tensor>();
   for (const node of order) {
     const chain = chains.get(node);
-    const matches = chain ? matchesOf(node, chain, readers, kept, replaced) : [];
+    const matches = chain ? matchesOf(node, chain, readers, preserved, replaced) : [];
     const fits = matches.filter(
-      ({ producer, keeps }) =>
-        storeBindings(producer, caps) + (chain?.inputs.length ?? 0) - 1 + Number(keeps) <= caps.maxStorageBuffers,
+      ({ producer, storesBoth }) =>
+        storeBindings(producer, caps) + (chain?.inputs.length ?? 0) - 1 + Number(storesBoth) <= caps.maxStorageBuffers,
     );
-    // The latest producer takes the chain: the others' results are there by then.
-    for (const match of fits.sort((a, b) => placeIn(position, b.producer) - placeIn(position, a.producer))) {
-      const place = chain && placeFor(node, chain, match, position, readers);
-      if (chain && place !== undefined && place !== null) {
-        const made = absorbed(node, chain, match);
-        replaced.set(node.id, made);
-        replaced.set(match.producer.id, made);
-        gone.add(match.producer.id);
-        for (const view of match.views) {
-          gone.add(view.id);
+    // The latest producer comes first: the results of the others are there by then.
+    for (const match of fits.sort((a, b) => positionOf(b.producer, positions) - positionOf(a.producer, positions))) {
+      const { producer, value, views, storesBoth } = match;
+      const position = chain && fusedPosition(node, chain, match, positions, readers);
+      if (chain && position !== undefined && position !== null) {
+        const fused = fusedNode(node, chain, match);
+        for (const { id } of [node, producer]) {
+          replaced.set(id, fused);
+          positions.set(id, position);
         }
-        position.set(node.id, place);
-        position.set(match.producer.id, place);
-        match.producer.outputs.slice(1).forEach((_, k) => {
-          moved.set(outputKey(match.producer, k + 1), new Tensor(made, k + 1));
+        for (const { id } of [producer, ...views]) {
+          removed.add(id);
+        }
+        producer.outputs.slice(1).forEach((_, k) => {
+          moved.set(outputKey(producer, k + 1), new Tensor(fused, k + 1));
         });
-        if (match.keeps) {
-          moved.set(keyOf(match.value), new Tensor(made, match.producer.outputs.length));
+        if (storesBoth) {
+          moved.set(keyOf(value), new Tensor(fused, producer.outputs.length));
         }
         break;
       }
     }
   }
-  const left = order
-    .filter((node) => !gone.has(node.id))
-    .sort((a, b) => placeIn(position, a) - placeIn(position, b))
-    .map((node) => replaced.get(node.id) ?? node);
-  return left.map((node) =>
-    node.inputs.some((t) => moved.has(keyOf(t)))
-      ? { ...node, inputs: node.inputs.map((t) => moved.get(keyOf(t)) ?? t) }
-      : node,
-  );
+  return order
+    .filter((node) => !removed.has(node.id))
+    .sort((a, b) => positionOf(a, positions) - positionOf(b, positions))
+    .map((node) => replaceInputs(replaced.get(node.id) ?? node, (t) => moved.get(keyOf(t)) ?? t));
 }
 
-const isStore = (b: Dispatch['bindings'][number]): boolean => 'output' in b.ref && b.ref.output === 0;
+const isStore = ({ ref }: Binding): boolean => 'output' in ref && ref.output === 0;
 
-/** Bindings of the dispatch that stores the result, by the variant that has most. */
+/** Returns the largest number of bindings, over all variants, of a dispatch that stores output 0. */
 function storeBindings(producer: Node, caps: DeviceCaps): number {
   const site = siteOf(producer);
   const counts = (producer.op?.variants ?? [])
@@ -85,131 +90,119 @@ function storeBindings(producer: Node, caps: DeviceCaps): number {
   return Math.max(...counts);
 }
 
-const placeIn = (position: ReadonlyMap<number, number>, node: Node): number => position.get(node.id) ?? 0;
+const positionOf = (node: Node, positions: ReadonlyMap<number, number>): number => positions.get(node.id) ?? 0;
 
 function matchesOf(
   node: Node,
   chain: Chain,
   readers: ReadonlyMap<string, readonly Node[]>,
-  kept: ReadonlySet<string>,
+  preserved: ReadonlySet<string>,
   replaced: ReadonlyMap<number, Node>,
 ): Match[] {
   const size = sizeOf(at(node.outputs, 0).shape);
-  return chain.inputs.flatMap((seen) => {
+  return chain.inputs.flatMap((chainInput) => {
     const views: Node[] = [];
-    let value = seen;
-    while (value.node.op?.isView && readers.get(keyOf(value))?.length === 1 && !kept.has(keyOf(value))) {
+    let value = chainInput;
+    while (value.node.op?.isView && readers.get(keyOf(value))?.length === 1 && !preserved.has(keyOf(value))) {
       views.push(value.node);
       value = at(value.node.inputs, 0);
     }
     const producer = value.node;
-    const isFree = !replaced.has(producer.id) && !producer.outputs.some((_, i) => kept.has(outputKey(producer, i)));
-    const keeps = (readers.get(keyOf(value))?.length ?? 0) > 1;
+    const isFree =
+      !replaced.has(producer.id) && !producer.outputs.some((_, i) => preserved.has(outputKey(producer, i)));
+    const storesBoth = (readers.get(keyOf(value))?.length ?? 0) > 1;
     const fits =
       producer.op?.storesOnce === true &&
       value.index === 0 &&
       producer.stage === node.stage &&
       sizeOf(value.shape) === size;
-    return isFree && fits ? [{ producer, value, views, seen, keeps }] : [];
+    return isFree && fits ? [{ producer, value, views, chainInput, storesBoth }] : [];
   });
 }
 
 /**
- * Where the joined node stands: at the chain's place, unless the producer's other results are wanted before; then at
- * the producer's, if the chain's other operands are there by then. null: nowhere.
+ * Returns the position of the fused node. It is the chain's, unless other nodes read the producer earlier; then it is the
+ * producer's, if the other inputs of the chain are there by then. null: the two cannot be fused.
  */
-function placeFor(
+function fusedPosition(
   node: Node,
   chain: Chain,
-  { producer, seen }: Match,
-  position: ReadonlyMap<number, number>,
+  { producer, chainInput }: Match,
+  positions: ReadonlyMap<number, number>,
   readers: ReadonlyMap<string, readonly Node[]>,
 ): number | null {
-  const end = placeIn(position, node);
+  const end = positionOf(node, positions);
   const users = producer.outputs.flatMap((_, i) => readers.get(outputKey(producer, i)) ?? []);
-  if (users.every((user) => placeIn(position, user) >= end || user.op?.isView)) {
-    const through = users.filter((user) => user.op?.isView).flatMap((view) => readers.get(outputKey(view, 0)) ?? []);
-    if (through.every((user) => placeIn(position, user) >= end)) {
+  if (users.every((user) => positionOf(user, positions) >= end || user.op?.isView)) {
+    const throughViews = users
+      .filter((user) => user.op?.isView)
+      .flatMap((view) => readers.get(outputKey(view, 0)) ?? []);
+    if (throughViews.every((user) => positionOf(user, positions) >= end)) {
       return end;
     }
   }
-  const start = placeIn(position, producer);
-  const rest = chain.inputs.filter((t) => t !== seen);
-  return rest.every((t) => placeIn(position, t.node) < start) ? start : null;
+  const start = positionOf(producer, positions);
+  const rest = chain.inputs.filter((t) => t !== chainInput);
+  return rest.every((t) => positionOf(t.node, positions) < start) ? start : null;
 }
 
-function absorbed(node: Node, chain: Chain, match: Match): Node {
-  const { producer, seen, keeps } = match;
-  const { op } = producer;
+function fusedNode(node: Node, chain: Chain, match: Match): Node {
+  const { producer, chainInput, storesBoth } = match;
+  const { op, attrs, path, backward } = producer;
   if (!op) {
     throw new Error('a graph input stores nothing');
   }
   const inner = siteOf(producer);
-  const rest = chain.inputs.filter((t) => t !== seen);
-  const outputs = [resultType(chain), ...producer.outputs.slice(1), ...(keeps ? [at(producer.outputs, 0)] : [])];
-  const decorate = (dispatches: readonly Dispatch[]): Dispatch[] => decorated(dispatches, op, inner, chain, match);
-  const variants = op.variants.map(
-    (variant): Variant => ({
-      name: variant.name,
-      supports: (_, caps) => variant.supports?.(inner, caps) ?? true,
-      dispatches: (_, caps) => decorate(variant.dispatches(inner, caps)),
-    }),
-  );
-  const made: Op = {
+  const rest = chain.inputs.filter((t) => t !== chainInput);
+  const outputs = [resultType(chain), ...producer.outputs.slice(1), ...(storesBoth ? [at(producer.outputs, 0)] : [])];
+  const fusedOp = generatedOp({
     name: op.name,
     infer: () => outputs,
-    variants,
+    variants: op.variants.map(
+      (variant): Variant => ({
+        name: variant.name,
+        supports: (_, caps) => variant.supports?.(inner, caps) ?? true,
+        dispatches: (_, caps) => withChain(variant.dispatches(inner, caps), op, inner, chain, match),
+      }),
+    ),
     inner: { op, site: inner },
     reference: (inputs) => {
       const [y, ...more] = op.reference(inputs.slice(0, inner.inputs.length), inner);
       const values = new Map(rest.map((t, i) => [keyOf(t), at(inputs, inner.inputs.length + i)] as const));
-      values.set(keyOf(seen), { shape: seen.shape, data: y ?? new Float64Array() });
-      return [evaluateChain(chain, values), ...more, ...(keeps && y ? [y] : [])];
+      values.set(keyOf(chainInput), { shape: chainInput.shape, data: y ?? new Float64Array() });
+      return [evaluateChain(chain, values), ...more, ...(storesBoth && y ? [y] : [])];
     },
     cost: (site) => ({
       flops: op.cost(inner).flops + chainFlops(chain),
       bytes: [...site.inputs, ...site.outputs].reduce((n, t) => n + byteSize(t), 0),
     }),
-    cases: [],
-    call: madeByPlanner,
-    one: madeByPlanner,
-  };
-  return {
-    ...node,
-    op: made,
-    inputs: [...producer.inputs, ...rest],
-    outputs,
-    attrs: producer.attrs,
-    path: producer.path,
-    backward: producer.backward,
-  };
+  });
+  return { ...node, op: fusedOp, inputs: [...producer.inputs, ...rest], outputs, attrs, path, backward };
 }
 
-/** `dispatches` with the chain in front of the one store of output 0. @throws Error when an op breaks its promise */
-function decorated(
+/** Returns `dispatches` with the chain in front of the store of output 0. @throws Error when an op breaks its promise */
+function withChain(
   dispatches: readonly Dispatch[],
   op: Op,
   inner: OpSite,
   chain: Chain,
-  { seen, keeps }: Match,
+  { chainInput, storesBoth }: Match,
 ): Dispatch[] {
   const storing = dispatches.filter((d) => d.bindings.some(isStore));
   const [store, ...more] = storing.flatMap((d) => d.bindings.filter(isStore));
   if (!store || more.length > 0 || store.access !== 'write') {
-    throw new Error(`${op.name} does not store its first output once, so nothing can be joined to it`);
+    throw new Error(`${op.name} does not store its first output once, so no chain can be fused into its store`);
   }
   const width = store.vec ?? 1;
-  const code = chainCode(chain, width, 'e_', new Map([[keyOf(seen), 'v']]), inner.inputs.length);
+  const code = chainCode(chain, width, 'e_', new Map([[keyOf(chainInput), 'v']]), inner.inputs.length);
   const type = width === 4 ? 'vec4<f32>' : 'f32';
   const fusedStore = `${code.functions}
 fn store_${store.name}(i: u32, v: ${type}) {
-${keeps ? '  store_e_kept(i, v);\n' : ''}${code.statements}
+${storesBoth ? '  store_e_kept(i, v);\n' : ''}${code.statements}
   put_${store.name}(i, ${code.result});
 }
 `;
-  const kept: Dispatch['bindings'] = keeps
-    ? [{ name: 'e_kept', ref: { output: inner.outputs.length }, access: 'write', vec: width }]
-    : [];
+  const unfused: Binding = { name: 'e_kept', ref: { output: inner.outputs.length }, access: 'write', vec: width };
   return dispatches.map((d) =>
     d.bindings.some(isStore)
       ? {
@@ -218,7 +211,7 @@ ${keeps ? '  store_e_kept(i, v);\n' : ''}${code.statements}
           code: fusedStore + d.code,
           fusedStore: store.name,
           params: { ...d.params, ...code.params },
-          bindings: [...d.bindings, ...code.bindings, ...kept],
+          bindings: [...d.bindings, ...code.bindings, ...(storesBoth ? [unfused] : [])],
         }
       : d,
   );

@@ -1,6 +1,5 @@
 /** Memory allocation: values whose liveness intervals do not overlap share the bytes of a few buffers. */
 import { append, at } from '../types.ts';
-import type { Location } from './schedule.ts';
 
 /** A value that needs memory during an interval of the schedule. */
 export interface Interval {
@@ -10,6 +9,13 @@ export interface Interval {
   readonly to: number;
 }
 
+/** A range of one of the buffers, from byte `offset` on. */
+interface Location {
+  readonly buffer: number;
+  readonly offset: number;
+}
+
+/** The result of `allocate`. */
 export interface Allocation {
   /** The location of each interval, in the order given. */
   readonly locations: readonly Location[];

@@ -4,7 +4,7 @@ import { keyOf, type Node } from '../graph.ts';
 import type { Stage } from '../types.ts';
 import { at, byteSize } from '../types.ts';
 import { allocate } from './allocation.ts';
-import { DedicatedBuffers, SharedLookup, type SharedRequest, writtenForm } from './buffers.ts';
+import { DedicatedBuffers, SharedLookup, type SharedRequest } from './buffers.ts';
 import {
   type BoundValue,
   boundValues,
@@ -14,12 +14,13 @@ import {
   nodeDispatches,
   type Scratch,
 } from './dispatches.ts';
-import type { InputBuffer } from './input_buffers.ts';
+import { type InputBuffer, writtenForm } from './input_buffers.ts';
 import { type LiveInterval, lastReadStage, liveIntervals, type Reads, type ValueKey } from './liveness.ts';
 import type { PlanSpec } from './plan_spec.ts';
 import type { Int8Weights, Residency } from './residency.ts';
 import type { BufferSpec, Location, Schedule, SharedValue, Step, Upload } from './schedule.ts';
 
+/** Nodes in their order, and when each weight is in memory. */
 export interface Arrangement {
   readonly order: readonly Node[];
   readonly valueKey: ValueKey;
@@ -30,6 +31,7 @@ export interface Arrangement {
   readonly int8: Int8Weights;
 }
 
+/** Chooses kernels, allocates memory and returns the schedule of an arrangement. @throws Error when a value has no buffer */
 export function assembleSchedule(arrangement: Arrangement, spec: PlanSpec, caps: DeviceCaps): Schedule {
   const { order, valueKey, inputs, reads, residencies, int8 } = arrangement;
   const updates = spec.updates ?? [];

@@ -3,11 +3,9 @@
 import type { Dispatch } from '../dispatch.ts';
 import { packParams } from '../kernel.ts';
 import { append, at, byteSize, STAGES } from '../types.ts';
-import type { InputBuffer } from './input_buffers.ts';
+import { type InputBuffer, type Int8Storage, int8Offsets, writtenForm } from './input_buffers.ts';
 import type { LiveInterval } from './liveness.ts';
-import { type Int8Storage, int8Offsets } from './residency.ts';
 import type { BufferSpec, InputSpec, Schedule, SharedValue } from './schedule.ts';
-import { writtenType } from './weight_layout.ts';
 
 /** Buffers that hold one value for as long as the plan lives: weights, states, constants, outputs, results for later stages. */
 export class DedicatedBuffers {
@@ -47,12 +45,6 @@ export class DedicatedBuffers {
     return buffer;
   }
 }
-
-/** Returns the type that the caller writes into a graph input, and the layout it is stored in. */
-export const writtenForm = (input: InputBuffer['node']): Pick<InputSpec, 'type' | 'storedLayout'> => ({
-  type: writtenType(input),
-  ...(input.storedLayout ? { storedLayout: input.storedLayout } : {}),
-});
 
 /** A value that needs memory in a shared buffer. */
 export type SharedRequest = Omit<SharedValue, 'buffer' | 'offset'>;

@@ -9,11 +9,11 @@ import { generatedOp } from '../rewrite/generated_op.ts';
 import type { TensorType } from '../types.ts';
 import { at, byteSize, sizeOf } from '../types.ts';
 import type { DedicatedBuffers, SharedLookup } from './buffers.ts';
-import type { InputBuffer } from './input_buffers.ts';
+import type { InputBuffer, Int8Storage } from './input_buffers.ts';
 import type { ValueKey } from './liveness.ts';
 import type { PlanSpec } from './plan_spec.ts';
-import type { Int8Storage } from './residency.ts';
 
+/** One of the dispatches of a node. */
 export interface NodeDispatch {
   readonly node: Node;
   readonly dispatch: Dispatch;
@@ -29,6 +29,7 @@ export interface Scratch {
   readonly position: number;
 }
 
+/** The dispatches of all nodes, in order. */
 export interface Dispatches {
   readonly dispatches: readonly NodeDispatch[];
   readonly scratch: readonly Scratch[];
@@ -125,6 +126,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 }
 `;
 
+/** A step that dequantizes a weight, but for its buffers. */
 export interface Dequantization {
   /** A node for reports, in the module of the reader. */
   readonly node: Node;

@@ -1,11 +1,14 @@
 /**
- * The buffers of graph inputs. Weights that the load stage only concatenates (q, k and v of a block as one matrix) share one
- * buffer, and each is uploaded to its range of it. So the concatenation runs no kernel and takes no memory of its own.
+ * The buffers of graph inputs, and the form in which they store the inputs. Weights that the load stage only concatenates (q, k
+ * and v of a block as one matrix) share one buffer, and each is uploaded to its range of it. So the concatenation runs no kernel
+ * and takes no memory of its own.
  */
 import { type Node, outputKey, siteOf } from '../graph.ts';
 import type { TensorType } from '../types.ts';
 import { at, byteSize, bytesPerElement, sizeOf } from '../types.ts';
+import { aligned } from './allocation.ts';
 import type { ValueKey } from './liveness.ts';
+import type { InputSpec } from './schedule.ts';
 
 /** A buffer that holds one graph input, or the concatenation of several. */
 export interface InputBuffer {
@@ -79,4 +82,59 @@ export function isConcatenation(node: Node): boolean {
   return (
     node.stage === 'load' && Boolean(node.op?.isConcatenation?.(site)) && node.inputs.every((t) => t.dtype === dtype)
   );
+}
+
+/** Returns the type that the caller writes into a graph input, whatever its stored layout. */
+export function writtenType({ storedLayout, outputs }: Node): TensorType {
+  const type = at(outputs, 0);
+  return storedLayout
+    ? { ...type, shape: storedLayout.map((_, axis) => at(type.shape, storedLayout.indexOf(axis))) }
+    : type;
+}
+
+/** Returns the type that the caller writes into a graph input, and the layout it is stored in. */
+export const writtenForm = (input: Node): Pick<InputSpec, 'type' | 'storedLayout'> => ({
+  type: writtenType(input),
+  ...(input.storedLayout ? { storedLayout: input.storedLayout } : {}),
+});
+
+/** A buffer of int8 values, and behind them the f32 scales of its rows. */
+export interface Int8Storage {
+  readonly bytes: number;
+  /** First byte of the scales. */
+  readonly scales: number;
+  /** Element i in memory belongs to row ⌊i / inner⌋ mod rows. */
+  readonly rows: number;
+  readonly inner: number;
+}
+
+/** Returns the int8 storage of a weight; null where its rows do not fill whole words in memory. */
+export function int8Storage({ type, ranges }: InputBuffer): Int8Storage | null {
+  const all = ranges.map(({ node }) => rowsOf(node));
+  const { inner } = at(all, 0);
+  // A row in several blocks is found by its number within the block, which would differ from range to range.
+  const fits =
+    inner % 4 === 0 &&
+    all.every((rows) => rows.inner === inner && (rows.outer === 1 || all.length === 1)) &&
+    ranges.every(({ node }) => at(node.outputs, 0).shape.length > 1);
+  const rows = all.reduce((n, range) => n + range.rows, 0);
+  const scales = aligned(sizeOf(type.shape));
+  return fits && type.dtype !== 'i32' ? { bytes: scales + rows * 4, scales, rows, inner } : null;
+}
+
+/** Returns how the rows that the caller writes lie in memory: each as `inner` elements in each of `outer` blocks. */
+function rowsOf({ storedLayout, outputs }: Node): { outer: number; rows: number; inner: number } {
+  const { shape } = at(outputs, 0);
+  const axis = storedLayout?.indexOf(0) ?? 0;
+  return { outer: sizeOf(shape.slice(0, axis)), rows: at(shape, axis), inner: sizeOf(shape.slice(axis + 1)) };
+}
+
+/** Returns the first byte of the values and of the scales of an input that begins at byte `offset` of the unrounded weight. */
+export function int8Offsets(
+  { scales, inner }: Int8Storage,
+  { dtype }: TensorType,
+  offset: number,
+): { offset: number; scales: number } {
+  const first = offset / bytesPerElement(dtype);
+  return { offset: first, scales: scales + (first / inner) * 4 };
 }

@@ -3,6 +3,7 @@
 import type { Tuning } from '../choose.ts';
 import type { Tensor } from '../tensor.ts';
 
+/** The new value of a state, which the plan copies into it at the end of each step. */
 export interface Update {
   /** A graph input that lives across steps. */
   readonly state: Tensor;
@@ -10,6 +11,7 @@ export interface Update {
   readonly value: Tensor;
 }
 
+/** What a plan computes. */
 export interface PlanSpec {
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly updates?: readonly Update[];

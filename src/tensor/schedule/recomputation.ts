@@ -40,6 +40,7 @@ interface Eviction {
   readonly work: number;
 }
 
+/** Chooses the values to recompute in the step stage of one order of nodes. */
 export class Recomputation {
   readonly #order: readonly Node[];
   readonly #valueKey: ValueKey;

@@ -6,10 +6,9 @@
  * rounds the rows as they are uploaded.
  */
 import type { Node } from '../graph.ts';
-import type { Stage, TensorType } from '../types.ts';
-import { at, byteSize, bytesPerElement, sizeOf } from '../types.ts';
-import { aligned } from './allocation.ts';
-import type { InputBuffer } from './input_buffers.ts';
+import type { Stage } from '../types.ts';
+import { at, byteSize, sizeOf } from '../types.ts';
+import { type InputBuffer, type Int8Storage, int8Storage } from './input_buffers.ts';
 import { lastReadStage, type Reads, type ValueKey } from './liveness.ts';
 
 /** A smaller weight is never streamed: its upload would cost a submission and save little. */
@@ -55,16 +54,6 @@ export function residencies(order: readonly Node[], reads: Reads, weights: reado
   });
 }
 
-/** A buffer of int8 values, and behind them the f32 scales of its rows. */
-export interface Int8Storage {
-  readonly bytes: number;
-  /** First byte of the scales. */
-  readonly scales: number;
-  /** Element i in memory belongs to row ⌊i / inner⌋ mod rows. */
-  readonly rows: number;
-  readonly inner: number;
-}
-
 /** Int8 weights by their keys. */
 export type Int8Weights = ReadonlyMap<string, Int8Storage>;
 
@@ -76,7 +65,7 @@ export function int8Weights(
   valueKey: ValueKey,
 ): Int8Weights {
   const chosen = new Map<string, Int8Storage>();
-  for (const weight of weights) {
+  for (const weight of weights.filter(({ type }) => sizeOf(type.shape) >= MIN_INT8_ELEMENTS)) {
     const readers = (reads.get(weight.key) ?? []).map((i) => at(order, i));
     const multiplied = readers.every((node) => multiplies(node, weight.key, valueKey));
     const storage = multiplied && lastReadStage(order, reads, weight.key) === 'step' ? int8Storage(weight) : null;
@@ -93,38 +82,4 @@ function multiplies(node: Node, key: string, valueKey: ValueKey): boolean {
   return node.inputs.every(
     (t, i) => valueKey(t) !== key || Boolean(op?.permutation || op?.fusesPair || op?.readTransposed?.(node.attrs, i)),
   );
-}
-
-/** Returns null for a weight that is too small, or whose rows do not fill whole words in memory. */
-function int8Storage({ type, ranges }: InputBuffer): Int8Storage | null {
-  const size = sizeOf(type.shape);
-  const all = ranges.map(({ node }) => rowsOf(node));
-  const { inner } = at(all, 0);
-  // A row in several blocks is found by its number within the block, which would differ from range to range.
-  const fits =
-    inner % 4 === 0 &&
-    all.every((rows) => rows.inner === inner && (rows.outer === 1 || all.length === 1)) &&
-    ranges.every(({ node }) => at(node.outputs, 0).shape.length > 1);
-  const rows = all.reduce((n, range) => n + range.rows, 0);
-  const scales = aligned(size);
-  return fits && type.dtype !== 'i32' && size >= MIN_INT8_ELEMENTS
-    ? { bytes: scales + rows * 4, scales, rows, inner }
-    : null;
-}
-
-/** Returns how the rows that the caller writes lie in memory: each as `inner` elements in each of `outer` blocks. */
-function rowsOf({ storedLayout, outputs }: Node): { outer: number; rows: number; inner: number } {
-  const { shape } = at(outputs, 0);
-  const axis = storedLayout?.indexOf(0) ?? 0;
-  return { outer: sizeOf(shape.slice(0, axis)), rows: at(shape, axis), inner: sizeOf(shape.slice(axis + 1)) };
-}
-
-/** Returns the first byte of the values and of the scales of an input that begins at byte `offset` of the unrounded weight. */
-export function int8Offsets(
-  { scales, inner }: Int8Storage,
-  { dtype }: TensorType,
-  offset: number,
-): { offset: number; scales: number } {
-  const first = offset / bytesPerElement(dtype);
-  return { offset: first, scales: scales + (first / inner) * 4 };
 }

@@ -4,6 +4,7 @@ import type { Dispatch } from '../dispatch.ts';
 import type { Node } from '../graph.ts';
 import type { Stage, TensorType } from '../types.ts';
 
+/** All that a plan executes, for each stage. Indices of buffers are indices of `buffers`. */
 export interface Schedule {
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
@@ -42,6 +43,7 @@ export interface Location {
   readonly offset: number;
 }
 
+/** A buffer to allocate. */
 export interface BufferSpec {
   readonly bytes: number;
   /**

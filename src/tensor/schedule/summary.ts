@@ -5,6 +5,7 @@ import { at, byteSize, STAGES } from '../types.ts';
 import { Uniforms } from './buffers.ts';
 import type { BufferSpec, Schedule, SharedValue } from './schedule.ts';
 
+/** Totals of a plan, by stage. */
 export interface PlanSummary {
   readonly dispatches: Readonly<Record<Stage, number>>;
   /** Floating-point operations of each stage; a fused multiply-add counts as two. */
@@ -12,6 +13,7 @@ export interface PlanSummary {
   readonly memory: MemorySummary;
 }
 
+/** Returns the totals of a schedule. */
 export function summarize(schedule: Schedule): PlanSummary {
   const dispatches = { load: 0, prompt: 0, step: 0 };
   const flops = { load: 0, prompt: 0, step: 0 };
@@ -51,6 +53,7 @@ export interface LiveBytes {
   readonly streamed: number;
 }
 
+/** Returns the memory that a schedule needs, by use. */
 export function memorySummary(schedule: Schedule): MemorySummary {
   const sum = (wanted: (b: BufferSpec) => boolean): number =>
     schedule.buffers.filter(wanted).reduce((n, b) => n + b.bytes, 0);

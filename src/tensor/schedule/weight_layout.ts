@@ -8,7 +8,7 @@
  */
 import { type Node, replaceInputs } from '../graph.ts';
 import { Tensor } from '../tensor.ts';
-import type { Stage, TensorType } from '../types.ts';
+import type { Stage } from '../types.ts';
 import { append, at, byteSize, bytesPerElement, STAGES, sizeOf } from '../types.ts';
 import { isConcatenation } from './input_buffers.ts';
 import { executionOrder } from './liveness.ts';
@@ -17,14 +17,6 @@ import { executionOrder } from './liveness.ts';
 const MIN_BYTES = 1 << 18;
 
 type Permutation = readonly number[];
-
-/** Returns the type that the caller writes into a graph input, whatever its stored layout. */
-export function writtenType({ storedLayout, outputs }: Node): TensorType {
-  const type = at(outputs, 0);
-  return storedLayout
-    ? { ...type, shape: storedLayout.map((_, axis) => at(type.shape, storedLayout.indexOf(axis))) }
-    : type;
-}
 
 /** Returns the execution order of `roots` and all they depend on, with each weight of at least `minBytes` stored once. */
 export function storeOnce(roots: readonly Node[], minBytes = MIN_BYTES): Node[] {
