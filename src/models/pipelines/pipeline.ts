@@ -6,7 +6,7 @@ import type { SchedulerClass, Steps } from '../schedulers/index.ts';
 import type { PromptValues } from '../tokenizers/tokenizers.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
-/** How a generator is opened, where the defaults are not wanted. */
+/** Settings for opening a generator; each has a default. */
 export interface PipelineOptions {
   /** Timestep where the single step starts. Default: the scheduler's own first timestep (HyperSDXL needs 800). */
   readonly timestep?: number;

@@ -7,7 +7,7 @@ import { type AliasTable, type TensorView, viewsOf } from '../checkpoint/aliases
 import { listed } from '../checkpoint/messages.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../checkpoint/tensor_file.ts';
 
-/** How the tensors of a checkpoint become graph inputs. */
+/** Settings for turning the tensors of a checkpoint into graph inputs; each has a default. */
 export interface WeightOptions {
   /** Prefix of the graph inputs' names, such as `unet`, so that several models can share a graph. Default `weights`. */
   readonly name?: string;
