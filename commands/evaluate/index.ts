@@ -22,7 +22,7 @@ import {
   renderTable,
   summarize,
   unmetClaims,
-} from '../../src/reno/evaluate.ts';
+} from '../../src/reno/evaluation.ts';
 import type { AdapterRecord } from '../../src/reno/history.ts';
 import { Judge } from '../../src/reno/judge.ts';
 import { duration } from '../../src/reno/report.ts';

@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OutFolder } from '../../src/cli/out_folder.ts';
-import { type EvaluationHeader, type EvaluationRow, parseRows } from '../../src/reno/evaluate.ts';
+import { type EvaluationHeader, type EvaluationRow, parseRows } from '../../src/reno/evaluation.ts';
 
 /** One of several processes that share an evaluation: the prompts whose position leaves `index` modulo `count`. */
 export interface Part {

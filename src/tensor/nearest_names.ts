@@ -14,7 +14,7 @@ export function suggestion(name: string, known: Iterable<string>): string {
 }
 
 /** Up to three of `known`, the nearest first, that differ from `name` in at most a third of its letters, or contain it. */
-export function nearestNames(name: string, known: readonly string[]): string[] {
+function nearestNames(name: string, known: readonly string[]): string[] {
   const lower = name.toLowerCase();
   const most = Math.max(1, Math.floor(name.length / 3));
   return known

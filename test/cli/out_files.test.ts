@@ -9,7 +9,7 @@ import { OutFolder } from '../../src/cli/out_folder.ts';
 import { Progress } from '../../src/cli/progress.ts';
 import { makeStrip, stack, stripIterations } from '../../src/cli/strip.ts';
 import { decodePng, encodePng, toPicture } from '../../src/platform/node/png.ts';
-import type { EvaluationRow } from '../../src/reno/evaluate.ts';
+import type { EvaluationRow } from '../../src/reno/evaluation.ts';
 
 let work = '';
 beforeEach(() => {

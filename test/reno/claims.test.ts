@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { besideBestOfN, type CategoryResult, unmetClaims } from '../../src/reno/evaluate.ts';
+import { besideBestOfN, type CategoryResult, unmetClaims } from '../../src/reno/evaluation.ts';
 
 const overall = (prompts: number, right: CategoryResult['right']): CategoryResult[] => [
   { category: 'colors', prompts: 24, right },

@@ -36,7 +36,7 @@ import { BACKWARD_INPUT_VARIANTS, BACKWARD_WEIGHT_VARIANTS, FORWARD_VARIANTS } f
 const readTransposed = <A extends WeightLayout>(attrs: A, index: number): A | null =>
   index === 1 ? { ...attrs, transposeWeight: !attrs.transposeWeight } : null;
 
-export const conv2dOp: Op<Conv2dAttrs> = defineOp({
+const conv2dOp: Op<Conv2dAttrs> = defineOp({
   name: 'conv2d',
   storesOnce: true,
   infer: ([xType, wType, ...rest], attrs) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type EvaluationRow, evaluate, parseRows, renderTable, summarize } from '../../src/reno/evaluate.ts';
+import { type EvaluationRow, evaluate, parseRows, renderTable, summarize } from '../../src/reno/evaluation.ts';
 import type { Generated, GenerateOptions } from '../../src/reno/session.ts';
 import { type PocketPrompt, parsePocketPrompts, promptSeed, taskItems } from '../../src/reno/tasks.ts';
 import type { ScenePrompt } from '../../src/reno/verdict.ts';
