@@ -47,13 +47,14 @@ export class Plan implements Disposable {
   }
 
   /**
-   * Fills graph inputs: one by its name, or several at once. Numbers are converted to the input's type; a Uint8Array is taken
-   * as its raw bytes. Those of a streamed input are kept, to be brought in whenever it is read. A declared input that nothing
-   * reads has no memory, so its values go nowhere (see `reads`).
+   * Fills several graph inputs: values by name. Numbers are converted to the input's type; a Uint8Array is taken as its raw
+   * bytes. Those of a streamed input are kept, to be brought in whenever it is read. A declared input that nothing reads has no
+   * memory, so its values go nowhere (see `reads`).
    * @throws Error, one sentence: a name that the graph has not (with the nearest ones), a length that does not fit, or an
    *   input whose memory was given back when the load stage had run
    */
   write(values: Readonly<Record<string, ArrayLike<number> | Uint8Array>>): void;
+  /** Fills one graph input. @throws Error as for several */
   write(name: string, data: ArrayLike<number> | Uint8Array): void;
   write(
     first: string | Readonly<Record<string, ArrayLike<number> | Uint8Array>>,
