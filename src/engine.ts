@@ -1,8 +1,14 @@
 /** The engine: graphs, gradients, plans and ops. It is the same in Node and in browsers. */
+
+export type { AttentionOptions } from './kernels/attention/attention.ts';
 export { checkOp, type OpCheck } from './kernels/check/check_op.ts';
+export type { Activation } from './kernels/common/linalg_basic.ts';
+export type { Conv2dOptions } from './kernels/conv2d/conv2d.ts';
+export type { Padding } from './kernels/conv2d/shapes.ts';
 export * from './kernels/index.ts';
+export type { MatmulOptions } from './kernels/matmul/matmul.ts';
 export { type AdapterSummary, Device, type DeviceOptions, requestDevice } from './tensor/device.ts';
-export type { DeviceCaps } from './tensor/device_caps.ts';
+export type { DeviceCaps, SubgroupMatrix } from './tensor/device_caps.ts';
 export { DeviceMemory } from './tensor/device_memory.ts';
 export type { Binding, BufferRef, Dispatch, Param } from './tensor/dispatch.ts';
 export { Graph, type Node } from './tensor/graph.ts';
@@ -12,10 +18,12 @@ export {
   type AttrValue,
   type Cost,
   defineOp,
+  type FusedPair,
   type HostArray,
   type Op,
   type OpDefinition,
   type OpSite,
+  type Pointwise,
   type Variant,
   type VjpSite,
 } from './tensor/op.ts';
@@ -23,8 +31,9 @@ export type { CaseInput, OpCase } from './tensor/op_case.ts';
 export { compile } from './tensor/plan/compile.ts';
 export { evaluate } from './tensor/plan/evaluate.ts';
 export { Plan } from './tensor/plan/plan.ts';
+export type { Pieces } from './tensor/plan/stream.ts';
 export type { PlanSpec, Update } from './tensor/schedule/plan_spec.ts';
-export type { PlanSummary } from './tensor/schedule/summary.ts';
+export type { LiveBytes, MemorySummary, PlanSummary } from './tensor/schedule/summary.ts';
 export { State } from './tensor/state.ts';
 export { Tensor } from './tensor/tensor.ts';
 export { type DType, type Shape, type Stage, sizeOf, type TensorType } from './tensor/types.ts';

@@ -147,6 +147,7 @@ export class Reno implements Disposable {
     return source(this.latentShape, seed, noise, draw);
   }
 
+  /** Gives all GPU memory back. */
   [Symbol.dispose](): void {
     this.plan.destroy();
   }

@@ -4,7 +4,9 @@ import type { Tuning } from './choose.ts';
 import type { DeviceCaps, SubgroupMatrix } from './device_caps.ts';
 import { DeviceMemory } from './device_memory.ts';
 
+/** How to open an adapter. */
 export interface DeviceOptions {
+  /** Which adapter to prefer where there are several. Default `high-performance`. */
   readonly powerPreference?: GPUPowerPreference;
   /** Leave features unused as if the adapter lacked them (to test other adapters' paths). */
   readonly without?: readonly ('shader-f16' | 'subgroups' | 'timestamp-query')[];
@@ -12,9 +14,13 @@ export interface DeviceOptions {
   readonly subgroupMatrix?: boolean;
 }
 
+/** An adapter as its driver names it. */
 export interface AdapterSummary {
+  /** Such as `nvidia`. */
   readonly vendor: string;
+  /** Such as `ampere`. */
   readonly architecture: string;
+  /** The driver's own words. */
   readonly description: string;
 }
 
@@ -52,18 +58,26 @@ function subgroupMatrices(info: GPUAdapterInfo): SubgroupMatrix[] {
 
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render/i;
 
+/** An open adapter, which plans are compiled for. `openDevice` gives one; `using` or `destroy` closes it. */
 export class Device {
+  /** WebGPU's own device. */
   readonly gpu: GPUDevice;
+  /** What kernels may rely on. */
   readonly caps: DeviceCaps;
+  /** The adapter's name. */
   readonly info: AdapterSummary;
   /** Creates and counts buffers. */
   readonly memory: DeviceMemory;
-  /** Times of kernels on this adapter, by which plans choose variants; null where nothing was timed. */
+  /**
+   * Times of kernels on this adapter, by which plans choose variants; null where nothing was timed.
+   * @internal
+   */
   tuning: Tuning | null = null;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   #failure: Error | null = null;
 
+  /** @internal */
   constructor(gpu: GPUDevice, caps: DeviceCaps, info: AdapterSummary) {
     this.gpu = gpu;
     this.caps = caps;
@@ -81,6 +95,7 @@ export class Device {
     });
   }
 
+  /** The limits that the device was opened with: the adapter's own, where they matter. */
   get limits(): GPUSupportedLimits {
     return this.gpu.limits;
   }
@@ -166,6 +181,7 @@ export class Device {
     this.gpu.destroy();
   }
 
+  /** As `destroy`, for `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }

@@ -5,6 +5,7 @@ export class DeviceMemory {
   #bytes = 0;
   #peak = 0;
 
+  /** @internal */
   constructor(gpu: GPUDevice) {
     this.#gpu = gpu;
   }
@@ -19,10 +20,12 @@ export class DeviceMemory {
     return this.#peak;
   }
 
+  /** Makes the present number of bytes the peak. */
   restartPeak(): void {
     this.#peak = this.#bytes;
   }
 
+  /** Makes a buffer and counts its bytes. */
   create(descriptor: GPUBufferDescriptor): GPUBuffer {
     const buffer = this.#gpu.createBuffer(descriptor);
     this.#alive.set(buffer, descriptor.size);

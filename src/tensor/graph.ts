@@ -5,6 +5,7 @@ import { describeTensor, Tensor } from './tensor.ts';
 import type { DType, Shape, Stage, TensorType } from './types.ts';
 import { append, at, laterStage, showType, sizeOf } from './types.ts';
 
+/** One op of a graph with its operands, or one of the graph's inputs or constants. */
 export interface Node {
   readonly graph: Graph;
   readonly id: number;

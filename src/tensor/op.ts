@@ -10,6 +10,7 @@ import type { OpCase } from './op_case.ts';
 import type { Tensor } from './tensor.ts';
 import type { Shape, TensorType } from './types.ts';
 
+/** A value of a static parameter. */
 export type AttrValue = number | string | boolean | null | readonly AttrValue[];
 /** Static parameters of one use of an op (stride, epsilon, …): plain data, so nodes can be hashed. */
 export type Attrs = Readonly<Record<string, AttrValue>>;
@@ -33,6 +34,7 @@ export interface Variant<A extends Attrs = Attrs> {
   readonly name: string;
   /** Whether the variant can run at this site on this adapter; absent means always. */
   readonly supports?: (site: OpSite<A>, caps: DeviceCaps) => boolean;
+  /** The kernels that compute the outputs, in order. */
   readonly dispatches: (site: OpSite<A>, caps: DeviceCaps) => readonly Dispatch[];
 }
 
@@ -44,6 +46,7 @@ export interface Cost {
   readonly bytes: number;
 }
 
+/** One use of an op, to be differentiated. */
 export interface VjpSite<A extends Attrs> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
@@ -72,7 +75,9 @@ export interface FusedPair {
   readonly attrs: (producer: OpSite, consumer: OpSite, caps: DeviceCaps) => Attrs | null;
 }
 
+/** All that is known of an op: its shapes, gradient, reference, kernels, cost and test cases. */
 export interface OpDefinition<A extends Attrs> {
+  /** Unique; also the op's name in reports. */
   readonly name: string;
   /** Result types. @throws Error saying which input is wrong; the caller adds the op and module path. */
   readonly infer: (inputs: readonly TensorType[], attrs: A) => readonly TensorType[];
@@ -82,7 +87,9 @@ export interface OpDefinition<A extends Attrs> {
   readonly reference: (inputs: readonly HostArray[], site: OpSite<A>) => readonly Float64Array[];
   /** Variants in order of preference: the first supported one runs unless another is forced or tuned. `naive` is the readable one. */
   readonly variants: readonly Variant<A>[];
+  /** The work of one use of it. */
   readonly cost: (site: OpSite<A>) => Cost;
+  /** What it is tested with (`checkOp`). */
   readonly cases: readonly OpCase<A>[];
   /** Output 0 is input 0's buffer under another shape: nothing runs. */
   readonly isView?: boolean;
@@ -104,6 +111,7 @@ export interface OpDefinition<A extends Attrs> {
   readonly composition?: (inputs: readonly Tensor[], attrs: A) => Tensor;
 }
 
+/** A registered op. `defineOp` returns one. */
 export interface Op<A extends Attrs = Attrs> extends OpDefinition<A> {
   /** Adds a node to the graph of its inputs, or finds the equal one, and returns its outputs. */
   call(inputs: readonly Tensor[], attrs: A): Tensor[];

@@ -10,6 +10,7 @@ export class Tensor {
   /** Which output of the node. */
   readonly index: number;
 
+  /** @internal */
   constructor(node: Node, index: number) {
     this.node = node;
     this.index = index;

@@ -6,6 +6,7 @@ export type DType = 'f32' | 'f16' | 'i32';
 /** Static sizes, outermost first. Scalars have shape `[]`. */
 export type Shape = readonly number[];
 
+/** The dtype and the shape of a tensor. */
 export interface TensorType {
   readonly dtype: DType;
   readonly shape: Shape;

@@ -143,6 +143,7 @@ const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
   cases: BACKWARD_WEIGHT_CASES,
 });
 
+/** How a convolution is done, and what follows it in the same kernel. */
 export interface Conv2dOptions {
   readonly stride?: number;
   /** Zeros on every side, or [top, bottom, left, right]. Default 0. */

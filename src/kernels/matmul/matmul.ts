@@ -116,6 +116,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
   cases: CASES,
 });
 
+/** How the operands of a product are given, and what follows it in the same kernel. */
 export interface MatmulOptions {
   /** `a` is given as [..., K, M]. */
   readonly transposeA?: boolean;

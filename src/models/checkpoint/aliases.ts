@@ -5,7 +5,7 @@ import { STORED_BYTES } from './stored_dtype.ts';
 import type { RowRange, TensorEntry, TensorFile } from './tensor_file.ts';
 
 /** The key here of a stored tensor, or of some rows of it. */
-interface AliasTarget {
+export interface AliasTarget {
   /** The replacement of the matched text. */
   readonly as: string;
   /** The `group`-th of `of` equal groups of rows (first dimension), such as the queries of a packed query-key-value matrix. */

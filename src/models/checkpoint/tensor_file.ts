@@ -2,6 +2,7 @@
 import type { Shape } from '../../tensor/types.ts';
 import { type StoredDType, toFloats } from './stored_dtype.ts';
 
+/** A tensor as a file lists it. */
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: StoredDType;
@@ -14,6 +15,7 @@ export interface RowRange {
   readonly count: number;
 }
 
+/** A file of tensors, of any format. */
 export interface TensorFile {
   /** `name` is the path or URL, for messages. */
   readonly source: { readonly name: string };

@@ -48,7 +48,9 @@ export class CLIPTextModel {
   readonly config: CLIPTextConfig;
   readonly token_embedding: Tensor;
   readonly position_embedding: Tensor;
+  /** @internal */
   readonly encoder: CLIPEncoder;
+  /** @internal */
   readonly final_layer_norm: LayerNorm;
 
   /** Reads `embeddings.*`, `encoder.*`, `final_layer_norm.*`, with or without the older prefix `text_model.`. */

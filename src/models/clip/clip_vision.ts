@@ -40,8 +40,11 @@ export class CLIPVisionModel {
   readonly class_embedding: Tensor;
   readonly patch_embedding: Tensor;
   readonly position_embedding: Tensor;
+  /** @internal */
   readonly pre_layrnorm: LayerNorm;
+  /** @internal */
   readonly encoder: CLIPEncoder;
+  /** @internal */
   readonly post_layernorm: LayerNorm;
 
   /** Reads the fields of `vision_model`. Checkpoints spell `pre_layrnorm` like this. */

@@ -9,6 +9,7 @@ import type { RowRange, TensorEntry, TensorFile } from '../checkpoint/tensor_fil
 
 /** The receiver of weights: a compiled plan. */
 export interface WeightSink {
+  /** Fills an input: numbers, or raw bytes in its storage type. */
   write(name: string, data: Float32Array | Uint8Array): void;
   /** Writes some of an input's bytes, in its storage type, from byte `offset` (a multiple of 4) on. Without it, tensors come whole. */
   writePart?(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void;

@@ -26,7 +26,11 @@ export class WeightStore implements Weights {
   /** The submodule's own name, which is the end of the path; the checkpoint's name for the whole checkpoint. */
   readonly local: string;
 
-  /** @param within set by `sub` alone: the parent store and the submodule's name */
+  /**
+   * Use `openWeights`.
+   * @param within set by `sub` alone: the parent store and the submodule's name
+   * @internal
+   */
   constructor(
     graph: Graph,
     files: readonly TensorFile[],

@@ -10,6 +10,7 @@ export interface Weights {
   readonly graph: Graph;
   /** Returns the weights of a submodule. */
   sub(...names: (string | number)[]): Weights;
+  /** Whether the tensor is stored. */
   has(name: string): boolean;
   /** @throws Error with the full key, and both shapes if they differ */
   get(name: string, shape: Shape): Tensor;

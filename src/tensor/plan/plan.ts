@@ -17,7 +17,10 @@ import { type Pieces, prefetched, Throttle } from './stream.ts';
 export class Plan implements Disposable {
   /** What the plan takes, in totals: dispatches, arithmetic and memory. */
   readonly summary: PlanSummary;
-  /** What runs, in which order and in which buffers. */
+  /**
+   * What runs, in which order and in which buffers.
+   * @internal
+   */
   readonly schedule: Schedule;
   readonly #device: Device;
   readonly #buffers: PlanBuffers;
@@ -27,7 +30,11 @@ export class Plan implements Disposable {
   readonly #fresh: Freshness;
   #isDestroyed = false;
 
-  /** For `compile`. @param declared the inputs of the graph, those that nothing reads among them */
+  /**
+   * For `compile`.
+   * @param declared the inputs of the graph, those that nothing reads among them
+   * @internal
+   */
   constructor(
     device: Device,
     schedule: Schedule,
@@ -186,6 +193,7 @@ export class Plan implements Disposable {
    * Runs a stage with a GPU timestamp around each dispatch (its updates included).
    * @returns nanoseconds per dispatch, or null where the adapter has no timestamp-query.
    * @throws Error as `run`
+   * @internal
    */
   async profile(stage: Stage): Promise<{ readonly step: Step; readonly ns: number }[] | null> {
     const list = this.#encoded[stage];

@@ -13,11 +13,16 @@ export interface Update {
 
 /** What a plan computes. */
 export interface PlanSpec {
+  /** What can be read, by name. */
   readonly outputs: Readonly<Record<string, Tensor>>;
+  /** What the states become when a step ends. */
   readonly updates?: readonly Update[];
   /** Forces a variant by op name, such as `{ conv2d: 'naive' }`. */
   readonly variants?: Readonly<Record<string, string>>;
-  /** The fastest variants on this adapter, as `reno tune` measured them. Default: those of the device, or none without a device. */
+  /**
+   * The fastest variants on this adapter, as `reno tune` measured them. Default: those of the device, or none without a device.
+   * @internal
+   */
   readonly tuning?: Tuning;
   /** false: each op runs as its own kernel, as traced (for comparison and debugging). Default true. */
   readonly fuse?: boolean;

@@ -7,9 +7,11 @@ import type { BufferSpec, Schedule, SharedValue } from './schedule.ts';
 
 /** Totals of a plan, by stage. */
 export interface PlanSummary {
+  /** Kernel calls of each stage. */
   readonly dispatches: Readonly<Record<Stage, number>>;
   /** Floating-point operations of each stage; a fused multiply-add counts as two. */
   readonly flops: Readonly<Record<Stage, number>>;
+  /** Bytes of GPU buffers, by use. */
   readonly memory: MemorySummary;
 }
 
