@@ -2,7 +2,7 @@
 
 export type { AttentionOptions } from './kernels/attention/attention.ts';
 export { checkOp, type OpCheck } from './kernels/check/check_op.ts';
-export type { Activation } from './kernels/common/linalg_basic.ts';
+export type { Activation } from './kernels/common/compositions.ts';
 export type { Conv2dOptions } from './kernels/conv2d/conv2d.ts';
 export type { Padding } from './kernels/conv2d/shapes.ts';
 export * from './kernels/index.ts';
