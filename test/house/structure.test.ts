@@ -18,7 +18,7 @@ const OWNERS = [
 ];
 
 /** Ops whose gradients consist of each other. */
-const MUTUAL = new Set(['reduce.ts', 'binary.ts', 'sum_to.ts']);
+const MUTUAL = new Set(['reduce.ts', 'binary.ts', 'unbroadcast.ts']);
 
 /** Files whose exports are collected by a program, not imported by name. */
 const COLLECTED = /^commands\/parity\/cases\/\w+_cases\.ts$/;

@@ -85,7 +85,7 @@ export function isConcatenation(node: Node): boolean {
 }
 
 /** Returns the type that the caller writes into a graph input, whatever its stored layout. */
-export function writtenType({ storedLayout, outputs }: Node): TensorType {
+function writtenType({ storedLayout, outputs }: Node): TensorType {
   const type = at(outputs, 0);
   return storedLayout
     ? { ...type, shape: storedLayout.map((_, axis) => at(type.shape, storedLayout.indexOf(axis))) }
