@@ -104,9 +104,14 @@ describe('weights that only the prompt stage reads, streamed', () => {
   });
 
   it('are missed with their name', async () => {
-    const { outputs } = network();
+    const { outputs, weights } = network();
     using plan = await compile(device, { outputs, keepLayouts: false, streamPrompt: true });
-    await expect(plan.run('prompt')).rejects.toThrow('text.0 is streamed, but nothing says where its bytes come from');
+    plan.write('text', fill({ shape: [3, WIDTH] }, 1));
+    for (const name of weights.filter((w) => w !== 'text.0')) {
+      plan.write(name, fill({ shape: [WIDTH, WIDTH] }, 2));
+    }
+    await plan.run('load');
+    await expect(plan.run('prompt')).rejects.toThrow('text.0: this input was never written');
     for (const short of [8, MATRIX + 4]) {
       plan.stream('text.0', async function* () {
         yield new Uint8Array(short);

@@ -1,19 +1,19 @@
 /** Weights kept as int8: the plan gives the bits of the plan whose weights were rounded beforehand, and needs less memory. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fill } from '../../src/kernels/check/case_values.ts';
-import { concat, conv2d, linear, mul, reshape, sum } from '../../src/kernels/index.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { Graph } from '../../src/tensor/graph.ts';
-import { encodeF16 } from '../../src/tensor/half.ts';
-import { compile } from '../../src/tensor/plan/compile.ts';
-import type { Plan } from '../../src/tensor/plan/plan.ts';
-import { dequantizeRows, RowRounding, roundRows } from '../../src/tensor/plan/rounded_rows.ts';
-import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
-import type { DType } from '../../src/tensor/types.ts';
-import { at, sizeOf } from '../../src/tensor/types.ts';
-import { gradients } from '../../src/tensor/vjp.ts';
-import { testDevice } from '../support/test_device.ts';
+import { fill } from '../../../src/kernels/check/case_values.ts';
+import { concat, conv2d, linear, mul, reshape, sum } from '../../../src/kernels/index.ts';
+import type { Device } from '../../../src/tensor/device.ts';
+import { Graph } from '../../../src/tensor/graph.ts';
+import { encodeF16 } from '../../../src/tensor/half.ts';
+import { compile } from '../../../src/tensor/plan/compile.ts';
+import type { Plan } from '../../../src/tensor/plan/plan.ts';
+import { dequantizeRows, RowRounding, roundRows } from '../../../src/tensor/plan/rounded_rows.ts';
+import type { PlanSpec } from '../../../src/tensor/schedule/plan_spec.ts';
+import type { Tensor } from '../../../src/tensor/tensor.ts';
+import type { DType } from '../../../src/tensor/types.ts';
+import { at, sizeOf } from '../../../src/tensor/types.ts';
+import { gradients } from '../../../src/tensor/vjp.ts';
+import { testDevice } from '../../support/test_device.ts';
 
 let device: Device;
 beforeAll(async () => {

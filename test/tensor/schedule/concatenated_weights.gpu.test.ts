@@ -1,15 +1,15 @@
 /** Weights joined at load: parts of one buffer where they can be, a dispatch where not; the same values either way. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nmse } from '../../commands/common/distances.ts';
-import { fill } from '../../src/kernels/check/case_values.ts';
-import { add, concat, linear, reshape, sum } from '../../src/kernels/index.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { Graph } from '../../src/tensor/graph.ts';
-import { interpret } from '../../src/tensor/interpreter.ts';
-import { compile } from '../../src/tensor/plan/compile.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
-import type { DType, Shape } from '../../src/tensor/types.ts';
-import { testDevice } from '../support/test_device.ts';
+import { nmse } from '../../../commands/common/distances.ts';
+import { fill } from '../../../src/kernels/check/case_values.ts';
+import { add, concat, linear, reshape, sum } from '../../../src/kernels/index.ts';
+import type { Device } from '../../../src/tensor/device.ts';
+import { Graph } from '../../../src/tensor/graph.ts';
+import { interpret } from '../../../src/tensor/interpreter.ts';
+import { compile } from '../../../src/tensor/plan/compile.ts';
+import type { Tensor } from '../../../src/tensor/tensor.ts';
+import type { DType, Shape } from '../../../src/tensor/types.ts';
+import { testDevice } from '../../support/test_device.ts';
 
 let device: Device;
 beforeAll(async () => {

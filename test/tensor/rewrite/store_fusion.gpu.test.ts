@@ -1,18 +1,18 @@
 /** Every op that promises to store its result once, by every variant, with an elementwise chain joined to its store. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nmse } from '../../commands/common/distances.ts';
-import { fill } from '../../src/kernels/check/case_values.ts';
-import { supported, trace } from '../../src/kernels/check/run_case.ts';
-import { add, mul, neg, square, sum } from '../../src/kernels/index.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { interpret } from '../../src/tensor/interpreter.ts';
-import type { Op } from '../../src/tensor/op.ts';
-import { allOps } from '../../src/tensor/op.ts';
-import type { OpCase } from '../../src/tensor/op_case.ts';
-import { compile } from '../../src/tensor/plan/compile.ts';
-import type { Tensor } from '../../src/tensor/tensor.ts';
-import { at } from '../../src/tensor/types.ts';
-import { testDevice } from '../support/test_device.ts';
+import { nmse } from '../../../commands/common/distances.ts';
+import { fill } from '../../../src/kernels/check/case_values.ts';
+import { supported, trace } from '../../../src/kernels/check/run_case.ts';
+import { add, mul, neg, square, sum } from '../../../src/kernels/index.ts';
+import type { Device } from '../../../src/tensor/device.ts';
+import { interpret } from '../../../src/tensor/interpreter.ts';
+import type { Op } from '../../../src/tensor/op.ts';
+import { allOps } from '../../../src/tensor/op.ts';
+import type { OpCase } from '../../../src/tensor/op_case.ts';
+import { compile } from '../../../src/tensor/plan/compile.ts';
+import type { Tensor } from '../../../src/tensor/tensor.ts';
+import { at } from '../../../src/tensor/types.ts';
+import { testDevice } from '../../support/test_device.ts';
 
 let device: Device;
 

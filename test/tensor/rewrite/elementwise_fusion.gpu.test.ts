@@ -1,14 +1,14 @@
 /** Every elementwise op inside a fused chain: its expression must stand alone, and give what the op gives. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { nmse } from '../../commands/common/distances.ts';
-import { trace } from '../../src/kernels/check/run_case.ts';
-import { affine } from '../../src/kernels/index.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { interpret } from '../../src/tensor/interpreter.ts';
-import { allOps } from '../../src/tensor/op.ts';
-import { compile } from '../../src/tensor/plan/compile.ts';
-import { at } from '../../src/tensor/types.ts';
-import { testDevice } from '../support/test_device.ts';
+import { nmse } from '../../../commands/common/distances.ts';
+import { trace } from '../../../src/kernels/check/run_case.ts';
+import { affine } from '../../../src/kernels/index.ts';
+import type { Device } from '../../../src/tensor/device.ts';
+import { interpret } from '../../../src/tensor/interpreter.ts';
+import { allOps } from '../../../src/tensor/op.ts';
+import { compile } from '../../../src/tensor/plan/compile.ts';
+import { at } from '../../../src/tensor/types.ts';
+import { testDevice } from '../../support/test_device.ts';
 
 let device: Device;
 
