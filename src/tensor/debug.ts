@@ -1,4 +1,7 @@
-/** The debug ladder (`DEBUG=reno:N` at the faces): 1 summary, 2 kernel times, 3 graph and liveness, 4 WGSL, 5 every node against the interpreter. */
+/**
+ * Reports for debugging, by level (the command's `DEBUG=reno:N`): 1 summary, 2 kernel times, 3 graph and liveness, 4 WGSL, 5 each
+ * node compared with the interpreter.
+ */
 
 import type { Device } from './device.ts';
 import type { DeviceCaps } from './device_caps.ts';

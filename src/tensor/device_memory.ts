@@ -1,4 +1,4 @@
-/** Bytes of the buffers that are alive on a device: now, and at most. What Dawn or a driver holds beside them is not seen. */
+/** Counts the bytes of the buffers on a device, now and at most. It does not see what Dawn or a driver allocates beside them. */
 export class DeviceMemory {
   readonly #gpu: GPUDevice;
   readonly #alive = new Map<GPUBuffer, number>();
@@ -10,12 +10,12 @@ export class DeviceMemory {
     this.#gpu = gpu;
   }
 
-  /** Of all buffers made here and not yet given back. */
+  /** Bytes of all buffers that were created here and not destroyed. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** The most there has been at any one time, since the device was opened or `restartPeak`. */
+  /** The largest number of bytes at any one time, since the device was opened or `restartPeak` was called. */
   get peakBytes(): number {
     return this.#peak;
   }

@@ -39,7 +39,7 @@ export const siteOf = (node: Node): OpSite => ({
   attrs: node.attrs,
 });
 
-/** Names output `i` of a node within its graph. A node that planning puts in another's place has the same key. */
+/** Names output `i` of a node within its graph. A node that replaces another while planning keeps its key. */
 export const outputKey = (node: Pick<Node, 'id'>, i: number): string => `${node.id}.${i}`;
 
 /** Names a tensor within its graph: the key of the output that it is. */

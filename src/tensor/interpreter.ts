@@ -1,4 +1,4 @@
-/** The same graph in f64 on the CPU: the oracle for every kernel, and where finite differences are taken. */
+/** Evaluates a graph in f64 on the CPU: the reference for every kernel and for finite differences. */
 import type { Node } from './graph.ts';
 import type { HostArray } from './op.ts';
 import type { Tensor } from './tensor.ts';

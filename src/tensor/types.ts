@@ -1,4 +1,4 @@
-/** What every layer of the engine agrees on: element types, shapes, and the type of a tensor. */
+/** Types that every layer of the engine uses: element types, shapes, stages, and the type of a tensor. */
 
 /** Storage types. Arithmetic is always f32; `f16` only halves what is stored and moved. */
 export type DType = 'f32' | 'f16' | 'i32';

@@ -11,7 +11,7 @@ import type { WeightStore } from '../../models/weights/weight_store.ts';
 import { StackedWeights } from '../../models/weights/weights.ts';
 import { keyOf } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { at, byteSize } from '../../tensor/types.ts';
+import { append, at, byteSize } from '../../tensor/types.ts';
 import { preprocess } from '../preprocess.ts';
 
 /** A CLIP and its prompt. */
@@ -79,7 +79,7 @@ export function shareCosines(members: readonly CosineMember[], dtype: ComputeDTy
     const { vision_config, projection_dim } = member.model.config;
     const storage = largestOf(member).dtype;
     const key = JSON.stringify([Object.entries(vision_config).sort(), projection_dim, storage]);
-    alike.set(key, [...(alike.get(key) ?? []), member]);
+    append(alike, key, member);
   }
   for (const group of alike.values()) {
     const bytes = group.reduce((n, member) => n + byteSize(largestOf(member).type), 0);

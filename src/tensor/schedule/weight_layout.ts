@@ -29,7 +29,7 @@ export function storeOnce(roots: readonly Node[], minBytes = MIN_BYTES): Node[] 
   return executionOrder(current);
 }
 
-/** The first output of the node that takes each node's place. */
+/** The first output of the node that replaces each node. */
 type Replacements = Map<Node, Tensor>;
 
 const withReplacements = (node: Node, replaced: Replacements): Node =>

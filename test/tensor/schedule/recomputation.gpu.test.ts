@@ -1,4 +1,4 @@
-/** Activations that are dropped and made again: the same bits, in less memory, for more work. */
+/** Activations that are evicted and recomputed: the same bits, in less memory, for more work. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fill } from '../../../src/kernels/check/case_values.ts';
 import { add, gelu, linear, mean, mul, reshape, silu } from '../../../src/kernels/index.ts';
