@@ -66,7 +66,7 @@ const upBlock = (name: string, heads: number | null, upsample: boolean): ParityC
     return model.forward(input, skips, extra('temb'), attention ? extra('context') : input);
   });
 
-export const BLOCK_CASES: Readonly<Record<string, ParityCase>> = {
+export const CASES: Readonly<Record<string, ParityCase>> = {
   TimestepEmbedding: block('timestep_embedding', ({ weights, input }) =>
     new TimestepEmbedding(weights, 8, TEMB).forward(input),
   ),

@@ -43,7 +43,7 @@ const autoencoderTiny: ParityCase = (precision) =>
     precision,
   );
 
-export const DIFFUSERS_CASES: Readonly<Record<string, ParityCase>> = {
+export const CASES: Readonly<Record<string, ParityCase>> = {
   'UNet2DConditionModel, linear projections, odd size, f16 weights': unet('unet.safetensors'),
   'UNet2DConditionModel as SDXL is laid out, convolution projections': unet('unet_deep.safetensors'),
   'AutoencoderKL decoder': autoencoderKL('autoencoder_kl.safetensors'),

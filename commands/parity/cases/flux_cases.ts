@@ -70,7 +70,7 @@ const singleBlock: ParityCase = (precision) =>
     precision,
   );
 
-export const FLUX_CASES: Readonly<Record<string, ParityCase>> = {
+export const CASES: Readonly<Record<string, ParityCase>> = {
   FluxTransformer2DModel: transformer('flux_transformer.safetensors', {}),
   'FluxTransformer2DModel, three heads, guidance': transformer('flux_transformer_guidance.safetensors', {
     guidance: 3.5,

@@ -4,18 +4,17 @@ import type { Golden, ParityCase, Precision } from '../golden.ts';
 
 type Cases = Readonly<Record<string, ParityCase>>;
 
-/** The cases of all files `*_cases.ts` in this folder; each exports one table, whose name ends in `_CASES`. */
+/** The cases of all files `*_cases.ts` in this folder; each exports its own as `CASES`. */
 export const CASES: Cases = await collectCases();
 
 async function collectCases(): Promise<Cases> {
   const cases: Record<string, ParityCase> = {};
   for (const file of readdirSync(import.meta.dirname).filter((name) => name.endsWith('_cases.ts'))) {
-    const module: Readonly<Record<string, Cases>> = await import(new URL(file, import.meta.url).href);
-    const [table] = Object.entries(module).flatMap(([name, value]) => (name.endsWith('_CASES') ? [value] : []));
-    if (!table) {
-      throw new Error(`commands/parity/cases/${file} exports no table of cases`);
+    const module: { readonly CASES?: Cases } = await import(new URL(file, import.meta.url).href);
+    if (!module.CASES) {
+      throw new Error(`commands/parity/cases/${file} exports no CASES`);
     }
-    Object.assign(cases, table);
+    Object.assign(cases, module.CASES);
   }
   return cases;
 }

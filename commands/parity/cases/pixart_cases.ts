@@ -52,7 +52,7 @@ const block: ParityCase = (precision) =>
     precision,
   );
 
-export const PIXART_CASES: Readonly<Record<string, ParityCase>> = {
+export const CASES: Readonly<Record<string, ParityCase>> = {
   'T5 encoder, gated gelu, three heads, two masked texts': t5('t5.safetensors'),
   'T5 encoder, relu, two heads, odd length': t5('t5_relu.safetensors'),
   'PixArt block, head of 72, masked caption': block,

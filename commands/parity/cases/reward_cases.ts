@@ -52,7 +52,7 @@ async function rewardGolden(name: string, folder: string, precision: Precision =
   };
 }
 
-export const REWARD_CASES = {
+export const CASES = {
   'HPSv2.1 as published, HPS_v2.1_compressed.pt, f16, gelu': (precision) => rewardGolden('hps', 'hps', precision),
   "HPS as open_clip's own safetensors, quick_gelu": (precision) => rewardGolden('hps', 'hps_open_clip', precision),
   'CLIPScore, a CLIPModel folder in safetensors': (precision) => rewardGolden('clip', 'clip', precision),

@@ -65,7 +65,7 @@ const resize =
     );
   };
 
-export const REWARD_NETWORK_CASES: Readonly<Record<string, ParityCase>> = {
+export const CASES: Readonly<Record<string, ParityCase>> = {
   'CLIPModel, quick_gelu, one and two heads': clip('clip_quick_gelu'),
   'CLIPModel, gelu, three heads, odd sizes': clip('clip_gelu'),
   'ImageReward: BLIP, masked BERT with cross-attention, MLP': imageReward,

@@ -42,7 +42,7 @@ const text =
       precision,
     );
 
-export const SDXL_CASES: Readonly<Record<string, ParityCase>> = {
+export const CASES: Readonly<Record<string, ParityCase>> = {
   'UNet2DConditionModel of SDXL: text_time, transformer layers and heads of each level': unet('unet_sdxl.safetensors'),
   'UNet2DConditionModel of SDXL: one number of heads, five sizes, sines first': unet('unet_sdxl_flat.safetensors'),
   'CLIPTextModelWithProjection, gelu, padded with token 0': text('clip_text_projection_gelu.safetensors'),

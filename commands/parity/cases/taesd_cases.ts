@@ -16,7 +16,7 @@ const within = (aliases: AliasTable): AliasTable => [
   [/^(encoder|decoder)\./, 'weights.$1.'],
 ];
 
-export const TAESD_CASES: Readonly<Record<string, ParityCase>> = {
+export const CASES: Readonly<Record<string, ParityCase>> = {
   'TAESD encoder in its own layout, with the pool': (precision) =>
     golden(
       'taesd_encoder.safetensors',

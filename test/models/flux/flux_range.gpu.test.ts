@@ -1,6 +1,6 @@
 /** FLUX's residual stream goes beyond f16; diffusers clips it there, so that it is neither infinite nor NaN. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { FLUX_CASES } from '../../../commands/parity/cases/flux_cases.ts';
+import { CASES } from '../../../commands/parity/cases/flux_cases.ts';
 import { computed, type Values } from '../../../commands/parity/golden.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { testDevice } from '../../support/test_device.ts';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => device.gpu.destroy());
 
 async function overflowing(precision: 'f32' | 'f16'): Promise<Values> {
-  const network = await FLUX_CASES['FLUX single block']?.(precision);
+  const network = await CASES['FLUX single block']?.(precision);
   if (!network) {
     throw new Error('there is no such case');
   }

@@ -1,9 +1,9 @@
 /** The five rewards' losses as the ReNO reference forms them, offset and all; scores and gradients are in cases.test.ts. */
 import { expect, it } from 'vitest';
-import { REWARD_CASES } from '../../../commands/parity/cases/reward_cases.ts';
+import { CASES } from '../../../commands/parity/cases/reward_cases.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 
-it.each(Object.entries(REWARD_CASES))('%s', async (_, make) => {
+it.each(Object.entries(CASES))('%s', async (_, make) => {
   const { loss, feeds, expectedLoss } = await make('f32');
   const [values = []] = interpret([loss], feeds);
   expect(values.length).toBe(expectedLoss.length);
