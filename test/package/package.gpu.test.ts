@@ -1,5 +1,5 @@
 /** `npm pack`, installed and used as its users do: in Node, in pages, with bundlers and in TypeScript. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
@@ -127,8 +127,8 @@ describe('the examples', () => {
 });
 
 describe('bundlers', () => {
-  async function bundled(code: string): Promise<Metafile['outputs'][string]> {
-    const { metafile } = await esbuild({
+  async function bundled(code: string): Promise<Metafile['outputs'][string] & { readonly text: string }> {
+    const { metafile, outputFiles } = await esbuild({
       stdin: { contents: code, resolveDir: user.path },
       bundle: true,
       minify: true,
@@ -138,16 +138,23 @@ describe('bundlers', () => {
       write: false,
     });
     const [output] = Object.values(metafile.outputs);
-    if (!output) {
+    const [file] = outputFiles;
+    if (!output || !file) {
       throw new Error('esbuild made no bundle');
     }
-    return output;
+    return { ...output, text: file.text };
   }
 
   const of = (output: Metafile['outputs'][string], room: string): string[] =>
     Object.entries(output.inputs)
       .filter(([path, { bytesInOutput }]) => bytesInOutput > 0 && path.includes(`reno-webgpu/dist/lib/${room}/`))
       .map(([path]) => path);
+
+  it('the package needs no Symbol.dispose, which some browsers with WebGPU lack', async () => {
+    const { text } = await bundled("export * from 'reno-webgpu';");
+    // TypeScript writes this message where it replaces `using`.
+    expect(text.includes('Symbol.dispose is not defined')).toBe(false);
+  });
 
   it('esbuild bundles the page, without anything of Node', async () => {
     user.example('vite/main.js', 'main.js');
@@ -268,4 +275,17 @@ describe.skipIf(!CHROMIUM)('the pages in Chromium', { timeout: BROWSER_PATIENCE 
     expect(await page.textContent('p')).toMatch(/^iteration \d+: loss \d+\.\d+/);
     await page.close();
   });
+});
+
+it('Node without Dawn says what to install', { timeout: PATIENCE }, async () => {
+  const dawn = join(user.path, 'node_modules/webgpu');
+  renameSync(dawn, `${dawn}-hidden`);
+  try {
+    const program =
+      "import { openDevice } from 'reno-webgpu'; await openDevice().catch((e) => console.log(e.message));";
+    const { stdout } = await node(['--input-type=module', '--eval', program], user.path);
+    expect(stdout).toMatch(/^WebGPU in Node needs the npm package webgpu .*install it/);
+  } finally {
+    renameSync(`${dawn}-hidden`, dawn);
+  }
 });

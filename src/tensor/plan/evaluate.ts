@@ -16,10 +16,14 @@ export async function evaluate<T extends Readonly<Record<string, Tensor>>>(
   outputs: T,
   inputs: Readonly<Record<string, ArrayLike<number> | Uint8Array>> = {},
 ): Promise<{ [K in keyof T]: Float32Array<ArrayBuffer> }> {
-  using plan = await compile(device, { outputs });
-  plan.write(inputs);
-  await plan.step();
-  const names: (keyof T & string)[] = Object.keys(outputs);
-  const values = await Promise.all(names.map(async (name) => [name, await plan.read(name)] as const));
-  return Object.fromEntries(values) as { [K in keyof T]: Float32Array<ArrayBuffer> };
+  const plan = await compile(device, { outputs });
+  try {
+    plan.write(inputs);
+    await plan.step();
+    const names: (keyof T & string)[] = Object.keys(outputs);
+    const values = await Promise.all(names.map(async (name) => [name, await plan.read(name)] as const));
+    return Object.fromEntries(values) as { [K in keyof T]: Float32Array<ArrayBuffer> };
+  } finally {
+    plan.destroy(); // Not `using`: some browsers with WebGPU lack it.
+  }
 }
