@@ -11,7 +11,7 @@ import { openClipText } from '../../../src/models/clip/open_clip.ts';
 import { openTokenizer, type TextTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 
-const data = resolve(import.meta.dirname, '../../../shared/data');
+const data = resolve(import.meta.dirname, '../../../../shared/data');
 
 interface Pinned {
   readonly lists: Readonly<Record<string, { readonly count: number; readonly sha256: string }>>;

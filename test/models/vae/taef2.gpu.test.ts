@@ -15,7 +15,7 @@ import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { testDevice } from '../../support/test_device.ts';
 
-const folder = resolve(import.meta.dirname, '../../../shared/data/weights');
+const folder = resolve(import.meta.dirname, '../../../../shared/data/weights');
 const there = existsSync(join(folder, 'taef2_decoder.pth')) && existsSync(join(folder, 'taef2_encoder.pth'));
 
 /** Measured: latents 5e-13, pixels 2e-13. */
