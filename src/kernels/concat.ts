@@ -1,8 +1,8 @@
 /**
- * concat(xs, axis): in one dispatch, or, where that cannot bind all inputs, in one for each input, which writes its own part. f32
- * unless all inputs are of one other dtype. The gradient of two is one dispatch too, `split`.
+ * concat(xs, axis): f32 unless all inputs have one other dtype. The gradient of a concatenation of two is one op, `split`.
+ * one_dispatch: copies all inputs in one dispatch. vec4, naive: a dispatch copies each input, for adapters that cannot bind all
+ * of them at once.
  */
-
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
@@ -24,7 +24,7 @@ fn run(i: u32) {
 }
 `;
 
-/** Part k of several, which lies from `start` to `end` of each run. */
+/** WGSL that copies input k, which fills elements `start` to `end` of each run of the result. */
 const partSnippet = (k: number): string => `
   if (k < params.end${k}) {
     store_y(i, Y(load_x${k}(outer * (params.end${k} - params.start${k}) + k - params.start${k})));
@@ -51,7 +51,7 @@ fn run(i: u32) {
 }
 `;
 
-/** Elements that lie together: those of `axis` and everything inside it. */
+/** Number of neighbouring elements that belong together: those of `axis` and of the axes inside it. */
 const runOf = (shape: Shape, axis: number): number => sizeOf(shape.slice(axis));
 
 const runsOf = (site: OpSite<Concat>): number[] => site.inputs.map((t) => runOf(t.shape, site.attrs.axis));
@@ -105,7 +105,7 @@ const partsOf = (shape: Shape, { axis, first }: Split): [number[], number[]] => 
   return [resized(first), resized(at(shape, axis) - first)];
 };
 
-/** x → its first `first` along `axis`, and the rest. */
+/** Splits x into its first `first` along `axis` and the rest. */
 const splitOp: Op<Split> = defineOp<Split>({
   name: 'split',
   infer: ([x], attrs) => {
@@ -240,7 +240,7 @@ const concatOp: Op<Concat> = defineOp<Concat>({
   ],
 });
 
-/** @throws Error when the shapes differ outside `axis` (negative counts from the end). */
+/** Joins tensors end to end along `axis` (negative counts from the end). @throws Error when the shapes differ outside `axis` */
 export function concat(xs: readonly Tensor[], axis: number): Tensor {
   const first = at(xs, 0);
   return xs.length === 1 ? first : concatOp.one(xs, { axis: axisOf(axis, first.shape.length) });

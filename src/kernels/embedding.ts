@@ -1,5 +1,4 @@
 /** embedding(table [V,D], ids): rows of the table, f32. ids outside [0, V) are an error of the caller. */
-
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
@@ -24,7 +23,7 @@ const CLEAR = `
 fn run(i: u32) { store_dtable(i, T()); }
 `;
 
-/** One invocation a column: rows are added in the order of the ids, so the result is always the same. */
+/** An invocation sums a column, in the order of the ids, so that the result is always the same. */
 const SCATTER = `
 fn run(c: u32) {
   for (var k = 0u; k < params.count; k++) {

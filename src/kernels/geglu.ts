@@ -1,5 +1,4 @@
 /** GEGLU: the last axis [a, b] of size 2D gives a · gelu(b) of size D. */
-
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';

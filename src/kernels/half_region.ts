@@ -1,11 +1,10 @@
 /**
- * A part of a network that stores its activations as f16: `enter_f16` in front of it, `leave_f16` behind it.
- * Gradients of a loss over many pixels are far below f16's smallest number, so the cotangent is brought to a good
- * size where it enters the part backwards, and back again where it leaves: loss scaling (Micikevicius et al.,
- * 1710.03740), but exact for any scale, as backward passes are linear, and measured anew in every pass. The scale
- * travels as the cotangent of `one`, a second result of `enter_f16` that `leave_f16` takes and does not read.
+ * Runs a part of a network with its activations stored as f16: `enter_f16` stands before it, `leave_f16` after it.
+ * Gradients of a loss over many pixels are far below f16's smallest number, so the cotangent is scaled up where the
+ * backward pass enters the part, and scaled down where it leaves: loss scaling (Micikevicius et al., 1710.03740). The
+ * scale is measured in every pass, and any scale is exact because backward passes are linear. It is passed on as the
+ * cotangent of `one`, a second result of `enter_f16` that `leave_f16` takes and does not read.
  */
-
 import type { Binding, Dispatch } from '../tensor/dispatch.ts';
 import type { OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
@@ -42,7 +41,7 @@ fn run(i: u32) {
 }
 `;
 
-/** Input 0 into output 0, which is of another dtype. */
+/** Copies input 0 to output 0, which has another dtype. */
 function copy(label: string, code: string, site: OpSite, more: readonly Binding[] = []): Dispatch {
   const size = sizeOf(at(site.inputs, 0).shape);
   const vec = vecOf(size);
@@ -117,7 +116,7 @@ const leaveOp = defineOp<None>({
   ],
 });
 
-/** `part` on x [any shape, f32] with activations in f16; its one result comes back as f32. */
+/** Runs `part` on x [any shape, f32] with activations in f16, and returns its result as f32. */
 export function inHalf(x: Tensor, part: (x: Tensor) => Tensor): Tensor {
   const [narrow, one] = enterOp.call([x], { part: x.graph.nodes.length });
   return narrow && one ? leaveOp.one([part(narrow), one], NONE) : part(x);

@@ -74,7 +74,7 @@ fn run(row: u32, lane: u32) {
 }
 `;
 
-/** Sums over rows: of dy · normalised x, and of dy. */
+/** The terms that are summed over rows: dy · normalised x, and dy. */
 const GAINS = `
 fn terms(row: u32, c: u32) -> vec2<f32> {
   let dy = load_dy(row * params.width + c);
@@ -113,7 +113,7 @@ function rowStats(x: Float64Array, width: number, eps: number): Float64Array {
   return stats;
 }
 
-/** x, stats, dy, gamma? → dx. */
+/** Maps x, stats, dy and optionally gamma to dx. */
 const backwardOp = defineOp<None>({
   name: 'layer_norm_backward',
   storesOnce: true,
@@ -165,7 +165,7 @@ const backwardOp = defineOp<None>({
   ],
 });
 
-/** x, stats, dy → gradients of gamma and beta. */
+/** Maps x, stats, dy to the gradients of gamma and beta. */
 const gainsOp = defineOp<None>({
   name: 'layer_norm_backward_gains',
   infer: (inputs) => {

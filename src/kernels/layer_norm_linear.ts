@@ -1,9 +1,8 @@
 /**
- * LayerNorm and the product that takes its result, in one dispatch on GPUs: the workgroups of the product find mean and
- * scale of their rows themselves. Made by the planner (`fusesPair`) where that costs less than a dispatch would.
- * gpu_tile: in one dispatch, by matmul's tiles for GPUs. separate: the two ops, one after the other.
+ * LayerNorm and the product that takes its result, as one op. The planner makes it (`fusesPair`) where it is faster than two.
+ * gpu_tile: one dispatch, by matmul's tiles for GPUs, whose workgroups find mean and scale of their rows themselves.
+ * separate: the two ops, one after the other.
  */
-
 import type { DeviceCaps } from '../tensor/device_caps.ts';
 import type { Binding, BufferRef, Dispatch } from '../tensor/dispatch.ts';
 import type { Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';
@@ -20,13 +19,13 @@ import type { MatmulAttrs } from './matmul/problem.ts';
 
 type Attrs = MatmulAttrs & { readonly eps: number };
 
-/** Above it, reading rows once more in each workgroup takes longer than a dispatch (24 to 36 µs) on the GPUs aimed at. */
+/** Largest product that is fused: above it, workgroups that all read the rows once more lose more than a dispatch takes (24 to 36 µs). */
 const WORTHWHILE_FLOPS = 5e9;
 
-/** x, gamma, beta. */
+/** Number of the norm's inputs: x, gamma, beta. */
 const NORM_INPUTS = 3;
 
-/** Statistics of an invocation's four rows: sums around an average of the row's beginning, so that nothing cancels. */
+/** Statistics of an invocation's four rows. Sums are taken around the mean of the row's first elements, so that nothing cancels. */
 const NORM = /* wgsl */ `
 var<private> norm_mean: vec4f;
 var<private> norm_scale: vec4f;
@@ -84,7 +83,7 @@ fn normed(q: Quad, k: u32) -> Quad {
 }
 `;
 
-/** The norm's use of it and the product's; the product's first input is the norm's result. */
+/** The site of the norm and the site of the product, whose first input is the norm's result. */
 function parts(site: OpSite<Attrs>): { norm: OpSite<LayerNorm>; product: OpSite<MatmulAttrs> } {
   const { eps, ...attrs } = site.attrs;
   const [x, gamma, beta, ...rest] = site.inputs;
@@ -102,7 +101,7 @@ function parts(site: OpSite<Attrs>): { norm: OpSite<LayerNorm>; product: OpSite<
 const rebound = (dispatches: readonly Dispatch[], ref: (ref: BufferRef) => BufferRef): Dispatch[] =>
   dispatches.map((d) => ({ ...d, bindings: d.bindings.map((b): Binding => ({ ...b, ref: ref(b.ref) })) }));
 
-/** The product's operands behind the norm's. */
+/** Moves the product's operands behind the norm's, and its scratch behind the norm's result. */
 const shifted = (ref: BufferRef, norm: BufferRef): BufferRef => {
   if ('input' in ref) {
     return ref.input === 0 ? norm : { input: ref.input + NORM_INPUTS - 1 };
@@ -110,7 +109,7 @@ const shifted = (ref: BufferRef, norm: BufferRef): BufferRef => {
   return 'scratch' in ref ? { ...ref, scratch: ref.scratch + 1 } : ref;
 };
 
-/** Groups of rows with gains of their own: one, or one for each product of the batch. */
+/** Number of groups of rows that have a gain of their own: one, or one for each product of the batch. */
 const gainGroups = (gamma: TensorType): number => (gamma.shape.length === 2 ? at(gamma.shape, 0) : 1);
 
 const canJoin = (site: OpSite<Attrs>, caps: DeviceCaps): boolean => {

@@ -1,5 +1,4 @@
 /** reshape: the same buffer under another shape. */
-
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';

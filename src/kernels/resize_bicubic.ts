@@ -1,9 +1,8 @@
 /**
- * Antialiased bicubic resize of [N,H,W,C], a = -0.5, corners not aligned: what torch's _upsample_bicubic2d_aa computes
- * (ATen/native/cpu/UpSampleKernel.cpp). Separable: along the width, then along the height. A table of weights is made
- * first, [start, count, weights…] a row; the backward reads the same table the other way.
+ * Antialiased bicubic resize of [N,H,W,C], a = -0.5, corners not aligned, as torch's _upsample_bicubic2d_aa computes it
+ * (ATen/native/cpu/UpSampleKernel.cpp). The filter is separable: it runs along the width, then along the height. A first
+ * dispatch makes a table of weights with rows [start, count, weights…]; the backward pass reads the same table.
  */
-
 import type { BufferRef, Dispatch, Param } from '../tensor/dispatch.ts';
 import type { OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
@@ -16,7 +15,7 @@ import { perElement } from './common/per_element.ts';
 
 type Size = { readonly height: number; readonly width: number };
 
-/** One row of the table an invocation. */
+/** An invocation makes one row of the table. */
 const TABLE = `
 fn cubic(x: f32) -> f32 {
   let d = abs(x);
@@ -61,7 +60,7 @@ fn run(i: u32) {
 }
 `;
 
-/** dy [outer, to, inner] → dx [outer, from, inner]: over the outputs that may have read pixel p. */
+/** dy [outer, to, inner] → dx [outer, from, inner]: sums over the outputs that may have read pixel p. */
 const BACKWARD = `${DIVIDE}
 fn run(i: u32) {
   let sample = quotient(i, params.inner);
@@ -82,7 +81,7 @@ fn run(i: u32) {
 }
 `;
 
-/** Resampling along one axis from `from` to `to` samples. */
+/** A resampling along one axis, from `from` to `to` samples. */
 interface Axis {
   readonly from: number;
   readonly to: number;
@@ -119,7 +118,7 @@ function taps(a: Axis, o: number): { first: number; weights: number[] } {
   return { first, weights: weights.map((w) => w / sum) };
 }
 
-/** Adds w · source[i] to target[j] for every tap of every line, or the other way round for the adjoint. */
+/** Resamples every line of `source`, or applies the adjoint. */
 function resample(a: Axis, source: Float64Array, inner: number, adjoint: boolean): Float64Array {
   const outer = source.length / inner / (adjoint ? a.to : a.from);
   const target = new Float64Array(outer * inner * (adjoint ? a.from : a.to));
@@ -224,7 +223,7 @@ const cost = ({ inputs, outputs }: OpSite<Size>, a: Axis) => ({
   bytes: byteSize(at(inputs, 0)) + byteSize(at(outputs, 0)),
 });
 
-/** dy → dx of the size in the attributes. */
+/** Maps dy to dx, whose size is in the attributes. */
 const backwardOp = defineOp<Size>({
   name: 'resize_bicubic_backward',
   storesOnce: true,

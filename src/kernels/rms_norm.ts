@@ -61,7 +61,7 @@ const params = (site: OpSite<RmsNorm>): Record<string, { f32: number }> => ({
 const scaleOf = (row: Float64Array, eps: number): number =>
   1 / Math.sqrt(row.reduce((n, a) => n + a * a, 0) / row.length + eps);
 
-/** Rows of x, with where each begins. */
+/** The rows of x, each with the index of its first element. */
 function* rowsOf(x: HostArray | undefined): Generator<readonly [base: number, row: Float64Array]> {
   const width = lastOf(x?.shape ?? []);
   const data = x?.data ?? new Float64Array();
@@ -70,7 +70,7 @@ function* rowsOf(x: HostArray | undefined): Generator<readonly [base: number, ro
   }
 }
 
-/** x, dy, gamma? → dx. */
+/** Maps x, dy and optionally gamma to dx. */
 const backwardOp = defineOp<RmsNorm>({
   name: 'rms_norm_backward',
   storesOnce: true,

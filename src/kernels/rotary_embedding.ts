@@ -3,7 +3,6 @@
  * of their token and pair. The table [T, D] holds cosine and sine of each angle side by side; it is a constant.
  * naive: an invocation rotates one pair. vec4: it rotates two pairs.
  */
-
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { HostArray, Op, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';

@@ -12,7 +12,7 @@ import { forEachInNest } from './common/strided.ts';
 type Slice = { readonly starts: readonly number[]; readonly sizes: readonly number[] };
 type Pad = { readonly before: readonly number[]; readonly after: readonly number[] };
 
-/** Element of `shape` at `place`. */
+/** Index of the element at `place`. */
 const elementAt = (shape: Shape, place: readonly number[]): number =>
   stridesOf(shape).reduce((n, s, d) => n + s * at(place, d), 0);
 

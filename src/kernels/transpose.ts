@@ -1,8 +1,7 @@
 /**
  * transpose(x, permutation): axis i of the result is axis permutation[i] of x. Keeps the dtype.
- * tile_4x4: matrices of whole fours, 4x4 in registers. The other variants: common/gather.ts.
+ * tile_4x4: an invocation transposes 4x4 elements in registers, where rows and columns count in fours. Other variants: common/gather.ts.
  */
-
 import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -22,7 +21,7 @@ function nestOf(site: OpSite<Transpose>): Nest {
   return { dims: at(site.outputs, 0).shape, strides: [site.attrs.permutation.map((p) => at(strides, p))] };
 }
 
-/** A tile of four rows and four columns: whole vec4s on both sides. */
+/** Transposes four rows by four columns, in vec4s on both sides. */
 const TILE = `${DIVIDE}
 fn run(i: u32) {
   let row = quotient(i, params.columns4);
@@ -42,7 +41,7 @@ fn run(i: u32) {
 }
 `;
 
-/** The last two axes exchanged, both in whole fours; null for anything else. */
+/** The sizes, where the last two axes are exchanged and both count in fours; else null. */
 function matrixOf(site: OpSite<Transpose>): { rows4: number; columns4: number; batch: number } | null {
   const { shape } = at(site.inputs, 0);
   const rank = shape.length;
@@ -108,7 +107,7 @@ function inverse(permutation: readonly number[]): number[] {
   return permutation.map((_, i) => permutation.indexOf(i));
 }
 
-/** One pass over memory however often a tensor is transposed. @throws Error unless `permutation` names every axis once. */
+/** x with its axes permuted; a transpose of a transpose becomes one. @throws Error unless `permutation` names every axis once */
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   const axes = permutation.map((p) => axisOf(p, x.shape.length));
   const { op, attrs, inputs } = x.node;

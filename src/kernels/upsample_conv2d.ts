@@ -1,6 +1,6 @@
 /**
- * Nearest upsampling by two and the 3x3 convolution behind it, without the large image between them. A pixel of the result
- * sees 2x2 pixels of the small image, one or two taps on each: that is the transposed convolution (the input gradient of a
+ * Nearest upsampling by two and the 3x3 convolution after it, without the large image between them. A pixel of the result
+ * reads 2x2 pixels of the small image, one or two taps on each: that is the transposed convolution (the input gradient of a
  * convolution) with a 4x4 kernel of sums of taps, stride 2, padding 1. It multiplies 4/9 as often. The sums are made in
  * the load stage, in f32, and stored as x is: of f16 weights they are exact where the computation is f32.
  */
@@ -13,10 +13,13 @@ import { reshape } from './reshape.ts';
 import { transpose } from './transpose.ts';
 import { upsampleNearest } from './upsample_nearest.ts';
 
-/** Taps of the 3 in a row that each of the 4 sums: row 2y of the result reads rows y-1 (by 3) and y (by 1), row 2y+1 y (by 2) and y+1 (by 0). */
+/**
+ * The taps, of 3 in a row, that each of the 4 taps sums. Row 2y of the result reads rows y-1 (tap 3) and y (tap 1); row 2y+1
+ * reads rows y (tap 2) and y+1 (tap 0).
+ */
 const SUMS = [[2], [1, 2], [0, 1], [0]] as const;
 
-/** [16,9]: which of the 3x3 taps each of the 4x4 sums. */
+/** [16,9]: 1 where the 4x4 tap of that row sums the 3x3 tap of that column. */
 const MATRIX: readonly number[] = SUMS.flatMap((ys) =>
   SUMS.flatMap((xs) =>
     Array.from({ length: 9 }, (_, tap) => {

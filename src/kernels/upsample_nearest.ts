@@ -1,5 +1,4 @@
 /** Nearest-neighbour upsampling of [N,H,W,C] by a whole factor; the backward sums each block. */
-
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
@@ -15,7 +14,7 @@ import { reshape } from './reshape.ts';
 
 type Upsample = { readonly factor: number };
 
-/** Sizes are those of the result. */
+/** Params are sizes of the result. */
 const FORWARD = `${DIVIDE}
 fn run(i: u32) {
   let pixel = quotient(i, params.channels);
@@ -28,7 +27,7 @@ fn run(i: u32) {
 }
 `;
 
-/** Sizes are those of the result, the smaller image. */
+/** Params are sizes of the result, the smaller image. */
 const BACKWARD = `${DIVIDE}
 fn run(i: u32) {
   let pixel = quotient(i, params.channels);
@@ -142,5 +141,5 @@ const upsampleOp = defineOp<Upsample>({
   },
 });
 
-/** Every pixel of x [N,H,W,C] repeated factor × factor times. */
+/** Repeats every pixel of x [N,H,W,C] factor × factor times. */
 export const upsampleNearest = (x: Tensor, factor: number): Tensor => upsampleOp.one([x], { factor });

@@ -1,5 +1,4 @@
 /** Chooses the variant of an op: the forced one, else the one that was fastest when timed, else the first supported. */
-
 import type { DeviceCaps } from './device_caps.ts';
 import { formerVariant } from './former_variants.ts';
 import { type Op, type OpSite, variantNamed } from './op.ts';

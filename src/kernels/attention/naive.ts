@@ -4,7 +4,6 @@
  * 2022), so the scores are never stored. The backward pass recomputes probabilities from the saved log-sum-exp: an
  * invocation is one query row for dq, or one key row for dk and dv. Masked keys are skipped, not weighted by zero.
  */
-
 import type { Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import { canStoreOne } from '../common/site.ts';

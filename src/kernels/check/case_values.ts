@@ -1,5 +1,4 @@
 /** Seeded values for the inputs of test cases. */
-
 import { f16BitsToF32, f32ToF16Bits } from '../../tensor/half.ts';
 import type { CaseInput } from '../../tensor/op_case.ts';
 import { sizeOf } from '../../tensor/types.ts';

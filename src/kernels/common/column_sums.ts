@@ -3,7 +3,6 @@
  * fixed. naive: an invocation sums a column. invocation_per_chunk: an invocation sums a column of a chunk of rows, then the chunks
  * are summed.
  */
-
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { read, write } from './bindings.ts';

@@ -1,5 +1,4 @@
 /** Dispatches with one invocation per element, also of more than 65535 workgroups. */
-
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import { gridOf } from '../../tensor/grid.ts';
 

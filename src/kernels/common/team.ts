@@ -3,7 +3,6 @@
  * `lane, lane + LANES, …` and combines what its lanes found by team_sum or team_max. A team is one invocation (for CPU drivers,
  * where barriers are slow, and for many short rows) or one workgroup (for GPUs). Elements have type T: f32 or vec4<f32>.
  */
-
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import { gridOf } from '../../tensor/grid.ts';
 

@@ -4,7 +4,6 @@
  * nodes, which for weights run once; a plan that stores weights once has the product read them so (tensor/schedule/weight_layout.ts).
  * A `b` without batch dimensions folds the batch of `a` into its rows.
  */
-
 import type { HostArray, OpSite } from '../../tensor/op.ts';
 import { defineOp } from '../../tensor/op.ts';
 import type { Tensor } from '../../tensor/tensor.ts';

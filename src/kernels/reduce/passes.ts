@@ -1,5 +1,4 @@
-/** A reduction over any axes in one or two dispatches: by chunks of the reduced elements, then over the chunks. */
-
+/** A reduction over any axes, in one dispatch, or in two: over chunks of the reduced elements, then over the chunks. */
 import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite } from '../../tensor/op.ts';
 import type { Shape } from '../../tensor/types.ts';
@@ -45,7 +44,7 @@ fn run(team: u32, lane: u32) {
 }
 `;
 
-/** Runs of neighbouring axes that are all kept or all reduced, with the stride of the last. */
+/** Kept and reduced dimensions, where neighbours of one kind are merged, with the stride of each. */
 interface Runs {
   readonly kept: { readonly dims: number[]; readonly strides: number[] };
   readonly reduced: { readonly dims: number[]; readonly strides: number[] };
@@ -111,7 +110,7 @@ function pass(p: Pass): Dispatch {
   });
 }
 
-/** A team takes at most `chunk` elements; `code` has how two values are combined. */
+/** The dispatches of a reduction whose teams take at most `chunk` elements each; `code` combines two values. */
 export function chunked(name: string, code: string, mean: boolean, variant: string, team: Team, chunk: number) {
   return (site: OpSite<Reduce>): Dispatch[] => {
     const runs = runsOf(at(site.inputs, 0).shape, site.attrs.axes);
@@ -134,7 +133,7 @@ export function chunked(name: string, code: string, mean: boolean, variant: stri
   };
 }
 
-/** Whether neighbouring elements are reduced. */
+/** Whether the innermost dimension is reduced, so that a team reads neighbouring elements. */
 export function reducesInnermost(site: OpSite<Reduce>): boolean {
   const { reduced } = runsOf(at(site.inputs, 0).shape, site.attrs.axes);
   return reduced.strides[reduced.strides.length - 1] === 1;

@@ -159,7 +159,7 @@ const absMaxOp = defineReduce({
   },
 });
 
-/** `dy` shared evenly among equal maxima, as torch.amax. */
+/** Shares `dy` evenly among equal maxima, as torch.amax does. */
 function amongMaxima(
   x: Tensor,
   largest: Tensor,
