@@ -10,10 +10,10 @@ export type {
 } from './reno/history.ts';
 export type { Frame, Trajectory } from './reno/loop.ts';
 export { openRenoFrom, type RenoOptions } from './reno/open_reno.ts';
-export type { Picture } from './reno/picture.ts';
+export type { ImageSize, Picture } from './reno/picture.ts';
 export { type ReportImages, renderReport } from './reno/report.ts';
 export { REWARD_NAMES, type RewardName, type RewardWeights } from './reno/rewards/index.ts';
 export { Scorer, type ScorerOptions } from './reno/scorer.ts';
-export { type Generated, type GenerateOptions, type ImageSize, type Planning, Reno } from './reno/session.ts';
+export { type Generated, type GenerateOptions, type Planning, Reno } from './reno/session.ts';
 export { type Mode, REFERENCE_SETTINGS, type RenoSettings, readSettings } from './reno/settings.ts';
 export type { KernelRecord } from './tensor/choose.ts';

@@ -13,14 +13,14 @@ import { at } from '../../src/tensor/types.ts';
 
 export interface HostCost {
   readonly model: string;
-  /** Of an iteration. */
+  /** Dispatches of an iteration. */
   readonly dispatches: number;
   readonly pipelines: number;
   readonly compileSeconds: number;
   /** Medians of encoding and submitting an iteration, a dispatch: by the clock, and of this process's CPU time. */
   readonly wallMicroseconds: number;
   readonly cpuMicroseconds: number;
-  /** By the clock, a dispatch, of each run. */
+  /** Microseconds for each dispatch, by the clock, of each run. */
   readonly runs: readonly number[];
 }
 

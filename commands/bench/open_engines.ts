@@ -18,7 +18,7 @@ const FILES: Readonly<Record<string, string>> = {
 
 export interface OpenEngines {
   readonly engines: readonly RunningEngine[];
-  /** Why an engine is not there: then no figure that needs it holds. */
+  /** Reasons why engines are missing; no figure that needs one of them holds. */
   readonly missing: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** What is measured: one computation on seeded inputs, the same in every engine. */
+/** A row of the benchmark: one computation on seeded inputs, the same in every engine. */
 import { sizeOf } from '../../src/tensor/types.ts';
 
 /** Folders with config.json and weights. */
@@ -33,7 +33,7 @@ export interface Row {
   readonly forward: boolean;
   readonly heads?: number;
   readonly groups?: number;
-  /** Of an iteration. */
+  /** The networks of a whole iteration. */
   readonly network?: Network;
 }
 

@@ -1,11 +1,11 @@
-/** What each part of the benchmark takes and returns. */
+/** The options and the rows of each part of the benchmark. */
 
 export interface ResultRow {
   readonly section: string;
   readonly name: string;
   /** Whether what is asked of this row holds; rows without a threshold are true when they were measured. */
   readonly ok: boolean;
-  /** What is missing or was not run, and why. */
+  /** Reasons for what is missing, was not run or falls short. */
   readonly notes: readonly string[];
   readonly [figure: string]: unknown;
 }

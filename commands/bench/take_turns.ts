@@ -9,7 +9,7 @@ export interface RunningEngine {
   readonly name: string;
   readonly command: Command;
   process: EngineProcess;
-  /** What it says of itself. */
+  /** Name and version that the engine reports. */
   version: string;
 }
 
@@ -18,11 +18,11 @@ const SAME = 1e-3;
 const MOST_WAYS = 4;
 /** A turn lasts at least this long, by repeating what is short. */
 const TURN_MS = 200;
-/** What all turns of one engine at one row may take; the slow ones get fewer turns. */
+/** Time limit for all turns of one engine at one row; slow engines get fewer turns. */
 const ENGINE_MS = 20_000;
-/** What a first run may take: lavapipe compiles jax-js's kernels of a whole iteration for minutes, one after another. */
+/** Time limit for a first run: lavapipe compiles jax-js's kernels of a whole iteration for minutes, one after another. */
 const FIRST_RUN_MS = 1_800_000;
-/** What a run may take, to be timed. */
+/** Time limit for a run; an engine that takes longer is compared but not timed. */
 const RUN_MS = 300_000;
 
 type Samples = Readonly<Record<string, readonly number[]>>;
@@ -36,7 +36,7 @@ export interface Entry {
   /** Largest relative error of a result, against the first engine. */
   readonly error?: number;
   readonly samples?: Samples;
-  /** Why it did not run, or what way it did not take. */
+  /** Reasons why it did not run, or did not run its fastest way. */
   readonly notes: readonly string[];
   /** It failed by itself, out of memory or wrong values included; false: it was never there. */
   readonly unable?: boolean;

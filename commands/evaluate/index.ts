@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openAdapter } from '../../src/cli/adapter.ts';
+import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
 import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
-import { adapterChoice, adapterFlags, printJson } from '../../src/cli/shared.ts';
+import { adapterChoice, adapterFlags, jsonFlag, printJson } from '../../src/cli/shared.ts';
 import { makeStrip, stack } from '../../src/cli/strip.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { subfolder } from '../../src/models/checkpoint/files.ts';
@@ -54,7 +54,7 @@ const pocketCommand: Command = {
     ...modelFlags,
     ...optimisingFlags,
     ...adapterFlags,
-    json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
+    ...jsonFlag,
   },
   run: evaluatePocket,
 };
@@ -78,7 +78,7 @@ async function evaluatePocket(args: Args): Promise<number> {
     const header: EvaluationHeader = { format: 1, weights: fingerprint(model), settings };
     const file = new RowsFile(folder, header, part);
     using device = await openAdapter(adapterChoice(args));
-    console.error(`adapter: ${device.info.description || device.info.vendor}`);
+    console.error(`adapter: ${adapterName(device)}`);
     using reno = await Reno.open(device, model.name, model.files, settings);
     using select = isSet(args, 'no-best-of-n')
       ? null

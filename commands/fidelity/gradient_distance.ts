@@ -35,10 +35,10 @@ export function compare(values: ArrayLike<number>, exact: ArrayLike<number>): Di
   };
 }
 
-/** Of several, the worst in each respect; NaN is worse than any. */
+/** Returns the worst value of each measure; NaN is worse than any. */
 export const worst = (distances: readonly Distance[]): Distance => picked(distances, (sorted) => sorted.length - 1);
 
-/** Of several, the median in each respect (the worse of the two middle ones). */
+/** Returns the median of each measure (the worse of the two middle values). */
 export const middle = (distances: readonly Distance[]): Distance => picked(distances, (sorted) => sorted.length >> 1);
 
 function picked(distances: readonly Distance[], which: (sorted: readonly number[]) => number): Distance {

@@ -1,4 +1,4 @@
-/** What this project does not do: products accumulated in f16, as one kernel that exists in this benchmark alone. */
+/** A matmul kernel that accumulates in f16. The project never does this: the kernel exists for comparison only. */
 import { matmulOp } from '../../src/kernels/matmul/matmul.ts';
 import type { MatmulAttrs } from '../../src/kernels/matmul/problem.ts';
 import { type Variant, variantNamed } from '../../src/tensor/op.ts';

@@ -41,11 +41,11 @@ const BOUNDS = {
 
 interface Row extends Distance {
   readonly name: string;
-  /** What is compared, of what size. */
+  /** The size of the network, or the part of the loop, that the row compares. */
   readonly of: string;
   readonly ok: boolean;
   readonly seconds: number;
-  /** Of the network's output, where the row is about a gradient. */
+  /** NMSE of the network's output, where the row is about a gradient. */
   readonly outputNmse?: number;
   /** Relative difference of the loss, largest in the loop; of the best loss where the loop was left to itself. */
   readonly lossDifference?: number;

@@ -27,7 +27,7 @@ export interface Traced {
 
 export interface FidelityModule {
   readonly name: string;
-  /** What it is here, for the table. */
+  /** The network's size here, for the table. */
   readonly size: string;
   readonly trace: (dtype: ComputeDType) => Traced;
 }

@@ -20,7 +20,7 @@ export const ITERATIONS = 20;
 
 type Values = Float32Array<ArrayBuffer>;
 
-/** Of each iteration: the noise it began with, the gradient there, the picture, and the weighted reward loss. */
+/** Each iteration's first noise, the gradient there, the picture, and the weighted reward loss. */
 export interface Loop {
   readonly noises: readonly Values[];
   readonly gradients: readonly Values[];

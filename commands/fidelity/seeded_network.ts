@@ -14,7 +14,7 @@ export interface SeededNetwork {
   readonly file: TensorFile;
 }
 
-/** What a size of the published network becomes in tensor `name`. */
+/** Returns the reduced size of a dimension of tensor `name`. */
 export type Narrow = (size: number, name: string) => number;
 
 /** Widths of `least` and more are divided; what is less is a kernel, a number of channels of a picture, or an axis of its own. */

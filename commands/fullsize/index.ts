@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openAdapter } from '../../src/cli/adapter.ts';
+import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
 import { planReport } from '../../src/cli/plan/plan_report.ts';
 import { plannedModel } from '../../src/cli/plan/planned_model.ts';
@@ -125,7 +125,7 @@ async function iterate(
   { prompt, seed }: Reference,
 ): Promise<Iteration & { readonly memory: Memory }> {
   const device = await openAdapter(adapter);
-  say(`adapter: ${device.info.description || device.info.vendor}`);
+  say(`adapter: ${adapterName(device)}`);
   const planned = planReport(await planSettings(plannedModel(model), settings, { device })).memory.peak;
   say(`planned: ${gib(planned)} of GPU buffers`);
   using reno = await Reno.open(device, model, nodeFiles(root), settings);

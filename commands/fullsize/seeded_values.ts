@@ -12,7 +12,7 @@ const STD = Math.sqrt((4 * (256 ** 2 - 1)) / 12);
 export type StoredFloat = 'F16' | 'F32';
 export const BYTES: Readonly<Record<StoredFloat, number>> = { F16: 2, F32: 4 };
 
-/** What each sum of bytes stands for, as it is stored. */
+/** Returns the stored value for each sum of bytes. */
 export function lookup(mean: number, std: number, dtype: StoredFloat): Uint16Array | Float32Array {
   const values = Float32Array.from({ length: SUMS }, (_, sum) => mean + (std * (sum - MEAN)) / STD);
   return dtype === 'F16' ? encodeF16(values) : values;

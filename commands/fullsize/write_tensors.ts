@@ -8,7 +8,7 @@ export interface SeededTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: StoredFloat;
-  /** What its values are seeded with: the network and the name. */
+  /** The seed of its values: the network and the tensor's name. */
   readonly seed: string;
 }
 

@@ -21,7 +21,7 @@ export async function openFixture(name: string): Promise<SafetensorsFile> {
   return openSafetensors(await fileSource(`${FIXTURES}/${name}`));
 }
 
-/** What weights are stored in and activations computed to; arithmetic is f32 in both. */
+/** The dtype of stored weights and of activations; arithmetic is f32 in both. */
 export type Precision = 'f32' | 'f16';
 
 /** A network traced at its golden input, with the gradient at the input of sum(output · cotangent). */
@@ -52,7 +52,7 @@ export interface GoldenSite {
   readonly extra: (name: string) => Tensor;
 }
 
-/** Where a fixture file keeps what; the first is this file's own layout, the second that of `Fixture`. */
+/** Keys and prefixes of a golden file's tensors. */
 export interface Layout {
   /** Prefix of the weights' keys. */
   readonly weights: string;

@@ -2,7 +2,7 @@
  * `npm run parity`: compares every network of the registry, on this machine's adapter, with what PyTorch computed: in f32, and in f16
  * where the adapter has shader-f16. Exits with 0 only when every bound holds.
  */
-import { openAdapter } from '../../src/cli/adapter.ts';
+import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
@@ -17,7 +17,7 @@ interface Row extends Distance {
   /** Share of the step's values that are kept in f16. */
   readonly half: number;
   readonly versions: string;
-  /** Why there is no measurement. */
+  /** The reason for a missing measurement. */
   readonly error?: string;
 }
 
@@ -52,7 +52,7 @@ async function parity(args: Args): Promise<number> {
     }
   }
   const failed = rows.filter((row) => !row.ok);
-  const adapter = device.info.description || device.info.vendor;
+  const adapter = adapterName(device);
   const held = `${rows.length - failed.length} of ${rows.length} hold (${precisions.map(bound).join('; ')}) on ${adapter}`;
   const summary = device.caps.f16 ? held : `${held}; f16 was not run: the adapter has no shader-f16`;
   return finish(args, failed.length === 0, summary, rows);

@@ -15,3 +15,8 @@ export function wantsSubgroupMatrix(setting = process.env.RENO_SUBGROUP_MATRIX):
   }
   return setting === '1';
 }
+
+/** The adapter's name for people. */
+export function adapterName({ info }: Pick<Device, 'info'>): string {
+  return info.description || info.vendor;
+}

@@ -10,7 +10,7 @@ import { promptNoise, TASKS, type TaskItem, type TaskName, taskItems } from '../
 import type { Transferred } from '../reno/transfer.ts';
 import type { Device } from '../tensor/device.ts';
 import { at } from '../tensor/types.ts';
-import { openAdapter } from './adapter.ts';
+import { adapterName, openAdapter } from './adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';
 import { chosenModel, modelFlags } from './chosen_model.ts';
 import { debugLevel, planningFromEnvironment, printDebug } from './debug_variable.ts';
@@ -18,7 +18,7 @@ import { OutFolder } from './out_folder.ts';
 import { Progress, stderrTerminal } from './progress.ts';
 import { writeRun } from './run_files.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
-import { adapterChoice, adapterFlags, printJson, toolVersion } from './shared.ts';
+import { adapterChoice, adapterFlags, jsonFlag, printJson, toolVersion } from './shared.ts';
 import { stripIterations } from './strip.ts';
 import { assertTransferFits, type ChosenTransfer, chosenTransfer, transferFlags, transferRun } from './transfer_run.ts';
 import { sentenceOf, UsageError } from './usage_error.ts';
@@ -45,7 +45,7 @@ export const generateCommand: Command = {
     prompts: { type: 'string', description: 'The list of a task, as its authors publish it', valueHint: 'file' },
     ...transferFlags,
     ...adapterFlags,
-    json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
+    ...jsonFlag,
   },
   run: generate,
 };
@@ -71,7 +71,7 @@ async function generate(args: Args): Promise<number> {
   const folder = new OutFolder(textFlag(args, 'out') ?? 'reno-out');
   try {
     using device = await openAdapter(adapterChoice(args));
-    console.error(`adapter: ${device.info.description || device.info.vendor}`);
+    console.error(`adapter: ${adapterName(device)}`);
     using reno = await Reno.open(device, model.name, model.files, settings, planningFromEnvironment());
     console.error(`model ${model.name} loaded and compiled in ${reno.loadSeconds.toFixed(1)} s`);
     const interrupt = new AbortController();

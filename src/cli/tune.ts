@@ -9,12 +9,12 @@ import { allOps } from '../tensor/op.ts';
 import { createSchedule } from '../tensor/schedule/planner.ts';
 import type { Schedule } from '../tensor/schedule/schedule.ts';
 import { showTuning, type TuningTable, tunedAdapter } from '../tensor/tuning_table.ts';
-import { openAdapter } from './adapter.ts';
+import { adapterName, openAdapter } from './adapter.ts';
 import { type Args, type Command, isSet, textFlag } from './args.ts';
 import { forcedVariants } from './kernel_variable.ts';
 import { PLANNED_MODELS, plannedModel } from './plan/planned_model.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
-import { adapterChoice, adapterFlags, finish } from './shared.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from './shared.ts';
 import { UsageError } from './usage_error.ts';
 
 export const tuneCommand: Command = {
@@ -33,7 +33,7 @@ export const tuneCommand: Command = {
     export: { type: 'boolean', description: 'Time nothing; print the table that is kept for this adapter' },
     clear: { type: 'boolean', description: 'Forget what was timed on this adapter' },
     ...adapterFlags,
-    json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
+    ...jsonFlag,
   },
   run: tune,
 };
@@ -96,7 +96,7 @@ async function time(
   const all = sitesOf(planned, device.caps).filter(({ op }) => only === undefined || op.name === only);
   const known: Tuning = new Map(Object.entries(table.sites));
   const wanted = isSet(args, 'force') ? all : untuned(all, known);
-  console.error(`adapter: ${device.info.description || device.info.vendor}`);
+  console.error(`adapter: ${adapterName(device)}`);
   console.error(`${all.length} sites with a choice of variants, ${all.length - wanted.length} known already`);
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());

@@ -6,16 +6,13 @@ import { chosenCheckpoints } from './cached_checkpoints.ts';
 import { hubCacheFolder } from './hub_cache.ts';
 import { readManifest } from './manifest.ts';
 import { checkpointsOf } from './published_models.ts';
-import { finish } from './shared.ts';
+import { finish, jsonFlag } from './shared.ts';
 import { verifyFile } from './verify_file.ts';
 import { pullCommand } from './weights_pull.ts';
 
-const flags = {
-  json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
-} as const;
 const named = {
   name: { type: 'string', description: 'Only this checkpoint (see "reno weights list")', valueHint: 'name' },
-  ...flags,
+  ...jsonFlag,
 } as const;
 
 export const weightsCommand: Command = {
@@ -23,7 +20,7 @@ export const weightsCommand: Command = {
   subCommands: {
     list: {
       meta: { name: 'list', description: 'List the checkpoints, their size and licence, and which are here' },
-      args: flags,
+      args: jsonFlag,
       run: list,
     },
     pull: pullCommand,

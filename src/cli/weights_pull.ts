@@ -8,7 +8,7 @@ import { type HubEnvironment, hubEnvironment } from './hub/environment.ts';
 import { bytesLeft, checkSpace, freeBytes, type PullPlan, planPull, runPull } from './hub/pull.ts';
 import { size, TransferLine } from './hub/transfer_line.ts';
 import { stderrTerminal } from './progress.ts';
-import { finish } from './shared.ts';
+import { finish, jsonFlag } from './shared.ts';
 import { UsageError } from './usage_error.ts';
 
 export const pullCommand: Command = {
@@ -16,7 +16,7 @@ export const pullCommand: Command = {
   positionals: { name: 'name', description: 'One or more checkpoints (see "reno weights list")' },
   args: {
     yes: { type: 'boolean', alias: ['y'], description: 'Do not ask before the download: you accept the licences' },
-    json: { type: 'boolean', description: 'Print one last line of JSON: {"ok","summary","rows"}' },
+    ...jsonFlag,
   },
   run: async (args, names) => {
     const interrupt = new AbortController();

@@ -2,12 +2,12 @@
 import { readConfig } from '../models/checkpoint/config.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import { Evaluator } from '../models/pocket/evaluator.ts';
+import { compileWithWeights } from '../models/weights/compile_with_weights.ts';
 import { openWeights } from '../models/weights/weight_store.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
-import { compile } from '../tensor/plan/compile.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
-import type { ImageSize } from './session.ts';
+import type { ImageSize } from './picture.ts';
 import { detect, judge, type ScenePrompt, type Verdict, type VerdictConfig, verdictConfig } from './verdict.ts';
 
 export class Judge implements Disposable {
@@ -27,9 +27,7 @@ export class Judge implements Disposable {
     const evaluator = new Evaluator(weights, config);
     weights.assertAllUsed();
     const grid = evaluator.forward(graph.input('image', [1, height, width, 3], 'step'));
-    const plan = await compile(device, { outputs: { grid } });
-    await weights.upload(plan);
-    await plan.run('load');
+    const plan = await compileWithWeights(device, { outputs: { grid } }, [weights]);
     return new Judge(plan, verdictConfig(config));
   }
 

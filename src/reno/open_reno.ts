@@ -2,7 +2,7 @@
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { Device } from '../tensor/device.ts';
 import { type Planning, Reno } from './session.ts';
-import { type RenoSettings, readSettings } from './settings.ts';
+import { type RenoSettings, readSettings, withSettings } from './settings.ts';
 
 /** Settings that differ from the model folder's own, and how to plan. */
 export interface RenoOptions extends Partial<RenoSettings> {
@@ -18,6 +18,6 @@ export interface RenoOptions extends Partial<RenoSettings> {
  */
 export async function openRenoFrom(device: Device, files: ModelFiles, options: RenoOptions = {}): Promise<Reno> {
   const { model = files.name, planning, ...changed } = options;
-  const settings = { ...(await readSettings(files)), ...changed };
+  const settings = withSettings(await readSettings(files), changed);
   return Reno.open(device, model, files, settings, planning);
 }

@@ -1,9 +1,9 @@
 /** A reward network on the GPU, which scores how well a picture fits a prompt. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { ComputeDType } from '../models/layers/half_precision.ts';
+import { compileWithWeights } from '../models/weights/compile_with_weights.ts';
 import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
-import { compile } from '../tensor/plan/compile.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import { at } from '../tensor/types.ts';
 import type { Picture } from './picture.ts';
@@ -78,17 +78,7 @@ export class Scorer implements Disposable {
     const graph = new Graph();
     const reward = await openReward(graph, this.name, this.#files, this.#options.dtype);
     const score = reward.score(graph.input('image', [1, height, width, 3], 'step'));
-    const plan = await compile(this.#device, { outputs: { score } });
-    try {
-      for (const store of reward.weights) {
-        await store.upload(plan);
-      }
-      await plan.run('load');
-      await plan.finished();
-    } catch (error) {
-      plan.destroy();
-      throw error;
-    }
+    const plan = await compileWithWeights(this.#device, { outputs: { score } }, reward.weights);
     this.#compiled = { height, width, plan, reward };
     return this.#compiled;
   }

@@ -1,10 +1,10 @@
 /** A loaded ReNO: networks, rewards and loop are compiled once, and then run for one prompt and seed after another. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { ComputeDType } from '../models/layers/half_precision.ts';
+import { compileWithWeights } from '../models/weights/compile_with_weights.ts';
 import { kernelRecord } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import type { DeviceCaps } from '../tensor/device_caps.ts';
-import { compile } from '../tensor/plan/compile.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Shape } from '../tensor/types.ts';
@@ -13,6 +13,7 @@ import { freshNoise, optimisedNoise } from './image_select.ts';
 import { lbfgsNoise } from './lbfgs_noise.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
 import { drawNoise, NOISE_GENERATORS } from './noise/draw_noise.ts';
+import type { ImageSize } from './picture.ts';
 import type { Reward } from './rewards/index.ts';
 import { type RenoSettings, recordedSettings } from './settings.ts';
 import type { StepGraph } from './step_graph.ts';
@@ -37,12 +38,6 @@ export interface Generated {
   readonly trajectory: Trajectory;
   /** A record of the run as plain data, for a file or a report. */
   readonly history: History;
-}
-
-/** The size of a picture in pixels. */
-export interface ImageSize {
-  readonly height: number;
-  readonly width: number;
 }
 
 /** Planning options other than the defaults: forced kernel variants, no fusion, weights kept for inspection. */
@@ -106,17 +101,7 @@ export class Reno implements Disposable {
     const start = performance.now();
     assertStores(settings.dtype, device.caps);
     const run = await traceRun(files, settings);
-    const plan = await compile(device, { ...run.spec, ...planning });
-    try {
-      for (const store of run.weights) {
-        await store.upload(plan);
-      }
-      await plan.run('load');
-      await plan.finished();
-    } catch (error) {
-      plan.destroy();
-      throw error;
-    }
+    const plan = await compileWithWeights(device, { ...run.spec, ...planning }, run.weights);
     const loadSeconds = (performance.now() - start) / 1000;
     return new Reno({ model, settings, device, plan, run, loadSeconds });
   }

@@ -9,6 +9,7 @@ import type { Shape } from '../tensor/types.ts';
 import { sameShape } from '../tensor/types.ts';
 import type { History, TransferRecord } from './history.ts';
 import { drawNoise, noiseDraws } from './noise/draw_noise.ts';
+import type { ImageSize } from './picture.ts';
 import type { RenoSettings } from './settings.ts';
 import { traceGenerator } from './trace.ts';
 
@@ -26,11 +27,6 @@ export interface Transferred {
   /** [H,W,3] in [0,1], from the first noise and from the best. */
   readonly init: Float32Array<ArrayBuffer>;
   readonly best: Float32Array<ArrayBuffer>;
-}
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
 }
 
 /**
@@ -56,7 +52,7 @@ export async function checkTransfer(
 async function checkLatents(
   { name, files }: TransferModel,
   noise: Shape,
-  size: Size,
+  size: ImageSize,
   options: TransferOptions,
 ): Promise<void> {
   const { latents } = await traceSampler(files, { ...options, ...size });

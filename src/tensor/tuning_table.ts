@@ -1,4 +1,4 @@
-/** What tuning remembers, by adapter: the table, how it is written down, and where the faces keep it. */
+/** The table of measured variants for an adapter: its checks, its text, and the store that the front ends implement. */
 import type { TunedSite, Tuning } from './choose.ts';
 import type { AdapterSummary } from './device.ts';
 import type { DeviceCaps } from './device_caps.ts';

@@ -46,7 +46,7 @@ async function reno(args: readonly string[]): Promise<Result> {
 
 interface Result {
   readonly code: number | null;
-  /** What the command says on stderr, without progress and Dawn's own notes. */
+  /** The command's lines on stderr, without progress and Dawn's own notes. */
   readonly said: string[];
   readonly stdout: string;
 }

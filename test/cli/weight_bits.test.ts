@@ -1,4 +1,4 @@
-/** Where 8-bit weights are asked for: the flag, a model's reno.json, or neither. */
+/** 8-bit weights are requested by the flag, by a model's reno.json, or not at all. */
 import { expect, it } from 'vitest';
 import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { settingsFrom } from '../../src/cli/settings_flags.ts';

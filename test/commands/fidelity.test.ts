@@ -1,4 +1,4 @@
-/** What `npm run fidelity` counts, and the networks that it counts on. */
+/** The measures of `npm run fidelity`, and the networks that it measures. */
 import { describe, expect, it } from 'vitest';
 import { compare, middle, worst } from '../../commands/fidelity/gradient_distance.ts';
 import { halfProducts } from '../../commands/fidelity/half_products.ts';

@@ -1,4 +1,4 @@
-/** What `npm run build` makes: the command runs from its one file, and the page's code needs nothing of Node. */
+/** `npm run build` makes a command that runs from its one file, and a page whose code needs nothing of Node. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-/** A run that a face looks at while it goes on, and holds. */
+/** A front end watches a run while it goes on, and pauses it. */
 import { expect, it, vi } from 'vitest';
 import { mean, reshape, sigmoid, square } from '../../src/kernels/index.ts';
 import { optimisedNoise } from '../../src/reno/image_select.ts';

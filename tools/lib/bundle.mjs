@@ -1,4 +1,4 @@
-/** esbuild settings of the two faces. Imported only after set-up, because it needs esbuild. */
+/** esbuild settings of the command and the page. Imported only after set-up, because it needs esbuild. */
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as esbuild from 'esbuild';

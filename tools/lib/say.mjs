@@ -1,4 +1,4 @@
-/** What the tools print: short lines, and an end that a person can act on. */
+/** Prints the tools' short lines, and ends with a sentence that a person can act on. */
 
 /** Ends the process with one sentence (and optional lines of advice) on stderr. */
 export function stop(sentence, advice = []) {

@@ -32,7 +32,7 @@ const OTHER_SYSTEMS = {
   alpine: 'apk add mesa-vulkan-swrast vulkan-loader',
 };
 
-/** Where apt fetches Debian from on this machine, so that a configured mirror is kept. */
+/** The address from which apt fetches Debian on this machine, so that a configured mirror is kept. */
 function debianMirror(texts) {
   for (const text of texts) {
     const match = /^(?:URIs:\s*|deb\s+(?:\[[^\]]*\]\s+)?)(https?:\/\/\S+)/m.exec(text);
@@ -51,7 +51,7 @@ function aptSources() {
     .map((path) => readFileSync(path, 'utf8').replace(/^\s*#.*$/gm, ''));
 }
 
-/** What must be done here, as commands for a person and as steps for this script; null where it is not known. */
+/** Returns the installation as commands for a person and as steps for this script; null where it is not known. */
 function recipe() {
   const { ID = '', ID_LIKE = '', VERSION_CODENAME = '' } = osRelease();
   if (!existsSync('/usr/bin/apt-get') || !/debian|ubuntu/.test(`${ID} ${ID_LIKE}`)) {

@@ -16,7 +16,7 @@ const POCKET = join(ROOT, 'weights', 'pocket');
 const NAMES = join(ROOT, 'weights', 'published', 'networks');
 const QUARTER = join(ROOT, '.reno', 'bench', 'quarter');
 
-/** Of one step's noise, its distribution's mean is what the generator makes of it: x0 = z − prediction. */
+/** The timestep of a one-step generator: x0 = z − prediction. */
 export const TIMESTEP = 999;
 
 interface Table {

@@ -16,7 +16,7 @@ import { Cannot, serve } from '../serve_engine.ts';
 
 let device: Device | undefined;
 let peak: Peak | undefined;
-/** Of the row that was made ready last. */
+/** Operations of the row that was prepared last. */
 let flops = 0;
 
 function opened(): Device {

@@ -1,4 +1,4 @@
-/** What the host does: encoding and submitting, and compiling, which must happen once. */
+/** The host's work: encoding and submitting, and compiling, which must happen once. */
 
 import { figure, table } from '../../common/table.ts';
 import { EngineProcess, typeScript } from '../engine_process.ts';
@@ -8,11 +8,11 @@ import type { Options, ResultRow } from '../section.ts';
 /** At most this much CPU time for each dispatch. */
 const MICROSECONDS_A_DISPATCH = 10;
 
-/** What commands/bench/pocket.ts prints. */
+/** The result that commands/bench/pocket.ts prints. */
 export interface CompileOnce {
   readonly openSeconds: number;
   readonly compileSeconds: number;
-  /** Of two iterations, when the kernels had never run and when they had. */
+  /** Seconds of two iterations, the first time and again. */
   readonly firstSeconds: number;
   readonly secondSeconds: number;
   readonly afterOpen: number;

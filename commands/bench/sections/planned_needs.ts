@@ -1,4 +1,4 @@
-/** What full-size models need, as planned (`reno plan`): nothing runs. */
+/** Memory, work and dispatches of full-size models, as planned (`reno plan`); nothing runs. */
 import { type PlanReport, planReport } from '../../../src/cli/plan/plan_report.ts';
 import { planRun } from '../../../src/cli/plan/planned_run.ts';
 import { table } from '../../common/table.ts';

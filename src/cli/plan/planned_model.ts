@@ -7,7 +7,7 @@ import { PACKAGE_ROOT } from '../../platform/node/package_root.ts';
 import { REWARD_NAMES } from '../../reno/rewards/index.ts';
 import { weightsFolder } from '../chosen_model.ts';
 import { UsageError } from '../usage_error.ts';
-import { hollowFiles, withoutTokenizers } from './hollow_files.ts';
+import { headerOnlyFiles, withoutTokenizers } from './header_only_files.ts';
 import { findPublished, joined, PUBLISHED_NAMES, type PublishedLayout, publishedLayout } from './published_layout.ts';
 
 export const PLANNED_MODELS: readonly string[] = ['pocket', ...PUBLISHED_NAMES];
@@ -32,8 +32,8 @@ export function plannedModel(model: string): PlannedModel {
   }
   const name = findPublished(model);
   if (name) {
-    const hollow = hollowFiles(name, joined([publishedLayout(name, 'generator'), ...publishedRewards()]));
-    const mounts = [{ at: '', files: hollow, from: '' }, publishedSettings(name)];
+    const published = headerOnlyFiles(name, joined([publishedLayout(name, 'generator'), ...publishedRewards()]));
+    const mounts = [{ at: '', files: published, from: '' }, publishedSettings(name)];
     return { name, files: mounted(name, mounts) };
   }
   const folder = weightsFolder(model, '--model');
@@ -45,7 +45,7 @@ export function plannedModel(model: string): PlannedModel {
     return { name: model, files, folder };
   }
   // A generator as diffusers saves it has no rewards: the published ones stand in.
-  const rewards = hollowFiles(model, joined(publishedRewards()));
+  const rewards = headerOnlyFiles(model, joined(publishedRewards()));
   const mounts = [{ at: '', files: rewards, from: '' }, { at: 'generator', files, from: '' }, publishedSettings()];
   return { name: model, files: mounted(model, mounts) };
 }

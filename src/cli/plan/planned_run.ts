@@ -6,6 +6,7 @@ import type { Device } from '../../tensor/device.ts';
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import { createSchedule } from '../../tensor/schedule/planner.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';
+import { adapterName } from '../adapter.ts';
 import { type PlannedModel, plannedModel } from './planned_model.ts';
 
 /** A GPU with f16 and subgroups of 32, as Vulkan shows NVIDIA's. */
@@ -54,6 +55,6 @@ export async function planSettings(
   const caps = device?.caps ?? GPU_CAPS;
   assertStores(settings.dtype, caps);
   const run = await traceRun(files, settings);
-  const adapter = device ? device.info.description || device.info.vendor : 'a GPU with f16 and subgroups of 32';
+  const adapter = device ? adapterName(device) : 'a GPU with f16 and subgroups of 32';
   return { model: name, settings, adapter, run, schedule: createSchedule({ ...run.spec, ...planning }, caps) };
 }

@@ -12,7 +12,7 @@ interface Size {
   readonly head: number;
   readonly attrs: AttentionAttrs;
   readonly packing?: Packing;
-  /** Of the backward op; default all. */
+  /** The gradients that the case of the backward op asks for; default all. */
   readonly gradients?: Gradients;
 }
 
@@ -72,7 +72,7 @@ const SIZES: readonly Size[] = [
   { name: 'packed kv for keys', batch: 2, t: 5, s: 9, head: 8, attrs: attrsOf(2), packing: 'kv', gradients: 'keys' },
 ];
 
-/** Finite differences of a million scores take hours; the smaller cases check the same rules. */
+/** Finite differences of so many scores take hours; the smaller cases check the same rules. */
 const MANY_SCORES = 1 << 20;
 
 function operandsOf({ batch, t, s, head, attrs, packing = 'none' }: Size): CaseInput[] {

@@ -15,7 +15,7 @@ fn dy_part(batch: u32, t: u32, head: u32, column: u32) -> vec4f {
   return select(vec4f(), x, (t < params.queries) & (column < HEAD));
 }
 
-// What one vec4 adds to delta; \`dy\` is its dy_part, which is zero outside.
+// The term that one vec4 adds to delta; \`dy\` is its dy_part, which is zero outside.
 fn delta_part(batch: u32, t: u32, head: u32, column: u32, dy: vec4f) -> f32 {
   return dot(load_y(y_at(batch, min(t, params.queries - 1u), head) + min(column, HEAD - 1u)), dy);
 }

@@ -1,4 +1,4 @@
-/** The variants of attention and of its gradients, in order of preference. A new one is its own file and an entry here. */
+/** The variants of attention and of its gradients, in order of preference. A new one is a file and its entries here. */
 import type { Variant } from '../../tensor/op.ts';
 import { cpuRows } from './cpu_rows.ts';
 import { cpuRowsBackward } from './cpu_rows_backward.ts';

@@ -12,13 +12,13 @@ interface TestGeometry {
   readonly kernel: readonly [number, number];
   readonly cout: number;
   readonly g: Geometry;
-  /** Too many inputs for finite differences: the smaller ones take those. */
+  /** Too many inputs for finite differences: the smaller cases check the gradients. */
   readonly big?: true;
 }
 
 const gradOf = ({ big }: Pick<TestGeometry, 'big'>): { grad?: readonly number[] } => (big ? { grad: [] } : {});
 
-/** Geometries every one of the three ops is tested on: x, [KH,KW], Cout. */
+/** Geometries that all three ops are tested on: x, [KH,KW], Cout. */
 const GEOMETRIES: readonly TestGeometry[] = [
   { name: '3x3', x: [1, 5, 6, 8], kernel: [3, 3], cout: 12, g: geometry(1, [1, 1, 1, 1]) },
   { name: '3x3 two images, odd', x: [2, 4, 5, 3], kernel: [3, 3], cout: 5, g: geometry(1, [1, 1, 1, 1]) },

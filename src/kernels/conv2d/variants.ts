@@ -1,4 +1,4 @@
-/** The variants of convolution and its gradients, in order of preference. A new one is its own file and an entry here. */
+/** The variants of convolution and its gradients, in order of preference. A new one is a file and an entry here. */
 import type { Variant } from '../../tensor/op.ts';
 import { cpuTile4x8 } from './cpu_tile_4x8.ts';
 import { cpuTile8x32 } from './cpu_tile_8x32.ts';

@@ -53,7 +53,7 @@ export const groupNormBackward = defineOp<BackwardAttrs>({
   cases: BACKWARD_CASES,
 });
 
-/** What one element adds to dgamma and dbeta of its channel. */
+/** The terms that one element adds to dgamma and dbeta of its channel. */
 const GAIN_TERMS = `
 fn terms(row: u32, c: u32) -> vec2<f32> {
   let i = row * params.width + c;

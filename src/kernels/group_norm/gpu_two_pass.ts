@@ -21,7 +21,7 @@ const WORKGROUP = 256;
 const CHUNK = 1024;
 /** A workgroup of the second pass writes at least so many elements: many beside the partial sums that it reads. */
 const MIN_WRITTEN = 1 << 14;
-/** And so many that an image takes at most this many workgroups. */
+/** It writes so many that an image takes at most this many workgroups. */
 const MAX_WORKGROUPS = 512;
 
 /** Combining partial sums: lanes are (slice of the chunks, group). */

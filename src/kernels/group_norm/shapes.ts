@@ -27,7 +27,7 @@ export function extentOf(shape: Shape, groups: number): Extent {
 export const forwardExtent = (site: OpSite<GroupNormAttrs>): Extent =>
   extentOf(at(site.inputs, 0).shape, site.attrs.groups);
 
-/** Of both backward ops, whose inputs 0 and 1 are x and the statistics [images, groups, 2]. */
+/** Sizes of one use of either backward op; its inputs 0 and 1 are x and the statistics [images, groups, 2]. */
 export const backwardExtent = (site: OpSite<BackwardAttrs>): Extent =>
   extentOf(at(site.inputs, 0).shape, at(at(site.inputs, 1).shape, 1));
 
@@ -51,7 +51,7 @@ export const forwardBindings = (vec: 1 | 4): Binding[] => [
   write('stats', 1),
 ];
 
-/** Inputs of group_norm_backward, likewise. */
+/** Inputs of group_norm_backward; all but the statistics in vectors of `vec` channels. */
 export const backwardInputs = (vec: 1 | 4): Binding[] => [
   read('x', 0, vec),
   read('stats', 1),

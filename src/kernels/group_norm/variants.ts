@@ -1,4 +1,4 @@
-/** The variants of GroupNorm and of its gradient to x, in order of preference. A new one is its own file and an entry here. */
+/** The variants of GroupNorm and of its gradient to x, in order of preference. A new one is a file and its entries here. */
 import type { Variant } from '../../tensor/op.ts';
 import { cpuColumns, cpuColumnsBackward } from './cpu_columns.ts';
 import { gpuOnePass, gpuOnePassBackward } from './gpu_one_pass.ts';

@@ -1,4 +1,4 @@
-/** What a plan says it needs is what its run then has: the same schedule, and the device's own count of its buffers. */
+/** A run has the schedule that was planned for it, and the device counts as many bytes of buffers as planned. */
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { planReport } from '../../../src/cli/plan/plan_report.ts';

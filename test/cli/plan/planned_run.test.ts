@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readManifest } from '../../../src/cli/manifest.ts';
 import { gpusNamed } from '../../../src/cli/plan/gpus.ts';
-import { hollowFiles } from '../../../src/cli/plan/hollow_files.ts';
+import { headerOnlyFiles } from '../../../src/cli/plan/header_only_files.ts';
 import { networkTable } from '../../../src/cli/plan/networks.ts';
 import { planReport } from '../../../src/cli/plan/plan_report.ts';
 import { PLANNED_MODELS, plannedModel } from '../../../src/cli/plan/planned_model.ts';
@@ -71,9 +71,9 @@ describe('published generators', () => {
   });
 });
 
-describe('hollow files', () => {
-  const files = hollowFiles(
-    'hollow',
+describe('header-only files', () => {
+  const files = headerOnlyFiles(
+    'published',
     joined([publishedLayout('clip', 'clip'), publishedLayout('image_reward', 'image_reward')]),
   );
 
@@ -89,7 +89,9 @@ describe('hollow files', () => {
   it('have no values, and say so', async () => {
     const clip = await openSafetensors(await files.read('clip/model.safetensors'));
     await expect(clip.read('logit_scale')).rejects.toThrow(/clip\/model.safetensors: .* has no values/);
-    await expect(files.readText('clip/absent.json')).rejects.toThrow('hollow/clip/absent.json: there is no such file');
+    await expect(files.readText('clip/absent.json')).rejects.toThrow(
+      'published/clip/absent.json: there is no such file',
+    );
   });
 });
 

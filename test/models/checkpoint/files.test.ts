@@ -1,4 +1,4 @@
-/** The two faces of ModelFiles give the same bytes, and say the file's name when they cannot. */
+/** ModelFiles from a disk and over HTTP give the same bytes, and name the file when they cannot. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -52,14 +52,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const faces: Record<string, () => ModelFiles> = {
+const sources: Record<string, () => ModelFiles> = {
   'a folder': () => nodeFiles(folder),
   'a server with ranges': () => httpFiles(`${url(ranged)}/`, 999),
   'a server with ranges, a small file': () => httpFiles(`${url(ranged)}/`),
   'a server without ranges': () => httpFiles(url(plain)),
 };
 
-describe.each(Object.entries(faces))('%s', (_, make) => {
+describe.each(Object.entries(sources))('%s', (_, make) => {
   it('reads by range', async () => {
     const source = await subfolder(make(), 'a').read('data.bin');
     expect(source.size).toBe(1000);

@@ -19,7 +19,7 @@ export interface TracedPipeline<K extends string, P = TextToImagePipeline> {
   readonly outputs: Readonly<Record<K | 'image' | 'gradient', Tensor>>;
   /** Values of all graph inputs but the weights. */
   readonly feeds: ReadonlyMap<string, Float32Array | Int32Array>;
-  /** What PyTorch computed; `output` is the picture. */
+  /** PyTorch's results; `output` is the picture. */
   readonly expected: Values & Readonly<Record<K, Float32Array>>;
 }
 
@@ -37,7 +37,7 @@ interface PipelineCase<K extends string, P> {
 interface Options extends PipelineOptions {
   /** Another folder in place of the case's own. */
   readonly folder?: string;
-  /** What stands before `image`, `gradient` and `cotangent` in the golden file. */
+  /** Prefix of `image`, `gradient` and `cotangent` in the golden file. */
   readonly prefix?: string;
 }
 

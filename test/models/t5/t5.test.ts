@@ -1,4 +1,4 @@
-/** What the golden cases of T5 do not reach: its embeddings, in one piece and in several, and all distances' buckets. */
+/** T5 beyond its golden cases: embeddings in one piece and in several, and the buckets of all distances. */
 import { describe, expect, it } from 'vitest';
 import { nmse } from '../../../commands/common/distances.ts';
 import { openFixture } from '../../../commands/parity/golden.ts';

@@ -15,7 +15,7 @@ const data = resolve(import.meta.dirname, '../../../../shared/data');
 
 interface Pinned {
   readonly lists: Readonly<Record<string, { readonly count: number; readonly sha256: string }>>;
-  /** By tokenizer and list: four bytes a prompt, in base64. */
+  /** Hashes by tokenizer and list: four bytes for each prompt, in base64. */
   readonly ids: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 const pinned = (await fixtureJson('tokenizers_prompts')) as Pinned;

@@ -1,4 +1,4 @@
-/** What SDXL's UNet is told besides the text: checked, and no step's work. Its values: cases/sdxl.ts. */
+/** SDXL's text_time conditions are checked, and computed outside stage step. Their values: commands/parity/cases/sdxl_cases.ts. */
 import { describe, expect, it } from 'vitest';
 import { openFixture } from '../../../commands/parity/golden.ts';
 import { Config } from '../../../src/models/checkpoint/config.ts';

@@ -58,7 +58,7 @@ async function planOf(dtype: DType, options: Partial<PlanSpec>): Promise<Plan> {
   return plan;
 }
 
-/** What is written into a weight of `dtype`. */
+/** Returns the values to write into a weight of `dtype`. */
 function valuesOf(name: string, dtype: DType): Float32Array<ArrayBuffer> {
   const shape = WEIGHTS[name] ?? [];
   return Float32Array.from(fill({ shape, dtype }, 10 + Object.keys(WEIGHTS).indexOf(name)));

@@ -12,7 +12,7 @@ import type { PublishedLayout, PublishedWeights, TokenizerKind } from './publish
  * A model folder of a published layout. Weight files have headers without values, and are safetensors whatever their published
  * format; tokenizers are stand-ins.
  */
-export function hollowFiles(name: string, layout: PublishedLayout): ModelFiles {
+export function headerOnlyFiles(name: string, layout: PublishedLayout): ModelFiles {
   const texts = new Map(Object.entries(layout.files).map(([path, value]) => [path, JSON.stringify(value)]));
   for (const [at, kind] of Object.entries(layout.tokenizers)) {
     for (const [file, value] of Object.entries(standInTokenizer(LIMITS[kind]))) {
@@ -32,7 +32,7 @@ export function hollowFiles(name: string, layout: PublishedLayout): ModelFiles {
       if (!entry) {
         throw missing(path);
       }
-      return hollowSafetensors(`${name}/${path}`, entry);
+      return headerOnlySafetensors(`${name}/${path}`, entry);
     },
     readText: async (path) => {
       const text = texts.get(path);
@@ -45,7 +45,7 @@ export function hollowFiles(name: string, layout: PublishedLayout): ModelFiles {
 }
 
 /** A safetensors file of the right size with a readable header and no values. */
-function hollowSafetensors(name: string, { network, dtype }: PublishedWeights): ByteSource {
+function headerOnlySafetensors(name: string, { network, dtype }: PublishedWeights): ByteSource {
   const header: Record<string, unknown> = {};
   let end = 0;
   for (const [tensor, shape] of networkTable(network).tensors) {

@@ -1,0 +1,29 @@
+/** Compiles a graph together with the checkpoints that it reads. */
+import type { Device } from '../../tensor/device.ts';
+import { compile } from '../../tensor/plan/compile.ts';
+import type { Plan } from '../../tensor/plan/plan.ts';
+import type { PlanSpec } from '../../tensor/schedule/plan_spec.ts';
+import type { WeightStore } from './weight_store.ts';
+
+/**
+ * Compiles `spec`, uploads the weights of `stores` and runs the load stage; when this returns, the GPU has finished it.
+ * @throws Error, one sentence: a file that cannot be read, or a GPU that is too small; nothing stays allocated
+ */
+export async function compileWithWeights(
+  device: Device,
+  spec: PlanSpec,
+  stores: readonly WeightStore[],
+): Promise<Plan> {
+  const plan = await compile(device, spec);
+  try {
+    for (const store of stores) {
+      await store.upload(plan);
+    }
+    await plan.run('load');
+    await plan.finished();
+    return plan;
+  } catch (error) {
+    plan.destroy();
+    throw error;
+  }
+}
