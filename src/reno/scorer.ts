@@ -44,7 +44,7 @@ export class Scorer implements Disposable {
 
   /**
    * Reads the configuration and the headers of the reward's folder; weights follow with the first picture.
-   * @param name `hps`, `clip`, `pick_score`, `image_reward` or `aesthetic`
+   * @param name one of `REWARD_NAMES`, such as `clip` or `pick_score`
    * @throws Error, one sentence: an unknown name, or the file that is missing, broken or does not fit
    */
   static async open(device: Device, name: string, files: ModelFiles, options: ScorerOptions = {}): Promise<Scorer> {

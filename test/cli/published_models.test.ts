@@ -10,6 +10,7 @@ import { readConfig } from '../../src/models/checkpoint/config.ts';
 import { type ModelFiles, mounted } from '../../src/models/checkpoint/files.ts';
 import { oneStepOf } from '../../src/models/schedulers/index.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
+import { REWARD_NAMES } from '../../src/reno/rewards/index.ts';
 import { readSettings } from '../../src/reno/settings.ts';
 import { putInCache } from '../support/hub_folder.ts';
 import { inProcess } from './in_process.ts';
@@ -64,9 +65,7 @@ describe('the manifest', () => {
   });
 
   it('gives each checkpoint a use', () => {
-    const all = manifest.models.flatMap((model) =>
-      checkpointsOf(model, manifest, ['hps', 'clip', 'pick_score', 'image_reward', 'aesthetic']),
-    );
+    const all = manifest.models.flatMap((model) => checkpointsOf(model, manifest, REWARD_NAMES));
     const unused = manifest.checkpoints.filter((entry) => !all.includes(entry)).map(({ name }) => name);
     // The small decoders replace others only by hand so far.
     expect(unused).toEqual(['taesd', 'taesdxl']);

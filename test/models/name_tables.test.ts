@@ -33,6 +33,7 @@ import {
 } from '../../src/models/vae/autoencoder_tiny.ts';
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
+import { REWARD_NAMES } from '../../src/reno/rewards/index.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 
@@ -133,9 +134,11 @@ describe('full-size networks by their public names and shapes', () => {
     }
   });
 
-  it('no table is left out: it is here or in a published generator, which test/cli/plan/planned_run.test.ts opens', async () => {
+  it('no table is left out: it is here or in a published generator or reward, which test/cli/plan/planned_run.test.ts opens', async () => {
     const files = await readdir(NETWORKS_FOLDER);
-    const published = PUBLISHED_NAMES.flatMap((name) => publishedLayout(name, '.').weights.map((w) => w.network));
+    const published = [...PUBLISHED_NAMES, ...REWARD_NAMES].flatMap((name) =>
+      publishedLayout(name, '.').weights.map((w) => w.network),
+    );
     const known = new Set([...Object.keys(NETWORKS), ...published]);
     expect(files.map((file) => file.replace('.json.gz', '')).sort()).toEqual([...known].sort());
   });

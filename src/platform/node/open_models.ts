@@ -55,7 +55,7 @@ export function openReno(device: Device, options: OpenRenoOptions = {}): Promise
 
 /**
  * Opens a reward network, to score pictures against prompts.
- * @param name `hps`, `clip`, `pick_score`, `image_reward` or `aesthetic`
+ * @param name one of `REWARD_NAMES`, such as `clip` or `pick_score`
  * @param weights the reward's folder: its path or URL, or its files
  * @throws Error, one sentence: an unknown name, or the file that is missing, broken or does not fit
  */

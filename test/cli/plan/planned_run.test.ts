@@ -15,7 +15,7 @@ import { roofline } from '../../../src/cli/plan/roofline.ts';
 import { subfolder } from '../../../src/models/checkpoint/files.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { openPipeline, type PipelineOptions } from '../../../src/models/pipelines/index.ts';
-import { REWARD_NAMES } from '../../../src/reno/rewards/index.ts';
+import { openReward, REWARD_NAMES } from '../../../src/reno/rewards/index.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { workOf } from '../../../src/tensor/schedule/summary.ts';
 import { sizeOf } from '../../../src/tensor/types.ts';
@@ -68,6 +68,20 @@ describe('published generators', () => {
     const used = pipeline.weights.flatMap((store) => store.used()).reduce((n, { shape }) => n + sizeOf(shape), 0);
     expect(used).toBeLessThanOrEqual(networks.reduce((n, { parameters }) => n + parameters, 0));
     expect(used).toBeGreaterThan(0.95 * networks.reduce((n, { parameters }) => n + parameters, 0));
+  });
+});
+
+describe('published rewards', () => {
+  it.each(REWARD_NAMES)('%s: the reward requests exactly the published names and shapes', async (name) => {
+    const files = subfolder(plannedModel('sd-turbo').files, name);
+    // Opening throws for a tensor that is missing, has another shape, or that the reward neither reads nor declares unused.
+    const reward = await openReward(new Graph(), name, files, 'f16');
+    const networks = publishedLayout(name, name).weights.map(({ network }) => networkTable(network));
+    const total = networks.reduce((n, { parameters }) => n + parameters, 0);
+    const used = reward.weights.flatMap((store) => store.used()).reduce((n, { shape }) => n + sizeOf(shape), 0);
+    expect(used).toBeLessThanOrEqual(total);
+    // The aesthetic predictor reads no text encoder, which is 29% of its CLIP.
+    expect(used).toBeGreaterThan((name === 'aesthetic' ? 0.7 : 0.95) * total);
   });
 });
 
