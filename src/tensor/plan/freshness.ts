@@ -82,7 +82,9 @@ export class Freshness {
   }
 
   #assertWritten(stage: Stage): void {
-    const missing = [...this.#reads[stage]].filter((name) => !this.#written.has(name));
+    // A streamed input has no buffer: its source is looked for when its bytes are needed.
+    const { streams } = this.#schedule;
+    const missing = [...this.#reads[stage]].filter((name) => !this.#written.has(name) && !streams.has(name));
     const [first, ...more] = missing;
     if (first === undefined) {
       return;

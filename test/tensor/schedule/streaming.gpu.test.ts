@@ -111,7 +111,7 @@ describe('weights that only the prompt stage reads, streamed', () => {
       plan.write(name, fill({ shape: [WIDTH, WIDTH] }, 2));
     }
     await plan.run('load');
-    await expect(plan.run('prompt')).rejects.toThrow('text.0: this input was never written');
+    await expect(plan.run('prompt')).rejects.toThrow('text.0 is streamed, but nothing says where its bytes come from');
     for (const short of [8, MATRIX + 4]) {
       plan.stream('text.0', async function* () {
         yield new Uint8Array(short);
