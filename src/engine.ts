@@ -1,4 +1,7 @@
-/** The engine: graphs, gradients, plans and ops. It is the same in Node and in browsers. */
+/**
+ * The engine: graphs, gradients, plans and ops. It is the same in Node and in browsers.
+ * @module reno-webgpu/engine
+ */
 
 export type { AttentionOptions } from './kernels/attention/attention.ts';
 export { checkOp, type OpCheck } from './kernels/check/check_op.ts';

@@ -1,4 +1,7 @@
-/** Networks by their public names, and the folders that they are read from. It is the same in Node and in browsers. */
+/**
+ * Networks by their public names, and the folders that they are read from. It is the same in Node and in browsers.
+ * @module reno-webgpu/models
+ */
 
 export type { AliasTable, AliasTarget } from './models/checkpoint/aliases.ts';
 export type { ByteSource } from './models/checkpoint/byte_source.ts';

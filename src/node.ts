@@ -1,4 +1,7 @@
-/** The library as Node sees it: as src/index.ts, with Dawn in the place of `navigator.gpu`, paths beside URLs, and PNG files. */
+/**
+ * The library as Node sees it: as src/index.ts, with Dawn in the place of `navigator.gpu`, paths beside URLs, and PNG files.
+ * @module reno-webgpu
+ */
 export * from './engine.ts';
 export * from './models.ts';
 export {

@@ -1,4 +1,7 @@
-/** ReNO: a generator, rewards, and the optimisation of the noise. It is the same in Node and in browsers. */
+/**
+ * ReNO: a generator, rewards, and the optimisation of the noise. It is the same in Node and in browsers.
+ * @module reno-webgpu/reno
+ */
 export type {
   AdapterRecord,
   History,

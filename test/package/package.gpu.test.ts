@@ -222,6 +222,11 @@ describe('TypeScript', () => {
   });
 });
 
+it('every public name is described', { timeout: PATIENCE }, async () => {
+  const { code, stderr } = await node([join(ROOT, 'tools/docs.mjs'), '--check'], ROOT);
+  expect(code, stderr).toBe(0);
+});
+
 describe('the command reno', () => {
   const reno = (...args: string[]) =>
     node([join(user.path, 'node_modules/reno-webgpu/dist/cli/main.js'), ...args], user.path);

@@ -50,6 +50,7 @@ const attentionOp: Op<AttentionAttrs> = defineOp<AttentionAttrs>({
   cases: FORWARD_CASES,
 });
 
+/** The heads of an attention, and which keys each query sees. */
 export interface AttentionOptions {
   readonly heads: number;
   /** Default 1/√D. */
