@@ -1,4 +1,6 @@
-/** Every variant that had a number is found under its name. */
+/** Every variant that had a number is found under its name, and every name is documented. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
 import { formerVariant } from '../../src/tensor/former_variants.ts';
@@ -37,4 +39,14 @@ it.each([
 ])('%s has them in the order that it had: %s', (name, numbers) => {
   const op = allOps().get(name);
   expect(op && numbersOf(op).join(' ')).toBe(numbers);
+});
+
+it('are all in the table of docs/engine/kernels.md', () => {
+  const text = readFileSync(resolve(import.meta.dirname, '../../docs/engine/kernels.md'), 'utf8');
+  const rows = text.split('\n').filter((line) => line.startsWith('| `'));
+  const documented = new Set(
+    rows.flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name)),
+  );
+  const names = new Set([...allOps().values()].flatMap((op) => op.variants.map(({ name }) => name)));
+  expect([...documented].sort()).toEqual([...names].sort());
 });
