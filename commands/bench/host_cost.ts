@@ -9,7 +9,7 @@ import { Device } from '../../src/tensor/device.ts';
 import { compileSchedule } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
 import type { Schedule, Step } from '../../src/tensor/schedule/schedule.ts';
-import { at } from '../../src/tensor/types.ts';
+import { median } from '../common/table.ts';
 
 export interface HostCost {
   readonly model: string;
@@ -97,12 +97,6 @@ function shrunk(schedule: Schedule): Schedule {
   // Without inputs: a plan refuses to run before they are written.
   return { ...schedule, steps, buffers, inputs: new Map(), copies: schedule.copies.map(small), constants: [] };
 }
-
-const median = (values: readonly number[]): number =>
-  at(
-    [...values].sort((a, b) => a - b),
-    values.length >> 1,
-  );
 
 if (import.meta.filename === process.argv[1]) {
   const [, , model = 'sd-turbo', size = '512'] = process.argv;
