@@ -142,7 +142,7 @@ export type RecordedSetting = {
 
 /** All settings of a run. */
 export interface RenoSettings extends TableValues {
-  /** What is done with the noise. */
+  /** The use of the noise: optimise it, choose among several, or take it as it is. */
   readonly mode: Mode;
   /** The weight of each reward; a reward of weight 0 is neither loaded nor computed. */
   readonly rewards: RewardWeights;
