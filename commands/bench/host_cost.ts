@@ -94,8 +94,10 @@ function shrunk(schedule: Schedule): Schedule {
   });
   const steps = { load: [], prompt: [], step: schedule.steps.step.map(bound) };
   const buffers = schedule.buffers.map((buffer) => ({ ...buffer, bytes: BUFFER_BYTES }));
-  // Without inputs: a plan refuses to run before they are written.
-  return { ...schedule, steps, buffers, inputs: new Map(), copies: schedule.copies.map(small), constants: [] };
+  // Without inputs and earlier stages: a plan refuses to run a step before they are written and have run.
+  const uploads = { ...schedule.uploads, load: [], prompt: [] };
+  const copies = schedule.copies.map(small);
+  return { ...schedule, steps, buffers, inputs: new Map(), uploads, copies, constants: [] };
 }
 
 if (import.meta.filename === process.argv[1]) {
