@@ -2,16 +2,18 @@
 import type { Command } from '../src/cli/args.ts';
 import { runCli } from '../src/cli/cli.ts';
 import { command as bench } from './bench/index.ts';
+import { command as codegen } from './codegen/index.ts';
 import { command as evaluate } from './evaluate/index.ts';
 import { command as fidelity } from './fidelity/index.ts';
 import { command as fullsize } from './fullsize/index.ts';
+import { command as matrix } from './matrix/index.ts';
 import { command as parity } from './parity/index.ts';
 import { command as profile } from './profile/index.ts';
 
 const root: Command = {
   meta: { name: 'npm run', description: 'Measurements and comparisons of this repository' },
   helpFlag: '-- --help',
-  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile },
+  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, codegen, matrix },
 };
 
 process.exit(await runCli(root, process.argv.slice(2)));

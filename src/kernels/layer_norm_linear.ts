@@ -1,6 +1,6 @@
 /**
  * LayerNorm and the product that takes its result, as one op. The planner makes it (`fusesPair`) where it is faster than two.
- * gpu_tile: one dispatch, by matmul's tiles for GPUs, whose workgroups find mean and scale of their rows themselves.
+ * subgroup_matrix, gpu_tile: one dispatch, by matmul's tiles for GPUs, whose workgroups find mean and scale of their rows themselves.
  * separate: the two ops, one after the other.
  */
 import type { DeviceCaps } from '../tensor/device_caps.ts';
@@ -16,6 +16,7 @@ import { type LayerNorm, layerNormOp } from './layer_norm.ts';
 import { gpuTile, tiledMatmul } from './matmul/gpu_tile.ts';
 import { matmulOp } from './matmul/matmul.ts';
 import type { MatmulAttrs } from './matmul/problem.ts';
+import { hasMatrices, matrixMatmul } from './matmul/subgroup_matrix.ts';
 
 type Attrs = MatmulAttrs & { readonly eps: number };
 
@@ -126,13 +127,13 @@ const canJoin = (site: OpSite<Attrs>, caps: DeviceCaps): boolean => {
   );
 };
 
-function joined(site: OpSite<Attrs>): Dispatch[] {
+function joined(site: OpSite<Attrs>, name: string, tiled: (product: OpSite<MatmulAttrs>) => Dispatch[]): Dispatch[] {
   const { product } = parts(site);
   const width = lastOf(at(site.inputs, 0).shape);
   const grouped = gainGroups(at(site.inputs, 1)) > 1;
-  return rebound(tiledMatmul(product, NORM), (ref) => shifted(ref, { input: 0 })).map((d) => ({
+  return rebound(tiled(product), (ref) => shifted(ref, { input: 0 })).map((d) => ({
     ...d,
-    label: 'layer_norm_linear.gpu_tile',
+    label: `layer_norm_linear.${name}`,
     params: {
       ...d.params,
       gain_step: grouped ? width / 4 : 0,
@@ -184,7 +185,17 @@ defineOp<Attrs>({
     },
   },
   variants: [
-    { name: 'gpu_tile', supports: canJoin, dispatches: joined },
+    {
+      name: 'subgroup_matrix',
+      supports: (site, caps) => canJoin(site, caps) && hasMatrices(parts(site).product, caps),
+      dispatches: (site, caps) =>
+        joined(site, 'subgroup_matrix', (product) => matrixMatmul(product, caps, 'normalised')),
+    },
+    {
+      name: 'gpu_tile',
+      supports: canJoin,
+      dispatches: (site) => joined(site, 'gpu_tile', (product) => tiledMatmul(product, NORM)),
+    },
     { name: 'separate', dispatches: apart },
   ],
   cost: (site) => {

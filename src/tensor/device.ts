@@ -39,6 +39,7 @@ const WANTED_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 
 /** WebGPU does not have this feature, so its types do not either. */
 const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+const SUBGROUP_SIZE_CONTROL = 'subgroup-size-control' as GPUFeatureName;
 
 interface SubgroupMatrixConfig {
   readonly componentType: string;
@@ -199,12 +200,17 @@ export async function requestDevice(gpu: GPU, options: DeviceOptions = {}): Prom
   }
   const features = WANTED_FEATURES.filter((f) => adapter.features.has(f) && !options.without?.includes(f));
   const hasMatrices = options.subgroupMatrix === true && adapter.features.has(SUBGROUP_MATRIX);
+  const hasSizeControl = hasMatrices && adapter.features.has(SUBGROUP_SIZE_CONTROL);
   const requiredLimits: Record<string, number> = {};
   for (const name of RAISED_LIMITS) {
     requiredLimits[name] = adapter.limits[name];
   }
   const device = await adapter.requestDevice({
-    requiredFeatures: [...features, ...(hasMatrices ? [SUBGROUP_MATRIX] : [])],
+    requiredFeatures: [
+      ...features,
+      ...(hasMatrices ? [SUBGROUP_MATRIX] : []),
+      ...(hasSizeControl ? [SUBGROUP_SIZE_CONTROL] : []),
+    ],
     requiredLimits,
   });
   const { vendor, architecture, description, subgroupMinSize, subgroupMaxSize } = adapter.info;
@@ -219,6 +225,7 @@ export async function requestDevice(gpu: GPU, options: DeviceOptions = {}): Prom
     maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
     maxStorageBuffers: device.limits.maxStorageBuffersPerShaderStage,
     ...(hasMatrices ? { subgroupMatrices: subgroupMatrices(adapter.info) } : {}),
+    ...(hasSizeControl ? { subgroupSizeControl: true } : {}),
   };
   return new Device(device, caps, { vendor, architecture, description });
 }

@@ -15,6 +15,8 @@ export interface DeviceCaps {
   readonly maxStorageBuffers: number;
   /** Shapes that the matrix units multiply, where the device was opened for them (chromium-experimental-subgroup-matrix). */
   readonly subgroupMatrices?: readonly SubgroupMatrix[];
+  /** `subgroup-size-control` is there: an entry point can fix its subgroup size where the adapter has several. */
+  readonly subgroupSizeControl?: boolean;
 }
 
 /** [m,k] of `component` times [k,n], summed in `result`. */

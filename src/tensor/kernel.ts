@@ -13,6 +13,9 @@ export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps:
   if (caps.subgroups && /\bsubgroup[A-Z]/.test(dispatch.code)) {
     lines.push('enable subgroups;');
   }
+  if (/@subgroup_size\b/.test(dispatch.code)) {
+    lines.push('enable subgroup_size_control;');
+  }
   if (/\bsubgroup_matrix_/.test(dispatch.code)) {
     // Kernels derive their subgroup's part of y from the invocation index. It is uniform in the subgroup, which WGSL cannot prove.
     lines.push('enable chromium_experimental_subgroup_matrix;');

@@ -12,6 +12,8 @@ interface Size {
   readonly head: number;
   readonly attrs: AttentionAttrs;
   readonly packing?: Packing;
+  /** `f16`: all operands, for kernels that take no other. Default f32. */
+  readonly dtype?: 'f16';
   /** The gradients that the case of the backward op asks for; default all. */
   readonly gradients?: Gradients;
 }
@@ -70,14 +72,43 @@ const SIZES: readonly Size[] = [
     gradients: 'query',
   },
   { name: 'packed kv for keys', batch: 2, t: 5, s: 9, head: 8, attrs: attrsOf(2), packing: 'kv', gradients: 'keys' },
+  {
+    name: 'all f16, head of 20, causal and key mask',
+    batch: 2,
+    t: 21,
+    s: 21,
+    head: 20,
+    attrs: attrsOf(2, both),
+    dtype: 'f16',
+  },
+  {
+    name: 'all f16, packed, more than a tile',
+    batch: 1,
+    t: 75,
+    s: 75,
+    head: 16,
+    attrs: attrsOf(2),
+    packing: 'qkv',
+    dtype: 'f16',
+  },
+  { name: 'all f16, packed kv', batch: 1, t: 37, s: 50, head: 24, attrs: attrsOf(1), packing: 'kv', dtype: 'f16' },
+  {
+    name: 'all f16, head of 100, growing scores',
+    batch: 1,
+    t: 18,
+    s: 40,
+    head: 100,
+    attrs: attrsOf(1, { scale: 2 }),
+    dtype: 'f16',
+  },
 ];
 
 /** Finite differences of so many scores take hours; the smaller cases check the same rules. */
 const MANY_SCORES = 1 << 20;
 
-function operandsOf({ batch, t, s, head, attrs, packing = 'none' }: Size): CaseInput[] {
+function operandsOf({ batch, t, s, head, attrs, packing = 'none', dtype }: Size): CaseInput[] {
   const sizes = { batch, queries: t, keys: s, heads: attrs.heads, head, packing };
-  return operandShapes(sizes).map((shape) => ({ shape }));
+  return operandShapes(sizes).map((shape) => ({ shape, ...(dtype ? { dtype } : {}) }));
 }
 
 const maskOf = ({ batch, s, attrs }: Size): CaseInput[] =>
@@ -110,11 +141,16 @@ export const BACKWARD_CASES: readonly OpCase<BackwardAttrs>[] = [
 ];
 
 function backwardCase(size: Size, half: readonly number[] = []): OpCase<BackwardAttrs> {
-  const { name, batch, t, head, attrs, gradients = 'all' } = size;
-  const y = { shape: [batch, t, attrs.heads * head] };
-  const inputs: CaseInput[] = [...operandsOf(size), y, y, { shape: [batch, attrs.heads, t] }, ...maskOf(size)];
+  const { name, batch, t, head, attrs, gradients = 'all', dtype } = size;
+  const y = { shape: [batch, t, attrs.heads * head], ...(dtype ? { dtype } : {}) };
+  // In f16 the weights exp(score - lse) must not exceed what a softmax gives by much.
+  const logSumExp: CaseInput = {
+    shape: [batch, attrs.heads, t],
+    ...(dtype ? { fill: 'positive', scale: 3 } : {}),
+  };
+  const inputs: CaseInput[] = [...operandsOf(size), y, y, logSumExp, ...maskOf(size)];
   for (const i of half) {
     inputs[i] = { ...at(inputs, i), dtype: 'f16' };
   }
-  return { name, inputs, attrs: { ...attrs, gradients } };
+  return { name, inputs, attrs: { ...attrs, gradients, ...(dtype ? { scale: 0.1 } : {}) } };
 }

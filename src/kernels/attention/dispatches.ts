@@ -16,6 +16,8 @@ export interface Blocking {
   readonly rows: number;
   /** Elements of a load. */
   readonly vec: 1 | 4;
+  /** Attributes of the entry point beside the workgroup size, such as a fixed subgroup size. */
+  readonly attribute?: string;
   /** `Element`, HEAD (both as in operands.ts), LANES, and the kernel's own constants, for heads of `head` elements. */
   readonly constants: (head: number) => Readonly<Record<string, number | string>>;
 }
@@ -41,34 +43,30 @@ export interface BackwardCode {
 }
 
 /** Where both gradients are one dispatch, the first `query_groups` workgroups of x compute dq and the others dk and dv. */
-const MAIN: Readonly<Record<Gradients, string>> = {
-  query: /* wgsl */ `
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+const BODIES: Readonly<Record<Gradients, string>> = {
+  query: `
   backward_query(group, lane);
-}
 `,
-  keys: /* wgsl */ `
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  keys: `
   backward_keys(group, lane);
-}
 `,
-  all: /* wgsl */ `
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  all: `
   if (group.x < params.query_groups) {
     backward_query(group, lane);
   } else {
     backward_keys(group - vec3u(params.query_groups, 0u, 0u), lane);
   }
-}
 `,
 };
 
+const main = (gradients: Gradients, attribute = ''): string => /* wgsl */ `
+@compute @workgroup_size(LANES)${attribute}
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {${BODIES[gradients]}}
+`;
+
 function backwardDispatch(
   site: OpSite<BackwardAttrs>,
-  { name, rows, vec, constants }: Blocking,
+  { name, rows, vec, attribute, constants }: Blocking,
   { query, keys: keysCode, common }: BackwardCode,
   share: GradientShare,
 ): Dispatch {
@@ -79,7 +77,7 @@ function backwardDispatch(
   const keyGroups = computed === 'query' ? 0 : Math.ceil(keys / rows);
   return {
     label: `attention_backward.${name}`,
-    code: code + common + MAIN[computed] + gradientsCode(site, share),
+    code: code + common + main(computed, attribute) + gradientsCode(site, share),
     constants: constants(head),
     params: { ...attentionParams(site, vec), query_groups: queryGroups, places: 4 * head },
     bindings: backwardBindings(site, share, vec),

@@ -6,7 +6,14 @@ import { gpuTile } from './gpu_tile.ts';
 import { gpuTileBackward } from './gpu_tile_backward.ts';
 import { naive, naiveBackward } from './naive.ts';
 import type { AttentionAttrs, BackwardAttrs } from './shapes.ts';
+import { subgroupMatrix } from './subgroup_matrix.ts';
+import { subgroupMatrixBackward } from './subgroup_matrix_backward.ts';
 
-export const FORWARD_VARIANTS: readonly Variant<AttentionAttrs>[] = [cpuRows, gpuTile, naive];
+export const FORWARD_VARIANTS: readonly Variant<AttentionAttrs>[] = [subgroupMatrix, cpuRows, gpuTile, naive];
 
-export const BACKWARD_VARIANTS: readonly Variant<BackwardAttrs>[] = [cpuRowsBackward, gpuTileBackward, naiveBackward];
+export const BACKWARD_VARIANTS: readonly Variant<BackwardAttrs>[] = [
+  subgroupMatrixBackward,
+  cpuRowsBackward,
+  gpuTileBackward,
+  naiveBackward,
+];

@@ -17,7 +17,7 @@ export function gpuTileRows(m: number, n: number, batch: number): number {
 }
 
 /** A block of 4x4 elements, and its transpose. */
-export const QUAD = /* wgsl */ `
+const QUAD = /* wgsl */ `
 struct Quad { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
 
 fn turned(q: Quad) -> Quad {

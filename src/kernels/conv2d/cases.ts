@@ -73,6 +73,16 @@ export const FORWARD_CASES: readonly OpCase<Conv2dAttrs>[] = [
     attrs: { ...geometry(2, [1, 1, 1, 1]), bias: true, residual: false, transposeWeight: true },
   },
   {
+    name: 'all f16, weight as declared, fewer channels than a step of a tile',
+    inputs: [
+      { shape: [1, 9, 11, 12], dtype: 'f16' },
+      { shape: [3, 3, 12, 20], dtype: 'f16' },
+      { shape: [20], dtype: 'f16' },
+    ],
+    attrs: { stride: 1, padding: [1, 1, 1, 1], bias: true, residual: false },
+    grad: [],
+  },
+  {
     name: 'transposed weight, past the wide tiles, f16, bias, residual',
     inputs: [
       { shape: [2, 23, 22, 36], dtype: 'f16' },
@@ -134,6 +144,15 @@ export const BACKWARD_INPUT_CASES: readonly OpCase<BackwardInputAttrs>[] = [
       { shape: [3, 3, 36, 68], dtype: 'f16' },
     ],
     attrs: { ...geometry(1, [1, 0, 0, 2]), height: 23, width: 22, transposeWeight: true },
+    grad: [],
+  },
+  {
+    name: 'all f16, weight as declared, four phases',
+    inputs: [
+      { shape: [1, 5, 6, 40], dtype: 'f16' },
+      { shape: [3, 3, 40, 12], dtype: 'f16' },
+    ],
+    attrs: { stride: 2, padding: [1, 1, 1, 1], height: 10, width: 12 },
     grad: [],
   },
   {

@@ -4,7 +4,7 @@
  * (common/gpu_tile_wgsl.ts).
  */
 import { GPU_TILE, GPU_TILE_COLUMNS, gpuTileRows, MAX_GPU_TILE_ROWS, operands } from '../common/gpu_tile_wgsl.ts';
-import { tileVariants } from './implicit_gemm.ts';
+import { TAPS, tileVariants } from './implicit_gemm.ts';
 
 const MAIN = /* wgsl */ `
 var<private> pixel0: u32;
@@ -28,20 +28,7 @@ fn channels(source: i32, c: u32) -> vec4f {
   return select(vec4f(), four_a(u32(max(source, 0)) + c, c, params.cin), source >= 0);
 }
 
-/** The first tap that a class reads, of those along one axis. */
-fn first_tap(class_: u32, taps: u32, padding: i32) -> u32 {
-  var k = 0u;
-  while (k < taps && offset_of(class_, k, padding) % i32(params.classes) != 0) {
-    k++;
-  }
-  return k;
-}
-
-fn taps_from(first: u32, taps: u32) -> u32 {
-  return (taps - first + params.classes - 1u) / params.classes;
-}
-
-@compute @workgroup_size(ROWS)
+${TAPS}@compute @workgroup_size(ROWS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let cy = group.z / params.classes;
   let cx = group.z % params.classes;

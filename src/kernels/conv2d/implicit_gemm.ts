@@ -1,7 +1,7 @@
 /**
  * Convolution and its input gradient as one matrix product whose left matrix is gathered from the source image and never stored
  * (implicit GEMM): rows are pixels of the result, columns its channels, and k counts the source's channels at one tap
- * after another. The variants cpu_tile_4x8, cpu_tile_32x32 and gpu_tile compute tiles of it.
+ * after another. The variants subgroup_matrix, cpu_tile_4x8, cpu_tile_32x32 and gpu_tile compute tiles of it.
  *
  * The input gradient of a convolution of stride s is a transposed convolution, computed by phases: the result's pixels (y, x) with
  * equal (y mod s, x mod s) form one of the s x s phases and read the same taps. In the WGSL a phase is called a class, and
@@ -85,19 +85,29 @@ export interface TileVariant {
   readonly name: string;
   readonly runs: (caps: DeviceCaps) => boolean;
   /** Whether it is for this size; absent means always. */
-  readonly fits?: (gemm: ImplicitGemm) => boolean;
+  readonly fits?: (gemm: ImplicitGemm, caps: DeviceCaps) => boolean;
+  /** Whether source and weight must be f16. */
+  readonly halfOperands?: boolean;
   /** Whether it reads a transposed weight as it lies; for the others the weight is transposed into scratch. */
   readonly readsTransposed: boolean;
-  readonly kernel: (gemm: ImplicitGemm) => TileKernel;
+  readonly kernel: (gemm: ImplicitGemm, caps: DeviceCaps) => TileKernel;
 }
 
 /** The variants of both ops, for results whose channels are a multiple of 4. */
-export function tileVariants({ name, runs, fits, readsTransposed, kernel }: TileVariant): ConvolutionVariants {
+export function tileVariants(tile: TileVariant): ConvolutionVariants {
+  const { name, runs, fits, halfOperands = false, readsTransposed, kernel } = tile;
+  const isHalf = (site: OpSite): boolean => site.inputs.slice(0, 2).every(({ dtype }) => dtype === 'f16');
   return forBothOps(<A extends Attrs & WeightLayout>({ op, gemm, epilogue }: Direction<A>): Variant<A> => {
     const variant: Variant<A> = {
       name,
-      supports: (site, caps) => runs(caps) && gemm(site).cout % 4 === 0 && (fits?.(gemm(site)) ?? true),
-      dispatches: (site) => [tileDispatch(`${op}.${name}`, gemm(site), kernel(gemm(site)), epilogue(site.attrs))],
+      supports: (site, caps) => {
+        const can = runs(caps) && gemm(site).cout % 4 === 0 && (!halfOperands || isHalf(site));
+        return can && (fits?.(gemm(site), caps) ?? true);
+      },
+      dispatches: (site, caps) => {
+        const product = gemm(site);
+        return [tileDispatch(`${op}.${name}`, product, kernel(product, caps), epilogue(site.attrs))];
+      },
     };
     const asDeclared = (attrs: A): A | null => (attrs.transposeWeight ? { ...attrs, transposeWeight: false } : null);
     return readsTransposed ? variant : throughScratch(variant, asDeclared);
@@ -177,4 +187,20 @@ fn result_of(place: Place, class_y: u32, class_x: u32) -> i32 {
 fn offset_of(class_: u32, k: u32, padding: i32) -> i32 {
   return i32(class_) + params.sign * (i32(k) - padding);
 }
+`;
+
+/** The taps that the pixels of one class read, along one axis: every `classes`-th from the first on. Tile kernels on GPUs call them. */
+export const TAPS = /* wgsl */ `/** The first tap that a class reads, of those along one axis. */
+fn first_tap(class_: u32, taps: u32, padding: i32) -> u32 {
+  var k = 0u;
+  while (k < taps && offset_of(class_, k, padding) % i32(params.classes) != 0) {
+    k++;
+  }
+  return k;
+}
+
+fn taps_from(first: u32, taps: u32) -> u32 {
+  return (taps - first + params.classes - 1u) / params.classes;
+}
+
 `;

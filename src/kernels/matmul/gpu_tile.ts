@@ -13,7 +13,7 @@ fn normed(q: Quad, k: u32) -> Quad { return q; }
 `;
 
 /** The functions that a product adds to a kernel that computes a tile of y. */
-export const MATMUL_TILE = /* wgsl */ `
+const MATMUL_TILE = /* wgsl */ `
 var<private> row0: u32;
 var<private> column0: u32;
 var<private> z: u32;

@@ -1,155 +1,170 @@
 /**
- * subgroup_matrix: matrix units (tensor cores) behind the feature chromium-experimental-subgroup-matrix, where the device was opened
- * for them: f16 operands, f32 sums. WGSL as in https://dawn.googlesource.com/dawn (docs/tint/extensions, subgroup matrix) with the
- * load and store of August 2026.
+ * subgroup_matrix: matrix units (tensor cores), f16 operands and f32 sums. A workgroup computes a tile of common/matrix_tile.ts
+ * whose rows are rows of a and whose columns are columns of b.
  */
-import type { DeviceCaps, SubgroupMatrix } from '../../tensor/device_caps.ts';
-import type { Variant } from '../../tensor/op.ts';
-import { operands, QUAD } from '../common/gpu_tile_wgsl.ts';
-import { MATMUL_TILE } from './gpu_tile.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Dispatch } from '../../tensor/dispatch.ts';
+import type { OpSite, Variant } from '../../tensor/op.ts';
+import { matrixTile, matrixTileCode } from '../common/matrix_tile.ts';
 import type { MatmulAttrs } from './problem.ts';
 import { columnsInFours, siteProblem } from './problem.ts';
 import { productDispatch } from './product.ts';
 
-/** Rows and columns of y that a workgroup of four subgroups makes, 32 x 32 each. */
-const MATRIX_TILE = 64;
+/** Four steps of k of a's row that begins at element `start`, zero beyond the end. a is bound as vec4s, or as single elements. */
+const A_IN_FOURS = /* wgsl */ `
+fn four_a(start: u32, k: u32) -> Four {
+  return select(Four(), a[(start + min(k, params.k - 4u)) / 4u], k < params.k);
+}
+`;
+const A_ONE_BY_ONE = /* wgsl */ `
+fn one_a(start: u32, k: u32) -> f16 {
+  return select(0.0h, a[start + min(k, params.k - 1u)], k < params.k);
+}
+fn four_a(start: u32, k: u32) -> Four {
+  return Four(one_a(start, k), one_a(start, k + 1u), one_a(start, k + 2u), one_a(start, k + 3u));
+}
+`;
 
-/** Bytes of the arrays in MATRIX_MAIN, for matrices of 16 rows. */
-const WORKGROUP_BYTES = 64 * 40 * 2 + 32 * 72 * 2 + 4 * 16 * 32 * 4;
+const B_BY_COLUMNS = /* wgsl */ `
+fn fetch_b(item: u32, index: u32) -> Four {
+  let k = min(first_k + b_line(item, index), params.k - 1u);
+  return b[product * params.stepB / 4u + k * params.n4 + min(first_column / 4u + b_four(index), params.n4 - 1u)];
+}
+`;
+const B_BY_STEPS = /* wgsl */ `
+fn fetch_b(item: u32, index: u32) -> Four {
+  let column = min(first_column + b_line(item, index), params.n - 1u);
+  return b[(product * params.stepB + column * params.k + min(first_k + b_four(index) * 4u, params.k - 4u)) / 4u];
+}
+`;
+const B_BY_STEPS_ONE_BY_ONE = /* wgsl */ `
+fn fetch_b(item: u32, index: u32) -> Four {
+  let column = min(first_column + b_line(item, index), params.n - 1u);
+  let start = product * params.stepB + column * params.k;
+  let k = min(first_k + b_four(index) * 4u + vec4u(0u, 1u, 2u, 3u), vec4u(params.k - 1u));
+  return Four(b[start + k.x], b[start + k.y], b[start + k.z], b[start + k.w]);
+}
+`;
 
-/** The largest f16 x f16 → f32 shape that divides a subgroup's 32 x 32 and its 32 steps of k. @returns null where there is none */
-function matrixShape(caps: DeviceCaps): SubgroupMatrix | null {
-  const fits = (caps.subgroupMatrices ?? []).filter(
-    ({ component, result, m, n, k }) =>
-      component === 'f16' &&
-      result === 'f32' &&
-      [8, 16].includes(m) &&
-      [8, 16, 32].includes(n) &&
-      [8, 16, 32].includes(k),
-  );
-  const known = caps.f16 && caps.subgroups && caps.subgroupMinSize === caps.subgroupMaxSize;
-  const roomy = caps.maxWorkgroupStorage >= WORKGROUP_BYTES && caps.maxInvocations >= 4 * caps.subgroupMaxSize;
-  const [largest] = fits.sort((a, b) => b.m * b.n * b.k - a.m * a.n * a.k);
-  return known && roomy ? (largest ?? null) : null;
+const PRODUCT = /* wgsl */ `
+var<private> first_row: u32;
+var<private> first_column: u32;
+var<private> product: u32;
+var<private> first_k: u32;
+
+fn step_count(group: vec3u) -> u32 { return (params.k + K_STEP - 1u) / K_STEP; }
+
+fn place(group: vec3u) {
+  first_row = group.y * TILE_ROWS;
+  first_column = group.x * TILE_COLUMNS;
+  product = group.z;
 }
 
-function matrixConstants({ m, n, k }: SubgroupMatrix, caps: DeviceCaps): Readonly<Record<string, number>> {
-  return { MATRIX_M: m, MATRIX_N: n, MATRIX_K: k, SUBGROUP: caps.subgroupMaxSize };
+fn advance() { first_k += K_STEP; }
+
+fn has_row(row: u32) -> bool { return first_row + row < params.m; }
+
+fn start_of(item: u32, index: u32) -> u32 {
+  return product * params.stepA + min(first_row + a_row(item, index), params.m - 1u) * params.k;
 }
 
-/**
- * The main of a product whose `put(row, column, v)`, `fetch_a`, `fetch_b` are those of the GPU tile: 32 steps of k lie in
- * workgroup memory as f16, with rows padded against bank conflicts; sums leave through it too, a band of rows at a time.
- */
-const MATRIX_MAIN = /* wgsl */ `
-alias Left = subgroup_matrix_left<f16, MATRIX_K, MATRIX_M>;
-alias Right = subgroup_matrix_right<f16, MATRIX_N, MATRIX_K>;
-alias Sum = subgroup_matrix_result<f32, MATRIX_N, MATRIX_M>;
-
-const BANDS = 32u / MATRIX_M;
-const PANELS = 32u / MATRIX_N;
-const STRIDE_A = 40u;
-const STRIDE_B = 72u;
-
-var<workgroup> tile_a: array<f16, 64 * STRIDE_A>;
-var<workgroup> tile_b: array<f16, 32 * STRIDE_B>;
-var<workgroup> tile_y: array<f32, 4 * MATRIX_M * 32>;
-
-fn put_four_a(i: u32, v: vec4f) {
-  let h = vec4h(v);
-  tile_a[i] = h.x;
-  tile_a[i + 1u] = h.y;
-  tile_a[i + 2u] = h.z;
-  tile_a[i + 3u] = h.w;
-}
-
-fn put_four_b(i: u32, v: vec4f) {
-  let h = vec4h(v);
-  tile_b[i] = h.x;
-  tile_b[i + 1u] = h.y;
-  tile_b[i + 2u] = h.z;
-  tile_b[i + 3u] = h.w;
-}
-
-@compute @workgroup_size(4 * SUBGROUP)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
-  z = group.z;
-  row0 = group.y * 64u;
-  column0 = group.x * 16u;
-  let from_a = group.z * params.stepA;
-  let from_b = group.z * params.stepB;
-  let part = index / SUBGROUP;
-  let lane = index % SUBGROUP;
-  let top = (part >> 1u) * 32u;
-  let side = (part & 1u) * 32u;
-  var sums: array<Sum, BANDS * PANELS>;
-  for (var k = 0u; k < params.k; k += 32u) {
-    for (var item = index; item < 128u; item += 4u * SUBGROUP) {
-      let i = item & 63u;
-      let half = (item >> 6u) * 16u;
-      let row = (i >> 2u) * 4u;
-      let k_a = half + (i & 3u) * 4u;
-      let a = fetch_a(from_a, row0 + row, k + k_a);
-      let to_a = row * STRIDE_A + k_a;
-      put_four_a(to_a, a.a);
-      put_four_a(to_a + STRIDE_A, a.b);
-      put_four_a(to_a + 2u * STRIDE_A, a.c);
-      put_four_a(to_a + 3u * STRIDE_A, a.d);
-      let column = item_column(i);
-      let k_b = half + item_k(i);
-      let b = fetch_b(from_b, k + k_b, min(column0 + column, params.n4 - 1u));
-      let to_b = k_b * STRIDE_B + column * 4u;
-      put_four_b(to_b, b.a);
-      put_four_b(to_b + STRIDE_B, b.b);
-      put_four_b(to_b + 2u * STRIDE_B, b.c);
-      put_four_b(to_b + 3u * STRIDE_B, b.d);
-    }
-    workgroupBarrier();
-    for (var step = 0u; step < 32u; step += MATRIX_K) {
-      var right: array<Right, PANELS>;
-      for (var j = 0u; j < PANELS; j++) {
-        let place = step * STRIDE_B + side + j * MATRIX_N;
-        right[j] = subgroupMatrixLoad<Right, row_major>(&tile_b, place, STRIDE_B);
-      }
-      for (var i = 0u; i < BANDS; i++) {
-        let place = (top + i * MATRIX_M) * STRIDE_A + step;
-        let left = subgroupMatrixLoad<Left, row_major>(&tile_a, place, STRIDE_A);
-        for (var j = 0u; j < PANELS; j++) {
-          sums[i * PANELS + j] = subgroupMatrixMultiplyAccumulate(left, right[j], sums[i * PANELS + j]);
-        }
-      }
-    }
-    workgroupBarrier();
-  }
-  let band = part * MATRIX_M * 32u;
-  for (var i = 0u; i < BANDS; i++) {
-    for (var j = 0u; j < PANELS; j++) {
-      subgroupMatrixStore<row_major>(&tile_y, band + j * MATRIX_N, sums[i * PANELS + j], 32u);
-    }
-    workgroupBarrier();
-    for (var e = lane; e < MATRIX_M * 8u; e += SUBGROUP) {
-      let place = band + e * 4u;
-      let v = vec4f(tile_y[place], tile_y[place + 1u], tile_y[place + 2u], tile_y[place + 3u]);
-      put(top + i * MATRIX_M + (e >> 3u), (side >> 2u) + (e & 7u), v);
-    }
-    workgroupBarrier();
+fn put(r: u32, c: u32, v: vec4f) {
+  let row = first_row + r;
+  let column = first_column / 4u + c;
+  if (row < params.m && column < params.n4) {
+    let i = (product * params.m + row) * params.n4 + column;
+    store_y(i, v + bias_at(column) + residual_at(i));
   }
 }
 `;
 
+const ROWS_AS_STORED = /* wgsl */ `
+fn begin(group: vec3u, index: u32) { place(group); }
+fn fetch_a(item: u32, index: u32) -> Four { return four_a(start_of(item, index), first_k + a_k(index)); }
+`;
+
+/**
+ * Rows of a through a layer norm, whose statistics each workgroup finds for its own rows: eight neighbouring invocations share
+ * a row. Sums are taken around an average of the row's beginning, so that nothing cancels.
+ */
+const ROWS_NORMALISED = /* wgsl */ `
+var<private> row_mean: array<f32, A_ITEMS>;
+var<private> row_scale: array<f32, A_ITEMS>;
+var<private> gains: u32;
+
+fn sum_of_row(x: f32) -> f32 {
+  let a = x + subgroupShuffleXor(x, 1u);
+  let b = a + subgroupShuffleXor(a, 2u);
+  return b + subgroupShuffleXor(b, 4u);
+}
+
+fn begin(group: vec3u, index: u32) {
+  place(group);
+  gains = group.z * params.gain_step;
+  for (var i = 0u; i < A_ITEMS; i++) {
+    let start = start_of(i, index);
+    let origin = sum_of_row(dot(vec4f(four_a(start, a_k(index))), vec4f(1.0))) / f32(min(K_STEP, params.k));
+    var sum = 0.0;
+    var squares = 0.0;
+    for (var k = a_k(index); k < params.k; k += K_STEP) {
+      let v = vec4f(four_a(start, k)) - origin;
+      sum += dot(v, vec4f(1.0));
+      squares += dot(v, v);
+    }
+    let mean = sum_of_row(sum) * params.share;
+    row_mean[i] = origin + mean;
+    row_scale[i] = 1.0 / sqrt(max(sum_of_row(squares) * params.share - mean * mean, 0.0) + params.eps);
+    let row = first_row + a_row(i, index);
+    if (group.x == 0u && a_k(index) == 0u && row < params.m) {
+      store_stats(2u * (group.z * params.m + row), row_mean[i]);
+      store_stats(2u * (group.z * params.m + row) + 1u, row_scale[i]);
+    }
+  }
+}
+
+fn fetch_a(item: u32, index: u32) -> Four {
+  let k = first_k + a_k(index);
+  let column = gains + min(k, params.k - 4u) / 4u;
+  let v = (vec4f(four_a(start_of(item, index), k)) - row_mean[item]) * row_scale[item] * load_gamma(column) + load_beta(column);
+  return select(Four(), Four(v), k < params.k);
+}
+`;
+
+/** Whether both operands are f16 and the adapter has matrix units for them. */
+export function hasMatrices(site: OpSite<MatmulAttrs>, caps: DeviceCaps): boolean {
+  const { m, n, batch } = siteProblem(site);
+  const isHalf = site.inputs.slice(0, 2).every(({ dtype }) => dtype === 'f16');
+  return isHalf && columnsInFours(site) && matrixTile(m, n, batch, caps) !== null;
+}
+
+/**
+ * The dispatch of subgroup_matrix, for rows of a as they are stored or through a layer norm (layer_norm_linear.ts).
+ * @throws Error where `hasMatrices` is false
+ */
+export function matrixMatmul(
+  site: OpSite<MatmulAttrs>,
+  caps: DeviceCaps,
+  rows: 'as stored' | 'normalised',
+): Dispatch[] {
+  const { m, n, k, batch } = siteProblem(site);
+  const tile = matrixTile(m, n, batch, caps);
+  if (!tile) {
+    throw new Error('matmul.subgroup_matrix needs f16 matrices in subgroups');
+  }
+  const transposed = site.attrs.transposeB ?? false;
+  const fours = k % 4 === 0;
+  const b = transposed ? (fours ? B_BY_STEPS : B_BY_STEPS_ONE_BY_ONE) : B_BY_COLUMNS;
+  const a = (fours ? A_IN_FOURS : A_ONE_BY_ONE) + (rows === 'as stored' ? ROWS_AS_STORED : ROWS_NORMALISED);
+  const groups = () => [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch] as const;
+  return productDispatch(site, 'matmul.subgroup_matrix', matrixTileCode(PRODUCT + a + b, transposed, caps), groups, 4, {
+    constants: tile.constants,
+    vecA: fours ? 4 : 1,
+    vecB: transposed && !fours ? 1 : 4,
+  });
+}
+
 export const subgroupMatrix: Variant<MatmulAttrs> = {
   name: 'subgroup_matrix',
-  supports: (site, caps) =>
-    matrixShape(caps) !== null && columnsInFours(site) && site.inputs.slice(0, 2).every((t) => t.dtype === 'f16'),
-  dispatches: (site, caps) => {
-    const shape = matrixShape(caps);
-    if (!shape) {
-      throw new Error('matmul.subgroup_matrix needs f16 matrices in subgroups');
-    }
-    const { m, n, k, batch } = siteProblem(site);
-    const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
-    const groups = () => [Math.ceil(n / MATRIX_TILE), Math.ceil(m / MATRIX_TILE), batch] as const;
-    const extra = { constants: matrixConstants(shape, caps), ...vec };
-    return productDispatch(site, 'matmul.subgroup_matrix', QUAD + code + MATMUL_TILE + MATRIX_MAIN, groups, 4, extra);
-  },
+  supports: hasMatrices,
+  dispatches: (site, caps) => matrixMatmul(site, caps, 'as stored'),
 };

@@ -1,0 +1,132 @@
+/**
+ * `npm run codegen`: what AMD's compiler in Mesa makes of a model's kernels, without that GPU: registers, spills, workgroup memory,
+ * waves per SIMD and instructions, by share of the arithmetic.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
+import { plannedModel } from '../../src/cli/plan/planned_model.ts';
+import { planSettings } from '../../src/cli/plan/planned_run.ts';
+import { plannedFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
+import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { UsageError } from '../../src/cli/usage_error.ts';
+import { openDevice } from '../../src/platform/node/open_device.ts';
+import { table } from '../common/table.ts';
+import { compileFor } from './layer.ts';
+import { type CompiledKernel, compilePipelines } from './pipelines.ts';
+
+/** RADV's names of GPU families that its null device knows: RX 6800, RX 7900, Radeon VII, Instinct MI100. */
+const FAMILIES = ['navi31', 'navi21', 'vega20', 'mi100'] as const;
+
+export const command: Command = {
+  meta: { name: 'codegen', description: "Show what AMD's compiler makes of a model's kernels, without that GPU" },
+  args: {
+    model: { type: 'string', description: 'Model, as for "reno plan"', default: 'sd-turbo', valueHint: 'name' },
+    ...plannedFlags,
+    gpu: { type: 'enum', options: [...FAMILIES], description: 'GPU family to compile for', default: 'navi31' },
+    dump: { type: 'string', description: 'Folder that gets the WGSL of every kernel', valueHint: 'folder' },
+    ...jsonFlag,
+  },
+  run: codegen,
+};
+
+/** A kernel of the table. */
+export interface CodegenRow {
+  readonly label: string;
+  readonly dispatches: number;
+  /** Share of the arithmetic of an iteration. */
+  readonly share: number;
+  readonly vgprs: number;
+  readonly spilled: number;
+  /** Bytes of workgroup memory. */
+  readonly lds: number;
+  /** Waves per SIMD that registers and workgroup memory allow. */
+  readonly waves: number;
+  readonly instructions: number;
+  /** Matrix multiplications among them. */
+  readonly matrix: number;
+}
+
+async function codegen(args: Args): Promise<number> {
+  const gpu = textFlag(args, 'gpu') ?? 'navi31';
+  if (process.platform !== 'linux') {
+    throw new UsageError('codegen needs Linux: it compiles with Mesa');
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'reno-codegen-'));
+  try {
+    const out = join(folder, 'pipelines.jsonl');
+    writeFileSync(out, '');
+    compileFor(gpu, out);
+    const device = await openDevice({ backend: 'vulkan', subgroupMatrix: true });
+    if (!/radv/i.test(device.info.description)) {
+      throw new Error(
+        `the adapter is ${device.info.description}, not RADV's null device: Mesa 25 has it, later versions do not`,
+      );
+    }
+    const model = plannedModel(textFlag(args, 'model') ?? 'sd-turbo');
+    const here = model.folder === undefined ? { folder: '', assertHere: () => {} } : { folder: model.folder };
+    const settings = await settingsFrom(args, { name: model.name, files: model.files, ...here });
+    const { schedule } = await planSettings(model, settings, { device });
+    const start = performance.now();
+    const kernels = await compilePipelines(device, schedule, out);
+    const seconds = (performance.now() - start) / 1000;
+    writeWgsl(textFlag(args, 'dump'), kernels);
+    const rows = rowsOf(kernels);
+    console.log(describe(rows).join('\n'));
+    return finish(args, true, summaryOf(model.name, gpu, rows, seconds), rows);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function writeWgsl(folder: string | undefined, kernels: readonly CompiledKernel[]): void {
+  for (const [i, { label, wgsl }] of (folder === undefined ? [] : kernels).entries()) {
+    writeFileSync(
+      join(folder ?? '', `${String(i).padStart(3, '0')}-${label}.wgsl`),
+      wgsl.slice(wgsl.indexOf('\n') + 1),
+    );
+  }
+}
+
+const IS_MATRIX = /^v_(wmma|mfma|swmmac)/;
+
+/** The most arithmetic first. */
+function rowsOf(kernels: readonly CompiledKernel[]): CodegenRow[] {
+  const all = kernels.reduce((sum, { flops }) => sum + flops, 0);
+  return kernels
+    .map(({ label, dispatches, flops, statistics, instructions }) => ({
+      label,
+      dispatches,
+      share: flops / all,
+      vgprs: statistics.VGPRs ?? Number.NaN,
+      spilled: (statistics['Spilled VGPRs'] ?? Number.NaN) + (statistics['Spilled SGPRs'] ?? 0),
+      lds: statistics['LDS size'] ?? Number.NaN,
+      waves: statistics['Subgroups per SIMD'] ?? Number.NaN,
+      instructions: statistics.Instructions ?? Number.NaN,
+      matrix: [...instructions].reduce((sum, [name, count]) => sum + (IS_MATRIX.test(name) ? count : 0), 0),
+    }))
+    .sort((a, b) => b.share - a.share);
+}
+
+function describe(rows: readonly CodegenRow[]): string[] {
+  const shown = rows.filter(({ share, spilled }) => share >= 5e-4 || spilled > 0);
+  return table(
+    ['kernel', 'dispatches', 'share of arithmetic', 'VGPRs', 'spilled', 'LDS', 'waves', 'instructions', 'matrix'],
+    shown.map((row) => [
+      row.label,
+      String(row.dispatches),
+      `${(100 * row.share).toFixed(2)} %`,
+      ...[row.vgprs, row.spilled, row.lds, row.waves, row.instructions, row.matrix].map(String),
+    ]),
+  );
+}
+
+function summaryOf(model: string, gpu: string, rows: readonly CodegenRow[], seconds: number): string {
+  const onMatrices = rows.reduce((sum, { matrix, share }) => sum + (matrix > 0 ? share : 0), 0);
+  const spilling = rows.filter(({ spilled }) => spilled > 0).length;
+  return (
+    `${model} on ${gpu}: ${rows.length} pipelines compiled in ${seconds.toFixed(1)} s, ${spilling} spill, ` +
+    `${(100 * onMatrices).toFixed(2)} % of the arithmetic in kernels with matrix instructions`
+  );
+}

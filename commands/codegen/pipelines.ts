@@ -1,0 +1,89 @@
+/** Compiles the pipelines of a plan one after another, and reads what the driver says of each. */
+import { readFileSync } from 'node:fs';
+import type { Device } from '../../src/tensor/device.ts';
+import { siteOf } from '../../src/tensor/graph.ts';
+import { assemble } from '../../src/tensor/kernel.ts';
+import type { Schedule } from '../../src/tensor/schedule/schedule.ts';
+import { at } from '../../src/tensor/types.ts';
+
+/** What one pipeline compiles to, and what of an iteration it computes. */
+export interface CompiledKernel {
+  readonly label: string;
+  /** Dispatches of an iteration that run it. */
+  readonly dispatches: number;
+  /** Arithmetic of the ops that it is the first dispatch of, in an iteration. */
+  readonly flops: number;
+  readonly wgsl: string;
+  /** By the driver's own names. */
+  readonly statistics: Readonly<Record<string, number>>;
+  /** Instructions by mnemonic. */
+  readonly instructions: ReadonlyMap<string, number>;
+}
+
+interface Compiled {
+  readonly statistics?: Readonly<Record<string, number>>;
+  readonly assembly?: string;
+}
+
+interface Use {
+  readonly label: string;
+  readonly compile: () => Promise<unknown>;
+  dispatches: number;
+  flops: number;
+}
+
+/** The distinct pipelines of the plan's iteration, by final WGSL. */
+function usesOf(device: Device, schedule: Schedule): Map<string, Use> {
+  const uses = new Map<string, Use>();
+  const steps = schedule.steps.step;
+  steps.forEach(({ node, dispatch, types }, i) => {
+    const code = assemble(dispatch, types, device.caps);
+    const overrides = dispatch.overrides ?? {};
+    const key = `${JSON.stringify(overrides)}\n${code}`;
+    const accesses = dispatch.bindings.map((b) => (b.access === 'read' ? 'r' : 'w')).join('');
+    const layout = device.layout(Object.keys(dispatch.params).length > 0, accesses);
+    const use = uses.get(key) ?? {
+      label: dispatch.label,
+      compile: () => device.pipeline(dispatch.label, code, layout, overrides),
+      dispatches: 0,
+      flops: 0,
+    };
+    use.dispatches += 1;
+    use.flops += steps[i - 1]?.node === node ? 0 : (node.op?.cost(siteOf(node)).flops ?? 0);
+    uses.set(key, use);
+  });
+  return uses;
+}
+
+/**
+ * Compiles every pipeline of an iteration on `device`, which the layer of layer.ts watches; it writes to `out`.
+ * @throws Error when a kernel does not compile, or the layer says nothing of one
+ */
+export async function compilePipelines(device: Device, schedule: Schedule, out: string): Promise<CompiledKernel[]> {
+  const uses = usesOf(device, schedule);
+  for (const { compile } of uses.values()) {
+    await compile(); // One at a time: the layer writes its lines in this order.
+  }
+  const lines = readFileSync(out, 'utf8').trim().split('\n');
+  if (lines.length !== uses.size) {
+    throw new Error(
+      `the driver compiled ${lines.length} pipelines of ${uses.size}: its statistics cannot be told apart`,
+    );
+  }
+  return [...uses].map(([wgsl, { label, dispatches, flops }], i) => {
+    const { statistics = {}, assembly = '' } = JSON.parse(at(lines, i)) as Compiled;
+    return { label, dispatches, flops, wgsl, statistics, instructions: countInstructions(assembly) };
+  });
+}
+
+/** Instructions of AMD's assembly by mnemonic. */
+export function countInstructions(assembly: string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const line of assembly.split('\n')) {
+    const mnemonic = /^\s+([a-z][a-z0-9_]+)\b/.exec(line)?.[1];
+    if (mnemonic) {
+      counts.set(mnemonic, (counts.get(mnemonic) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
