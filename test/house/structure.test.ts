@@ -31,6 +31,9 @@ interface Source {
   readonly code: string;
 }
 
+/** The package's entries. */
+const ENTRIES = ['src/index.ts', 'src/node.ts', 'src/engine.ts', 'src/models.ts', 'src/reno.ts'];
+
 function sources(): Source[] {
   return FOLDERS.flatMap((folder) => {
     const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' });
@@ -74,6 +77,18 @@ function circles(files: readonly Source[]): string[] {
   return found;
 }
 
+/** Files whose every export is public: the package's entries, and what they export whole (`export * from`). */
+function publicFiles(files: readonly Source[]): Set<string> {
+  const found = new Set(ENTRIES);
+  for (const path of found) {
+    const { code = '' } = files.find((file) => file.path === path) ?? {};
+    for (const [, from = ''] of code.matchAll(/^export \* from '(\.[^']+)';/gm)) {
+      found.add(relative(ROOT, resolve(ROOT, dirname(path), from)).replaceAll('\\', '/'));
+    }
+  }
+  return found;
+}
+
 /** Exported values whose name no other file spells, as `path name`. Types are left out: a value's type may be needed by name. */
 function unusedExports(files: readonly Source[]): string[] {
   const spelled = new Map<string, Set<string>>();
@@ -83,10 +98,11 @@ function unusedExports(files: readonly Source[]): string[] {
       spelled.set(word, paths.add(path));
     }
   }
+  const isPublic = publicFiles(files);
   const declared = /^export (?:declare )?(?:async )?(?:abstract )?(?:const|let|function|class)\*? ([\w$]+)/gm;
   return files
     .flatMap(({ path, code }) => [...code.matchAll(declared)].map(([, name = '']) => ({ path, name })))
-    .filter(({ name, path }) => (spelled.get(name)?.size ?? 0) < 2 && !COLLECTED.test(path))
+    .filter(({ name, path }) => (spelled.get(name)?.size ?? 0) < 2 && !COLLECTED.test(path) && !isPublic.has(path))
     .map(({ path, name }) => `${path} ${name}`);
 }
 
