@@ -16,7 +16,7 @@ export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps:
   if (/@subgroup_size\b/.test(dispatch.code)) {
     lines.push('enable subgroup_size_control;');
   }
-  if (/\bsubgroup_matrix_/.test(dispatch.code)) {
+  if (usesMatrixUnits(dispatch)) {
     // Kernels derive their subgroup's part of y from the invocation index. It is uniform in the subgroup, which WGSL cannot prove.
     lines.push('enable chromium_experimental_subgroup_matrix;');
     lines.push('diagnostic(off, chromium.subgroup_matrix_uniformity);');
@@ -35,6 +35,9 @@ export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps:
   });
   return `${lines.join('\n')}\n${dispatch.code}`;
 }
+
+/** Whether matrix units (tensor cores) multiply in this dispatch. */
+export const usesMatrixUnits = ({ code }: Pick<Dispatch, 'code'>): boolean => /\bsubgroup_matrix_/.test(code);
 
 /** Bytes of the uniform: params in order, 4 bytes each, padded to 16. */
 export function packParams(params: Readonly<Record<string, Param>>): Uint8Array<ArrayBuffer> {

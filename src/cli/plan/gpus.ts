@@ -2,14 +2,15 @@
  * Peak rates of some GPUs, without sparsity. NVIDIA: datasheets and architecture white papers of A100, H100, H200, L4, GA102 (RTX
  * 3090) and Ada (RTX 4090); tensor cores with f32 accumulation. AMD: RX 7900 XTX product page and RDNA 3 ISA guide (dual
  * issue, WMMA). Intel: ARK's A770 (262 INT8 TOPS, half of it for f16 on XMX). Apple publishes bandwidth and cores: f32 is
- * cores × 128 lanes × 2 × clock, f16 runs at the same rate, and simdgroup matrices run on the same ALUs.
+ * cores × 128 lanes × 2 × clock, f16 runs at the same rate, and simdgroup matrices run on the same ALUs: Dawn shows those of
+ * f16 with f16 sums only, which no kernel here takes.
  */
 export interface Gpu {
   readonly name: string;
   /** Dense FLOP/s. */
   readonly f32: number;
   readonly f16: number;
-  /** f16 × f16 → f32 on matrix units; null where there are none. */
+  /** f16 × f16 → f32 on matrix units; null where WebGPU shows none. */
   readonly tensor: number | null;
   /** Bytes/s of its memory. */
   readonly bandwidth: number;
@@ -53,6 +54,7 @@ export const GPUS: readonly Gpu[] = [
   gpu('M1 Max', [10.6, 10.6, null], [400, 48, 400]),
   gpu('M2 Max', [13.6, 13.6, null], [400, 72, 400]),
   gpu('M3 Max', [14.3, 14.3, null], [400, 96, 400]),
+  gpu('M4', [4.3, 4.3, null], [120, 24, 120]),
   gpu('M4 Max', [17.2, 17.2, null], [546, 96, 546]),
 ];
 

@@ -10,7 +10,7 @@ import { UsageError } from '../usage_error.ts';
 import { GPUS, type Gpu, gpusNamed } from './gpus.ts';
 import { type PlanReport, planReport } from './plan_report.ts';
 import { PLANNED_MODELS, type PlannedModel, plannedModel } from './planned_model.ts';
-import { planSettings } from './planned_run.ts';
+import { MATRIX_GPU, planSettings } from './planned_run.ts';
 import { bytesOf, describePlanned, summaryOf } from './print_report.ts';
 
 export const planCommand: Command = {
@@ -27,7 +27,11 @@ export const planCommand: Command = {
       valueHint: 'name',
     },
     ...plannedFlags,
-    gpu: { type: 'string', description: 'Only GPUs of this name, such as a100 or m2', valueHint: 'name' },
+    gpu: {
+      type: 'string',
+      description: 'Only GPUs of this name, such as a100 or m2, with the time of each kernel',
+      valueHint: 'name',
+    },
     adapter: {
       type: 'string',
       description:
@@ -47,7 +51,9 @@ async function plan(args: Args): Promise<number> {
   const choice = adapterChoice(args);
   using device = 'adapter' in choice || 'backend' in choice ? await openAdapter(choice) : null;
   const planning = planningFromEnvironment();
-  const planned = planReport(await planSettings(model, settings, { planning, ...(device ? { device } : {}) }), gpus);
+  const target = device ?? (gpus.some(({ tensor }) => tensor !== null) ? MATRIX_GPU : null);
+  const run = await planSettings(model, settings, { planning, ...(target ? { device: target } : {}) });
+  const planned = planReport(run, gpus, isNamed(args) ? gpus : []);
   console.log(describePlanned(planned));
   const problem = problemOf(planned, device);
   const summary = problem === null ? summaryOf(planned) : `${summaryOf(planned)}; ${problem}`;
@@ -59,6 +65,8 @@ function settingsOf(args: Args, { name, files, folder }: PlannedModel): Promise<
   const published = folder === undefined ? { folder: '', assertHere: () => {} } : { folder };
   return settingsFrom(args, { name, files, ...published });
 }
+
+const isNamed = (args: Args): boolean => textFlag(args, 'gpu') !== undefined;
 
 function chosenGpus(args: Args): readonly Gpu[] {
   const name = textFlag(args, 'gpu');

@@ -7,7 +7,7 @@ import type { Stage } from '../../tensor/types.ts';
 import { byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
 import { GPUS, type Gpu } from './gpus.ts';
 import type { PlannedRun } from './planned_run.ts';
-import { type Roofline, roofline } from './roofline.ts';
+import { type KernelTime, kernelTimes, type Roofline, roofline } from './roofline.ts';
 
 export interface Amounts {
   readonly flops: number;
@@ -66,11 +66,19 @@ export interface PlanReport {
   };
   /** FLOPs of an iteration in the reference implementation, which computes everything that depends on the prompt each time. */
   readonly referenceFlops: number;
+  /** Share of the iteration's arithmetic in kernels for matrix units, 0 to 1. */
+  readonly matrixShare: number;
   readonly rooflines: readonly Roofline[];
+  /** Costs of each kernel in an iteration, for GPUs that were asked for by name. */
+  readonly kernels: readonly { readonly gpu: string; readonly times: readonly KernelTime[] }[];
 }
 
-/** The figures of a planned run. */
-export function planReport(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): PlanReport {
+/** The figures of a planned run. @param byKernel the GPUs for which the costs of each kernel are given */
+export function planReport(
+  planned: PlannedRun,
+  gpus: readonly Gpu[] = GPUS,
+  byKernel: readonly Gpu[] = [],
+): PlanReport {
   const { run, settings, schedule } = planned;
   const { image } = run.step;
   const work = workOf(schedule);
@@ -117,7 +125,9 @@ export function planReport(planned: PlannedRun, gpus: readonly Gpu[] = GPUS): Pl
       largestBuffer: Math.max(...schedule.buffers.map((b) => b.bytes)),
     },
     referenceFlops: stages.prompt.flops + stages.step.flops,
+    matrixShare: amounts(needs.work.filter(({ matrix }) => matrix)).flops / (stages.step.flops || 1),
     rooflines: gpus.map((gpu) => roofline(gpu, needs)),
+    kernels: byKernel.map((gpu) => ({ gpu: gpu.name, times: kernelTimes(gpu, needs.work) })),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Schedule } from '../../tensor/schedule/schedule.ts';
 import { adapterName } from '../adapter.ts';
 import { type PlannedModel, plannedModel } from './planned_model.ts';
 
-/** A GPU with f16 and subgroups of 32, as Vulkan shows NVIDIA's. */
+/** A GPU with f16 and subgroups of 32, as Vulkan shows NVIDIA's, but for its matrix units. */
 export const GPU_CAPS: DeviceCaps = {
   f16: true,
   subgroups: true,
@@ -21,11 +21,17 @@ export const GPU_CAPS: DeviceCaps = {
   maxStorageBuffers: 10,
 };
 
+/** The same with matrix units, of which Vulkan shows NVIDIA's and AMD's (RDNA3) as 16x16x16. */
+export const MATRIX_GPU: Pick<Device, 'caps' | 'info'> = {
+  caps: { ...GPU_CAPS, subgroupMatrices: [{ component: 'f16', result: 'f32', m: 16, n: 16, k: 16 }] },
+  info: { vendor: '', architecture: '', description: 'a GPU with f16, subgroups of 32 and f16 matrices of 16x16x16' },
+};
+
 /** Settings that are given here change those of the model: f16 and the paper's four rewards for the published ones. */
 export interface PlanOptions extends Partial<RenoSettings> {
   /** A name or folder as `plannedModel` takes it. */
   readonly model: string;
-  /** A real adapter, to plan what it would run. Default: a GPU with f16 and subgroups of 32. */
+  /** What it is planned for: a real adapter, or MATRIX_GPU. Default: a GPU with f16 and subgroups of 32, without matrix units. */
   readonly device?: Pick<Device, 'caps' | 'info'>;
 }
 

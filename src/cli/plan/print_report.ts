@@ -1,7 +1,7 @@
 /** A plan report as text: sentences and tables. */
 import { STAGES, type Stage } from '../../tensor/types.ts';
 import type { Amounts, PlanReport, StageReport } from './plan_report.ts';
-import { DISPATCH_SECONDS } from './roofline.ts';
+import { DISPATCH_SECONDS, type KernelTime } from './roofline.ts';
 
 const PREFIXES: readonly (readonly [scale: number, prefix: string])[] = [
   [1e12, 'T'],
@@ -37,6 +37,7 @@ export function describePlanned(plan: PlanReport): string {
     ...memory(plan),
     ...split(plan),
     ...rooflines(plan),
+    ...kernels(plan),
     '',
   ].join('\n');
 }
@@ -119,7 +120,9 @@ function seconds(s: number | null): string {
   return s === null ? '-' : `${Number((s * scale).toPrecision(3))} ${unit}`;
 }
 
-function rooflines({ rooflines: all, stages: { step } }: PlanReport): string[] {
+const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
+
+function rooflines({ rooflines: all, stages: { step }, matrixShare }: PlanReport): string[] {
   const streams = step.uploadedBytes > 0;
   const rows = all.map((r) => [
     r.gpu,
@@ -134,7 +137,37 @@ function rooflines({ rooflines: all, stages: { step } }: PlanReport): string[] {
   const [low, high] = DISPATCH_SECONDS.map((s) => seconds(s * step.dispatches));
   return [
     ...table('Least time of an iteration: each op its arithmetic or its memory traffic', [head, ...rows]),
-    '  f32 ALUs: as the kernels compute today. Matrix units: only behind the subgroup-matrix feature.',
+    `  ${percent(matrixShare)} of the arithmetic is in kernels for matrix units, the rest always runs on f32 ALUs.`,
     `  ${step.dispatches} dispatches at the published 24 to 36 µs: ${low} to ${high}, in part beside the above.`,
   ];
+}
+
+/** Kernels that take less than this part of the time are one row. */
+const SMALL = 0.01;
+
+/** The kernels of the first GPU that was asked for. */
+function kernels({ kernels: [first] }: PlanReport): string[] {
+  if (!first) {
+    return [];
+  }
+  const { gpu, times } = first;
+  const sum = (of: readonly KernelTime[], get: (t: KernelTime) => number): number => of.reduce((n, t) => n + get(t), 0);
+  const cost = (t: KernelTime): number => t.leastSeconds + t.dispatchSeconds;
+  const whole = sum(times, cost);
+  const [large, small] = [times.filter((t) => cost(t) >= SMALL * whole), times.filter((t) => cost(t) < SMALL * whole)];
+  const row = (name: string, of: readonly KernelTime[], ...rest: readonly string[]): string[] => [
+    name,
+    String(sum(of, (t) => t.dispatches)),
+    seconds(sum(of, (t) => t.arithmeticSeconds)),
+    seconds(sum(of, (t) => t.memorySeconds)),
+    seconds(sum(of, (t) => t.leastSeconds)),
+    seconds(sum(of, (t) => t.dispatchSeconds)),
+    ...rest,
+  ];
+  return table(`Kernels of an iteration on ${gpu}, dispatches at 24 µs`, [
+    ['', 'dispatches', 'arithmetic', 'memory', 'least', 'dispatching', 'bound by'],
+    ...large.map((t) => row(t.kernel, [t], t.bound)),
+    ...(small.length > 0 ? [row('others', small)] : []),
+    row('total', times),
+  ]);
 }

@@ -2,22 +2,43 @@
 import type { Work } from '../../tensor/schedule/summary.ts';
 import type { Gpu } from './gpus.ts';
 
+/** What an iteration costs on a GPU. Times are in seconds. */
 export interface Roofline {
   readonly gpu: string;
   readonly memoryBytes: number;
   /** Whether the GPU's memory holds the plan's peak. */
   readonly fits: boolean;
-  /** The time of one iteration. */
+  /** The least time of one iteration. */
   readonly seconds: {
-    /** All arithmetic in f32, as the kernels compute today. */
+    /** All arithmetic in f32. */
     readonly f32: number;
-    /** Products in f16. */
+    /** The arithmetic of the kernels for matrix units at the rate of f16 ALUs, other arithmetic in f32. */
     readonly f16: number;
-    /** Products on matrix units, which WebGPU offers through its subgroup-matrix feature only; null where there are none. */
+    /** The same at the rate of the matrix units; null where the GPU shows none to WebGPU. */
     readonly tensor: number | null;
   };
+  /** The time of all dispatches at the lowest and highest published cost, which in part runs beside the above. */
+  readonly dispatchSeconds: readonly [low: number, high: number];
   /** The time to upload streamed weights, which can overlap with the arithmetic. */
   readonly uploadSeconds: number;
+}
+
+/** What one kernel costs in an iteration on a GPU, on its matrix units where it uses them. Times are in seconds. */
+export interface KernelTime {
+  /** Op and variant. */
+  readonly kernel: string;
+  readonly matrix: boolean;
+  readonly flops: number;
+  readonly bytes: number;
+  readonly dispatches: number;
+  readonly arithmeticSeconds: number;
+  readonly memorySeconds: number;
+  /** The longer of both for each use, and their sum. */
+  readonly leastSeconds: number;
+  /** At the lowest published cost of a dispatch. */
+  readonly dispatchSeconds: number;
+  /** The longest of arithmetic, memory traffic and dispatches. */
+  readonly bound: 'arithmetic' | 'memory' | 'dispatch';
 }
 
 /** Published costs of a dispatch through Dawn on desktop GPUs, lowest and highest, in seconds. */
@@ -30,11 +51,18 @@ interface Needs {
   readonly peakBytes: number;
 }
 
+type Amounts = Pick<Work, 'flops' | 'bytes' | 'matrix'>;
+
+const arithmetic = (gpu: Gpu, { flops, matrix }: Amounts, matrixRate: number): number =>
+  flops / (matrix ? matrixRate : gpu.f32);
+
+const least = (gpu: Gpu, work: Amounts, matrixRate: number): number =>
+  Math.max(arithmetic(gpu, work, matrixRate), work.bytes / gpu.bandwidth);
+
 export function roofline(gpu: Gpu, { work, uploadedBytes, peakBytes }: Needs): Roofline {
-  const seconds = (products: number): number =>
-    work.reduce((sum, { products: isProducts, flops, bytes }) => {
-      return sum + Math.max(flops / (isProducts ? products : gpu.f32), bytes / gpu.bandwidth);
-    }, 0);
+  const seconds = (matrixRate: number): number => work.reduce((sum, w) => sum + least(gpu, w, matrixRate), 0);
+  const dispatches = work.reduce((sum, w) => sum + w.dispatches, 0);
+  const [low, high] = DISPATCH_SECONDS;
   return {
     gpu: gpu.name,
     memoryBytes: gpu.memory,
@@ -44,6 +72,36 @@ export function roofline(gpu: Gpu, { work, uploadedBytes, peakBytes }: Needs): R
       f16: seconds(gpu.f16),
       tensor: gpu.tensor === null ? null : seconds(gpu.tensor),
     },
+    dispatchSeconds: [low * dispatches, high * dispatches],
     uploadSeconds: uploadedBytes / gpu.host,
   };
 }
+
+/** The costs of each kernel in an iteration, the longest first. @param work the work of one iteration */
+export function kernelTimes(gpu: Gpu, work: readonly Work[]): KernelTime[] {
+  const matrixRate = gpu.tensor ?? gpu.f32;
+  const times = [...new Set(work.map(({ kernel }) => kernel))].map((kernel): KernelTime => {
+    const uses = work.filter((w) => w.kernel === kernel);
+    const sum = (of: (w: Work) => number): number => uses.reduce((n, w) => n + of(w), 0);
+    const arithmeticSeconds = sum((w) => arithmetic(gpu, w, matrixRate));
+    const memorySeconds = sum((w) => w.bytes) / gpu.bandwidth;
+    const dispatches = sum((w) => w.dispatches);
+    const dispatchSeconds = dispatches * DISPATCH_SECONDS[0];
+    const longest = Math.max(arithmeticSeconds, memorySeconds, dispatchSeconds);
+    return {
+      kernel,
+      matrix: uses.some(({ matrix }) => matrix),
+      flops: sum((w) => w.flops),
+      bytes: sum((w) => w.bytes),
+      dispatches,
+      arithmeticSeconds,
+      memorySeconds,
+      leastSeconds: sum((w) => least(gpu, w, matrixRate)),
+      dispatchSeconds,
+      bound: longest === dispatchSeconds ? 'dispatch' : longest === memorySeconds ? 'memory' : 'arithmetic',
+    };
+  });
+  return times.sort((a, b) => longestOf(b) - longestOf(a));
+}
+
+const longestOf = ({ leastSeconds, dispatchSeconds }: KernelTime): number => Math.max(leastSeconds, dispatchSeconds);

@@ -1,9 +1,11 @@
 /** What a schedule needs: dispatches, arithmetic and memory. It is known before any memory is allocated. */
+import { siteKey, tunable } from '../choose.ts';
 import { type Node, siteOf } from '../graph.ts';
+import { usesMatrixUnits } from '../kernel.ts';
 import type { Stage } from '../types.ts';
 import { at, byteSize, STAGES } from '../types.ts';
 import { Uniforms } from './buffers.ts';
-import type { BufferSpec, Schedule, SharedValue } from './schedule.ts';
+import type { BufferSpec, Schedule, SharedValue, Step } from './schedule.ts';
 
 /** Totals of a plan, by stage. */
 export interface PlanSummary {
@@ -108,37 +110,51 @@ export interface Work {
   /** First two parts of the module path, such as `generator.unet`. */
   readonly module: string;
   readonly backward: boolean;
-  /** It consists of matrix products, so matrix units (tensor cores) could compute it. */
-  readonly products: boolean;
+  /** The op and its chosen variant, such as `conv2d.gpu_tile`; for a fused op those of the op that it begins with. */
+  readonly kernel: string;
+  /** Matrix units (tensor cores) multiply in the chosen variant. */
+  readonly matrix: boolean;
   readonly flops: number;
   /** Bytes read and written if every operand crosses memory once. */
   readonly bytes: number;
   readonly dispatches: number;
 }
 
-const PRODUCTS = /^(matmul|conv2d|attention)/;
-
 /** Returns the work of each node that runs, in the order of the steps. */
-export function workOf({ steps }: Pick<Schedule, 'steps'>): Work[] {
+export function workOf({ steps, choices }: Pick<Schedule, 'steps' | 'choices'>): Work[] {
   return STAGES.flatMap((stage) => {
-    const dispatches = new Map<Node, number>();
-    for (const { node } of steps[stage]) {
-      dispatches.set(node, (dispatches.get(node) ?? 0) + 1);
+    const dispatches = new Map<Node, Step[]>();
+    for (const step of steps[stage]) {
+      const known = dispatches.get(step.node);
+      if (known) {
+        known.push(step);
+      } else {
+        dispatches.set(step.node, [step]);
+      }
     }
-    return [...dispatches].map(([node, count]) => nodeWork(node, stage, count));
+    return [...dispatches].map(([node, all]) => nodeWork(node, stage, all, choices));
   });
 }
 
-function nodeWork(node: Node, stage: Stage, dispatches: number): Work {
-  const op = node.op?.inner?.op ?? node.op;
+function nodeWork(node: Node, stage: Stage, steps: readonly Step[], choices: Schedule['choices']): Work {
   const { flops, bytes } = node.op?.cost(siteOf(node)) ?? { flops: 0, bytes: 0 };
   return {
     stage,
     module: node.path.split('.').slice(0, 2).join('.'),
     backward: node.backward,
-    products: PRODUCTS.test(op?.fusesPair?.consumer ?? op?.name ?? ''),
+    kernel: kernelName(node, choices),
+    matrix: steps.some(({ dispatch }) => usesMatrixUnits(dispatch)),
     flops,
     bytes,
-    dispatches,
+    dispatches: steps.length,
   };
+}
+
+function kernelName(node: Node, choices: Schedule['choices']): string {
+  if (!node.op) {
+    return '';
+  }
+  const { op, site } = tunable(node.op, siteOf(node));
+  const choice = choices.get(siteKey(op, site));
+  return choice ? `${op.name}.${choice.variant}` : op.name;
 }

@@ -25,7 +25,7 @@ describe('reno plan', { timeout: 60_000 }, () => {
     }
     const [plan] = rowsOf(stdout);
     expect(plan).toMatchObject({ model: 'pocket', size: [64, 128], dtype: 'f32', rewards: { HPS: 5, CLIP: 0.2 } });
-    expect(plan?.rooflines).toHaveLength(14);
+    expect(plan?.rooflines).toHaveLength(15);
     expect(plan?.stages.step.backward.dispatches).toBeGreaterThan(100);
   });
 

@@ -9,15 +9,14 @@ import { headerOnlyFiles } from '../../../src/cli/plan/header_only_files.ts';
 import { networkTable } from '../../../src/cli/plan/networks.ts';
 import { planReport } from '../../../src/cli/plan/plan_report.ts';
 import { PLANNED_MODELS, plannedModel } from '../../../src/cli/plan/planned_model.ts';
-import { planRun } from '../../../src/cli/plan/planned_run.ts';
+import { MATRIX_GPU, planRun } from '../../../src/cli/plan/planned_run.ts';
 import { joined, PUBLISHED_NAMES, publishedLayout } from '../../../src/cli/plan/published_layout.ts';
-import { roofline } from '../../../src/cli/plan/roofline.ts';
+import { type KernelTime, kernelTimes, roofline } from '../../../src/cli/plan/roofline.ts';
 import { subfolder } from '../../../src/models/checkpoint/files.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { openPipeline, type PipelineOptions } from '../../../src/models/pipelines/index.ts';
 import { openReward, REWARD_NAMES } from '../../../src/reno/rewards/index.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
-import { workOf } from '../../../src/tensor/schedule/summary.ts';
 import { sizeOf } from '../../../src/tensor/types.ts';
 
 describe('models that are planned', () => {
@@ -137,13 +136,27 @@ describe('planRun', () => {
       expect(sum('flops') / stage.flops).toBeCloseTo(1, 10);
       expect(sum('bytes') / stage.bytes).toBeCloseTo(1, 10);
     }
-    // Tensor cores can do nearly all of it; a name that workOf does not know would show here.
-    const work = workOf(planned.schedule).filter(({ stage }) => stage === 'step');
-    const products = work.filter((w) => w.products).reduce((n, w) => n + w.flops, 0);
-    expect(products / step.flops).toBeGreaterThan(0.97);
+    expect(plan.matrixShare).toBe(0); // this plan is for a GPU without them
     expect(plan.memory.peak).toBe(Math.max(...plan.memory.phases.map(({ total }) => total)));
     expect(plan.memory.largestBinding.name).toContain('generator.vae');
     // Three seconds of a quiet core.
+  }, 60_000);
+
+  it('plans SD-Turbo on matrix units, and says what each kernel costs on an A100', async () => {
+    const a100 = gpusNamed('a100 80gb');
+    const plan = planReport(await planRun({ model: 'sd-turbo', size: [512, 512], device: MATRIX_GPU }), a100, a100);
+    expect(plan.adapter).toContain('f16 matrices of 16x16x16');
+    expect(plan.matrixShare).toBeGreaterThan(0.99);
+    const { seconds, dispatchSeconds } = plan.rooflines[0] ?? { seconds: { tensor: null }, dispatchSeconds: [] };
+    expect(seconds.tensor).toBeLessThan(0.04);
+    expect(dispatchSeconds).toEqual([24e-6, 36e-6].map((s) => s * plan.stages.step.dispatches));
+    const times = plan.kernels[0]?.times ?? [];
+    const sum = (of: (t: KernelTime) => number) => times.reduce((n, t) => n + of(t), 0);
+    expect(sum((t) => t.flops) / plan.stages.step.flops).toBeCloseTo(1, 10);
+    expect(sum((t) => t.dispatches)).toBe(plan.stages.step.dispatches);
+    expect(sum((t) => t.leastSeconds)).toBeCloseTo(seconds.tensor ?? NaN, 10);
+    expect(sum((t) => (t.matrix ? t.flops : 0)) / plan.stages.step.flops).toBeCloseTo(plan.matrixShare, 10);
+    expect(times.map(({ kernel }) => kernel)).toContain('conv2d_backward_input.subgroup_matrix');
   }, 60_000);
 
   it('refuses what it cannot plan in one sentence', async () => {
@@ -161,11 +174,11 @@ describe('planRun', () => {
 
 describe('roofline', () => {
   const a100 = gpusNamed('a100 80gb')[0];
-  const op = { stage: 'step', module: 'm', backward: false, products: true, dispatches: 1 } as const;
+  const op = { stage: 'step', module: 'm', backward: false, kernel: 'a.b', matrix: true, dispatches: 1 } as const;
   const work = [
     { ...op, flops: 312e12, bytes: 1 },
     { ...op, flops: 1, bytes: 2039e9 },
-    { ...op, products: false, flops: 19.5e12, bytes: 0 },
+    { ...op, kernel: 'c.d', matrix: false, flops: 19.5e12, bytes: 0 },
   ];
 
   it('is the longer of arithmetic and traffic, op by op', () => {
@@ -174,8 +187,25 @@ describe('roofline', () => {
       memoryBytes: 80e9,
       fits: false,
       seconds: { f32: 18, f16: 6, tensor: 3 },
+      dispatchSeconds: [3 * 24e-6, 3 * 36e-6],
       uploadSeconds: 2,
     });
+  });
+
+  it('says what bounds each kernel', () => {
+    const small = { ...op, kernel: 'small', matrix: false, flops: 1, bytes: 1 };
+    const times = a100 ? kernelTimes(a100, [...work, small]) : [];
+    expect(times.map(({ kernel, bound }) => [kernel, bound])).toEqual([
+      ['a.b', 'arithmetic'],
+      ['c.d', 'arithmetic'],
+      ['small', 'dispatch'],
+    ]);
+    // Each use takes the longer of its arithmetic and its traffic, so two uses that are bound differently take both.
+    expect(times[0]).toMatchObject({ leastSeconds: 2, dispatches: 2, matrix: true });
+    expect(times[0]?.arithmeticSeconds).toBeCloseTo(1, 6);
+    expect(times[0]?.memorySeconds).toBeCloseTo(1, 6);
+    const copy = { ...op, kernel: 'copy', matrix: false, flops: 1, bytes: 2039e9 };
+    expect(a100 && kernelTimes(a100, [copy])[0]).toMatchObject({ bound: 'memory', leastSeconds: 1 });
   });
 
   it('knows GPUs by part of their names', () => {
