@@ -8,12 +8,12 @@ export function openAdapter(choice: AdapterChoice = {}): Promise<Device> {
   return openDevice({ ...choice, subgroupMatrix: wantsSubgroupMatrix() });
 }
 
-/** Whether RENO_SUBGROUP_MATRIX asks for matrix units. @throws UsageError when it is neither 1 nor 0 */
+/** Whether matrix units are used: unless RENO_SUBGROUP_MATRIX is 0. @throws UsageError when it is neither 1 nor 0 */
 export function wantsSubgroupMatrix(setting = process.env.RENO_SUBGROUP_MATRIX): boolean {
   if (setting !== undefined && !['', '0', '1'].includes(setting)) {
-    throw new UsageError(`RENO_SUBGROUP_MATRIX must be 1 (use matrix units) or 0, not "${setting}"`);
+    throw new UsageError(`RENO_SUBGROUP_MATRIX must be 0 (leave matrix units unused) or 1, not "${setting}"`);
   }
-  return setting === '1';
+  return setting !== '0';
 }
 
 /** The adapter's name for people. */

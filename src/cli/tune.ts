@@ -6,7 +6,7 @@ import { sitesOf, type TuneProgress, tuneSites, untuned } from '../tensor/autotu
 import type { Choice, TunedSite, Tuning } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
 import { allOps } from '../tensor/op.ts';
-import { createSchedule } from '../tensor/schedule/planner.ts';
+import { scheduleFor } from '../tensor/plan/compile.ts';
 import type { Schedule } from '../tensor/schedule/schedule.ts';
 import { showTuning, type TuningTable, tunedAdapter } from '../tensor/tuning_table.ts';
 import { adapterName, openAdapter } from './adapter.ts';
@@ -57,8 +57,8 @@ async function tune(args: Args): Promise<number> {
     await store.clear(adapter);
     return finish(args, true, `nothing is kept for ${device.info.description} any more`, []);
   }
-  const kept = (await store?.load(adapter)) ?? null;
   if (isSet(args, 'export')) {
+    const kept = await store?.load(adapter);
     if (!kept) {
       throw new Error('nothing was timed on this adapter yet: run "reno tune" first');
     }
@@ -72,7 +72,8 @@ async function tune(args: Args): Promise<number> {
   if (!store) {
     return 1;
   }
-  const table = kept ?? { format: 1 as const, adapter, sites: {} };
+  // After the plan, whose kernels may have been checked: results are in the same file.
+  const table = (await store.load(adapter)) ?? { format: 1 as const, adapter, sites: {} };
   return await time(args, device, planned, only, table, store);
 }
 
@@ -81,8 +82,7 @@ async function plannedRun(args: Args, device: Device): Promise<Schedule> {
   const model = plannedModel(textFlag(args, 'model') ?? 'pocket');
   const settings = await settingsFrom(args, { ...model, folder: model.files.name });
   const { spec } = await traceRun(model.files, settings);
-  const tuning = device.tuning ? { tuning: device.tuning } : {};
-  return createSchedule({ ...spec, variants: forcedVariants(), ...tuning }, device.caps);
+  return scheduleFor(device, { ...spec, variants: forcedVariants() });
 }
 
 async function time(

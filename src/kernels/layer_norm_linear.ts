@@ -3,6 +3,7 @@
  * subgroup_matrix, gpu_tile: one dispatch, by matmul's tiles for GPUs, whose workgroups find mean and scale of their rows themselves.
  * separate: the two ops, one after the other.
  */
+import { supportedVariants } from '../tensor/choose.ts';
 import type { DeviceCaps } from '../tensor/device_caps.ts';
 import type { Binding, BufferRef, Dispatch } from '../tensor/dispatch.ts';
 import type { Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';
@@ -145,7 +146,7 @@ function joined(site: OpSite<Attrs>, name: string, tiled: (product: OpSite<Matmu
 }
 
 const firstOf = <A extends OpAttrs>(op: Op<A>, site: OpSite<A>, caps: DeviceCaps): readonly Dispatch[] =>
-  op.variants.find((v) => v.supports?.(site, caps) ?? true)?.dispatches(site, caps) ?? [];
+  supportedVariants(op, site, caps)[0]?.dispatches(site, caps) ?? [];
 
 function apart(site: OpSite<Attrs>, caps: DeviceCaps): Dispatch[] {
   const { norm, product } = parts(site);

@@ -1,7 +1,7 @@
 /** Chooses the variant of an op: the forced one, else the one that was fastest when timed, else the first supported. */
 import type { DeviceCaps } from './device_caps.ts';
 import { formerVariant } from './former_variants.ts';
-import { type Op, type OpSite, variantNamed } from './op.ts';
+import { type Attrs, type Op, type OpSite, type Variant, variantNamed } from './op.ts';
 import { showType } from './types.ts';
 
 /** The times of one site on one adapter. */
@@ -60,9 +60,19 @@ export function wrongVariant(op: Op, name: string): string | null {
     : `variant ${name} of ${op.name} is called ${now} now`;
 }
 
+/** The variants that can run at a site, in order of preference. */
+export function supportedVariants<A extends Attrs>(
+  op: Pick<Op<A>, 'name' | 'variants'>,
+  site: OpSite<A>,
+  caps: DeviceCaps,
+): Variant<A>[] {
+  const leftOut = caps.leftOut?.[op.name] ?? [];
+  return op.variants.filter((variant) => !leftOut.includes(variant.name) && (variant.supports?.(site, caps) ?? true));
+}
+
 /** Names of the variants that can run at a site, in order of preference. */
 export function candidatesOf(op: Op, site: OpSite, caps: DeviceCaps): string[] {
-  return op.variants.filter((variant) => variant.supports?.(site, caps) ?? true).map(({ name }) => name);
+  return supportedVariants(op, site, caps).map(({ name }) => name);
 }
 
 /** Whether times are of the variants that can run now: a new, removed or renamed kernel makes them old. */

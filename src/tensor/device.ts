@@ -3,6 +3,7 @@
 import type { Tuning } from './choose.ts';
 import type { DeviceCaps, SubgroupMatrix } from './device_caps.ts';
 import { DeviceMemory } from './device_memory.ts';
+import type { KernelCheck } from './kernel_check.ts';
 
 /** How to open an adapter. */
 export interface DeviceOptions {
@@ -10,7 +11,10 @@ export interface DeviceOptions {
   readonly powerPreference?: GPUPowerPreference;
   /** Leave features unused as if the adapter lacked them (to test other adapters' paths). */
   readonly without?: readonly ('shader-f16' | 'subgroups' | 'timestamp-query')[];
-  /** Use matrix units where the adapter shows them: an experiment of Dawn's, whose WGSL may change. Default false. */
+  /**
+   * Use matrix units where the adapter shows them: an experiment of Dawn's, whose WGSL may change. Default: true for `openDevice`
+   * in Node unless the variable RENO_SUBGROUP_MATRIX is 0, else false.
+   */
   readonly subgroupMatrix?: boolean;
 }
 
@@ -38,7 +42,7 @@ const RAISED_LIMITS = [
 const WANTED_FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
 
 /** WebGPU does not have this feature, so its types do not either. */
-const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+export const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 const SUBGROUP_SIZE_CONTROL = 'subgroup-size-control' as GPUFeatureName;
 
 interface SubgroupMatrixConfig {
@@ -63,8 +67,6 @@ const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render/i;
 export class Device {
   /** WebGPU's own device. */
   readonly gpu: GPUDevice;
-  /** What kernels may rely on. */
-  readonly caps: DeviceCaps;
   /** The adapter's name. */
   readonly info: AdapterSummary;
   /** Creates and counts buffers. */
@@ -74,6 +76,12 @@ export class Device {
    * @internal
    */
   tuning: Tuning | null = null;
+  /**
+   * Checks kernels before plans use them; null: none has to be checked.
+   * @internal
+   */
+  kernelCheck: KernelCheck | null = null;
+  #caps: DeviceCaps;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   #failure: Error | null = null;
@@ -81,7 +89,7 @@ export class Device {
   /** @internal */
   constructor(gpu: GPUDevice, caps: DeviceCaps, info: AdapterSummary) {
     this.gpu = gpu;
-    this.caps = caps;
+    this.#caps = caps;
     this.info = info;
     this.memory = new DeviceMemory(gpu);
     gpu.addEventListener('uncapturederror', (event) => {
@@ -94,6 +102,20 @@ export class Device {
         );
       }
     });
+  }
+
+  /** What kernels may rely on. */
+  get caps(): DeviceCaps {
+    return this.#caps;
+  }
+
+  /**
+   * Leaves a variant of an op out of plans that are made from now on.
+   * @internal
+   */
+  leaveOut(op: string, variant: string): void {
+    const { leftOut = {} } = this.#caps;
+    this.#caps = { ...this.#caps, leftOut: { ...leftOut, [op]: [...(leftOut[op] ?? []), variant] } };
   }
 
   /** The limits that the device was opened with: the adapter's own, where they matter. */

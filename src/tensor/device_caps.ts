@@ -15,6 +15,8 @@ export interface DeviceCaps {
   readonly maxStorageBuffers: number;
   /** Shapes that the matrix units multiply, where the device was opened for them (chromium-experimental-subgroup-matrix). */
   readonly subgroupMatrices?: readonly SubgroupMatrix[];
+  /** Variants that a check found wrong on this adapter, by the name of their op (kernel_check.ts): they count as not supported. */
+  readonly leftOut?: Readonly<Record<string, readonly string[]>>;
   /** `subgroup-size-control` is there: an entry point can fix its subgroup size where the adapter has several. */
   readonly subgroupSizeControl?: boolean;
 }

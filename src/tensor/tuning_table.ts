@@ -2,6 +2,7 @@
 import type { TunedSite, Tuning } from './choose.ts';
 import type { AdapterSummary } from './device.ts';
 import type { DeviceCaps } from './device_caps.ts';
+import type { Checked } from './kernel_check.ts';
 
 export interface TunedAdapter extends AdapterSummary {
   /** The capabilities in one line: they decide which variants are supported. */
@@ -13,6 +14,8 @@ export interface TuningTable {
   readonly adapter: TunedAdapter;
   /** Times by site key. */
   readonly sites: Readonly<Record<string, TunedSite>>;
+  /** Results of the checks of kernels for matrix units, by op. */
+  readonly checks?: Readonly<Record<string, Checked>>;
 }
 
 /** Keeps tables: in a file in Node, in IndexedDB in browsers. */
@@ -30,13 +33,24 @@ export function tunedAdapter({
   readonly info: AdapterSummary;
   readonly caps: DeviceCaps;
 }): TunedAdapter {
-  const shown = Object.entries(caps).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  // What a check left out is a result that the table holds.
+  const { leftOut: _, ...probed } = caps;
+  const shown = Object.entries(probed).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return {
     vendor: info.vendor,
     architecture: info.architecture,
     description: info.description,
     caps: shown.sort().join(' '),
   };
+}
+
+/** The table with more results of checks. @param table null: nothing was kept before */
+export function withChecks(
+  adapter: TunedAdapter,
+  table: TuningTable | null,
+  checks: Readonly<Record<string, Checked>>,
+): TuningTable {
+  return { ...(table ?? { format: 1, adapter, sites: {} }), checks: { ...table?.checks, ...checks } };
 }
 
 /** Whether times of `a` hold for `b`: same adapter, capabilities and driver version (`description` has it). */
@@ -65,7 +79,7 @@ export function parseTuning(text: string, where: string): TuningTable {
 
 /** The same from parsed JSON. */
 export function checkTuning(value: unknown, where: string): TuningTable {
-  const { format, adapter, sites } = record(value);
+  const { format, adapter, sites, checks } = record(value);
   if (format !== 1) {
     throw new Error(`${where} is no tuning table of format 1 (its format is ${JSON.stringify(format) ?? 'missing'})`);
   }
@@ -86,7 +100,14 @@ export function checkTuning(value: unknown, where: string): TuningTable {
     }
     found[key] = { variant, ns: Object.fromEntries(times) };
   }
-  return { format: 1, adapter: names, sites: found };
+  const checked = Object.entries(record(checks)).flatMap(([op, result]): [string, Checked][] => {
+    const { hash, problem } = record(result);
+    return typeof hash === 'string' && (problem === null || typeof problem === 'string')
+      ? [[op, { hash, problem }]]
+      : [];
+  });
+  const kept = checked.length > 0 ? { checks: Object.fromEntries(checked) } : {};
+  return { format: 1, adapter: names, sites: found, ...kept };
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {
@@ -98,10 +119,10 @@ function allStrings<K extends string>(of: Readonly<Record<K, unknown>>): of is R
 }
 
 /** The table as text: one sorted line for each site, so that equal tables are equal texts. */
-export function showTuning({ format, adapter, sites }: TuningTable): string {
+export function showTuning({ format, adapter, sites, checks }: TuningTable): string {
   const lines = Object.entries(sites)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, { variant, ns }]) => `    ${JSON.stringify(key)}: ${JSON.stringify({ variant, ns })}`);
-  const head = JSON.stringify({ format, adapter }).slice(0, -1);
+  const head = JSON.stringify({ format, adapter, ...(checks ? { checks } : {}) }).slice(0, -1);
   return `${head}, "sites": {${lines.length > 0 ? `\n${lines.join(',\n')}\n` : ''}}}\n`;
 }

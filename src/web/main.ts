@@ -1,7 +1,7 @@
 /** The front end for browsers: the session of src/reno behind a form, with the pocket models beside the page. */
 import { subfolder } from '../models/checkpoint/files.ts';
 import { NO_WEBGPU, openDevice } from '../platform/browser/open_device.ts';
-import { knownTuning } from '../platform/browser/tuning_db.ts';
+import { adoptTuning } from '../platform/browser/tuning_db.ts';
 import { httpFiles } from '../platform/http_files.ts';
 import type { IterationRecord } from '../reno/history.ts';
 import { duration, renderReport } from '../reno/report.ts';
@@ -38,7 +38,7 @@ async function open(): Promise<{ device: Device; reno: Reno }> {
     await tuneHere(device, files, settings, (done, count) => {
       setState('loading', `Timing kernels on this adapter: ${done} of ${count}`);
     });
-    device.tuning = await knownTuning(device);
+    await adoptTuning(device);
   }
   const reno = await Reno.open(device, MODEL, files, settings);
   return { device, reno };

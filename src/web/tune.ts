@@ -5,7 +5,7 @@ import type { RenoSettings } from '../reno/settings.ts';
 import { traceRun } from '../reno/trace.ts';
 import { sitesOf, tuneSites, untuned } from '../tensor/autotune.ts';
 import type { Device } from '../tensor/device.ts';
-import { createSchedule } from '../tensor/schedule/planner.ts';
+import { scheduleFor } from '../tensor/plan/compile.ts';
 import { tunedAdapter } from '../tensor/tuning_table.ts';
 
 /** Times the variants. @param onProgress called with the number of sites that are done */
@@ -16,9 +16,10 @@ export async function tuneHere(
   onProgress: (done: number, count: number) => void,
 ): Promise<void> {
   const adapter = tunedAdapter(device);
-  const kept = (await tuningDatabase.load(adapter)) ?? { format: 1 as const, adapter, sites: {} };
   const { spec } = await traceRun(files, settings);
-  const wanted = untuned(sitesOf(createSchedule(spec, device.caps), device.caps), new Map(Object.entries(kept.sites)));
+  const sites = sitesOf(await scheduleFor(device, spec), device.caps);
+  const kept = (await tuningDatabase.load(adapter)) ?? { format: 1 as const, adapter, sites: {} };
+  const wanted = untuned(sites, new Map(Object.entries(kept.sites)));
   const progress = ({ index, count }: { index: number; count: number }): void => onProgress(index + 1, count);
   // Browsers round timestamps to 100 µs, longer than most of these kernels.
   const found = await tuneSites(device, wanted, progress, { clock: 'wall', budgetMs: 100 });

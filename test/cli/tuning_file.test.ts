@@ -7,7 +7,15 @@ import { wantsSubgroupMatrix } from '../../src/cli/adapter.ts';
 import { forcedVariants } from '../../src/cli/kernel_variable.ts';
 import { tuningFiles, tuningFolder, tuningStore } from '../../src/platform/node/tuning_file.ts';
 import '../../src/kernels/index.ts';
-import { parseTuning, showTuning, type TuningTable, tuningOf } from '../../src/tensor/tuning_table.ts';
+import { GPU_CAPS } from '../../src/cli/plan/planned_run.ts';
+import {
+  parseTuning,
+  showTuning,
+  type TuningTable,
+  tunedAdapter,
+  tuningOf,
+  withChecks,
+} from '../../src/tensor/tuning_table.ts';
 
 const adapter = { vendor: 'acme', architecture: 'quick', description: 'Acme Quick, driver 7', caps: 'f16=true' };
 const tableOf = (variant: string, description = adapter.description): TuningTable => ({
@@ -84,6 +92,26 @@ describe('the file', () => {
   });
 });
 
+describe('results of checks', () => {
+  const checks = { matmul: { hash: 'a', problem: null }, conv2d: { hash: 'b', problem: 'it is wrong' } };
+
+  it('are kept beside the times, for the same adapter whatever was left out', async () => {
+    await files().save(withChecks(adapter, tableOf('naive'), { matmul: checks.matmul }));
+    await files().save(withChecks(adapter, await files().load(adapter), { conv2d: checks.conv2d }));
+    expect(await files().load(adapter)).toEqual({ ...tableOf('naive'), checks });
+    expect(withChecks(adapter, null, checks)).toEqual({ format: 1, adapter, sites: {}, checks });
+    const caps = { ...GPU_CAPS };
+    const info = { vendor: '', architecture: '', description: '' };
+    const leftOut = { matmul: ['subgroup_matrix'] };
+    expect(tunedAdapter({ info, caps: { ...caps, leftOut } })).toEqual(tunedAdapter({ info, caps }));
+  });
+
+  it('that are damaged count as unknown', () => {
+    const text = showTuning({ ...tableOf('naive'), checks: { ...checks, attention: { hash: 1 } as never } });
+    expect(parseTuning(text, 'it').checks).toEqual(checks);
+  });
+});
+
 describe('a table', () => {
   const find = (table: TuningTable | null) => tuningOf(adapter, table, 'own file').get('matmul x');
 
@@ -116,7 +144,7 @@ describe('KERNEL', () => {
   });
 });
 
-it('RENO_SUBGROUP_MATRIX is 1 or 0, and off by default', () => {
-  expect(['1', '0', '', undefined].map((setting) => wantsSubgroupMatrix(setting))).toEqual([true, false, false, false]);
-  expect(() => wantsSubgroupMatrix('yes')).toThrow(/^RENO_SUBGROUP_MATRIX must be 1 .* or 0, not "yes"$/);
+it('RENO_SUBGROUP_MATRIX is 1 or 0, and on by default', () => {
+  expect(['1', '0', '', undefined].map((setting) => wantsSubgroupMatrix(setting))).toEqual([true, false, true, true]);
+  expect(() => wantsSubgroupMatrix('yes')).toThrow(/^RENO_SUBGROUP_MATRIX must be 0 .* or 1, not "yes"$/);
 });

@@ -1,7 +1,6 @@
 /** One Dawn device for a test file. */
 
 import { create, globals } from 'webgpu';
-import { wantsSubgroupMatrix } from '../../src/cli/adapter.ts';
 import { restWhilePolling } from '../../src/platform/node/rest.ts';
 import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
 import { requestDevice } from '../../src/tensor/device.ts';
@@ -9,7 +8,7 @@ import { requestDevice } from '../../src/tensor/device.ts';
 Object.assign(globalThis, globals);
 
 /** One Dawn instance a process: it must outlive its devices, and a second one aborts when the first is collected. */
-const matrices = wantsSubgroupMatrix();
+const matrices = process.env.RENO_SUBGROUP_MATRIX === '1';
 const gpu = create(matrices ? ['enable-dawn-features=allow_unsafe_apis,use_vulkan_memory_model'] : []);
 restWhilePolling();
 

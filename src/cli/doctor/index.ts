@@ -2,12 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type AdapterName, listAdapters, NO_ADAPTER_HELP } from '../../platform/node/open_device.ts';
 import type { Device } from '../../tensor/device.ts';
-import { openAdapter } from '../adapter.ts';
+import { openAdapter, wantsSubgroupMatrix } from '../adapter.ts';
 import { type Args, type Command, isSet } from '../args.ts';
 import { adapterChoice, adapterFlags, printJson } from '../shared.ts';
 import { sentenceOf } from '../usage_error.ts';
 import { checkMemory, checkPicked, checkRenderNodes } from './gpu.ts';
 import { type Finding, type Machine, thisMachine } from './machine.ts';
+import { checkMatrixUnits } from './matrix_units.ts';
 import { checkNvidia } from './nvidia.ts';
 import { checkVulkan } from './vulkan.ts';
 
@@ -29,7 +30,7 @@ async function doctor(args: Args): Promise<number> {
   let working = false;
   try {
     using device = await openAdapter(adapterChoice(args));
-    const found = [...describe(device), await computes(device)];
+    const found = [...describe(device), await checkMatrixUnits(device, wantsSubgroupMatrix()), await computes(device)];
     // A finding about the machine is no failure as long as the adapter works.
     working = found.every((f) => f.ok);
     findings.push(...found, ...checkPicked(machine, device.caps.software));

@@ -35,12 +35,16 @@ const VALUE_BOUND_F16 = 1e-6;
 /** NMSE of gradients: both sides are f64, and central differences leave about 1e-11. */
 const GRADIENT_BOUND = 1e-10;
 
+/** The largest error of a kernel that is allowed in a case. */
+export const valueBound = (c: OpCase): number =>
+  c.nmse ?? (c.inputs.some((i) => i.dtype === 'f16') ? VALUE_BOUND_F16 : VALUE_BOUND);
+
 /** The comparisons of each variant with the reference, for each case. */
 export function valueTests(op: Op): OpTest<Device>[] {
   return op.cases.flatMap((c, index) =>
     op.variants.map(({ name }) => ({
       name: `${name} #${index} ${showCase(c)}`,
-      bound: c.nmse ?? (c.inputs.some((i) => i.dtype === 'f16') ? VALUE_BOUND_F16 : VALUE_BOUND),
+      bound: valueBound(c),
       run: async (device) => {
         if (!supported(device, op, c, name)) {
           return null;

@@ -1,6 +1,6 @@
 /** WebGPU as a browser has it: `navigator.gpu`. */
 import { type Device, type DeviceOptions, requestDevice } from '../../tensor/device.ts';
-import { knownTuning } from './tuning_db.ts';
+import { adoptTuning } from './tuning_db.ts';
 
 /** How to open a device in a browser. */
 export interface OpenDeviceOptions extends DeviceOptions {
@@ -22,6 +22,6 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     throw new Error(NO_WEBGPU);
   }
   const device = await requestDevice(gpu, rest);
-  device.tuning = await knownTuning(device);
+  await adoptTuning(device);
   return device;
 }

@@ -1,5 +1,5 @@
 /** Where a browser keeps what was timed: IndexedDB, a table for each adapter. What cannot be read counts as not there. */
-import type { Tuning } from '../../tensor/choose.ts';
+import { selfCheck } from '../../kernels/check/self_check.ts';
 import type { Device } from '../../tensor/device.ts';
 import {
   checkTuning,
@@ -9,6 +9,7 @@ import {
   type TuningTable,
   tunedAdapter,
   tuningOf,
+  withChecks,
 } from '../../tensor/tuning_table.ts';
 
 const DATABASE = 'reno-webgpu';
@@ -56,7 +57,19 @@ export const tuningDatabase: TuningStore = {
   },
 };
 
-export async function knownTuning(device: Device): Promise<Tuning> {
+/**
+ * Gives a device what is known about the kernels on its adapter: their times, and results of checks. Kernels for matrix units
+ * are checked before their first use, and the results are kept beside the times.
+ */
+export async function adoptTuning(device: Device): Promise<void> {
   const adapter = tunedAdapter(device);
-  return tuningOf(adapter, await tuningDatabase.load(adapter), 'this browser');
+  const table = await tuningDatabase.load(adapter);
+  device.tuning = tuningOf(adapter, table, 'this browser');
+  if (device.caps.subgroupMatrices) {
+    device.kernelCheck = selfCheck(device, {
+      known: table?.checks ?? {},
+      keep: async (checks) => tuningDatabase.save(withChecks(adapter, await tuningDatabase.load(adapter), checks)),
+      warn: (sentence) => console.warn(sentence),
+    });
+  }
 }

@@ -1,9 +1,9 @@
 /** WebGPU in Node: Dawn through the npm package `webgpu`. */
 import { closeSync, openSync } from 'node:fs';
-import { type Device, type DeviceOptions, requestDevice } from '../../tensor/device.ts';
+import { type Device, type DeviceOptions, requestDevice, SUBGROUP_MATRIX } from '../../tensor/device.ts';
 import { sentenceOf } from './errors.ts';
 import { restWhilePolling } from './rest.ts';
-import { knownTuning } from './tuning_file.ts';
+import { adoptTuning } from './tuning_file.ts';
 
 /** Which adapter to open in Node. */
 export interface AdapterChoice {
@@ -39,8 +39,8 @@ const instances: GPU[] = [];
 
 /**
  * Dawn hides f16 arithmetic on NVIDIA's Vulkan driver unless it is asked not to; elsewhere this changes nothing. It rounds
- * timestamps to 65 µs against spying pages, which no page does here. Matrix units (tensor cores) are shown where they are
- * asked for.
+ * timestamps to 65 µs against spying pages, which no page does here. It shows matrix units (tensor cores) only with two more
+ * toggles.
  */
 function toggles(subgroupMatrix: boolean): string[] {
   const shown = subgroupMatrix ? ['allow_unsafe_apis', 'use_vulkan_memory_model'] : [];
@@ -74,9 +74,10 @@ async function dawn(): Promise<typeof import('webgpu')> {
  * @throws Error, one sentence, when there is no adapter or none of that name
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { gpu, adapter, backend, ...rest } = options;
+  const { gpu, adapter, backend, ...given } = options;
+  const rest = { subgroupMatrix: process.env.RENO_SUBGROUP_MATRIX !== '0', ...given };
   const device = gpu ? await requestDevice(gpu, rest) : await openDawn({ ...choice(adapter, backend), ...rest });
-  device.tuning = await knownTuning(device);
+  await adoptTuning(device);
   return device;
 }
 
@@ -97,12 +98,19 @@ async function openDawn({ adapter: name, backend, ...options }: AdapterChoice & 
     }
     flags.push(`adapter=${found.name}`);
   }
-  const gpu = await instance(flags, options.subgroupMatrix);
-  const adapter = await quietly(() => gpu.requestAdapter()).catch(() => null);
-  if (!adapter) {
-    throw new Error(`no WebGPU adapter was found${backend ? ` for backend ${backend}` : ''}; ${NO_ADAPTER_HELP}`);
-  }
-  return quietly(() => requestDevice(gpu, options));
+  const open = async (subgroupMatrix: boolean): Promise<{ gpu: GPU; adapter: GPUAdapter }> => {
+    const gpu = await instance(flags, subgroupMatrix);
+    const adapter = await quietly(() => gpu.requestAdapter()).catch(() => null);
+    if (!adapter) {
+      throw new Error(`no WebGPU adapter was found${backend ? ` for backend ${backend}` : ''}; ${NO_ADAPTER_HELP}`);
+    }
+    return { gpu, adapter };
+  };
+  const { gpu, adapter } = await open(options.subgroupMatrix === true);
+  // An adapter without matrix units runs as if nobody had asked for them: the toggles change the code of every kernel.
+  const isPlain = options.subgroupMatrix !== true || adapter.features.has(SUBGROUP_MATRIX);
+  const chosen = isPlain ? gpu : (await open(false)).gpu;
+  return quietly(() => requestDevice(chosen, options));
 }
 
 /** All adapters, from what Dawn says when it is asked for one that does not exist. */

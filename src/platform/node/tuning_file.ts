@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fnv1a, type Tuning } from '../../tensor/choose.ts';
+import { selfCheck } from '../../kernels/check/self_check.ts';
+import { fnv1a } from '../../tensor/choose.ts';
 import type { Device } from '../../tensor/device.ts';
 import {
   parseTuning,
@@ -10,8 +11,10 @@ import {
   showTuning,
   type TunedAdapter,
   type TuningStore,
+  type TuningTable,
   tunedAdapter,
   tuningOf,
+  withChecks,
 } from '../../tensor/tuning_table.ts';
 import { sentenceOf, systemCode } from './errors.ts';
 
@@ -84,11 +87,25 @@ export function tuningStore(warn: Warn = say, setting = process.env.RENO_TUNING)
   return setting === 'off' ? null : tuningFiles(tuningFolder(), setting || undefined, warn);
 }
 
-/** The times of the kernels on a device's adapter, null where there are none. */
-export async function knownTuning(device: Device, store = tuningStore()): Promise<Tuning | null> {
-  if (!store) {
-    return null;
-  }
+/**
+ * Gives a device what is known about the kernels on its adapter: their times, and results of checks. Kernels for matrix units
+ * are checked before their first use, and the results are kept beside the times.
+ */
+export async function adoptTuning(device: Device, store = tuningStore(), warn: Warn = say): Promise<void> {
   const adapter = tunedAdapter(device);
-  return tuningOf(adapter, await store.load(adapter), store.pathOf(adapter));
+  const table = (await store?.load(adapter)) ?? null;
+  device.tuning = store ? tuningOf(adapter, table, store.pathOf(adapter)) : null;
+  if (device.caps.subgroupMatrices) {
+    // A file that is there and is no table of this adapter stays as it is.
+    const isForeign = store && !table && existsSync(store.pathOf(adapter));
+    const keep = store && !isForeign ? (checks: Checks) => keepChecks(store, adapter, checks) : async () => {};
+    device.kernelCheck = selfCheck(device, { known: table?.checks ?? {}, keep, warn });
+  }
+}
+
+type Checks = NonNullable<TuningTable['checks']>;
+
+async function keepChecks(store: TuningFiles, adapter: TunedAdapter, checks: Checks): Promise<void> {
+  const table = existsSync(store.pathOf(adapter)) ? await store.load(adapter) : null;
+  await store.save(withChecks(adapter, table, checks));
 }

@@ -1,5 +1,6 @@
 /** From a graph to a plan that can be replayed: buffers, pipelines and bind groups are made here, and only here. */
 import type { Device } from '../device.ts';
+import { matrixOps } from '../kernel_check.ts';
 import { Uniforms } from '../schedule/buffers.ts';
 import type { PlanSpec } from '../schedule/plan_spec.ts';
 import { createSchedule } from '../schedule/planner.ts';
@@ -22,13 +23,28 @@ import { PlanBuffers } from './plan_buffers.ts';
 export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
   const { inputs } = checkedGraph(spec);
   device.assertHealthy();
-  const tuning = spec.tuning ?? device.tuning;
-  const schedule = createSchedule({ ...spec, ...(tuning ? { tuning } : {}) }, device.caps);
+  const schedule = await scheduleFor(device, spec);
   return compileSchedule(device, schedule, new Map([...inputs].map(([name, { type }]) => [name, type])));
 }
 
+/** Schedules `spec` for `device`. Kernels that need a check there have passed it; those that fail are left out. @throws Error as `compile` */
+export async function scheduleFor(device: Device, spec: PlanSpec): Promise<Schedule> {
+  const tuning = spec.tuning ?? device.tuning;
+  for (;;) {
+    const { caps } = device;
+    const schedule = createSchedule({ ...spec, ...(tuning ? { tuning } : {}) }, caps);
+    if (!spec.unchecked) {
+      await device.kernelCheck?.ensure(matrixOps(schedule));
+    }
+    if (device.caps === caps) {
+      return schedule;
+    }
+    // A variant was left out; what takes its place may have to be checked too.
+  }
+}
+
 /**
- * The same for what is scheduled already, for an adapter of the same capabilities.
+ * As `compile`, for what is scheduled already, for an adapter of the same capabilities.
  * @param declared the inputs of the graph; default: those that the schedule reads
  * @throws Error as `compile`
  */

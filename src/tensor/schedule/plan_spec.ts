@@ -24,6 +24,8 @@ export interface PlanSpec {
    * @internal
    */
   readonly tuning?: Tuning;
+  /** true: kernels run without the check that precedes their first use on an adapter, which itself needs this. Default false. */
+  readonly unchecked?: boolean;
   /** false: each op runs as its own kernel, as traced (for comparison and debugging). Default true. */
   readonly fuse?: boolean;
   /** true: inputs that only the load stage reads stay in memory, so that they can be read back (debugging). Default false. */

@@ -1,0 +1,133 @@
+/** The check of kernels for matrix units on an adapter: each op's own cases against its reference, once, and remembered. */
+import { fnv1a } from '../../tensor/choose.ts';
+import type { Device } from '../../tensor/device.ts';
+import type { BufferRef } from '../../tensor/dispatch.ts';
+import { assemble } from '../../tensor/kernel.ts';
+import { type Checked, type KernelCheck, MATRIX_VARIANT } from '../../tensor/kernel_check.ts';
+import { nmse } from '../../tensor/nmse.ts';
+import { allOps, type Op, type OpSite, variantNamed } from '../../tensor/op.ts';
+import type { OpCase } from '../../tensor/op_case.ts';
+import { at, type TensorType } from '../../tensor/types.ts';
+import { valueBound } from './check_op.ts';
+import { runCase, siteOfCase, supported } from './run_case.ts';
+
+/** What is known from earlier checks on the same adapter and driver, and how new results are kept. */
+export interface CheckMemory {
+  readonly known: Readonly<Record<string, Checked>>;
+  readonly keep: (checks: Readonly<Record<string, Checked>>) => Promise<void>;
+  /** Called with one sentence for each variant that is found wrong, and where results cannot be kept. */
+  readonly warn: (sentence: string) => void;
+}
+
+const FORGET: CheckMemory = { known: {}, keep: async () => {}, warn: () => {} };
+
+/**
+ * The check of a device's kernels for matrix units. What an earlier check found wrong is left out at once.
+ * @param ops the ops to check: those of the registry that have such a variant, unless a test gives others
+ */
+export function selfCheck(device: Device, memory: CheckMemory = FORGET, ops: readonly Op[] = matrixOps()): KernelCheck {
+  const byName = new Map(ops.map((op) => [op.name, op]));
+  const problems = new Map<string, string | null>();
+  const running = new Map<string, Promise<void>>();
+
+  const settle = (op: Op, problem: string | null): void => {
+    problems.set(op.name, problem);
+    if (problem !== null) {
+      device.leaveOut(op.name, MATRIX_VARIANT);
+    }
+  };
+  const check = async (op: Op): Promise<void> => {
+    const cases = op.cases.filter((c) => supported(device, op, c, MATRIX_VARIANT));
+    const hash = hashOf(device, op, cases);
+    const known = memory.known[op.name];
+    if (known?.hash === hash) {
+      settle(op, known.problem);
+      return;
+    }
+    const problem = await problemOf(device, op, cases);
+    settle(op, problem);
+    if (problem !== null) {
+      memory.warn(
+        `the kernel of ${op.name} for matrix units is left out on ${nameOf(device)}, others take its place: ${problem}`,
+      );
+    }
+    await memory.keep({ [op.name]: { hash, problem } }).catch((error) => memory.warn(sentence(error)));
+    device.assertHealthy();
+  };
+  const ensureOne = (name: string): Promise<void> => {
+    const op = byName.get(name);
+    const begun = running.get(name) ?? (op ? check(op) : Promise.resolve());
+    running.set(name, begun);
+    return begun;
+  };
+
+  for (const op of ops) {
+    const known = memory.known[op.name];
+    if (known && known.problem !== null && known.hash === hashOf(device, op)) {
+      settle(op, known.problem);
+      running.set(op.name, Promise.resolve());
+    }
+  }
+  return {
+    ops: [...byName.keys()],
+    ensure: async (names) => {
+      // One after another: CPU drivers compile such kernels for long, and a GPU that is lost should be lost by one of them.
+      for (const name of names) {
+        await ensureOne(name);
+      }
+    },
+    problem: (name) => problems.get(name),
+  };
+}
+
+/** The ops that have a variant for matrix units. */
+const matrixOps = (): Op[] => [...allOps().values()].filter((op) => variantNamed(op, MATRIX_VARIANT));
+
+const nameOf = ({ info }: Device): string => info.description || info.vendor || 'this adapter';
+
+const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The reason why the variant must not be used; null where it computes all cases rightly. */
+async function problemOf(device: Device, op: Op, cases: readonly OpCase[]): Promise<string | null> {
+  if (cases.length === 0) {
+    return 'none of its test cases can run there';
+  }
+  for (const c of cases) {
+    const name = `in the case "${c.name ?? ''}"`;
+    try {
+      const { actual, expected } = await runCase(device, op, c, MATRIX_VARIANT);
+      device.assertHealthy();
+      const errors = expected.map((e, i) => nmse(actual[i] ?? [], e));
+      const wrong = errors.find((error) => !(error <= valueBound(c)));
+      if (wrong !== undefined) {
+        return `${name} its normalised mean squared error is ${wrong.toPrecision(2)} and may be ${valueBound(c)}`;
+      }
+    } catch (error) {
+      return `${name} it does not run (${sentence(error)})`;
+    }
+  }
+  return null;
+}
+
+/** Hash of the kernels that the cases run. */
+function hashOf(
+  device: Device,
+  op: Op,
+  cases = op.cases.filter((c) => supported(device, op, c, MATRIX_VARIANT)),
+): string {
+  const kernels = cases.flatMap((c) => {
+    const site = siteOfCase(op, c);
+    const dispatches = variantNamed(op, MATRIX_VARIANT)?.dispatches(site, device.caps) ?? [];
+    return dispatches.map((dispatch) => {
+      const types = dispatch.bindings.map(({ ref }) => typeOf(ref, site));
+      return (
+        assemble(dispatch, types, device.caps) +
+        JSON.stringify([dispatch.overrides, dispatch.params, dispatch.workgroups])
+      );
+    });
+  });
+  return fnv1a([...new Set(kernels)].join('\n'));
+}
+
+const typeOf = (ref: BufferRef, { inputs, outputs }: OpSite): TensorType =>
+  'scratch' in ref ? ref.type : 'input' in ref ? at(inputs, ref.input) : at(outputs, ref.output);
