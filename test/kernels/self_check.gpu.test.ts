@@ -1,4 +1,5 @@
 /** The check of kernels for matrix units before their first use, on ops of this test: an adapter needs no matrix units for it. */
+import { setMaxListeners } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CheckMemory, selfCheck } from '../../src/kernels/check/self_check.ts';
 import { matmul } from '../../src/kernels/index.ts';
@@ -57,6 +58,7 @@ const memory = (): CheckMemory => ({
 
 beforeAll(async () => {
   real = await testDevice();
+  setMaxListeners(0, real.gpu); // each Device here listens to it
 });
 afterAll(() => real?.destroy());
 beforeEach(() => {

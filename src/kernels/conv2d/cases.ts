@@ -120,6 +120,15 @@ export const FORWARD_CASES: readonly OpCase<Conv2dAttrs>[] = [
     inputs: [{ shape: [1, 4, 5, 4] }, { shape: [3, 3, 4, 3] }, { shape: [3] }],
     attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: false },
   },
+  {
+    name: 'all f16, so many pixels that matrix units take tiles of 128x128',
+    inputs: [
+      { shape: [2, 133, 128, 4], dtype: 'f16' },
+      { shape: [2, 1, 4, 128], dtype: 'f16' },
+    ],
+    attrs: { ...geometry(1, [0, 0, 0, 0]), ...plain },
+    grad: [],
+  },
 ];
 
 export const BACKWARD_INPUT_CASES: readonly OpCase<BackwardInputAttrs>[] = [

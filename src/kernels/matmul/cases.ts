@@ -127,4 +127,16 @@ export const CASES: readonly OpCase<MatmulAttrs>[] = [
     attrs: { ...PLAIN, transposeB: true },
   },
   { name: 'f16 weight, odd', inputs: [{ shape: [3, 9] }, { shape: [9, 5], dtype: 'f16' }], attrs: PLAIN },
+  ...[128, 64].map((n): OpCase<MatmulAttrs> => {
+    const inputs = [
+      { shape: [264, 5, 36], dtype: 'f16' as const },
+      { shape: [264, 36, n], dtype: 'f16' as const },
+    ];
+    return {
+      name: `all f16, so many products that matrix units take tiles of 128x${n}`,
+      inputs,
+      attrs: PLAIN,
+      grad: [],
+    };
+  }),
 ];

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { checkMemory, checkPicked, checkRenderNodes } from '../../../src/cli/doctor/gpu.ts';
 import { checkMachine } from '../../../src/cli/doctor/index.ts';
 import type { Finding, Machine } from '../../../src/cli/doctor/machine.ts';
+import { checkMatrixUnits } from '../../../src/cli/doctor/matrix_units.ts';
 import { checkNvidia } from '../../../src/cli/doctor/nvidia.ts';
 import { checkVulkan, vulkanDrivers } from '../../../src/cli/doctor/vulkan.ts';
+import { GPU_CAPS, MATRIX_GPU } from '../../../src/cli/plan/planned_run.ts';
 
 const LIB = '/usr/lib/x86_64-linux-gnu';
 const ICD = '/usr/share/vulkan/icd.d';
@@ -207,5 +209,38 @@ describe('any GPU', () => {
     expect(checkPicked(a100(), true)).toMatchObject([{ value: 'NVIDIA', ok: false }]);
     expect(checkPicked(machineOf(amd), true)).toMatchObject([{ value: 'AMD' }]);
     expect(checkMemory(machineOf({}))).toEqual([]);
+  });
+});
+
+describe('matrix units', () => {
+  const passing = (problems: Readonly<Record<string, string>> = {}) => {
+    const ensured: string[] = [];
+    return {
+      ops: ['matmul', 'conv2d'],
+      ensure: async (ops: readonly string[]) => void ensured.push(...ops),
+      problem: (op: string) => (ensured.includes(op) ? (problems[op] ?? null) : undefined),
+    };
+  };
+  const { caps } = MATRIX_GPU;
+
+  it('are named with the kernels that compute rightly on them', async () => {
+    expect(await checkMatrixUnits({ caps, kernelCheck: passing() }, true)).toEqual({
+      what: 'matrix units',
+      value: 'f16 to f32 16x16x16',
+      ok: true,
+      note: 'used as 16x16x16, checked and right: matmul, conv2d',
+    });
+    const one = passing({ matmul: 'in the case "odd" it does not run (no)' });
+    expect((await checkMatrixUnits({ caps, kernelCheck: one }, true)).note).toBe(
+      'used as 16x16x16, checked and right: conv2d; matmul is left out: in the case "odd" it does not run (no)',
+    );
+  });
+
+  it('are said to be off, absent or of no use', async () => {
+    expect(await checkMatrixUnits({ caps: GPU_CAPS, kernelCheck: null }, false)).toMatchObject({ value: 'off' });
+    expect(await checkMatrixUnits({ caps: GPU_CAPS, kernelCheck: null }, true)).toMatchObject({ value: 'no', ok: true });
+    const changing = { ...caps, subgroupMinSize: 8 };
+    const found = await checkMatrixUnits({ caps: changing, kernelCheck: passing() }, true);
+    expect(found.note).toMatch(/^unused: /);
   });
 });
