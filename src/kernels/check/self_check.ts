@@ -109,7 +109,7 @@ async function problemOf(device: Device, op: Op, cases: readonly OpCase[]): Prom
   return null;
 }
 
-/** Hash of the kernels that the cases run. */
+/** Hash of the cases and of the kernels that they run. */
 function hashOf(
   device: Device,
   op: Op,
@@ -126,7 +126,7 @@ function hashOf(
       );
     });
   });
-  return fnv1a([...new Set(kernels)].join('\n'));
+  return fnv1a([JSON.stringify(cases), ...new Set(kernels)].join('\n'));
 }
 
 const typeOf = (ref: BufferRef, { inputs, outputs }: OpSite): TensorType =>
