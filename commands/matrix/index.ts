@@ -48,6 +48,7 @@ interface Row {
 
 async function matrix(args: Args): Promise<number> {
   const device = await openDevice({ subgroupMatrix: true });
+  device.kernelCheck = null; // This command checks more, and a wrong kernel should show.
   const matrices = device.caps.subgroupMatrices ?? [];
   if (matrices.length === 0 && !isSet(args, 'here')) {
     const flags = ['only', 'ops'].flatMap((name) =>

@@ -238,7 +238,10 @@ describe('matrix units', () => {
 
   it('are said to be off, absent or of no use', async () => {
     expect(await checkMatrixUnits({ caps: GPU_CAPS, kernelCheck: null }, false)).toMatchObject({ value: 'off' });
-    expect(await checkMatrixUnits({ caps: GPU_CAPS, kernelCheck: null }, true)).toMatchObject({ value: 'no', ok: true });
+    expect(await checkMatrixUnits({ caps: GPU_CAPS, kernelCheck: null }, true)).toMatchObject({
+      value: 'no',
+      ok: true,
+    });
     const changing = { ...caps, subgroupMinSize: 8 };
     const found = await checkMatrixUnits({ caps: changing, kernelCheck: passing() }, true);
     expect(found.note).toMatch(/^unused: /);
