@@ -57,8 +57,8 @@ const memory = (): CheckMemory => ({
 });
 
 beforeAll(async () => {
+  setMaxListeners(0); // Each Device here listens to the same WebGPU device.
   real = await testDevice();
-  setMaxListeners(0, real.gpu); // each Device here listens to it
 });
 afterAll(() => real?.destroy());
 beforeEach(() => {
