@@ -1,5 +1,5 @@
 /**
- * The checks of the house: types, lint and format, tests; then one plain line, `N passed, N failed`.
+ * The checks of this repository: types, lint and format, tests; then one plain line, `N passed, N failed`.
  *   node tools/test.mjs             everything (npm test)
  *   node tools/test.mjs --fast      without the tests that need an adapter (npm run check)
  *   node tools/test.mjs conv2d      arguments go to vitest as filters

@@ -1,4 +1,4 @@
-/** An op from outside the package: defined with defineOp, used in a graph, and tested by the house's own op tests. */
+/** An op from outside the package: defined with defineOp, used in a graph, and tested by the op tests of this repository. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   checkOp,
