@@ -33,14 +33,14 @@ export interface MatrixBlocking {
 }
 
 /**
- * @param maxSlice the most elements of a head for one subgroup
+ * @param maxSlice the most elements of a head for one subgroup, where so many subgroups share a row
  * @param bytes workgroup memory of a division; the first that fits is taken
  * @returns null where operands are not f16, or the adapter has no matrices that fit
  */
 export function matrixBlocking(
   site: AttentionSite,
   caps: DeviceCaps,
-  maxSlice: number,
+  maxSlice: (split: number) => number,
   bytes: (split: number, tileKeys: number, stride: number, subgroups: number, matrix: number) => number,
 ): MatrixBlocking | null {
   const shape = matrixShape(caps);
@@ -60,7 +60,7 @@ export function matrixBlocking(
     for (const tileKeys of caps.software ? [16] : [32, 16]) {
       const fits =
         bytes(split, tileKeys, slice * split + PADDING, SUBGROUPS, shape.m * shape.n) <= caps.maxWorkgroupStorage;
-      if (slice <= maxSlice && fits && tileKeys % shape.k === 0 && tileKeys % shape.n === 0) {
+      if (slice <= maxSlice(split) && fits && tileKeys % shape.k === 0 && tileKeys % shape.n === 0) {
         return {
           split,
           tileKeys,
@@ -312,10 +312,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 `;
 
 function blockingOf(site: AttentionSite, caps: DeviceCaps): MatrixBlocking | null {
-  return matrixBlocking(site, caps, MAX_SLICE, (split, tileKeys, stride, subgroups, matrix) => {
-    const rows = (subgroups / split) * 16;
-    return 2 * (tileKeys * stride + rows * (tileKeys + PADDING)) + 4 * (subgroups * matrix + rows + 1);
-  });
+  return matrixBlocking(
+    site,
+    caps,
+    () => MAX_SLICE,
+    (split, tileKeys, stride, subgroups, matrix) => {
+      const rows = (subgroups / split) * 16;
+      return 2 * (tileKeys * stride + rows * (tileKeys + PADDING)) + 4 * (subgroups * matrix + rows + 1);
+    },
+  );
 }
 
 export const subgroupMatrix: Variant<AttentionAttrs> = {

@@ -15,7 +15,10 @@ import type { AttentionSite, BackwardAttrs } from './shapes.ts';
 import { MATRICES, type MatrixBlocking, matrixBlocking } from './subgroup_matrix.ts';
 
 /** The largest slice of a head whose operands and sums a subgroup can hold in registers. */
-const MAX_SLICE = 128;
+const MAX_SLICE = 80;
+/** Rows have a pair of subgroups for each slice, so no more than four slices; for them it may be longer, at a few spilled registers. */
+const MAX_SPLIT = 4;
+const LONG_SLICE = 128;
 const PADDING = 8;
 
 const COMMON = /* wgsl */ `
@@ -298,7 +301,8 @@ ${PRODUCT}
 const CODE: BackwardCode = { query: QUERY, keys: KEYS, common: MATRICES + COMMON };
 
 function blockingOf(site: AttentionSite, caps: DeviceCaps): MatrixBlocking | null {
-  return matrixBlocking(site, caps, MAX_SLICE, (split, tileKeys, stride, subgroups, matrix) => {
+  const maxSlice = (split: number): number => (split < MAX_SPLIT ? MAX_SLICE : LONG_SLICE);
+  return matrixBlocking(site, caps, maxSlice, (split, tileKeys, stride, subgroups, matrix) => {
     const rows = (subgroups / split) * 8;
     return 2 * (2 * tileKeys * stride + 2 * rows * (tileKeys + PADDING)) + 4 * subgroups * matrix + 8 * tileKeys;
   });
@@ -306,7 +310,7 @@ function blockingOf(site: AttentionSite, caps: DeviceCaps): MatrixBlocking | nul
 
 export const subgroupMatrixBackward: Variant<BackwardAttrs> = {
   name: 'subgroup_matrix',
-  supports: (site, caps) => (blockingOf(site, caps)?.split ?? 8) <= 4,
+  supports: (site, caps) => (blockingOf(site, caps)?.split ?? Number.POSITIVE_INFINITY) <= MAX_SPLIT,
   dispatches: (site, caps) => {
     const found = blockingOf(site, caps);
     if (!found) {
