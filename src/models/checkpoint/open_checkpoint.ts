@@ -1,6 +1,7 @@
 /** Finds the weight files of a model folder and opens them by their format. */
 
 import type { ModelFiles } from './files.ts';
+import { withoutModulePrefix } from './module_prefix.ts';
 import { openPickle } from './pickle/open_pickle.ts';
 import { openSafetensors } from './safetensors/open_safetensors.ts';
 import type { TensorFile } from './tensor_file.ts';
@@ -43,7 +44,7 @@ export async function openCheckpoint(
 /** @throws Error naming the file and what is wrong with it */
 async function openTensors(files: ModelFiles, path: string): Promise<TensorFile> {
   const source = await files.read(path);
-  return path.endsWith('.safetensors') ? openSafetensors(source) : openPickle(source);
+  return path.endsWith('.safetensors') ? withoutModulePrefix(await openSafetensors(source)) : openPickle(source);
 }
 
 async function shardsOf(files: ModelFiles, index: string): Promise<string[]> {

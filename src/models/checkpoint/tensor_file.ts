@@ -15,11 +15,20 @@ export interface RowRange {
   readonly count: number;
 }
 
+/** A tensor of a kind that nothing here reads. */
+export interface UnreadableTensor {
+  readonly shape: Shape;
+  /** The reason, as the end of a sentence about the file. */
+  readonly reason: string;
+}
+
 /** A file of tensors, of any format. */
 export interface TensorFile {
   /** `name` is the path or URL, for messages. */
   readonly source: { readonly name: string };
   readonly entries: ReadonlyMap<string, TensorEntry>;
+  /** Further tensors of the file, which `read` refuses. They are an error only where a model needs them. */
+  readonly unreadable?: ReadonlyMap<string, UnreadableTensor>;
   /** Returns the stored values, or those of some rows, row-major and little-endian. @throws Error naming a tensor that the file lacks */
   read(name: string, rows?: RowRange): Promise<Uint8Array<ArrayBuffer>>;
 }

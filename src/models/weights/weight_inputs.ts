@@ -4,7 +4,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { DType, Shape } from '../../tensor/types.ts';
 import { byteSize, sameShape } from '../../tensor/types.ts';
 import { type AliasTable, type TensorView, viewsOf } from '../checkpoint/aliases.ts';
-import { listed } from '../checkpoint/messages.ts';
+import { listed, printable } from '../checkpoint/messages.ts';
 import type { RowRange, TensorEntry, TensorFile } from '../checkpoint/tensor_file.ts';
 
 /** Settings for turning the tensors of a checkpoint into graph inputs; each has a default. */
@@ -43,6 +43,8 @@ export class WeightInputs {
   readonly ignore: readonly RegExp[];
   readonly storage: 'stored' | 'f16' | 'f32';
   readonly stored = new Map<string, Stored>();
+  /** Reasons, as whole sentences, why some tensors cannot be read, by key. */
+  readonly #unreadable = new Map<string, string>();
   /** The requested graph inputs, by name. */
   readonly used = new Map<string, WeightInput>();
 
@@ -55,6 +57,11 @@ export class WeightInputs {
       for (const entry of file.entries.values()) {
         for (const view of views(file, entry, options.aliases ?? [])) {
           this.#add(view.key, { file, view });
+        }
+      }
+      for (const [name, { shape, reason }] of file.unreadable ?? []) {
+        for (const key of keysOf({ name, dtype: 'F32', shape }, options.aliases ?? [])) {
+          this.#unreadable.set(key, `${file.source.name}: ${reason} (${printable(name)})`);
         }
       }
     }
@@ -86,8 +93,10 @@ export class WeightInputs {
   get(key: string, shape: Shape, rows?: RowRange): Tensor {
     const found = this.stored.get(key);
     if (!found) {
+      const reason = this.#unreadable.get(key);
       throw new Error(
-        `${this.where}: there is no tensor ${key} (needed with shape [${shape.join(', ')}])${this.#hint(key)}`,
+        reason ??
+          `${this.where}: there is no tensor ${key} (needed with shape [${shape.join(', ')}])${this.#hint(key)}`,
       );
     }
     const { file } = found;
@@ -141,6 +150,15 @@ function views(file: TensorFile, entry: TensorEntry, aliases: AliasTable): Tenso
     return viewsOf(entry, aliases);
   } catch (error) {
     throw new Error(`${file.source.name}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Returns the keys of a tensor that cannot be read; its own name where its shape does not fit its aliases. */
+function keysOf(entry: TensorEntry, aliases: AliasTable): string[] {
+  try {
+    return viewsOf(entry, aliases).map(({ key }) => key);
+  } catch {
+    return [entry.name];
   }
 }
 

@@ -4,11 +4,16 @@ import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { type ByteSource, bytesSource } from '../../../src/models/checkpoint/byte_source.ts';
+import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
+import { openCheckpoint } from '../../../src/models/checkpoint/open_checkpoint.ts';
 import { readTensor } from '../../../src/models/checkpoint/pickle/gather_elements.ts';
 import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts';
 import { PickleStorage, PickleTensor } from '../../../src/models/checkpoint/pickle/values.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
+import { writeSafetensors } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import type { TensorFile } from '../../../src/models/checkpoint/tensor_file.ts';
+import { WeightStore } from '../../../src/models/weights/weight_store.ts';
+import { Graph } from '../../../src/tensor/graph.ts';
 import { archiveOf, bytesOf, global, type Part, pickleOf, tensor, text, u32 } from '../../support/pickles.ts';
 
 const FOLDER = new URL('../../../parity/checkpoints/', import.meta.url);
@@ -83,7 +88,13 @@ describe('readTensor', () => {
   /** A storage whose element i is i, as u32. */
   function counting(count: number, shape: number[], strides: number[], offset = 0) {
     const lengths: number[] = [];
-    const view = new PickleTensor(new PickleStorage('0', 'I32', count, 0), offset, shape, strides);
+    const view = new PickleTensor(
+      new PickleStorage('0', { dtype: 'I32', itemBytes: 4 }, count, 0),
+      'I32',
+      offset,
+      shape,
+      strides,
+    );
     const values = readTensor(view, 4, async (start, length) => {
       lengths.push(length);
       expect(start + length).toBeLessThanOrEqual(count * 4);
@@ -110,6 +121,124 @@ describe('readTensor', () => {
     expect(lengths).toEqual([24]);
     expect([...values]).toEqual([0, 1, 2, 3, 4, 5]);
   });
+
+  it('repeats the values of an expanded tensor, which has strides of 0', async () => {
+    expect([...(await counting(1, [4], [0])).values]).toEqual([0, 0, 0, 0]);
+    expect([...(await counting(4, [2, 3], [0, 1], 1)).values]).toEqual([1, 2, 3, 1, 2, 3]);
+    expect([...(await counting(2, [2, 3], [1, 0])).values]).toEqual([0, 0, 0, 1, 1, 1]);
+  });
+});
+
+describe('the old layout in every protocol that torch reads', () => {
+  const magic = '119547037146038801333356L\n.';
+  const storage = [6, 0, 0, 0, 0, 0, 0, 0, ...four(0, 1, 2, 3, 4, 5)];
+  /** A file whose pickles begin with `start`; `magicAs` is the magic number's pickle. */
+  const legacy = (start: Part, magicAs: Part, string: (value: string) => Part, machine: Part, w: Part): Uint8Array =>
+    bytesOf(
+      [magicAs],
+      [start, 'M', 0xe9, 3, '.'],
+      [start, '}', string('little_endian'), machine, 's.'],
+      [start, '}', string('w'), w, 's.'],
+      [start, ']', string('0'), 'a.'],
+      storage,
+    );
+  const w = tensor({ count: 6, shape: [2, 3], strides: [3, 1] });
+  const short = (value: string): Part => [0x8c, value.length, value];
+  const frame: Part = [0x95, 0, 0, 0, 0, 0, 0, 0, 0];
+  const long1 = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'];
+
+  it.each<[string, Uint8Array]>([
+    ['1', legacy([], ['L', magic], text, 'I01\n', w)],
+    ['2', legacy([0x80, 2], [0x80, 2, long1], text, 0x88, w)],
+    ['3', legacy([0x80, 3], [0x80, 3, long1], text, 0x88, w)],
+    ['4', legacy([0x80, 4, frame], [0x80, 4, frame, long1], short, 0x88, w)],
+    ['5', legacy([0x80, 5, frame], [0x80, 5, frame, long1], short, 0x88, w)],
+  ])('%s', async (_, bytes) => {
+    const file = await open(bytes);
+    expect(file.entries.get('w')).toEqual({ name: 'w', dtype: 'F32', shape: [2, 3] });
+    expect(await file.read('w')).toEqual(new Uint8Array(four(0, 1, 2, 3, 4, 5)));
+  });
+
+  it('0 has no storages, as torch itself finds', async () => {
+    const pid = "P('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 6, None)\n";
+    const unicode = (value: string): Part => ['V', value, '\np1\n'];
+    const machine = ['(dp0\n', unicode('little_endian'), 'I01\ns.'];
+    const object = ['(dp0\n', unicode('w'), 'ctorch._utils\n_rebuild_tensor_v2\n(', pid, '.'];
+    await expect(open(bytesOf('L', magic, 'I1001\n.', machine, object))).rejects.toThrow(
+      'm.pt: is a pickle of protocol 0 with tensors, which PyTorch cannot read either',
+    );
+  });
+});
+
+describe('what torch reads beside plain tensors', () => {
+  const one = tensor({ count: 1, shape: [1], strides: [1] });
+  const entries = async (...items: Part[]): Promise<TensorFile> =>
+    open(archiveOf(bytesOf(0x80, 2, '}(', ...items, 'u.'), { 0: four(7), 1: four(1, 2, 3, 4) }));
+  const values = async (file: TensorFile, key: string): Promise<number[]> => [
+    ...new Float32Array((await file.read(key)).buffer),
+  ];
+
+  it('parameters with state are their tensors', async () => {
+    const state: Part = ['}', text('tag'), 'K', 1, 's'];
+    const file = await entries(
+      text('p'),
+      [global('torch._utils', '_rebuild_parameter_with_state'), '(', one, 0x88, '}', state, 'tR'],
+      text('t'),
+      [global('torch._tensor', '_rebuild_from_type_v2'), '('],
+      [global('torch._utils', '_rebuild_parameter'), global('torch', 'Tensor'), '(', one, 0x88, '}t', state, 'tR'],
+    );
+    expect([await values(file, 'p'), await values(file, 't')]).toEqual([[7], [7]]);
+  });
+
+  it('a tensor of an untyped storage has its own dtype', async () => {
+    const untyped: Part = ['(', text('storage'), global('torch.storage', 'UntypedStorage'), text('1'), text('cpu')];
+    const u16: Part = [
+      [global('torch._utils', '_rebuild_tensor_v3'), '(', untyped, 'K', 16, 'tQ'],
+      ['K', 6, 'K', 2, 0x85, 'K', 1, 0x85, 0x89, '}', global('torch', 'uint16'), 'tR'],
+    ];
+    const file = await entries(text('u'), u16);
+    expect(file.entries.get('u')).toEqual({ name: 'u', dtype: 'U16', shape: [2] });
+    expect([...new Uint16Array((await file.read('u')).buffer)]).toEqual([0, 0x4080]);
+  });
+
+  it('dtypes, devices, sets, bytes and complex numbers are left out', async () => {
+    const file = await entries(
+      ...[text('dtype'), global('torch', 'float8_e4m3fn'), text('w'), one],
+      ...[text('device'), [global('torch', 'device'), text('cuda'), 0x85, 'R']],
+      ...[text('set'), [global('__builtin__', 'set'), ']', 0x85, 'R']],
+      ...[text('bytes'), [global('_codecs', 'encode'), text('ab'), text('latin1'), 0x86, 'R']],
+      ...[text('complex'), [global('builtins', 'complex'), 'K', 1, 'K', 2, 0x86, 'R']],
+    );
+    expect([...file.entries.keys()]).toEqual(['w']);
+    expect([...(file.unreadable?.keys() ?? [])]).toEqual([]);
+  });
+
+  it.each<[string, Part, string]>([
+    [
+      'a complex tensor',
+      tensor({ key: '1', count: 2, shape: [2], strides: [1], type: 'ComplexFloatStorage' }),
+      'has a complex, quantized or 8-bit float tensor of shape [2], which nothing here reads',
+    ],
+    [
+      'a sparse tensor',
+      [global('torch._utils', '_rebuild_sparse_tensor'), '(NNtR'],
+      'has a sparse tensor, which nothing here reads',
+    ],
+    [
+      'an expanded tensor of four gigabytes',
+      tensor({ key: '1', count: 1, shape: [2 ** 30], strides: [0] }),
+      'which is too large to be written out',
+    ],
+  ])('%s is an error only where it is read', async (_, odd, reason) => {
+    const file = await entries(text('w'), one, text('odd'), odd);
+    expect([...file.entries.keys()]).toEqual(['w']);
+    expect(await values(file, 'w')).toEqual([7]);
+    await expect(file.read('odd')).rejects.toThrow(reason);
+    const store = new WeightStore(new Graph(), [file]);
+    store.get('w', [1]);
+    store.assertAllUsed();
+    expect(() => store.get('odd', [2])).toThrow(reason);
+  });
 });
 
 describe('names', () => {
@@ -131,6 +260,24 @@ describe('names', () => {
       expect(await names(pickle)).toEqual(['a.b']);
     },
   );
+
+  it('lose the prefix of DataParallel where all have it', async () => {
+    const both = dict(text('module.a'), one, text('module.b.c'), one);
+    expect(await names(bytesOf(0x80, 2, dict(text('state_dict'), both), '.'))).toEqual(['a', 'b.c']);
+    expect(await names(bytesOf(0x80, 2, dict(text('module.a'), one, text('b'), one), '.'))).toEqual(['module.a', 'b']);
+  });
+
+  it("lose it in safetensors too, and are read under the file's own", async () => {
+    const bytes = writeSafetensors({ 'module.w': { shape: [1], data: new Float32Array([7]) } });
+    const files: ModelFiles = {
+      name: 'f',
+      has: async (path) => path === 'model.safetensors',
+      read: async (path) => bytesSource(path, bytes),
+      readText: async () => '',
+    };
+    const [file] = await openCheckpoint(files, 'model');
+    expect([...((await file?.read('w')) ?? [])]).toEqual([...four(7)]);
+  });
 
   it('of dictionaries in dictionaries are joined', async () => {
     expect(

@@ -1,7 +1,6 @@
 /** Reads checkpoints since PyTorch 1.6: a zip archive of data.pkl and one member for each storage. */
 import type { ByteSource } from '../byte_source.ts';
 import { printable } from '../messages.ts';
-import { STORED_BYTES } from '../stored_dtype.ts';
 import { PickleEnds } from './reader.ts';
 import { unpickle } from './unpickler.ts';
 import { MAX_PICKLE_BYTES, type PickledCheckpoint, type PickleStorage, type PickleValue } from './values.ts';
@@ -27,7 +26,7 @@ export async function readArchive(source: ByteSource): Promise<PickledCheckpoint
   const root = unpickleWhole(await source.read(await startOf(source, pickle), pickle.size));
   const locate = async (storage: PickleStorage): Promise<number> => {
     const member = members.get(`${folder}data/${storage.key}`);
-    const bytes = storage.count * STORED_BYTES[storage.dtype];
+    const bytes = storage.count * storage.itemBytes;
     if (!member || member.size < bytes) {
       throw new Error(
         `has ${member?.size ?? 'no'} bytes in storage ${printable(storage.key)} where ${bytes} should be`,

@@ -18,7 +18,7 @@ interface Axis {
 
 /**
  * Reads a tensor's bytes. A dense tensor is read in one piece, a view with gaps in several, so that memory holds the result and
- * at most as much again (or SLACK).
+ * at most as much again (or SLACK). A stride of 0 repeats what was read.
  */
 export async function readTensor(
   tensor: PickleTensor,

@@ -1,7 +1,6 @@
 /** Reads checkpoints of PyTorch before 1.6: five pickles (magic, version, machine, object, storage keys), then the storages. */
 import type { ByteSource } from '../byte_source.ts';
 import { printable } from '../messages.ts';
-import { STORED_BYTES } from '../stored_dtype.ts';
 import { PickleEnds } from './reader.ts';
 import { unpickle } from './unpickler.ts';
 import { isMap, MAX_PICKLE_BYTES, type PickledCheckpoint, type PickleStorage, type PickleValue } from './values.ts';
@@ -21,7 +20,7 @@ export async function readLegacy(source: ByteSource): Promise<PickledCheckpoint>
       throw new Error(`has the storage ${printable(String(key))}, which its pickle does not describe`);
     }
     starts.set(storage.key, at);
-    at += PREFIX + storage.count * STORED_BYTES[storage.dtype];
+    at += PREFIX + storage.count * storage.itemBytes;
   }
   if (at > source.size) {
     throw new Error(`is truncated: its storages need ${at} bytes, the file has ${source.size}`);

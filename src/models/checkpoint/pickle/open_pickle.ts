@@ -4,9 +4,10 @@
  * are read in place, one by one. Sources of the layout: torch/serialization.py, caffe2/serialize/inline_container.h.
  */
 import type { ByteSource } from '../byte_source.ts';
-import { listed } from '../messages.ts';
+import { listed, printable } from '../messages.ts';
+import { withoutModulePrefix } from '../module_prefix.ts';
 import { STORED_BYTES } from '../stored_dtype.ts';
-import type { RowRange, TensorEntry, TensorFile } from '../tensor_file.ts';
+import type { RowRange, TensorEntry, TensorFile, UnreadableTensor } from '../tensor_file.ts';
 import { readArchive } from './archive.ts';
 import { readTensor } from './gather_elements.ts';
 import { readLegacy } from './legacy.ts';
@@ -24,27 +25,36 @@ export async function openPickle(source: ByteSource): Promise<TensorFile> {
     return { tensors: tensorsOf(root), locate };
   });
   const entries = new Map<string, TensorEntry>();
-  for (const [name, { storage, shape }] of tensors) {
-    entries.set(name, { name, dtype: storage.dtype, shape });
+  const unreadable = new Map<string, UnreadableTensor>();
+  for (const [name, tensor] of tensors) {
+    if (tensor instanceof PickleTensor) {
+      entries.set(name, { name, dtype: tensor.dtype, shape: tensor.shape });
+    } else {
+      unreadable.set(name, tensor);
+    }
   }
-  return {
+  return withoutModulePrefix({
     source,
     entries,
+    unreadable,
     read: async (name, rows) => {
       const tensor = tensors.get(name);
       if (!tensor) {
         throw new Error(`${source.name}: there is no tensor ${name}; the file has ${listed([...tensors.keys()])}`);
       }
+      if (!(tensor instanceof PickleTensor)) {
+        throw new Error(`${source.name}: ${tensor.reason} (${printable(name)})`);
+      }
       const start = await named(source, () => locate(tensor.storage));
       const read = (offset: number, length: number) => source.read(start + offset, length);
-      return readTensor(rows ? rowsOf(tensor, rows) : tensor, STORED_BYTES[tensor.storage.dtype], read);
+      return readTensor(rows ? rowsOf(tensor, rows) : tensor, STORED_BYTES[tensor.dtype], read);
     },
-  };
+  });
 }
 
 /** Returns the view of some rows, so that nothing else is read. */
-function rowsOf({ storage, offset, shape, strides }: PickleTensor, { from, count }: RowRange): PickleTensor {
-  return new PickleTensor(storage, offset + from * (strides[0] ?? 0), [count, ...shape.slice(1)], strides);
+function rowsOf({ storage, dtype, offset, shape, strides }: PickleTensor, { from, count }: RowRange): PickleTensor {
+  return new PickleTensor(storage, dtype, offset + from * (strides[0] ?? 0), [count, ...shape.slice(1)], strides);
 }
 
 async function readCheckpoint(source: ByteSource): Promise<PickledCheckpoint> {
@@ -53,7 +63,8 @@ async function readCheckpoint(source: ByteSource): Promise<PickledCheckpoint> {
   if (a === 0x50 && b === 0x4b && c === 3 && d === 4) {
     return readArchive(source);
   }
-  if (a === 0x80 && b === 2) {
+  // A pickle begins with PROTO since protocol 2; before, this one begins with the magic number in decimal digits.
+  if (a === 0x80 || (a === 0x4c && b === 0x31 && c === 0x31 && d === 0x39)) {
     return readLegacy(source);
   }
   throw new Error('is no PyTorch checkpoint (neither a zip archive nor a pickle); download or save it again');

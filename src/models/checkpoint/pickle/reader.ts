@@ -72,14 +72,70 @@ export class PickleReader {
 
   /** Reads a string of Python 2. */
   latin1(length: number): string {
-    return new TextDecoder('latin1').decode(this.bytes(length));
+    return Array.from(this.bytes(length), (byte) => String.fromCharCode(byte)).join('');
   }
 
   /** Reads up to the next newline, and skips that. */
   line(): string {
-    const end = this.#bytes.indexOf(0x0a, this.#position);
-    const text = this.utf8(end < 0 ? Infinity : end - this.#position);
+    const text = this.utf8(this.#lineLength());
     this.skip(1);
     return text;
+  }
+
+  /** Reads a decimal integer of protocol 0, which may end in L. Beyond 2^53 it is a bigint. */
+  decimal(): number | bigint {
+    const text = this.line();
+    if (!/^-?\d{1,4300}L?$/.test(text)) {
+      throw new Error('has a number in its pickle that is no decimal integer');
+    }
+    const value = BigInt(text.replace('L', ''));
+    const small = Number(value);
+    return Number.isSafeInteger(small) ? small : value;
+  }
+
+  /** Reads INT of protocol 0, where 00 and 01 are false and true. */
+  int(): number | bigint | boolean {
+    const start = this.#position;
+    const text = this.line();
+    if (text === '00' || text === '01') {
+      return text === '01';
+    }
+    this.#position = start;
+    return this.decimal();
+  }
+
+  /** Reads FLOAT of protocol 0. */
+  float(): number {
+    const text = this.line();
+    const infinite = { inf: Infinity, '-inf': -Infinity, nan: Number.NaN }[text];
+    if (infinite === undefined && !/^-?[\d.]+(e[+-]?\d+)?$/i.test(text)) {
+      throw new Error('has a number in its pickle that is no decimal fraction');
+    }
+    return infinite ?? Number(text);
+  }
+
+  /** Reads UNICODE of protocol 0: Latin-1 with the escapes \\uXXXX and \\UXXXXXXXX. */
+  unicodeLine(): string {
+    const text = this.latin1(this.#lineLength());
+    this.skip(1);
+    return text.replace(/\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g, (all, short?: string, long?: string) => {
+      const point = Number.parseInt(short ?? long ?? '', 16);
+      return point <= 0x10ffff ? String.fromCodePoint(point) : all;
+    });
+  }
+
+  /** Reads STRING of protocol 0: a string of Python 2 between quotes. @throws Error when it has escapes, which no state dict needs */
+  quotedLine(): string {
+    const text = this.line();
+    const inner = /^(['"])([^\\]*)\1$/.exec(text)?.[2];
+    if (inner === undefined) {
+      throw new Error('has a string in its pickle that is not quoted, or has escapes');
+    }
+    return inner;
+  }
+
+  #lineLength(): number {
+    const end = this.#bytes.indexOf(0x0a, this.#position);
+    return end < 0 ? Infinity : end - this.#position;
   }
 }

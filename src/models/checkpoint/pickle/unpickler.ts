@@ -1,5 +1,5 @@
 /**
- * Reads Python's pickle, as far as `torch.save` of a state dict uses it (protocols 2 to 5): a stack machine that builds
+ * Reads Python's pickle, as far as `torch.save` of a state dict uses it (protocols 0 to 5): a stack machine that builds
  * containers, numbers and descriptions of tensors. It runs no code of the file: a global is looked up in `globals.ts`, and an
  * unknown name is an error. Opcodes: CPython, Lib/pickletools.py.
  */
@@ -106,6 +106,11 @@ class Machine {
     }
   }
 
+  dict(items: readonly PickleValue[]): void {
+    this.push(new Map());
+    this.setItems(items);
+  }
+
   global(module: PickleValue, name: PickleValue): void {
     const full = printable(`${String(module)}.${String(name)}`);
     const found = GLOBALS.get(full);
@@ -126,7 +131,10 @@ class Machine {
 
   refer(storage: PickleStorage): void {
     const known = this.storages.get(storage.key);
-    if (known && (known.dtype !== storage.dtype || known.count !== storage.count)) {
+    if (
+      known &&
+      (known.dtype !== storage.dtype || known.itemBytes !== storage.itemBytes || known.count !== storage.count)
+    ) {
       throw new Error(`describes storage ${printable(storage.key)} in two ways`);
     }
     this.storages.set(storage.key, storage);
@@ -144,6 +152,11 @@ function protocol(version: number): void {
   }
 }
 
+/** Protocol 0 has persistent ids as text only, so what PyTorch writes there cannot be read back, by itself neither. */
+function refuseTextualStorage(): never {
+  throw new Error('is a pickle of protocol 0 with tensors, which PyTorch cannot read either; save it with protocol 2');
+}
+
 type Opcode = (machine: Machine, reader: PickleReader) => void;
 
 /** Opcodes by their byte, with pickletools' names. */
@@ -158,6 +171,9 @@ const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x4d, (m, r) => m.push(r.u16())], // BININT2
   [0x4a, (m, r) => m.push(r.i32())], // BININT
   [0x8a, (m, r) => m.push(r.integer(r.u8()))], // LONG1
+  [0x49, (m, r) => m.push(r.int())], // INT
+  [0x4c, (m, r) => m.push(r.decimal())], // LONG
+  [0x46, (m, r) => m.push(r.float())], // FLOAT
   [0x47, (m, r) => m.push(r.f64())], // BINFLOAT
 
   [0x58, (m, r) => m.push(r.utf8(r.u32()))], // BINUNICODE
@@ -165,12 +181,16 @@ const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x8d, (m, r) => m.push(r.utf8(r.u64()))], // BINUNICODE8
   [0x54, (m, r) => m.push(r.latin1(r.u32()))], // BINSTRING
   [0x55, (m, r) => m.push(r.latin1(r.u8()))], // SHORT_BINSTRING
+  [0x56, (m, r) => m.push(r.unicodeLine())], // UNICODE
+  [0x53, (m, r) => m.push(r.quotedLine())], // STRING
   [0x42, (m, r) => m.push(r.bytes(r.u32()))], // BINBYTES
   [0x43, (m, r) => m.push(r.bytes(r.u8()))], // SHORT_BINBYTES
   [0x8e, (m, r) => m.push(r.bytes(r.u64()))], // BINBYTES8
+  [0x96, (m, r) => m.push(r.bytes(r.u64()))], // BYTEARRAY8
 
   [0x28, (m) => m.mark()], // MARK
   [0x30, (m) => void m.pop()], // POP
+  [0x32, (m) => m.push(m.top())], // DUP
   [0x31, (m) => void m.popMark()], // POP_MARK
   [0x29, (m) => m.push(new PickleTuple([]))], // EMPTY_TUPLE
   [0x74, (m) => m.push(new PickleTuple(m.popMark()))], // TUPLE
@@ -179,16 +199,20 @@ const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x87, (m) => m.push(new PickleTuple(m.popMany(3)))], // TUPLE3
   [0x5d, (m) => m.push([])], // EMPTY_LIST
   [0x8f, (m) => m.push([])], // EMPTY_SET
+  [0x6c, (m) => m.push(m.popMark())], // LIST
   [0x61, (m) => m.append(m.popMany(1))], // APPEND
   [0x65, (m) => m.append(m.popMark())], // APPENDS
   [0x90, (m) => m.append(m.popMark())], // ADDITEMS
   [0x7d, (m) => m.push(new Map())], // EMPTY_DICT
+  [0x64, (m) => m.dict(m.popMark())], // DICT
   [0x73, (m) => m.setItems(m.popMany(2))], // SETITEM
   [0x75, (m) => m.setItems(m.popMark())], // SETITEMS
 
   [0x71, (m, r) => m.memoize(r.u8())], // BINPUT
   [0x72, (m, r) => m.memoize(r.u32())], // LONG_BINPUT
   [0x94, (m) => m.memoize()], // MEMOIZE
+  [0x70, (m, r) => m.memoize(Number(r.decimal()))], // PUT
+  [0x67, (m, r) => m.recall(Number(r.decimal()))], // GET
   [0x68, (m, r) => m.recall(r.u8())], // BINGET
   [0x6a, (m, r) => m.recall(r.u32())], // LONG_BINGET
 
@@ -197,6 +221,7 @@ const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x93, (m) => m.global(...twoOf(m.popMany(2)))], // STACK_GLOBAL
   [0x52, (m) => m.reduce()], // REDUCE
   [0x51, (m) => m.refer(storageOf(m.pop()))], // BINPERSID
+  [0x50, refuseTextualStorage], // PERSID
   [
     0x62,
     (m) => {

@@ -16,6 +16,8 @@ export type PickleValue =
   | PickleMap
   | PickleStorage
   | PickleTensor
+  | PickleOddTensor
+  | PickleOther
   | PickleCallable;
 
 export interface PickleMap extends Map<PickleValue, PickleValue> {}
@@ -28,19 +30,30 @@ export class PickleTuple {
   }
 }
 
+/** The type of a storage's elements. `dtype` is null where nothing here reads them. */
+export interface ElementType {
+  readonly dtype: StoredDType | null;
+  /** Size of one element, in bytes. */
+  readonly itemBytes: number;
+}
+
 /** Consecutive numbers in the file, which several tensors may view. */
 export class PickleStorage {
   /** Its name in the file. */
   readonly key: string;
-  readonly dtype: StoredDType;
+  /** Null for numbers that nothing here reads, such as complex ones. */
+  readonly dtype: StoredDType | null;
+  /** Size of one element, in bytes. */
+  readonly itemBytes: number;
   /** Number of elements of the whole storage. */
   readonly count: number;
   /** Element where a view of the storage begins (files before PyTorch 0.4). */
   readonly start: number;
 
-  constructor(key: string, dtype: StoredDType, count: number, start: number) {
+  constructor(key: string, { dtype, itemBytes }: ElementType, count: number, start: number) {
     this.key = key;
     this.dtype = dtype;
+    this.itemBytes = itemBytes;
     this.count = count;
     this.start = start;
   }
@@ -48,25 +61,42 @@ export class PickleStorage {
 
 export class PickleTensor {
   readonly storage: PickleStorage;
+  readonly dtype: StoredDType;
   /** Element of the storage where the tensor begins. */
   readonly offset: number;
   readonly shape: Shape;
   /** In elements. 0 repeats a dimension. */
   readonly strides: readonly number[];
 
-  constructor(storage: PickleStorage, offset: number, shape: Shape, strides: readonly number[]) {
+  constructor(storage: PickleStorage, dtype: StoredDType, offset: number, shape: Shape, strides: readonly number[]) {
     this.storage = storage;
+    this.dtype = dtype;
     this.offset = offset;
     this.shape = shape;
     this.strides = strides;
   }
 }
 
+/** A tensor that PyTorch reads and nothing here can, such as a sparse one. It is an error only where a model needs it. */
+export class PickleOddTensor {
+  readonly shape: Shape;
+  /** The reason, as the end of a sentence about the file. */
+  readonly reason: string;
+
+  constructor(shape: Shape, reason: string) {
+    this.shape = shape;
+    this.reason = reason;
+  }
+}
+
+/** A value that says nothing about tensors, such as a device or a complex number. */
+export class PickleOther {}
+
 /** One of the few Python globals that a state dict may name. `call` builds one of the values here from others. */
 export interface PickleCallable {
   readonly global: string;
-  /** The dtype, where the global is a storage's type. */
-  readonly dtype?: StoredDType;
+  /** The elements' type, where the global is a storage's type or a dtype. */
+  readonly elements?: ElementType;
   readonly call: (args: readonly PickleValue[]) => PickleValue;
 }
 
