@@ -33,7 +33,7 @@ export function parseCommandLine(root: Command, tokens: readonly string[]): Pars
   let name = root.meta.name;
   let rest = [...tokens];
   for (let word = rest[0]; command.subCommands && word !== undefined && !word.startsWith('-'); word = rest[0]) {
-    const next = command.subCommands[word];
+    const next = Object.hasOwn(command.subCommands, word) ? command.subCommands[word] : undefined;
     if (!next) {
       throw new UsageError(`there is no command "${name} ${word}"; ${listCommands(command)}`);
     }
@@ -69,6 +69,9 @@ export function plain(text: string): string {
 function listCommands(command: Command): string {
   return `the commands are ${Object.keys(command.subCommands ?? {}).join(', ')}`;
 }
+
+/** Flags whose empty value means something: the reference runs the empty prompt. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(['prompt']);
 
 /** Separates flags from positional arguments; accepts the reference's spelling (`--n_iters`), and refuses what citty would ignore. */
 function checkFlags(
@@ -112,7 +115,11 @@ function checkFlags(
       continue;
     }
     const value = match[2]?.slice(1) ?? tokens[++i];
-    if (value === undefined || value === '' || (match[2] === undefined && value.startsWith('--'))) {
+    if (
+      value === undefined ||
+      (value === '' && !MAY_BE_EMPTY.has(flag)) ||
+      (match[2] === undefined && value.startsWith('--'))
+    ) {
       throw new UsageError(`${name}: --${flag} needs a value`);
     }
     flags.push(`${citty(flag)}=${value}`);

@@ -79,7 +79,7 @@ function decoderFolder(decoder: string): string {
 
 function modelOf(args: Args): ChosenModel {
   const name = textFlag(args, 'model') ?? 'pocket';
-  const own = EMBEDDED[name];
+  const own = Object.hasOwn(EMBEDDED, name) ? EMBEDDED[name] : undefined;
   const given = textFlag(args, 'weights');
   const published = own === undefined ? publishedModel(name) : null;
   if (published && given === undefined) {

@@ -1,6 +1,6 @@
 /** `reno generate`: makes pictures, numbers and a report from one prompt, or from a benchmark's list of prompts. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodePng, toPicture } from '../platform/node/png.ts';
 import type { Generated } from '../reno/session.ts';
@@ -20,6 +20,7 @@ import { writeRun } from './run_files.ts';
 import { settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, jsonFlag, printJson, toolVersion } from './shared.ts';
 import { stripIterations } from './strip.ts';
+import { readTextFile } from './text_file.ts';
 import { assertTransferFits, type ChosenTransfer, chosenTransfer, transferFlags, transferRun } from './transfer_run.ts';
 import { sentenceOf, UsageError } from './usage_error.ts';
 
@@ -55,7 +56,7 @@ async function generate(args: Args): Promise<number> {
   const seed = countFlag(args, 'seed', 0) ?? 0;
   const prompt = textFlag(args, 'prompt')?.trim();
   const list = textFlag(args, 'prompts');
-  if (task === 'single' && !prompt) {
+  if (task === 'single' && prompt === undefined) {
     throw new UsageError('--prompt is missing: say what the picture shows');
   }
   if (task !== 'single' && list === undefined) {
@@ -64,7 +65,7 @@ async function generate(args: Args): Promise<number> {
   const transfer = chosenTransfer(args, task);
   const model = chosenModel(args);
   const settings = await settingsFrom(args, model);
-  const items = task === 'single' || list === undefined ? [] : taskItems(task, readList(list), seed);
+  const items = task === 'single' || list === undefined ? [] : listItems(task, list, seed);
   if (transfer) {
     await assertTransferFits(transfer, model, settings);
   }
@@ -148,43 +149,82 @@ async function single(run: Run, prompt: string, seed: number, allImages: boolean
   return trajectory.stopped === null ? 0 : 1;
 }
 
-/** Runs a benchmark's list of prompts; pictures that exist already are not made again. */
+/** Prompts of a list that gave no picture, in this file of the output folder. */
+const FAILED = 'failed.json';
+
+/**
+ * Runs a benchmark's list of prompts; pictures that exist already are not made again. A prompt that fails is recorded with its
+ * reason, and the rest goes on. @returns exit code 1 where one failed. @throws Error when no further prompt can run
+ */
 async function many(run: Run, items: readonly TaskItem[], seed: number): Promise<number> {
   const { reno, folder } = run;
-  const { height, width } = reno.imageSize;
   const rows: ReturnType<typeof resultRow>[] = [];
-  for (const [i, item] of items.entries()) {
-    if (existsSync(join(folder.path, item.best))) {
+  const failed: { index: number; prompt: string; reason: string }[] = [];
+  for (const [index, item] of items.entries()) {
+    const { prompt } = item;
+    if (item.problem === undefined && existsSync(join(folder.path, item.best))) {
       continue;
     }
-    const noise = promptNoise(reno.settings, seed, i);
-    const made = await reno.generate({ prompt: item.prompt, ...noise, signal: run.signal });
-    if (made.trajectory.stopped) {
-      throw new Error(made.trajectory.stopped);
+    try {
+      const row = await runItem(run, item, promptNoise(reno.settings, seed, index));
+      rows.push(row);
+      console.error(
+        `${index + 1}/${items.length}  ${row.initLoss.toFixed(3)} to ${row.bestLoss.toFixed(3)}  ${prompt}`,
+      );
+    } catch (error) {
+      run.device.assertHealthy();
+      if (run.signal.aborted) {
+        throw error;
+      }
+      const reason = sentenceOf(error);
+      failed.push({ index, prompt, reason });
+      folder.write(FAILED, `${JSON.stringify(failed, null, 1)}\n`);
+      console.error(`${index + 1}/${items.length}  no picture: ${reason}`);
     }
-    for (const [path, text] of Object.entries(item.extra ?? {})) {
-      folder.write(path, `${text}\n`);
-    }
-    if (item.init) {
-      folder.write(item.init, encodePng(toPicture(made.trajectory.initImage, height, width)));
-    }
-    folder.write(item.best, encodePng(toPicture(made.trajectory.bestImage, height, width)));
-    const row = resultRow(item.prompt, noise.seed, made);
-    rows.push(row);
-    console.error(`${i + 1}/${items.length}  ${row.initLoss.toFixed(3)} to ${row.bestLoss.toFixed(3)}  ${item.prompt}`);
+  }
+  if (failed.length === 0) {
+    folder.remove(FAILED); // An earlier run of the same list may have left it.
   }
   await printDebug(reno, run.device, debugLevel());
   const mean = (of: (row: (typeof rows)[number]) => number): number =>
     rows.reduce((n, r) => n + of(r), 0) / rows.length;
+  const made =
+    rows.length > 0
+      ? `${rows.length} prompts: mean loss ${mean((r) => r.initLoss).toFixed(4)} to ${mean((r) => r.bestLoss).toFixed(4)}`
+      : failed.length === 0
+        ? `all ${items.length} pictures were there already`
+        : 'no picture was made';
   const summary =
-    rows.length === 0
-      ? `all ${items.length} pictures were there already`
-      : `${rows.length} prompts: mean loss ${mean((r) => r.initLoss).toFixed(4)} to ${mean((r) => r.bestLoss).toFixed(4)}`;
+    failed.length > 0 ? `${made}; ${failed.length} of ${items.length} prompts failed, see ${FAILED}` : made;
   console.log(summary);
   if (run.json) {
-    printJson({ ok: true, summary, rows });
+    printJson({ ok: failed.length === 0, summary, rows: [...rows, ...failed] });
   }
-  return 0;
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** Makes the picture of one entry of a list and writes its files. @throws Error, the reason why there is none */
+async function runItem(
+  { reno, folder, signal }: Run,
+  { prompt, best, init, extra, problem }: TaskItem,
+  noise: ReturnType<typeof promptNoise>,
+): Promise<ReturnType<typeof resultRow>> {
+  if (problem !== undefined) {
+    throw new Error(problem);
+  }
+  const { height, width } = reno.imageSize;
+  const made = await reno.generate({ prompt, ...noise, signal });
+  if (made.trajectory.stopped) {
+    throw new Error(made.trajectory.stopped);
+  }
+  for (const [path, text] of Object.entries(extra ?? {})) {
+    folder.write(path, `${text}\n`);
+  }
+  if (init) {
+    folder.write(init, encodePng(toPicture(made.trajectory.initImage, height, width)));
+  }
+  folder.write(best, encodePng(toPicture(made.trajectory.bestImage, height, width)));
+  return resultRow(prompt, noise.seed, made);
 }
 
 function resultRow(prompt: string, seed: number, { trajectory, history }: Generated) {
@@ -205,10 +245,12 @@ function resultRow(prompt: string, seed: number, { trajectory, history }: Genera
   };
 }
 
-function readList(path: string): string {
+/** @throws Error naming the list */
+function listItems(task: Exclude<TaskName, 'single'>, path: string, seed: number): TaskItem[] {
+  const text = readTextFile('the list of prompts', path);
   try {
-    return readFileSync(path, 'utf8');
+    return taskItems(task, text, seed);
   } catch (error) {
-    throw new Error(`cannot read the list of prompts ${path}: ${sentenceOf(error)}`);
+    throw new Error(`${path}: ${sentenceOf(error)}`);
   }
 }

@@ -12,22 +12,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { sentenceOf, systemCode } from './usage_error.ts';
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission is denied',
-  EPERM: 'permission is denied',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  ENOENT: 'no folder can be made there',
-  ENOTDIR: 'a part of the path is a file',
-  EEXIST: 'a file of that name is in the way',
-};
+import { reasonOf, systemCode } from './usage_error.ts';
 
 export class OutFolder {
   readonly path: string;
   /** Folders that this run made, outermost first; `discardIfEmpty` removes them. */
   readonly #made: string[] = [];
+  #written = 0;
 
   /** Makes the folder if needed and tries to write. @throws Error, one sentence, when that cannot be done. */
   constructor(path: string) {
@@ -43,7 +34,7 @@ export class OutFolder {
         throw Object.assign(new Error(), { code: 'EEXIST' });
       }
       accessSync(this.path, constants.W_OK | constants.X_OK);
-      const probe = this.#temporary('probe');
+      const probe = this.#temporary();
       writeFileSync(probe, '');
       rmSync(probe);
     } catch (error) {
@@ -55,7 +46,7 @@ export class OutFolder {
   /** Writes under a temporary name, then renames: a reader sees the whole file or none. */
   write(name: string, content: Uint8Array | string): string {
     const path = join(this.path, name);
-    const temporary = this.#temporary(name.replaceAll('/', '_'));
+    const temporary = this.#temporary();
     try {
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(temporary, content);
@@ -67,6 +58,11 @@ export class OutFolder {
     return path;
   }
 
+  /** Removes a file of an earlier run, if there is one. */
+  remove(name: string): void {
+    rmSync(join(this.path, name), { force: true });
+  }
+
   /** After a failure: removes the folders this run made, unless something is in them. */
   discardIfEmpty(): void {
     for (const folder of this.#made.toReversed()) {
@@ -76,13 +72,15 @@ export class OutFolder {
     }
   }
 
-  #temporary(name: string): string {
-    return join(this.path, `.${name}.${process.pid}.tmp`);
+  /** A short name, since the file's own may have all the bytes that a file system takes. */
+  #temporary(): string {
+    return join(this.path, `.${process.pid}.${this.#written++}.tmp`);
   }
 }
 
+/** ENOENT here: the parent, such as /proc, takes no folder. */
 function reason(error: unknown): string {
-  return REASONS[systemCode(error) ?? ''] ?? sentenceOf(error);
+  return systemCode(error) === 'ENOENT' ? 'no folder can be made there' : reasonOf(error);
 }
 
 /** Makes a folder. @returns false when another process has made it in the meantime */

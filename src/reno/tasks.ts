@@ -1,4 +1,5 @@
 /** Lists of prompts: the pocket models' own, and those of the reference's tasks in their authors' files. */
+import { fileName } from './file_name.ts';
 import type { RenoSettings } from './settings.ts';
 import { RELATIONS, type ScenePrompt } from './verdict.ts';
 
@@ -86,49 +87,68 @@ export interface TaskItem {
   readonly init?: string;
   /** Other files that the benchmark needs, by path. */
   readonly extra?: Readonly<Record<string, string>>;
+  /** The reason why the list's entry cannot be run; the prompt is then the entry itself. */
+  readonly problem?: string;
 }
 
 /**
- * The items of a task from its published list: lines (example-prompts, t2i-compbench), evaluation_metadata.jsonl (geneval)
- * or PartiPrompts.tsv (parti-prompts). The layout of the files is the reference's. @throws Error when the text is no such list
+ * Returns the items of a task from its published list: lines (example-prompts, t2i-compbench), evaluation_metadata.jsonl
+ * (geneval) or PartiPrompts.tsv (parti-prompts). The layout of the files is the reference's; an entry that cannot be run
+ * keeps its place and says why. @throws Error when the text is no such list, or none of its entries can be run
  */
 export function taskItems(task: Exclude<TaskName, 'single'>, text: string, seed: number): TaskItem[] {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  const lines = text.split(/\r\n?|\n/).filter((line) => line.trim() !== '');
+  const items = itemsOf(task, lines, seed);
+  const problem = items.find((item) => item.problem)?.problem;
+  if (items.length === 0) {
+    throw new Error('the list has no prompts');
+  }
+  if (problem && items.every((item) => item.problem)) {
+    throw new Error(problem);
+  }
+  return items;
+}
+
+function itemsOf(task: Exclude<TaskName, 'single'>, lines: readonly string[], seed: number): TaskItem[] {
   switch (task) {
     case 'example-prompts':
       return lines.map((line, i) => {
         const prompt = line.trim();
-        const folder = `${String(i).padStart(3, '0')}_${fileName(prompt)}.png`;
+        // The reference takes 150 characters of the prompt.
+        const folder = fileName(`${String(i).padStart(3, '0')}_`, [...prompt].slice(0, 150).join(''), '.png');
         return { prompt, best: `${folder}/best_image.png`, init: `${folder}/init_image.png` };
       });
     case 't2i-compbench':
       return lines.map((line, i) => {
         const prompt = line.trim();
-        return { prompt, best: `samples/${fileName(prompt)}_${String(i).padStart(6, '0')}.png` };
+        return { prompt, best: `samples/${fileName('', prompt, `_${String(i).padStart(6, '0')}.png`)}` };
       });
     case 'geneval':
       return lines.map((line, i) => {
         const folder = String(i).padStart(5, '0');
         const best = `${folder}/samples/${String(seed).padStart(5, '0')}.png`;
-        return { prompt: genevalPrompt(line, i), best, extra: { [`${folder}/metadata.jsonl`]: line } };
+        const prompt = genevalPrompt(line);
+        return prompt === null
+          ? { prompt: line, best, problem: `line ${i + 1} of the list is not GenEval metadata (JSON with a prompt)` }
+          : { prompt, best, extra: { [`${folder}/metadata.jsonl`]: line } };
       });
     case 'parti-prompts':
-      return partiPrompts(lines).map((prompt, i) => ({
-        prompt,
-        best: `${i}/best_image.png`,
-        extra: { [`${i}/prompt.txt`]: prompt },
-      }));
+      return partiPrompts(lines).map((prompt, i) => {
+        const best = `${i}/best_image.png`;
+        return prompt === ''
+          ? { prompt, best, problem: `row ${i + 1} of the list has no prompt` }
+          : { prompt, best, extra: { [`${i}/prompt.txt`]: prompt } };
+      });
   }
 }
 
-function genevalPrompt(line: string, i: number): string {
+function genevalPrompt(line: string): string | null {
   try {
     const parsed: unknown = JSON.parse(line);
-    if (isRecord(parsed) && typeof parsed.prompt === 'string') {
-      return parsed.prompt;
-    }
-  } catch {}
-  throw new Error(`line ${i + 1} of the list is not GenEval metadata (JSON with a prompt)`);
+    return isRecord(parsed) && typeof parsed.prompt === 'string' ? parsed.prompt : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The column `Prompt` of a tab-separated table. Quotes are ordinary characters in it. */
@@ -139,9 +159,4 @@ function partiPrompts(lines: readonly string[]): string[] {
     throw new Error('the list has no column "Prompt"; give PartiPrompts.tsv');
   }
   return rest.map((line) => line.split('\t')[column]?.trim() ?? '');
-}
-
-/** A prompt as part of a path: without slashes, and at most 150 characters as in the reference. */
-function fileName(prompt: string): string {
-  return prompt.replaceAll(/[/\\\0]/g, '_').slice(0, 150);
 }

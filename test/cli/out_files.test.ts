@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
@@ -8,6 +8,7 @@ import { plain } from '../../src/cli/args.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { Progress } from '../../src/cli/progress.ts';
 import { makeStrip, stack, stripIterations } from '../../src/cli/strip.ts';
+import { readTextFile } from '../../src/cli/text_file.ts';
 import { decodePng, encodePng, toPicture } from '../../src/platform/node/png.ts';
 import type { EvaluationRow } from '../../src/reno/evaluation.ts';
 
@@ -46,6 +47,48 @@ describe('OutFolder', () => {
       /^cannot write .*x.y: a (part of the path is a file|file of that name)/,
     );
     expect(readdirSync(join(work, 'a'))).toEqual(['x']);
+  });
+});
+
+describe('the longest names', () => {
+  it('can be written: the temporary name is no longer than the final one', () => {
+    const folder = new OutFolder(join(work, 'a'));
+    const longest = `${'猫'.repeat(83)}1.tiff`;
+    folder.write(`samples/${longest}`, 'x');
+    expect(readdirSync(join(work, 'a/samples'))).toEqual([longest]);
+    expect(() => folder.write('x'.repeat(256), '')).toThrow(/: the name is too long for the file system$/);
+  });
+});
+
+describe('readTextFile', () => {
+  const read = (bytes: Uint8Array | string): string => {
+    writeFileSync(join(work, 'list'), bytes);
+    return readTextFile('the list', join(work, 'list'));
+  };
+
+  it('reads UTF-8 and UTF-16 without their byte order mark', () => {
+    expect(read('\ufeffa café\r\n')).toBe('a café\r\n');
+    const utf16 = Buffer.from('\ufeffa café', 'utf16le');
+    expect(read(utf16)).toBe('a café');
+    expect(read(utf16.swap16())).toBe('a café');
+  });
+
+  it('refuses other encodings, naming the file and the line', () => {
+    expect(() => read(Buffer.from('a cat\na café\n', 'latin1'))).toThrow(
+      /^the list .*list is not UTF-8 \(line 2 is not\); save it as UTF-8$/,
+    );
+    expect(() => read(Buffer.from('a cat', 'utf16le'))).toThrow(/byte 1 is 0, as in UTF-16 without its mark/);
+    expect(() => read(Buffer.from([0xff, 0xfe, 0x00, 0xdc]))).toThrow('is not valid UTF-16');
+  });
+
+  it('refuses what is no file, and an empty one', () => {
+    expect(() => readTextFile('the list', work)).toThrow(`cannot read the list ${work}: it is a folder, not a file`);
+    expect(() => readTextFile('the list', join(work, 'none'))).toThrow('there is no such file');
+    expect(() => read('\ufeff \n')).toThrow('is empty');
+    expect(() => readTextFile('the list', join(work, 'list', 'x'))).toThrow('a part of the path is a file');
+    if (process.platform === 'linux') {
+      expect(() => readTextFile('the list', '/dev/zero')).toThrow('it is a pipe or a device, not a file');
+    }
   });
 });
 
