@@ -65,7 +65,8 @@ export function clipTokenizerJson(vocab: Readonly<Record<string, number>>, merge
       merges: merges
         .split('\n')
         .slice(1)
-        .filter((line) => line.trim() !== ''),
+        .map((line) => line.trim()) // A line may end in CR.
+        .filter((line) => line !== ''),
     },
   };
 }

@@ -151,6 +151,12 @@ describe('CLIP without tokenizer.json', () => {
     });
   });
 
+  it('reads merges.txt with CRLF line ends, and with a byte order mark', async () => {
+    const lines = (await (await older()).readText('merges.txt')).replaceAll('\n', '\r\n');
+    const tokenizer = await openTokenizer(await older({ 'merges.txt': `\ufeff${lines}` }));
+    expect(tokenizer.tokenize(at(pinned.texts, 0))).toEqual(at(pinned.ids.tokenizer_clip ?? [], 0));
+  });
+
   it('needs no more of its settings than the padding token', async () => {
     const files = await older({ 'tokenizer_config.json': JSON.stringify({ pad_token: '<|endoftext|>' }) });
     expect((await openTokenizer(files)).tokenize(at(pinned.texts, 0))).toEqual(at(pinned.ids.tokenizer_clip ?? [], 0));
