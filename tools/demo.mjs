@@ -10,7 +10,7 @@ import { setup } from './setup.mjs';
 /** A held-out prompt (no network was trained on a green car) and its noise in the evaluation: one that one step gets wrong and ReNO right. */
 const PROMPT = 'a photo of a blue duck and a green car';
 const SEED = '120';
-const OUTPUT = 'reno-out/demo';
+const OUTPUT = join(root, 'reno-out/demo');
 
 const given = process.argv.slice(2);
 const unless = (flag, value) => (given.some((arg) => arg === flag || arg.startsWith(`${flag}=`)) ? [] : [flag, value]);
@@ -20,10 +20,9 @@ say(`WebGPU runs on ${adapter.description || adapter.name || 'an unnamed adapter
 const args = [...unless('--prompt', PROMPT), ...unless('--seed', SEED), ...unless('--out', OUTPUT), ...given];
 const code = await runTypeScript('commands/bin.ts', ['generate', ...args]);
 if (code === 0 && !given.some((arg) => arg.startsWith('--out'))) {
-  const out = join(root, OUTPUT);
   say('');
-  say(`before   ${join(out, 'init.png')}`);
-  say(`after    ${join(out, 'best.png')}`);
-  say(`report   ${join(out, 'report.html')}   (open it in a browser; it needs no server)`);
+  say(`before   ${join(OUTPUT, 'init.png')}`);
+  say(`after    ${join(OUTPUT, 'best.png')}`);
+  say(`report   ${join(OUTPUT, 'report.html')}   (open it in a browser; it needs no server)`);
 }
 process.exit(code);

@@ -2,7 +2,7 @@
  * Makes a fresh clone runnable: npm packages, and a Vulkan driver for Dawn. Plain Node, because it runs before anything is installed.
  * Safe to run again; under a second when all is there.   node tools/setup.mjs
  */
-import { pathToFileURL } from 'node:url';
+import { isMain } from './lib/main_module.mjs';
 import { ensurePackages } from './lib/packages.mjs';
 import { say, stop } from './lib/say.mjs';
 import { ensureAdapter } from './lib/vulkan.mjs';
@@ -18,7 +18,7 @@ export async function setup() {
   return ensureAdapter();
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (isMain(import.meta.url)) {
   const adapter = await setup();
   say(`Ready: WebGPU on ${adapter.description || adapter.name || 'an unnamed adapter'}.`);
 }

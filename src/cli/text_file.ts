@@ -44,7 +44,7 @@ function readBytes(what: string, path: string): Uint8Array {
  * Returns bytes as text: UTF-16 where they begin with its byte order mark, otherwise UTF-8. The mark itself is left out.
  * @param name the file, for messages. @throws Error naming the file, and the line of the first byte that is not UTF-8
  */
-export function decodeText(name: string, bytes: Uint8Array): string {
+function decodeText(name: string, bytes: Uint8Array): string {
   const [first, second] = bytes;
   const utf16 = first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : null;
   if (utf16) {

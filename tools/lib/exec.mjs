@@ -1,9 +1,9 @@
 /** Child processes for the tools: never a shell string, never waiting for an answer on stdin. */
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The repository root, where every command runs. */
+/** The repository root, where every command of the tools themselves runs. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A command that an npm package brings, such as `tsc`. */
@@ -11,14 +11,14 @@ export const bin = (name) => join(root, 'node_modules', '.bin', process.platform
 
 /**
  * Runs a command to its end.
- * @param {{ show?: boolean, stdin?: boolean, env?: NodeJS.ProcessEnv, limitMs?: number }} options show: pass output through instead of
+ * @param {{ show?: boolean, stdin?: boolean, env?: NodeJS.ProcessEnv, cwd?: string, limitMs?: number }} options show: pass output through instead of
  * collecting it; stdin: let the child read the terminal; limitMs: kill it after that long.
  * @returns {Promise<{ code: number, signal: string | null, output: string, timedOut: boolean }>} code is 127 when it could not be started.
  */
-export function exec(command, args, { show = false, stdin = false, env = process.env, limitMs = 0 } = {}) {
+export function exec(command, args, { show = false, stdin = false, env = process.env, cwd = root, limitMs = 0 } = {}) {
   return new Promise((resolve) => {
     const out = show ? 'inherit' : 'pipe';
-    const child = spawn(command, args, { cwd: root, env, stdio: [stdin ? 'inherit' : 'ignore', out, out] });
+    const child = spawn(command, args, { cwd, env, stdio: [stdin ? 'inherit' : 'ignore', out, out] });
     let output = '';
     let timedOut = false;
     const collect = (chunk) => {
@@ -44,8 +44,22 @@ export function exec(command, args, { show = false, stdin = false, env = process
   });
 }
 
-/** Runs a TypeScript file of this repository with its output and terminal passed through; resolves to the exit code. */
+/** The folder that relative paths of the command line mean: the caller's, also where npm has changed to the repository. */
+export function callersFolder() {
+  const changed = process.env.npm_lifecycle_event !== undefined && relative(root, process.cwd()) === '';
+  return (changed && process.env.INIT_CWD) || process.cwd();
+}
+
+/**
+ * Runs a TypeScript file of this repository in the caller's folder, with its output and terminal passed through; resolves to the
+ * exit code.
+ */
 export async function runTypeScript(file, args) {
-  const { code } = await exec(process.execPath, ['--import', 'tsx', file, ...args], { show: true, stdin: true });
+  const { code } = await exec(process.execPath, ['--import', import.meta.resolve('tsx'), join(root, file), ...args], {
+    show: true,
+    stdin: true,
+    cwd: callersFolder(),
+    env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },
+  });
   return code;
 }
