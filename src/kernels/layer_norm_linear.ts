@@ -226,6 +226,20 @@ defineOp<Attrs>({
       inputs: [{ shape: [3, 7, 16] }, { shape: [3, 16] }, { shape: [3, 16] }, { shape: [3, 16, 8] }, { shape: [3, 8] }],
       attrs: { eps: 1e-5, bias: true, residual: false },
     },
+    ...[
+      { name: 'all f16, past the tiles, gains and weights for each of a batch', batch: 3, rows: 70, k: 48, n: 72 },
+      { name: 'all f16, so many products that matrix units take tiles of 128x128', batch: 264, rows: 5, k: 16, n: 128 },
+    ].map(({ name, batch, rows, k, n }) => {
+      const shapes = [
+        [batch, rows, k],
+        [batch, k],
+        [batch, k],
+        [batch, k, n],
+        [batch, n],
+      ];
+      const inputs = shapes.map((shape) => ({ shape, dtype: 'f16' as const }));
+      return { name, inputs, attrs: { eps: 1e-5, bias: true, residual: false } };
+    }),
     {
       name: 'far from zero',
       inputs: [{ shape: [9, 64], fill: 'positive', scale: 100 }, { shape: [64] }, { shape: [64] }, { shape: [64, 8] }],

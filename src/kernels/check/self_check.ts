@@ -92,21 +92,25 @@ async function problemOf(device: Device, op: Op, cases: readonly OpCase[]): Prom
   if (cases.length === 0) {
     return 'none of its test cases can run there';
   }
-  for (const c of cases) {
-    const name = `in the case "${c.name ?? ''}"`;
-    try {
-      const { actual, expected } = await runCase(device, op, c, MATRIX_VARIANT);
-      device.assertHealthy();
-      const errors = expected.map((e, i) => nmse(actual[i] ?? [], e));
-      const wrong = errors.find((error) => !(error <= valueBound(c)));
-      if (wrong !== undefined) {
-        return `${name} its normalised mean squared error is ${wrong.toPrecision(2)} and may be ${valueBound(c)}`;
-      }
-    } catch (error) {
-      return `${name} it does not run (${sentence(error)})`;
-    }
+  // All at once, because drivers compile in parallel.
+  const found = await Promise.all(cases.map((c) => caseProblem(device, op, c)));
+  return found.find((problem) => problem !== null) ?? null;
+}
+
+async function caseProblem(device: Device, op: Op, c: OpCase): Promise<string | null> {
+  const name = `in the case "${c.name ?? ''}"`;
+  const bound = valueBound(c);
+  try {
+    const { actual, expected } = await runCase(device, op, c, MATRIX_VARIANT);
+    device.assertHealthy();
+    const errors = expected.map((e, i) => nmse(actual[i] ?? [], e));
+    const wrong = errors.find((error) => !(error <= bound));
+    return wrong === undefined
+      ? null
+      : `${name} its normalised mean squared error is ${wrong.toPrecision(2)} and may be ${bound}`;
+  } catch (error) {
+    return `${name} it does not run (${sentence(error)})`;
   }
-  return null;
 }
 
 /** Hash of the cases and of the kernels that they run. */
