@@ -21,9 +21,13 @@ export const GPU_CAPS: DeviceCaps = {
   maxStorageBuffers: 10,
 };
 
-/** The same with matrix units, of which Vulkan shows NVIDIA's and AMD's (RDNA3) as 16x16x16. */
+/** The same with matrix units, of which Vulkan shows NVIDIA's and AMD's (RDNA3) as 16x16x16, and the storage buffers that Dawn allows on Vulkan. */
 export const MATRIX_GPU: Pick<Device, 'caps' | 'info'> = {
-  caps: { ...GPU_CAPS, subgroupMatrices: [{ component: 'f16', result: 'f32', m: 16, n: 16, k: 16 }] },
+  caps: {
+    ...GPU_CAPS,
+    maxStorageBuffers: 16,
+    subgroupMatrices: [{ component: 'f16', result: 'f32', m: 16, n: 16, k: 16 }],
+  },
   info: { vendor: '', architecture: '', description: 'a GPU with f16, subgroups of 32 and f16 matrices of 16x16x16' },
 };
 
