@@ -31,7 +31,12 @@ export const generateCommand: Command = {
   },
   args: {
     prompt: { type: 'string', alias: ['p'], description: 'What the picture shows', valueHint: 'text' },
-    seed: { type: 'string', description: 'Seed of the noise', default: '0', valueHint: 'n' },
+    seed: {
+      type: 'string',
+      description: 'Seed of the noise, a whole number from 0 to 2^53 - 1',
+      default: '0',
+      valueHint: 'n',
+    },
     out: {
       type: 'string',
       alias: ['o', 'save-dir'],

@@ -36,7 +36,7 @@ export function countKind(low: number): Kind<number> {
     parse: (text) => {
       const value = number.parse(text);
       if (!Number.isSafeInteger(value)) {
-        throw new RangeError(`must be a whole number, not "${text}"`);
+        throw new RangeError(`must be a whole number from ${low} to 2^53 - 1, not "${text}"`);
       }
       return value;
     },

@@ -55,9 +55,26 @@ function isPocketPrompt(value: unknown): value is PocketPrompt {
   );
 }
 
-/** The seed of prompt `index`: every prompt of a list has its own noise, as in the reference; a list has fewer than 2^20 prompts. */
+/** Prompts of one list that have seeds of their own. */
+const LIST = 2 ** 20;
+
+/**
+ * The seed of prompt `index`: every prompt of a list has its own noise, as in the reference; a list has fewer than 2^20 prompts.
+ * It is seed · 2^20 + index below 2^53. Greater seeds, from 2^33 on, are mixed with the index to a number below 2^53.
+ * @param seed a whole number from 0 to 2^53 − 1
+ */
 export function promptSeed(seed: number, index: number): number {
-  return seed * 2 ** 20 + index;
+  const product = seed * LIST + index;
+  return seed < 2 ** 53 / LIST ? product : Number(mixed(mixed(BigInt(seed)) + BigInt(index)) >> 11n);
+}
+
+/** Mixes 64 bits: the output function of SplitMix64 (Steele et al., "Fast splittable pseudorandom number generators"). */
+function mixed(value: bigint): bigint {
+  const word = (x: bigint): bigint => BigInt.asUintN(64, x);
+  let z = word(value + 0x9e3779b97f4a7c15n);
+  z = word((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n);
+  z = word((z ^ (z >> 27n)) * 0x94d049bb133111ebn);
+  return z ^ (z >> 31n);
 }
 
 /**

@@ -141,6 +141,11 @@ describe('prompt lists', () => {
     const seeds = [0, 1, 2, 3].flatMap((seed) => [0, 1, 552].map((i) => promptSeed(seed, i)));
     expect(new Set(seeds).size).toBe(12);
     expect(seeds.every(Number.isSafeInteger)).toBe(true);
+    const large = [2 ** 33 - 1, 2 ** 33, 10_000_000_000, 2 ** 53 - 1];
+    const mixed = large.flatMap((seed) => [0, 1, 2 ** 20 - 1].map((i) => promptSeed(seed, i)));
+    expect(new Set([...seeds, ...mixed]).size).toBe(24);
+    expect(mixed.every((seed) => Number.isSafeInteger(seed) && seed >= 0)).toBe(true);
+    expect(promptSeed(2 ** 33 - 1, 2 ** 20 - 1)).toBe(2 ** 53 - 1);
   });
 
   it("lays files out as the benchmarks' tools expect", () => {
