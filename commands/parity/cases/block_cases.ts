@@ -50,7 +50,7 @@ const up = { ...level, in_channels: 16, out_channels: 16, skip_channels: [16, 8]
 const transformer = { channels: 16, heads: 2, layers: 2, groups: 4, cross_attention_dim: CONTEXT };
 const decoder = { block_out_channels: [8, 16], layers_per_block: 2, norm_num_groups: 4 };
 
-const downBlock = (name: string, heads: number | null, downsample: number | null): ParityCase =>
+const downBlock = (name: string, heads: number | null, downsample: boolean): ParityCase =>
   block(name, ({ weights, input, extra }) => {
     const attention = heads === null ? null : { heads, layers: 2 };
     const model = new DownBlock2D(weights, { ...down, attention, downsample });
@@ -77,7 +77,7 @@ export const CASES: Readonly<Record<string, ParityCase>> = {
   'ResnetBlock2D without': block('resnet_plain', ({ weights, input }) =>
     new ResnetBlock2D(weights, plain).forward(input, null),
   ),
-  Downsample2D: block('downsample', ({ weights, input }) => new Downsample2D(weights, 8, 1).forward(input)),
+  Downsample2D: block('downsample', ({ weights, input }) => new Downsample2D(weights, 8).forward(input)),
   Upsample2D: block('upsample', ({ weights, input }) => new Upsample2D(weights, 8).forward(input)),
   'Upsample2D to an odd size': block('upsample_odd', ({ weights, input }) =>
     new Upsample2D(weights, 8).forward(input, [5, 3]),
@@ -99,9 +99,9 @@ export const CASES: Readonly<Record<string, ParityCase>> = {
   'Transformer2DModel, convolution projections': block('transformer_conv', ({ weights, input, extra }) =>
     new Transformer2DModel(weights, transformer).forward(input, extra('context')),
   ),
-  DownBlock2D: downBlock('down', null, 1),
-  'DownBlock2D of the last level': downBlock('down_last', null, null),
-  CrossAttnDownBlock2D: downBlock('down_cross', 4, 1),
+  DownBlock2D: downBlock('down', null, true),
+  'DownBlock2D of the last level': downBlock('down_last', null, false),
+  CrossAttnDownBlock2D: downBlock('down_cross', 4, true),
   UNetMidBlock2DCrossAttn: block('mid_cross', ({ weights, input, extra }) => {
     const model = new UNetMidBlock2DCrossAttn(weights, { ...level, channels: 16, attention: { heads: 2, layers: 2 } });
     return model.forward(input, extra('temb'), extra('context'));

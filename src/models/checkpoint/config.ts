@@ -76,6 +76,19 @@ export class Config {
     return list;
   }
 
+  /** Returns two positive integers. The file may have a single number for both. */
+  countPair(key: string, absent?: number): readonly [number, number] {
+    return this.#read<readonly [number, number]>(
+      key,
+      'a positive integer, or two',
+      absent === undefined ? undefined : [absent, absent],
+      (v) => {
+        const [first, second, ...rest]: unknown[] = Array.isArray(v) ? v : [v, v];
+        return isCount(first) && isCount(second) && rest.length === 0 ? [first, second] : null;
+      },
+    );
+  }
+
   /** Returns a non-empty list of strings. */
   strings(key: string, absent?: readonly string[]): readonly string[] {
     const list = (v: unknown): string[] | null =>

@@ -61,9 +61,9 @@ export class Downsample2D {
   readonly #w: WeightStore;
   readonly conv: Conv2d;
 
-  constructor(w: WeightStore, channels: number, padding: number) {
+  constructor(w: WeightStore, channels: number) {
     this.#w = w;
-    this.conv = new Conv2d(w.sub('conv'), channels, channels, 3, { stride: 2, padding });
+    this.conv = new Conv2d(w.sub('conv'), channels, channels, 3, { stride: 2, padding: 1 });
   }
 
   /** [N,H,W,C] → half the size, [N,H',W',C] */

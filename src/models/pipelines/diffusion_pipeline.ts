@@ -24,8 +24,8 @@ export interface PipelineComponents {
 /** The generator's latents as its config describes them. */
 export interface LatentGrid {
   readonly channels: number;
-  /** Side of the latents that the generator was trained at. */
-  readonly sampleSize: number;
+  /** Height and width of the latents that the generator was trained at. */
+  readonly sampleSize: readonly [height: number, width: number];
   /** Latents per token, along one side. */
   readonly patch: number;
 }
@@ -68,7 +68,7 @@ export abstract class DiffusionPipeline implements TextToImagePipeline {
   protected latentSides(height?: number, width?: number): readonly [height: number, width: number] {
     const { sampleSize, patch } = this.grid;
     const { scale } = this.vae;
-    const [h, w] = [height ?? sampleSize * scale, width ?? sampleSize * scale];
+    const [h, w] = [height ?? sampleSize[0] * scale, width ?? sampleSize[1] * scale];
     const step = scale * patch;
     if (h % step !== 0 || w % step !== 0) {
       throw new Error(`a picture of ${w}×${h} is not possible: sides must be multiples of ${step}`);

@@ -69,7 +69,7 @@ export class FluxPipeline extends DiffusionPipeline implements StepwisePipeline 
   }
 
   protected override get grid(): LatentGrid {
-    return { channels: this.transformer.config.in_channels, sampleSize: SAMPLE_SIZE, patch: PATCH };
+    return { channels: this.transformer.config.in_channels, sampleSize: [SAMPLE_SIZE, SAMPLE_SIZE], patch: PATCH };
   }
 
   /** [1,rows,columns,in_channels]: the same numbers in the same order as diffusers' [1,rows·columns,in_channels]. */

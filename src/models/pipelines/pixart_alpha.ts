@@ -89,7 +89,7 @@ export class PixArtAlphaPipeline extends DiffusionPipeline {
 
   protected override get grid(): LatentGrid {
     const { in_channels, sample_size, patch_size } = this.transformer.config;
-    return { channels: in_channels, sampleSize: sample_size, patch: patch_size };
+    return { channels: in_channels, sampleSize: [sample_size, sample_size], patch: patch_size };
   }
 
   /** The text is prepared as diffusers does it without `clean_caption`: lower case, spaces at the ends removed. */

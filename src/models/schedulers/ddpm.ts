@@ -14,6 +14,9 @@ export function ddpm(config: Config, request: StepsRequest): Steps {
   assertNoClipping(config, true);
   const large =
     config.oneOf('variance_type', ['fixed_small', 'fixed_small_log', 'fixed_large'], 'fixed_small') === 'fixed_large';
+  if (large && typeof request !== 'number' && request.length === 1) {
+    config.fail('variance_type', 'is "fixed_large", which adds noise after a single step; it must be "fixed_small"');
+  }
   const products = alphasCumprod(config);
   const kind = predictionType(config);
   const timesteps = spacedTimesteps(config, request, products.length, 'leading', true);

@@ -56,6 +56,11 @@ function shiftOf(config: Config, mu: number | undefined): (sigma: number) => num
     }
     const linear = config.oneOf('time_shift_type', ['exponential', 'linear'], 'exponential') === 'linear';
     factor = linear ? mu : Math.exp(mu);
+    if (!(factor > 0 && factor < Infinity)) {
+      config.fail('time_shift_type', `with mu ${mu} gives the shift ${factor}, which must be positive and finite`);
+    }
+  } else if (factor <= 0) {
+    config.fail('shift', `is ${factor}, but must be positive`);
   }
   return (sigma) => (factor * sigma) / (1 + (factor - 1) * sigma);
 }
@@ -76,6 +81,9 @@ function terminated(config: Config, sigmas: readonly number[]): readonly number[
 /** Returns mu of FLUX for `tokens` image tokens, interpolated between the two sizes that the config names. diffusers: `calculate_shift`. */
 export function dynamicShift(config: Config, tokens: number): number {
   const [fewest, most] = [config.count('base_image_seq_len', 256), config.count('max_image_seq_len', 4096)];
+  if (most === fewest) {
+    config.fail('max_image_seq_len', `must differ from base_image_seq_len, but both are ${most}`);
+  }
   const [low, high] = [config.number('base_shift', 0.5), config.number('max_shift', 1.15)];
   return low + ((high - low) * (tokens - fewest)) / (most - fewest);
 }

@@ -40,7 +40,11 @@ export function stepsOf(
   options: StepsOptions = {},
   as: SchedulerClass = schedulerClass(config),
 ): Steps {
-  return SCHEDULERS[as](config, request, options);
+  const made = SCHEDULERS[as](config, request, options);
+  if (!made.steps.every((step) => Object.values(step).every(Number.isFinite)) || !Number.isFinite(made.initial)) {
+    throw new Error(`${config.file}: its settings give steps that are not finite numbers`);
+  }
+  return made;
 }
 
 /** Default `timestep_spacing` of the schedulers whose single step starts at pure noise only with "trailing". */
@@ -65,6 +69,7 @@ export function oneStepOf(config: Config, timestep?: number, as: SchedulerClass 
       config.fail('timestep_spacing', `is "${spacing}", whose single step starts without noise; give a timestep`);
     }
   }
-  // Flow matching starts at σ = 1, and every shift maps 1 to 1, so mu is irrelevant.
-  return fromSteps(stepsOf(config, timestep === undefined ? 1 : [timestep], { mu: 0 }, as));
+  // Flow matching starts at σ = 1, and every shift maps 1 to 1. This mu is the one that shifts nothing.
+  const mu = config.value('time_shift_type') === 'linear' ? 1 : 0;
+  return fromSteps(stepsOf(config, timestep === undefined ? 1 : [timestep], { mu }, as));
 }

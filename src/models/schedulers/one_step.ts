@@ -14,9 +14,17 @@ export interface OneStep {
   readonly x0: { readonly z: number; readonly prediction: number };
 }
 
-/** Returns the only step of a run. The fresh noise of a last step is at most 1e-10 and left out. */
+/** The greatest standard deviation of fresh noise that is left out: DDPM's least variance gives 1e-10. */
+const NEGLIGIBLE_NOISE = 1e-9;
+
+/** Returns the only step of a run. @throws Error when the step adds fresh noise to the picture */
 export function fromSteps({ initial, steps }: Steps): OneStep {
-  const { timestep, inputScale, sample, prediction } = at(steps, 0);
+  const { timestep, inputScale, sample, prediction, noise } = at(steps, 0);
+  if (noise > NEGLIGIBLE_NOISE) {
+    throw new Error(
+      `a single step from timestep ${timestep} adds fresh noise of ${noise.toPrecision(3)} to its result`,
+    );
+  }
   return { timestep, inputScale: initial * inputScale, x0: { z: initial * sample, prediction } };
 }
 

@@ -47,10 +47,20 @@ export function spacedTimesteps(
       return Array.from({ length: n }, (_, i) => (n - 1 - i) * ratio + offset);
     }
     case 'trailing': {
-      const ratio = train / n;
-      return Array.from({ length: n }, (_, i) => roundHalfEven(train - i * ratio) - 1);
+      return trailing(config, n, train);
     }
   }
+}
+
+/** Returns the timesteps of np.arange(train, 0, -train / n), rounded as NumPy does where its sums are not exact. */
+function trailing(config: Config, n: number, train: number): readonly number[] {
+  // NumPy takes the difference of the first two values as its step, and derives the length from the ratio.
+  const step = train - train / n - train;
+  if (Math.ceil(-train / -(train / n)) !== n) {
+    const other = 'with which diffusers takes one step more, from a timestep before the first; take another number';
+    throw new Error(`${n} steps are not possible with "trailing" timestep_spacing in ${config.file}, ${other}`);
+  }
+  return Array.from({ length: n }, (_, i) => roundHalfEven(train + i * step) - 1);
 }
 
 /** Returns `timesteps`. @throws Error when they are not training steps in falling order */

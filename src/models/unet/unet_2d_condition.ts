@@ -26,7 +26,8 @@ const UP = ['CrossAttnUpBlock2D', 'UpBlock2D'];
 export interface UNet2DConditionConfig {
   readonly in_channels: number;
   readonly out_channels: number;
-  readonly sample_size: number;
+  /** Height and width of the latents by default. The file may have one number for both. */
+  readonly sample_size: readonly [height: number, width: number];
   readonly flip_sin_to_cos: boolean;
   readonly freq_shift: number;
   readonly down_block_types: readonly string[];
@@ -34,7 +35,6 @@ export interface UNet2DConditionConfig {
   readonly up_block_types: readonly string[];
   readonly block_out_channels: readonly number[];
   readonly layers_per_block: readonly number[];
-  readonly downsample_padding: number;
   readonly norm_num_groups: number;
   readonly norm_eps: number;
   readonly cross_attention_dim: number;
@@ -54,6 +54,8 @@ const FIXED: Readonly<Record<string, readonly unknown[]>> = {
   conv_in_kernel: [3],
   conv_out_kernel: [3],
   cross_attention_norm: [],
+  // Diffusers pads on two sides only where this is 0.
+  downsample_padding: [1],
   dual_cross_attention: [false],
   encoder_hid_dim_type: [],
   mid_block_scale_factor: [1],
@@ -90,7 +92,7 @@ export function readUNet2DConditionConfig(config: Config): UNet2DConditionConfig
   const read: UNet2DConditionConfig = {
     in_channels: config.count('in_channels', 4),
     out_channels: config.count('out_channels', 4),
-    sample_size: config.count('sample_size', 64),
+    sample_size: config.countPair('sample_size', 64),
     flip_sin_to_cos: config.boolean('flip_sin_to_cos', true),
     freq_shift: config.number('freq_shift', 0),
     down_block_types: blocks('down_block_types', DOWN),
@@ -98,7 +100,6 @@ export function readUNet2DConditionConfig(config: Config): UNet2DConditionConfig
     up_block_types: blocks('up_block_types', UP),
     block_out_channels,
     layers_per_block: config.countsEach('layers_per_block', levels, 2),
-    downsample_padding: config.number('downsample_padding', 1),
     norm_num_groups: config.count('norm_num_groups', 32),
     norm_eps: config.number('norm_eps', 1e-5),
     cross_attention_dim: config.count('cross_attention_dim', 1280),
@@ -168,7 +169,7 @@ export class UNet2DConditionModel {
         out_channels,
         layers,
         attention: at(config.down_block_types, i) === 'CrossAttnDownBlock2D' ? attention(i) : null,
-        downsample: i < last ? config.downsample_padding : null,
+        downsample: i < last,
       });
     });
     this.mid_block =

@@ -29,8 +29,8 @@ interface DownBlockConfig extends LevelCommon {
   readonly out_channels: number;
   readonly layers: number;
   readonly attention: LevelAttention | null;
-  /** Padding of the downsampler. The last level has none: null. */
-  readonly downsample: number | null;
+  /** The last level has no downsampler. */
+  readonly downsample: boolean;
 }
 
 function resnet(w: WeightStore, common: LevelCommon, inChannels: number, outChannels: number): ResnetBlock2D {
@@ -60,8 +60,7 @@ export class DownBlock2D {
     this.attentions = attention
       ? each.map((i) => transformer(w.sub('attentions', i), config, out_channels, attention))
       : [];
-    this.downsamplers =
-      downsample === null ? [] : [new Downsample2D(w.sub('downsamplers', 0), out_channels, downsample)];
+    this.downsamplers = downsample ? [new Downsample2D(w.sub('downsamplers', 0), out_channels)] : [];
   }
 
   /** Returns the level's result, and its skip connections for the up blocks in the order they are made. */

@@ -52,6 +52,8 @@ describe('UNet2DConditionModel', () => {
   });
 
   const wrong: [change: object, message: RegExp][] = [
+    [{ sample_size: [8, 12, 4] }, /sample_size must be a positive integer, or two, but is \[8,12,4\]/],
+    [{ downsample_padding: 0 }, /downsample_padding is 0, which is not supported yet \(only 1 is\)/],
     [{ block_out_channels: undefined }, /block_out_channels is missing/],
     [{ down_block_types: ['AttnDownBlock2D', 'DownBlock2D'] }, /down_block_types must be 2 of CrossAttnDownBlock2D, /],
     [{ up_block_types: ['UpBlock2D'] }, /up_block_types must be 2 of/],
@@ -84,6 +86,11 @@ describe('others', () => {
     expect(step({ _class_name: 'EulerDiscreteScheduler' })).toThrow('timestep_spacing is "linspace"');
     expect(step({ _class_name: 'LCMScheduler' }, 1000)).toThrow('timestep 1000 is outside the schedule');
     expect(step({ _class_name: 'DDPMScheduler' }, 400)).toThrow('clip_sample is true');
+    expect(step({ _class_name: 'DDPMScheduler', clip_sample: false, variance_type: 'fixed_large' }, 400)).toThrow(
+      'variance_type is "fixed_large", which adds noise after a single step',
+    );
+    const trailing = { _class_name: 'DDPMScheduler', clip_sample: false, timestep_spacing: 'trailing' };
+    expect(step({ ...trailing, variance_type: 'fixed_large' })).toThrow('adds fresh noise');
     expect(step({ _class_name: 'FlowMatchEulerDiscreteScheduler' }, 7)).toThrow('timestep 7: a single step');
   });
 });

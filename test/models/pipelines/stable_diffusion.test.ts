@@ -46,6 +46,11 @@ describe('a broken model folder', () => {
     expect((await open()).latentShape()).toEqual([1, 4, 8, 8]);
   });
 
+  it('has a default picture of the size in its config, which may be a height and a width', async () => {
+    await edit('unet/config.json', { sample_size: [8, 12] });
+    expect((await open()).latentShape()).toEqual([1, 4, 8, 12]);
+  });
+
   const cases: Record<string, [() => Promise<void>, RegExp]> = {
     'no model_index.json': [() => rm(join(folder, 'model_index.json')), /model_index\.json: cannot be read/],
     'no config': [() => rm(join(folder, 'unet/config.json')), /unet\/config\.json: cannot be read/],

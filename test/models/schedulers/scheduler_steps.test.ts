@@ -4,7 +4,7 @@ import { nmse } from '../../../commands/common/distances.ts';
 import { openFixture } from '../../../commands/parity/golden.ts';
 import { Config } from '../../../src/models/checkpoint/config.ts';
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
-import { dynamicShift, type Steps, stepsOf } from '../../../src/models/schedulers/index.ts';
+import { dynamicShift, oneStepOf, type Steps, stepsOf } from '../../../src/models/schedulers/index.ts';
 import { at } from '../../../src/tensor/types.ts';
 
 interface Case {
@@ -62,6 +62,23 @@ describe('as diffusers', () => {
   });
 });
 
+it('trailing timesteps are rounded as NumPy does: the fourth of 48 is below 937.5, not at it', () => {
+  const config = new Config('s', { _class_name: 'EulerDiscreteScheduler', timestep_spacing: 'trailing' });
+  const timesteps = (n: number): number[] => stepsOf(config, n).steps.map((s) => s.timestep);
+  expect(timesteps(48).slice(0, 4)).toEqual([999, 978, 957, 936]);
+  expect([timesteps(48)[15], timesteps(48)[27], timesteps(96)[6], timesteps(112)[7]]).toEqual([686, 436, 937, 936]);
+});
+
+it('a single step starts at pure noise whatever the dynamic shift is', () => {
+  for (const time_shift_type of ['exponential', 'linear']) {
+    const values = { _class_name: 'FlowMatchEulerDiscreteScheduler', use_dynamic_shifting: true, time_shift_type };
+    const step = oneStepOf(new Config('s', values));
+    expect(step).toEqual({ timestep: 1000, inputScale: 1, x0: { z: 1, prediction: -1 } });
+    const linear = time_shift_type === 'linear';
+    expect(() => stepsOf(new Config('s', values), 2, { mu: linear ? 0 : 1000 })).toThrow(/time_shift_type with mu/);
+  }
+});
+
 describe('refused in one sentence', () => {
   const refused: Record<string, [object, number | number[], RegExp]> = {
     'more steps than there are': [{ _class_name: 'EulerDiscreteScheduler' }, 1001, /1001 steps are not possible/],
@@ -79,6 +96,12 @@ describe('refused in one sentence', () => {
       1000,
       /timestep 1000 is outside the schedule/,
     ],
+    'steps of which diffusers takes one more': [
+      { _class_name: 'EulerDiscreteScheduler', timestep_spacing: 'trailing' },
+      61,
+      /61 steps are not possible with "trailing"/,
+    ],
+    'a static shift of 0': [{ _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 0 }, 4, /shift is 0, but must/],
     'rising timesteps': [{ _class_name: 'LCMScheduler' }, [100, 200], /timesteps must fall/],
     'an unknown scheduler': [{ _class_name: 'HeunDiscreteScheduler' }, 4, /_class_name must be one of/],
   };

@@ -152,7 +152,7 @@ function protocol(version: number): void {
   }
 }
 
-/** Protocol 0 has persistent ids as text only, so what PyTorch writes there cannot be read back, by itself neither. */
+/** Protocol 0 has persistent ids as text only, so PyTorch itself cannot read back what it writes there. */
 function refuseTextualStorage(): never {
   throw new Error('is a pickle of protocol 0 with tensors, which PyTorch cannot read either; save it with protocol 2');
 }
