@@ -50,7 +50,10 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
  */
 export function runInSid(tokens: readonly string[]): number {
   const folder = systemFolder();
-  copyFileSync(realpathSync(process.execPath), join(folder, 'usr/local/bin/node'));
+  const node = join(folder, 'usr/local/bin/node');
+  if (!existsSync(node)) {
+    copyFileSync(realpathSync(process.execPath), node);
+  }
   const shown = [...new Set([PACKAGE_ROOT, realpathSync(join(PACKAGE_ROOT, 'node_modules'))])];
   const inside = (path: string): string => join(folder, path);
   for (const path of shown) {

@@ -8,8 +8,10 @@
  * two halves. It cannot unroll loops up to `params.places` (4 D), and so keeps the arrays that they index in memory:
  * with them in registers LLVM would compile for minutes.
  */
+
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import type { Variant } from '../../tensor/op.ts';
+import { canStoreOne } from '../common/site.ts';
 import { hasSubgroupTile, TILE_LANES } from '../common/subgroup_tile.ts';
 import type { Blocking } from './dispatches.ts';
 import { forwardDispatch } from './dispatches.ts';
@@ -178,7 +180,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 export function supports(site: AttentionSite, caps: DeviceCaps): boolean {
   const { batch, heads, queries, keys, head } = siteSizes(site);
   const longest = batch * heads * queries * keys >= MANY_SCORES ? LONGEST : SHORT;
-  return hasSubgroupTile(caps) && head % 8 === 0 && head <= longest;
+  const stores = site.outputs.every((type) => canStoreOne(type, caps));
+  return stores && hasSubgroupTile(caps) && head % 8 === 0 && head <= longest;
 }
 
 export const cpuRows: Variant<AttentionAttrs> = {
