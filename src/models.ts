@@ -7,7 +7,7 @@ export type { AliasTable, AliasTarget } from './models/checkpoint/aliases.ts';
 export type { ByteSource } from './models/checkpoint/byte_source.ts';
 export { type Config, readConfig } from './models/checkpoint/config.ts';
 export { type ModelFiles, subfolder } from './models/checkpoint/files.ts';
-export type { RowRange, TensorEntry, TensorFile } from './models/checkpoint/tensor_file.ts';
+export type { RowRange, TensorEntry, TensorFile, UnreadableTensor } from './models/checkpoint/tensor_file.ts';
 export type { CLIPEncoderConfig } from './models/clip/clip_encoder.ts';
 export { type CLIPTextConfig, CLIPTextModel, type CLIPTextOutput, clipTextConfig } from './models/clip/clip_text.ts';
 export { type CLIPVisionConfig, CLIPVisionModel, clipVisionConfig } from './models/clip/clip_vision.ts';
