@@ -2,6 +2,7 @@
 import { renderUsage } from 'citty';
 import { asCitty, type Command, parseCommandLine, plain } from './args.ts';
 import { devicesCommand, doctorCommand } from './doctor/index.ts';
+import { EXIT } from './exit_codes.ts';
 import { generateCommand } from './generate.ts';
 import { planCommand } from './plan/index.ts';
 import { toolVersion } from './shared.ts';
@@ -19,29 +20,29 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   devices: devicesCommand,
 };
 
-/** Runs the command that `tokens` name. @param root the command that has them as sub-commands. @returns the exit code: 0 done, 1 failed, 2 wrong command line */
+/** Runs the command that `tokens` name. @param root the command that has them as sub-commands. @returns the exit code, one of EXIT */
 export async function runCli(root: Command, tokens: readonly string[]): Promise<number> {
   try {
     if (tokens.length === 0) {
       console.log(await usage(root, root, root.meta.name));
-      return 2;
+      return EXIT.usage;
     }
     if (tokens[0] === '--version') {
       console.log(toolVersion());
-      return 0;
+      return EXIT.done;
     }
     const { command, name, help, args, positionals } = parseCommandLine(root, tokens);
     if (help) {
       console.log(await usage(root, command, name));
-      return 0;
+      return EXIT.done;
     }
-    return (await command.run?.(args, positionals)) ?? 0;
+    return (await command.run?.(args, positionals)) ?? EXIT.done;
   } catch (error) {
     console.error(`${root.meta.name}: ${sentenceOf(error)}`);
     if (process.env.DEBUG?.includes('reno')) {
       console.error(error);
     }
-    return error instanceof UsageError ? 2 : 1;
+    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
 }
 
