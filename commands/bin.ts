@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** Runs the command `reno`. */
 import { runCli } from '../src/cli/cli.ts';
+import { leave } from '../src/platform/node/leave.ts';
 import { reno } from './reno_command.ts';
 
 // Dawn keeps the process alive while its instance is referenced, so leave explicitly.
-process.exit(await runCli(reno, process.argv.slice(2)));
+await leave(await runCli(reno, process.argv.slice(2)));

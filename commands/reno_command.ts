@@ -1,11 +1,12 @@
-/** The command `reno`: the commands of src/cli, and `evaluate`. */
+/** The command `reno`: the commands of src/cli, and those of this folder that users of the repository want. */
 import type { Command } from '../src/cli/args.ts';
 import { COMMANDS } from '../src/cli/cli.ts';
 import { command as evaluate } from './evaluate/index.ts';
+import { command as kernels } from './kernels/index.ts';
 
 const { generate, ...others } = COMMANDS;
 
 export const reno: Command = {
   meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
-  subCommands: { ...(generate ? { generate } : {}), evaluate, ...others },
+  subCommands: { ...(generate ? { generate } : {}), evaluate, ...others, kernels },
 };

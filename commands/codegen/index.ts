@@ -13,11 +13,8 @@ import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
 import { table } from '../common/table.ts';
-import { compileFor } from './layer.ts';
+import { compileFor, FAMILIES } from './layer.ts';
 import { type CompiledKernel, compilePipelines } from './pipelines.ts';
-
-/** RADV's names of GPU families that its null device knows: RX 6800, RX 7900, Radeon VII, Instinct MI100. */
-const FAMILIES = ['navi31', 'navi21', 'vega20', 'mi100'] as const;
 
 export const command: Command = {
   meta: { name: 'codegen', description: "Show what AMD's compiler makes of a model's kernels, without that GPU" },

@@ -5,6 +5,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 
+/** RADV's names of GPU families that its null device knows: RX 7900, RX 6800, Radeon VII, Instinct MI100. */
+export const FAMILIES = ['navi31', 'navi21', 'vega20', 'mi100'] as const;
+
 const RADV_MANIFESTS = [
   '/usr/share/vulkan/icd.d/radeon_icd.json',
   '/usr/share/vulkan/icd.d/radeon_icd.x86_64.json',

@@ -49,6 +49,7 @@ function copy(label: string, code: string, site: OpSite, more: readonly Binding[
   return perElement({ label, code, size: size / vec, bindings: [...bindings, ...more] });
 }
 
+/** x as f16, and the scalar 1 whose cotangent carries the scale of the backward pass. */
 const enterOp = defineOp<Part>({
   name: 'enter_f16',
   infer: ([x]) => {
@@ -87,6 +88,7 @@ function scaleOf(dy: Tensor): Tensor {
   return div(dy.graph.constant([LARGEST], []), maximum(absMax(dy), dy.graph.constant([SMALLEST], [])));
 }
 
+/** y as f32; its cotangent is scaled so that it fits f16. */
 const leaveOp = defineOp<None>({
   name: 'leave_f16',
   // Of the scalar nothing is read.

@@ -157,6 +157,7 @@ function apart(site: OpSite<Attrs>, caps: DeviceCaps): Dispatch[] {
   ];
 }
 
+/** y = LayerNorm(x) weight + bias in one pass over x: the product normalises the rows that it loads. */
 defineOp<Attrs>({
   name: 'layer_norm_linear',
   storesOnce: true,

@@ -80,6 +80,7 @@ const conv2dOp: Op<Conv2dAttrs> = defineOp({
   cases: FORWARD_CASES,
 });
 
+/** The gradient of a 2-D convolution to its input: dy [N,OH,OW,O], weight [KH,KW,O,I] → dx [N,H,W,I]. It is a transposed convolution. */
 export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
   name: 'conv2d_backward_input',
   storesOnce: true,
@@ -113,6 +114,7 @@ export const conv2dBackwardInput: Op<BackwardInputAttrs> = defineOp({
   cases: BACKWARD_INPUT_CASES,
 });
 
+/** The gradient of a 2-D convolution to its weight: x [N,H,W,I], dy [N,OH,OW,O] → dweight [KH,KW,I,O]. */
 const conv2dBackwardWeight: Op<BackwardWeightAttrs> = defineOp({
   name: 'conv2d_backward_weight',
   infer: ([xType, dyType], attrs) => {

@@ -272,6 +272,7 @@ const geluOp = defineUnary<None>({
 // 0.5 (1 + tanh u) = sigmoid(2u), u = √(2/π) (x + 0.044715 x³).
 const GELU_TANH_SIGMOID = '(1.0 / (1.0 + exp(-1.5957691216057308 * a * (1.0 + 0.044715 * a * a))))';
 const TANH_SCALE = Math.sqrt(2 / Math.PI);
+/** x · Φ(x) by the tanh approximation of Φ. */
 const geluTanhOp = defineUnary<None>({
   name: 'gelu_tanh',
   expression: `a * ${GELU_TANH_SIGMOID}`,

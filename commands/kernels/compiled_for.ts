@@ -1,0 +1,46 @@
+/** Asks for a kernel's registers and waves on a GPU that is not here, in a process of its own: a process chooses its driver once. */
+import { spawnSync } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
+import type { CompiledDispatch } from './asm.ts';
+import type { ChosenKernel } from './chosen_kernel.ts';
+
+/** @param file WGSL in place of the first dispatch's @returns a line for each pipeline, or the reason why there is none */
+export function compiledFor(gpu: string, { op, variant, case: c }: ChosenKernel, file?: string): string[] {
+  const shape = c.inputs.map((input) => input.shape.join('x')).join(',');
+  const index = op.cases.findIndex(({ name, inputs }) => name === c.name && inputs.length === c.inputs.length);
+  const isHalf = c.inputs.some(({ dtype }) => dtype === 'f16');
+  const asked = [
+    ...[
+      'kernels',
+      'asm',
+      op.name,
+      '--variant',
+      variant.name,
+      '--case',
+      String(index),
+      '--attrs',
+      JSON.stringify(c.attrs),
+    ],
+    ...(c.inputs.every((input) => input.shape.length > 0) ? ['--shape', shape] : []),
+    ...(isHalf ? ['--dtype', 'f16'] : []),
+    ...['--gpu', gpu, '--summary', '--json', ...(file === undefined ? [] : ['--edit', resolve(file)])],
+  ];
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', join(PACKAGE_ROOT, 'commands/bin.ts'), ...asked],
+    { cwd: PACKAGE_ROOT, encoding: 'utf8', maxBuffer: 2 ** 28 },
+  );
+  const last = stdout.trim().split('\n').at(-1) ?? '';
+  if (!last.startsWith('{')) {
+    const sentence = stderr.split('\n').find((line) => line.startsWith('reno: ')) ?? `reno: no answer for ${gpu}`;
+    return [`  ${gpu}: ${sentence.slice('reno: '.length)}`];
+  }
+  const { ok, summary, rows } = JSON.parse(last) as { ok: boolean; summary: string; rows: readonly CompiledDispatch[] };
+  return ok
+    ? rows.map(
+        ({ vgprs, spilled, lds, waves, instructions, kinds }) =>
+          `  ${gpu}: ${vgprs} VGPRs, ${spilled} spilled, ${lds} bytes of workgroup memory, ${waves} waves per SIMD, ${instructions} instructions, ${kinds.memory} of them memory, ${kinds.matrix} matrix`,
+      )
+    : [`  ${gpu}: ${summary}`];
+}

@@ -1,0 +1,105 @@
+/** `reno kernels edit`: writes a variant's WGSL into a file and, each time the file is saved, says whether it is right and how fast. */
+import { existsSync, watch, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { openAdapter } from '../../src/cli/adapter.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
+import { adapterChoice } from '../../src/cli/shared.ts';
+import { UsageError } from '../../src/cli/usage_error.ts';
+import { chosenKernel, chosenOp, describeCase } from './chosen_kernel.ts';
+import { compiledFor } from './compiled_for.ts';
+import { expectedOutputs, finalWgsl, measureKernel } from './measured_kernel.ts';
+import { describeMeasured, editOf, measureEdited, runFlags } from './run.ts';
+
+export const editCommand: Command = {
+  meta: { name: 'edit', description: 'Write the WGSL of a kernel into a file, and check and time it at each save' },
+  positionals: { name: 'OP', description: 'Op, such as conv2d' },
+  args: {
+    ...runFlags,
+    file: {
+      type: 'string',
+      description: 'File; it is written unless it exists. Default: OP.VARIANT.wgsl',
+      valueHint: 'file',
+    },
+  },
+  run: edit,
+};
+
+/** Editors write a file in several steps: wait until they are through. */
+const SETTLE_MS = 150;
+
+async function edit(args: Args, positionals: readonly string[]): Promise<number> {
+  const op = chosenOp(positionals, 'reno kernels edit');
+  const runs = countFlag(args, 'runs', 1) ?? 10;
+  using device = await openAdapter(adapterChoice(args));
+  const kernel = chosenKernel(op, args, device.caps);
+  const file = textFlag(args, 'file') ?? `${op.name}.${kernel.variant.name}.wgsl`;
+  const change = editOf(args, file);
+  const gpu = textFlag(args, 'gpu');
+  const original = finalWgsl(device, kernel)[change.dispatch];
+  if (original === undefined) {
+    throw new UsageError(`--dispatch ${change.dispatch}: ${op.name}.${kernel.variant.name} has fewer dispatches here`);
+  }
+  if (!existsSync(file)) {
+    writeFileSync(file, original);
+    console.log(`wrote ${file}: change it in your editor; each time you save it, it runs. Ctrl-C ends.`);
+  }
+  const expected = await expectedOutputs(device, kernel);
+  const own = await measureKernel(device, kernel, expected, runs);
+  console.log(`${op.name}.${kernel.variant.name} on ${describeCase(kernel.case)}, compared with ${expected.reference}`);
+  console.log([...describeMeasured(own), ...(gpu ? compiledFor(gpu, kernel) : [])].join('\n'));
+  for await (const _ of saves(file)) {
+    try {
+      const edited = await measureEdited(device, kernel, expected, change, runs);
+      if (typeof edited === 'string') {
+        console.log(`\n${edited}`);
+      } else {
+        console.log(`\n${(own.ms / edited.ms).toFixed(2)} x the speed of the original`);
+        console.log([...describeMeasured(edited), ...(gpu ? compiledFor(gpu, kernel, file) : [])].join('\n'));
+      }
+    } catch (error) {
+      // A half-saved file or a kernel that the adapter refuses: the reader goes on editing.
+      console.log(`\n${error instanceof Error ? error.message : String(error)}`);
+      device.assertHealthy();
+    }
+  }
+  return 0;
+}
+
+/** Yields at once and after each save of `file`, until SIGINT. Editors replace files, so the folder is watched. */
+async function* saves(file: string): AsyncGenerator<void> {
+  const name = basename(file);
+  let wake = (): void => {};
+  let pending = true;
+  let ended = false;
+  let timer: NodeJS.Timeout | undefined;
+  const watcher = watch(dirname(file) || '.', (_, changed) => {
+    if (changed === name) {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        pending = true;
+        wake();
+      }, SETTLE_MS);
+    }
+  });
+  const end = (): void => {
+    ended = true;
+    wake();
+  };
+  process.once('SIGINT', end);
+  try {
+    while (!ended) {
+      if (pending) {
+        pending = false;
+        yield;
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+    watcher.close();
+    process.off('SIGINT', end);
+  }
+}

@@ -1,0 +1,20 @@
+/** `reno kernels`: lists, shows, runs and replaces the kernels of this project. */
+import type { Command } from '../../src/cli/args.ts';
+import { asmCommand } from './asm.ts';
+import { dumpCommand } from './dump.ts';
+import { editCommand } from './edit.ts';
+import { listCommand } from './list.ts';
+import { runCommand } from './run.ts';
+import { showCommand } from './show.ts';
+
+export const command: Command = {
+  meta: { name: 'kernels', description: 'List, show, run and change the kernels' },
+  subCommands: {
+    list: listCommand,
+    show: showCommand,
+    run: runCommand,
+    edit: editCommand,
+    dump: dumpCommand,
+    asm: asmCommand,
+  },
+};

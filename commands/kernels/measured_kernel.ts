@@ -1,0 +1,162 @@
+/** Runs one kernel: its error against the reference, and its time. */
+import { valueBound } from '../../src/kernels/check/check_op.ts';
+import { siteOfCase, trace } from '../../src/kernels/check/run_case.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { Graph } from '../../src/tensor/graph.ts';
+import { interpret } from '../../src/tensor/interpreter.ts';
+import { assemble } from '../../src/tensor/kernel.ts';
+import { nmse } from '../../src/tensor/nmse.ts';
+import type { Op } from '../../src/tensor/op.ts';
+import type { OpCase } from '../../src/tensor/op_case.ts';
+import { compile } from '../../src/tensor/plan/compile.ts';
+import type { Plan } from '../../src/tensor/plan/plan.ts';
+import { createSchedule } from '../../src/tensor/schedule/planner.ts';
+import type { Step } from '../../src/tensor/schedule/schedule.ts';
+import { at, type Shape } from '../../src/tensor/types.ts';
+import { median } from '../common/table.ts';
+import type { ChosenKernel } from './chosen_kernel.ts';
+
+/** Above this many operations the f64 interpreter would take too long, and the naive variant is the reference. */
+const INTERPRETED_FLOPS = 5e8;
+
+/** The error of one output of a kernel. */
+export interface OutputError {
+  /** Normalised mean squared error: Σ(a−b)² / Σb². */
+  readonly nmse: number;
+  /** The place of the largest absolute error, one index for each axis. */
+  readonly place: readonly number[];
+  readonly actual: number;
+  readonly expected: number;
+}
+
+/** What one kernel does on this adapter. */
+export interface MeasuredKernel {
+  readonly errors: readonly OutputError[];
+  /** The largest NMSE that tests allow. */
+  readonly bound: number;
+  readonly right: boolean;
+  /** What the outputs were compared with. */
+  readonly reference: string;
+  /** Median time of one run, in ms. */
+  readonly ms: number;
+  readonly clock: 'GPU timestamps' | 'wall clock';
+  readonly gflops: number;
+  readonly gigabytesPerSecond: number;
+}
+
+/** The dispatches of a kernel as they are planned for `device`. */
+export function plannedSteps({ caps }: Pick<Device, 'caps'>, { op, case: c, variant }: ChosenKernel): readonly Step[] {
+  return createSchedule(specOf(op, c, variant.name).spec, caps).steps.step;
+}
+
+/** The WGSL of each dispatch, as the compiler gets it. */
+export function finalWgsl(device: Pick<Device, 'caps'>, kernel: ChosenKernel): string[] {
+  return plannedSteps(device, kernel).map(({ dispatch, types }) => assemble(dispatch, types, device.caps));
+}
+
+/**
+ * Runs the kernel against its reference, and times it.
+ * @param device where it runs; another device than for the reference where the kernel's WGSL is replaced
+ * @param expected the outputs that `expectedOutputs` gave
+ */
+export async function measureKernel(
+  device: Device,
+  kernel: ChosenKernel,
+  { values, reference }: Expected,
+  runs: number,
+): Promise<MeasuredKernel> {
+  using plan = await planOf(device, kernel, kernel.variant.name);
+  await plan.step();
+  const errors: OutputError[] = [];
+  for (const [i, expected] of values.entries()) {
+    errors.push(errorOf(await plan.read(`y${i}`), expected, at(kernel.site.outputs, i).shape));
+  }
+  device.assertHealthy();
+  const times: number[] = [];
+  let clock: MeasuredKernel['clock'] = 'GPU timestamps';
+  for (let run = 0; run < runs; run++) {
+    const stamped = (await plan.profile('step'))?.reduce((sum, { ns }) => sum + ns, 0);
+    if (stamped === undefined) {
+      clock = 'wall clock';
+      const start = performance.now();
+      await plan.run('step');
+      await plan.finished();
+      times.push(performance.now() - start);
+    } else {
+      times.push(stamped / 1e6);
+    }
+  }
+  const ms = median(times);
+  const { flops, bytes } = kernel.op.cost(kernel.site);
+  const bound = valueBound(kernel.case);
+  return {
+    errors,
+    bound,
+    right: errors.every((error) => error.nmse <= bound),
+    reference,
+    ms,
+    clock,
+    gflops: flops / ms / 1e6,
+    gigabytesPerSecond: bytes / ms / 1e6,
+  };
+}
+
+/** What a kernel has to compute. */
+export interface Expected {
+  readonly values: readonly ArrayLike<number>[];
+  readonly reference: string;
+}
+
+/** The outputs by the f64 interpreter, or by the naive variant on the GPU where the work is large. */
+export async function expectedOutputs(device: Device, kernel: ChosenKernel): Promise<Expected> {
+  const { op, site } = kernel;
+  const naive = op.variants.some(({ name }) => name === 'naive') && kernel.variant.name !== 'naive';
+  if (op.cost(site).flops <= INTERPRETED_FLOPS || !naive) {
+    const { outputs, feeds } = trace(op, kernel.case);
+    return { values: interpret(outputs, feeds), reference: 'the f64 interpreter' };
+  }
+  using plan = await planOf(device, kernel, 'naive');
+  await plan.step();
+  const values: ArrayLike<number>[] = [];
+  for (let i = 0; i < site.outputs.length; i++) {
+    values.push(await plan.read(`y${i}`));
+  }
+  return { values, reference: 'the naive variant on the same adapter' };
+}
+
+async function planOf(device: Device, { op, case: c }: ChosenKernel, variant: string): Promise<Plan> {
+  const { spec, feeds } = specOf(op, c, variant);
+  const plan = await compile(device, spec);
+  for (const [name, data] of feeds) {
+    plan.write(name, data);
+  }
+  return plan;
+}
+
+function specOf(op: Op, c: OpCase, variant: string) {
+  const { feeds } = trace(op, c);
+  const graph = new Graph();
+  const inputs = siteOfCase(op, c).inputs.map((type, i) => graph.input(`x${i}`, type.shape, 'step', type.dtype));
+  const outputs = graph.apply(op, inputs, c.attrs);
+  const named = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t]));
+  return { spec: { outputs: named, variants: { [op.name]: variant }, unchecked: true, fuse: false }, feeds };
+}
+
+/** Compares an output with what it should be. NaN counts as the largest error. */
+function errorOf(actual: ArrayLike<number>, expected: ArrayLike<number>, shape: Shape): OutputError {
+  let worst = 0;
+  let largest = -1;
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs(at(actual, i) - at(expected, i));
+    if (!(error <= largest)) {
+      worst = i;
+      largest = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
+    }
+  }
+  const place = shape.map(() => 0);
+  for (let axis = shape.length - 1, rest = worst; axis >= 0; axis--) {
+    place[axis] = rest % at(shape, axis);
+    rest = Math.floor(rest / at(shape, axis));
+  }
+  return { nmse: nmse(actual, expected), place, actual: at(actual, worst), expected: at(expected, worst) };
+}

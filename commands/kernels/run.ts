@@ -1,0 +1,163 @@
+/** `reno kernels run`: runs a kernel against its reference and times it; `--edit` puts a reader's WGSL in its place. */
+import type { ArgsDef } from 'citty';
+import { openAdapter } from '../../src/cli/adapter.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { UsageError } from '../../src/cli/usage_error.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import type { Dispatch } from '../../src/tensor/dispatch.ts';
+import type { Variant } from '../../src/tensor/op.ts';
+import { at } from '../../src/tensor/types.ts';
+import { FAMILIES } from '../codegen/layer.ts';
+import { figure } from '../common/table.ts';
+import { type ChosenKernel, chosenKernel, chosenOp, describeCase, kernelFlags } from './chosen_kernel.ts';
+import { compiledFor } from './compiled_for.ts';
+import { compilerErrors, EditedDevice, readWgsl } from './edited_device.ts';
+import { type Expected, expectedOutputs, finalWgsl, type MeasuredKernel, measureKernel } from './measured_kernel.ts';
+
+export const runFlags = {
+  ...kernelFlags,
+  dispatch: {
+    type: 'string',
+    description: 'Which dispatch of the variant is replaced, where it has several',
+    default: '0',
+    valueHint: 'n',
+  },
+  workgroups: {
+    type: 'string',
+    description: "Number of workgroups of the replaced dispatch, such as 8x4; default: the variant's own",
+    valueHint: 'counts',
+  },
+  runs: { type: 'string', description: 'Runs whose median time counts', default: '10', valueHint: 'n' },
+  gpu: {
+    type: 'enum',
+    options: [...FAMILIES],
+    description: "Also say what AMD's compiler makes of it for this GPU family, which need not be here",
+  },
+  ...adapterFlags,
+} satisfies ArgsDef;
+
+export const runCommand: Command = {
+  meta: { name: 'run', description: 'Run a kernel against its reference, and time it' },
+  positionals: { name: 'OP', description: 'Op, such as conv2d' },
+  args: {
+    ...runFlags,
+    edit: { type: 'string', description: "File of WGSL that runs in the variant's place", valueHint: 'file' },
+    ...jsonFlag,
+  },
+  run,
+};
+
+async function run(args: Args, positionals: readonly string[]): Promise<number> {
+  const op = chosenOp(positionals, 'reno kernels run');
+  const runs = countFlag(args, 'runs', 1) ?? 10;
+  using device = await openAdapter(adapterChoice(args));
+  const kernel = chosenKernel(op, args, device.caps);
+  const expected = await expectedOutputs(device, kernel);
+  const own = await measureKernel(device, kernel, expected, runs);
+  const file = textFlag(args, 'edit');
+  const gpu = textFlag(args, 'gpu');
+  const rows = [rowOf(`${op.name}.${kernel.variant.name}`, own)];
+  console.log(`${op.name}.${kernel.variant.name} on ${describeCase(kernel.case)}, compared with ${expected.reference}`);
+  console.log([...describeMeasured(own), ...(gpu ? compiledFor(gpu, kernel) : [])].join('\n'));
+  let ok = own.right;
+  if (file !== undefined) {
+    const edited = await measureEdited(device, kernel, expected, editOf(args, file), runs);
+    if (typeof edited === 'string') {
+      console.log(edited);
+      return finish(args, false, `${file} does not compile`, rows);
+    }
+    console.log(`\n${file} in its place: ${(own.ms / edited.ms).toFixed(2)} x the speed`);
+    console.log([...describeMeasured(edited), ...(gpu ? compiledFor(gpu, kernel, file) : [])].join('\n'));
+    rows.push(rowOf(file, edited));
+    ok &&= edited.right;
+  }
+  const last = at(rows, rows.length - 1);
+  return finish(
+    args,
+    ok,
+    `${last.kernel}: ${ok ? 'right' : 'WRONG'}, ${figure(last.ms)} ms, ${figure(last.gflops)} GFLOP/s`,
+    rows,
+  );
+}
+
+/** What takes a kernel's place. */
+export interface Edit {
+  readonly file: string;
+  /** Which dispatch of the variant. */
+  readonly dispatch: number;
+  /** The number of workgroups; absent: as before. */
+  readonly workgroups?: Dispatch['workgroups'];
+}
+
+/** Reads --dispatch and --workgroups. @throws UsageError */
+export function editOf(args: Args, file: string): Edit {
+  const text = textFlag(args, 'workgroups');
+  const [x = 1, y = 1, z = 1] = (text ?? '').split('x').map(Number);
+  if (text !== undefined && !/^[1-9]\d{0,4}(x[1-9]\d{0,4}){0,2}$/.test(text)) {
+    throw new UsageError(`--workgroups ${text} is not one to three counts below 65536, such as 8x4`);
+  }
+  return {
+    file,
+    dispatch: countFlag(args, 'dispatch', 0) ?? 0,
+    ...(text === undefined ? {} : { workgroups: [x, y, z] }),
+  };
+}
+
+/** The kernel with another number of workgroups in one of its dispatches. */
+function withWorkgroups(kernel: ChosenKernel, { dispatch, workgroups }: Edit): ChosenKernel {
+  if (!workgroups) {
+    return kernel;
+  }
+  const { op, variant } = kernel;
+  const changed: Variant = {
+    ...variant,
+    dispatches: (site, caps) =>
+      variant.dispatches(site, caps).map((d, i) => (i === dispatch ? { ...d, workgroups } : d)),
+  };
+  return { ...kernel, op: { ...op, variants: [changed] }, variant: changed };
+}
+
+/** Runs a reader's WGSL in the kernel's place. @returns the compiler's errors where it does not compile */
+export async function measureEdited(
+  device: Device,
+  kernel: ChosenKernel,
+  expected: Expected,
+  edit: Edit,
+  runs: number,
+): Promise<MeasuredKernel | string> {
+  const { file, dispatch } = edit;
+  const wgsl = finalWgsl(device, kernel);
+  const original = wgsl[dispatch];
+  if (original === undefined) {
+    throw new UsageError(
+      `--dispatch ${dispatch}: ${kernel.op.name}.${kernel.variant.name} has ${wgsl.length} dispatches here, numbered from 0`,
+    );
+  }
+  const code = readWgsl(file);
+  const errors = await compilerErrors(device, file, code);
+  return errors.length > 0
+    ? errors.join('\n')
+    : measureKernel(new EditedDevice(device, original, code), withWorkgroups(kernel, edit), expected, runs);
+}
+
+const rowOf = (kernel: string, measured: MeasuredKernel) => ({ kernel, ...measured });
+
+/** A measured kernel for people: each output's error with the place of the largest, and the speed. */
+export function describeMeasured({
+  errors,
+  bound,
+  right,
+  ms,
+  clock,
+  gflops,
+  gigabytesPerSecond,
+}: MeasuredKernel): string[] {
+  return [
+    ...errors.map(({ nmse, place, actual, expected }, i) => {
+      const where = `the largest error is at [${place.join(',')}]: ${actual} in place of ${expected}`;
+      return `  ${nmse <= bound ? 'right' : 'WRONG'}: output ${i} has an NMSE of ${nmse.toPrecision(2)} (allowed: ${bound}); ${where}`;
+    }),
+    `  ${figure(ms)} ms (${clock}), ${figure(gflops)} GFLOP/s, ${figure(gigabytesPerSecond)} GB/s${right ? '' : '; the speed of a wrong kernel says nothing'}`,
+  ];
+}
