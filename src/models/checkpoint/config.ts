@@ -1,5 +1,6 @@
 /** Reads values of a checkpoint's config.json and checks them. Each error is one sentence that names the file and the key. */
 import type { ModelFiles } from './files.ts';
+import { parseJson } from './json.ts';
 
 /** A JSON object of a model folder, such as config.json. Each error is one sentence that names the file and the key. */
 export class Config {
@@ -134,11 +135,5 @@ function isCount(value: unknown): value is number {
 export async function readConfig(files: ModelFiles, path = 'config.json'): Promise<Config> {
   const text = await files.readText(path);
   const file = `${files.name}/${path}`;
-  let values: unknown;
-  try {
-    values = JSON.parse(text);
-  } catch (error) {
-    throw new Error(`${file}: is not valid JSON (${error instanceof Error ? error.message : error})`);
-  }
-  return new Config(file, values);
+  return new Config(file, parseJson(text, file));
 }

@@ -1,6 +1,8 @@
 /** Finds the weight files of a model folder and opens them by their format. */
 
 import type { ModelFiles } from './files.ts';
+import { parseJson } from './json.ts';
+import { printable } from './messages.ts';
 import { withoutModulePrefix } from './module_prefix.ts';
 import { openPickle } from './pickle/open_pickle.ts';
 import { openSafetensors } from './safetensors/open_safetensors.ts';
@@ -51,18 +53,27 @@ async function shardsOf(files: ModelFiles, index: string): Promise<string[]> {
   return shardNames(`${files.name}/${index}`, await files.readText(index));
 }
 
-/** Returns the files that an index of shards names, each once, relative to the index. @throws Error naming the index when it is malformed */
+/**
+ * Returns the files that an index of shards names, each once, in the index's own folder.
+ * @throws Error naming the index when it is malformed, or names a file outside its folder
+ */
 export function shardNames(name: string, text: string): string[] {
-  const fail = (): never => {
-    throw new Error(`${name}: must be JSON with a weight_map from tensor to file; download it again`);
-  };
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    fail();
-  }
+  const parsed = parseJson(text, name);
   const map = typeof parsed === 'object' && parsed !== null && 'weight_map' in parsed ? parsed.weight_map : undefined;
   const shards = typeof map === 'object' && map !== null ? [...new Set<unknown>(Object.values(map))] : [];
-  return shards.length > 0 && shards.every((s) => typeof s === 'string') ? shards : fail();
+  if (shards.length === 0 || !shards.every((s) => typeof s === 'string')) {
+    throw new Error(`${name}: must be JSON with a weight_map from tensor to file; download it again`);
+  }
+  const outside = shards.find((shard) => !isPlainName(shard));
+  if (outside !== undefined) {
+    throw new Error(
+      `${name}: names the file "${printable(outside)}", and an index names only files of its own folder; download it again`,
+    );
+  }
+  return shards;
+}
+
+/** Returns whether this names a file beside the index, on every system: no separator, no drive, no `..`, no control character. */
+function isPlainName(name: string): boolean {
+  return name.length <= 255 && !/[/\\:\p{Cc}]/u.test(name) && !/^\.{0,2}$/.test(name);
 }

@@ -136,7 +136,7 @@ describe('openWeights', () => {
     await put('gone.safetensors.index.json', '{"weight_map": {"a": "gone-1.safetensors"}}');
     await expect(open('gone')).rejects.toThrow('gone-1.safetensors: there is no such file');
     await put('bad.safetensors.index.json', '{"weight_map": ');
-    await expect(open('bad')).rejects.toThrow('bad.safetensors.index.json: must be JSON with a weight_map');
+    await expect(open('bad')).rejects.toThrow('bad.safetensors.index.json: is not valid JSON');
   });
 
   it('says when a tensor is in two shards', async () => {
