@@ -39,12 +39,7 @@ export function isIndex(path: string): boolean {
 
 /** The paths of the shards that an index lists. @param index its path in the repository. @throws Error where the text is no index */
 export function shardPaths(index: string, text: string): string[] {
-  return shardNames(index, text).map((name) => {
-    if (!/^[\w.-]+$/.test(name) || /^\.+$/.test(name)) {
-      throw new Error(`${index}: names the shard "${name}", which is not beside it; download it again`);
-    }
-    return posix.join(posix.dirname(index), name);
-  });
+  return shardNames(index, text).map((name) => posix.join(posix.dirname(index), name));
 }
 
 /** The shards of an index; none where the index is broken, which `verify` and the reader report. */

@@ -159,7 +159,7 @@ describe('a pull', () => {
     index('../../../../escape');
     rmSync(cache, { recursive: true });
     expect((await pullBase()).stderr).toEqual([
-      expect.stringMatching(/names the shard "\.\.\/.*", which is not beside it/),
+      expect.stringMatching(/names the file "\.\.\/.*", and an index names only files of its own folder/),
     ]);
   });
 
