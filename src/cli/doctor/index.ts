@@ -30,7 +30,7 @@ async function doctor(args: Args): Promise<number> {
   let working = false;
   try {
     using device = await openAdapter(adapterChoice(args));
-    const found = [...describe(device), await checkMatrixUnits(device, wantsSubgroupMatrix()), await computes(device)];
+    const found = await adapterFindings(device);
     // A finding about the machine is no failure as long as the adapter works.
     working = found.every((f) => f.ok);
     findings.push(...found, ...checkPicked(machine, device.caps.software));
@@ -48,6 +48,11 @@ async function doctor(args: Args): Promise<number> {
     console.log(summary);
   }
   return working ? 0 : 1;
+}
+
+/** The findings about an adapter: what it can do, its matrix units, and whether it computes. */
+export async function adapterFindings(device: Device): Promise<Finding[]> {
+  return [...describe(device), await checkMatrixUnits(device, wantsSubgroupMatrix()), await computes(device)];
 }
 
 /** The findings that need no adapter. Systems other than Linux bring their drivers along. */

@@ -1,0 +1,28 @@
+/** Part `matrix`: the kernels for matrix units, by the check that every plan relies on, made anew. */
+import { openAdapter } from '../../src/cli/adapter.ts';
+import { matrixShape } from '../../src/kernels/common/matrix_tile.ts';
+import '../../src/kernels/index.ts';
+import { selfCheck } from '../../src/kernels/check/self_check.ts';
+import type { Part } from './part.ts';
+
+export const matrixPart: Part = {
+  name: 'matrix',
+  title: 'Do the kernels for matrix units compute rightly here?',
+  limit: { full: 60, quick: 60 },
+  run: async ({ adapter, row }) => {
+    using device = await openAdapter(adapter);
+    const shape = matrixShape(device.caps);
+    if (!shape) {
+      return 'this adapter shows no matrix units that a kernel takes, so nothing was checked';
+    }
+    const check = selfCheck(device);
+    for (const op of check.ops) {
+      const start = performance.now();
+      await check.ensure([op]);
+      const problem = check.problem(op);
+      const seconds = (performance.now() - start) / 1000;
+      row({ name: op, ok: problem === null, shown: problem ?? 'right', seconds });
+    }
+    return `${check.ops.length} kernels were checked with matrices of ${shape.m}x${shape.n}x${shape.k}`;
+  },
+};
