@@ -16,6 +16,7 @@ export { openRenoFrom, type RenoOptions } from './reno/open_reno.ts';
 export type { ImageSize, Picture } from './reno/picture.ts';
 export { type ReportImages, renderReport } from './reno/report.ts';
 export { REWARD_NAMES, type RewardName, type RewardWeights } from './reno/rewards/index.ts';
+export { decodeRunState, encodeRunState, type LoopState, type RunState, type StateTensor } from './reno/run_state.ts';
 export { Scorer, type ScorerOptions } from './reno/scorer.ts';
 export { type Generated, type GenerateOptions, type Planning, Reno } from './reno/session.ts';
 export { type Mode, REFERENCE_SETTINGS, type RenoSettings, readSettings } from './reno/settings.ts';

@@ -2,12 +2,15 @@
 import { at } from '../tensor/types.ts';
 import { lbfgs } from './lbfgs.ts';
 import type { LoopOptions, StepRunner } from './loop.ts';
+import type { LoopState } from './run_state.ts';
 import { type StepGraph, TOTAL } from './step_graph.ts';
 
 interface LbfgsNoise {
   readonly start: Float32Array;
   readonly lr: number;
   readonly regWeight: number;
+  /** A run that goes on: the search is replayed from its losses and gradients, and so is where it was, bit for bit. */
+  readonly past?: Pick<LoopState, 'records' | 'gradients'>;
 }
 
 /**
@@ -19,14 +22,25 @@ export function lbfgsNoise(runner: StepRunner, step: StepGraph, options: LbfgsNo
   const search = lbfgs(Float64Array.from(options.start), { lr: options.lr });
   const total = step.scalars.indexOf(TOTAL);
   let point = new Float64Array(0);
+  const { records, gradients } = options.past ?? { records: [], gradients: [] };
+  let isReplayed = false;
   return async (iteration) => {
-    if (iteration === 0) {
-      return moveTo(search.next());
+    if (iteration > 0 && isReplayed) {
+      const [scalars, gradient] = await Promise.all([runner.read('scalars'), runner.read('noise_gradient')]);
+      return tell(at(scalars, total), gradient);
     }
-    const [scalars, gradient] = await Promise.all([runner.read('scalars'), runner.read('noise_gradient')]);
-    const loss = at(scalars, total) + regulariser(point, options.regWeight);
-    return moveTo(search.next({ loss, gradient: Float64Array.from(gradient) }));
+    isReplayed = true;
+    let noise = moveTo(search.next());
+    for (const [i, gradient] of gradients.entries()) {
+      noise = tell(at(records, i).total, gradient);
+    }
+    return noise;
   };
+
+  function tell(loss: number, gradient: Float32Array): Float32Array | 'done' {
+    const whole = loss + regulariser(point, options.regWeight);
+    return moveTo(search.next({ loss: whole, gradient: Float64Array.from(gradient) }));
+  }
 
   function moveTo(next: IteratorResult<Float64Array, void>): Float32Array | 'done' {
     if (next.done) {

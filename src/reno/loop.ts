@@ -2,9 +2,12 @@
  * The loop over iterations: runs a step graph again and again. It waits only for the scalars of two iterations ago,
  * which keeps the GPU's queue busy and short.
  */
-import type { Shape, Stage } from '../tensor/types.ts';
-import { at, sizeOf } from '../tensor/types.ts';
+import type { Stage } from '../tensor/types.ts';
+import { at } from '../tensor/types.ts';
 import type { IterationRecord } from './history.ts';
+import { quiet, readStates, setStates } from './loop_states.ts';
+import type { LoopState, StateTensor } from './run_state.ts';
+import { SavingTimes } from './saving_times.ts';
 import { GRAD_NORM, NOISE_NORM, REGULARISER, type StepGraph, TOTAL } from './step_graph.ts';
 
 /** The part of a plan that the loop uses; in tests the interpreter takes its place. */
@@ -41,6 +44,14 @@ export interface LoopOptions {
   readonly beforeIteration?: (iteration: number) => Promise<void>;
   /** Ends the run after the iterations that are queued. */
   readonly signal?: AbortSignal;
+  /** Goes on from this state; `noise` is then asked from its iteration on. */
+  readonly resume?: LoopState;
+  /** Awaited with the state of the run, from time to time and when the signal ends it. The loop waits; the GPU has work meanwhile. */
+  readonly onState?: (state: LoopState) => Promise<void> | void;
+  /** The number of iterations from one state to the next. Default: by time, so that states take less than 2 % of it. */
+  readonly saveEvery?: number;
+  /** The search of L-BFGS: the states hold its gradients. */
+  readonly keepsGradients?: boolean;
   /** A clock in milliseconds. Default: `performance.now`. */
   readonly now?: () => number;
 }
@@ -61,46 +72,68 @@ export interface Trajectory {
   readonly frames: readonly Frame[];
   /** The reason, one sentence, why the run ended early; null when it did not. */
   readonly stopped: string | null;
+  /** The kind of that reason: the signal, or a loss or gradient that is no finite number. */
+  readonly stoppedBy: 'signal' | 'not-finite' | null;
   /** The time that the iterations took. */
   readonly seconds: number;
 }
 
+/** No iteration gave a finite loss. */
+export class NotFiniteError extends Error {}
+
 /** Number of iterations whose scalars may be unread while the next one is queued. */
 const IN_FLIGHT = 2;
 
-/** Sets every state except the noise to its initial value. */
-function resetStates(runner: StepRunner, step: StepGraph): void {
-  for (const { state, initial } of step.updates) {
-    if (initial !== null) {
-      runner.write(state.node.name ?? '', filled(state.shape, initial));
-    }
-  }
-}
-
-function filled(shape: Shape, value: number): Float32Array {
-  return new Float32Array(sizeOf(shape)).fill(value);
+interface Queued {
+  readonly iteration: number;
+  readonly scalars: Promise<Float32Array<ArrayBuffer>>;
+  readonly frame: Promise<Frame> | undefined;
+  readonly states: Promise<Record<string, StateTensor>> | undefined;
 }
 
 /**
- * Runs the `step` stage `iterations` times from a reset state (the `load` and `prompt` stages have run).
+ * Runs the `step` stage `iterations` times from a reset state or from `resume` (the `load` and `prompt` stages have run).
  * A NaN or infinity in a scalar stops the run; the best image up to that iteration is kept.
  * @throws Error when there is no usable iteration at all, naming the reward that failed
  */
 export async function runLoop(runner: StepRunner, step: StepGraph, options: LoopOptions): Promise<Trajectory> {
   const now = options.now ?? (() => performance.now());
-  const start = now();
-  resetStates(runner, step);
-  const records: IterationRecord[] = [];
-  const frames: Promise<Frame>[] = [];
-  let best = 0;
+  const { resume, onState } = options;
+  const start = now() - (resume?.seconds ?? 0) * 1000;
+  setStates(runner, step, resume);
+  const records: IterationRecord[] = [...(resume?.records ?? [])];
+  const frames: Promise<Frame>[] = (resume?.frames ?? []).map((frame) => Promise.resolve(frame));
+  const gradients: Promise<Float32Array<ArrayBuffer>>[] = (resume?.gradients ?? []).map((g) => Promise.resolve(g));
+  const times = new SavingTimes(now, options.saveEvery);
+  let best = resume?.best ?? 0;
   let failure: string | null = null;
   let interruption: string | null = null;
-  let initImage: Promise<Float32Array<ArrayBuffer>> | undefined;
-  const pending: {
-    iteration: number;
-    scalars: Promise<Float32Array<ArrayBuffer>>;
-    frame: Promise<Frame> | undefined;
-  }[] = [];
+  let initImage = resume && Promise.resolve(resume.initImage);
+  const pending: Queued[] = [];
+
+  const save = async (iteration: number, states: Promise<Record<string, StateTensor>>): Promise<void> => {
+    if (!initImage || !onState) {
+      return;
+    }
+    const [tensors, image, kept, past] = await Promise.all([
+      states,
+      initImage,
+      Promise.all(frames),
+      Promise.all(gradients),
+    ]);
+    await times.measured(async () =>
+      onState({
+        iteration,
+        records: records.slice(0, iteration),
+        best,
+        seconds: (now() - start) / 1000,
+        tensors,
+        gradients: past.slice(0, iteration),
+        initImage: image,
+        frames: kept.filter((f) => f.iteration < iteration),
+      }),
+    );
+  };
 
   const settle = async (): Promise<void> => {
     const oldest = pending.shift();
@@ -126,15 +159,18 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     if (options.onFrame && oldest.frame) {
       options.onFrame(await oldest.frame, record, isBest);
     }
+    if (oldest.states && failure === null) {
+      await save(oldest.iteration + 1, oldest.states);
+    }
   };
 
-  for (let iteration = 0; iteration < options.iterations && failure === null; iteration++) {
-    await options.beforeIteration?.(iteration);
+  for (let i = resume?.iteration ?? 0; i < options.iterations && failure === null; i++) {
+    await options.beforeIteration?.(i);
     if (options.signal?.aborted) {
-      interruption = `the run was interrupted before iteration ${iteration}`;
+      interruption = `the run was interrupted before iteration ${i}`;
       break;
     }
-    const noise = await options.noise(iteration);
+    const noise = await options.noise(i);
     if (noise === 'done') {
       break;
     }
@@ -142,18 +178,22 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
       runner.write(step.latents.node.name ?? '', noise);
     }
     await runner.run('step');
-    const scalars = runner.read('scalars');
-    const wanted = options.wantsFrame?.(iteration) ?? false;
+    const scalars = quiet(runner.read('scalars'));
+    const wanted = options.wantsFrame?.(i) ?? false;
     let frame: Promise<Frame> | undefined;
-    if (iteration === 0 || wanted) {
-      const image = runner.read('image');
+    if (i === 0 || wanted) {
+      const image = quiet(runner.read('image'));
       initImage ??= image;
       if (wanted) {
-        frame = image.then((pixels) => ({ iteration, pixels }));
+        frame = quiet(image.then((pixels) => ({ iteration: i, pixels })));
         frames.push(frame);
       }
     }
-    pending.push({ iteration, scalars, frame });
+    if (onState && options.keepsGradients) {
+      gradients.push(quiet(runner.read('noise_gradient')));
+    }
+    const due = onState && i + 1 < options.iterations && times.isDue(i + 1);
+    pending.push({ iteration: i, scalars, frame, states: due ? readStates(runner, step) : undefined });
     if (pending.length > IN_FLIGHT) {
       await settle();
     }
@@ -163,7 +203,11 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
   }
   const stopped = failure ?? interruption;
   if (!initImage || records.length === 0) {
-    throw new Error(stopped ?? 'ReNO was asked for no iterations; give at least 1');
+    const reason = stopped ?? 'ReNO was asked for no iterations; give at least 1';
+    throw failure === null ? new Error(reason) : new NotFiniteError(reason);
+  }
+  if (interruption !== null && failure === null && onState) {
+    await save(records.length, readStates(runner, step));
   }
   const last = at(records, records.length - 1).iteration;
   return {
@@ -174,6 +218,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     bestLatents: await runner.read('best_latents'),
     frames: (await Promise.all(frames)).filter((f) => f.iteration <= last),
     stopped,
+    stoppedBy: failure !== null ? 'not-finite' : interruption !== null ? 'signal' : null,
     seconds: (now() - start) / 1000,
   };
 }

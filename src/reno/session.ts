@@ -8,20 +8,21 @@ import type { DeviceCaps } from '../tensor/device_caps.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Shape } from '../tensor/types.ts';
-import type { AdapterRecord, History, RewardInfo } from './history.ts';
+import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import { lbfgsNoise } from './lbfgs_noise.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
 import { drawNoise, NOISE_GENERATORS } from './noise/draw_noise.ts';
 import type { ImageSize } from './picture.ts';
 import type { Reward } from './rewards/index.ts';
+import { assertSameRun, type RunState } from './run_state.ts';
 import { type RenoSettings, recordedSettings } from './settings.ts';
 import type { StepGraph } from './step_graph.ts';
 import { type TracedRun, traceRun } from './trace.ts';
 
 /** One run: its prompt and seed, and what to do while it runs. */
 export interface GenerateOptions
-  extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'beforeIteration' | 'signal'> {
+  extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'beforeIteration' | 'signal' | 'saveEvery'> {
   /** The text that the picture should show. */
   readonly prompt: string;
   /** The seed of the noise. */
@@ -30,6 +31,13 @@ export interface GenerateOptions
   readonly draw?: number;
   /** Default: the number in the settings. */
   readonly nIters?: number;
+  /** Goes on from the state of the same run, to the same bytes. */
+  readonly resume?: RunState;
+  /**
+   * Awaited with the state of the run from time to time (see `saveEvery`), and when the signal ends it. `encodeRunState` makes one
+   * file of it.
+   */
+  readonly onState?: (state: RunState) => Promise<void> | void;
 }
 
 /** The result of a run. */
@@ -64,6 +72,8 @@ export class Reno implements Disposable {
   /** The parts that have inputs from the prompt. */
   readonly #prompted: readonly Pick<Reward, 'promptValues'>[];
   #prompt: string | null = null;
+  /** Resolves when the runs that were asked for have ended. */
+  #runs: Promise<void> = Promise.resolve();
 
   private constructor(parts: {
     model: string;
@@ -107,29 +117,47 @@ export class Reno implements Disposable {
   }
 
   /**
-   * Runs the settings' mode for one prompt and seed. Nothing is compiled; the same arguments give the same bytes.
-   * @throws Error when no iteration gave a finite loss, or the GPU failed
+   * Runs the settings' mode for one prompt and seed. Nothing is compiled; the same arguments give the same bytes. A run that is
+   * asked for during another one waits until that has ended.
+   * @throws Error when no iteration gave a finite loss, the GPU failed, or `resume` belongs to another run
    */
-  async generate(options: GenerateOptions): Promise<Generated> {
-    const { mode } = this.settings;
-    const nIters = mode === 'no-optim' ? 1 : (options.nIters ?? this.settings.nIters);
-    const promptSeconds = await this.setPrompt(options.prompt);
-    const trajectory = await runLoop(this.plan, this.step, {
-      ...options,
-      iterations: nIters,
-      noise: this.#noise(options),
-    });
-    return { trajectory, history: this.#history(options, nIters, trajectory, promptSeconds) };
+  generate(options: GenerateOptions): Promise<Generated> {
+    const made = this.#runs.then(() => this.#generate(options));
+    this.#runs = made.then(
+      () => {},
+      () => {},
+    );
+    return made;
   }
 
-  #noise({ seed, draw }: GenerateOptions): LoopOptions['noise'] {
+  async #generate(options: GenerateOptions): Promise<Generated> {
+    const { resume, onState, ...rest } = options;
+    const config = this.#config(options);
+    if (resume) {
+      assertSameRun(resume.config, config);
+    }
+    const promptSeconds = await this.setPrompt(options.prompt);
+    const { noise, keepsGradients } = this.#noise(options);
+    const trajectory = await runLoop(this.plan, this.step, {
+      ...rest,
+      iterations: config.nIters,
+      noise,
+      keepsGradients,
+      ...(resume ? { resume } : {}),
+      ...(onState ? { onState: (state) => onState({ config, ...state }) } : {}),
+    });
+    return { trajectory, history: this.#history(config, trajectory, promptSeconds) };
+  }
+
+  #noise({ seed, draw, resume }: GenerateOptions): Required<Pick<LoopOptions, 'noise' | 'keepsGradients'>> {
     const { mode, optim, noise, lr, regWeight } = this.settings;
     if (mode === 'reno' && optim === 'lbfgs') {
       const start = drawNoise(this.latentShape, seed, draw ?? 0, noise);
-      return lbfgsNoise(this.plan, this.step, { start, lr, regWeight });
+      const search = lbfgsNoise(this.plan, this.step, { start, lr, regWeight, ...(resume ? { past: resume } : {}) });
+      return { noise: search, keepsGradients: true };
     }
     const source = mode === 'imageselect' ? freshNoise : optimisedNoise;
-    return source(this.latentShape, seed, noise, draw);
+    return { noise: source(this.latentShape, seed, noise, draw), keepsGradients: false };
   }
 
   /** Gives all GPU memory back. */
@@ -154,25 +182,30 @@ export class Reno implements Disposable {
     return (performance.now() - start) / 1000;
   }
 
-  #history(options: GenerateOptions, nIters: number, trajectory: Trajectory, promptSeconds: number): History {
+  #config(options: GenerateOptions): RunConfig {
     const { mode, noise } = this.settings;
+    const nIters = mode === 'no-optim' ? 1 : (options.nIters ?? this.settings.nIters);
+    return {
+      model: this.#model,
+      prompt: options.prompt,
+      seed: options.seed,
+      mode,
+      ...recordedSettings({ ...this.settings, nIters }),
+      rewards: this.rewards,
+      noise: {
+        source: noise,
+        generator: NOISE_GENERATORS[noise],
+        draw: options.draw ?? 0,
+        shape: this.latentShape,
+      },
+    };
+  }
+
+  #history(config: RunConfig, trajectory: Trajectory, promptSeconds: number): History {
     return {
       format: 1,
       tool: 'reno-webgpu',
-      config: {
-        model: this.#model,
-        prompt: options.prompt,
-        seed: options.seed,
-        mode,
-        ...recordedSettings({ ...this.settings, nIters }),
-        rewards: this.rewards,
-        noise: {
-          source: noise,
-          generator: NOISE_GENERATORS[noise],
-          draw: options.draw ?? 0,
-          shape: this.latentShape,
-        },
-      },
+      config,
       adapter: adapterRecord(this.#device),
       kernels: kernelRecord(this.plan.schedule.choices.values()),
       image: this.imageSize,

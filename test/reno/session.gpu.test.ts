@@ -11,6 +11,7 @@ import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { fileSource, nodeFiles } from '../../src/platform/node/node_files.ts';
 import type { History } from '../../src/reno/history.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
+import { decodeRunState, encodeRunState } from '../../src/reno/run_state.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';
 import { type RenoSettings, readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
@@ -55,6 +56,43 @@ describe('Reno', () => {
     const numbers = (g: Generated) => g.trajectory.records.map(({ seconds: _, ...rest }) => rest);
     expect(numbers(again)).toEqual(numbers(first));
     expect(other.trajectory.initImage).not.toEqual(first.trajectory.initImage);
+  });
+
+  it('runs what is asked for at the same time one after the other', async () => {
+    const order: number[] = [];
+    const ask = (seed: number, prompt: string) =>
+      reno.generate({ prompt, seed, nIters: 2, onIteration: () => order.push(seed) });
+    const asked = [ask(11, 'a photo of a dog'), ask(12, 'a photo of two cars'), ask(13, 'a photo of a dog')];
+    const together = await Promise.all(asked);
+    expect(order).toEqual([11, 11, 12, 12, 13, 13]);
+    for (const made of together) {
+      const { prompt, seed } = made.history.config;
+      const alone = await reno.generate({ prompt, seed, nIters: 2 });
+      expect(made.trajectory.bestLatents).toEqual(alone.trajectory.bestLatents);
+      expect(made.trajectory.records.map((r) => r.total)).toEqual(alone.trajectory.records.map((r) => r.total));
+    }
+  });
+
+  it('runs the next one after one that failed', async () => {
+    const aborted = reno.generate({ ...cat, signal: AbortSignal.abort() });
+    const next = reno.generate(cat);
+    await expect(aborted).rejects.toThrow('the run was interrupted before iteration 0');
+    expect((await next).trajectory.bestLatents).toEqual(first.trajectory.bestLatents);
+  });
+
+  it('goes on from a saved state to the same bytes', async () => {
+    const saved: Uint8Array[] = [];
+    await reno.generate({ ...cat, saveEvery: 1, onState: (state) => void saved.push(encodeRunState(state)) });
+    expect(saved).toHaveLength(3);
+    for (const bytes of saved) {
+      const resume = await decodeRunState('state', bytes);
+      const { trajectory } = await reno.generate({ ...cat, resume });
+      expect(trajectory.bestImage).toEqual(first.trajectory.bestImage);
+      expect(trajectory.bestLatents).toEqual(first.trajectory.bestLatents);
+      expect(trajectory.records.map((r) => r.total)).toEqual(first.trajectory.records.map((r) => r.total));
+    }
+    const resume = await decodeRunState('state', saved[0] ?? Uint8Array.of());
+    await expect(reno.generate({ ...cat, seed: 4, resume })).rejects.toThrow('its seed is 3, and here it is 4');
   });
 
   it('sees the prompt: the same noise under another prompt is another picture with other losses', async () => {

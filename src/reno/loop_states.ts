@@ -1,0 +1,43 @@
+/** The state tensors of a loop, written before it and read while it runs. */
+import type { Shape } from '../tensor/types.ts';
+import { sizeOf } from '../tensor/types.ts';
+import type { StepRunner } from './loop.ts';
+import type { LoopState, StateTensor } from './run_state.ts';
+import type { StepGraph } from './step_graph.ts';
+
+/** Sets every state to that of `resume`, or every state except the noise to its initial value. */
+export function setStates(runner: StepRunner, step: StepGraph, resume: LoopState | undefined): void {
+  for (const { state, initial } of step.updates) {
+    const name = state.node.name ?? '';
+    const known = resume?.tensors[name];
+    if (resume && known?.data.length !== sizeOf(state.shape)) {
+      throw new Error(
+        `the state of the run has no ${name} of shape [${state.shape.join(', ')}]: it belongs to another run`,
+      );
+    }
+    if (known) {
+      runner.write(name, known.data);
+    } else if (initial !== null) {
+      runner.write(name, filled(state.shape, initial));
+    }
+  }
+}
+
+function filled(shape: Shape, value: number): Float32Array {
+  return new Float32Array(sizeOf(shape)).fill(value);
+}
+
+/** Whoever awaits the promise gets its failure; where nobody comes to that, it is no unhandled rejection. */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** Queues the copies of every state: what they are after the iteration that was queued last. */
+export function readStates(runner: StepRunner, step: StepGraph): Promise<Record<string, StateTensor>> {
+  const reads = step.updates.map(async ({ state }): Promise<[string, StateTensor]> => {
+    const name = state.node.name ?? '';
+    return [name, { shape: state.shape, data: await runner.read(name) }];
+  });
+  return quiet(Promise.all(reads).then((entries) => Object.fromEntries(entries)));
+}
