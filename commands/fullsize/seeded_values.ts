@@ -6,8 +6,8 @@ import { encodeF16 } from '../../src/tensor/half.ts';
 
 /** Sums of four bytes go from 0 to 1020; their variance is 4·(256² − 1)/12. */
 const SUMS = 1021;
-const MEAN = 510;
-const STD = Math.sqrt((4 * (256 ** 2 - 1)) / 12);
+export const MEAN = 510;
+export const STD = Math.sqrt((4 * (256 ** 2 - 1)) / 12);
 
 export type StoredFloat = 'F16' | 'F32';
 export const BYTES: Readonly<Record<StoredFloat, number>> = { F16: 2, F32: 4 };

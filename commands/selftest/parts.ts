@@ -1,9 +1,19 @@
 /** The parts of `reno selftest`, in the order in which they run. */
 import { adapterPart } from './adapter_part.ts';
 import { demoPart } from './demo_part.ts';
+import { iterationPart } from './iteration_part.ts';
 import { matrixPart } from './matrix_part.ts';
 import { opsPart } from './ops_part.ts';
 import type { Part } from './part.ts';
 import { tuningPart } from './tuning_part.ts';
 
-export const PARTS: readonly Part[] = [adapterPart, opsPart, matrixPart, demoPart, tuningPart];
+export const PARTS: readonly Part[] = [
+  adapterPart,
+  opsPart,
+  matrixPart,
+  demoPart,
+  iterationPart('sd-turbo', 512),
+  iterationPart('sdxl-turbo', 512),
+  iterationPart('hyper-sdxl', 1024),
+  tuningPart,
+];

@@ -1,7 +1,7 @@
 /** Uploads stored tensors to the GPU. Large tensors go in pieces, so that host memory holds little of them at once. */
 import { encodeF16 } from '../../tensor/half.ts';
 import type { Pieces } from '../../tensor/plan/stream.ts';
-import type { DType, TensorType } from '../../tensor/types.ts';
+import type { DType, Shape, TensorType } from '../../tensor/types.ts';
 import { byteSize } from '../../tensor/types.ts';
 import { readView, type TensorView } from '../checkpoint/aliases.ts';
 import { toFloats } from '../checkpoint/stored_dtype.ts';
@@ -13,8 +13,11 @@ export interface WeightSink {
   write(name: string, data: Float32Array | Uint8Array): void;
   /** Writes some of an input's bytes, in its storage type, from byte `offset` (a multiple of 4) on. Without it, tensors come whole. */
   writePart?(name: string, bytes: Uint8Array<ArrayBuffer>, offset: number): void;
-  /** Takes the source of an input that the plan streams. Returns false where the plan needs the bytes now instead. */
-  stream?(name: string, pieces: Pieces): boolean;
+  /**
+   * Takes the source of an input that the plan streams. Returns false where the plan needs the bytes now instead.
+   * @param stored the tensor in the checkpoint that the values come from
+   */
+  stream?(name: string, pieces: Pieces, stored: { readonly name: string; readonly shape: Shape }): boolean;
   /** Returns whether the plan reads an input at all; the others are not fetched. Default: it reads all. */
   reads?(name: string): boolean;
   /** Resolves when all written bytes have arrived and their staging copies are freed. */
@@ -48,7 +51,7 @@ export async function uploadAll(uploads: Iterable<Upload>, sink: WeightSink): Pr
   };
   for (const upload of uploads) {
     const { name, type, file, view, rows } = upload;
-    if (sink.stream?.(name, () => pieces(upload))) {
+    if (sink.stream?.(name, () => pieces(upload), view.entry)) {
       continue;
     }
     if (!sink.writePart || piecesOf(type, view, rows).length <= 1) {

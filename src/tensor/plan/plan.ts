@@ -90,6 +90,21 @@ export class Plan implements Disposable {
   }
 
   /**
+   * Returns the place of a graph input on the GPU, for a kernel that fills it there, and counts it as written. Returns null for an
+   * input without a buffer of its own: streamed ones, and those that nothing reads.
+   * @internal
+   */
+  fillable(name: string): { readonly buffer: GPUBuffer; readonly input: InputSpec } | null {
+    this.#assertUsable('written to');
+    const input = this.schedule.inputs.get(name);
+    if (!input) {
+      return null;
+    }
+    this.#fresh.wrote(name);
+    return { buffer: this.#buffers.at(input.buffer), input };
+  }
+
+  /**
    * Fills a part of a graph input: its bytes, as it stores them, from byte `offset` (a multiple of 4) on.
    * @throws Error when they do not fit, or as `write`
    */
