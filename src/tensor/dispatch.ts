@@ -33,6 +33,8 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
   /** Name of the written binding whose `store_NAME` the code defines itself, by `put_NAME` (rewrite/store_fusion.ts). */
   readonly fusedStore?: string;
+  /** Products of f16 matrices that a kernel on matrix units needs for one of its operands' own: 3 where they are f32. Default 1. */
+  readonly matrixProducts?: number;
 }
 /** A uniform value: u32 if it is a plain number. */
 export type Param = number | { readonly f32: number } | { readonly i32: number };

@@ -7,7 +7,7 @@ import { at } from './types.ts';
 /** The whole WGSL of a dispatch. With the overrides it is the pipeline's cache key. */
 export function assemble(dispatch: Dispatch, types: readonly TensorType[], caps: DeviceCaps): string {
   const lines: string[] = [];
-  if (caps.f16 && types.some((t) => t.dtype === 'f16')) {
+  if (caps.f16 && (usesMatrixUnits(dispatch) || types.some((t) => t.dtype === 'f16'))) {
     lines.push('enable f16;');
   }
   if (caps.subgroups && /\bsubgroup[A-Z]/.test(dispatch.code)) {

@@ -9,10 +9,16 @@ import { usesMatrixUnits } from './kernel.ts';
 import type { Schedule } from './schedule/schedule.ts';
 import { STAGES } from './types.ts';
 
-/** The name of variants on matrix units. */
+/** The name of variants on matrix units for f16 operands. */
 export const MATRIX_VARIANT = 'subgroup_matrix';
+/** All names of variants on matrix units: for f16 operands, and for f32 operands as sums of two f16 numbers. */
+export const MATRIX_VARIANTS = [MATRIX_VARIANT, 'subgroup_matrix_split'] as const;
 
-/** The result of a check of one op's variant for matrix units, as it is remembered. */
+/** The name of the kernel of an op's variant, as checks are kept by it: the op's own for f16 operands. */
+export const checkedName = (op: string, variant: string): string =>
+  variant === MATRIX_VARIANT ? op : `${op}.${variant}`;
+
+/** The result of a check of an op's variant for matrix units, as it is remembered. */
 export interface Checked {
   /** Hash of the kernels that were checked: a changed kernel is checked again. */
   readonly hash: string;
@@ -21,25 +27,26 @@ export interface Checked {
 }
 
 export interface KernelCheck {
-  /** The names of all ops with a variant for matrix units. */
-  readonly ops: readonly string[];
+  /** The names of all kernels for matrix units (`checkedName`). */
+  readonly kernels: readonly string[];
   /**
-   * Checks the variants of these ops, each once in the life of the device, which leaves wrong ones out.
+   * Checks these kernels, each once in the life of the device, which leaves wrong ones out.
    * @throws Error when the device is lost
    */
-  ensure(ops: readonly string[]): Promise<void>;
-  /** The reason why an op's variant is left out; null where it passed, undefined before its check. */
-  problem(op: string): string | null | undefined;
+  ensure(kernels: readonly string[]): Promise<void>;
+  /** The reason why a kernel is left out; null where it passed, undefined before its check. */
+  problem(kernel: string): string | null | undefined;
 }
 
-/** The names of the ops whose kernels use matrix units in a schedule. */
-export function matrixOps({ steps }: Pick<Schedule, 'steps'>): string[] {
+/** The names of the kernels for matrix units in a schedule. */
+export function matrixKernels({ steps }: Pick<Schedule, 'steps'>): string[] {
   const found = new Set<string>();
   for (const { node, dispatch } of STAGES.flatMap((stage) => steps[stage])) {
     if (node.op && usesMatrixUnits(dispatch)) {
       // An op can run the kernel of another, whose name the label has.
-      found.add(tunable(node.op, siteOf(node)).op.name);
-      found.add(dispatch.label.split('.')[0] ?? '');
+      const [op = '', variant = ''] = dispatch.label.split(/[.+]/);
+      found.add(checkedName(tunable(node.op, siteOf(node)).op.name, variant));
+      found.add(checkedName(op, variant));
     }
   }
   return [...found];

@@ -2,11 +2,14 @@
 import type { Attrs } from './op.ts';
 import type { DType, Shape } from './types.ts';
 
-/** An input as a test makes it. `ids`: integers in [0, below). Default: standard normal f32. */
+/**
+ * An input as a test makes it. `ids`: integers in [0, below). `rising`: normal, times a factor that grows from the first element to the
+ * last, from 1e-6 to 1e6. Default: standard normal f32.
+ */
 export interface CaseInput {
   readonly shape: Shape;
   readonly dtype?: DType;
-  readonly fill?: 'normal' | 'positive' | 'unit' | 'ids' | 'mask';
+  readonly fill?: 'normal' | 'positive' | 'unit' | 'ids' | 'mask' | 'rising';
   readonly below?: number;
   readonly scale?: number;
 }

@@ -23,12 +23,12 @@ export async function checkMatrixUnits(
   if (!shape) {
     return { what, value, ok: true, note: 'unused: no kernel takes these shapes, or subgroups of no fixed size' };
   }
-  await kernelCheck.ensure(kernelCheck.ops);
+  await kernelCheck.ensure(kernelCheck.kernels);
   const { m, n, k } = shape;
-  const passed = kernelCheck.ops.filter((op) => kernelCheck.problem(op) === null);
-  const problems = kernelCheck.ops.flatMap((op) => {
-    const problem = kernelCheck.problem(op);
-    return problem ? [`; ${op} is left out: ${problem}`] : [];
+  const passed = kernelCheck.kernels.filter((kernel) => kernelCheck.problem(kernel) === null);
+  const problems = kernelCheck.kernels.flatMap((kernel) => {
+    const problem = kernelCheck.problem(kernel);
+    return problem ? [`; ${kernel} is left out: ${problem}`] : [];
   });
   const used = passed.length > 0 ? `used as ${m}x${n}x${k}, checked and right: ${passed.join(', ')}` : 'unused';
   return { what, value, ok: true, note: `${used}${problems.join('')}` };

@@ -12,9 +12,12 @@ export interface Roofline {
   readonly seconds: {
     /** All arithmetic in f32. */
     readonly f32: number;
-    /** The arithmetic of the kernels for matrix units at the rate of f16 ALUs, other arithmetic in f32. */
+    /** The arithmetic of f16 operands at the rate of f16 ALUs, other arithmetic in f32. */
     readonly f16: number;
-    /** The same at the rate of the matrix units; null where the GPU shows none to WebGPU. */
+    /**
+     * The arithmetic of the kernels for matrix units at their rate, three products for one where operands are f32; null where the GPU
+     * shows none to WebGPU.
+     */
     readonly tensor: number | null;
   };
   /** The time of all dispatches at the lowest and highest published cost, which in part runs beside the above. */
@@ -29,6 +32,8 @@ export interface KernelTime {
   readonly kernel: string;
   readonly matrix: boolean;
   readonly flops: number;
+  /** Arithmetic on matrix units: three times `flops` where operands are f32. */
+  readonly matrixFlops: number;
   readonly bytes: number;
   readonly dispatches: number;
   readonly arithmeticSeconds: number;
@@ -51,16 +56,28 @@ interface Needs {
   readonly peakBytes: number;
 }
 
-type Amounts = Pick<Work, 'flops' | 'bytes' | 'matrix'>;
+type Amounts = Pick<Work, 'flops' | 'bytes' | 'matrix' | 'matrixFlops'>;
 
-const arithmetic = (gpu: Gpu, { flops, matrix }: Amounts, matrixRate: number): number =>
-  flops / (matrix ? matrixRate : gpu.f32);
+/** FLOP/s of the kernels for matrix units: with f16 operands, and with f32 operands, which are several f16 products; null: f32 ALUs. */
+interface Rates {
+  readonly half: number;
+  readonly split: number | null;
+}
 
-const least = (gpu: Gpu, work: Amounts, matrixRate: number): number =>
-  Math.max(arithmetic(gpu, work, matrixRate), work.bytes / gpu.bandwidth);
+const onMatrixUnits = (gpu: Gpu): Rates => ({ half: gpu.tensor ?? gpu.f32, split: gpu.tensor });
+
+function arithmetic(gpu: Gpu, { flops, matrix, matrixFlops }: Amounts, { half, split }: Rates): number {
+  if (matrix && matrixFlops === flops) {
+    return flops / half;
+  }
+  return matrix && split !== null ? matrixFlops / split : flops / gpu.f32;
+}
+
+const least = (gpu: Gpu, work: Amounts, rates: Rates): number =>
+  Math.max(arithmetic(gpu, work, rates), work.bytes / gpu.bandwidth);
 
 export function roofline(gpu: Gpu, { work, uploadedBytes, peakBytes }: Needs): Roofline {
-  const seconds = (matrixRate: number): number => work.reduce((sum, w) => sum + least(gpu, w, matrixRate), 0);
+  const seconds = (rates: Rates): number => work.reduce((sum, w) => sum + least(gpu, w, rates), 0);
   const dispatches = work.reduce((sum, w) => sum + w.dispatches, 0);
   const [low, high] = DISPATCH_SECONDS;
   return {
@@ -68,9 +85,9 @@ export function roofline(gpu: Gpu, { work, uploadedBytes, peakBytes }: Needs): R
     memoryBytes: gpu.memory,
     fits: peakBytes <= gpu.memory,
     seconds: {
-      f32: seconds(gpu.f32),
-      f16: seconds(gpu.f16),
-      tensor: gpu.tensor === null ? null : seconds(gpu.tensor),
+      f32: seconds({ half: gpu.f32, split: null }),
+      f16: seconds({ half: gpu.f16, split: null }),
+      tensor: gpu.tensor === null ? null : seconds(onMatrixUnits(gpu)),
     },
     dispatchSeconds: [low * dispatches, high * dispatches],
     uploadSeconds: uploadedBytes / gpu.host,
@@ -79,11 +96,11 @@ export function roofline(gpu: Gpu, { work, uploadedBytes, peakBytes }: Needs): R
 
 /** The costs of each kernel in an iteration, the longest first. @param work the work of one iteration */
 export function kernelTimes(gpu: Gpu, work: readonly Work[]): KernelTime[] {
-  const matrixRate = gpu.tensor ?? gpu.f32;
+  const rates = onMatrixUnits(gpu);
   const times = [...new Set(work.map(({ kernel }) => kernel))].map((kernel): KernelTime => {
     const uses = work.filter((w) => w.kernel === kernel);
     const sum = (of: (w: Work) => number): number => uses.reduce((n, w) => n + of(w), 0);
-    const arithmeticSeconds = sum((w) => arithmetic(gpu, w, matrixRate));
+    const arithmeticSeconds = sum((w) => arithmetic(gpu, w, rates));
     const memorySeconds = sum((w) => w.bytes) / gpu.bandwidth;
     const dispatches = sum((w) => w.dispatches);
     const dispatchSeconds = dispatches * DISPATCH_SECONDS[0];
@@ -92,11 +109,12 @@ export function kernelTimes(gpu: Gpu, work: readonly Work[]): KernelTime[] {
       kernel,
       matrix: uses.some(({ matrix }) => matrix),
       flops: sum((w) => w.flops),
+      matrixFlops: sum((w) => w.matrixFlops),
       bytes: sum((w) => w.bytes),
       dispatches,
       arithmeticSeconds,
       memorySeconds,
-      leastSeconds: sum((w) => least(gpu, w, matrixRate)),
+      leastSeconds: sum((w) => least(gpu, w, rates)),
       dispatchSeconds,
       bound: longest === dispatchSeconds ? 'dispatch' : longest === memorySeconds ? 'memory' : 'arithmetic',
     };

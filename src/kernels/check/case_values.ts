@@ -25,7 +25,8 @@ export function fill(input: CaseInput, seed: number): Float64Array {
   const next = uniform(seed);
   const gauss = normal(seed);
   const scale = input.scale ?? 1;
-  const draw = (): number => {
+  const size = sizeOf(input.shape);
+  const draw = (_: unknown, i: number): number => {
     switch (input.fill ?? (input.dtype === 'i32' ? 'ids' : 'normal')) {
       case 'positive':
         return scale * (0.1 + next());
@@ -35,10 +36,12 @@ export function fill(input: CaseInput, seed: number): Float64Array {
         return Math.floor(next() * (input.below ?? 2));
       case 'mask':
         return next() < 0.7 ? 1 : 0;
+      case 'rising':
+        return scale * gauss() * 10 ** ((12 * i) / size - 6);
       default:
         return scale * gauss();
     }
   };
   const round = input.dtype === 'f16' ? (v: number) => f16BitsToF32(f32ToF16Bits(v)) : Math.fround;
-  return Float64Array.from({ length: sizeOf(input.shape) }, () => round(draw()));
+  return Float64Array.from({ length: size }, (_, i) => round(draw(_, i)));
 }

@@ -3,7 +3,13 @@ import { fnv1a } from '../../tensor/choose.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { BufferRef } from '../../tensor/dispatch.ts';
 import { assemble } from '../../tensor/kernel.ts';
-import { type Checked, type KernelCheck, MATRIX_VARIANT } from '../../tensor/kernel_check.ts';
+import {
+  type Checked,
+  checkedName,
+  type KernelCheck,
+  MATRIX_VARIANT,
+  MATRIX_VARIANTS,
+} from '../../tensor/kernel_check.ts';
 import { nmse } from '../../tensor/nmse.ts';
 import { allOps, type Op, type OpSite, variantNamed } from '../../tensor/op.ts';
 import type { OpCase } from '../../tensor/op_case.ts';
@@ -21,55 +27,74 @@ export interface CheckMemory {
 
 const FORGET: CheckMemory = { known: {}, keep: async () => {}, warn: () => {} };
 
+/** A variant of an op that is checked. */
+interface Kernel {
+  /** By `checkedName`. */
+  readonly name: string;
+  readonly op: Op;
+  readonly variant: string;
+}
+
 /**
  * The check of a device's kernels for matrix units. What an earlier check found wrong is left out at once.
  * @param ops the ops to check: those of the registry that have such a variant, unless a test gives others
  */
-export function selfCheck(device: Device, memory: CheckMemory = FORGET, ops: readonly Op[] = matrixOps()): KernelCheck {
-  const byName = new Map(ops.map((op) => [op.name, op]));
+export function selfCheck(
+  device: Device,
+  memory: CheckMemory = FORGET,
+  ops: Iterable<Op> = allOps().values(),
+): KernelCheck {
+  const kernels = [...ops].flatMap((op) =>
+    MATRIX_VARIANTS.filter((variant) => variantNamed(op, variant)).map(
+      (variant): Kernel => ({ name: checkedName(op.name, variant), op, variant }),
+    ),
+  );
+  const byName = new Map(kernels.map((kernel) => [kernel.name, kernel]));
   const problems = new Map<string, string | null>();
   const running = new Map<string, Promise<void>>();
 
-  const settle = (op: Op, problem: string | null): void => {
-    problems.set(op.name, problem);
+  const settle = ({ name, op, variant }: Kernel, problem: string | null): void => {
+    problems.set(name, problem);
     if (problem !== null) {
-      device.leaveOut(op.name, MATRIX_VARIANT);
+      device.leaveOut(op.name, variant);
     }
   };
-  const check = async (op: Op): Promise<void> => {
-    const cases = op.cases.filter((c) => supported(device, op, c, MATRIX_VARIANT));
-    const hash = hashOf(device, op, cases);
-    const known = memory.known[op.name];
+  const check = async (kernel: Kernel): Promise<void> => {
+    const { name, op, variant } = kernel;
+    const cases = casesOf(device, kernel);
+    const hash = hashOf(device, kernel, cases);
+    const known = memory.known[name];
     if (known?.hash === hash) {
-      settle(op, known.problem);
+      settle(kernel, known.problem);
       return;
     }
-    const problem = await problemOf(device, op, cases);
-    settle(op, problem);
+    const problem = await problemOf(device, kernel, cases);
+    settle(kernel, problem);
     if (problem !== null) {
+      const operands = variant === MATRIX_VARIANT ? '' : ' with f32 operands';
       memory.warn(
-        `the kernel of ${op.name} for matrix units is left out on ${nameOf(device)}, others take its place: ${problem}`,
+        `the kernel of ${op.name} for matrix units${operands} is left out on ${nameOf(device)}, others take its place: ${problem}`,
       );
     }
-    await memory.keep({ [op.name]: { hash, problem } }).catch((error) => memory.warn(sentence(error)));
+    await memory.keep({ [name]: { hash, problem } }).catch((error) => memory.warn(sentence(error)));
     device.assertHealthy();
   };
   const ensureOne = (name: string): Promise<void> => {
-    const op = byName.get(name);
-    const begun = running.get(name) ?? (op ? check(op) : Promise.resolve());
+    const kernel = byName.get(name);
+    const begun = running.get(name) ?? (kernel ? check(kernel) : Promise.resolve());
     running.set(name, begun);
     return begun;
   };
 
-  for (const op of ops) {
-    const known = memory.known[op.name];
-    if (known && known.problem !== null && known.hash === hashOf(device, op)) {
-      settle(op, known.problem);
-      running.set(op.name, Promise.resolve());
+  for (const kernel of kernels) {
+    const known = memory.known[kernel.name];
+    if (known && known.problem !== null && known.hash === hashOf(device, kernel, casesOf(device, kernel))) {
+      settle(kernel, known.problem);
+      running.set(kernel.name, Promise.resolve());
     }
   }
   return {
-    ops: [...byName.keys()],
+    kernels: [...byName.keys()],
     ensure: async (names) => {
       // One after another: CPU drivers compile such kernels for long, and a GPU that is lost should be lost by one of them.
       for (const name of names) {
@@ -80,28 +105,29 @@ export function selfCheck(device: Device, memory: CheckMemory = FORGET, ops: rea
   };
 }
 
-/** The ops that have a variant for matrix units. */
-const matrixOps = (): Op[] => [...allOps().values()].filter((op) => variantNamed(op, MATRIX_VARIANT));
+/** The op's cases that the variant takes. */
+const casesOf = (device: Device, { op, variant }: Kernel): OpCase[] =>
+  op.cases.filter((c) => supported(device, op, c, variant));
 
 const nameOf = ({ info }: Device): string => info.description || info.vendor || 'this adapter';
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The reason why the variant must not be used; null where it computes all cases rightly. */
-async function problemOf(device: Device, op: Op, cases: readonly OpCase[]): Promise<string | null> {
+async function problemOf(device: Device, kernel: Kernel, cases: readonly OpCase[]): Promise<string | null> {
   if (cases.length === 0) {
     return 'none of its test cases can run there';
   }
   // All at once, because drivers compile in parallel.
-  const found = await Promise.all(cases.map((c) => caseProblem(device, op, c)));
+  const found = await Promise.all(cases.map((c) => caseProblem(device, kernel, c)));
   return found.find((problem) => problem !== null) ?? null;
 }
 
-async function caseProblem(device: Device, op: Op, c: OpCase): Promise<string | null> {
+async function caseProblem(device: Device, { op, variant }: Kernel, c: OpCase): Promise<string | null> {
   const name = `in the case "${c.name ?? ''}"`;
   const bound = valueBound(c);
   try {
-    const { actual, expected } = await runCase(device, op, c, MATRIX_VARIANT);
+    const { actual, expected } = await runCase(device, op, c, variant);
     device.assertHealthy();
     const errors = expected.map((e, i) => nmse(actual[i] ?? [], e));
     const wrong = errors.find((error) => !(error <= bound));
@@ -114,14 +140,10 @@ async function caseProblem(device: Device, op: Op, c: OpCase): Promise<string | 
 }
 
 /** Hash of the cases and of the kernels that they run. */
-function hashOf(
-  device: Device,
-  op: Op,
-  cases = op.cases.filter((c) => supported(device, op, c, MATRIX_VARIANT)),
-): string {
+function hashOf(device: Device, { op, variant }: Kernel, cases: readonly OpCase[]): string {
   const kernels = cases.flatMap((c) => {
     const site = siteOfCase(op, c);
-    const dispatches = variantNamed(op, MATRIX_VARIANT)?.dispatches(site, device.caps) ?? [];
+    const dispatches = variantNamed(op, variant)?.dispatches(site, device.caps) ?? [];
     return dispatches.map((dispatch) => {
       const types = dispatch.bindings.map(({ ref }) => typeOf(ref, site));
       return (

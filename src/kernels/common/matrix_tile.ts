@@ -16,7 +16,7 @@ const PADDING = 8;
 const MANY_WORKGROUPS = 264;
 
 /** Sizes of the tile that a workgroup makes, and the part of it that one subgroup makes. */
-interface TileSize {
+export interface TileSize {
   readonly rows: number;
   readonly columns: number;
   readonly subRows: number;
@@ -76,9 +76,16 @@ export interface MatrixTile {
 
 /**
  * The tile for `batch` products of `m` rows and `n` columns: the largest of which there are enough to fill a GPU, else the smallest.
+ * @param bytes workgroup memory of a tile
  * @returns null where the adapter has no matrix units that fit
  */
-export function matrixTile(m: number, n: number, batch: number, caps: DeviceCaps): MatrixTile | null {
+export function tileOf(
+  m: number,
+  n: number,
+  batch: number,
+  caps: DeviceCaps,
+  bytes: (tile: TileSize, shape: SubgroupMatrix) => number,
+): MatrixTile | null {
   const shape = matrixShape(caps);
   const subgroup = subgroupSize(caps);
   if (!shape || subgroup === null) {
@@ -86,7 +93,7 @@ export function matrixTile(m: number, n: number, batch: number, caps: DeviceCaps
   }
   const fits = (caps.software ? [SOFTWARE_TILE] : TILES).filter(
     (tile) =>
-      workgroupBytes(tile, shape) <= caps.maxWorkgroupStorage &&
+      bytes(tile, shape) <= caps.maxWorkgroupStorage &&
       subgroupsOf(tile) * subgroup <= caps.maxInvocations &&
       (n % tile.columns === 0 || tile.columns <= 64),
   );
@@ -112,10 +119,15 @@ export function matrixTile(m: number, n: number, batch: number, caps: DeviceCaps
     : null;
 }
 
+/** The tile for f16 operands. */
+export const matrixTile = (m: number, n: number, batch: number, caps: DeviceCaps): MatrixTile | null =>
+  tileOf(m, n, batch, caps, workgroupBytes);
+
 const TILE_CODE = /* wgsl */ `
 alias Left = subgroup_matrix_left<f16, MATRIX_K, MATRIX_M>;
 alias Right = subgroup_matrix_right<f16, MATRIX_N, MATRIX_K>;
 alias Sum = subgroup_matrix_result<f32, MATRIX_N, MATRIX_M>;
+alias Element = f16;
 alias Four = vec4<f16>;
 
 const K_STEP = ${K_STEP}u;

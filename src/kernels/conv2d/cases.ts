@@ -16,6 +16,9 @@ interface TestGeometry {
   readonly big?: true;
 }
 
+/** Errors of f32 arithmetic, which f32 operands on matrix units must keep to. */
+const AS_F32 = 1e-12;
+
 const gradOf = ({ big }: Pick<TestGeometry, 'big'>): { grad?: readonly number[] } => (big ? { grad: [] } : {});
 
 /** Geometries that all three ops are tested on: x, [KH,KW], Cout. */
@@ -116,6 +119,16 @@ export const FORWARD_CASES: readonly OpCase<Conv2dAttrs>[] = [
     grad: [],
   },
   {
+    name: 'operands from 1e-6 to 1e6',
+    inputs: [
+      { shape: [1, 9, 8, 20], fill: 'rising' },
+      { shape: [3, 3, 20, 36], fill: 'rising' },
+    ],
+    attrs: { ...geometry(1, [1, 1, 1, 1]), ...plain },
+    grad: [],
+    nmse: AS_F32,
+  },
+  {
     name: 'bias, few channels',
     inputs: [{ shape: [1, 4, 5, 4] }, { shape: [3, 3, 4, 3] }, { shape: [3] }],
     attrs: { ...geometry(1, [1, 1, 1, 1]), bias: true, residual: false },
@@ -177,6 +190,16 @@ export const BACKWARD_INPUT_CASES: readonly OpCase<BackwardInputAttrs>[] = [
     name: 'transposed weight, odd channels',
     inputs: [{ shape: [1, 4, 6, 5] }, { shape: [3, 2, 3, 5] }],
     attrs: { ...geometry(1, [1, 1, 1, 1]), height: 4, width: 5, transposeWeight: true },
+  },
+  {
+    name: 'operands from 1e-6 to 1e6, transposed weight, stride 2',
+    inputs: [
+      { shape: [1, 5, 4, 20], fill: 'rising' },
+      { shape: [3, 3, 36, 20], fill: 'rising' },
+    ],
+    attrs: { ...geometry(2, [1, 1, 1, 1]), height: 9, width: 8, transposeWeight: true },
+    grad: [],
+    nmse: AS_F32,
   },
   {
     name: 'f16 weights',

@@ -79,6 +79,8 @@ interface TileKernel {
   /** WGSL names of the source and of the weight, and the elements of a load. */
   readonly x: readonly [string, 1 | 4];
   readonly w: readonly [string, 1 | 4];
+  /** As in `Dispatch`. */
+  readonly matrixProducts?: number;
 }
 
 export interface TileVariant {
@@ -86,8 +88,8 @@ export interface TileVariant {
   readonly runs: (caps: DeviceCaps) => boolean;
   /** Whether it is for this size; absent means always. */
   readonly fits?: (gemm: ImplicitGemm, caps: DeviceCaps) => boolean;
-  /** Whether source and weight must be f16. */
-  readonly halfOperands?: boolean;
+  /** The dtype that source and weight must have; absent means any. */
+  readonly operands?: 'f16' | 'f32';
   /** Whether it reads a transposed weight as it lies; for the others the weight is transposed into scratch. */
   readonly readsTransposed: boolean;
   readonly kernel: (gemm: ImplicitGemm, caps: DeviceCaps) => TileKernel;
@@ -95,13 +97,14 @@ export interface TileVariant {
 
 /** The variants of both ops, for results whose channels are a multiple of 4. */
 export function tileVariants(tile: TileVariant): ConvolutionVariants {
-  const { name, runs, fits, halfOperands = false, readsTransposed, kernel } = tile;
-  const isHalf = (site: OpSite): boolean => site.inputs.slice(0, 2).every(({ dtype }) => dtype === 'f16');
+  const { name, runs, fits, operands, readsTransposed, kernel } = tile;
+  const takes = (site: OpSite): boolean =>
+    operands === undefined || site.inputs.slice(0, 2).every(({ dtype }) => dtype === operands);
   return forBothOps(<A extends Attrs & WeightLayout>({ op, gemm, epilogue }: Direction<A>): Variant<A> => {
     const variant: Variant<A> = {
       name,
       supports: (site, caps) => {
-        const can = runs(caps) && gemm(site).cout % 4 === 0 && (!halfOperands || isHalf(site));
+        const can = runs(caps) && gemm(site).cout % 4 === 0 && takes(site);
         return can && (fits?.(gemm(site), caps) ?? true);
       },
       dispatches: (site, caps) => {
@@ -149,6 +152,7 @@ function tileDispatch(label: string, gemm: ImplicitGemm, kernel: TileKernel, epi
       ...epilogueBindings(epilogue, 4),
     ],
     workgroups: [Math.ceil(cout / kernel.channels), Math.ceil(pixels / kernel.pixels), phases],
+    ...(kernel.matrixProducts ? { matrixProducts: kernel.matrixProducts } : {}),
   };
 }
 

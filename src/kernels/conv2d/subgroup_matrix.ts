@@ -1,9 +1,12 @@
 /**
  * Implicit GEMM on matrix units: tiles of common/matrix_tile.ts, whose rows are pixels and whose columns are channels of the
- * result. K_STEP input channels of one tap are multiplied at a time.
+ * result. K_STEP input channels of one tap are multiplied at a time. subgroup_matrix_split: the same for f32 operands, by tiles of
+ * common/split_tile.ts.
  */
-import { matrixShape, matrixTile, matrixTileCode } from '../common/matrix_tile.ts';
-import { TAPS, tileVariants } from './implicit_gemm.ts';
+import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import { type MatrixTile, matrixShape, matrixTile, matrixTileCode } from '../common/matrix_tile.ts';
+import { SPLIT_PRODUCTS, splitTile, splitTileCode } from '../common/split_tile.ts';
+import { type ConvolutionVariants, TAPS, tileVariants } from './implicit_gemm.ts';
 
 const HOOKS = /* wgsl */ `
 var<private> first_pixel: u32;
@@ -94,25 +97,40 @@ fn fetch_b(item: u32, index: u32) -> Four {
 }
 `;
 
-export const subgroupMatrix = tileVariants({
-  name: 'subgroup_matrix',
-  runs: (caps) => matrixShape(caps) !== null,
-  fits: ({ cin, cout, pixels, phases }, caps) => cin % 4 === 0 && matrixTile(pixels, cout, phases, caps) !== null,
-  halfOperands: true,
-  readsTransposed: true,
-  kernel: ({ cout, pixels, phases, transposeWeight }, caps) => {
-    const tile = matrixTile(pixels, cout, phases, caps);
-    if (!tile) {
-      throw new Error('a convolution on matrix units needs f16 matrices in subgroups');
-    }
-    const hooks = HOOKS + (transposeWeight ? WEIGHT_BY_STEPS : WEIGHT_BY_COLUMNS);
-    return {
-      code: matrixTileCode(hooks, transposeWeight, caps),
-      constants: tile.constants,
-      pixels: tile.rows,
-      channels: tile.columns,
-      x: ['a', 4],
-      w: ['b', 4],
-    };
-  },
-});
+/** One of both: for f16 operands, or for f32 operands as sums of two f16 numbers. */
+function onMatrixUnits(
+  name: string,
+  operands: 'f16' | 'f32',
+  tileFor: (m: number, n: number, batch: number, caps: DeviceCaps) => MatrixTile | null,
+  codeOf: (hooks: string, transposed: boolean, caps: DeviceCaps) => string,
+): ConvolutionVariants {
+  return tileVariants({
+    name,
+    runs: (caps) => matrixShape(caps) !== null,
+    fits: ({ cin, cout, pixels, phases }, caps) => cin % 4 === 0 && tileFor(pixels, cout, phases, caps) !== null,
+    operands,
+    readsTransposed: true,
+    kernel: ({ cout, pixels, phases, transposeWeight }, caps) => {
+      const tile = tileFor(pixels, cout, phases, caps);
+      if (!tile) {
+        throw new Error('a convolution on matrix units needs f16 matrices in subgroups');
+      }
+      const hooks = HOOKS + (transposeWeight ? WEIGHT_BY_STEPS : WEIGHT_BY_COLUMNS);
+      return {
+        code: codeOf(hooks, transposeWeight, caps),
+        constants: tile.constants,
+        pixels: tile.rows,
+        channels: tile.columns,
+        x: ['a', 4],
+        w: ['b', 4],
+        ...(operands === 'f32' ? { matrixProducts: SPLIT_PRODUCTS } : {}),
+      };
+    },
+  });
+}
+
+export const subgroupMatrix = onMatrixUnits('subgroup_matrix', 'f16', matrixTile, matrixTileCode);
+
+export const subgroupMatrixSplit = onMatrixUnits('subgroup_matrix_split', 'f32', splitTile, (hooks, transposed, caps) =>
+  splitTileCode(hooks, 'along k', transposed ? 'along k' : 'across k', caps),
+);

@@ -6,11 +6,11 @@ import { cpuTile32x32 } from './cpu_tile_32x32.ts';
 import { gpuTile } from './gpu_tile.ts';
 import { naive } from './naive.ts';
 import type { BackwardInputAttrs, BackwardWeightAttrs, Conv2dAttrs } from './shapes.ts';
-import { subgroupMatrix } from './subgroup_matrix.ts';
+import { subgroupMatrix, subgroupMatrixSplit } from './subgroup_matrix.ts';
 import { winogradCpu } from './winograd_cpu.ts';
 import { winogradGpu } from './winograd_gpu.ts';
 
-const VARIANTS = [subgroupMatrix, winogradCpu, cpuTile32x32, cpuTile4x8, gpuTile, winogradGpu, naive];
+const VARIANTS = [subgroupMatrix, subgroupMatrixSplit, winogradCpu, cpuTile32x32, cpuTile4x8, gpuTile, winogradGpu, naive];
 
 export const FORWARD_VARIANTS: readonly Variant<Conv2dAttrs>[] = VARIANTS.map(({ forward }) => forward);
 export const BACKWARD_INPUT_VARIANTS: readonly Variant<BackwardInputAttrs>[] = VARIANTS.map(

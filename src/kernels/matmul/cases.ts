@@ -2,6 +2,9 @@
 import type { OpCase } from '../../tensor/op_case.ts';
 import type { MatmulAttrs } from './problem.ts';
 
+/** Errors of f32 arithmetic, which f32 operands on matrix units must keep to. */
+const AS_F32 = 1e-12;
+
 const PLAIN: MatmulAttrs = { bias: false, residual: false };
 
 export const CASES: readonly OpCase<MatmulAttrs>[] = [
@@ -127,6 +130,29 @@ export const CASES: readonly OpCase<MatmulAttrs>[] = [
     attrs: { ...PLAIN, transposeB: true },
   },
   { name: 'f16 weight, odd', inputs: [{ shape: [3, 9] }, { shape: [9, 5], dtype: 'f16' }], attrs: PLAIN },
+  ...[false, true].map((transposeB): OpCase<MatmulAttrs> => {
+    const b = transposeB ? [72, 84] : [84, 72];
+    return {
+      name: `operands from 1e-6 to 1e6${transposeB ? ', b transposed' : ''}`,
+      inputs: [
+        { shape: [70, 84], fill: 'rising' },
+        { shape: b, fill: 'rising' },
+      ],
+      attrs: { ...PLAIN, transposeB },
+      grad: [],
+      nmse: AS_F32,
+    };
+  }),
+  {
+    name: 'operands beyond f16 and near zero',
+    inputs: [
+      { shape: [2, 40, 36], scale: 1e6 },
+      { shape: [2, 36, 40], scale: 1e-9 },
+    ],
+    attrs: PLAIN,
+    grad: [],
+    nmse: AS_F32,
+  },
   ...[128, 64].map((n): OpCase<MatmulAttrs> => {
     const inputs = [
       { shape: [264, 5, 36], dtype: 'f16' as const },

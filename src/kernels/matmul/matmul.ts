@@ -24,7 +24,7 @@ import { naive } from './naive.ts';
 import { packedPanels } from './packed_panels.ts';
 import type { MatmulAttrs } from './problem.ts';
 import { biasCount, problemOf, siteProblem } from './problem.ts';
-import { subgroupMatrix } from './subgroup_matrix.ts';
+import { subgroupMatrix, subgroupMatrixSplit } from './subgroup_matrix.ts';
 
 function reference([a, b, ...rest]: readonly HostArray[], site: OpSite<MatmulAttrs>): Float64Array[] {
   if (!a || !b) {
@@ -106,7 +106,7 @@ export const matmulOp = defineOp<MatmulAttrs>({
   reference,
   readTransposed: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
   // Those for one kind of driver come before those that run on any.
-  variants: [subgroupMatrix, packedPanels, cpuTile32x32, cpuTile4x8, gpuTile, naive],
+  variants: [subgroupMatrix, subgroupMatrixSplit, packedPanels, cpuTile32x32, cpuTile4x8, gpuTile, naive],
   cost: (site) => {
     const { batch, m, n, k } = siteProblem(site);
     const bytes = [...site.inputs, ...site.outputs].reduce((sum, t) => sum + byteSize(t), 0);

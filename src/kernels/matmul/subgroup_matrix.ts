@@ -1,14 +1,18 @@
 /**
  * subgroup_matrix: matrix units (tensor cores), f16 operands and f32 sums. A workgroup computes a tile of common/matrix_tile.ts
- * whose rows are rows of a and whose columns are columns of b.
+ * whose rows are rows of a and whose columns are columns of b. subgroup_matrix_split: the same for f32 operands.
  */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../../tensor/op.ts';
-import { matrixTile, matrixTileCode } from '../common/matrix_tile.ts';
+import type { DType } from '../../tensor/types.ts';
+import { type MatrixTile, matrixTile, matrixTileCode } from '../common/matrix_tile.ts';
+import { SPLIT_PRODUCTS, splitTile, splitTileCode } from '../common/split_tile.ts';
 import type { MatmulAttrs } from './problem.ts';
 import { columnsInFours, siteProblem } from './problem.ts';
 import { productDispatch } from './product.ts';
+
+// Element is the operands' f16 or f32, and Four a vec4 of it.
 
 /** Four steps of k of a's row that begins at element `start`, zero beyond the end. a is bound as vec4s, or as single elements. */
 const A_IN_FOURS = /* wgsl */ `
@@ -17,8 +21,8 @@ fn four_a(start: u32, k: u32) -> Four {
 }
 `;
 const A_ONE_BY_ONE = /* wgsl */ `
-fn one_a(start: u32, k: u32) -> f16 {
-  return select(0.0h, a[start + min(k, params.k - 1u)], k < params.k);
+fn one_a(start: u32, k: u32) -> Element {
+  return select(Element(), a[start + min(k, params.k - 1u)], k < params.k);
 }
 fn four_a(start: u32, k: u32) -> Four {
   return Four(one_a(start, k), one_a(start, k + 1u), one_a(start, k + 2u), one_a(start, k + 3u));
@@ -130,11 +134,14 @@ fn fetch_a(item: u32, index: u32) -> Four {
 }
 `;
 
+/** Whether both operands are `dtype`. */
+const areOperands = (site: OpSite<MatmulAttrs>, type: DType): boolean =>
+  site.inputs.slice(0, 2).every(({ dtype }) => dtype === type);
+
 /** Whether both operands are f16 and the adapter has matrix units for them. */
 export function hasMatrices(site: OpSite<MatmulAttrs>, caps: DeviceCaps): boolean {
   const { m, n, batch } = siteProblem(site);
-  const isHalf = site.inputs.slice(0, 2).every(({ dtype }) => dtype === 'f16');
-  return isHalf && columnsInFours(site) && matrixTile(m, n, batch, caps) !== null;
+  return areOperands(site, 'f16') && columnsInFours(site) && matrixTile(m, n, batch, caps) !== null;
 }
 
 /**
@@ -146,17 +153,30 @@ export function matrixMatmul(
   caps: DeviceCaps,
   rows: 'as stored' | 'normalised',
 ): Dispatch[] {
-  const { m, n, k, batch } = siteProblem(site);
-  const tile = matrixTile(m, n, batch, caps);
+  const { m, n, batch } = siteProblem(site);
+  const transposed = site.attrs.transposeB ?? false;
+  return tiles(site, 'matmul.subgroup_matrix', matrixTile(m, n, batch, caps), rows, (hooks) =>
+    matrixTileCode(hooks, transposed, caps),
+  );
+}
+
+function tiles(
+  site: OpSite<MatmulAttrs>,
+  label: string,
+  tile: MatrixTile | null,
+  rows: 'as stored' | 'normalised',
+  code: (hooks: string) => string,
+): Dispatch[] {
   if (!tile) {
-    throw new Error('matmul.subgroup_matrix needs f16 matrices in subgroups');
+    throw new Error(`${label} needs f16 matrices in subgroups`);
   }
+  const { m, n, k, batch } = siteProblem(site);
   const transposed = site.attrs.transposeB ?? false;
   const fours = k % 4 === 0;
   const b = transposed ? (fours ? B_BY_STEPS : B_BY_STEPS_ONE_BY_ONE) : B_BY_COLUMNS;
   const a = (fours ? A_IN_FOURS : A_ONE_BY_ONE) + (rows === 'as stored' ? ROWS_AS_STORED : ROWS_NORMALISED);
   const groups = () => [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch] as const;
-  return productDispatch(site, 'matmul.subgroup_matrix', matrixTileCode(PRODUCT + a + b, transposed, caps), groups, 4, {
+  return productDispatch(site, label, code(PRODUCT + a + b), groups, 4, {
     constants: tile.constants,
     vecA: fours ? 4 : 1,
     vecB: transposed && !fours ? 1 : 4,
@@ -167,4 +187,20 @@ export const subgroupMatrix: Variant<MatmulAttrs> = {
   name: 'subgroup_matrix',
   supports: hasMatrices,
   dispatches: (site, caps) => matrixMatmul(site, caps, 'as stored'),
+};
+
+/** f32 operands as sums of two f16 numbers (common/split_tile.ts). */
+export const subgroupMatrixSplit: Variant<MatmulAttrs> = {
+  name: 'subgroup_matrix_split',
+  supports: (site, caps) => {
+    const { m, n, batch } = siteProblem(site);
+    return areOperands(site, 'f32') && columnsInFours(site) && splitTile(m, n, batch, caps) !== null;
+  },
+  dispatches: (site, caps) => {
+    const { m, n, batch } = siteProblem(site);
+    const b = site.attrs.transposeB ? 'along k' : 'across k';
+    return tiles(site, 'matmul.subgroup_matrix_split', splitTile(m, n, batch, caps), 'as stored', (hooks) =>
+      splitTileCode(hooks, 'along k', b, caps),
+    ).map((dispatch) => ({ ...dispatch, matrixProducts: SPLIT_PRODUCTS }));
+  },
 };

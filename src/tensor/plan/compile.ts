@@ -1,6 +1,6 @@
 /** From a graph to a plan that can be replayed: buffers, pipelines and bind groups are made here, and only here. */
 import type { Device } from '../device.ts';
-import { matrixOps } from '../kernel_check.ts';
+import { matrixKernels } from '../kernel_check.ts';
 import { Uniforms } from '../schedule/buffers.ts';
 import type { PlanSpec } from '../schedule/plan_spec.ts';
 import { createSchedule } from '../schedule/planner.ts';
@@ -34,7 +34,7 @@ export async function scheduleFor(device: Device, spec: PlanSpec): Promise<Sched
     const { caps } = device;
     const schedule = createSchedule({ ...spec, ...(tuning ? { tuning } : {}) }, caps);
     if (!spec.unchecked) {
-      await device.kernelCheck?.ensure(matrixOps(schedule));
+      await device.kernelCheck?.ensure(matrixKernels(schedule));
     }
     if (device.caps === caps) {
       return schedule;

@@ -115,6 +115,8 @@ export interface Work {
   /** Matrix units (tensor cores) multiply in the chosen variant. */
   readonly matrix: boolean;
   readonly flops: number;
+  /** Arithmetic on matrix units: `flops`, or several times that where operands are sums of f16 numbers; 0 without matrix units. */
+  readonly matrixFlops: number;
   /** Bytes read and written if every operand crosses memory once. */
   readonly bytes: number;
   readonly dispatches: number;
@@ -138,13 +140,15 @@ export function workOf({ steps, choices }: Pick<Schedule, 'steps' | 'choices'>):
 
 function nodeWork(node: Node, stage: Stage, steps: readonly Step[], choices: Schedule['choices']): Work {
   const { flops, bytes } = node.op?.cost(siteOf(node)) ?? { flops: 0, bytes: 0 };
+  const onMatrices = steps.filter(({ dispatch }) => usesMatrixUnits(dispatch));
   return {
     stage,
     module: node.path.split('.').slice(0, 2).join('.'),
     backward: node.backward,
     kernel: kernelName(node, choices),
-    matrix: steps.some(({ dispatch }) => usesMatrixUnits(dispatch)),
+    matrix: onMatrices.length > 0,
     flops,
+    matrixFlops: flops * Math.max(0, ...onMatrices.map(({ dispatch }) => dispatch.matrixProducts ?? 1)),
     bytes,
     dispatches: steps.length,
   };

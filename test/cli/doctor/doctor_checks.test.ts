@@ -216,9 +216,9 @@ describe('matrix units', () => {
   const passing = (problems: Readonly<Record<string, string>> = {}) => {
     const ensured: string[] = [];
     return {
-      ops: ['matmul', 'conv2d'],
-      ensure: async (ops: readonly string[]) => void ensured.push(...ops),
-      problem: (op: string) => (ensured.includes(op) ? (problems[op] ?? null) : undefined),
+      kernels: ['matmul', 'conv2d.subgroup_matrix_split'],
+      ensure: async (kernels: readonly string[]) => void ensured.push(...kernels),
+      problem: (kernel: string) => (ensured.includes(kernel) ? (problems[kernel] ?? null) : undefined),
     };
   };
   const { caps } = MATRIX_GPU;
@@ -228,11 +228,11 @@ describe('matrix units', () => {
       what: 'matrix units',
       value: 'f16 to f32 16x16x16',
       ok: true,
-      note: 'used as 16x16x16, checked and right: matmul, conv2d',
+      note: 'used as 16x16x16, checked and right: matmul, conv2d.subgroup_matrix_split',
     });
     const one = passing({ matmul: 'in the case "odd" it does not run (no)' });
     expect((await checkMatrixUnits({ caps, kernelCheck: one }, true)).note).toBe(
-      'used as 16x16x16, checked and right: conv2d; matmul is left out: in the case "odd" it does not run (no)',
+      'used as 16x16x16, checked and right: conv2d.subgroup_matrix_split; matmul is left out: in the case "odd" it does not run (no)',
     );
   });
 

@@ -174,12 +174,16 @@ describe('planRun', () => {
 
 describe('roofline', () => {
   const a100 = gpusNamed('a100 80gb')[0];
-  const op = { stage: 'step', module: 'm', backward: false, kernel: 'a.b', matrix: true, dispatches: 1 } as const;
-  const work = [
-    { ...op, flops: 312e12, bytes: 1 },
-    { ...op, flops: 1, bytes: 2039e9 },
-    { ...op, kernel: 'c.d', matrix: false, flops: 19.5e12, bytes: 0 },
-  ];
+  const alus = { stage: 'step', module: 'm', backward: false, matrix: false, matrixFlops: 0, dispatches: 1 } as const;
+  const halves = (flops: number, bytes: number) => ({
+    ...alus,
+    kernel: 'a.b',
+    matrix: true,
+    flops,
+    matrixFlops: flops,
+    bytes,
+  });
+  const work = [halves(312e12, 1), halves(1, 2039e9), { ...alus, kernel: 'c.d', flops: 19.5e12, bytes: 0 }];
 
   it('is the longer of arithmetic and traffic, op by op', () => {
     expect(a100 && roofline(a100, { work, uploadedBytes: 50e9, peakBytes: 81e9 })).toEqual({
@@ -193,8 +197,8 @@ describe('roofline', () => {
   });
 
   it('says what bounds each kernel', () => {
-    const small = { ...op, kernel: 'small', matrix: false, flops: 1, bytes: 1 };
-    const times = a100 ? kernelTimes(a100, [...work, { ...op, flops: 312e11, bytes: 1 }, small]) : [];
+    const small = { ...alus, kernel: 'small', flops: 1, bytes: 1 };
+    const times = a100 ? kernelTimes(a100, [...work, halves(312e11, 1), small]) : [];
     expect(times.map(({ kernel, bound }) => [kernel, bound])).toEqual([
       ['a.b', 'arithmetic'],
       ['c.d', 'arithmetic'],
@@ -205,8 +209,22 @@ describe('roofline', () => {
     expect(times[0]?.leastSeconds).toBeCloseTo(2.1, 6);
     expect(times[0]?.arithmeticSeconds).toBeCloseTo(1.1, 6);
     expect(times[0]?.memorySeconds).toBeCloseTo(1, 6);
-    const copy = { ...op, kernel: 'copy', matrix: false, flops: 1, bytes: 2039e9 };
+    const copy = { ...alus, kernel: 'copy', flops: 1, bytes: 2039e9 };
     expect(a100 && kernelTimes(a100, [copy])[0]).toMatchObject({ bound: 'memory', leastSeconds: 1 });
+  });
+
+  it('counts three products of f16 matrices where operands are f32, and their own arithmetic on ALUs', () => {
+    const split = { ...halves(312e12, 0), matrixFlops: 3 * 312e12 };
+    const times = a100 && roofline(a100, { work: [split], uploadedBytes: 0, peakBytes: 0 });
+    expect(times?.seconds).toEqual({ f32: 16, f16: 16, tensor: 3 });
+    expect(a100 && kernelTimes(a100, [split])[0]).toMatchObject({
+      flops: 312e12,
+      matrixFlops: 936e12,
+      arithmeticSeconds: 3,
+    });
+    // On a GPU without matrix units a plan for them runs nothing three times.
+    const m4 = gpusNamed('m4 max')[0];
+    expect(m4 && kernelTimes(m4, [split])[0]?.arithmeticSeconds).toBeCloseTo(312 / 17.2, 6);
   });
 
   it('knows GPUs by part of their names', () => {
