@@ -16,7 +16,7 @@ const kernel = (expression: string, name = MATRIX_VARIANT): Variant => ({
   dispatches: () => [
     {
       label: `twice.${name}`,
-      code: `// ${name === MATRIX_VARIANT ? 'subgroup_matrix_left' : ''}
+      code: `// ${name.startsWith(MATRIX_VARIANT) ? 'subgroup_matrix_left' : ''}
 @compute @workgroup_size(4) fn main(@builtin(global_invocation_id) id: vec3u) {
   store_y(id.x, ${expression});
 }`,
@@ -106,6 +106,31 @@ describe('a kernel for matrix units', () => {
     // Other kernels are as they were, and the check itself is what found it: without one, the wrong kernel runs.
     device = Object.assign(new Device(real.gpu, real.caps, real.info), { pipeline: device.pipeline });
     expect((await run(op)).variant).toBe(MATRIX_VARIANT);
+  });
+
+  it('for f32 operands is checked apart from that for f16 operands', async () => {
+    const split = 'subgroup_matrix_split';
+    const takes = (dtype: string, variant: Variant): Variant => ({
+      ...variant,
+      supports: ({ inputs }) => inputs[0]?.dtype === dtype,
+    });
+    const variants = [
+      takes('f16', kernel('2.0 * load_x(id.x)')),
+      takes('f32', kernel('2.01 * load_x(id.x)', split)),
+      kernel('2.0 * load_x(id.x)', 'naive'),
+    ];
+    const cases = (['f16', 'f32'] as const).map((dtype) => ({
+      name: `four ${dtype}`,
+      inputs: [{ shape: [4], dtype }],
+      attrs: {},
+    }));
+    const op = twice('', { variants: variants as never, cases: real.caps.f16 ? cases : cases.slice(1) });
+    device.kernelCheck = selfCheck(device, memory(), [op]);
+    expect(device.kernelCheck.kernels).toEqual([op.name, `${op.name}.${split}`]);
+    expect((await run(op)).variant).toBe('naive');
+    expect(said[0]).toContain(`the kernel of ${op.name} for matrix units with f32 operands is left out on `);
+    expect(device.caps.leftOut).toEqual({ [op.name]: [split] });
+    expect(device.kernelCheck.problem(op.name)).toBeUndefined();
   });
 
   it.each([

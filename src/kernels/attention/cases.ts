@@ -103,6 +103,23 @@ const SIZES: readonly Size[] = [
   },
 ];
 
+/** Heads that are too long for the tiled kernels. Finite differences of so many elements take long; others check the same rules. */
+const LONG_HEADS: readonly Size[] = [
+  { name: 'head of 168, two images, causal and key mask', batch: 2, t: 21, s: 21, head: 168, attrs: attrsOf(2, both) },
+  { name: 'head of 512', batch: 1, t: 40, s: 51, head: 512, attrs: attrsOf(1, { scale: 0.044 }) },
+  {
+    name: 'packed kv, head of 192, gradients of queries',
+    ...{ batch: 1, t: 9, s: 13, head: 192, attrs: attrsOf(1, { scale: 0.07 }) },
+    packing: 'kv',
+    gradients: 'query',
+  },
+  {
+    name: 'packed, head of 164',
+    ...{ batch: 1, t: 37, s: 37, head: 164, attrs: attrsOf(1, { scale: 0.1 }) },
+    packing: 'qkv',
+  },
+];
+
 /** Finite differences of so many scores take hours; the smaller cases check the same rules. */
 const MANY_SCORES = 1 << 20;
 
@@ -121,6 +138,12 @@ export const FORWARD_CASES: readonly OpCase<AttentionAttrs>[] = [
     attrs: size.attrs,
     ...(size.batch * size.attrs.heads * size.t * size.s >= MANY_SCORES ? { grad: [] } : {}),
   })),
+  ...LONG_HEADS.map((size) => ({
+    name: size.name,
+    inputs: [...operandsOf(size), ...maskOf(size)],
+    attrs: size.attrs,
+    grad: [],
+  })),
   {
     name: 'f16',
     inputs: [{ shape: [1, 3, 16] }, { shape: [1, 4, 16], dtype: 'f16' }, { shape: [1, 4, 16], dtype: 'f16' }],
@@ -134,7 +157,7 @@ export const FORWARD_CASES: readonly OpCase<AttentionAttrs>[] = [
 ];
 
 export const BACKWARD_CASES: readonly OpCase<BackwardAttrs>[] = [
-  ...SIZES.map((size) => backwardCase(size)),
+  ...[...SIZES, ...LONG_HEADS].map((size) => backwardCase(size)),
   {
     ...backwardCase({ name: 'f16 keys and values', batch: 1, t: 3, s: 4, head: 8, attrs: attrsOf(2) }, [1, 2]),
   },

@@ -21,7 +21,8 @@ export function forwardBindings(site: OpSite<AttentionAttrs>, vec: Vec): Binding
   return [...operands, ...maskBinding(site), write('y', 0, vec), write('lse', 1)];
 }
 
-const maskBinding = (site: AttentionSite): Binding[] => (site.attrs.mask ? [read('mask', site.inputs.length - 1)] : []);
+export const maskBinding = (site: AttentionSite): Binding[] =>
+  site.attrs.mask ? [read('mask', site.inputs.length - 1)] : [];
 
 const WRITTEN: Readonly<Record<GradientShare, readonly string[]>> = {
   all: ['dq', 'dk', 'dv', 'dkv', 'dqkv'],
@@ -65,7 +66,7 @@ export function attentionParams(site: AttentionSite, vec: Vec): Record<string, P
 }
 
 /** Index of the first element of a head's row of q, k, v or y; `row_at`: index of the row's log-sum-exp. */
-const INDEXING = /* wgsl */ `
+export const INDEXING = /* wgsl */ `
 fn q_at(batch: u32, t: u32, head: u32) -> u32 {
   return (batch * params.queries + t) * params.q_row + head * HEAD;
 }
@@ -117,9 +118,10 @@ fn store_dv(i: u32, v: Element) { store_dqkv(i, v); }
 const KEY_MASK = 'fn attends(i: u32) -> bool { return load_mask(i) > 0.5; }\n';
 const NO_KEY_MASK = 'fn attends(i: u32) -> bool { return true; }\n';
 
+export const maskCode = (site: AttentionSite): string => (site.attrs.mask ? KEY_MASK : NO_KEY_MASK);
+
 /** Indices, loads and the key mask. */
-export const operandsCode = (site: AttentionSite): string =>
-  INDEXING + LOADS[siteSizes(site).packing] + (site.attrs.mask ? KEY_MASK : NO_KEY_MASK);
+export const operandsCode = (site: AttentionSite): string => INDEXING + LOADS[siteSizes(site).packing] + maskCode(site);
 
 /** Stand-ins for loads and stores of tensors that a dispatch does not bind; compilers drop the work that led to them. */
 const NO_DK = 'fn store_dk(i: u32, v: Element) {}\n';

@@ -8,11 +8,19 @@ import { naive, naiveBackward } from './naive.ts';
 import type { AttentionAttrs, BackwardAttrs } from './shapes.ts';
 import { subgroupMatrix } from './subgroup_matrix.ts';
 import { subgroupMatrixBackward } from './subgroup_matrix_backward.ts';
+import { subgroupMatrixSplit, subgroupMatrixSplitBackward } from './subgroup_matrix_split.ts';
 
-export const FORWARD_VARIANTS: readonly Variant<AttentionAttrs>[] = [subgroupMatrix, cpuRows, gpuTile, naive];
+export const FORWARD_VARIANTS: readonly Variant<AttentionAttrs>[] = [
+  subgroupMatrix,
+  subgroupMatrixSplit,
+  cpuRows,
+  gpuTile,
+  naive,
+];
 
 export const BACKWARD_VARIANTS: readonly Variant<BackwardAttrs>[] = [
   subgroupMatrixBackward,
+  subgroupMatrixSplitBackward,
   cpuRowsBackward,
   gpuTileBackward,
   naiveBackward,

@@ -10,7 +10,16 @@ import { subgroupMatrix, subgroupMatrixSplit } from './subgroup_matrix.ts';
 import { winogradCpu } from './winograd_cpu.ts';
 import { winogradGpu } from './winograd_gpu.ts';
 
-const VARIANTS = [subgroupMatrix, subgroupMatrixSplit, winogradCpu, cpuTile32x32, cpuTile4x8, gpuTile, winogradGpu, naive];
+const VARIANTS = [
+  subgroupMatrix,
+  subgroupMatrixSplit,
+  winogradCpu,
+  cpuTile32x32,
+  cpuTile4x8,
+  gpuTile,
+  winogradGpu,
+  naive,
+];
 
 export const FORWARD_VARIANTS: readonly Variant<Conv2dAttrs>[] = VARIANTS.map(({ forward }) => forward);
 export const BACKWARD_INPUT_VARIANTS: readonly Variant<BackwardInputAttrs>[] = VARIANTS.map(

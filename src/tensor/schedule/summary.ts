@@ -1,5 +1,6 @@
 /** What a schedule needs: dispatches, arithmetic and memory. It is known before any memory is allocated. */
 import { siteKey, tunable } from '../choose.ts';
+import type { Dispatch } from '../dispatch.ts';
 import { type Node, siteOf } from '../graph.ts';
 import { usesMatrixUnits } from '../kernel.ts';
 import type { Stage } from '../types.ts';
@@ -117,7 +118,7 @@ export interface Work {
   readonly flops: number;
   /** Arithmetic on matrix units: `flops`, or several times that where operands are sums of f16 numbers; 0 without matrix units. */
   readonly matrixFlops: number;
-  /** Bytes read and written if every operand crosses memory once. */
+  /** Bytes read and written if every operand crosses memory once, and scratch once for each dispatch that binds it. */
   readonly bytes: number;
   readonly dispatches: number;
 }
@@ -149,10 +150,13 @@ function nodeWork(node: Node, stage: Stage, steps: readonly Step[], choices: Sch
     matrix: onMatrices.length > 0,
     flops,
     matrixFlops: flops * Math.max(0, ...onMatrices.map(({ dispatch }) => dispatch.matrixProducts ?? 1)),
-    bytes,
+    bytes: bytes + steps.reduce((sum, { dispatch }) => sum + scratchBytes(dispatch), 0),
     dispatches: steps.length,
   };
 }
+
+const scratchBytes = ({ bindings }: Dispatch): number =>
+  bindings.reduce((sum, { ref }) => sum + ('scratch' in ref ? byteSize(ref.type) : 0), 0);
 
 function kernelName(node: Node, choices: Schedule['choices']): string {
   if (!node.op) {

@@ -17,6 +17,7 @@ import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open
 import { openPipeline, type PipelineOptions } from '../../../src/models/pipelines/index.ts';
 import { openReward, REWARD_NAMES } from '../../../src/reno/rewards/index.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
+import { workOf } from '../../../src/tensor/schedule/summary.ts';
 import { sizeOf } from '../../../src/tensor/types.ts';
 
 describe('models that are planned', () => {
@@ -141,6 +142,23 @@ describe('planRun', () => {
     expect(plan.memory.largestBinding.name).toContain('generator.vae');
     // Three seconds of a quiet core.
   }, 60_000);
+
+  it('plans HyperSDXL with its decoder in f32 on matrix units', async () => {
+    const planned = await planRun({ model: 'hyper-sdxl', size: [1024, 1024], device: MATRIX_GPU });
+    expect(planReport(planned).matrixShare).toBeGreaterThan(0.99);
+    const step = workOf(planned.schedule).filter(({ stage, kernel }) => stage === 'step' && kernel.endsWith('_split'));
+    expect([...new Set(step.map(({ kernel }) => kernel))].sort()).toEqual(
+      ['attention', 'attention_backward', 'conv2d', 'conv2d_backward_input', 'matmul'].map(
+        (op) => `${op}.subgroup_matrix_split`,
+      ),
+    );
+    expect(step.every(({ flops, matrixFlops }) => matrixFlops === 3 * flops)).toBe(true);
+    // The scores of 16,384 tokens are written and read in parts, which the traffic counts.
+    const scores = 4 * 16384 ** 2;
+    const attention = step.find(({ kernel }) => kernel.startsWith('attention.'));
+    expect(attention?.bytes).toBeGreaterThan(3 * scores);
+    expect(attention?.bytes).toBeLessThan(3.2 * scores);
+  });
 
   it('plans SD-Turbo on matrix units, and says what each kernel costs on an A100', async () => {
     const a100 = gpusNamed('a100 80gb');
