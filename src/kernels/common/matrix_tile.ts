@@ -77,6 +77,7 @@ export interface MatrixTile {
 /**
  * The tile for `batch` products of `m` rows and `n` columns: the largest of which there are enough to fill a GPU, else the smallest.
  * @param bytes workgroup memory of a tile
+ * @param maxColumns of a tile
  * @returns null where the adapter has no matrix units that fit
  */
 export function tileOf(
@@ -85,6 +86,7 @@ export function tileOf(
   batch: number,
   caps: DeviceCaps,
   bytes: (tile: TileSize, shape: SubgroupMatrix) => number,
+  maxColumns = Number.POSITIVE_INFINITY,
 ): MatrixTile | null {
   const shape = matrixShape(caps);
   const subgroup = subgroupSize(caps);
@@ -95,6 +97,7 @@ export function tileOf(
     (tile) =>
       bytes(tile, shape) <= caps.maxWorkgroupStorage &&
       subgroupsOf(tile) * subgroup <= caps.maxInvocations &&
+      tile.columns <= maxColumns &&
       (n % tile.columns === 0 || tile.columns <= 64),
   );
   const many = ({ rows, columns }: TileSize): boolean =>

@@ -22,6 +22,12 @@ const PADDING = 8;
 /** Steps of k in workgroup memory at a time: half of those of f16, because each element is there twice. */
 const stepOf = ({ k }: SubgroupMatrix): number => Math.max(16, k);
 
+/**
+ * As many bytes of memory for a product on matrix units as a tile of f16 with twice the columns, because there are three products; the
+ * largest tile needs 240 registers on RDNA3, this one leaves room for more waves.
+ */
+const MAX_COLUMNS = 64;
+
 /** Where an operand's four neighbours in memory lie: along k, or across it. */
 export type Neighbours = 'along k' | 'across k';
 
@@ -35,7 +41,7 @@ function workgroupBytes(tile: TileSize, shape: SubgroupMatrix): number {
 /** The tile for `batch` products of `m` rows and `n` columns. @returns null where the adapter has no matrix units that fit */
 export function splitTile(m: number, n: number, batch: number, caps: DeviceCaps): MatrixTile | null {
   const shape = matrixShape(caps);
-  const tile = tileOf(m, n, batch, caps, workgroupBytes);
+  const tile = tileOf(m, n, batch, caps, workgroupBytes, MAX_COLUMNS);
   return shape && tile && { ...tile, constants: { ...tile.constants, K_STEP: stepOf(shape) } };
 }
 
