@@ -16,13 +16,13 @@ export const matrixPart: Part = {
       return 'this adapter shows no matrix units that a kernel takes, so nothing was checked';
     }
     const check = selfCheck(device);
-    for (const op of check.ops) {
+    for (const kernel of check.kernels) {
       const start = performance.now();
-      await check.ensure([op]);
-      const problem = check.problem(op);
+      await check.ensure([kernel]);
+      const problem = check.problem(kernel);
       const seconds = (performance.now() - start) / 1000;
-      row({ name: op, ok: problem === null, shown: problem ?? 'right', seconds });
+      row({ name: kernel, ok: problem === null, shown: problem ?? 'right', seconds });
     }
-    return `${check.ops.length} kernels were checked with matrices of ${shape.m}x${shape.n}x${shape.k}`;
+    return `${check.kernels.length} kernels were checked with matrices of ${shape.m}x${shape.n}x${shape.k}`;
   },
 };
