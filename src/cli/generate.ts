@@ -2,7 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import { encodePng, toPicture } from '../platform/node/png.ts';
+import { describeCut } from '../reno/report.ts';
 import type { Generated } from '../reno/session.ts';
 import { Reno } from '../reno/session.ts';
 import type { RenoSettings } from '../reno/settings.ts';
@@ -114,6 +116,7 @@ async function single(run: Run, prompt: string, seed: number, allImages: boolean
     seed,
     wantsFrame: (i) => allImages || shown.has(i),
     onIteration: (record, isBest) => progress.update(record, isBest),
+    onCut: printCut,
     signal: run.signal,
   });
   const { trajectory } = made;
@@ -218,7 +221,7 @@ async function runItem(
     throw new Error(problem);
   }
   const { height, width } = reno.imageSize;
-  const made = await reno.generate({ prompt, ...noise, signal });
+  const made = await reno.generate({ prompt, ...noise, onCut: printCut, signal });
   if (made.trajectory.stopped) {
     throw new Error(made.trajectory.stopped);
   }
@@ -230,6 +233,11 @@ async function runItem(
   }
   folder.write(best, encodePng(toPicture(made.trajectory.bestImage, height, width)));
   return resultRow(prompt, noise.seed, made);
+}
+
+/** Says once for each prompt and reader what is not read. */
+function printCut(cut: PromptCut): void {
+  console.error(`warning: ${describeCut(cut)}`);
 }
 
 function resultRow(prompt: string, seed: number, { trajectory, history }: Generated) {

@@ -1,4 +1,5 @@
 /** The contents of history.json: enough to draw a run's report, to repeat the run, and to compare it with another. */
+import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import type { KernelRecord } from '../tensor/choose.ts';
 import type { NoiseSource } from './noise/draw_noise.ts';
 import type { Mode, RecordedSetting, RenoSettings } from './settings.ts';
@@ -78,6 +79,8 @@ export interface History {
   readonly tool: string;
   /** The prompt, the seed and the settings. */
   readonly config: RunConfig;
+  /** The text encoders and rewards that read only the beginning of the prompt; absent where all read it whole. */
+  readonly cuts?: readonly PromptCut[];
   /** The GPU that was used. */
   readonly adapter: AdapterRecord;
   /** The kernel variants that ran. Variants round differently: equal bytes need the same adapter and the same hash. */

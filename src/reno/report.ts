@@ -1,4 +1,5 @@
 /** Makes report.html from a run's history and pictures: one file that opens from a disk and fetches nothing. */
+import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at } from '../tensor/types.ts';
 import { type Chart, lineChart, short } from './chart.ts';
@@ -43,6 +44,7 @@ export function renderReport(history: History, images: ReportImages): string {
 <h1>${escapeHtml(config.prompt)}</h1>
 <p class="facts">${escapeHtml(describeRun(history))}</p>
 ${history.stopped ? `<p class="warning">This run ended early: ${escapeHtml(history.stopped)}.</p>` : ''}
+${(history.cuts ?? []).map((cut) => `<p class="warning">${escapeHtml(describeCut(cut))}.</p>`).join('\n')}
 ${pair(history, images, first, best)}
 ${transferred(history, images)}
 ${many && images.frames.length > 0 ? `<h2>On the way</h2>\n${strip(history, images, best)}` : ''}
@@ -66,6 +68,11 @@ function describeRun({ config, iterations, seconds }: History): string {
     'no-optim': 'one step, nothing optimised',
   }[config.mode];
   return `${config.model} · seed ${config.seed} · ${how} · ${duration(seconds.iterations)}`;
+}
+
+/** Returns a sentence without its full stop, such as `HPS reads 76 of the prompt's 90 tokens, and not: "…"`. */
+export function describeCut({ reader, limit, tokens, left }: PromptCut): string {
+  return `${reader} reads ${limit} of the prompt's ${tokens} tokens, and not: "${left}"`;
 }
 
 function pixelsClass({ width, height }: History['image']): string {

@@ -1,6 +1,7 @@
 /** A loaded ReNO: networks, rewards and loop are compiled once, and then run for one prompt and seed after another. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { ComputeDType } from '../models/layers/half_precision.ts';
+import type { OnCut, PromptCut } from '../models/tokenizers/tokenizers.ts';
 import { compileWithWeights } from '../models/weights/compile_with_weights.ts';
 import { kernelRecord } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
@@ -38,6 +39,8 @@ export interface GenerateOptions
    * file of it.
    */
   readonly onState?: (state: RunState) => Promise<void> | void;
+  /** Is told of each text encoder that reads the beginning of a new prompt only. */
+  readonly onCut?: OnCut;
 }
 
 /** The result of a run. */
@@ -74,6 +77,8 @@ export class Reno implements Disposable {
   #prompt: string | null = null;
   /** Resolves when the runs that were asked for have ended. */
   #runs: Promise<void> = Promise.resolve();
+  /** The cuts of that prompt. */
+  #cuts: readonly PromptCut[] = [];
 
   private constructor(parts: {
     model: string;
@@ -136,7 +141,7 @@ export class Reno implements Disposable {
     if (resume) {
       assertSameRun(resume.config, config);
     }
-    const promptSeconds = await this.setPrompt(options.prompt);
+    const promptSeconds = await this.setPrompt(options.prompt, options.onCut);
     const { noise, keepsGradients } = this.#noise(options);
     const trajectory = await runLoop(this.plan, this.step, {
       ...rest,
@@ -165,16 +170,24 @@ export class Reno implements Disposable {
     this.plan.destroy();
   }
 
-  /** Runs the prompt stage, unless the prompt is the same as last time. @returns the seconds that it took */
-  async setPrompt(prompt: string): Promise<number> {
+  /**
+   * Runs the prompt stage, unless the prompt is the same as last time.
+   * @param onCut is told of each text encoder that reads the beginning of the prompt only @returns the seconds that it took
+   */
+  async setPrompt(prompt: string, onCut?: OnCut): Promise<number> {
     if (prompt === this.#prompt) {
       return 0;
     }
     const start = performance.now();
+    const cuts: PromptCut[] = [];
     for (const part of this.#prompted) {
-      for (const [name, values] of part.promptValues(prompt)) {
+      for (const [name, values] of part.promptValues(prompt, (cut) => cuts.push(cut))) {
         this.plan.write(name, values);
       }
+    }
+    this.#cuts = cuts;
+    for (const cut of cuts) {
+      onCut?.(cut);
     }
     await this.plan.run('prompt');
     await this.plan.finished();
@@ -206,6 +219,7 @@ export class Reno implements Disposable {
       format: 1,
       tool: 'reno-webgpu',
       config,
+      ...(this.#cuts.length > 0 ? { cuts: this.#cuts } : {}),
       adapter: adapterRecord(this.#device),
       kernels: kernelRecord(this.plan.schedule.choices.values()),
       image: this.imageSize,

@@ -24,7 +24,10 @@ const web = {
   bundle: true,
   platform: 'browser',
   format: 'esm',
+  // Tables of text cleaning are loaded with the first tokenizer that needs them.
+  splitting: true,
   target: 'es2022',
+  charset: 'utf8',
   sourcemap: true,
   // Browsers that have WebGPU but not yet `using`.
   banner: { js: 'Symbol.dispose ??= Symbol.for("Symbol.dispose");' },

@@ -22,6 +22,11 @@ export class Config {
     return this.#values[key] !== undefined && this.#values[key] !== null;
   }
 
+  /** Returns the keys of the file. */
+  keys(): string[] {
+    return Object.keys(this.#values);
+  }
+
   /** Returns whether the file says null, which for a few keys means "none" rather than the default. */
   isNull(key: string): boolean {
     return this.#values[key] === null;

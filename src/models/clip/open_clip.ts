@@ -144,8 +144,3 @@ export const VIT_H_14 = {
   vision_cfg: { image_size: 224, layers: 32, width: 1280, head_width: 80, patch_size: 14 },
   text_cfg: { context_length: 77, vocab_size: 49408, width: 1024, heads: 16, layers: 24 },
 } as const;
-
-/** Replaces curly quotes by straight ones, as open_clip's own tokenizer does (ftfy) and tokenizer.json does not. */
-export function openClipText(prompt: string): string {
-  return prompt.replace(/[\u02bc\u2018-\u201b]/g, "'").replace(/[\u201c-\u201f]/g, '"');
-}

@@ -4,7 +4,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import type { ComputeDType } from '../layers/half_precision.ts';
 import { modelInput, predictX0 } from '../schedulers/index.ts';
-import type { PromptValues } from '../tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues } from '../tokenizers/tokenizers.ts';
 import { decodeImage, type LatentDecoder } from '../vae/latent_decoder.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import type { Condition, TextToImagePipeline } from './pipeline.ts';
@@ -51,7 +51,7 @@ export abstract class DiffusionPipeline implements TextToImagePipeline {
 
   protected abstract get grid(): LatentGrid;
 
-  abstract promptValues(prompt: string): PromptValues;
+  abstract promptValues(prompt: string, onCut?: OnCut): PromptValues;
 
   /**
    * Returns the denoiser's prediction for latents that the scheduler has scaled, in the network's layout.

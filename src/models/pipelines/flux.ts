@@ -15,7 +15,7 @@ import {
 } from '../flux/flux_transformer_2d.ts';
 import { storedAs } from '../layers/half_precision.ts';
 import { dynamicShift, type Steps } from '../schedulers/index.ts';
-import type { PromptValues } from '../tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues } from '../tokenizers/tokenizers.ts';
 import { DiffusionPipeline, type LatentGrid, type PipelineComponents } from './diffusion_pipeline.ts';
 import { type FluxTextEncoders, openFluxTextEncoders } from './flux_text.ts';
 import type { Condition, StepwisePipeline } from './pipeline.ts';
@@ -78,8 +78,8 @@ export class FluxPipeline extends DiffusionPipeline implements StepwisePipeline 
     return [1, h / PATCH, w / PATCH, this.grid.channels];
   }
 
-  promptValues(prompt: string): PromptValues {
-    return this.text.promptValues(prompt);
+  promptValues(prompt: string, onCut?: OnCut): PromptValues {
+    return this.text.promptValues(prompt, onCut);
   }
 
   /** Noise levels fall from 1 to 1/n. The config may shift them by the number of tokens. */

@@ -6,7 +6,7 @@ import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { CLIPTextModel, clipTextConfig, eosMaskOf } from '../clip/clip_text.ts';
 import { T5_IGNORE, T5EncoderModel, t5Config } from '../t5/t5.ts';
-import type { PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import type { PipelineFolder } from './pipeline_folder.ts';
 
@@ -50,18 +50,21 @@ export class FluxTextEncoders {
     this.text_encoder = components.text_encoder;
     this.text_encoder_2 = components.text_encoder_2;
     this.weights = components.weights;
+    this.tokenizer.assertFits(this.text_encoder.config.vocab_size, 'vocab_size of text_encoder');
+    this.tokenizer_2.assertFits(this.text_encoder_2.config.vocab_size, 'vocab_size of text_encoder_2');
     this.#clipIds = graph.input(CLIP_IDS, [1, clipTokens], 'prompt', 'i32');
     this.#eosMask = graph.input(EOS_MASK, [1, clipTokens], 'prompt');
     const t5Tokens = Math.min(T5_TOKENS, components.tokenizer_2.maxLength ?? T5_TOKENS);
     this.#t5Ids = graph.input(T5_IDS, [1, t5Tokens], 'prompt', 'i32');
   }
 
-  promptValues(prompt: string): PromptValues {
-    const { ids } = this.tokenizer.encode(prompt, this.#clipIds.dim(1));
+  promptValues(prompt: string, onCut?: OnCut): PromptValues {
+    const { ids } = this.tokenizer.encode(prompt, this.#clipIds.dim(1), 'text_encoder', onCut);
+    const t5 = this.tokenizer_2.encode(prompt, this.#t5Ids.dim(1), 'text_encoder_2', onCut);
     return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
       [CLIP_IDS, ids],
       [EOS_MASK, eosMaskOf(ids, this.text_encoder.config.eos_token_id)],
-      [T5_IDS, this.tokenizer_2.encode(prompt, this.#t5Ids.dim(1)).ids],
+      [T5_IDS, t5.ids],
     ]);
   }
 

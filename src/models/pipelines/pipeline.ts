@@ -3,7 +3,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import type { ComputeDType } from '../layers/half_precision.ts';
 import type { SchedulerClass, Steps } from '../schedulers/index.ts';
-import type { PromptValues } from '../tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues } from '../tokenizers/tokenizers.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 
 /** Settings for opening a generator; each has a default. */
@@ -25,8 +25,11 @@ export interface TextToImagePipeline {
    * The default size is the one that the generator was trained at. @throws Error when the size is not possible
    */
   latentShape(height?: number, width?: number): Shape;
-  /** Returns the values that must be written into the plan before its `prompt` stage runs. */
-  promptValues(prompt: string): PromptValues;
+  /**
+   * Returns the values that must be written into the plan before its `prompt` stage runs.
+   * @param onCut is told of each text encoder that reads the beginning of the prompt only
+   */
+  promptValues(prompt: string, onCut?: OnCut): PromptValues;
   /** Noise → pictures [N,H,W,3] in [0,1]. A clamped value has no gradient. */
   generate(latents: Tensor): Tensor;
 }

@@ -13,6 +13,9 @@ import { PipelineScheduler } from './pipeline_scheduler.ts';
 /** Base names of the weight files that the two libraries write. */
 const BASES = { diffusers: 'diffusion_pytorch_model', transformers: 'model' } as const;
 
+/** The classes of transformers 4 that clean text in Python; those with "Fast" in their names follow tokenizer.json. */
+const SLOW_TOKENIZERS = ['CLIPTokenizer', 'T5Tokenizer'] as const;
+
 /** A component of the generator: its folder, its config.json and the class that it has. */
 interface Component<T extends string = string> {
   readonly name: string;
@@ -73,8 +76,11 @@ export class PipelineFolder {
     return { vae: create(weights, component.config), weights };
   }
 
+  /** Opens a tokenizer as the class that model_index.json names. */
   tokenizer(name: string): Promise<TextTokenizer> {
-    return openTokenizer(subfolder(this.#files, name));
+    const entry = this.index.value(name);
+    const kind = SLOW_TOKENIZERS.find((slow) => Array.isArray(entry) && entry[1] === slow) ?? 'fast';
+    return openTokenizer(subfolder(this.#files, name), kind);
   }
 
   /** @param timestep where the single step starts, unless the options say it */

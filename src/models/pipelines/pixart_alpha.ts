@@ -11,7 +11,7 @@ import {
   readPixArtTransformer2DConfig,
 } from '../pixart/pixart_transformer_2d.ts';
 import { T5_IGNORE, T5EncoderModel, t5Config } from '../t5/t5.ts';
-import type { PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
 import { DiffusionPipeline, type LatentGrid, type PipelineComponents } from './diffusion_pipeline.ts';
 import type { PipelineFolder } from './pipeline_folder.ts';
 
@@ -45,6 +45,7 @@ export class PixArtAlphaPipeline extends DiffusionPipeline {
     this.tokenizer = components.tokenizer;
     this.text_encoder = components.text_encoder;
     this.transformer = components.transformer;
+    this.tokenizer.assertFits(this.text_encoder.config.vocab_size, 'vocab_size of text_encoder');
     this.#ids = graph.input(PROMPT_IDS, [1, TOKENS], 'prompt', 'i32');
     this.#mask = graph.input(PROMPT_MASK, [1, TOKENS], 'prompt');
   }
@@ -93,8 +94,8 @@ export class PixArtAlphaPipeline extends DiffusionPipeline {
   }
 
   /** The text is prepared as diffusers does it without `clean_caption`: lower case, spaces at the ends removed. */
-  promptValues(prompt: string): PromptValues {
-    const { ids, mask } = this.tokenizer.encode(prompt.toLowerCase().trim(), TOKENS);
+  promptValues(prompt: string, onCut?: OnCut): PromptValues {
+    const { ids, mask } = this.tokenizer.encode(prompt.toLowerCase().trim(), TOKENS, 'text_encoder', onCut);
     return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
       [PROMPT_IDS, ids],
       [PROMPT_MASK, mask],

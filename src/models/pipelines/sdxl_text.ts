@@ -9,7 +9,7 @@ import type { Shape } from '../../tensor/types.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
 import { CLIPTextModel, clipTextConfig, eosMaskOf } from '../clip/clip_text.ts';
 import { CLIPTextModelWithProjection, clipTextWithProjectionConfig } from '../clip/clip_text_with_projection.ts';
-import type { PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import type { PipelineFolder } from './pipeline_folder.ts';
 
@@ -46,16 +46,19 @@ export class SDXLTextEncoders {
     // The features of both encoders are concatenated token by token, so both have the same number of tokens.
     const positions = encoders.map((encoder) => encoder.config.max_position_embeddings);
     const tokens = Math.min(...positions, ...tokenizers.flatMap(({ maxLength }) => maxLength ?? []));
+    this.tokenizer.assertFits(this.text_encoder.config.vocab_size, 'vocab_size of text_encoder');
+    this.tokenizer_2.assertFits(this.text_encoder_2.config.vocab_size, 'vocab_size of text_encoder_2');
     this.#ids = graph.input(PROMPT_IDS, [1, tokens], 'prompt', 'i32');
     this.#ids2 = graph.input(PROMPT_2_IDS, [1, tokens], 'prompt', 'i32');
     this.#eos2 = graph.input(PROMPT_2_EOS, [1, tokens], 'prompt');
   }
 
-  promptValues(prompt: string): PromptValues {
+  promptValues(prompt: string, onCut?: OnCut): PromptValues {
     const tokens = this.#ids.dim(1);
-    const second = this.tokenizer_2.encode(prompt, tokens).ids;
+    const first = this.tokenizer.encode(prompt, tokens, 'text_encoder', onCut).ids;
+    const second = this.tokenizer_2.encode(prompt, tokens, 'text_encoder_2', onCut).ids;
     return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
-      [PROMPT_IDS, this.tokenizer.encode(prompt, tokens).ids],
+      [PROMPT_IDS, first],
       [PROMPT_2_IDS, second],
       [PROMPT_2_EOS, eosMaskOf(second, this.text_encoder_2.config.eos_token_id)],
     ]);

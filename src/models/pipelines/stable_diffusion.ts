@@ -4,7 +4,7 @@
  */
 import type { Tensor } from '../../tensor/tensor.ts';
 import { CLIPTextModel, clipTextConfig } from '../clip/clip_text.ts';
-import type { PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../unet/unet_2d_condition.ts';
 import type { Condition } from './pipeline.ts';
 import type { PipelineFolder } from './pipeline_folder.ts';
@@ -30,6 +30,7 @@ export class StableDiffusionPipeline extends UNetPipeline {
     const tokens = Math.min(positions, tokenizer.maxLength ?? positions);
     this.tokenizer = tokenizer;
     this.text_encoder = text_encoder;
+    tokenizer.assertFits(text_encoder.config.vocab_size, 'vocab_size of text_encoder');
     this.#ids = folder.graph.input(PROMPT_IDS, [1, tokens], 'prompt', 'i32');
   }
 
@@ -64,8 +65,8 @@ export class StableDiffusionPipeline extends UNetPipeline {
     });
   }
 
-  promptValues(prompt: string): PromptValues {
-    return new Map([[PROMPT_IDS, this.tokenizer.encode(prompt, this.#ids.dim(1)).ids]]);
+  promptValues(prompt: string, onCut?: OnCut): PromptValues {
+    return new Map([[PROMPT_IDS, this.tokenizer.encode(prompt, this.#ids.dim(1), 'text_encoder', onCut).ids]]);
   }
 
   /** Returns the text features for the UNet's cross-attention, [1,T,E]: the last hidden state after the final layer norm. */

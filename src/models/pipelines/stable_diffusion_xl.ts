@@ -4,7 +4,7 @@
  */
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Config } from '../checkpoint/config.ts';
-import type { PromptValues } from '../tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues } from '../tokenizers/tokenizers.ts';
 import type { AddedCond } from '../unet/text_time.ts';
 import {
   readUNet2DConditionConfig,
@@ -62,8 +62,8 @@ export class StableDiffusionXLPipeline extends UNetPipeline {
     });
   }
 
-  promptValues(prompt: string): PromptValues {
-    return this.text.promptValues(prompt);
+  promptValues(prompt: string, onCut?: OnCut): PromptValues {
+    return this.text.promptValues(prompt, onCut);
   }
 
   protected override conditioned(

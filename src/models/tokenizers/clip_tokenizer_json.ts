@@ -5,7 +5,7 @@
 import { SPECIAL } from './special_tokens.ts';
 
 /** CLIP's pattern of a word: contractions, letters, single digits, everything else. */
-const WORDS = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+export const CLIP_WORDS = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
 interface CLIPTokens {
   readonly bos_token: string;
@@ -14,10 +14,15 @@ interface CLIPTokens {
 }
 
 /**
- * @param vocab token → id; @param merges the text of merges.txt, whose first line is its version
+ * @param vocab token → id; @param merges the text of merges.txt, whose first line is its version; @param added further tokens
  * @throws Error naming the token that is not in the vocabulary
  */
-export function clipTokenizerJson(vocab: Readonly<Record<string, number>>, merges: string, tokens: CLIPTokens): object {
+export function clipTokenizerJson(
+  vocab: Readonly<Record<string, number>>,
+  merges: string,
+  tokens: CLIPTokens,
+  added: readonly object[],
+): object {
   const special = (content: string): { id: number; content: string } => {
     const id = vocab[content];
     if (id === undefined) {
@@ -29,7 +34,7 @@ export function clipTokenizerJson(vocab: Readonly<Record<string, number>>, merge
   const escaped = [bos, eos].map(({ content }) => content.replace(/[|\\{}()[\]^$+*?.]/g, '\\$&'));
   return {
     version: '1.0',
-    added_tokens: [bos, eos].map((token) => ({ ...token, ...SPECIAL })),
+    added_tokens: [...[bos, eos].map((token) => ({ ...token, ...SPECIAL })), ...added],
     normalizer: {
       type: 'Sequence',
       normalizers: [
@@ -41,7 +46,7 @@ export function clipTokenizerJson(vocab: Readonly<Record<string, number>>, merge
     pre_tokenizer: {
       type: 'Sequence',
       pretokenizers: [
-        { type: 'Split', pattern: { Regex: [...escaped, WORDS].join('|') }, behavior: 'Removed', invert: true },
+        { type: 'Split', pattern: { Regex: [...escaped, CLIP_WORDS].join('|') }, behavior: 'Removed', invert: true },
         { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
       ],
     },

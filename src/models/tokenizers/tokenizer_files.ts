@@ -1,13 +1,16 @@
 /** Reads a tokenizer's folder: tokenizer.json, or CLIP's older vocab.json and merges.txt, and the settings beside them. */
+import { Config } from '../checkpoint/config.ts';
 import type { ModelFiles } from '../checkpoint/files.ts';
+import { parseJson } from '../checkpoint/json.ts';
 import { clipTokenizerJson } from './clip_tokenizer_json.ts';
-import { tokenText } from './special_tokens.ts';
+import { olderAddedTokens, tokenText } from './special_tokens.ts';
 
 const TOKENIZER = 'tokenizer.json';
 const SETTINGS = 'tokenizer_config.json';
 const SPECIAL_TOKENS = 'special_tokens_map.json';
 const VOCAB = 'vocab.json';
 const MERGES = 'merges.txt';
+const ADDED_TOKENS = 'added_tokens.json';
 const CLIP_CLASSES = ['CLIPTokenizer', 'CLIPTokenizerFast'];
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -49,18 +52,18 @@ async function readClip(files: ModelFiles, settings: Settings): Promise<object> 
     unk_token: token('unk_token', eos_token),
   };
   const merges = await files.readText(MERGES);
+  // As in transformers, added_tokens.json counts only where tokenizer_config.json has no `added_tokens_decoder`.
+  const older = !('added_tokens_decoder' in settings) && (await files.has(ADDED_TOKENS));
+  const added = older
+    ? olderAddedTokens(new Config(`${files.name}/${ADDED_TOKENS}`, await readJson(files, ADDED_TOKENS)))
+    : [];
   try {
-    return clipTokenizerJson(vocab, merges, tokens);
+    return clipTokenizerJson(vocab, merges, tokens, added);
   } catch (error) {
     throw new Error(`${files.name}/${VOCAB}: ${error instanceof Error ? error.message : error}`);
   }
 }
 
 async function readJson(files: ModelFiles, path: string): Promise<unknown> {
-  const text = await files.readText(path);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`${files.name}/${path}: is not valid JSON (${error instanceof Error ? error.message : error})`);
-  }
+  return parseJson(await files.readText(path), `${files.name}/${path}`);
 }

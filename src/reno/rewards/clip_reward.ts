@@ -7,8 +7,8 @@ import { eosMaskOf } from '../../models/clip/clip_text.ts';
 import { OPEN_CLIP_ALIASES, OPEN_CLIP_BUFFERS, openClipConfig, VIT_H_14 } from '../../models/clip/open_clip.ts';
 import { type ComputeDType, weightStorage } from '../../models/layers/half_precision.ts';
 import { asF32 } from '../../models/layers/tokens.ts';
-import type { PromptValues } from '../../models/tokenizers/tokenizers.ts';
-import { openTokenizer, type TextTokenizer } from '../../models/tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues } from '../../models/tokenizers/tokenizers.ts';
+import { openTokenizer, type TextTokenizer, type TokenizerKind } from '../../models/tokenizers/tokenizers.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
 import { openWeights } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
@@ -27,8 +27,8 @@ interface ClipRewardKind<Name extends string = string>
   readonly scaled: boolean;
   /** Names under which its weights are published; without a configuration beside it, such a file is open_clip's ViT-H-14. */
   readonly published: readonly string[];
-  /** The clean-up of a prompt in the reward's own tokenizer. */
-  readonly clean?: (prompt: string) => string;
+  /** The class of the reward's own tokenizer; `fast` where none is given. */
+  readonly tokenizer?: TokenizerKind;
 }
 
 /** open_clip's own names for weights and configuration. */
@@ -69,6 +69,7 @@ export class ClipReward implements Reward, CosineMember {
     dtype: ComputeDType = 'f32',
   ) {
     const length = Math.min(model.config.text_config.max_position_embeddings, tokenizer.maxLength ?? Infinity);
+    tokenizer.assertFits(model.config.text_config.vocab_size, `vocab_size of ${kind.name}`);
     this.name = kind.label;
     this.offset = kind.offset;
     this.key = kind.key;
@@ -98,7 +99,7 @@ export class ClipReward implements Reward, CosineMember {
     });
     const model = new CLIPModel(weights, config);
     weights.assertAllUsed();
-    return new ClipReward(graph, kind, model, weights, await openTokenizer(files), dtype);
+    return new ClipReward(graph, kind, model, weights, await openTokenizer(files, kind.tokenizer), dtype);
   }
 
   score(image: Tensor): Tensor {
@@ -119,9 +120,8 @@ export class ClipReward implements Reward, CosineMember {
     return affine(this.score(image), -1, this.offset);
   }
 
-  promptValues(prompt: string): PromptValues {
-    const text = this.#kind.clean?.(prompt) ?? prompt;
-    const { ids } = this.#tokenizer.encode(text, this.#ids.dim(1));
+  promptValues(prompt: string, onCut?: OnCut): PromptValues {
+    const { ids } = this.#tokenizer.encode(prompt, this.#ids.dim(1), this.name, onCut);
     return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
       [`${this.#kind.key}.prompt_ids`, ids],
       [`${this.#kind.key}.eos_mask`, eosMaskOf(ids, this.model.config.text_config.eos_token_id)],

@@ -1,5 +1,4 @@
 /** HPSv2: a CLIP fine-tuned on human preferences; loss 1 − cosine, without the logit scale. (Wu et al., 2306.09341.) */
-import { openClipText } from '../../models/clip/open_clip.ts';
 import { clipReward } from './clip_reward.ts';
 
 export const HPS = clipReward({
@@ -10,5 +9,5 @@ export const HPS = clipReward({
   offset: 1,
   scaled: false,
   published: ['HPS_v2.1_compressed.pt', 'HPS_v2_compressed.pt'],
-  clean: openClipText,
+  tokenizer: 'open_clip',
 });

@@ -9,7 +9,7 @@ import {
 import { readConfig } from '../../models/checkpoint/config.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { type ComputeDType, weightStorage } from '../../models/layers/half_precision.ts';
-import type { PromptValues } from '../../models/tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues } from '../../models/tokenizers/tokenizers.ts';
 import { openTokenizer, type TextTokenizer } from '../../models/tokenizers/tokenizers.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
 import { openWeights } from '../../models/weights/weight_store.ts';
@@ -54,6 +54,7 @@ class ImageRewardReward implements Reward {
   ) {
     const positions = model.config.med_config.max_position_embeddings;
     const length = Math.min(MAX_LENGTH, positions, tokenizer.maxLength ?? MAX_LENGTH);
+    tokenizer.assertFits(model.config.med_config.vocab_size, 'vocab_size of image_reward');
     this.model = model;
     this.weights = [weights];
     this.#tokenizer = tokenizer;
@@ -92,8 +93,8 @@ class ImageRewardReward implements Reward {
     return affine(this.score(image), -1, this.offset);
   }
 
-  promptValues(prompt: string): PromptValues {
-    const { ids, mask } = this.#tokenizer.encode(prompt, this.#ids.dim(1));
+  promptValues(prompt: string, onCut?: OnCut): PromptValues {
+    const { ids, mask } = this.#tokenizer.encode(prompt, this.#ids.dim(1), this.name, onCut);
     return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
       [IDS, ids],
       [MASK, mask],

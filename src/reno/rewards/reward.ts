@@ -1,7 +1,7 @@
 /** The two sides of a reward: its definition, which needs no files, and the opened network. */
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import type { ComputeDType } from '../../models/layers/half_precision.ts';
-import type { PromptValues } from '../../models/tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues } from '../../models/tokenizers/tokenizers.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -36,6 +36,6 @@ export interface Reward {
   readonly offset: number;
   /** image [N,H,W,3] in [0,1] → loss [N], smaller is better. */
   loss(image: Tensor): Tensor;
-  /** Values to write into the plan before its `prompt` stage runs, by input name. */
-  promptValues(prompt: string): PromptValues;
+  /** Values to write into the plan before its `prompt` stage runs, by input name. @param onCut is told where only the beginning of the prompt is read */
+  promptValues(prompt: string, onCut?: OnCut): PromptValues;
 }

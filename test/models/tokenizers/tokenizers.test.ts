@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
 import { eosMaskOf, eosPosition } from '../../../src/models/clip/clip_text.ts';
-import { openTokenizer, TextTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
+import { openTokenizer, type PromptCut, TextTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { at } from '../../../src/tensor/types.ts';
 
@@ -174,6 +174,119 @@ describe('CLIP without tokenizer.json', () => {
     await expect(openTokenizer(await older({ 'tokenizer_config.json': gpt }))).rejects.toThrow(
       'older: there is no tokenizer.json, and vocab.json of a GPT2Tokenizer cannot be read without it',
     );
+  });
+});
+
+describe('tokens that an older folder adds', () => {
+  const cat = { '<cat-toy>': 653 };
+  const start = [651, 320];
+
+  it('are those of added_tokens.json', async () => {
+    const tokenizer = await openTokenizer(await older({ 'added_tokens.json': JSON.stringify(cat) }));
+    expect(tokenizer.tokenize('a <cat-toy>')).toEqual([...start, 653, 652]);
+  });
+
+  it('are those of added_tokens_decoder, which counts alone', async () => {
+    const config = {
+      pad_token: '<|endoftext|>',
+      added_tokens_decoder: { 653: { content: '<dog>', special: false, normalized: false } },
+    };
+    const files = await older({
+      'added_tokens.json': JSON.stringify(cat),
+      'tokenizer_config.json': JSON.stringify(config),
+    });
+    const tokenizer = await openTokenizer(files);
+    expect(tokenizer.tokenize('a <dog>')).toEqual([...start, 653, 652]);
+    expect(tokenizer.tokenize('a <cat-toy>')).not.toContain(654);
+  });
+
+  it('need a row in the text encoder', async () => {
+    const tokenizer = await openTokenizer(await older({ 'added_tokens.json': JSON.stringify(cat) }));
+    expect(() => tokenizer.assertFits(654, 'vocab_size')).not.toThrow();
+    expect(() => tokenizer.assertFits(653, 'vocab_size of text_encoder')).toThrow(
+      'older/tokenizer.json: has token ids up to 653, but vocab_size of text_encoder is 653, so they do not belong together',
+    );
+  });
+
+  it.each([
+    [{ '<a>': 99_999_999 }, 'older/tokenizer.json: token "<a>" has id 99999999; ids are whole numbers from 0 to 653'],
+    [{ '<a>': 653.5 }, 'token "<a>" has id 653.5; ids are whole numbers'],
+    [{ '<a>': '653' }, 'token "<a>" has id "653"; ids are whole numbers'],
+    [{ '<a>': -1 }, 'token "<a>" has id -1; ids are whole numbers'],
+  ])('%j is refused', async (tokens, sentence) => {
+    await expect(openTokenizer(await older({ 'added_tokens.json': JSON.stringify(tokens) }))).rejects.toThrow(sentence);
+  });
+});
+
+describe('what is not followed is refused by name', () => {
+  const pocket = async (): Promise<Record<string, unknown>> =>
+    JSON.parse(await readFile(`${root}weights/pocket/clip/tokenizer.json`, 'utf8'));
+  const settings = { pad_token: '<|endoftext|>', model_max_length: 77 };
+  const expression = (Regex: string) => ({ type: 'Split', pattern: { Regex }, behavior: 'Removed', invert: true });
+
+  it.each([
+    [{ padding_side: 'left' }, {}, 'x/tokenizer_config.json: padding_side is "left", which is not supported yet'],
+    [{ truncation_side: 'left' }, {}, 'x/tokenizer_config.json: truncation_side is "left", which is not supported yet'],
+    [{}, { truncation: { direction: 'Left' } }, 'x/tokenizer.json (truncation): direction is "Left"'],
+    [{}, { padding: { direction: 'Left' } }, 'x/tokenizer.json (padding): direction is "Left"'],
+    [{}, { pre_tokenizer: expression('(a+)+$') }, 'x/tokenizer.json (pre_tokenizer): pattern is "(a+)+$"; of the expr'],
+    [{}, { pre_tokenizer: expression('(a+)+|[^\\s\\p{L}\\p{N}]+') }, 'pattern is "(a+)+|'],
+    [
+      {},
+      { pre_tokenizer: { type: 'Sequence', pretokenizers: [expression('.*')] } },
+      'x/tokenizer.json (pre_tokenizer): pattern is ".*"',
+    ],
+    [{}, { pre_tokenizer: { type: 'Digits' } }, 'x/tokenizer.json (pre_tokenizer): type must be one of "Sequence"'],
+    [
+      {},
+      { normalizer: { type: 'Replace', pattern: { Regex: '(a+)+$' }, content: '' } },
+      'x/tokenizer.json (normalizer) (pattern): Regex is "(a+)+$"; only the expressions of published',
+    ],
+    [{}, { normalizer: { type: 'Nmt' } }, 'x/tokenizer.json (normalizer): type must be one of "NFC"'],
+    [
+      {},
+      { normalizer: { type: 'Precompiled', precompiled_charsmap: 'AAAA' } },
+      'precompiled_charsmap is not a table of sentencepiece',
+    ],
+  ])('%j %j', async (config, changes, sentence) => {
+    const file = { ...(await pocket()), ...changes };
+    expect(() => new TextTokenizer('x', file, { ...settings, ...config })).toThrow(sentence);
+  });
+
+  it('a BERT that tokenizer.json and the settings lower differently', () => {
+    expect(() => tiny({ pad_token: '[PAD]', do_lower_case: false })).toThrow(
+      'tiny/tokenizer_config.json: do_lower_case is false, but lowercase in the normalizer of tiny/tokenizer.json is true',
+    );
+  });
+
+  it('the hostile files', async () => {
+    const folder = `${root}../shared/cases/hostile`;
+    for (const [name, sentence] of [
+      ['id_big', /: token ".*" has id 99999999; ids are whole numbers from 0 to 652/],
+      ['redos', /pattern is "\(a\+\)\+\$"/],
+    ] as const) {
+      const path = `${folder}/${name}.tokenizer.json`;
+      if (existsSync(path)) {
+        const file: unknown = JSON.parse(await readFile(path, 'utf8'));
+        expect(() => new TextTokenizer(name, file, settings), name).toThrow(sentence);
+      }
+    }
+  });
+});
+
+describe('a prompt that is too long', () => {
+  it('is reported with the words that are left out', async () => {
+    const tokenizer = await openTokenizer(nodeFiles(`${root}weights/pocket/clip`));
+    const cuts: PromptCut[] = [];
+    tokenizer.encode('a red cat and a dog', 10, 'text_encoder', (cut) => cuts.push(cut));
+    tokenizer.encode('a red cat and a dog', 6, 'text_encoder', (cut) => cuts.push(cut));
+    expect(cuts).toEqual([{ reader: 'text_encoder', tokens: 10, limit: 6, left: 'a dog' }]);
+  });
+
+  it('is reported by WordPiece too', () => {
+    const cuts: PromptCut[] = [];
+    tiny().encode('a red cat and a dog', 5, 'ImageReward', (cut) => cuts.push(cut));
+    expect(cuts).toEqual([{ reader: 'ImageReward', tokens: 8, limit: 5, left: 'and a dog' }]);
   });
 });
 
