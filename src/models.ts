@@ -12,7 +12,7 @@ export type { CLIPEncoderConfig } from './models/clip/clip_encoder.ts';
 export { type CLIPTextConfig, CLIPTextModel, type CLIPTextOutput, clipTextConfig } from './models/clip/clip_text.ts';
 export { type CLIPVisionConfig, CLIPVisionModel, clipVisionConfig } from './models/clip/clip_vision.ts';
 export { openPipeline, type PipelineOptions, type TextToImagePipeline } from './models/pipelines/index.ts';
-export type { PromptValues } from './models/tokenizers/tokenizers.ts';
+export type { OnCut, PromptCut, PromptValues } from './models/tokenizers/tokenizers.ts';
 export type { WeightSink } from './models/weights/upload.ts';
 export type { WeightOptions } from './models/weights/weight_inputs.ts';
 export { openWeights, WeightStore } from './models/weights/weight_store.ts';
