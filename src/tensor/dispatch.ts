@@ -33,8 +33,20 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
   /** Name of the written binding whose `store_NAME` the code defines itself, by `put_NAME` (rewrite/store_fusion.ts). */
   readonly fusedStore?: string;
-  /** Products of f16 matrices that a kernel on matrix units needs for one of its operands' own: 3 where they are f32. Default 1. */
-  readonly matrixProducts?: number;
+  /** For kernels on matrix units: what they ask of them. */
+  readonly matrixWork?: MatrixWork;
+}
+
+/** What a dispatch asks of matrix units, by the arithmetic of its tiles. */
+export interface MatrixWork {
+  /** Products of f16 matrices for one of its operands: 1, or 3 where they are f32. */
+  readonly products: number;
+  /** FLOP of all workgroups, with what their tiles compute in vain at the ends. */
+  readonly flops: number;
+  /** Multiplications of matrices that a subgroup executes in one round of each of the kernel's loops. */
+  readonly multiplications: number;
+  /** Bytes of the operands that a workgroup loads from memory for each FLOP. */
+  readonly bytesPerFlop: number;
 }
 /** A uniform value: u32 if it is a plain number. */
 export type Param = number | { readonly f32: number } | { readonly i32: number };

@@ -1,6 +1,6 @@
 /** The dispatches of the attention kernels, from the kernels' code and from how a variant divides the rows. */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
-import type { Dispatch } from '../../tensor/dispatch.ts';
+import type { Dispatch, MatrixWork } from '../../tensor/dispatch.ts';
 import type { OpSite } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';
 import type { GradientShare } from './operands.ts';
@@ -18,6 +18,8 @@ export interface Blocking {
   readonly vec: 1 | 4;
   /** Attributes of the entry point beside the workgroup size, such as a fixed subgroup size. */
   readonly attribute?: string;
+  /** For kernels on matrix units: what rows of `share` ask of them. */
+  readonly matrixWork?: (share: 'forward' | GradientShare) => MatrixWork;
   /** `Element`, HEAD (both as in operands.ts), LANES, and the kernel's own constants, for heads of `head` elements. */
   readonly constants: (head: number) => Readonly<Record<string, number | string>>;
 }
@@ -32,6 +34,7 @@ export function forwardDispatch(site: OpSite<AttentionAttrs>, blocking: Blocking
     params: { ...attentionParams(site, vec), places: 4 * head },
     bindings: forwardBindings(site, vec),
     workgroups: [Math.ceil(queries / rows), heads, batch],
+    ...(blocking.matrixWork ? { matrixWork: blocking.matrixWork('forward') } : {}),
   };
 }
 
@@ -66,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
 function backwardDispatch(
   site: OpSite<BackwardAttrs>,
-  { name, rows, vec, attribute, constants }: Blocking,
+  { name, rows, vec, attribute, constants, matrixWork }: Blocking,
   { query, keys: keysCode, common }: BackwardCode,
   share: GradientShare,
 ): Dispatch {
@@ -82,6 +85,7 @@ function backwardDispatch(
     params: { ...attentionParams(site, vec), query_groups: queryGroups, places: 4 * head },
     bindings: backwardBindings(site, share, vec),
     workgroups: [queryGroups + keyGroups, heads, batch],
+    ...(matrixWork ? { matrixWork: matrixWork(share) } : {}),
   };
 }
 

@@ -8,6 +8,7 @@
  * their reference until they would exceed 2^SLACK, which f16 holds easily, and only then the sums pass through workgroup memory.
  */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { MatrixWork } from '../../tensor/dispatch.ts';
 import type { Variant } from '../../tensor/op.ts';
 import { matrixShape, subgroupSize, subgroupSizeAttribute } from '../common/matrix_tile.ts';
 import type { Blocking } from './dispatches.ts';
@@ -34,6 +35,7 @@ export interface MatrixBlocking {
 
 /**
  * @param maxSlice the most elements of a head for one subgroup, where so many subgroups share a row
+ * @param tiles numbers of rows of k and v, the best first
  * @param bytes workgroup memory of a division; the first that fits is taken
  * @returns null where operands are not f16, or the adapter has no matrices that fit
  */
@@ -41,6 +43,7 @@ export function matrixBlocking(
   site: AttentionSite,
   caps: DeviceCaps,
   maxSlice: (split: number) => number,
+  tiles: readonly number[],
   bytes: (split: number, tileKeys: number, stride: number, subgroups: number, matrix: number) => number,
 ): MatrixBlocking | null {
   const shape = matrixShape(caps);
@@ -57,7 +60,7 @@ export function matrixBlocking(
   const whole = Math.max(shape.k, shape.n);
   for (let split = 1; split <= MAX_SPLIT; split *= 2) {
     const slice = Math.ceil(head / split / whole) * whole;
-    for (const tileKeys of caps.software ? [16] : [32, 16]) {
+    for (const tileKeys of caps.software ? [16] : tiles) {
       const fits =
         bytes(split, tileKeys, slice * split + PADDING, SUBGROUPS, shape.m * shape.n) <= caps.maxWorkgroupStorage;
       if (slice <= maxSlice(split) && fits && tileKeys % shape.k === 0 && tileKeys % shape.n === 0) {
@@ -81,6 +84,45 @@ export function matrixBlocking(
     }
   }
   return null;
+}
+
+/** How a kernel of attention uses its subgroups: matrices in one round over TILE_KEYS rows of the other side. */
+interface Round {
+  /** Rows of a workgroup, and all rows on their side. */
+  readonly rows: number;
+  readonly of: number;
+  /** Rows on the other side. */
+  readonly others: number;
+  /** Multiplications of a subgroup, and those of all subgroups of a workgroup. */
+  readonly multiplications: number;
+  readonly all: number;
+}
+
+/** What rounds ask of matrix units. Each stages a pair of tiles: k and v, or q and dy. */
+export function roundsWork(site: AttentionSite, { constants, tileKeys }: MatrixBlocking, rounds: readonly Round[]): MatrixWork {
+  const { MATRIX_M = 0, MATRIX_N = 0, MATRIX_K = 0 } = constants;
+  const { batch, heads, head } = siteSizes(site);
+  const matrix = 2 * MATRIX_M * MATRIX_N * MATRIX_K;
+  const totals = rounds.map(({ rows, of, others, all }) => {
+    // Causal rows meet half of the others, up to their own tile.
+    const groups = Array.from({ length: Math.ceil(of / rows) }, (_, i) => (i + 1) * rows);
+    const met = groups.map((end) => (site.attrs.causal ? Math.min(others, end) : others));
+    const count = met.reduce((sum, n) => sum + Math.ceil(n / tileKeys), 0) * batch * heads;
+    return { flops: count * all * matrix, bytes: count * 2 * 2 * tileKeys * head };
+  });
+  const flops = totals.reduce((sum, t) => sum + t.flops, 0);
+  return {
+    products: 1,
+    flops,
+    multiplications: rounds.reduce((sum, { multiplications }) => sum + multiplications, 0),
+    bytesPerFlop: totals.reduce((sum, t) => sum + t.bytes, 0) / flops,
+  };
+}
+
+/** Multiplications of a subgroup in one round: of its rows with the staged ones, and of weights with the staged rows. */
+export function roundOf({ constants, tileKeys }: MatrixBlocking): { readonly scores: number; readonly weighted: number } {
+  const { MATRIX_N = 0, MATRIX_K = 0, SLICE = 0 } = constants;
+  return { scores: (tileKeys / MATRIX_N) * (SLICE / MATRIX_K), weighted: (tileKeys / MATRIX_K) * (SLICE / MATRIX_N) };
 }
 
 /** Shared with subgroup_matrix_backward.ts: matrices, and what invocations do with the rows of a tile. */
@@ -316,6 +358,7 @@ function blockingOf(site: AttentionSite, caps: DeviceCaps): MatrixBlocking | nul
     site,
     caps,
     () => MAX_SLICE,
+    [32, 16],
     (split, tileKeys, stride, subgroups, matrix) => {
       const rows = (subgroups / split) * 16;
       return 2 * (tileKeys * stride + rows * (tileKeys + PADDING)) + 4 * (subgroups * matrix + rows + 1);
@@ -338,6 +381,14 @@ export const subgroupMatrix: Variant<AttentionAttrs> = {
       rows,
       vec: 4,
       constants: () => ({ Element: 'vec4f', ...constants }),
+      matrixWork: () => {
+        const { scores, weighted } = roundOf(found);
+        const { queries, keys } = siteSizes(site);
+        const multiplications = scores + weighted;
+        return roundsWork(site, found, [
+          { rows, of: queries, others: keys, multiplications, all: SUBGROUPS * multiplications },
+        ]);
+      },
     };
     return [forwardDispatch(site, blocking, MATRICES + forward(attribute))];
   },

@@ -4,7 +4,7 @@
  *
  * Two subgroups (times SPLIT, as forwards) share MATRIX_M rows: the first computes their scores and p, the second the product
  * with dy or v, and from p what ds is. Then each has a product left: for the rows of keys dv = pᵀ dy and dk = dsᵀ q; for the rows
- * of queries, where only dq = ds k is left, each multiplies half of the keys. The other side's rows are staged in pairs: q and
+ * of queries, where only dq = ds k is left, each makes every other matrix of dq. The other side's rows are staged in pairs: q and
  * dy, or k and v.
  */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
@@ -12,13 +12,16 @@ import type { Variant } from '../../tensor/op.ts';
 import type { BackwardCode, Blocking } from './dispatches.ts';
 import { backwardDispatches } from './dispatches.ts';
 import type { AttentionSite, BackwardAttrs } from './shapes.ts';
-import { MATRICES, type MatrixBlocking, matrixBlocking } from './subgroup_matrix.ts';
+import { siteSizes } from './shapes.ts';
+import { MATRICES, type MatrixBlocking, matrixBlocking, roundOf, roundsWork } from './subgroup_matrix.ts';
 
 /** The largest slice of a head whose operands and sums a subgroup can hold in registers. */
 const MAX_SLICE = 80;
 /** Rows have a pair of subgroups for each slice, so no more than four slices; for them it may be longer, at a few spilled registers. */
 const MAX_SPLIT = 4;
 const LONG_SLICE = 128;
+/** With 32 rows the gradients take 240 registers on RDNA3, with 16 they leave room for eight waves and more. */
+const TILES = [16, 32];
 const PADDING = 8;
 
 const COMMON = /* wgsl */ `
@@ -121,6 +124,9 @@ const PRODUCT = /* wgsl */ `
 `;
 
 const QUERY = /* wgsl */ `
+/** Matrices of dq of one role. */
+const HALF = (OUTS + 1u) / 2u;
+
 fn backward_query(group: vec3u, index: u32) {
   let l = lane_of(index);
   let head = group.y;
@@ -138,7 +144,7 @@ ${ownRows('put_queries')}
   }
   delta = row_sum(delta);
   let lse = load_lse(row_at(batch, my_row, head)) * LOG2E;
-  var sums: array<Sum, OUTS>;
+  var sums: array<Sum, HALF>;
   let end = select(params.keys, min(params.keys, first + ROWS), params.causal == 1u);
   for (var s0 = 0u; s0 < end; s0 += TILE_KEYS) {
     // 2. Scores and p (role 0), dy vᵀ − delta (role 1).
@@ -161,7 +167,7 @@ ${PRODUCT}
       }
       workgroupBarrier();
     }
-    // 3. ds, and its product with k: each role has half of the keys.
+    // 3. ds, and its product with k.
     if (l.role == 1u && l.slice == 0u) {
       for (var j = 0u; j < PANELS; j++) {
         for (var e = 0u; e < OWN; e++) {
@@ -170,27 +176,29 @@ ${PRODUCT}
       }
     }
     workgroupBarrier();
-    for (var c = l.role * MATRIX_K; c < TILE_KEYS; c += 2u * MATRIX_K) {
+    for (var c = 0u; c < TILE_KEYS; c += MATRIX_K) {
       let ds = subgroupMatrixLoad<Left, row_major>(&weights, (ROWS + l.band) * WEIGHT_STRIDE + c, WEIGHT_STRIDE);
-      for (var o = 0u; o < OUTS; o++) {
-        let right = subgroupMatrixLoad<Right, row_major>(&tile, c * STRIDE + l.slice + o * MATRIX_N, STRIDE);
-        sums[o] = subgroupMatrixMultiplyAccumulate(ds, right, sums[o]);
+      for (var i = 0u; i < HALF; i++) {
+        let o = 2u * i + l.role;
+        if (OUTS % 2u == 0u || o < OUTS) {
+          let right = subgroupMatrixLoad<Right, row_major>(&tile, c * STRIDE + l.slice + o * MATRIX_N, STRIDE);
+          sums[i] = subgroupMatrixMultiplyAccumulate(ds, right, sums[i]);
+        }
       }
     }
     workgroupBarrier();
   }
-  // 4. dq: the sum of both roles' halves.
-  for (var o = 0u; o < OUTS; o++) {
-    subgroupMatrixStore<row_major>(&stage, l.mine, sums[o], MATRIX_N);
+  // 4. dq.
+  for (var i = 0u; i < HALF; i++) {
+    let o = 2u * i + l.role;
+    subgroupMatrixStore<row_major>(&stage, l.mine, sums[i], MATRIX_N);
     workgroupBarrier();
-    for (var e = l.lane; l.role == 0u && e < MATRIX / 4u; e += SUBGROUP) {
+    for (var e = l.lane; e < MATRIX / 4u; e += SUBGROUP) {
       let row = first + l.band + e / (MATRIX_N / 4u);
       let c = (l.slice + o * MATRIX_N) / 4u + e % (MATRIX_N / 4u);
       let p = l.mine + e * 4u;
-      let q = p + SPLIT * MATRIX;
-      if (row < params.queries && c < HEAD) {
-        let v = vec4f(stage[p], stage[p + 1u], stage[p + 2u], stage[p + 3u])
-          + vec4f(stage[q], stage[q + 1u], stage[q + 2u], stage[q + 3u]);
+      if (row < params.queries && c < HEAD && o < OUTS) {
+        let v = vec4f(stage[p], stage[p + 1u], stage[p + 2u], stage[p + 3u]);
         store_dq(q_at(batch, row, head) + c, v * (params.scale / GAIN));
       }
     }
@@ -302,7 +310,7 @@ const CODE: BackwardCode = { query: QUERY, keys: KEYS, common: MATRICES + COMMON
 
 function blockingOf(site: AttentionSite, caps: DeviceCaps): MatrixBlocking | null {
   const maxSlice = (split: number): number => (split < MAX_SPLIT ? MAX_SLICE : LONG_SLICE);
-  return matrixBlocking(site, caps, maxSlice, (split, tileKeys, stride, subgroups, matrix) => {
+  return matrixBlocking(site, caps, maxSlice, TILES, (split, tileKeys, stride, subgroups, matrix) => {
     const rows = (subgroups / split) * 8;
     return 2 * (2 * tileKeys * stride + 2 * rows * (tileKeys + PADDING)) + 4 * subgroups * matrix + 8 * tileKeys;
   });
@@ -317,12 +325,27 @@ export const subgroupMatrixBackward: Variant<BackwardAttrs> = {
       throw new Error('attention_backward.subgroup_matrix needs f16 matrices in subgroups');
     }
     const { constants, split, attribute } = found;
+    const subgroups = (constants.LANES ?? 0) / (constants.SUBGROUP ?? 1);
+    const rows = (subgroups * (constants.MATRIX_M ?? 0)) / split / 2;
     const blocking: Blocking = {
       name: 'subgroup_matrix',
-      rows: (((constants.LANES ?? 0) / (constants.SUBGROUP ?? 1)) * (constants.MATRIX_M ?? 0)) / split / 2,
+      rows,
       vec: 4,
       attribute,
       constants: () => ({ Element: 'vec4f', ...constants }),
+      matrixWork: (share) => {
+        const { scores, weighted } = roundOf(found);
+        const { queries, keys } = siteSizes(site);
+        const outs = (constants.SLICE ?? 0) / (constants.MATRIX_N ?? 1);
+        // For dq each of two subgroups has every other matrix.
+        const half = (weighted / outs) * Math.ceil(outs / 2);
+        const ofQueries = { multiplications: scores + half, all: subgroups * (scores + weighted / 2) };
+        const ofKeys = { multiplications: scores + weighted, all: subgroups * (scores + weighted) };
+        return roundsWork(site, found, [
+          ...(share === 'all' || share === 'query' ? [{ rows, of: queries, others: keys, ...ofQueries }] : []),
+          ...(share === 'query' ? [] : [{ rows, of: keys, others: queries, ...ofKeys }]),
+        ]);
+      },
     };
     // CPU drivers take minutes to compile both in one.
     return backwardDispatches(site, caps, blocking, CODE, caps.software);

@@ -12,6 +12,7 @@ import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { Variant } from '../../tensor/op.ts';
 import type { TensorType } from '../../tensor/types.ts';
 import { read, write } from '../common/bindings.ts';
+import { tileWork } from '../common/matrix_tile.ts';
 import { type Neighbours, SPLIT_PRODUCTS, splitTile, splitTileCode } from '../common/split_tile.ts';
 import { attentionParams, INDEXING, maskBinding, maskCode } from './operands.ts';
 import type { AttentionAttrs, AttentionSite, BackwardAttrs } from './shapes.ts';
@@ -258,7 +259,7 @@ function product({ site, caps, label, params }: Use, { first, m, n, k, a, b, hoo
     params: { ...params, first, m, k },
     bindings,
     workgroups: [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch * heads],
-    matrixProducts: SPLIT_PRODUCTS,
+    matrixWork: tileWork(tile, { m, n, k, batch: batch * heads }, SPLIT_PRODUCTS),
   };
 }
 

@@ -7,6 +7,7 @@
  * feature chromium-experimental-subgroup-matrix.
  */
 import type { DeviceCaps, SubgroupMatrix } from '../../tensor/device_caps.ts';
+import type { MatrixWork } from '../../tensor/dispatch.ts';
 
 /** Steps of k in workgroup memory at a time. */
 const K_STEP = 32;
@@ -71,6 +72,8 @@ export const subgroupSizeAttribute = (caps: DeviceCaps): string =>
 export interface MatrixTile {
   readonly rows: number;
   readonly columns: number;
+  /** Steps of k in workgroup memory at a time. */
+  readonly step: number;
   readonly constants: Readonly<Record<string, number>>;
 }
 
@@ -107,6 +110,7 @@ export function tileOf(
     ? {
         rows: tile.rows,
         columns: tile.columns,
+        step: K_STEP,
         constants: {
           MATRIX_M: shape.m,
           MATRIX_N: shape.n,
@@ -125,6 +129,31 @@ export function tileOf(
 /** The tile for f16 operands. */
 export const matrixTile = (m: number, n: number, batch: number, caps: DeviceCaps): MatrixTile | null =>
   tileOf(m, n, batch, caps, workgroupBytes);
+
+/** The size of a product: [m,k] times [k,n]. k may be in parts, each of which takes whole steps of the tile. */
+export interface ProductSize {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly parts?: number;
+  readonly batch: number;
+}
+
+const upTo = (size: number, whole: number): number => Math.ceil(size / whole) * whole;
+
+/** What products ask of matrix units, in tiles. @param products for one of the operands, which are f16 if it is 1, else f32 */
+export function tileWork({ rows, columns, step, constants }: MatrixTile, size: ProductSize, products = 1): MatrixWork {
+  const { MATRIX_M = 0, MATRIX_N = 0, MATRIX_K = 0, SUB_ROWS = 0, SUB_COLUMNS = 0 } = constants;
+  const { m, n, k, parts = 1, batch } = size;
+  // Matrices below the last row are left out; columns and steps are whole tiles.
+  const padded = upTo(m, MATRIX_M) * upTo(n, columns) * parts * upTo(k, step) * batch;
+  return {
+    products,
+    flops: 2 * padded * products,
+    multiplications: (SUB_ROWS / MATRIX_M) * (SUB_COLUMNS / MATRIX_N) * (step / MATRIX_K) * products,
+    bytesPerFlop: ((products === 1 ? 2 : 4) * (rows + columns)) / (2 * rows * columns * products),
+  };
+}
 
 const TILE_CODE = /* wgsl */ `
 alias Left = subgroup_matrix_left<f16, MATRIX_K, MATRIX_M>;

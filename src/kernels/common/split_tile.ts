@@ -42,7 +42,8 @@ function workgroupBytes(tile: TileSize, shape: SubgroupMatrix): number {
 export function splitTile(m: number, n: number, batch: number, caps: DeviceCaps): MatrixTile | null {
   const shape = matrixShape(caps);
   const tile = tileOf(m, n, batch, caps, workgroupBytes, MAX_COLUMNS);
-  return shape && tile && { ...tile, constants: { ...tile.constants, K_STEP: stepOf(shape) } };
+  const step = shape ? stepOf(shape) : 0;
+  return tile && { ...tile, step, constants: { ...tile.constants, K_STEP: step } };
 }
 
 const TILE_CODE = /* wgsl */ `

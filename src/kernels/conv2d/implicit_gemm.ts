@@ -10,7 +10,7 @@
  * Forward: classes 1, reach = stride, sign 1. Input gradient: classes = stride, reach 1, sign -1.
  */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
-import type { Dispatch } from '../../tensor/dispatch.ts';
+import type { Dispatch, MatrixWork } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { read, write } from '../common/bindings.ts';
 import { epilogueCode } from '../common/epilogue_wgsl.ts';
@@ -80,7 +80,7 @@ interface TileKernel {
   readonly x: readonly [string, 1 | 4];
   readonly w: readonly [string, 1 | 4];
   /** As in `Dispatch`. */
-  readonly matrixProducts?: number;
+  readonly matrixWork?: MatrixWork;
 }
 
 export interface TileVariant {
@@ -152,7 +152,7 @@ function tileDispatch(label: string, gemm: ImplicitGemm, kernel: TileKernel, epi
       ...epilogueBindings(epilogue, 4),
     ],
     workgroups: [Math.ceil(cout / kernel.channels), Math.ceil(pixels / kernel.pixels), phases],
-    ...(kernel.matrixProducts ? { matrixProducts: kernel.matrixProducts } : {}),
+    ...(kernel.matrixWork ? { matrixWork: kernel.matrixWork } : {}),
   };
 }
 

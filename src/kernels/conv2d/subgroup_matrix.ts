@@ -4,7 +4,7 @@
  * common/split_tile.ts.
  */
 import type { DeviceCaps } from '../../tensor/device_caps.ts';
-import { type MatrixTile, matrixShape, matrixTile, matrixTileCode } from '../common/matrix_tile.ts';
+import { type MatrixTile, matrixShape, matrixTile, matrixTileCode, tileWork } from '../common/matrix_tile.ts';
 import { SPLIT_PRODUCTS, splitTile, splitTileCode } from '../common/split_tile.ts';
 import { type ConvolutionVariants, TAPS, tileVariants } from './implicit_gemm.ts';
 
@@ -110,7 +110,7 @@ function onMatrixUnits(
     fits: ({ cin, cout, pixels, phases }, caps) => cin % 4 === 0 && tileFor(pixels, cout, phases, caps) !== null,
     operands,
     readsTransposed: true,
-    kernel: ({ cout, pixels, phases, transposeWeight }, caps) => {
+    kernel: ({ s, cin, cout, pixels, phases, transposeWeight }, caps) => {
       const tile = tileFor(pixels, cout, phases, caps);
       if (!tile) {
         throw new Error('a convolution on matrix units needs f16 matrices in subgroups');
@@ -123,7 +123,12 @@ function onMatrixUnits(
         channels: tile.columns,
         x: ['a', 4],
         w: ['b', 4],
-        ...(operands === 'f32' ? { matrixProducts: SPLIT_PRODUCTS } : {}),
+        // Each tap belongs to one phase, so all phases together have each tap once.
+        matrixWork: tileWork(
+          tile,
+          { m: pixels, n: cout, k: cin, parts: s.kh * s.kw, batch: 1 },
+          operands === 'f32' ? SPLIT_PRODUCTS : 1,
+        ),
       };
     },
   });

@@ -6,7 +6,7 @@ import type { DeviceCaps } from '../../tensor/device_caps.ts';
 import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../../tensor/op.ts';
 import type { DType } from '../../tensor/types.ts';
-import { type MatrixTile, matrixTile, matrixTileCode } from '../common/matrix_tile.ts';
+import { type MatrixTile, matrixTile, matrixTileCode, tileWork } from '../common/matrix_tile.ts';
 import { SPLIT_PRODUCTS, splitTile, splitTileCode } from '../common/split_tile.ts';
 import type { MatmulAttrs } from './problem.ts';
 import { columnsInFours, siteProblem } from './problem.ts';
@@ -166,6 +166,7 @@ function tiles(
   tile: MatrixTile | null,
   rows: 'as stored' | 'normalised',
   code: (hooks: string) => string,
+  products = 1,
 ): Dispatch[] {
   if (!tile) {
     throw new Error(`${label} needs f16 matrices in subgroups`);
@@ -180,7 +181,7 @@ function tiles(
     constants: tile.constants,
     vecA: fours ? 4 : 1,
     vecB: transposed && !fours ? 1 : 4,
-  });
+  }).map((dispatch) => ({ ...dispatch, matrixWork: tileWork(tile, { m, n, k, batch }, products) }));
 }
 
 export const subgroupMatrix: Variant<MatmulAttrs> = {
@@ -199,8 +200,8 @@ export const subgroupMatrixSplit: Variant<MatmulAttrs> = {
   dispatches: (site, caps) => {
     const { m, n, batch } = siteProblem(site);
     const b = site.attrs.transposeB ? 'along k' : 'across k';
-    return tiles(site, 'matmul.subgroup_matrix_split', splitTile(m, n, batch, caps), 'as stored', (hooks) =>
-      splitTileCode(hooks, 'along k', b, caps),
-    ).map((dispatch) => ({ ...dispatch, matrixProducts: SPLIT_PRODUCTS }));
+    const tile = splitTile(m, n, batch, caps);
+    const code = (hooks: string): string => splitTileCode(hooks, 'along k', b, caps);
+    return tiles(site, 'matmul.subgroup_matrix_split', tile, 'as stored', code, SPLIT_PRODUCTS);
   },
 };

@@ -149,7 +149,7 @@ function nodeWork(node: Node, stage: Stage, steps: readonly Step[], choices: Sch
     kernel: kernelName(node, choices),
     matrix: onMatrices.length > 0,
     flops,
-    matrixFlops: flops * Math.max(0, ...onMatrices.map(({ dispatch }) => dispatch.matrixProducts ?? 1)),
+    matrixFlops: flops * Math.max(0, ...onMatrices.map(({ dispatch }) => dispatch.matrixWork?.products ?? 1)),
     bytes: bytes + steps.reduce((sum, { dispatch }) => sum + scratchBytes(dispatch), 0),
     dispatches: steps.length,
   };
