@@ -5,16 +5,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
+import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
 import { plannedModel } from '../../src/cli/plan/planned_model.ts';
 import { planSettings } from '../../src/cli/plan/planned_run.ts';
 import { plannedFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
-import { table } from '../common/table.ts';
 import { compileFor, FAMILIES } from './layer.ts';
 import { type CompiledKernel, compilePipelines } from './pipelines.ts';
+import { type CodegenRow, familyTable, kernelTable, rowsOf } from './rows.ts';
 
 export const command: Command = {
   meta: { name: 'codegen', description: "Show what AMD's compiler makes of a model's kernels, without that GPU" },
@@ -22,28 +22,12 @@ export const command: Command = {
     model: { type: 'string', description: 'Model, as for "reno plan"', default: 'sd-turbo', valueHint: 'name' },
     ...plannedFlags,
     gpu: { type: 'enum', options: [...FAMILIES], description: 'GPU family to compile for', default: 'navi31' },
+    families: { type: 'boolean', description: 'Print a line for each op and variant, as Markdown' },
     dump: { type: 'string', description: 'Folder that gets the WGSL of every kernel', valueHint: 'folder' },
     ...jsonFlag,
   },
   run: codegen,
 };
-
-/** A kernel of the table. */
-export interface CodegenRow {
-  readonly label: string;
-  readonly dispatches: number;
-  /** Share of the arithmetic of an iteration. */
-  readonly share: number;
-  readonly vgprs: number;
-  readonly spilled: number;
-  /** Bytes of workgroup memory. */
-  readonly lds: number;
-  /** Waves per SIMD that registers and workgroup memory allow. */
-  readonly waves: number;
-  readonly instructions: number;
-  /** Matrix multiplications among them. */
-  readonly matrix: number;
-}
 
 async function codegen(args: Args): Promise<number> {
   const gpu = textFlag(args, 'gpu') ?? 'navi31';
@@ -70,7 +54,7 @@ async function codegen(args: Args): Promise<number> {
     const seconds = (performance.now() - start) / 1000;
     writeWgsl(textFlag(args, 'dump'), kernels);
     const rows = rowsOf(kernels);
-    console.log(describe(rows).join('\n'));
+    console.log((isSet(args, 'families') ? familyTable(rows) : kernelTable(rows)).join('\n'));
     return finish(args, true, summaryOf(model.name, gpu, rows, seconds), rows);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -86,44 +70,13 @@ function writeWgsl(folder: string | undefined, kernels: readonly CompiledKernel[
   }
 }
 
-const IS_MATRIX = /^v_(wmma|mfma|swmmac)/;
-
-/** The most arithmetic first. */
-function rowsOf(kernels: readonly CompiledKernel[]): CodegenRow[] {
-  const all = kernels.reduce((sum, { flops }) => sum + flops, 0);
-  return kernels
-    .map(({ label, dispatches, flops, statistics, instructions }) => ({
-      label,
-      dispatches,
-      share: flops / all,
-      vgprs: statistics.VGPRs ?? Number.NaN,
-      spilled: (statistics['Spilled VGPRs'] ?? Number.NaN) + (statistics['Spilled SGPRs'] ?? 0),
-      lds: statistics['LDS size'] ?? Number.NaN,
-      waves: statistics['Subgroups per SIMD'] ?? Number.NaN,
-      instructions: statistics.Instructions ?? Number.NaN,
-      matrix: [...instructions].reduce((sum, [name, count]) => sum + (IS_MATRIX.test(name) ? count : 0), 0),
-    }))
-    .sort((a, b) => b.share - a.share);
-}
-
-function describe(rows: readonly CodegenRow[]): string[] {
-  const shown = rows.filter(({ share, spilled }) => share >= 5e-4 || spilled > 0);
-  return table(
-    ['kernel', 'dispatches', 'share of arithmetic', 'VGPRs', 'spilled', 'LDS', 'waves', 'instructions', 'matrix'],
-    shown.map((row) => [
-      row.label,
-      String(row.dispatches),
-      `${(100 * row.share).toFixed(2)} %`,
-      ...[row.vgprs, row.spilled, row.lds, row.waves, row.instructions, row.matrix].map(String),
-    ]),
-  );
-}
-
 function summaryOf(model: string, gpu: string, rows: readonly CodegenRow[], seconds: number): string {
   const onMatrices = rows.reduce((sum, { matrix, share }) => sum + (matrix > 0 ? share : 0), 0);
+  const otherwise = rows.filter(({ matrix, written }) => matrix !== written).length;
   const spilling = rows.filter(({ spilled }) => spilled > 0).length;
   return (
     `${model} on ${gpu}: ${rows.length} pipelines compiled in ${seconds.toFixed(1)} s, ${spilling} spill, ` +
-    `${(100 * onMatrices).toFixed(2)} % of the arithmetic in kernels with matrix instructions`
+    `${(100 * onMatrices).toFixed(2)} % of the arithmetic in kernels with matrix instructions, ` +
+    `${otherwise === 0 ? 'all with as many as their source has' : `${otherwise} with more or fewer than their source has`}`
   );
 }

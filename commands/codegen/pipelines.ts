@@ -1,7 +1,8 @@
 /** Compiles the pipelines of a plan one after another, and reads what the driver says of each. */
 import { readFileSync } from 'node:fs';
 import type { Device } from '../../src/tensor/device.ts';
-import { siteOf } from '../../src/tensor/graph.ts';
+import type { Dispatch, MatrixWork } from '../../src/tensor/dispatch.ts';
+import { type Node, siteOf } from '../../src/tensor/graph.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
 import type { Schedule } from '../../src/tensor/schedule/schedule.ts';
 import { at } from '../../src/tensor/types.ts';
@@ -11,8 +12,10 @@ export interface CompiledKernel {
   readonly label: string;
   /** Dispatches of an iteration that run it. */
   readonly dispatches: number;
-  /** Arithmetic of the ops that it is the first dispatch of, in an iteration. */
+  /** Its share of the arithmetic of the ops that it computes, in an iteration (`sharesOf`). */
   readonly flops: number;
+  /** What it asks of matrix units, with `flops` of all its dispatches; null without. */
+  readonly matrixWork: MatrixWork | null;
   readonly wgsl: string;
   /** By the driver's own names. */
   readonly statistics: Readonly<Record<string, number>>;
@@ -30,13 +33,31 @@ interface Use {
   readonly compile: () => Promise<unknown>;
   dispatches: number;
   flops: number;
+  matrixWork: MatrixWork | null;
+}
+
+/**
+ * How the arithmetic of an op is divided over its dispatches: by what each asks of matrix units, or all to the first where none
+ * does.
+ */
+export function sharesOf(dispatches: readonly Pick<Dispatch, 'matrixWork'>[]): number[] {
+  const asked = dispatches.map(({ matrixWork }) => matrixWork?.flops ?? 0);
+  const all = asked.reduce((sum, flops) => sum + flops, 0);
+  return asked.map((flops, i) => (all > 0 ? flops / all : i === 0 ? 1 : 0));
 }
 
 /** The distinct pipelines of the plan's iteration, by final WGSL. */
 function usesOf(device: Device, schedule: Schedule): Map<string, Use> {
   const uses = new Map<string, Use>();
   const steps = schedule.steps.step;
-  steps.forEach(({ node, dispatch, types }, i) => {
+  const ofNode = new Map<Node, Dispatch[]>();
+  for (const { node, dispatch } of steps) {
+    ofNode.set(node, [...(ofNode.get(node) ?? []), dispatch]);
+  }
+  const shares = new Map(
+    [...ofNode.values()].flatMap((own) => sharesOf(own).map((share, i): [Dispatch, number] => [at(own, i), share])),
+  );
+  for (const { node, dispatch, types } of steps) {
     const code = assemble(dispatch, types, device.caps);
     const overrides = dispatch.overrides ?? {};
     const key = `${JSON.stringify(overrides)}\n${code}`;
@@ -47,11 +68,14 @@ function usesOf(device: Device, schedule: Schedule): Map<string, Use> {
       compile: () => device.pipeline(dispatch.label, code, layout, overrides),
       dispatches: 0,
       flops: 0,
+      matrixWork: null,
     };
+    const { matrixWork = null } = dispatch;
     use.dispatches += 1;
-    use.flops += steps[i - 1]?.node === node ? 0 : (node.op?.cost(siteOf(node)).flops ?? 0);
+    use.flops += (shares.get(dispatch) ?? 0) * (node.op?.cost(siteOf(node)).flops ?? 0);
+    use.matrixWork = matrixWork && { ...matrixWork, flops: matrixWork.flops + (use.matrixWork?.flops ?? 0) };
     uses.set(key, use);
-  });
+  }
   return uses;
 }
 
@@ -70,9 +94,9 @@ export async function compilePipelines(device: Device, schedule: Schedule, out: 
       `the driver compiled ${lines.length} pipelines of ${uses.size}: its statistics cannot be told apart`,
     );
   }
-  return [...uses].map(([wgsl, { label, dispatches, flops }], i) => {
+  return [...uses].map(([wgsl, { label, dispatches, flops, matrixWork }], i) => {
     const { statistics = {}, assembly = '' } = JSON.parse(at(lines, i)) as Compiled;
-    return { label, dispatches, flops, wgsl, statistics, instructions: countInstructions(assembly) };
+    return { label, dispatches, flops, matrixWork, wgsl, statistics, instructions: countInstructions(assembly) };
   });
 }
 

@@ -99,7 +99,11 @@ interface Round {
 }
 
 /** What rounds ask of matrix units. Each stages a pair of tiles: k and v, or q and dy. */
-export function roundsWork(site: AttentionSite, { constants, tileKeys }: MatrixBlocking, rounds: readonly Round[]): MatrixWork {
+export function roundsWork(
+  site: AttentionSite,
+  { constants, tileKeys }: MatrixBlocking,
+  rounds: readonly Round[],
+): MatrixWork {
   const { MATRIX_M = 0, MATRIX_N = 0, MATRIX_K = 0 } = constants;
   const { batch, heads, head } = siteSizes(site);
   const matrix = 2 * MATRIX_M * MATRIX_N * MATRIX_K;
@@ -120,7 +124,10 @@ export function roundsWork(site: AttentionSite, { constants, tileKeys }: MatrixB
 }
 
 /** Multiplications of a subgroup in one round: of its rows with the staged ones, and of weights with the staged rows. */
-export function roundOf({ constants, tileKeys }: MatrixBlocking): { readonly scores: number; readonly weighted: number } {
+export function roundOf({ constants, tileKeys }: MatrixBlocking): {
+  readonly scores: number;
+  readonly weighted: number;
+} {
   const { MATRIX_N = 0, MATRIX_K = 0, SLICE = 0 } = constants;
   return { scores: (tileKeys / MATRIX_N) * (SLICE / MATRIX_K), weighted: (tileKeys / MATRIX_K) * (SLICE / MATRIX_N) };
 }
