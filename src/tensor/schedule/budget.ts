@@ -32,6 +32,8 @@ export interface Scheduler {
 
 /** Maximum re-planning rounds: the estimate of a recomputation is compared with its schedule so many times. */
 const MAX_ROUNDS = 8;
+/** Least share of the budget that a round frees, so that the last rounds do not creep. */
+const LEAST_SHARE = 1 / 200;
 
 /**
  * Returns the fastest schedule that needs at most `budget` bytes, or the smallest one where none does. It streams the weights
@@ -44,7 +46,7 @@ export function scheduleWithin(budget: number, scheduler: Scheduler): Schedule {
   const recomputation = scheduler.recomputation();
   for (let round = 0, improves = true; round < MAX_ROUNDS && improves && excess > 0; round++) {
     // Half of the excess at a time: an eviction is final, and less is often enough once the peak is lower.
-    improves = recomputation.lowerPeak(excess / 2);
+    improves = recomputation.lowerPeak(Math.max(excess / 2, budget * LEAST_SHARE));
     schedule = scheduler.schedule(promptWeights, recomputation);
     const left = peakBytes(schedule) - budget;
     improves &&= left < excess;

@@ -18,8 +18,8 @@ const MIN_BYTES = 1 << 16;
  * as much. A 3×3 convolution of 512 channels in f16 takes 4,608.
  */
 const MAX_WORK_PER_BYTE = 8000;
-/** Evictions before the peak is computed again. */
-const EVICTIONS_PER_ROUND = 8;
+/** A value that saves at least this share of what is still to be saved goes before smaller ones: each eviction costs dispatches too. */
+const LARGE_SHARE = 1 / 16;
 
 interface Value {
   readonly bytes: number;
@@ -75,8 +75,8 @@ export class Recomputation {
   /** Evicts values until the peak of live bytes is lower by `bytes`. @returns false when it cannot become so low */
   lowerPeak(bytes: number): boolean {
     const target = this.#peak().bytes - bytes;
-    while (this.#evictSome(target)) {
-      // The next peak may be at another position.
+    while (this.#evictOne(target)) {
+      // The next peak may be at another position: several evictions for one peak would undo each other there.
     }
     return this.#peak().bytes <= target;
   }
@@ -129,36 +129,29 @@ export class Recomputation {
     return value?.evictedAfter !== undefined && position > value.evictedAfter;
   }
 
-  /** Evicts some values at the peak. @returns false when the peak is at most `target`, or no eviction helps */
-  #evictSome(target: number): boolean {
+  /** Evicts a value at the peak. @returns false when the peak is at most `target`, or no eviction helps */
+  #evictOne(target: number): boolean {
     const { position, bytes } = this.#peak();
     if (bytes <= target) {
       return false;
     }
-    // Prefer few large values to many small ones: each costs dispatches too.
-    const large = this.#candidates(position, (bytes - target) / 64);
-    const candidates = large.length > 0 ? large : this.#candidates(position, 0);
-    let saved = 0;
-    for (const value of candidates.slice(0, EVICTIONS_PER_ROUND)) {
-      const eviction = saved < bytes - target ? this.#evictionOf(value, position) : null;
-      if (eviction) {
-        this.#evict(eviction);
-        saved += value.bytes;
-      }
+    const eviction = this.#bestEviction(position, (bytes - target) * LARGE_SHARE) ?? this.#bestEviction(position, 0);
+    if (eviction) {
+      this.#evict(eviction);
     }
-    return saved > 0;
+    return eviction !== null;
   }
 
-  /** Returns the values of at least `minBytes` that could be evicted at `position`, those that save most for their work first. */
-  #candidates(position: number, minBytes: number): Value[] {
-    const found: { value: Value; gain: number }[] = [];
+  /** Returns the eviction, of a value of at least `minBytes`, that saves most at `position` for its work; null where there is none. */
+  #bestEviction(position: number, minBytes: number): Eviction | null {
+    let best: { readonly eviction: Eviction; readonly gain: number } | null = null;
     for (const value of this.#values.values()) {
       const eviction = value.bytes >= minBytes ? this.#evictionOf(value, position) : null;
-      if (eviction) {
-        found.push({ value, gain: value.bytes / eviction.work });
+      if (eviction && value.bytes / eviction.work > (best?.gain ?? 0)) {
+        best = { eviction, gain: value.bytes / eviction.work };
       }
     }
-    return found.sort((a, b) => b.gain - a.gain).map(({ value }) => value);
+    return best?.eviction ?? null;
   }
 
   /** Returns the position at which most bytes are live. */
