@@ -177,6 +177,20 @@ describe('planRun', () => {
     expect(times.map(({ kernel }) => kernel)).toContain('conv2d_backward_input.subgroup_matrix');
   }, 60_000);
 
+  // What docs/performance.md states. A plan with more is a fusion that no longer happens.
+  it.each([
+    ['sd-turbo', 512, 1912],
+    ['sdxl-turbo', 512, 3015],
+    ['hyper-sdxl', 1024, 3179],
+  ])(
+    '%s at %i² on matrix units: an iteration is at most %i dispatches',
+    async (model, side, most) => {
+      const { schedule } = await planRun({ model, size: [side, side], device: MATRIX_GPU });
+      expect(schedule.steps.step.length).toBeLessThanOrEqual(most);
+    },
+    90_000,
+  );
+
   it('refuses what it cannot plan in one sentence', async () => {
     await expect(planRun({ model: 'sd3' })).rejects.toThrow(
       `there is no model or folder "sd3"; the models are pocket, ${PUBLISHED_NAMES.join(', ')}`,
