@@ -12,9 +12,9 @@ import { plannedFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
+import { type CodegenRow, familyTable, kernelTable, rowsOf } from './codegen_rows.ts';
 import { compileFor, FAMILIES } from './layer.ts';
 import { type CompiledKernel, compilePipelines } from './pipelines.ts';
-import { type CodegenRow, familyTable, kernelTable, rowsOf } from './rows.ts';
 
 export const command: Command = {
   meta: { name: 'codegen', description: "Show what AMD's compiler makes of a model's kernels, without that GPU" },

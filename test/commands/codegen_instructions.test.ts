@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { familyTable, rowsOf } from '../../commands/codegen/codegen_rows.ts';
 import { type CompiledKernel, countInstructions, sharesOf } from '../../commands/codegen/pipelines.ts';
-import { familyTable, rowsOf } from '../../commands/codegen/rows.ts';
 
 it("counts the instructions of AMD's assembly by mnemonic, and nothing else", () => {
   const assembly = [
