@@ -2,8 +2,9 @@
 
     python python/reference/clip.py parity
 
-Two configurations: quick_gelu with 2 and 1 heads, and gelu with 3 heads and odd sizes. Everything is computed in f64
-from f32 weights, so that what is compared against has no rounding of its own.
+Three configurations: quick_gelu with 2 and 1 heads, gelu with 3 heads and odd sizes, and one whose `text_config_dict`
+and `vision_config_dict` replace the sections, as transformers lets them: with its defaults for keys that they lack.
+Everything is computed in f64 from f32 weights, so that what is compared against has no rounding of its own.
 """
 import json
 import os
@@ -33,9 +34,23 @@ CONFIGS = {
                           "patch_size": 5, "hidden_act": "gelu", "layer_norm_eps": 1e-6},
     },
 }
+# The sections say gelu, other heads and another eps; their replacements lack hidden_act and layer_norm_eps.
+TEXT_DICT = {"vocab_size": 40, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4,
+             "max_position_embeddings": 9, "bos_token_id": 38, "eos_token_id": 39, "pad_token_id": 39}
+VISION_DICT = {"hidden_size": 20, "intermediate_size": 40, "num_hidden_layers": 1, "num_attention_heads": 5, "image_size": 12,
+               "patch_size": 4}
+CHANGED = {"hidden_act": "gelu", "layer_norm_eps": 1e-2, "num_attention_heads": 2}
+CONFIGS["clip_config_dict"] = {
+    "projection_dim": 12,
+    "text_config": TEXT_DICT | CHANGED,
+    "text_config_dict": TEXT_DICT,
+    "vision_config": VISION_DICT | CHANGED,
+    "vision_config_dict": VISION_DICT,
+}
 # Rows of ids: one ends before the last position, one fills it. eos_token_id 2 means: pool at the highest id.
 IDS = {
     "clip_quick_gelu": [[38, 3, 17, 5, 39, 39, 39, 39, 39], [38, 1, 2, 3, 4, 5, 6, 7, 39]],
+    "clip_config_dict": [[38, 3, 17, 5, 39, 39, 39, 39, 39], [38, 1, 2, 3, 4, 5, 6, 7, 39]],
     "clip_gelu": [[0, 5, 22, 4, 4, 4, 4], [0, 7, 9, 3, 5, 1, 22]],
 }
 
@@ -78,6 +93,7 @@ def main(out):
         tensors = {
             "in.pixels": pixels.detach().permute(0, 2, 3, 1),
             "in.ids": ids.int(),
+            "in.eos_mask": torch.nn.functional.one_hot(ids.argmax(1), ids.shape[1]).float(),
             "out.last_hidden_state": text.last_hidden_state,
             "out.penultimate": text.hidden_states[-2],
             "out.pooled": text.pooler_output,

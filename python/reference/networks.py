@@ -204,7 +204,11 @@ def tiny_tokenizer(folder, length, vocabulary):
 
 
 def pipeline(out):
-    """A whole generator folder with f16 weights, and z -> picture with the gradient at z, for SD-Turbo's scheduler."""
+    """A whole generator folder with f16 weights, and z -> picture with the gradient at z, for SD-Turbo's scheduler.
+
+    Its decoder has a shift_factor, which StableDiffusionPipeline does not use. `masked.*` is the same folder with
+    `use_attention_mask` in the text encoder's config: StableDiffusionPipeline then passes the tokenizer's mask on.
+    """
     folder = out / "pipeline"
     unet = seeded(lambda: UNet2DConditionModel(**UNET | dict(block_out_channels=(8, 16))), 11, half=True)
     vae = seeded(lambda: AutoencoderKL(**VAE | dict(shift_factor=0.1)), 12, half=True)
@@ -238,19 +242,23 @@ def pipeline(out):
     for model in (unet, vae, text):
         model.float()
     ids = torch.tensor([[38, 5, 17, 9, 39, 39, 39, 39]])
-    context = text(ids).last_hidden_state
     torch.manual_seed(14)
     z = torch.randn(1, 4, 4, 6)
+    tensors = {"z": z, "ids": ids.int()}
+    for prefix, mask in (("", None), ("masked.", torch.tensor([[1, 1, 1, 1, 1, 0, 0, 0]]))):
+        context = text(ids, attention_mask=mask).last_hidden_state
 
-    def run(z):
-        x0, _, _ = one_step(scheduler, None, z, lambda x, t: unet(x, t, context).sample)
-        pixels = vae.decode(x0 / vae.config.scaling_factor + vae.config.shift_factor).sample
-        return (pixels / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+        def run(z):
+            x0, _, _ = one_step(scheduler, None, z, lambda x, t: unet(x, t, context).sample)
+            pixels = vae.decode(x0 / vae.config.scaling_factor).sample
+            return (pixels / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
 
-    image, cotangent, gradient = golden(run, z, 15)
-    print(f"pipeline: {((image > 0) & (image < 1)).float().mean():.2f} of the picture is not clamped")
-    tensors = {"z": z, "ids": ids.int(), "context": context, "image": image, "cotangent": cotangent, "gradient": gradient}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "golden.safetensors")
+        image, cotangent, gradient = golden(run, z, 15)
+        print(f"pipeline: {((image > 0) & (image < 1)).float().mean():.2f} of the picture is not clamped")
+        made = {"context": context, "image": image, "cotangent": cotangent, "gradient": gradient}
+        tensors |= {f"{prefix}{k}": v for k, v in made.items()}
+    tensors = {k: v.contiguous() for k, v in tensors.items()}
+    save_file(tensors, folder / "golden.safetensors", metadata={"versions": versions()})
 
 
 if __name__ == "__main__":

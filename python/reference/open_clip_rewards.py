@@ -12,6 +12,9 @@ from safetensors.torch import save_file
 import reward_folders as shared  # before open_clip, which imports torchvision
 import open_clip.model  # noqa: E402
 
+# OpenAI's mean of pixels, which reward_folders.py normalises with.
+PIXEL_MEAN = [0.48145466, 0.4578275, 0.40821073]
+
 GELU = {
     "embed_dim": 8,
     "vision_cfg": {"image_size": 15, "layers": 2, "width": 24, "head_width": 8, "patch_size": 5, "mlp_ratio": 1.5},
@@ -30,7 +33,7 @@ def write(name, config, seed, shape, save):
     model = open_clip.model.CLIP(**{k: dict(v) if isinstance(v, dict) else v for k, v in config.items()})
     model = shared.seeded(model, seed)
     save(folder, {k: v.contiguous() for k, v in model.state_dict().items()}, model.attn_mask)
-    shared.write_json(folder / "open_clip_config.json", {"model_cfg": config, "preprocess_cfg": {"mean": [0.48, 0.46, 0.41]}})
+    shared.write_json(folder / "open_clip_config.json", {"model_cfg": config, "preprocess_cfg": {"mean": PIXEL_MEAN}})
     tokens = shared.clip_tokenizer(folder, config["text_cfg"]["context_length"]).encode(shared.PROMPT).ids
     model = model.double()
     model.attn_mask = model.attn_mask.double()

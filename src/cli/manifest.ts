@@ -84,7 +84,7 @@ function readEntry(entry: Config): ManifestEntry {
     files: sections(entry, 'files').map((file) => ({
       path: file.string('path'),
       or: file.has('or') ? file.strings('or') : [],
-      bytes: file.has('bytes') ? file.count('bytes') : null,
+      bytes: file.has('bytes') ? file.count('bytes', undefined, Number.MAX_SAFE_INTEGER) : null,
       gigabytes: file.has('gigabytes') ? file.number('gigabytes') : null,
       sha256: file.has('sha256') ? file.string('sha256') : null,
     })),

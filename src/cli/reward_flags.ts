@@ -1,7 +1,8 @@
 /** The flags that choose rewards and their weights. */
 import type { ArgsDef } from 'citty';
 import { hasReward, REWARD_NAMES, REWARDS, type RewardName, type RewardWeights } from '../reno/rewards/index.ts';
-import { type Args, isSet, numberFlag, textFlag } from './args.ts';
+import { REWARD_WEIGHT } from '../reno/settings.ts';
+import { type Args, isSet, textFlag, valueFlag } from './args.ts';
 import type { ChosenModel } from './chosen_model.ts';
 import { UsageError } from './usage_error.ts';
 
@@ -43,7 +44,7 @@ export function givenRewards(args: Args): GivenRewards {
     listed: list === undefined ? undefined : parseRewardList(list),
     weights: new Map(
       REWARD_NAMES.flatMap((name) => {
-        const weight = numberFlag(args, `${flagName(name)}-weighting`, 0);
+        const weight = valueFlag(args, `${flagName(name)}-weighting`, REWARD_WEIGHT);
         return weight === undefined ? [] : [[name, weight] as const];
       }),
     ),

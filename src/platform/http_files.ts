@@ -2,6 +2,7 @@
 
 import type { ByteSource } from '../models/checkpoint/byte_source.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
+import { warnOnce } from './warn_once.ts';
 
 /** Hundreds of requests for small tensors take longer than the bytes. */
 const WHOLE_BYTES = 64 * 2 ** 20;
@@ -11,6 +12,7 @@ export function httpFiles(base: string, wholeBytes = WHOLE_BYTES): ModelFiles {
   const url = (path: string): string => `${base.replace(/\/$/, '')}/${path}`;
   return {
     name: base,
+    warn: warnOnce,
     has: async (path) => (await fetch(url(path), { method: 'HEAD' })).ok,
     read: (path) => httpSource(url(path), wholeBytes),
     readText: async (path) => (await request(url(path))).text(),

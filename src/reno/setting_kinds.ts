@@ -15,7 +15,7 @@ export interface Kind<T> {
 /** A finite number from `low` to `high`. */
 export function numberKind(low: number, high = Infinity): Kind<number> {
   return {
-    read: (config, key) => config.number(key),
+    read: (config, key) => config.number(key, undefined, [low, Math.min(high, Number.MAX_VALUE)]),
     parse: (text) => {
       const value = Number(text);
       if (text.trim() === '' || !Number.isFinite(value) || value < low || value > high) {
@@ -28,15 +28,16 @@ export function numberKind(low: number, high = Infinity): Kind<number> {
   };
 }
 
-/** A whole number of at least `low`. */
-export function countKind(low: number): Kind<number> {
-  const number = numberKind(low);
+/** A whole number from `low` to `high`. */
+export function countKind(low: number, high = Number.MAX_SAFE_INTEGER): Kind<number> {
+  const number = numberKind(low, high === Number.MAX_SAFE_INTEGER ? Infinity : high);
   return {
-    read: (config, key) => config.count(key),
+    read: (config, key) => config.whole(key, undefined, [low, high]),
     parse: (text) => {
       const value = number.parse(text);
       if (!Number.isSafeInteger(value)) {
-        throw new RangeError(`must be a whole number from ${low} to 2^53 - 1, not "${text}"`);
+        const most = high === Number.MAX_SAFE_INTEGER ? '2^53 - 1' : high;
+        throw new RangeError(`must be a whole number from ${low} to ${most}, not "${text}"`);
       }
       return value;
     },
@@ -67,18 +68,22 @@ function choose<T extends string>(options: readonly T[], text: string): T {
   return found;
 }
 
+/** The longest side of a picture: at four times the largest size that a public model was trained at, a step needs terabytes. */
+const MOST_PIXELS = 8192;
+
 /** [height, width] of a picture in pixels; a flag gives `512` or `768x512`, width first. */
 export const pixelsKind: Kind<readonly [height: number, width: number]> = {
   read: (config, key) => {
-    const [height, width, ...more] = config.counts(key);
+    const [height, width, ...more] = config.counts(key, undefined, MOST_PIXELS);
     return height !== undefined && width !== undefined && more.length === 0
       ? [height, width]
       : config.fail(key, 'must be [height, width]');
   },
   parse: (text) => {
     const [, width = '', height = width] = /^([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?$/.exec(text) ?? [];
-    if (width === '') {
-      throw new RangeError(`must be pixels, such as 512 or 768x512 (width x height), not "${text}"`);
+    if (width === '' || Math.max(Number(width), Number(height)) > MOST_PIXELS) {
+      const range = `from 1 to ${MOST_PIXELS} a side`;
+      throw new RangeError(`must be pixels, such as 512 or 768x512 (width x height), ${range}, not "${text}"`);
     }
     return [Number(height), Number(width)];
   },
@@ -97,7 +102,7 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /** A number of bytes; a flag gives it with its unit, such as `8GiB` or `900MB`. */
 export const bytesKind: Kind<number> = {
-  read: (config, key) => config.count(key),
+  read: (config, key) => config.count(key, undefined, Number.MAX_SAFE_INTEGER),
   parse: (text) => {
     const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)$/i.exec(text.trim()) ?? [];
     const bytes = Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? 0));

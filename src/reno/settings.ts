@@ -1,5 +1,5 @@
 /** Everything that decides a run except the prompt and the seed. Each setting is declared once, in `SETTINGS`. */
-import { type Config, readConfig } from '../models/checkpoint/config.ts';
+import { type Config, inertKeys, readConfig } from '../models/checkpoint/config.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import { COMPUTE_DTYPES } from '../models/layers/half_precision.ts';
 import { NOISE_SOURCES } from './noise/draw_noise.ts';
@@ -56,29 +56,29 @@ function optional<T, Absent extends null | undefined, const A extends Appearance
  */
 export const SETTINGS = {
   /** Iterations of a run, or noises to choose from. */
-  nIters: setting(countKind(1), 50, {
+  nIters: setting(countKind(1, 1_000_000), 50, {
     flag: { name: 'n-iters', help: 'Iterations, or noises to choose from' },
     recorded: true,
     planned: false,
   }),
   /** The optimiser's learning rate. */
-  lr: setting(numberKind(0), 5, { flag: { name: 'lr', help: 'Learning rate' }, recorded: true, planned: false }),
+  lr: setting(numberKind(0, 1e6), 5, { flag: { name: 'lr', help: 'Learning rate' }, recorded: true, planned: false }),
   /** The optimiser of the noise. */
   optim: setting(choiceKind(OPTIMIZERS), 'sgd', { flag: { name: 'optim', help: 'Optimiser' }, recorded: true }),
   /** Whether SGD uses Nesterov momentum. */
   nesterov: setting(booleanKind, true, {}),
   /** SGD's momentum. */
-  momentum: setting(numberKind(0), 0.9, {}),
+  momentum: setting(numberKind(0, 1), 0.9, {}),
   /** Adam's eps. The reference's is large, 1e-2. */
-  adamEps: setting(numberKind(0), 1e-2, {}),
+  adamEps: setting(numberKind(0, 1e6), 1e-2, {}),
   /** Largest 2-norm of the gradient that reaches the optimiser. */
-  gradClip: setting(numberKind(0), 0.1, {
+  gradClip: setting(numberKind(0, 1e6), 0.1, {
     flag: { name: 'grad-clip', help: 'Largest norm of the gradient' },
     recorded: true,
     planned: false,
   }),
   /** Weight of the norm regulariser; 0 turns it off. */
-  regWeight: setting(numberKind(0), 0.01, {
+  regWeight: setting(numberKind(0, 1e6), 0.01, {
     flag: { name: 'reg-weight', help: 'Weight of the noise regulariser' },
     zero: { name: 'disable-reg', help: 'No noise regulariser' },
     recorded: true,
@@ -122,7 +122,7 @@ export const SETTINGS = {
     recorded: true,
   }),
   /** The timestep of the generator's one step; absent: its scheduler's own. */
-  timestep: optional(countKind(1), undefined, {}),
+  timestep: optional(countKind(1, 100_000), undefined, {}),
 };
 
 type Table = typeof SETTINGS;
@@ -147,6 +147,9 @@ export interface RenoSettings extends TableValues {
   /** The weight of each reward; a reward of weight 0 is neither loaded nor computed. */
   readonly rewards: RewardWeights;
 }
+
+/** The weight of a reward, in reno.json and as a flag. */
+export const REWARD_WEIGHT: Kind<number> = numberKind(0, 1e6);
 
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 const RECORDED = NAMES.filter((name): name is RecordedSetting => 'recorded' in SETTINGS[name]);
@@ -192,10 +195,12 @@ export async function readSettings(files: ModelFiles): Promise<RenoSettings> {
     return { ...REFERENCE_SETTINGS, rewards };
   }
   const config = await readConfig(files, 'reno.json');
-  return withSettings(REFERENCE_SETTINGS, {
+  const settings = withSettings(REFERENCE_SETTINGS, {
     ...mapSettings(({ kind }, name) => (config.has(name) ? kind.read(config, name) : undefined)),
     rewards: config.has('rewards') ? rewardWeights(config) : rewards,
   });
+  config.assertAllKnown(inertKeys());
+  return settings;
 }
 
 /** The rewards whose folders are there, with the reference's weights. */
@@ -208,5 +213,7 @@ async function defaultRewards(files: ModelFiles): Promise<RewardWeights> {
 function rewardWeights(config: Config): RewardWeights {
   const section = config.section('rewards');
   const known = REWARDS.filter(({ name }) => section.has(name));
-  return Object.fromEntries(known.map(({ name }) => [name, section.number(name)]));
+  const weights = known.map(({ name }) => [name, REWARD_WEIGHT.read(section, name)] as const);
+  section.assertAllKnown(inertKeys());
+  return Object.fromEntries(weights);
 }

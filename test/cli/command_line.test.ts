@@ -15,7 +15,7 @@ describe('a wrong command line', () => {
     [['generate', '--prompt', '--json'], /--prompt needs a value/],
     [['generate', 'a cat'], /reno generate takes no argument "a cat"/],
     [[...generate, '--n-iter', '3'], /reno generate has no flag --n-iter \(did you mean --n-iters\?\)/],
-    [[...generate, '--n-iters=none'], /--n-iters must be a number of at least 1, not "none"/],
+    [[...generate, '--n-iters=none'], /--n-iters must be a number from 1 to 1000000, not "none"/],
     [[...generate, '--seed', '-1'], /--seed must be a number of at least 0, not "-1"/],
     [[...generate, '--seed', '0.5'], /--seed must be a whole number/],
     [[...generate, '--budget', '8'], /--budget must be a size with its unit, such as 8GiB or 900MB, not "8"/],

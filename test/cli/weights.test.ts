@@ -229,7 +229,7 @@ describe('--weights hf:', () => {
     cpSync(join(cache, 'models--me--pocket'), join(cache, 'models--me--copy'), { recursive: true });
     writeFileSync(join(cache, 'models--me--copy/snapshots', COMMIT, 'reno.json'), '{"nIters": "many"}');
     expect((await generate('hf:me/copy')).stderr).toEqual([
-      expect.stringContaining('reno.json: nIters must be a positive integer'),
+      expect.stringContaining('reno.json: nIters must be a whole number from 1 to 1000000'),
     ]);
   });
 

@@ -4,7 +4,7 @@
  */
 import { affine } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, inertKeys } from '../checkpoint/config.ts';
 import { type ComputeDType, storedAs } from '../layers/half_precision.ts';
 import { RewardMLP } from '../layers/reward_mlp.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -25,12 +25,14 @@ const STD = 1.0333394966054072;
 
 /** Reads config.json of this project's ImageReward folders. Absent keys have the values of the public ImageReward-v1.0. */
 export function imageRewardConfig(config: Config): ImageRewardConfig {
-  return {
+  const read: ImageRewardConfig = {
     vision: blipVisionConfig(config.section('vision')),
     med_config: medConfig(config.section('med_config')),
     mean: config.number('mean', MEAN),
-    std: config.number('std', STD),
+    std: config.number('std', STD, [1e-6, 1e6]),
   };
+  config.assertAllKnown(inertKeys());
+  return read;
 }
 
 /** Width of one attention head in BLIP's image encoders, ViT-B and ViT-L alike. */

@@ -1,7 +1,7 @@
 /** BLIP's image encoder, with timm's keys. Source: BLIP/models/vit.py: VisionTransformer (github.com/salesforce/BLIP). */
 import { reshape, selfAttention } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, EPS_RANGE, inertKeys, MOST_LAYERS } from '../checkpoint/config.ts';
 import { LayerNorm, Linear } from '../layers/basic.ts';
 import { patchTokens } from '../layers/patch_tokens.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -20,15 +20,17 @@ export interface BlipVisionConfig {
 /** Reads a config. Absent keys have the values of ImageReward-v1.0: ViT-L/16. */
 export function blipVisionConfig(config: Config): BlipVisionConfig {
   const width = config.count('width', 1024);
-  return {
+  const read: BlipVisionConfig = {
     image_size: config.count('image_size', 224),
     patch_size: config.count('patch_size', 16),
     width,
-    depth: config.count('depth', 24),
+    depth: config.count('depth', 24, MOST_LAYERS),
     heads: config.count('heads', 16),
     mlp: config.count('mlp', 4 * width),
-    layer_norm_eps: config.number('layer_norm_eps', 1e-6),
+    layer_norm_eps: config.number('layer_norm_eps', 1e-6, EPS_RANGE),
   };
+  config.assertAllKnown(inertKeys());
+  return read;
 }
 
 /** timm's attention: one matrix `qkv` [3C,C] makes queries, keys and values. */

@@ -1,7 +1,8 @@
 /** BLIP's text encoder: BERT with cross-attention to an image. Source: BLIP/models/med.py: BertModel (github.com/salesforce/BLIP). */
 import { broadcastTo, crossAttention, embedding, reshape, selfAttention } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, EPS_RANGE, inertKeys, MOST_LAYERS } from '../checkpoint/config.ts';
+import { assertTransformers, TRANSFORMERS_KEYS } from '../checkpoint/library_keys.ts';
 import { ACTIVATIONS, activated, type HiddenAct, LayerNorm, Linear } from '../layers/basic.ts';
 import { addPositions, firstToken } from '../layers/tokens.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -19,19 +20,26 @@ export interface MedConfig {
   readonly encoder_width: number;
 }
 
+/** BLIP's BERT has no token types. */
+const INERT = inertKeys([...TRANSFORMERS_KEYS], ['type_vocab_size']);
+
 /** Reads med_config.json. Absent keys have the values of ImageReward-v1.0: BERT-base. */
 export function medConfig(config: Config): MedConfig {
-  return {
+  assertTransformers(config, ['bert']);
+  config.allowOnly({ add_cross_attention: [true], position_embedding_type: ['absolute'] });
+  const read: MedConfig = {
     vocab_size: config.count('vocab_size', 30524),
     hidden_size: config.count('hidden_size', 768),
-    num_hidden_layers: config.count('num_hidden_layers', 12),
+    num_hidden_layers: config.count('num_hidden_layers', 12, MOST_LAYERS),
     num_attention_heads: config.count('num_attention_heads', 12),
     intermediate_size: config.count('intermediate_size', 3072),
     hidden_act: config.oneOf('hidden_act', ACTIVATIONS, 'gelu'),
-    layer_norm_eps: config.number('layer_norm_eps', 1e-12),
+    layer_norm_eps: config.number('layer_norm_eps', 1e-12, EPS_RANGE),
     max_position_embeddings: config.count('max_position_embeddings', 512),
     encoder_width: config.count('encoder_width', 1024),
   };
+  config.assertAllKnown(INERT);
+  return read;
 }
 
 /** BertAttention: `self.{query,key,value}`, then `output.{dense,LayerNorm}` on the sum with the input. */

@@ -11,6 +11,8 @@ export interface ModelFiles {
   read(path: string): Promise<ByteSource>;
   /** Returns the text of a file, UTF-8. @throws Error naming the file when it is not there or cannot be read. */
   readText(path: string): Promise<string>;
+  /** Receives a sentence about a harmless difference, such as a key that is left out. Default: nobody is told. */
+  readonly warn?: (sentence: string) => void;
 }
 
 /** Returns a subfolder as a model folder of its own. */
@@ -21,6 +23,7 @@ export function subfolder(files: ModelFiles, folder: string): ModelFiles {
     has: (path) => files.has(inside(path)),
     read: (path) => files.read(inside(path)),
     readText: (path) => files.readText(inside(path)),
+    ...(files.warn ? { warn: files.warn } : {}),
   };
 }
 
@@ -48,8 +51,10 @@ export function mounted(name: string, mounts: readonly Mount[]): ModelFiles {
     const at = locate(path);
     return at ? read(at.files, at.path) : Promise.reject(new Error(`${name}/${path}: there is no such file`));
   };
+  const warn = mounts.find(({ files }) => files.warn)?.files.warn;
   return {
     name,
+    ...(warn ? { warn } : {}),
     has: async (path) => {
       const at = locate(path);
       return at ? at.files.has(at.path) : false;

@@ -1,6 +1,8 @@
 /** An image and a text tower with one feature space. Source: transformers/models/clip/modeling_clip.py: CLIPModel. */
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, inertKeys } from '../checkpoint/config.ts';
+import { assertTransformers, TRANSFORMERS_KEYS } from '../checkpoint/library_keys.ts';
+import { shown } from '../checkpoint/messages.ts';
 import { Linear } from '../layers/basic.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import { type CLIPTextConfig, CLIPTextModel, clipTextConfig } from './clip_text.ts';
@@ -12,13 +14,58 @@ export interface CLIPConfig {
   readonly projection_dim: number;
 }
 
+/** The initial value of `logit_scale`: the weights have its trained value. */
+const INERT = inertKeys([...TRANSFORMERS_KEYS], ['logit_scale_init_value']);
+
+/** The keys of a tower that change its result. */
+const TOWER_KEYS = [
+  'vocab_size',
+  'hidden_size',
+  'intermediate_size',
+  'num_hidden_layers',
+  'num_attention_heads',
+  'max_position_embeddings',
+  'num_channels',
+  'image_size',
+  'patch_size',
+  'hidden_act',
+  'layer_norm_eps',
+  'eos_token_id',
+];
+
 /** Reads config.json of a CLIPModel. @throws Error when a section is missing or a value cannot be used */
 export function clipConfig(config: Config): CLIPConfig {
-  return {
-    text_config: clipTextConfig(config.section('text_config')),
-    vision_config: clipVisionConfig(config.section('vision_config')),
+  assertTransformers(config, ['clip']);
+  const read: CLIPConfig = {
+    text_config: clipTextConfig(towerSection(config, 'text_config')),
+    vision_config: clipVisionConfig(towerSection(config, 'vision_config')),
     projection_dim: config.count('projection_dim', 512),
   };
+  config.assertAllKnown(INERT);
+  return read;
+}
+
+/**
+ * Returns the section of a tower. Files before transformers 4.27 may have `text_config_dict` too: transformers then lets it
+ * replace the whole section, with the defaults for keys that it lacks.
+ */
+function towerSection(config: Config, key: 'text_config' | 'vision_config'): Config {
+  const older = `${key}_dict`;
+  if (!config.has(older)) {
+    return config.section(key);
+  }
+  const replacing = config.section(older);
+  const section = config.has(key) ? config.section(key) : replacing;
+  for (const name of TOWER_KEYS.filter((one) => section.has(one))) {
+    const [before, after] = [
+      shown(section.value(name)),
+      replacing.has(name) ? shown(replacing.value(name)) : 'the default',
+    ];
+    if (before !== after) {
+      config.warn(`${older} replaces ${key}, as in transformers: ${name} is ${after} instead of ${before}`);
+    }
+  }
+  return replacing;
 }
 
 export class CLIPModel {

@@ -5,6 +5,7 @@
 import { crossAttention, selfAttention } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
+import type { Config } from '../checkpoint/config.ts';
 import { activated, type HiddenAct, LayerNorm, Linear } from '../layers/basic.ts';
 import { firstToken } from '../layers/tokens.ts';
 import type { Weights } from '../weights/weights.ts';
@@ -17,6 +18,13 @@ export interface CLIPEncoderConfig {
   readonly num_attention_heads: number;
   readonly hidden_act: HiddenAct;
   readonly layer_norm_eps: number;
+}
+
+/** @throws Error naming file and key when the heads do not divide the width */
+export function assertHeads(config: Config, { hidden_size, num_attention_heads }: CLIPEncoderConfig): void {
+  if (hidden_size % num_attention_heads !== 0) {
+    config.fail('num_attention_heads', `is ${num_attention_heads}, which does not divide hidden_size, ${hidden_size}`);
+  }
 }
 
 class CLIPAttention {
@@ -36,9 +44,10 @@ class CLIPAttention {
     this.out_proj = new Linear(w.sub('out_proj'), size, size);
   }
 
-  /** x [B,T,C] → [B,T,C]. `residual` has the same shape and is added. */
-  forward(x: Tensor, residual: Tensor, causal: boolean): Tensor {
-    const attended = selfAttention(this.qkv.forward(x), { heads: this.#heads, causal });
+  /** x [B,T,C] → [B,T,C]. `residual` has the same shape and is added. `mask` is f32 [B,T]: 1 = a token to attend to. */
+  forward(x: Tensor, residual: Tensor, causal: boolean, mask?: Tensor): Tensor {
+    const options = { heads: this.#heads, causal, ...(mask ? { keyMask: mask } : {}) };
+    const attended = selfAttention(this.qkv.forward(x), options);
     return this.out_proj.forward(attended, { residual });
   }
 
@@ -68,14 +77,17 @@ class CLIPEncoderLayer {
     this.fc2 = new Linear(w.sub('mlp', 'fc2'), inner, size);
   }
 
-  /** [B,T,C] → [B,T,C]. With `onlyFirst` → [B,1,C]: the first token's output, which still attends to all tokens. */
-  forward(x: Tensor, causal: boolean, onlyFirst = false): Tensor {
-    // 1. Self-attention.
-    const normed = this.layer_norm1.forward(x);
-    const attended = onlyFirst
-      ? this.self_attn.forwardFirst(normed, firstToken(x))
-      : this.self_attn.forward(normed, x, causal);
-    // 2. Feed-forward.
+  /** [B,T,C] → [B,T,C] */
+  forward(x: Tensor, causal: boolean, mask?: Tensor): Tensor {
+    return this.#feedForward(this.self_attn.forward(this.layer_norm1.forward(x), x, causal, mask));
+  }
+
+  /** [B,T,C] → [B,1,C]: the first token's output, which still attends to all tokens. */
+  forwardFirst(x: Tensor): Tensor {
+    return this.#feedForward(this.self_attn.forwardFirst(this.layer_norm1.forward(x), firstToken(x)));
+  }
+
+  #feedForward(attended: Tensor): Tensor {
     return this.fc2.forward(activated(this.fc1, this.layer_norm2.forward(attended), this.#config.hidden_act), {
       residual: attended,
     });
@@ -93,10 +105,10 @@ export class CLIPEncoder {
   }
 
   /** Returns transformers' `hidden_states`: the input, then each layer's output, all [B,T,C]. */
-  forward(x: Tensor, causal: boolean): Tensor[] {
+  forward(x: Tensor, causal: boolean, mask?: Tensor): Tensor[] {
     const states = [x];
     this.layers.forEach((layer, i) => {
-      states.push(x.graph.scope(`layers.${i}`, () => layer.forward(at(states, i), causal)));
+      states.push(x.graph.scope(`layers.${i}`, () => layer.forward(at(states, i), causal, mask)));
     });
     return states;
   }
@@ -105,7 +117,8 @@ export class CLIPEncoder {
   forwardFirst(x: Tensor): Tensor {
     const last = this.layers.length - 1;
     return this.layers.reduce(
-      (h, layer, i) => x.graph.scope(`layers.${i}`, () => layer.forward(h, false, i === last)),
+      (h, layer, i) =>
+        x.graph.scope(`layers.${i}`, () => (i === last ? layer.forwardFirst(h) : layer.forward(h, false))),
       x,
     );
   }

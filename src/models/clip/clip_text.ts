@@ -5,32 +5,59 @@
 import { embedding, matmul, reshape } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, EPS_RANGE, inertKeys, MOST_LAYERS } from '../checkpoint/config.ts';
+import { assertTransformers, TRANSFORMERS_KEYS } from '../checkpoint/library_keys.ts';
 import { ACTIVATIONS, LayerNorm } from '../layers/basic.ts';
 import { addPositions } from '../layers/tokens.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
-import { CLIPEncoder, type CLIPEncoderConfig } from './clip_encoder.ts';
+import { assertHeads, CLIPEncoder, type CLIPEncoderConfig } from './clip_encoder.ts';
 
 /** `text_config` of a CLIPModel. */
 export interface CLIPTextConfig extends CLIPEncoderConfig {
   readonly vocab_size: number;
   readonly max_position_embeddings: number;
   readonly eos_token_id: number;
+  /** Whether StableDiffusionPipeline masks padding. No other pipeline of diffusers asks for it. */
+  readonly use_attention_mask: boolean;
 }
 
-/** Reads `text_config` of a CLIPModel, or a text encoder's config.json, with transformers' defaults. */
-export function clipTextConfig(config: Config): CLIPTextConfig {
-  return {
+/** The width of a projection, which only CLIPTextModelWithProjection has. */
+const INERT = inertKeys([...TRANSFORMERS_KEYS], ['projection_dim']);
+
+/** Returns the section that describes the text tower: a text encoder's config.json may be a whole CLIPModel's. */
+export function clipTextSection(config: Config): Config {
+  return config.value('model_type') === 'clip' ? config.section('text_config') : config;
+}
+
+/**
+ * Reads `text_config` of a CLIPModel, or a text encoder's config.json, with transformers' defaults.
+ * @throws Error naming file and key for what is malformed or not supported
+ */
+export function clipTextConfig(file: Config): CLIPTextConfig {
+  const config = clipTextSection(file);
+  assertTransformers(config, ['clip_text_model']);
+  const read: CLIPTextConfig = {
     vocab_size: config.count('vocab_size', 49408),
     hidden_size: config.count('hidden_size', 512),
     intermediate_size: config.count('intermediate_size', 2048),
-    num_hidden_layers: config.count('num_hidden_layers', 12),
+    num_hidden_layers: config.count('num_hidden_layers', 12, MOST_LAYERS),
     num_attention_heads: config.count('num_attention_heads', 8),
     max_position_embeddings: config.count('max_position_embeddings', 77),
     hidden_act: config.oneOf('hidden_act', ACTIVATIONS, 'quick_gelu'),
-    layer_norm_eps: config.number('layer_norm_eps', 1e-5),
-    eos_token_id: config.number('eos_token_id', 49407),
+    layer_norm_eps: config.number('layer_norm_eps', 1e-5, EPS_RANGE),
+    eos_token_id: config.whole('eos_token_id', 49407, [0, 2 ** 31 - 1]),
+    use_attention_mask: config.boolean('use_attention_mask', false),
   };
+  assertHeads(config, read);
+  config.assertAllKnown(INERT);
+  return read;
+}
+
+/** Tells that padding is not masked in this pipeline: in diffusers StableDiffusionPipeline alone asks for it. */
+export function warnUnmasked(file: Config, { use_attention_mask }: CLIPTextConfig): void {
+  if (use_attention_mask) {
+    file.warn('use_attention_mask is true, which diffusers follows in a StableDiffusionPipeline alone; it is left out');
+  }
 }
 
 /** The result of a text encoder. */
@@ -64,11 +91,15 @@ export class CLIPTextModel {
     this.final_layer_norm = new LayerNorm(root.sub('final_layer_norm'), size, config.layer_norm_eps);
   }
 
-  /** Encodes token ids. @param ids i32 [B,T], T at most the number of positions. Attention is causal, so padding needs no mask. */
-  forward(ids: Tensor): CLIPTextOutput {
+  /**
+   * Encodes token ids. Attention is causal, so tokens before the padding need no mask.
+   * @param ids i32 [B,T], T at most the number of positions
+   * @param mask f32 [B,T]: 1 = token, 0 = padding, which no token attends to (`use_attention_mask`)
+   */
+  forward(ids: Tensor, mask?: Tensor): CLIPTextOutput {
     // 1. Tokens and positions. 2. Causal encoder. 3. Final norm; pooling is up to the caller.
     const embedded = addPositions(embedding(this.token_embedding, ids), this.position_embedding);
-    const hiddenStates = this.encoder.forward(embedded, true);
+    const hiddenStates = this.encoder.forward(embedded, true, mask);
     const lastHiddenState = this.final_layer_norm.forward(at(hiddenStates, hiddenStates.length - 1));
     return { lastHiddenState, hiddenStates, pooled: (eosMask) => poolAt(lastHiddenState, eosMask) };
   }

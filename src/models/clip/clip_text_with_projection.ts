@@ -3,7 +3,13 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Config } from '../checkpoint/config.ts';
 import { Linear } from '../layers/basic.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
-import { type CLIPTextConfig, CLIPTextModel, type CLIPTextOutput, clipTextConfig } from './clip_text.ts';
+import {
+  type CLIPTextConfig,
+  CLIPTextModel,
+  type CLIPTextOutput,
+  clipTextConfig,
+  clipTextSection,
+} from './clip_text.ts';
 
 interface CLIPTextWithProjectionConfig extends CLIPTextConfig {
   readonly projection_dim: number;
@@ -11,7 +17,7 @@ interface CLIPTextWithProjectionConfig extends CLIPTextConfig {
 
 /** Reads config.json with transformers' defaults. */
 export function clipTextWithProjectionConfig(config: Config): CLIPTextWithProjectionConfig {
-  return { ...clipTextConfig(config), projection_dim: config.count('projection_dim', 512) };
+  return { ...clipTextConfig(config), projection_dim: clipTextSection(config).count('projection_dim', 512) };
 }
 
 interface CLIPTextWithProjectionOutput extends CLIPTextOutput {

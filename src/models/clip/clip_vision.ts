@@ -5,12 +5,13 @@
 import { reshape } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, EPS_RANGE, inertKeys, MOST_LAYERS } from '../checkpoint/config.ts';
+import { assertTransformers, TRANSFORMERS_KEYS } from '../checkpoint/library_keys.ts';
 import { ACTIVATIONS, LayerNorm, Linear } from '../layers/basic.ts';
 import { patchTokens } from '../layers/patch_tokens.ts';
 import { firstToken } from '../layers/tokens.ts';
 import type { Weights } from '../weights/weights.ts';
-import { CLIPEncoder, type CLIPEncoderConfig } from './clip_encoder.ts';
+import { assertHeads, CLIPEncoder, type CLIPEncoderConfig } from './clip_encoder.ts';
 
 /** `vision_config` of a CLIPModel. */
 export interface CLIPVisionConfig extends CLIPEncoderConfig {
@@ -19,19 +20,26 @@ export interface CLIPVisionConfig extends CLIPEncoderConfig {
   readonly num_channels: number;
 }
 
-/** Reads `vision_config` of a CLIPModel with transformers' defaults. */
+/** The width of the projection, which a CLIPModel's own config says. */
+const INERT = inertKeys([...TRANSFORMERS_KEYS], ['projection_dim']);
+
+/** Reads `vision_config` of a CLIPModel with transformers' defaults. @throws Error naming file and key */
 export function clipVisionConfig(config: Config): CLIPVisionConfig {
-  return {
+  assertTransformers(config, ['clip_vision_model']);
+  const read: CLIPVisionConfig = {
     hidden_size: config.count('hidden_size', 768),
     intermediate_size: config.count('intermediate_size', 3072),
-    num_hidden_layers: config.count('num_hidden_layers', 12),
+    num_hidden_layers: config.count('num_hidden_layers', 12, MOST_LAYERS),
     num_attention_heads: config.count('num_attention_heads', 12),
     num_channels: config.count('num_channels', 3),
     image_size: config.count('image_size', 224),
     patch_size: config.count('patch_size', 32),
     hidden_act: config.oneOf('hidden_act', ACTIVATIONS, 'quick_gelu'),
-    layer_norm_eps: config.number('layer_norm_eps', 1e-5),
+    layer_norm_eps: config.number('layer_norm_eps', 1e-5, EPS_RANGE),
   };
+  assertHeads(config, read);
+  config.assertAllKnown(INERT);
+  return read;
 }
 
 /** One network, or R networks at once from `StackedWeights`: their results are [R·N, ...], grouped by network. */

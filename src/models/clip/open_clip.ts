@@ -3,7 +3,8 @@
  * Source: open_clip/src/open_clip/model.py: CLIP; open_clip/src/open_clip/transformer.py: VisionTransformer, TextTransformer.
  */
 import type { AliasTable } from '../checkpoint/aliases.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, inertKeys, MOST_LAYERS, type Range } from '../checkpoint/config.ts';
+import { shown } from '../checkpoint/messages.ts';
 import type { CLIPConfig } from './clip.ts';
 
 /** A layer of either tower, after the tower's own prefix has been translated. */
@@ -80,13 +81,49 @@ const PLAIN: Readonly<Record<'model_cfg' | 'vision_cfg' | 'text_cfg', Readonly<R
   },
 };
 
+/**
+ * Keys without an effect: initial values, dropout in training, how results are returned and stored, the tokenizer's name (its files
+ * say what it does), and sizes of parts that `PLAIN` refuses.
+ */
+const INERT = inertKeys(
+  ['init_logit_scale', 'init_logit_bias', 'patch_dropout', 'output_dict', 'output_tokens', 'cast_dtype'],
+  ['hf_tokenizer_name', 'tokenizer_kwargs', 'pad_id', 'eos_id'],
+  ['attn_pooler_queries', 'attn_pooler_heads', 'timm_model_pretrained', 'timm_pool', 'timm_proj', 'timm_proj_bias'],
+  ['timm_drop', 'timm_drop_path', 'hf_model_pretrained', 'hf_proj_type', 'hf_pooler_type'],
+);
+
+/** Keys beside `model_cfg`. `assertPreprocessing` looks at the first. */
+const PREPROCESSING = inertKeys(['preprocess_cfg', 'description', 'tags', 'license']);
+
+/** OpenAI's mean and standard deviation of pixels, which the rewards use. */
+const PIXELS = { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] };
+
+/** @throws Error where pictures are prepared in another way than by the rewards here */
+function assertPreprocessing(file: Config): void {
+  if (!file.has('preprocess_cfg')) {
+    return;
+  }
+  const config = file.section('preprocess_cfg');
+  for (const [key, values] of Object.entries(PIXELS)) {
+    const given = config.value(key);
+    if (given !== undefined && !(Array.isArray(given) && values.every((v, i) => v === given[i]))) {
+      config.fail(key, `is ${shown(given)}, but only OpenAI's, ${shown(values)}, is supported`);
+    }
+  }
+  config.allowOnly({ interpolation: ['bicubic'], resize_mode: ['shortest'], mode: ['RGB'] });
+  config.assertAllKnown(inertKeys(['size', 'fill_color']));
+}
+
+/** The ratio of a block's inner width to its width. */
+const MLP_RATIO: Range = [0.01, 64];
+
 /** @throws Error naming the setting that makes the network something else than a CLIPModel */
 function assertPlain(config: Config, section: keyof typeof PLAIN): void {
   for (const [key, plain] of Object.entries(PLAIN[section])) {
     const value = config.value(key) ?? plain;
     if (value !== plain) {
       const only = plain === undefined ? 'absent' : JSON.stringify(plain);
-      config.fail(key, `is ${JSON.stringify(value)}; only an open_clip model where it is ${only} can be read`);
+      config.fail(key, `is ${shown(value)}; only an open_clip model where it is ${only} can be read`);
     }
   }
 }
@@ -112,13 +149,14 @@ export function openClipConfig(file: Config): CLIPConfig {
     hidden_act: config.boolean('quick_gelu', false) ? 'quick_gelu' : 'gelu',
     layer_norm_eps: 1e-5,
   } as const;
-  return {
+  assertPreprocessing(file);
+  const read: CLIPConfig = {
     projection_dim: config.count('embed_dim'),
     vision_config: {
       ...common,
       hidden_size: visionWidth,
-      intermediate_size: Math.floor(visionWidth * vision.number('mlp_ratio', 4)),
-      num_hidden_layers: vision.count('layers', 12),
+      intermediate_size: Math.floor(visionWidth * vision.number('mlp_ratio', 4, MLP_RATIO)),
+      num_hidden_layers: vision.count('layers', 12, MOST_LAYERS),
       num_attention_heads: visionWidth / headWidth,
       num_channels: 3,
       image_size: vision.count('image_size', 224),
@@ -128,14 +166,20 @@ export function openClipConfig(file: Config): CLIPConfig {
       ...common,
       vocab_size: text.count('vocab_size', 49408),
       hidden_size: textWidth,
-      intermediate_size: Math.floor(textWidth * text.number('mlp_ratio', 4)),
-      num_hidden_layers: text.count('layers', 12),
+      intermediate_size: Math.floor(textWidth * text.number('mlp_ratio', 4, MLP_RATIO)),
+      num_hidden_layers: text.count('layers', 12, MOST_LAYERS),
       num_attention_heads: text.count('heads', 8),
       max_position_embeddings: text.count('context_length', 77),
       // open_clip pools at the highest id; transformers does the same where eos_token_id is 2.
       eos_token_id: 2,
+      use_attention_mask: false,
     },
   };
+  file.assertAllKnown(PREPROCESSING);
+  config.assertAllKnown(INERT);
+  vision.assertAllKnown(INERT);
+  text.assertAllKnown(INERT);
+  return read;
 }
 
 /** Configuration of open_clip's ViT-H-14, the network of HPSv2 and HPSv2.1. */

@@ -1,7 +1,8 @@
 /** The denoiser of FLUX.1. Source: diffusers/models/transformers/transformer_flux.py: FluxTransformer2DModel. */
 import { add, broadcastTo, cast, concat, slice } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, MOST_LAYERS } from '../checkpoint/config.ts';
+import { assertNotQuantized, DIFFUSERS_KEYS } from '../checkpoint/library_keys.ts';
 import { AdaLayerNormContinuous } from '../layers/ada_layer_norm.ts';
 import { Linear } from '../layers/basic.ts';
 import { sinusoids, TimestepEmbedding, timesteps } from '../layers/embeddings.ts';
@@ -24,12 +25,13 @@ export interface FluxTransformer2DConfig {
 
 /** Reads transformer/config.json with diffusers' defaults. @throws Error naming file and key for what is malformed or not supported */
 export function readFluxTransformer2DConfig(config: Config): FluxTransformer2DConfig {
+  assertNotQuantized(config);
   const in_channels = config.count('in_channels', 64);
   const read: FluxTransformer2DConfig = {
     in_channels,
-    out_channels: config.count('out_channels', in_channels),
-    num_layers: config.count('num_layers', 19),
-    num_single_layers: config.count('num_single_layers', 38),
+    out_channels: config.has('out_channels') ? config.count('out_channels') : in_channels,
+    num_layers: config.count('num_layers', 19, MOST_LAYERS),
+    num_single_layers: config.count('num_single_layers', 38, MOST_LAYERS),
     attention_head_dim: config.count('attention_head_dim', 128),
     num_attention_heads: config.count('num_attention_heads', 24),
     joint_attention_dim: config.count('joint_attention_dim', 4096),
@@ -47,6 +49,7 @@ export function readFluxTransformer2DConfig(config: Config): FluxTransformer2DCo
       `must be three even numbers that make attention_head_dim, ${head}, together, but is ${JSON.stringify(axes)}`,
     );
   }
+  config.assertAllKnown(DIFFUSERS_KEYS);
   return read;
 }
 

@@ -57,7 +57,7 @@ export class FluxPipeline extends DiffusionPipeline implements StepwisePipeline 
     checkWidths(transformer.config, config, text, latentChannels);
     // 2. Open the weights. 3. Build the networks.
     const transformerWeights = await folder.weights(transformer, 'diffusers');
-    const decoder = await folder.decoder();
+    const decoder = await folder.decoder(folder.dtype, true);
     return new FluxPipeline({
       text,
       transformer: new FluxTransformer2DModel(transformerWeights, config),

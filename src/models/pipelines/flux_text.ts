@@ -4,7 +4,7 @@
  */
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { CLIPTextModel, clipTextConfig, eosMaskOf } from '../clip/clip_text.ts';
+import { CLIPTextModel, clipTextConfig, eosMaskOf, warnUnmasked } from '../clip/clip_text.ts';
 import { T5_IGNORE, T5EncoderModel, t5Config } from '../t5/t5.ts';
 import type { OnCut, PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -80,12 +80,14 @@ export class FluxTextEncoders {
 export async function openFluxTextEncoders(folder: PipelineFolder): Promise<FluxTextEncoders> {
   const clip = await folder.component('text_encoder', ['CLIPTextModel']);
   const t5 = await folder.component('text_encoder_2', ['T5EncoderModel']);
+  const clipConfig = clipTextConfig(clip.config);
+  warnUnmasked(clip.config, clipConfig);
   const clipWeights = await folder.weights(clip, 'transformers');
   const t5Weights = await folder.weights(t5, 'transformers', { ignore: T5_IGNORE });
   return new FluxTextEncoders(folder.graph, {
     tokenizer: await folder.tokenizer('tokenizer'),
     tokenizer_2: await folder.tokenizer('tokenizer_2'),
-    text_encoder: new CLIPTextModel(clipWeights, clipTextConfig(clip.config)),
+    text_encoder: new CLIPTextModel(clipWeights, clipConfig),
     text_encoder_2: new T5EncoderModel(t5Weights, t5Config(t5.config)),
     weights: [clipWeights, t5Weights],
   });

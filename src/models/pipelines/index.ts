@@ -30,5 +30,8 @@ export async function openPipeline(
 ): Promise<TextToImagePipeline> {
   const index = await readConfig(files, 'model_index.json');
   const pipeline = PIPELINES[index.oneOf('_class_name', NAMES)];
-  return pipeline.open(new PipelineFolder(graph, files, index, options));
+  const folder = new PipelineFolder(graph, files, index, options);
+  const opened = await pipeline.open(folder);
+  folder.assertIndexKnown();
+  return opened;
 }

@@ -1,7 +1,9 @@
 /** A generator's folder as diffusers saves it: model_index.json, and a folder for each component. */
 import type { Graph } from '../../tensor/graph.ts';
-import { type Config, readConfig } from '../checkpoint/config.ts';
+import { type Config, inertKeys, readConfig } from '../checkpoint/config.ts';
 import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
+import { DIFFUSERS_KEYS } from '../checkpoint/library_keys.ts';
+import { shown } from '../checkpoint/messages.ts';
 import { type ComputeDType, weightStorage } from '../layers/half_precision.ts';
 import { openTokenizer, type TextTokenizer } from '../tokenizers/tokenizers.ts';
 import { DECODER_NAMES, type DecoderName, decoderClass, type LatentDecoder } from '../vae/latent_decoder.ts';
@@ -15,6 +17,23 @@ const BASES = { diffusers: 'diffusion_pytorch_model', transformers: 'model' } as
 
 /** The classes of transformers 4 that clean text in Python; those with "Fast" in their names follow tokenizer.json. */
 const SLOW_TOKENIZERS = ['CLIPTokenizer', 'T5Tokenizer'] as const;
+
+/** Parts that look at finished pictures and change none that is made here. */
+const CHECKERS: ReadonlySet<string> = new Set(['safety_checker', 'feature_extractor']);
+
+/** Keys of model_index.json besides parts: notes, the safety checker's, an invisible watermark, and SDXL's, which it asks for itself. */
+const INDEX_NOTES = inertKeys(
+  [...DIFFUSERS_KEYS],
+  ['requires_safety_checker', 'add_watermarker', 'force_zeros_for_empty_prompt'],
+);
+
+/** Returns library and class of a part, which is a list of the two; an empty list for any other value. */
+function partOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) && value.length === 2 ? value : [];
+}
+
+/** The libraries whose classes are known here. A part may also name a module of its own folder. */
+const LIBRARIES: ReadonlySet<unknown> = new Set(['diffusers', 'transformers']);
 
 /** A component of the generator: its folder, its config.json and the class that it has. */
 interface Component<T extends string = string> {
@@ -40,17 +59,24 @@ export class PipelineFolder {
     this.#options = options;
   }
 
-  /** Reads a component's config.json. @throws Error when model_index.json names none of `classes` for the component */
+  /**
+   * Reads a component's config.json.
+   * @throws Error when model_index.json names none of `classes` for the component, or config.json says another class
+   */
   async component<const T extends string>(name: string, classes: readonly T[]): Promise<Component<T>> {
     const entry = this.index.value(name);
-    const named = Array.isArray(entry) ? entry[1] : undefined;
-    const type = classes.find((c) => c === named);
+    const [library, named] = partOf(entry);
+    const type = classes.find((c) => c === named && LIBRARIES.has(library));
     if (type === undefined) {
-      const found = JSON.stringify(entry) ?? 'missing';
+      const found = entry === undefined ? 'missing' : shown(entry);
       return this.index.fail(name, `must be a part of class ${classes.join(' or ')}, but is ${found}`);
     }
     const files = subfolder(this.#files, name);
-    return { name, type, files, config: await readConfig(files) };
+    const config = await readConfig(files);
+    if (config.has('_class_name')) {
+      config.oneOf('_class_name', classes);
+    }
+    return { name, type, files, config };
   }
 
   /** Opens a component's weights as inputs of the graph, under the component's name. */
@@ -69,23 +95,42 @@ export class PipelineFolder {
     return { ...component, type: component.config.oneOf('_class_name', DECODER_NAMES, component.type) };
   }
 
-  async decoder(dtype = this.dtype): Promise<{ readonly vae: LatentDecoder; readonly weights: WeightStore }> {
+  /** @param shifts whether the pipeline adds the decoder's `shift_factor` to the latents: FluxPipeline does */
+  async decoder(
+    dtype = this.dtype,
+    shifts = false,
+  ): Promise<{ readonly vae: LatentDecoder; readonly weights: WeightStore }> {
     const component = await this.decoderComponent();
     const { options, create } = decoderClass(component.type);
     const weights = await this.weights(component, 'diffusers', options, dtype);
-    return { vae: create(weights, component.config), weights };
+    return { vae: create(weights, component.config, shifts), weights };
   }
 
   /** Opens a tokenizer as the class that model_index.json names. */
   tokenizer(name: string): Promise<TextTokenizer> {
     const entry = this.index.value(name);
-    const kind = SLOW_TOKENIZERS.find((slow) => Array.isArray(entry) && entry[1] === slow) ?? 'fast';
+    const kind = SLOW_TOKENIZERS.find((slow) => partOf(entry)[1] === slow) ?? 'fast';
     return openTokenizer(subfolder(this.#files, name), kind);
+  }
+
+  /** Tells of the parts of model_index.json that the pipeline does not use, as diffusers does. @throws Error for other keys that are not known */
+  assertIndexKnown(): void {
+    const parts = this.index.unasked().filter(([, value]) => partOf(value).length > 0);
+    for (const [key, value] of parts) {
+      const [library, type] = partOf(value);
+      if (library !== null && !CHECKERS.has(key)) {
+        this.index.warn(`${key} is a part of class ${shown(type)}, which this pipeline does not use; it is left out`);
+      }
+    }
+    this.index.assertAllKnown(inertKeys([...INDEX_NOTES], parts.map(([key]) => key)));
   }
 
   /** @param timestep where the single step starts, unless the options say it */
   async scheduler(timestep?: number): Promise<PipelineScheduler> {
     const config = await readConfig(this.#files, 'scheduler/scheduler_config.json');
-    return new PipelineScheduler(config, this.#options.timestep ?? timestep, this.#options.scheduler);
+    const entry = this.index.value('scheduler');
+    const [, type] = partOf(entry);
+    const named = typeof type === 'string' ? type : config.string('_class_name');
+    return new PipelineScheduler(config, named, this.#options.timestep ?? timestep, this.#options.scheduler);
   }
 }

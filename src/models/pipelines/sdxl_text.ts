@@ -7,7 +7,7 @@ import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
-import { CLIPTextModel, clipTextConfig, eosMaskOf } from '../clip/clip_text.ts';
+import { CLIPTextModel, clipTextConfig, eosMaskOf, warnUnmasked } from '../clip/clip_text.ts';
 import { CLIPTextModelWithProjection, clipTextWithProjectionConfig } from '../clip/clip_text_with_projection.ts';
 import type { OnCut, PromptValues, TextTokenizer } from '../tokenizers/tokenizers.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -102,6 +102,8 @@ export async function openSDXLTextEncoders(folder: PipelineFolder): Promise<SDXL
   const second = await folder.component('text_encoder_2', ['CLIPTextModelWithProjection']);
   const config = clipTextConfig(first.config);
   const config2 = clipTextWithProjectionConfig(second.config);
+  warnUnmasked(first.config, config);
+  warnUnmasked(second.config, config2);
   const weights = await folder.weights(first, 'transformers');
   const weights2 = await folder.weights(second, 'transformers');
   const tokenizer = await folder.tokenizer('tokenizer');

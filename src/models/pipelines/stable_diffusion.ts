@@ -11,6 +11,7 @@ import type { PipelineFolder } from './pipeline_folder.ts';
 import { type UNetComponents, UNetPipeline } from './unet_pipeline.ts';
 
 const PROMPT_IDS = 'generator.prompt_ids';
+const PROMPT_MASK = 'generator.prompt_mask';
 
 interface Components extends UNetComponents {
   readonly tokenizer: TextTokenizer;
@@ -22,16 +23,19 @@ export class StableDiffusionPipeline extends UNetPipeline {
   readonly tokenizer: TextTokenizer;
   readonly text_encoder: CLIPTextModel;
   readonly #ids: Tensor;
+  /** 1 = token, 0 = padding; null where padding is not masked. */
+  readonly #mask: Tensor | null;
 
   private constructor(folder: PipelineFolder, components: Components) {
     super(components);
     const { tokenizer, text_encoder } = components;
-    const { max_position_embeddings: positions } = text_encoder.config;
+    const { max_position_embeddings: positions, use_attention_mask: masked } = text_encoder.config;
     const tokens = Math.min(positions, tokenizer.maxLength ?? positions);
     this.tokenizer = tokenizer;
     this.text_encoder = text_encoder;
     tokenizer.assertFits(text_encoder.config.vocab_size, 'vocab_size of text_encoder');
     this.#ids = folder.graph.input(PROMPT_IDS, [1, tokens], 'prompt', 'i32');
+    this.#mask = masked ? folder.graph.input(PROMPT_MASK, [1, tokens], 'prompt') : null;
   }
 
   /**
@@ -66,13 +70,17 @@ export class StableDiffusionPipeline extends UNetPipeline {
   }
 
   promptValues(prompt: string, onCut?: OnCut): PromptValues {
-    return new Map([[PROMPT_IDS, this.tokenizer.encode(prompt, this.#ids.dim(1), 'text_encoder', onCut).ids]]);
+    const { ids, mask } = this.tokenizer.encode(prompt, this.#ids.dim(1), 'text_encoder', onCut);
+    return new Map<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>([
+      [PROMPT_IDS, ids],
+      ...(this.#mask ? [[PROMPT_MASK, mask] as const] : []),
+    ]);
   }
 
   /** Returns the text features for the UNet's cross-attention, [1,T,E]: the last hidden state after the final layer norm. */
   encodePrompt(condition: Condition = 'prompt'): Tensor {
-    const ids = condition === 'prompt' ? this.#ids : this.#emptyIds();
-    return this.text_encoder.forward(ids).lastHiddenState;
+    const { ids, mask } = condition === 'prompt' ? { ids: this.#ids, mask: this.#mask } : this.#empty();
+    return this.text_encoder.forward(ids, mask ?? undefined).lastHiddenState;
   }
 
   protected override conditioned(_: Tensor, timestep: number | Tensor, condition: Condition): (x: Tensor) => Tensor {
@@ -80,9 +88,10 @@ export class StableDiffusionPipeline extends UNetPipeline {
     return (x) => this.unet.forward(x, timestep, context);
   }
 
-  /** The ids of the empty prompt are constants, so everything that depends on them alone runs once, at load. */
-  #emptyIds(): Tensor {
+  /** The empty prompt is a constant, so everything that depends on it alone runs once, at load. */
+  #empty(): { readonly ids: Tensor; readonly mask: Tensor | null } {
     const { graph, shape } = this.#ids;
-    return graph.constant(this.tokenizer.encode('', this.#ids.dim(1)).ids, shape, 'i32');
+    const { ids, mask } = this.tokenizer.encode('', this.#ids.dim(1));
+    return { ids: graph.constant(ids, shape, 'i32'), mask: this.#mask && graph.constant(mask, shape) };
   }
 }

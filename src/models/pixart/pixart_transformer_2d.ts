@@ -5,7 +5,8 @@
 import { add, cast, gelu, reshape, transpose } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, EPS_RANGE, inertKeys, MOST_LAYERS } from '../checkpoint/config.ts';
+import { assertNotQuantized, DIFFUSERS_KEYS } from '../checkpoint/library_keys.ts';
 import { modulated } from '../layers/ada_layer_norm.ts';
 import { Linear } from '../layers/basic.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -48,8 +49,15 @@ export const PIXART_IGNORE: readonly RegExp[] = [
   /(^|\.)caption_projection\.y_embedding$/,
 ];
 
+/** Keys without an effect: dropout is for training, attention is in f32 anyway, and this network has no group norm. */
+const INERT = inertKeys(
+  [...DIFFUSERS_KEYS],
+  ['dropout', 'upcast_attention', 'norm_num_groups', 'num_embeds_ada_norm', 'use_linear_projection'],
+);
+
 /** @throws Error naming file and key for what is missing, malformed or not supported yet. */
 export function readPixArtTransformer2DConfig(config: Config): PixArtTransformer2DConfig {
+  assertNotQuantized(config);
   config.allowOnly(FIXED);
   config.oneOf('norm_type', ['ada_norm_single']);
   const num_attention_heads = config.count('num_attention_heads', 16);
@@ -57,11 +65,13 @@ export function readPixArtTransformer2DConfig(config: Config): PixArtTransformer
   const inner_dim = num_attention_heads * attention_head_dim;
   const in_channels = config.count('in_channels', 4);
   const sample_size = config.count('sample_size', 128);
-  const use_additional_conditions = config.boolean('use_additional_conditions', sample_size === 128);
-  if (config.count('cross_attention_dim', inner_dim) !== inner_dim) {
+  const use_additional_conditions = config.has('use_additional_conditions')
+    ? config.boolean('use_additional_conditions')
+    : sample_size === 128;
+  if (config.has('cross_attention_dim') && config.count('cross_attention_dim') !== inner_dim) {
     config.fail('cross_attention_dim', `must be num_attention_heads · attention_head_dim, ${inner_dim}`);
   }
-  const out_channels = config.count('out_channels', in_channels);
+  const out_channels = config.has('out_channels') ? config.count('out_channels') : in_channels;
   if (out_channels !== in_channels && out_channels !== 2 * in_channels) {
     config.fail('out_channels', `must be in_channels, ${in_channels}, or twice that, but is ${out_channels}`);
   }
@@ -72,20 +82,24 @@ export function readPixArtTransformer2DConfig(config: Config): PixArtTransformer
       `times num_attention_heads must be a multiple of ${divisor}, but is ${inner_dim}`,
     );
   }
-  return {
+  const read: PixArtTransformer2DConfig = {
     num_attention_heads,
     attention_head_dim,
     inner_dim,
     in_channels,
     out_channels,
-    num_layers: config.count('num_layers', 28),
+    num_layers: config.count('num_layers', 28, MOST_LAYERS),
     sample_size,
     patch_size: config.count('patch_size', 2),
-    norm_eps: config.number('norm_eps', 1e-6),
-    interpolation_scale: config.number('interpolation_scale', Math.max(1, Math.floor(sample_size / 64))),
+    norm_eps: config.number('norm_eps', 1e-6, EPS_RANGE),
+    interpolation_scale: config.has('interpolation_scale')
+      ? config.number('interpolation_scale', 1, [1e-3, 1e3])
+      : Math.max(1, Math.floor(sample_size / 64)),
     use_additional_conditions,
     caption_channels: config.count('caption_channels'),
   };
+  config.assertAllKnown(INERT);
+  return read;
 }
 
 /**

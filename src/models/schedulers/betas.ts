@@ -3,11 +3,17 @@
  * Source: `betas` and `alphas_cumprod` in diffusers/schedulers/scheduling_ddpm.py: DDPMScheduler.
  */
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../checkpoint/config.ts';
+import type { Config, Range } from '../checkpoint/config.ts';
 import { combine, type Linear, SAMPLE } from './linear_step.ts';
 
 const f32 = Math.fround;
 const SCHEDULES = ['linear', 'scaled_linear', 'squaredcos_cap_v2', 'sigmoid'] as const;
+
+/** The most training steps of a schedule: public ones have 1000, and each becomes a number of the table. */
+export const MOST_TIMESTEPS = 100_000;
+
+/** The range of β, a variance. */
+const BETAS: Range = [0, 1];
 
 interface BetaDefaults {
   readonly start: number;
@@ -23,9 +29,9 @@ const DEFAULTS: BetaDefaults = { start: 0.0001, end: 0.02, schedule: 'linear' };
  * @throws Error naming file and key for what is malformed or not supported yet
  */
 export function alphasCumprod(config: Config, defaults: BetaDefaults = DEFAULTS): Float64Array {
-  const steps = config.count('num_train_timesteps', 1000);
-  const start = config.number('beta_start', defaults.start);
-  const end = config.number('beta_end', defaults.end);
+  const steps = config.count('num_train_timesteps', 1000, MOST_TIMESTEPS);
+  const start = config.number('beta_start', defaults.start, BETAS);
+  const end = config.number('beta_end', defaults.end, BETAS);
   const schedule = config.oneOf('beta_schedule', SCHEDULES, defaults.schedule);
   for (const key of ['trained_betas', 'rescale_betas_zero_snr', 'thresholding']) {
     if (config.value(key)) {

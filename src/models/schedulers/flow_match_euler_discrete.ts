@@ -3,12 +3,19 @@
  * Source: diffusers/schedulers/scheduling_flow_match_euler_discrete.py: FlowMatchEulerDiscreteScheduler.
  */
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../checkpoint/config.ts';
+import type { Config, Range } from '../checkpoint/config.ts';
+import { MOST_TIMESTEPS } from './betas.ts';
 import type { Steps, StepsOptions, StepsRequest } from './linear_step.ts';
 import { checkCount } from './spacing.ts';
 
+/** The range of the factor that shifts the noise levels. */
+const SHIFTS: Range = [1e-3, 1e3];
+
+/** The range of mu, whose exponential is the factor. */
+const MUS: Range = [-100, 100];
+
 export function flowMatchEulerDiscrete(config: Config, request: StepsRequest, options: StepsOptions): Steps {
-  const train = config.count('num_train_timesteps', 1000);
+  const train = config.count('num_train_timesteps', 1000, MOST_TIMESTEPS);
   for (const key of ['invert_sigmas', 'use_karras_sigmas', 'use_exponential_sigmas', 'use_beta_sigmas']) {
     if (config.value(key)) {
       config.fail(key, 'is not supported yet');
@@ -49,7 +56,7 @@ function unshifted(config: Config, request: StepsRequest, { sigmas }: StepsOptio
 
 /** Returns the shift of the noise levels: Esser et al., "Scaling rectified flow transformers …", eq. 23. Larger pictures need more noise. */
 function shiftOf(config: Config, mu: number | undefined): (sigma: number) => number {
-  let factor = config.number('shift', 1);
+  let factor = config.number('shift', 1, SHIFTS);
   if (config.boolean('use_dynamic_shifting', false)) {
     if (mu === undefined) {
       return config.fail('use_dynamic_shifting', 'is true, so that steps need mu (see dynamicShift)');
@@ -59,8 +66,6 @@ function shiftOf(config: Config, mu: number | undefined): (sigma: number) => num
     if (!(factor > 0 && factor < Infinity)) {
       config.fail('time_shift_type', `with mu ${mu} gives the shift ${factor}, which must be positive and finite`);
     }
-  } else if (factor <= 0) {
-    config.fail('shift', `is ${factor}, but must be positive`);
   }
   return (sigma) => (factor * sigma) / (1 + (factor - 1) * sigma);
 }
@@ -74,7 +79,7 @@ function terminated(config: Config, sigmas: readonly number[]): readonly number[
   if (last <= 0) {
     return config.fail('shift_terminal', 'needs at least 2 steps');
   }
-  const scale = last / (1 - config.number('shift_terminal'));
+  const scale = last / (1 - config.number('shift_terminal', undefined, [0, 0.999]));
   return sigmas.map((sigma) => 1 - (1 - sigma) / scale);
 }
 
@@ -84,6 +89,6 @@ export function dynamicShift(config: Config, tokens: number): number {
   if (most === fewest) {
     config.fail('max_image_seq_len', `must differ from base_image_seq_len, but both are ${most}`);
   }
-  const [low, high] = [config.number('base_shift', 0.5), config.number('max_shift', 1.15)];
+  const [low, high] = [config.number('base_shift', 0.5, MUS), config.number('max_shift', 1.15, MUS)];
   return low + ((high - low) * (tokens - fewest)) / (most - fewest);
 }

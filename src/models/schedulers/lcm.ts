@@ -4,7 +4,7 @@
  */
 import { at } from '../../tensor/types.ts';
 import type { Config } from '../checkpoint/config.ts';
-import { alphaAt, alphasCumprod, assertNoClipping, cleanSample, predictionType } from './betas.ts';
+import { alphaAt, alphasCumprod, assertNoClipping, cleanSample, MOST_TIMESTEPS, predictionType } from './betas.ts';
 import { combine, SAMPLE, type Steps, type StepsRequest } from './linear_step.ts';
 import { checkCount, checkedTimesteps } from './spacing.ts';
 
@@ -17,7 +17,7 @@ export function lcm(config: Config, request: StepsRequest): Steps {
   const timesteps = lcmTimesteps(config, request, products.length);
   const steps = timesteps.map((timestep, i) => {
     const x0 = cleanSample(kind, alphaAt(config, products, timestep));
-    const { skip, out } = boundary(timestep, config.number('timestep_scaling', 10));
+    const { skip, out } = boundary(timestep, config.number('timestep_scaling', 10, [1e-6, 1e6]));
     const denoised = combine(skip, SAMPLE, out, x0);
     const next = timesteps[i + 1];
     const alpha = next === undefined ? 1 : alphaAt(config, products, next);
@@ -46,7 +46,7 @@ function lcmTimesteps(config: Config, request: StepsRequest, train: number): rea
   if (typeof request !== 'number') {
     return checkedTimesteps(config, request, train);
   }
-  const original = config.count('original_inference_steps', 50);
+  const original = config.count('original_inference_steps', 50, MOST_TIMESTEPS);
   if (original > train) {
     config.fail('original_inference_steps', `is ${original}, more than num_train_timesteps, ${train}`);
   }

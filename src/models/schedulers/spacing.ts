@@ -43,7 +43,7 @@ export function spacedTimesteps(
     }
     case 'leading': {
       const ratio = Math.floor(train / n);
-      const offset = config.number('steps_offset', 0);
+      const offset = config.whole('steps_offset', 0, [0, train]);
       return Array.from({ length: n }, (_, i) => (n - 1 - i) * ratio + offset);
     }
     case 'trailing': {

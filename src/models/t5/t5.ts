@@ -16,7 +16,8 @@ import {
   transpose,
 } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, EPS_RANGE, inertKeys, MOST_LAYERS } from '../checkpoint/config.ts';
+import { assertTransformers, TRANSFORMERS_KEYS } from '../checkpoint/library_keys.ts';
 import { Linear } from '../layers/basic.ts';
 import { LargeEmbedding } from '../layers/large_embedding.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -36,20 +37,36 @@ interface T5Config {
   readonly feed_forward_proj: 'relu' | 'gated-gelu';
 }
 
-/** Reads config.json with transformers' defaults. */
+/** Keys of the decoder half, and sizes of training. */
+const INERT = inertKeys(
+  [...TRANSFORMERS_KEYS],
+  ['num_decoder_layers', 'scale_decoder_outputs', 'n_positions', 'output_past', 'is_gated_act', 'dense_act_fn'],
+);
+
+/** `dense_act_fn` and `is_gated_act` as transformers derives them from `feed_forward_proj`. */
+const FEED_FORWARDS = {
+  relu: { dense_act_fn: ['relu'], is_gated_act: [false] },
+  'gated-gelu': { dense_act_fn: ['gelu_new'], is_gated_act: [true] },
+} as const;
+
+/** Reads config.json with transformers' defaults. @throws Error naming file and key for what is malformed or not supported */
 export function t5Config(config: Config): T5Config {
-  return {
+  assertTransformers(config, ['t5']);
+  const read: T5Config = {
     vocab_size: config.count('vocab_size', 32128),
     d_model: config.count('d_model', 512),
     d_kv: config.count('d_kv', 64),
     d_ff: config.count('d_ff', 2048),
-    num_layers: config.count('num_layers', 6),
+    num_layers: config.count('num_layers', 6, MOST_LAYERS),
     num_heads: config.count('num_heads', 8),
     relative_attention_num_buckets: config.count('relative_attention_num_buckets', 32),
     relative_attention_max_distance: config.count('relative_attention_max_distance', 128),
-    layer_norm_epsilon: config.number('layer_norm_epsilon', 1e-6),
+    layer_norm_epsilon: config.number('layer_norm_epsilon', 1e-6, EPS_RANGE),
     feed_forward_proj: config.oneOf('feed_forward_proj', ['relu', 'gated-gelu'], 'relu'),
   };
+  config.allowOnly(FEED_FORWARDS[read.feed_forward_proj]);
+  config.assertAllKnown(INERT);
+  return read;
 }
 
 /** Keys that are not read: the second name of the embeddings, where a file has both, and the decoder of whole T5 models. */

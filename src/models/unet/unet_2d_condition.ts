@@ -6,7 +6,8 @@ import { add } from '../../kernels/index.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, EPS_RANGE, inertKeys, MOST_LAYERS } from '../checkpoint/config.ts';
+import { assertNotQuantized, DIFFUSERS_KEYS } from '../checkpoint/library_keys.ts';
 import { Conv2d, GroupNorm } from '../layers/basic.ts';
 import { sinusoids, TimestepEmbedding, timesteps } from '../layers/embeddings.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -51,16 +52,19 @@ const FIXED: Readonly<Record<string, readonly unknown[]>> = {
   attention_type: ['default'],
   center_input_sample: [false],
   class_embed_type: [],
+  class_embeddings_concat: [false],
   conv_in_kernel: [3],
   conv_out_kernel: [3],
   cross_attention_norm: [],
   // Diffusers pads on two sides only where this is 0.
   downsample_padding: [1],
   dual_cross_attention: [false],
+  encoder_hid_dim: [],
   encoder_hid_dim_type: [],
   mid_block_scale_factor: [1],
   mid_block_only_cross_attention: [false],
   num_attention_heads: [],
+  num_class_embeds: [],
   only_cross_attention: [false],
   resnet_out_scale_factor: [1],
   resnet_skip_time_act: [false],
@@ -73,8 +77,19 @@ const FIXED: Readonly<Record<string, readonly unknown[]>> = {
   timestep_post_act: [],
 };
 
+/**
+ * Keys without an effect here: dropout is for training, attention is computed in f32 anyway, the shape of the weights says
+ * whether a projection is linear, and the others belong to embeddings that `FIXED` refuses.
+ */
+const INERT = inertKeys(
+  [...DIFFUSERS_KEYS],
+  ['dropout', 'upcast_attention', 'use_linear_projection', 'addition_embed_type_num_heads'],
+  ['addition_time_embed_dim', 'projection_class_embeddings_input_dim'],
+);
+
 /** @throws Error naming file and key for what is missing, malformed or not supported yet. */
 export function readUNet2DConditionConfig(config: Config): UNet2DConditionConfig {
+  assertNotQuantized(config);
   config.allowOnly(FIXED);
   const block_out_channels = config.counts('block_out_channels');
   const levels = block_out_channels.length;
@@ -92,18 +107,18 @@ export function readUNet2DConditionConfig(config: Config): UNet2DConditionConfig
   const read: UNet2DConditionConfig = {
     in_channels: config.count('in_channels', 4),
     out_channels: config.count('out_channels', 4),
-    sample_size: config.countPair('sample_size', 64),
+    sample_size: config.has('sample_size') ? config.countPair('sample_size') : [64, 64],
     flip_sin_to_cos: config.boolean('flip_sin_to_cos', true),
-    freq_shift: config.number('freq_shift', 0),
+    freq_shift: config.number('freq_shift', 0, [-100, 100]),
     down_block_types: blocks('down_block_types', DOWN),
     mid_block_type: config.isNull('mid_block_type') ? null : config.oneOf('mid_block_type', [mid], mid),
     up_block_types: blocks('up_block_types', UP),
     block_out_channels,
-    layers_per_block: config.countsEach('layers_per_block', levels, 2),
+    layers_per_block: config.countsEach('layers_per_block', levels, 2, MOST_LAYERS),
     norm_num_groups: config.count('norm_num_groups', 32),
-    norm_eps: config.number('norm_eps', 1e-5),
+    norm_eps: config.number('norm_eps', 1e-5, EPS_RANGE),
     cross_attention_dim: config.count('cross_attention_dim', 1280),
-    transformer_layers_per_block: config.countsEach('transformer_layers_per_block', levels, 1),
+    transformer_layers_per_block: config.countsEach('transformer_layers_per_block', levels, 1, MOST_LAYERS),
     num_attention_heads: config.countsEach('attention_head_dim', levels, 8),
     addition_embed: readTextTimeConfig(config),
   };
@@ -121,6 +136,7 @@ export function readUNet2DConditionConfig(config: Config): UNet2DConditionConfig
       );
     }
   });
+  config.assertAllKnown(INERT);
   return read;
 }
 

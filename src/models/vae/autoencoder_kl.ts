@@ -6,7 +6,8 @@ import { affine, attention, reshape } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
 import type { AliasTable } from '../checkpoint/aliases.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, inertKeys, MOST_LAYERS, type Range } from '../checkpoint/config.ts';
+import { assertNotQuantized, DIFFUSERS_KEYS } from '../checkpoint/library_keys.ts';
 import { Conv2d, GroupNorm, Linear } from '../layers/basic.ts';
 import { ResnetBlock2D, Upsample2D } from '../layers/resnet.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
@@ -23,16 +24,28 @@ interface AutoencoderKLConfig {
   readonly mid_block_add_attention: boolean;
 }
 
+/** The ranges of `scaling_factor` and `shift_factor`. */
+export const SCALING_RANGE: Range = [1e-6, 1e6];
+export const SHIFT_RANGE: Range = [-1e6, 1e6];
+
+/** Keys of the encoder half, the size of training pictures, and `force_upcast`, which the pipelines that follow it ask for. */
+const INERT = inertKeys(
+  [...DIFFUSERS_KEYS],
+  ['in_channels', 'down_block_types', 'use_quant_conv'],
+  ['sample_size', 'force_upcast'],
+);
+
 /** @throws Error naming file and key for what is missing, malformed or not supported yet. */
 export function readAutoencoderKLConfig(config: Config): AutoencoderKLConfig {
+  assertNotQuantized(config);
   const read: AutoencoderKLConfig = {
     latent_channels: config.count('latent_channels', 4),
     out_channels: config.count('out_channels', 3),
     block_out_channels: config.counts('block_out_channels'),
-    layers_per_block: config.count('layers_per_block', 1),
+    layers_per_block: config.count('layers_per_block', 1, MOST_LAYERS),
     norm_num_groups: config.count('norm_num_groups', 32),
-    scaling_factor: config.number('scaling_factor', 0.18215),
-    shift_factor: config.number('shift_factor', 0),
+    scaling_factor: config.number('scaling_factor', 0.18215, SCALING_RANGE),
+    shift_factor: config.has('shift_factor') ? config.number('shift_factor', 0, SHIFT_RANGE) : 0,
     use_post_quant_conv: config.boolean('use_post_quant_conv', true),
     mid_block_add_attention: config.boolean('mid_block_add_attention', true),
   };
@@ -41,9 +54,6 @@ export function readAutoencoderKLConfig(config: Config): AutoencoderKLConfig {
     if (type !== 'UpDecoderBlock2D') {
       config.fail('up_block_types', `has ${type}, but only UpDecoderBlock2D is supported yet`);
     }
-  }
-  if (read.scaling_factor === 0) {
-    config.fail('scaling_factor', 'must not be 0');
   }
   for (const key of ['latents_mean', 'latents_std']) {
     if (config.has(key)) {
@@ -58,6 +68,7 @@ export function readAutoencoderKLConfig(config: Config): AutoencoderKLConfig {
       );
     }
   }
+  config.assertAllKnown(INERT);
   return read;
 }
 

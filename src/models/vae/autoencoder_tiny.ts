@@ -5,9 +5,11 @@
 import { add, affine, relu, tanh, upsampleConv2d } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
-import type { Config } from '../checkpoint/config.ts';
+import { type Config, inertKeys, MOST_LAYERS } from '../checkpoint/config.ts';
+import { assertNotQuantized, DIFFUSERS_KEYS } from '../checkpoint/library_keys.ts';
 import { Conv2d, GroupNorm } from '../layers/basic.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
+import { SCALING_RANGE, SHIFT_RANGE } from './autoencoder_kl.ts';
 
 export interface AutoencoderTinyConfig {
   readonly latent_channels: number;
@@ -22,13 +24,23 @@ export interface AutoencoderTinyConfig {
   readonly shift_factor: number;
 }
 
+/**
+ * Keys without an effect: diffusers keeps `latent_magnitude` and `latent_shift` for pictures of latents, repeats the widths as
+ * `block_out_channels`, and asks for `force_upcast` in the pipelines that follow it.
+ */
+const INERT = inertKeys(
+  [...DIFFUSERS_KEYS],
+  ['latent_magnitude', 'latent_shift', 'block_out_channels', 'force_upcast', 'sample_size'],
+);
+
 /** @throws Error naming file and key for what is missing, malformed or not supported yet. */
 export function readAutoencoderTinyConfig(config: Config): AutoencoderTinyConfig {
+  assertNotQuantized(config);
   config.oneOf('act_fn', ['relu'], 'relu');
   config.oneOf('upsample_fn', ['nearest'], 'nearest');
   const [encoder_block_out_channels, num_encoder_blocks] = levels(config, 'encoder', [1, 3, 3, 3]);
   const [decoder_block_out_channels, num_decoder_blocks] = levels(config, 'decoder', [3, 3, 3, 1]);
-  return {
+  const read: AutoencoderTinyConfig = {
     latent_channels: config.count('latent_channels', 4),
     in_channels: config.count('in_channels', 3),
     out_channels: config.count('out_channels', 3),
@@ -36,17 +48,19 @@ export function readAutoencoderTinyConfig(config: Config): AutoencoderTinyConfig
     num_encoder_blocks,
     decoder_block_out_channels,
     num_decoder_blocks,
-    upsampling_scaling_factor: config.count('upsampling_scaling_factor', 2),
-    scaling_factor: config.number('scaling_factor', 1),
-    shift_factor: config.number('shift_factor', 0),
+    upsampling_scaling_factor: config.count('upsampling_scaling_factor', 2, 16),
+    scaling_factor: config.number('scaling_factor', 1, SCALING_RANGE),
+    shift_factor: config.has('shift_factor') ? config.number('shift_factor', 0, SHIFT_RANGE) : 0,
   };
+  config.assertAllKnown(INERT);
+  return read;
 }
 
 /** Returns the widths and the numbers of blocks of one half, one entry for each level. */
 function levels(config: Config, half: 'encoder' | 'decoder', absent: number[]): [readonly number[], readonly number[]] {
   const [widths, blocks] = [`${half}_block_out_channels`, `num_${half}_blocks`];
   const channels = config.counts(widths, [64, 64, 64, 64]);
-  const numbers = config.counts(blocks, absent);
+  const numbers = config.counts(blocks, absent, MOST_LAYERS);
   if (numbers.length !== channels.length) {
     config.fail(blocks, `must have as many entries as ${widths}`);
   }

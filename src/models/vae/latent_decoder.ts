@@ -27,21 +27,36 @@ interface DecoderClass {
   readonly options: WeightOptions;
   /** diffusers' default of `force_upcast`: the decoder's activations overflow f16. */
   readonly forceUpcast: boolean;
-  create(weights: WeightStore, config: Config): LatentDecoder;
+  /** @param shifts whether the pipeline adds `shift_factor` to the latents (see `shiftOf`) */
+  create(weights: WeightStore, config: Config, shifts: boolean): LatentDecoder;
 }
 
 const DECODERS = {
   AutoencoderKL: {
     options: { aliases: AUTOENCODER_KL_ALIASES, ignore: AUTOENCODER_KL_ENCODER },
     forceUpcast: true,
-    create: (weights, config) => new AutoencoderKL(weights, readAutoencoderKLConfig(config)),
+    create: (weights, config, shifts) =>
+      new AutoencoderKL(weights, shiftOf(config, readAutoencoderKLConfig(config), shifts)),
   },
   AutoencoderTiny: {
     options: { ignore: AUTOENCODER_TINY_ENCODER },
     forceUpcast: false,
-    create: (weights, config) => new AutoencoderTiny(weights, readAutoencoderTinyConfig(config)),
+    create: (weights, config, shifts) =>
+      new AutoencoderTiny(weights, shiftOf(config, readAutoencoderTinyConfig(config), shifts)),
   },
 } as const satisfies Record<string, DecoderClass>;
+
+/**
+ * Returns the decoder's settings as the pipeline uses them. diffusers adds `shift_factor` in FluxPipeline alone: the pipelines of
+ * Stable Diffusion, SDXL and PixArt divide by `scaling_factor` and do no more.
+ */
+function shiftOf<T extends { readonly shift_factor: number }>(config: Config, read: T, shifts: boolean): T {
+  if (shifts || read.shift_factor === 0) {
+    return read;
+  }
+  config.warn(`shift_factor is ${read.shift_factor}, which diffusers uses in a FluxPipeline alone; it is left out`);
+  return { ...read, shift_factor: 0 };
+}
 
 export type DecoderName = keyof typeof DECODERS;
 export const DECODER_NAMES = Object.keys(DECODERS) as DecoderName[];

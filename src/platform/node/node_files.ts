@@ -3,10 +3,12 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSource } from '../../models/checkpoint/byte_source.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { warnOnce } from '../warn_once.ts';
 
 export function nodeFiles(folder: string): ModelFiles {
   return {
     name: folder,
+    warn: warnOnce,
     has: async (path) => (await sizeOrNull(join(folder, path))) !== null,
     read: (path) => fileSource(join(folder, path)),
     readText: async (path) => {

@@ -18,10 +18,12 @@ describe('config.json', () => {
   it('errors name the file, the key and what it is', () => {
     const c = config({ a: 'x', b: 1.5, c: [1, 'y'], d: null });
     expect(() => c.number('a')).toThrow('unet/config.json: a must be a finite number, but is "x"');
-    expect(() => c.count('b')).toThrow('unet/config.json: b must be a positive integer, but is 1.5');
-    expect(() => c.counts('c')).toThrow('c must be a list of positive integers, but is [1,"y"]');
+    expect(() => c.count('b')).toThrow('unet/config.json: b must be a positive integer of at most 1048576, but is 1.5');
+    expect(() => c.counts('c')).toThrow('c must be a list of positive integers of at most 1048576, but is [1,"y"]');
     expect(() => c.string('d')).toThrow('d is missing (it must be a string)');
-    expect(c.string('d', 'default')).toBe('default');
+    expect(() => c.string('d', 'default')).toThrow('d must be a string, but is null');
+    expect(c.has('d')).toBe(false);
+    expect(c.string('e', 'default')).toBe('default');
     expect(() => config([])).toThrow('unet/config.json: must be a JSON object');
   });
 
@@ -52,7 +54,10 @@ describe('UNet2DConditionModel', () => {
   });
 
   const wrong: [change: object, message: RegExp][] = [
-    [{ sample_size: [8, 12, 4] }, /sample_size must be a positive integer, or two, but is \[8,12,4\]/],
+    [
+      { sample_size: [8, 12, 4] },
+      /sample_size must be a positive integer of at most 1048576, or two, but is \[8,12,4\]/,
+    ],
     [{ downsample_padding: 0 }, /downsample_padding is 0, which is not supported yet \(only 1 is\)/],
     [{ block_out_channels: undefined }, /block_out_channels is missing/],
     [{ down_block_types: ['AttnDownBlock2D', 'DownBlock2D'] }, /down_block_types must be 2 of CrossAttnDownBlock2D, /],
@@ -77,7 +82,9 @@ describe('others', () => {
     expect(() => readAutoencoderKLConfig(config({ ...vae, up_block_types: ['AttnUpDecoderBlock2D'] }))).toThrow(
       'up_block_types has AttnUpDecoderBlock2D',
     );
-    expect(() => readAutoencoderKLConfig(config({ ...vae, scaling_factor: 0 }))).toThrow('scaling_factor must not be');
+    expect(() => readAutoencoderKLConfig(config({ ...vae, scaling_factor: 0 }))).toThrow(
+      'scaling_factor must be a number from 0.000001 to 1000000, but is 0',
+    );
   });
 
   it('schedulers refuse what has no single step', () => {

@@ -38,7 +38,7 @@ describe("open_clip's configuration", () => {
     );
     expect(vision({ pool_type: 'avg' })).toThrow('pool_type is "avg"; only an open_clip model where it is "tok"');
     expect(vision({ layers: [3, 4, 6, 3] })).toThrow(
-      '(vision_cfg): layers must be a positive integer, but is [3,4,6,3]',
+      '(vision_cfg): layers must be a positive integer of at most 1000, but is [3,4,6,3]',
     );
     expect(vision({ head_width: 96 })).toThrow('head_width is 96, which does not divide the width 1280');
   });

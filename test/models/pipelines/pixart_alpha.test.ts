@@ -97,11 +97,11 @@ describe('a PixArt folder that does not fit together', () => {
       /attention_head_dim times num_attention_heads must be a multiple of 4, but is 27/,
     ],
     'a text encoder of another kind of feed-forward': [
-      () => edit('text_encoder/config.json', { feed_forward_proj: 'relu' }),
+      () => edit('text_encoder/config.json', { feed_forward_proj: 'relu', dense_act_fn: 'relu', is_gated_act: false }),
       /there is no tensor encoder\.block\.0\.layer\.1\.DenseReluDense\.wi\.weight/,
     ],
     'a scheduler of several steps': [
-      () => edit('scheduler/scheduler_config.json', { _class_name: 'DPMSolverMultistepScheduler' }),
+      () => edit('model_index.json', { scheduler: ['diffusers', 'DPMSolverMultistepScheduler'] }),
       /_class_name must be one of .*"DDPMScheduler".*, but is "DPMSolverMultistepScheduler"/,
     ],
   };

@@ -101,7 +101,11 @@ describe('refused in one sentence', () => {
       61,
       /61 steps are not possible with "trailing"/,
     ],
-    'a static shift of 0': [{ _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 0 }, 4, /shift is 0, but must/],
+    'a static shift of 0': [
+      { _class_name: 'FlowMatchEulerDiscreteScheduler', shift: 0 },
+      4,
+      /shift must be a number from 0.001 to 1000/,
+    ],
     'rising timesteps': [{ _class_name: 'LCMScheduler' }, [100, 200], /timesteps must fall/],
     'an unknown scheduler': [{ _class_name: 'HeunDiscreteScheduler' }, 4, /_class_name must be one of/],
   };
