@@ -3,14 +3,22 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { shardNames } from '../models/checkpoint/open_checkpoint.ts';
 import { snapshotFolder } from './hub_cache.ts';
-import { type ManifestEntry, type ManifestFile, readManifest } from './manifest.ts';
+import { describedFile, type ManifestEntry, type ManifestFile, readManifest } from './manifest.ts';
 import { UsageError } from './usage_error.ts';
 
 export interface CachedCheckpoint {
   readonly entry: ManifestEntry;
   readonly folder: string | null;
-  /** `name` is the file's first name that the cache has, and `path` its place; where the cache has none: the first name, and null. */
-  readonly files: readonly { readonly file: ManifestFile; readonly name: string; readonly path: string | null }[];
+  readonly files: readonly CachedFile[];
+}
+
+export interface CachedFile {
+  /** The first name that the cache has; where it has none: the first name of the manifest. */
+  readonly name: string;
+  /** Null: the cache has none. */
+  readonly path: string | null;
+  /** What the manifest says about the file of this name; undefined for a shard that it does not describe. */
+  readonly described: ManifestFile | undefined;
 }
 
 /** Looks up every file of a checkpoint in the cache, and the shards that an index names. */
@@ -18,18 +26,14 @@ export function findCheckpoint(entry: ManifestEntry): CachedCheckpoint {
   const folder = snapshotFolder(entry);
   const here = (path: string): string | null => (folder !== null && existsSync(join(folder, path)) ? path : null);
   const files = entry.files.flatMap((file) => {
-    const name = [file.path, ...file.or].find(here);
+    const name = [file, ...file.or].map(({ path }) => path).find(here);
     const shards = name !== undefined && isIndex(name) ? cachedShards(join(folder ?? '', name), name) : [];
     return [
-      { file, name: name ?? file.path, path: name === undefined ? null : join(folder ?? '', name) },
-      ...shards.map((shard) => ({
-        file: plainFile(shard),
-        name: shard,
-        path: here(shard) && join(folder ?? '', shard),
-      })),
+      { name: name ?? file.path, path: name === undefined ? null : join(folder ?? '', name) },
+      ...shards.map((shard) => ({ name: shard, path: here(shard) && join(folder ?? '', shard) })),
     ];
   });
-  return { entry, folder, files };
+  return { entry, folder, files: files.map((file) => ({ ...file, described: describedFile(entry, file.name) })) };
 }
 
 /** Whether a file is an index of shards, which are needed with it. */
@@ -51,10 +55,7 @@ function cachedShards(path: string, index: string): string[] {
   }
 }
 
-function plainFile(path: string): ManifestFile {
-  return { path, or: [], bytes: null, gigabytes: null, sha256: null };
-}
-
+/** Returns whether every file is there. `pull` and `verify` look at the sizes too. */
 export function isWhole({ files }: CachedCheckpoint): boolean {
   return files.every(({ path }) => path !== null);
 }

@@ -1,19 +1,21 @@
 /** weights/manifest.json: the public checkpoints that ReNO's paper ran, and the files that are needed from each. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Config } from '../models/checkpoint/config.ts';
+import { Config, inertKeys } from '../models/checkpoint/config.ts';
 import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 
 export interface ManifestFile {
   /** In the repository. */
   readonly path: string;
   /** Other files that can take its place, such as another precision. */
-  readonly or: readonly string[];
+  readonly or: readonly ManifestFile[];
+  /** The shards that an index names, where their sizes or hashes are published. */
+  readonly shards: readonly ManifestFile[];
   /** The exact size, where it is known. */
   readonly bytes: number | null;
   /** The approximate size, from the number of parameters. */
   readonly gigabytes: number | null;
-  /** The hash, where it is published elsewhere than on the hub. */
+  /** The SHA-256, where it is published elsewhere than on the hub. */
   readonly sha256: string | null;
 }
 
@@ -73,7 +75,7 @@ export function readManifest(path = join(PACKAGE_ROOT, 'weights/manifest.json'))
 }
 
 function readEntry(entry: Config): ManifestEntry {
-  return {
+  const read: ManifestEntry = {
     name: entry.string('name'),
     kind: entry.has('kind') ? entry.oneOf('kind', ['decoder']) : null,
     role: entry.string('role'),
@@ -81,14 +83,32 @@ function readEntry(entry: Config): ManifestEntry {
     revision: entry.string('revision', 'main'),
     licence: entry.has('licence') ? entry.string('licence') : null,
     gated: entry.boolean('gated', false),
-    files: sections(entry, 'files').map((file) => ({
-      path: file.string('path'),
-      or: file.has('or') ? file.strings('or') : [],
-      bytes: file.has('bytes') ? file.count('bytes', undefined, Number.MAX_SAFE_INTEGER) : null,
-      gigabytes: file.has('gigabytes') ? file.number('gigabytes') : null,
-      sha256: file.has('sha256') ? file.string('sha256') : null,
-    })),
+    files: sections(entry, 'files').map(readFile),
   };
+  entry.assertAllKnown(inertKeys());
+  return read;
+}
+
+function readFile(file: Config): ManifestFile {
+  const sha256 = file.has('sha256') ? file.string('sha256') : null;
+  if (sha256 !== null && !/^[0-9a-f]{64}$/.test(sha256)) {
+    file.fail('sha256', 'must be 64 hexadecimal digits');
+  }
+  const read: ManifestFile = {
+    path: file.string('path'),
+    or: file.has('or') ? sections(file, 'or').map(readFile) : [],
+    shards: file.has('shards') ? sections(file, 'shards').map(readFile) : [],
+    bytes: file.has('bytes') ? file.count('bytes', undefined, Number.MAX_SAFE_INTEGER) : null,
+    gigabytes: file.has('gigabytes') ? file.number('gigabytes') : null,
+    sha256,
+  };
+  file.assertAllKnown(inertKeys());
+  return read;
+}
+
+/** Returns what the manifest says about a file of the repository: one of its files, or of their substitutes and shards. */
+export function describedFile(entry: ManifestEntry, path: string): ManifestFile | undefined {
+  return entry.files.flatMap((file) => [file, ...file.or, ...file.shards]).find((file) => file.path === path);
 }
 
 function readPart(part: Config): ManifestPart {

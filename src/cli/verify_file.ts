@@ -5,6 +5,7 @@ import { openPickle } from '../models/checkpoint/pickle/open_pickle.ts';
 import { openSafetensors } from '../models/checkpoint/safetensors/open_safetensors.ts';
 import { fileSource } from '../platform/node/node_files.ts';
 import { blobHash } from './hub_cache.ts';
+import type { ManifestFile } from './manifest.ts';
 import { sentenceOf } from './usage_error.ts';
 
 export interface Verdict {
@@ -13,9 +14,13 @@ export interface Verdict {
   readonly says: string;
 }
 
-/** Checks one file. @param bytes the published size, if there is one */
-export async function verifyFile(path: string, bytes: number | null): Promise<Verdict> {
+/** The size and the SHA-256 that a file must have, where they are published. */
+export type Published = Pick<ManifestFile, 'bytes' | 'sha256'>;
+
+/** Checks a file's size and header, which takes little time. @param published null: nothing is known about it */
+export async function verifySize(path: string, published: Published | null): Promise<Verdict> {
   const { size } = statSync(path);
+  const bytes = published?.bytes ?? null;
   if (bytes !== null && size !== bytes) {
     return { ok: false, says: `has ${size} bytes where ${bytes} are published; download it again` };
   }
@@ -26,15 +31,36 @@ export async function verifyFile(path: string, bytes: number | null): Promise<Ve
   } catch (error) {
     return { ok: false, says: sentenceOf(error) };
   }
-  const expected = blobHash(path);
-  if (expected) {
-    if ((await hashOf(path, size, expected.algorithm)) !== expected.hex) {
+  return { ok: true, says: checked.join(', ') };
+}
+
+/** Checks a file's size, header and hash: that of its name in the cache, and the published one. */
+export async function verifyFile(path: string, published: Published | null): Promise<Verdict> {
+  const quick = await verifySize(path, published);
+  if (!quick.ok) {
+    return quick;
+  }
+  const { size } = statSync(path);
+  const checked = quick.says === '' ? [] : [quick.says];
+  const named = blobHash(path);
+  const found = named && (await hashOf(path, size, named.algorithm));
+  if (named && found !== named.hex) {
+    return {
+      ok: false,
+      says: 'does not have the hash under which the cache keeps it; remove its blob and download it again',
+    };
+  }
+  if (published?.sha256) {
+    const sha256 = named?.algorithm === 'sha256' ? found : await hashOf(path, size, 'sha256');
+    if (sha256 !== published.sha256) {
       return {
         ok: false,
-        says: 'does not have the hash under which the cache keeps it; remove its blob and download it again',
+        says: 'is not the file that was published (another SHA-256); remove it and download it again',
       };
     }
-    checked.push(expected.algorithm === 'sha256' ? 'SHA-256' : "Git's SHA-1");
+    checked.push('published SHA-256');
+  } else if (named) {
+    checked.push(named.algorithm === 'sha256' ? 'SHA-256' : "Git's SHA-1");
   }
   return { ok: true, says: checked.join(', ') || 'is there; nothing is known to check it by' };
 }

@@ -86,15 +86,11 @@ async function verify(args: Args): Promise<number> {
   // With a name, a missing file is an error; without, only the files that are here are checked.
   const named = textFlag(args, 'name') !== undefined;
   for (const { entry, files } of chosenCheckpoints([textFlag(args, 'name') ?? []].flat())) {
-    for (const { file, name, path } of files) {
+    for (const { described = null, name, path } of files) {
       if (path === null && !named) {
         continue;
       }
-      // The published size belongs to the file itself, not to another file that can take its place.
-      const verdict =
-        path === null
-          ? { ok: false, says: 'is not here' }
-          : await verifyFile(path, name === file.path ? file.bytes : null);
+      const verdict = path === null ? { ok: false, says: 'is not here' } : await verifyFile(path, described);
       rows.push({ name: entry.name, file: name, ...verdict });
       const size = path === null ? '' : `, ${statSync(path).size} bytes`;
       console.log(`${verdict.ok ? 'ok' : '--'} ${entry.name}/${name}${size}: ${verdict.says}`);

@@ -10,6 +10,7 @@ import { size, TransferLine } from './hub/transfer_line.ts';
 import { stderrTerminal } from './progress.ts';
 import { finish, jsonFlag } from './shared.ts';
 import { UsageError } from './usage_error.ts';
+import { verifySize } from './verify_file.ts';
 
 export const pullCommand: Command = {
   meta: { name: 'pull', description: 'Download checkpoints into the Hugging Face cache' },
@@ -44,7 +45,7 @@ export async function pull(args: Args, names: readonly string[], settings: PullS
   }
   const chosen = chosenCheckpoints(names);
   const rows = chosen.map(({ entry }) => ({ name: entry.name, repo: entry.repo, bytes: 0 }));
-  const absent = chosen.filter((checkpoint) => !isWhole(checkpoint));
+  const absent = await incomplete(chosen);
   if (absent.length === 0) {
     return finish(args, true, `${names.join(', ')}: all files are here already`, rows);
   }
@@ -74,15 +75,37 @@ export async function pull(args: Args, names: readonly string[], settings: PullS
   return finish(args, true, `${size(left)} downloaded to ${env.cache}; every file has the hash the hub gives`, rows);
 }
 
+interface Incomplete {
+  readonly checkpoint: CachedCheckpoint;
+  /** Names of the files that are here and broken. */
+  readonly broken: ReadonlySet<string>;
+}
+
+/** Returns the checkpoints with a file that is missing, or whose size or header is wrong. Such a file is said. */
+async function incomplete(chosen: readonly CachedCheckpoint[]): Promise<Incomplete[]> {
+  const found: Incomplete[] = [];
+  for (const checkpoint of chosen) {
+    const broken = new Set<string>();
+    for (const { name, path, described = null } of checkpoint.files) {
+      const verdict = path === null ? null : await verifySize(path, described);
+      if (verdict && !verdict.ok) {
+        console.log(`${checkpoint.entry.name}/${name}: ${verdict.says}`);
+        broken.add(name);
+      }
+    }
+    if (broken.size > 0 || !isWhole(checkpoint)) {
+      found.push({ checkpoint, broken });
+    }
+  }
+  return found;
+}
+
 /** Asks the hub about each checkpoint and prints the answer. */
-async function planned(
-  client: HubClient,
-  absent: readonly CachedCheckpoint[],
-  env: HubEnvironment,
-): Promise<PullPlan[]> {
+async function planned(client: HubClient, absent: readonly Incomplete[], env: HubEnvironment): Promise<PullPlan[]> {
   const plans: PullPlan[] = [];
-  for (const { entry } of absent) {
-    const plan = await planPull(client, entry, env.cache);
+  for (const { checkpoint, broken } of absent) {
+    const { entry } = checkpoint;
+    const plan = await planPull(client, entry, env.cache, broken);
     const { licence, gated } = plan.remote;
     const page = `${env.endpoint}/${entry.repo}`;
     console.log(`${entry.name.padEnd(15)} ${entry.role}: ${plan.files.length} files, ${size(bytesLeft(plan))} to come`);

@@ -101,7 +101,7 @@ describe('verifyFile', () => {
       realpathSync(flipped),
       Uint8Array.from(bytes, (byte, i) => (i === bytes.length - 1 ? byte ^ 1 : byte)),
     );
-    expect(await verifyFile(flipped, bytes.length)).toMatchObject({
+    expect(await verifyFile(flipped, { bytes: bytes.length, sha256: null })).toMatchObject({
       ok: false,
       says: expect.stringMatching(/hash under which the cache keeps it/),
     });
@@ -111,7 +111,7 @@ describe('verifyFile', () => {
       ok: false,
       says: expect.stringMatching(/cut\.safetensors: tensor a ends at byte/),
     });
-    expect(await verifyFile(cut, bytes.length)).toMatchObject({
+    expect(await verifyFile(cut, { bytes: bytes.length, sha256: null })).toMatchObject({
       ok: false,
       says: `has ${bytes.length - 1} bytes where ${bytes.length} are published; download it again`,
     });
@@ -122,7 +122,7 @@ describe('verifyFile', () => {
     writeFileSync(path, 'x');
     expect(blobHash(path)).toBeNull();
     expect(await verifyFile(path, null)).toEqual({ ok: true, says: 'is there; nothing is known to check it by' });
-    expect(await verifyFile(path, 1)).toEqual({ ok: true, says: 'size' });
+    expect(await verifyFile(path, { bytes: 1, sha256: null })).toEqual({ ok: true, says: 'size' });
   });
 });
 

@@ -1,10 +1,10 @@
 /** Downloads checkpoints of the manifest into the Hugging Face cache, in the layout of `huggingface_hub`. */
 import { existsSync, statSync } from 'node:fs';
-import { copyFile, mkdir, rename, statfs, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { isIndex, shardPaths } from '../cached_checkpoints.ts';
 import { repoFolder } from '../hub_cache.ts';
-import type { ManifestEntry } from '../manifest.ts';
+import { describedFile, type ManifestEntry } from '../manifest.ts';
 import { sentenceOf } from '../usage_error.ts';
 import type { HubClient, RemoteFile, RemoteRepo } from './client.ts';
 import { type DownloadOptions, download, incompletePath } from './download.ts';
@@ -19,11 +19,18 @@ export interface PullPlan {
   readonly folder: string;
   /** One file for each entry of the manifest, and the shards. */
   readonly files: readonly RemoteFile[];
+  /** Paths of files that are here and broken: they are downloaded again. */
+  readonly broken: ReadonlySet<string>;
 }
 
 /** Asks the hub which files to download. @throws Error, one sentence, where it refuses or has a file under none of its names */
-export async function planPull(client: HubClient, entry: ManifestEntry, cache: string): Promise<PullPlan> {
-  const names = entry.files.map((file) => [file.path, ...file.or]);
+export async function planPull(
+  client: HubClient,
+  entry: ManifestEntry,
+  cache: string,
+  broken: ReadonlySet<string> = new Set(),
+): Promise<PullPlan> {
+  const names = entry.files.map((file) => [file, ...file.or].map(({ path }) => path));
   const remote = await client.describe(entry, names.flat());
   const files = names.map((any) => {
     const found = any.map((name) => remote.files.find(({ path }) => path === name)).find((file) => file !== undefined);
@@ -41,7 +48,7 @@ export async function planPull(client: HubClient, entry: ManifestEntry, cache: s
     }
     files.push(...found.map((file) => checked(entry, file)));
   }
-  return { entry, remote, folder: repoFolder(entry.repo, cache), files };
+  return { entry, remote, folder: repoFolder(entry.repo, cache), files, broken };
 }
 
 /** Checks a file's hash: it becomes part of a path, so it must be a hash, and it must agree with the manifest. */
@@ -50,23 +57,33 @@ function checked(entry: ManifestEntry, file: RemoteFile): RemoteFile {
   if (!(file.algorithm === 'sha256' ? /^[0-9a-f]{64}$/ : /^[0-9a-f]{40}$/).test(file.hash)) {
     throw new Error(`${where}: the hub gives no hash for it, so it cannot be checked and is not downloaded`);
   }
-  const published = entry.files.find(({ path }) => path === file.path);
-  if (published?.sha256 && published.sha256 !== file.hash) {
-    throw new Error(`${where} is not the file that weights/manifest.json describes (another SHA-256); it was replaced`);
+  const { sha256 = null, bytes = null } = describedFile(entry, file.path) ?? {};
+  const differs =
+    sha256 !== null && file.algorithm === 'sha256' && sha256 !== file.hash
+      ? 'another SHA-256'
+      : bytes !== null && bytes !== file.bytes
+        ? `${file.bytes} bytes instead of ${bytes}`
+        : null;
+  if (differs !== null) {
+    throw new Error(`${where} is not the file that weights/manifest.json describes (${differs}); it was replaced`);
   }
   return file;
 }
 
 /** The number of bytes that are still missing. */
-export function bytesLeft({ folder, files }: PullPlan): number {
-  return files.reduce((sum, file) => sum + file.bytes - bytesHere(folder, file), 0);
+export function bytesLeft(plan: PullPlan): number {
+  return plan.files.reduce((sum, file) => sum + file.bytes - bytesHere(plan, file), 0);
 }
 
-function bytesHere(folder: string, file: RemoteFile): number {
-  const blob = blobPath(folder, file);
-  return existsSync(blob)
+function bytesHere(plan: PullPlan, file: RemoteFile): number {
+  return isComplete(plan, file)
     ? file.bytes
-    : Math.min(statSync(incompletePath(blob), { throwIfNoEntry: false })?.size ?? 0, file.bytes);
+    : Math.min(statSync(incompletePath(blobPath(plan.folder, file)), { throwIfNoEntry: false })?.size ?? 0, file.bytes);
+}
+
+/** Returns whether a file's blob is there with all its bytes. */
+function isComplete({ folder, broken }: PullPlan, file: RemoteFile): boolean {
+  return !broken.has(file.path) && statSync(blobPath(folder, file), { throwIfNoEntry: false })?.size === file.bytes;
 }
 
 function blobPath(folder: string, file: RemoteFile): string {
@@ -98,11 +115,13 @@ export async function runPull(
   const { folder, remote, entry } = plan;
   for (const file of plan.files) {
     const blob = blobPath(folder, file);
-    if (!existsSync(blob)) {
+    const path = join(folder, 'snapshots', remote.commit, file.path);
+    if (!isComplete(plan, file)) {
       options.onFile(file);
+      await Promise.all([blob, path].map((old) => rm(old, { force: true })));
       await download(client, remote, file, blob, options);
     }
-    await link(blob, join(folder, 'snapshots', remote.commit, file.path));
+    await link(blob, path);
   }
   if (entry.revision !== remote.commit) {
     // Last, so that an older complete snapshot is used until the new one is complete.
