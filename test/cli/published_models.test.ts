@@ -80,6 +80,18 @@ describe('the manifest', () => {
     expect(step.x0.z).toBeCloseTo(5.207937, 4);
     expect(step.x0.prediction).toBeCloseTo(-5.111028, 4);
   });
+
+  it.each(['hyper-sdxl', 'pixart-dmd'])(
+    "%s's model_index.json names the scheduler that stands beside it",
+    async (name) => {
+      const files = opened(name);
+      const index = await readConfig(files, 'generator/model_index.json');
+      const scheduler = await readConfig(files, 'generator/scheduler/scheduler_config.json');
+      expect(index.value('scheduler')).toEqual(['diffusers', scheduler.string('_class_name')]);
+      const { timestep = 400 } = await readSettings(files);
+      expect(oneStepOf(scheduler, timestep).timestep).toBe(timestep);
+    },
+  );
 });
 
 describe('a published model', () => {
@@ -90,7 +102,7 @@ describe('a published model', () => {
       inProcess(['generate', '--model', 'sd-turbo', '--prompt', 'a cat', '--out', join(work, 'out'), ...more]);
     const all = await run();
     expect(all.stderr).toEqual([
-      `reno: model sd-turbo needs clip-tokenizer (laion/CLIP-ViT-H-14-laion2B-s32B-b79K), clip (laion/CLIP-ViT-H-14-laion2B-s32B-b79K), pickscore (yuvalkirstain/PickScore_v1), image-reward (THUDM/ImageReward), bert-tokenizer (google-bert/bert-base-uncased), not yet whole in ${cache}; get it with: reno weights pull clip-tokenizer clip pickscore image-reward bert-tokenizer`,
+      `reno: model sd-turbo needs clip-tokenizer (laion/CLIP-ViT-H-14-laion2B-s32B-b79K), clip (laion/CLIP-ViT-H-14-laion2B-s32B-b79K), pickscore (yuvalkirstain/PickScore_v1), image-reward (zai-org/ImageReward), bert-tokenizer (google-bert/bert-base-uncased), not yet whole in ${cache}; get it with: reno weights pull clip-tokenizer clip pickscore image-reward bert-tokenizer`,
     ]);
     expect(all.code).toBe(1);
     expect((await run('--rewards', 'hps')).stderr[0]).toMatch(/get it with: reno weights pull clip-tokenizer$/);
@@ -153,7 +165,7 @@ describe('a published model', () => {
       ['sd-turbo', 'hps/config.json', null],
       ['sd-turbo', 'clip/model.safetensors', 'laion/CLIP-ViT-H-14-laion2B-s32B-b79K/model.safetensors'],
       ['sd-turbo', 'pick_score/config.json', 'yuvalkirstain/PickScore_v1/config.json'],
-      ['sd-turbo', 'image_reward/ImageReward.pt', 'THUDM/ImageReward/ImageReward.pt'],
+      ['sd-turbo', 'image_reward/ImageReward.pt', 'zai-org/ImageReward/ImageReward.pt'],
       ['sd-turbo', 'image_reward/tokenizer.json', 'google-bert/bert-base-uncased/tokenizer.json'],
       ['sd-turbo', 'aesthetic/aesthetic.pth', 'trl-lib/ddpo-aesthetic-predictor/aesthetic-model.pth'],
       ['sd-turbo', 'aesthetic/model.safetensors', 'openai/clip-vit-large-patch14/model.safetensors'],

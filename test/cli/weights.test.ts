@@ -1,4 +1,5 @@
 /** The Hugging Face cache read in place, and `reno weights` over it: a cache made here, in the layout the hub documents. */
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, realpathSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,6 +116,20 @@ describe('verifyFile', () => {
       ok: false,
       says: `has ${bytes.length - 1} bytes where ${bytes.length} are published; download it again`,
     });
+  });
+
+  it('compares the published SHA-256, in the cache and out of it', async () => {
+    const sha256 = createHash('sha256').update('{}').digest('hex');
+    const [large, small] = [put('me/model', 'a.txt', '{}'), put('me/model', 'b.json', '{}', false)];
+    const loose = join(cache, 'c.json');
+    writeFileSync(loose, '{}');
+    for (const path of [large, small, loose]) {
+      expect(await verifyFile(path, { bytes: 2, sha256 })).toEqual({ ok: true, says: 'size, published SHA-256' });
+      expect(await verifyFile(path, { bytes: 2, sha256: '0'.repeat(64) })).toMatchObject({
+        ok: false,
+        says: expect.stringMatching(/^is not the file that was published/),
+      });
+    }
   });
 
   it('says when there is nothing to check by', async () => {

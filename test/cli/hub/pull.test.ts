@@ -12,6 +12,7 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -20,17 +21,35 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { hubEnvironment } from '../../../src/cli/hub/environment.ts';
 import { size, TransferLine } from '../../../src/cli/hub/transfer_line.ts';
+import { readManifest } from '../../../src/cli/manifest.ts';
 import { type PullSettings, pull } from '../../../src/cli/weights_pull.ts';
+import { writeSafetensors } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
+import { torchArchive } from '../../support/pickles.ts';
 import { COMMIT, hashOf, refuse, StandInHub } from '../../support/stand_in_hub.ts';
 import { inProcess, printed } from '../in_process.ts';
 
 const REPO = 'laion/CLIP-ViT-H-14-laion2B-s32B-b79K';
 const NAME = `${REPO}/pytorch_model.bin`;
-const WEIGHTS = randomBytes(300_000);
+const WEIGHTS = archiveOfSize(300_000);
 /** Bytes of the other files. */
 const SMALL = 24;
 const work = realpathSync(mkdtempSync(join(tmpdir(), 'pull-')));
 let hub: StandInHub;
+
+/** A PyTorch file of exactly `bytes` bytes. */
+function archiveOfSize(bytes: number): Buffer {
+  for (let name = 'w'; ; name += 'w') {
+    const of = (count: number) => {
+      const data = new Float32Array(randomBytes(4 * count).map((byte) => byte & 0x3f).buffer);
+      return torchArchive({ [name]: { shape: [count], data } });
+    };
+    const rest = bytes - of(0).length;
+    if (rest % 4 === 0) {
+      return Buffer.from(of(rest / 4));
+    }
+  }
+}
+
 let cache = '';
 
 beforeEach(async () => {
@@ -118,23 +137,23 @@ describe('a pull', () => {
   });
 
   it('prefers a file to those that serve as well', async () => {
-    hub.put(REPO, 'model.safetensors', randomBytes(100), true);
-    await command();
-    expect(existsSync(snapshot('model.safetensors'))).toBe(true);
-    expect(existsSync(snapshot('pytorch_model.bin'))).toBe(false);
+    const repo = 'yuvalkirstain/PickScore_v1';
+    hub.put(repo, 'config.json', '{}');
+    hub.put(repo, 'pytorch_model.bin', WEIGHTS, true);
+    hub.put(repo, 'model.safetensors', Buffer.from(writeSafetensors({})), true);
+    await inProcess(['weights', 'pull', 'pickscore', '--yes']);
+    const here = (path: string) =>
+      existsSync(join(cache, 'models--yuvalkirstain--PickScore_v1/snapshots', COMMIT, path));
+    expect([here('model.safetensors'), here('pytorch_model.bin')]).toEqual([true, false]);
   });
 
   it('brings the shards that an index names', async () => {
     const repo = 'PixArt-alpha/PixArt-XL-2-1024-MS';
-    for (const path of [
-      'model_index.json',
-      'tokenizer/tokenizer_config.json',
-      'text_encoder/config.json',
-      'vae/config.json',
-    ]) {
+    for (const path of ['tokenizer/tokenizer_config.json', 'text_encoder/config.json', 'vae/config.json']) {
       hub.put(repo, path, '{}');
     }
-    hub.put(repo, 'vae/diffusion_pytorch_model.safetensors', randomBytes(50), true);
+    hub.put(repo, 'vae/diffusion_pytorch_model.bin', WEIGHTS, true);
+    const shard = (n: number) => Buffer.from(writeSafetensors({ [`${n}`]: { shape: [n], data: new Float32Array(n) } }));
     const index = (shard: string) =>
       hub.put(
         repo,
@@ -143,12 +162,12 @@ describe('a pull', () => {
       );
     const pullBase = () => inProcess(['weights', 'pull', 'pixart-base', '--yes']);
     index('two.safetensors');
-    hub.put(repo, 'text_encoder/one.safetensors', randomBytes(60), true);
+    hub.put(repo, 'text_encoder/one.safetensors', shard(3), true);
     expect((await pullBase()).stderr).toEqual([
       expect.stringMatching(/has no text_encoder\/two\.safetensors, which text_encoder\/model/),
     ]);
-    hub.put(repo, 'text_encoder/two.safetensors', randomBytes(70), true);
-    expect((await pullBase()).stdout).toMatch(/pixart-base .*: 8 files, /);
+    hub.put(repo, 'text_encoder/two.safetensors', shard(4), true);
+    expect((await pullBase()).stdout).toMatch(/pixart-base .*: 7 files, /);
     const where = await inProcess(['weights', 'where', '--name', 'pixart-base']);
     expect(where.code).toBe(0);
     rmSync(join(cache, 'models--PixArt-alpha--PixArt-XL-2-1024-MS/snapshots', COMMIT, 'text_encoder/two.safetensors'));
@@ -161,6 +180,58 @@ describe('a pull', () => {
     expect((await pullBase()).stderr).toEqual([
       expect.stringMatching(/names the file "\.\.\/.*", and an index names only files of its own folder/),
     ]);
+  });
+
+  it('brings a file again that is here and not whole, and says why', async () => {
+    await command();
+    truncateSync(realpathSync(snapshot('pytorch_model.bin')), 200_000);
+    const { code, stdout } = await command();
+    expect(stdout).toMatch(/^clip\/pytorch_model\.bin: .*(zip|archive|end)/m);
+    expect(code).toBe(0);
+    expect(readFileSync(snapshot('pytorch_model.bin')).equals(WEIGHTS)).toBe(true);
+  });
+
+  it('refuses a file, another that can take its place, and a shard that are not those of the manifest', async () => {
+    const files = ['config.json', 'model.safetensors'];
+    for (const path of files) {
+      hub.put('openai/clip-vit-large-patch14', path, randomBytes(9), path.endsWith('s'));
+    }
+    const refused = async (name: string) => (await inProcess(['weights', 'pull', name, '--yes'])).stderr[0];
+    expect(await refused('clip-l')).toBe(
+      'reno: openai/clip-vit-large-patch14/model.safetensors is not the file that weights/manifest.json describes (another SHA-256); it was replaced',
+    );
+    const base = 'stabilityai/stable-diffusion-xl-base-1.0';
+    for (const { files } of readManifest().checkpoints.filter(({ repo }) => repo === base)) {
+      for (const { path } of files.filter((file) => file.bytes === null)) {
+        hub.put(base, path, '{}');
+      }
+    }
+    hub.put(base, 'text_encoder/model.safetensors', randomBytes(9), true);
+    hub.put(base, 'text_encoder_2/model.safetensors', randomBytes(9), true);
+    hub.put(base, 'vae/diffusion_pytorch_model.fp16.safetensors', randomBytes(9), true);
+    expect(await refused('sdxl-base')).toMatch(/diffusion_pytorch_model\.fp16\.safetensors is not the file that/);
+    const flux = 'black-forest-labs/FLUX.1-schnell';
+    for (const { path } of readManifest().checkpoints.find(({ repo }) => repo === flux)?.files ?? []) {
+      hub.put(flux, path, '{}');
+    }
+    expect(await refused('flux-schnell')).toMatch(
+      /text_encoder\/model\.safetensors is not the file .* \(2 bytes instead/,
+    );
+    const t5 = 'PixArt-alpha/PixArt-XL-2-1024-MS';
+    for (const path of ['tokenizer/tokenizer_config.json', 'text_encoder/config.json', 'vae/config.json']) {
+      hub.put(t5, path, '{}');
+    }
+    hub.put(t5, 'vae/diffusion_pytorch_model.bin', WEIGHTS, true);
+    const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
+    for (const name of shards) {
+      hub.put(t5, `text_encoder/${name}`, randomBytes(9), true);
+    }
+    const weight_map = Object.fromEntries(shards.map((name) => [name, name]));
+    hub.put(t5, 'text_encoder/model.safetensors.index.json', JSON.stringify({ weight_map }));
+    expect(await refused('pixart-base')).toMatch(
+      /text_encoder\/model-00001-of-00002\.safetensors is not the file that/,
+    );
+    expect(existsSync(cache)).toBe(false);
   });
 
   it('does not begin without a yes', async () => {
