@@ -122,7 +122,12 @@ export class PipelineFolder {
         this.index.warn(`${key} is a part of class ${shown(type)}, which this pipeline does not use; it is left out`);
       }
     }
-    this.index.assertAllKnown(inertKeys([...INDEX_NOTES], parts.map(([key]) => key)));
+    this.index.assertAllKnown(
+      inertKeys(
+        [...INDEX_NOTES],
+        parts.map(([key]) => key),
+      ),
+    );
   }
 
   /** @param timestep where the single step starts, unless the options say it */
