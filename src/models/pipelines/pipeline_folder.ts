@@ -21,10 +21,13 @@ const SLOW_TOKENIZERS = ['CLIPTokenizer', 'T5Tokenizer'] as const;
 /** Parts that look at finished pictures and change none that is made here. */
 const CHECKERS: ReadonlySet<string> = new Set(['safety_checker', 'feature_extractor']);
 
-/** Keys of model_index.json besides parts: notes, the safety checker's, an invisible watermark, and SDXL's, which it asks for itself. */
+/**
+ * Keys of model_index.json besides parts: notes, the safety checker's, an invisible watermark, SDXL's, which it asks for itself, and
+ * the pocket generator's step in words, for programs without its scheduler.
+ */
 const INDEX_NOTES = inertKeys(
   [...DIFFUSERS_KEYS],
-  ['requires_safety_checker', 'add_watermarker', 'force_zeros_for_empty_prompt'],
+  ['requires_safety_checker', 'add_watermarker', 'force_zeros_for_empty_prompt', 'reno_one_step'],
 );
 
 /** Returns library and class of a part, which is a list of the two; an empty list for any other value. */

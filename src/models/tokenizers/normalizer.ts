@@ -98,7 +98,7 @@ function bertNormalizer(config: Config): Normalize {
   if (config.boolean('handle_chinese_chars', true)) {
     steps.push((text) => text.replaceAll(CHINESE, ' $& '));
   }
-  if (config.boolean('strip_accents', lower)) {
+  if (config.has('strip_accents') ? config.boolean('strip_accents') : lower) {
     steps.push((text) => text.normalize('NFD').replaceAll(/\p{Mn}/gu, ''));
   }
   if (lower) {

@@ -90,7 +90,7 @@ export class TextTokenizer {
     } catch (error) {
       throw new Error(`${file}: cannot be used as a tokenizer (${error instanceof Error ? error.message : error})`);
     }
-    const limit = config.number('model_max_length', NO_LIMIT);
+    const limit = config.has('model_max_length') ? config.number('model_max_length') : NO_LIMIT;
     this.maxLength = limit < NO_LIMIT ? limit : undefined;
     const pad = tokenText(config.value('pad_token')) ?? '[PAD]';
     const padId = this.#tokenizer.token_to_id(pad);
