@@ -18,6 +18,24 @@ export function bundleCli() {
   });
 }
 
+/** The same in one file beside Dawn alone, for the archive of tools/bundle.mjs. */
+export function bundleAlone(outfile) {
+  return esbuild.build({
+    absWorkingDir: root,
+    entryPoints: ['commands/bin.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    external: ['webgpu'],
+    // Packages in CommonJS ask for Node's modules by require.
+    banner: {
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    },
+  });
+}
+
 const web = {
   absWorkingDir: root,
   entryPoints: ['src/web/main.ts', 'src/web/style.css'],
