@@ -14,8 +14,18 @@ export interface Command {
   readonly subCommands?: Readonly<Record<string, Command>>;
   /** The words that ask for help, where the root command is not started by a plain name; otherwise `--help`. */
   readonly helpFlag?: string;
+  /** Flags that change nothing beside others; who gives them is told. */
+  readonly useless?: readonly UselessFlag[];
   /** @returns the exit code */
   readonly run?: (args: Args, positionals: readonly string[]) => Promise<number>;
+}
+
+/** Flags that have no effect under a condition. */
+export interface UselessFlag {
+  readonly flags: readonly string[];
+  /** The condition in words, the end of "--prompts has no effect …". */
+  readonly why: string;
+  readonly when: (args: Args) => boolean;
 }
 
 interface Parsed {
@@ -25,6 +35,8 @@ interface Parsed {
   readonly help: boolean;
   readonly args: Args;
   readonly positionals: readonly string[];
+  /** A sentence for each flag that has no effect. */
+  readonly useless: readonly string[];
 }
 
 /** Finds the command and its arguments. @throws UsageError, one sentence, for an unknown command or flag, or a missing or wrong value */
@@ -42,10 +54,10 @@ export function parseCommandLine(root: Command, tokens: readonly string[]): Pars
     rest = rest.slice(1);
   }
   if (rest.includes('--help') || rest.includes('-h')) {
-    return { command, name, help: true, args: {}, positionals: [] };
+    return { command, name, help: true, args: {}, positionals: [], useless: [] };
   }
   const definitions = command.args ?? {};
-  const { flags, positionals } = checkFlags(name, command, rest, root.helpFlag);
+  const { flags, positionals, given } = checkFlags(name, command, rest, root.helpFlag);
   let args: Args;
   try {
     args = parseArgs(flags, definitions) as unknown as Args;
@@ -56,7 +68,13 @@ export function parseCommandLine(root: Command, tokens: readonly string[]): Pars
   if (!command.run) {
     throw new UsageError(`${name} needs a command; ${listCommands(command)}`);
   }
-  return { command, name, help: false, args, positionals };
+  return { command, name, help: false, args, positionals, useless: uselessFlags(command, args, given) };
+}
+
+function uselessFlags({ useless = [] }: Command, args: Args, given: ReadonlySet<string>): string[] {
+  return useless.flatMap(({ flags, why, when }) =>
+    flags.filter((flag) => given.has(flag) && when(args)).map((flag) => `--${flag} has no effect ${why}`),
+  );
 }
 
 const COLOUR = new RegExp(`${String.fromCharCode(27)}\\[\\d*[mK]`, 'g');
@@ -79,7 +97,7 @@ function checkFlags(
   { args: definitions = {}, positionals: wanted }: Command,
   tokens: readonly string[],
   helpFlag = '--help',
-): { flags: string[]; positionals: string[] } {
+): { flags: string[]; positionals: string[]; given: ReadonlySet<string> } {
   const known = new Map<string, string>();
   for (const [flag, definition] of Object.entries(definitions)) {
     const aliases = 'alias' in definition ? [definition.alias ?? []].flat() : [];
@@ -89,6 +107,7 @@ function checkFlags(
   }
   const flags: string[] = [];
   const positionals: string[] = [];
+  const given = new Set<string>();
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i] ?? '';
     const match = /^--?([A-Za-z][^=]*)(=(?:[\s\S]*))?$/.exec(token);
@@ -106,6 +125,10 @@ function checkFlags(
         `${name} has no flag ${token.split('=')[0]}${suggestion(spelled, [...known.keys()])}; see ${name} ${helpFlag}`,
       );
     }
+    if (given.has(flag)) {
+      throw new UsageError(`${name}: --${flag} is given twice`);
+    }
+    given.add(flag);
     const takesValue = definitions[flag]?.type !== 'boolean';
     if (!takesValue) {
       if (match[2] !== undefined) {
@@ -124,7 +147,7 @@ function checkFlags(
     }
     flags.push(`${citty(flag)}=${value}`);
   }
-  return { flags, positionals };
+  return { flags, positionals, given };
 }
 
 /** The flag as citty reads it: citty takes `--no-x` for "x is false", so a flag of such a name is passed in camel case. */

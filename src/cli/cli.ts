@@ -7,8 +7,8 @@ import { generateCommand } from './generate.ts';
 import { planCommand } from './plan/index.ts';
 import { toolVersion } from './shared.ts';
 import { tuneCommand } from './tune.ts';
-import { sentenceOf, UsageError } from './usage_error.ts';
 import { weightsCommand } from './weights_command.ts';
+import { guardConsole, printJsonLine, printUsage, problemOf } from './words.ts';
 
 /** The commands of `reno`, apart from those in the folder commands/. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -20,29 +20,40 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   devices: devicesCommand,
 };
 
-/** Runs the command that `tokens` name. @param root the command that has them as sub-commands. @returns the exit code, one of EXIT */
+/**
+ * Runs the command that `tokens` name. A failure is one sentence on stderr; where the tokens ask for JSON, the last line of stdout is
+ * `{"ok":false,…}`. @param root the command that has them as sub-commands. @returns the exit code, one of EXIT
+ */
 export async function runCli(root: Command, tokens: readonly string[]): Promise<number> {
+  using _ = guardConsole();
   try {
     if (tokens.length === 0) {
-      console.log(await usage(root, root, root.meta.name));
+      printUsage(await usage(root, root, root.meta.name));
       return EXIT.usage;
     }
     if (tokens[0] === '--version') {
       console.log(toolVersion());
       return EXIT.done;
     }
-    const { command, name, help, args, positionals } = parseCommandLine(root, tokens);
+    const { command, name, help, args, positionals, useless } = parseCommandLine(root, tokens);
     if (help) {
-      console.log(await usage(root, command, name));
+      printUsage(await usage(root, command, name));
       return EXIT.done;
+    }
+    for (const sentence of useless) {
+      console.error(`warning: ${sentence}`);
     }
     return (await command.run?.(args, positionals)) ?? EXIT.done;
   } catch (error) {
-    console.error(`${root.meta.name}: ${sentenceOf(error)}`);
+    const { sentence, code } = problemOf(error);
+    console.error(`${root.meta.name}: ${sentence}`);
     if (process.env.DEBUG?.includes('reno')) {
       console.error(error);
     }
-    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+    if (tokens.includes('--json')) {
+      printJsonLine({ ok: false, summary: sentence, rows: [], error: { sentence, code } });
+    }
+    return code;
   }
 }
 

@@ -25,6 +25,7 @@ import { stripIterations } from './strip.ts';
 import { readTextFile } from './text_file.ts';
 import { assertTransferFits, type ChosenTransfer, chosenTransfer, transferFlags, transferRun } from './transfer_run.ts';
 import { sentenceOf, UsageError } from './usage_error.ts';
+import { USELESS_FLAGS } from './useless_flags.ts';
 
 export const generateCommand: Command = {
   meta: {
@@ -55,6 +56,7 @@ export const generateCommand: Command = {
     ...adapterFlags,
     ...jsonFlag,
   },
+  useless: USELESS_FLAGS,
   run: generate,
 };
 

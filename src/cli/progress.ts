@@ -27,6 +27,8 @@ export class Progress {
   readonly #total: number;
   readonly #rewards: readonly RewardInfo[];
   #best = 0;
+  /** The first iteration: drivers compile during it, so the time left is estimated from the others. */
+  #first: IterationRecord | undefined;
 
   constructor(terminal: Terminal, total: number, rewards: readonly RewardInfo[]) {
     this.#terminal = terminal;
@@ -37,11 +39,14 @@ export class Progress {
   update(record: IterationRecord, isBest: boolean): void {
     const done = record.iteration + 1;
     this.#best = isBest ? record.iteration : this.#best;
-    const left = (record.seconds / done) * (this.#total - done);
+    this.#first ??= record;
+    const timed = record.iteration - this.#first.iteration;
+    const left = ((record.seconds - this.#first.seconds) / Math.max(1, timed)) * (this.#total - done);
+    const estimate = timed > 0 ? `${duration(left)} left` : `${duration(record.seconds)} for the first`;
     const scores = this.#rewards.map(
       ({ name, offset }) => `${name} ${(offset - (record.losses[name] ?? 0)).toFixed(3)}`,
     );
-    const time = done < this.#total ? `${duration(left)} left` : `${duration(record.seconds)} in all`;
+    const time = done < this.#total ? estimate : `${duration(record.seconds)} in all`;
     const text = `${done}/${this.#total}  ${scores.join('  ')}  best ${this.#best}  ${time}`;
     if (this.#terminal.isTTY) {
       const room = this.#terminal.columns - text.length - 2;

@@ -7,14 +7,14 @@ import type { ChosenModel } from './chosen_model.ts';
 import { UsageError } from './usage_error.ts';
 
 /** The reference's flags spell `image_reward` as `imagereward`. */
-function flagName(reward: RewardName): string {
+export function rewardFlagName(reward: RewardName): string {
   return reward.replaceAll('_', '');
 }
 
 export const rewardFlags: ArgsDef = {
   rewards: { type: 'string', description: 'Only these rewards, such as hps,clip', valueHint: 'list' },
   ...Object.fromEntries(
-    REWARD_NAMES.map(flagName).flatMap((name) => [
+    REWARD_NAMES.map(rewardFlagName).flatMap((name) => [
       [
         `${name}-weighting`,
         {
@@ -44,11 +44,11 @@ export function givenRewards(args: Args): GivenRewards {
     listed: list === undefined ? undefined : parseRewardList(list),
     weights: new Map(
       REWARD_NAMES.flatMap((name) => {
-        const weight = valueFlag(args, `${flagName(name)}-weighting`, REWARD_WEIGHT);
+        const weight = valueFlag(args, `${rewardFlagName(name)}-weighting`, REWARD_WEIGHT);
         return weight === undefined ? [] : [[name, weight] as const];
       }),
     ),
-    disabled: new Set(REWARD_NAMES.filter((name) => isSet(args, `disable-${flagName(name)}`))),
+    disabled: new Set(REWARD_NAMES.filter((name) => isSet(args, `disable-${rewardFlagName(name)}`))),
   };
 }
 
@@ -56,9 +56,11 @@ export function givenRewards(args: Args): GivenRewards {
 function parseRewardList(text: string): RewardName[] {
   return text.split(',').map((part) => {
     const word = part.trim();
-    const found = REWARD_NAMES.find((name) => name === word || flagName(name) === word.replaceAll('-', ''));
+    const found = REWARD_NAMES.find((name) => name === word || rewardFlagName(name) === word.replaceAll('-', ''));
     if (!found) {
-      throw new UsageError(`there is no reward "${word}"; the rewards are ${REWARD_NAMES.map(flagName).join(', ')}`);
+      throw new UsageError(
+        `there is no reward "${word}"; the rewards are ${REWARD_NAMES.map(rewardFlagName).join(', ')}`,
+      );
     }
     return found;
   });
@@ -79,7 +81,9 @@ export async function chosenRewards(
     const weight = stated ?? (listed ? defaultWeight : 0);
     const wanted = (listed?.includes(name) ?? true) && !disabled.has(name);
     if (wanted && listed && stated === undefined && weight === 0) {
-      throw new UsageError(`reward ${flagName(name)} has no weight of its own; give --${flagName(name)}-weighting`);
+      throw new UsageError(
+        `reward ${rewardFlagName(name)} has no weight of its own; give --${rewardFlagName(name)}-weighting`,
+      );
     }
     if (wanted && weight > 0) {
       rewards[name] = weight;
@@ -88,7 +92,9 @@ export async function chosenRewards(
   const chosen = REWARD_NAMES.filter((name) => rewards[name] !== undefined);
   for (const name of model.assertHere ? [] : chosen) {
     if (!(await hasReward(model.files, name))) {
-      throw new UsageError(`model ${model.name} has no reward ${flagName(name)}: ${model.folder}/${name} is not there`);
+      throw new UsageError(
+        `model ${model.name} has no reward ${rewardFlagName(name)}: ${model.folder}/${name} is not there`,
+      );
     }
   }
   if (chosen.length === 0) {

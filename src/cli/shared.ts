@@ -5,6 +5,7 @@ import type { ArgsDef } from 'citty';
 import type { AdapterChoice } from '../platform/node/open_device.ts';
 import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 import { type Args, isSet, textFlag } from './args.ts';
+import { printJsonLine } from './words.ts';
 
 export const adapterFlags = {
   adapter: {
@@ -37,7 +38,7 @@ interface JsonResult {
 }
 
 export function printJson(result: JsonResult): void {
-  console.log(JSON.stringify(result));
+  printJsonLine(result);
 }
 
 /** Prints a command's summary, and with --json the last line. @returns the exit code */

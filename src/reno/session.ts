@@ -8,6 +8,7 @@ import type { Device } from '../tensor/device.ts';
 import type { DeviceCaps } from '../tensor/device_caps.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
+import { differentSizes } from '../tensor/size_words.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
@@ -115,6 +116,7 @@ export class Reno implements Disposable {
   ): Promise<Reno> {
     const start = performance.now();
     assertStores(settings.dtype, device.caps);
+    assertHolds(settings.size, device.limits.maxBufferSize);
     const run = await traceRun(files, settings);
     const plan = await compileWithWeights(device, { ...run.spec, ...planning }, run.weights);
     const loadSeconds = (performance.now() - start) / 1000;
@@ -235,6 +237,18 @@ export class Reno implements Disposable {
 export function assertStores(dtype: ComputeDType, { f16 }: DeviceCaps): void {
   if (dtype === 'f16' && !f16) {
     throw new Error('this adapter has no shader-f16, so activations cannot be stored as f16: use --dtype f32');
+  }
+}
+
+/** Checks that the adapter can hold a picture of this size, before anything is traced. @throws Error, one sentence with both sizes */
+function assertHolds(size: RenoSettings['size'], maxBufferSize: number): void {
+  const [height = 0, width = 0] = size ?? [];
+  const bytes = height * width * 3 * 4;
+  if (bytes > maxBufferSize) {
+    const [need, most] = differentSizes(bytes, maxBufferSize);
+    throw new Error(
+      `a picture of ${width}×${height} needs one buffer of ${need}, but this adapter holds at most ${most}: choose a smaller --size`,
+    );
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Device } from '../device.ts';
 import { showPath } from '../graph.ts';
 import type { Schedule } from '../schedule/schedule.ts';
+import { differentSizes } from '../size_words.ts';
 import { at, byteSize, STAGES, showType } from '../types.ts';
 
 export const mib = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
@@ -10,8 +11,9 @@ export const mib = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
 export function checkLimits(device: Device, schedule: Schedule): void {
   const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
   const refuse = (name: string, bytes: number, what: string, limit: number): never => {
+    const [need, most] = differentSizes(bytes, limit);
     throw new Error(
-      `${name} needs one buffer of ${mib(bytes)} MiB but this adapter ${what} at most ${mib(limit)} MiB: choose a smaller size or another adapter`,
+      `${name} needs one buffer of ${need} but this adapter ${what} at most ${most}: choose a smaller size or another adapter`,
     );
   };
   const buffer = schedule.buffers.find((b) => b.bytes > maxBufferSize);

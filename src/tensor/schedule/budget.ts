@@ -1,4 +1,5 @@
 /** Fits a schedule into a number of bytes: it streams weights and recomputes activations, as little of both as it can. */
+import { differentSizes, sizeWords } from '../size_words.ts';
 import { at, byteSize } from '../types.ts';
 import { Uniforms } from './buffers.ts';
 import type { InputBuffer } from './input_buffers.ts';
@@ -68,14 +69,10 @@ export function assertFits(budget: number, schedule: Schedule): void {
   const needed = peakBytes(schedule);
   if (needed > budget) {
     const shared = schedule.buffers.filter((b) => b.kind === 'shared').reduce((n, b) => n + b.bytes, 0);
+    const [need, limit] = differentSizes(needed, budget);
     throw new Error(
-      `this run needs ${showBytes(needed)} even with activations recomputed and all weights streamed (${showBytes(shared)} of it for activations and the ` +
-        `weights in use), but the budget is ${showBytes(budget)}: choose a larger budget, a smaller size or fewer rewards`,
+      `this run needs ${need} even with activations recomputed and all weights streamed (${sizeWords(shared)} of it for activations and the ` +
+        `weights in use), but the budget is ${limit}: choose a larger budget, a smaller size or fewer rewards`,
     );
   }
 }
-
-const showBytes = (bytes: number): string =>
-  bytes < 2 ** 30
-    ? `${Math.ceil(bytes / 2 ** 20)} MiB`
-    : `${(Math.ceil((bytes / 2 ** 30) * 100) / 100).toFixed(2)} GiB`;
