@@ -1,7 +1,7 @@
 /** Runs a command of this repository, as the npm scripts do:   node tools/run.mjs commands/main.ts bench --only plan */
 import type { Command } from '../src/cli/args.ts';
 import { runCli } from '../src/cli/cli.ts';
-import { leave } from '../src/platform/node/leave.ts';
+import { leave, watchOutput } from '../src/platform/node/leave.ts';
 import { command as bench } from './bench/index.ts';
 import { command as codegen } from './codegen/index.ts';
 import { command as evaluate } from './evaluate/index.ts';
@@ -17,4 +17,5 @@ const root: Command = {
   subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, codegen, matrix },
 };
 
+watchOutput();
 await leave(await runCli(root, process.argv.slice(2)));

@@ -5,7 +5,7 @@ import { UsageError } from './usage_error.ts';
 
 /** Opens the chosen adapter, or the best there is. @throws Error, one sentence, when there is none or none of that name. */
 export function openAdapter(choice: AdapterChoice = {}): Promise<Device> {
-  return openDevice({ ...choice, subgroupMatrix: wantsSubgroupMatrix() });
+  return openDevice({ ...choice, subgroupMatrix: wantsSubgroupMatrix(), quiet: true });
 }
 
 /** Whether matrix units are used: unless RENO_SUBGROUP_MATRIX is 0. @throws UsageError when it is neither 1 nor 0 */

@@ -1,5 +1,4 @@
 /** Finds the folder of the model that the command line names. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelFiles, type Mount, mounted } from '../models/checkpoint/files.ts';
 import { nodeFiles } from '../platform/node/node_files.ts';
@@ -7,6 +6,7 @@ import { PACKAGE_ROOT } from '../platform/node/package_root.ts';
 import type { RewardName } from '../reno/rewards/index.ts';
 import { type Args, textFlag } from './args.ts';
 import { hubCacheFolder, parseHubRepo, snapshotFolder } from './hub_cache.ts';
+import { isFolder } from './is_folder.ts';
 import { readManifest } from './manifest.ts';
 import { publishedModel } from './published_models.ts';
 import { UsageError } from './usage_error.ts';
@@ -69,7 +69,7 @@ function decoderFolder(decoder: string): string {
     return folder;
   }
   const folder = weightsFolder(decoder, '--decoder');
-  if (!existsSync(folder)) {
+  if (!isFolder(folder)) {
     throw new UsageError(
       `--decoder: there is no folder "${folder}", nor a decoder of this name in "reno weights list"`,
     );
@@ -90,7 +90,7 @@ function modelOf(args: Args): ChosenModel {
     throw new UsageError(`there is no model "${name}"; the models are ${known.join(', ')}`);
   }
   const folder = given === undefined ? join(PACKAGE_ROOT, own ?? '') : weightsFolder(given, '--weights');
-  if (!existsSync(folder)) {
+  if (!isFolder(folder)) {
     throw new Error(`${folder}: there is no such folder; the model ${name} is read from it`);
   }
   return { name, folder, files: nodeFiles(folder) };

@@ -10,6 +10,7 @@ import { checkTransfer, type TransferOptions, type Transferred, transferNoise } 
 import type { Device } from '../tensor/device.ts';
 import { type Args, countFlag, numberFlag, textFlag } from './args.ts';
 import { type ChosenModel, weightsFolder } from './chosen_model.ts';
+import { isFolder } from './is_folder.ts';
 import { publishedModel } from './published_models.ts';
 import { UsageError } from './usage_error.ts';
 
@@ -54,7 +55,7 @@ export function chosenTransfer(args: Args, task: TaskName): ChosenTransfer | und
     return { name: given, files: subfolder(published.files, 'generator'), options };
   }
   const folder = weightsFolder(given, '--transfer');
-  if (!existsSync(folder)) {
+  if (!isFolder(folder)) {
     throw new Error(`${folder}: there is no such folder; --transfer is read from it`);
   }
   const files = nodeFiles(folder);

@@ -20,8 +20,12 @@ function escaped(text: string): string {
   return text.replaceAll(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** Cuts out the middle of a long text: the reason often stands at its end. */
 function bounded(text: string, most: number): string {
-  return text.length <= most ? text : `${text.slice(0, most)}… (${text.length - most} more characters)`;
+  const half = most / 2;
+  return text.length <= most
+    ? text
+    : `${text.slice(0, half)} … ${text.length - most} characters … ${text.slice(-half)}`;
 }
 
 /** Returns text for people: unseen characters as escapes, lines of bounded length. */

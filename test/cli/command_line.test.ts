@@ -12,10 +12,10 @@ describe('a wrong command line', () => {
     [['evaluate'], /reno evaluate needs a command; the commands are pocket/],
     [['generate'], /--prompt is missing/],
     [['generate', '--prompt'], /--prompt needs a value/],
-    [['generate', '--prompt', '--json'], /--prompt needs a value/],
+    [['generate', '--prompt', '--no-optim'], /--prompt needs a value/],
     [['generate', 'a cat'], /reno generate takes no argument "a cat"/],
     [[...generate, '--n-iter', '3'], /reno generate has no flag --n-iter \(did you mean --n-iters\?\)/],
-    [[...generate, '--n-iters=none'], /--n-iters must be a number from 1 to 1000000, not "none"/],
+    [['generate', '-p', 'a', '--n-iters=none'], /--n-iters must be a number from 1 to 1000000, not "none"/],
     [[...generate, '--seed', '-1'], /--seed must be a number of at least 0, not "-1"/],
     [[...generate, '--seed', '0.5'], /--seed must be a whole number/],
     [[...generate, '--budget', '8'], /--budget must be a size with its unit, such as 8GiB or 900MB, not "8"/],
@@ -27,7 +27,7 @@ describe('a wrong command line', () => {
     [[...generate, '--rewards', 'hps,beauty'], /there is no reward "beauty"; the rewards are hps, clip/],
     [['evaluate', 'pocket', '--part', '3/2'], /--part must be a share such as 1\/2 or 2\/2, not "3\/2"/],
     [['evaluate', 'pocket', '--seeds', '0,x'], /--seeds must be whole numbers such as 0,1,2, not "0,x"/],
-    [[...generate, '--no-optim', '--imageselect'], /--no-optim and --imageselect exclude each other/],
+    [['generate', '-p', 'a', '--no-optim', '--imageselect'], /--no-optim and --imageselect exclude each other/],
     [[...generate, '--disable_hps', '--disable_clip', '--disable_imagereward'], /no reward is left/],
   ])('%j is refused in one sentence', async (args, sentence) => {
     const { code, stdout, stderr } = await inProcess(args);

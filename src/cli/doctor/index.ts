@@ -36,7 +36,7 @@ async function doctor(args: Args): Promise<number> {
     findings.push(...found, ...checkPicked(machine, device.caps.software));
   } catch (error) {
     findings.push({ what: 'adapter', value: 'none', ok: false, note: sentenceOf(error) });
-    findings.push(...((await listAdapters()).length === 0 ? distributionAdvice() : []));
+    findings.push(...((await listAdapters(true)).length === 0 ? distributionAdvice() : []));
   }
   const summary = working ? 'ReNO runs on this machine' : 'ReNO cannot run on this machine yet';
   if (isSet(args, 'json')) {
@@ -136,7 +136,7 @@ async function computes(device: Device): Promise<Finding> {
 }
 
 async function devices(args: Args): Promise<number> {
-  const adapters: AdapterName[] = await listAdapters();
+  const adapters: AdapterName[] = await listAdapters(true);
   if (isSet(args, 'json')) {
     printJson({ ok: adapters.length > 0, summary: `adapters found: ${adapters.length}`, rows: adapters });
   } else {

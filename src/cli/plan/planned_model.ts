@@ -6,6 +6,7 @@ import { nodeFiles } from '../../platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../platform/node/package_root.ts';
 import { REWARD_NAMES } from '../../reno/rewards/index.ts';
 import { weightsFolder } from '../chosen_model.ts';
+import { isFolder } from '../is_folder.ts';
 import { UsageError } from '../usage_error.ts';
 import { headerOnlyFiles, withoutTokenizers } from './header_only_files.ts';
 import { findPublished, joined, PUBLISHED_NAMES, type PublishedLayout, publishedLayout } from './published_layout.ts';
@@ -37,7 +38,7 @@ export function plannedModel(model: string): PlannedModel {
     return { name, files: mounted(name, mounts) };
   }
   const folder = weightsFolder(model, '--model');
-  if (!existsSync(folder)) {
+  if (!isFolder(folder)) {
     throw new UsageError(`there is no model or folder "${model}"; the models are ${PLANNED_MODELS.join(', ')}`);
   }
   const files = withoutTokenizers(nodeFiles(folder));

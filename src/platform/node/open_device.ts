@@ -1,7 +1,7 @@
 /** WebGPU in Node: Dawn through the npm package `webgpu`. */
-import { closeSync, openSync } from 'node:fs';
 import { type Device, type DeviceOptions, requestDevice, SUBGROUP_MATRIX } from '../../tensor/device.ts';
 import { sentenceOf } from './errors.ts';
+import { quietly } from './quietly.ts';
 import { restWhilePolling } from './rest.ts';
 import { adoptTuning } from './tuning_file.ts';
 
@@ -17,6 +17,8 @@ export interface AdapterChoice {
 export interface OpenDeviceOptions extends DeviceOptions, AdapterChoice {
   /** A GPU object that is at hand, instead of an instance of Dawn. */
   readonly gpu?: GPU;
+  /** Hides the notes about limits that Dawn writes to stderr while it opens. Default: only where stderr is a terminal. */
+  readonly quiet?: boolean;
 }
 
 /** An adapter of this machine, by the graphics API that shows it. */
@@ -74,9 +76,11 @@ async function dawn(): Promise<typeof import('webgpu')> {
  * @throws Error, one sentence, when there is no adapter or none of that name
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { gpu, adapter, backend, ...given } = options;
+  const { gpu, adapter, backend, quiet, ...given } = options;
   const rest = { subgroupMatrix: process.env.RENO_SUBGROUP_MATRIX !== '0', ...given };
-  const device = gpu ? await requestDevice(gpu, rest) : await openDawn({ ...choice(adapter, backend), ...rest });
+  const device = gpu
+    ? await requestDevice(gpu, rest)
+    : await openDawn({ ...choice(adapter, backend), ...(quiet === undefined ? {} : { quiet }), ...rest });
   await adoptTuning(device);
   return device;
 }
@@ -85,10 +89,15 @@ function choice(adapter = process.env.RENO_ADAPTER, backend = process.env.RENO_B
   return { ...(adapter ? { adapter } : {}), ...(backend ? { backend } : {}) };
 }
 
-async function openDawn({ adapter: name, backend, ...options }: AdapterChoice & DeviceOptions): Promise<Device> {
+async function openDawn({
+  adapter: name,
+  backend,
+  quiet,
+  ...options
+}: AdapterChoice & DeviceOptions & Pick<OpenDeviceOptions, 'quiet'>): Promise<Device> {
   const flags = backend ? [`backend=${backend}`] : [];
   if (name) {
-    const adapters = await listAdapters();
+    const adapters = await listAdapters(quiet);
     const found = adapters.find((a) => a.name.toLowerCase().includes(name.toLowerCase()));
     if (!found) {
       const known = adapters.map((a) => `"${a.name}"`).join(', ');
@@ -100,7 +109,7 @@ async function openDawn({ adapter: name, backend, ...options }: AdapterChoice & 
   }
   const open = async (subgroupMatrix: boolean): Promise<{ gpu: GPU; adapter: GPUAdapter }> => {
     const gpu = await instance(flags, subgroupMatrix);
-    const adapter = await quietly(() => gpu.requestAdapter()).catch(() => null);
+    const adapter = await quietly(() => gpu.requestAdapter(), quiet).catch(() => null);
     if (!adapter) {
       throw new Error(`no WebGPU adapter was found${backend ? ` for backend ${backend}` : ''}; ${NO_ADAPTER_HELP}`);
     }
@@ -110,38 +119,18 @@ async function openDawn({ adapter: name, backend, ...options }: AdapterChoice & 
   // An adapter without matrix units runs as if nobody had asked for them: the toggles change the code of every kernel.
   const isPlain = options.subgroupMatrix !== true || adapter.features.has(SUBGROUP_MATRIX);
   const chosen = isPlain ? gpu : (await open(false)).gpu;
-  return quietly(() => requestDevice(chosen, options));
+  return quietly(() => requestDevice(chosen, options), quiet);
 }
 
-/** All adapters, from what Dawn says when it is asked for one that does not exist. */
-export async function listAdapters(): Promise<AdapterName[]> {
+/** All adapters, from what Dawn says when it is asked for one that does not exist. @param quiet as in `OpenDeviceOptions` */
+export async function listAdapters(quiet?: boolean): Promise<AdapterName[]> {
   try {
     const gpu = await instance(['adapter=reno lists adapters']);
-    await quietly(() => gpu.requestAdapter());
+    await quietly(() => gpu.requestAdapter(), quiet);
     return [];
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     const found = [...text.matchAll(/backend: '([^']*)', name: '([^']*)'/g)];
     return found.map((m) => ({ backend: m[1] ?? '', name: m[2] ?? '' }));
-  }
-}
-
-/**
- * Runs `work` while Dawn's own notes about limits go nowhere: it writes them to file descriptor 2, past Node.
- * Only where a person looks on (a terminal, on Linux); logs keep everything.
- */
-async function quietly<T>(work: () => Promise<T>): Promise<T> {
-  if (process.platform !== 'linux' || !process.stderr.isTTY || process.env.DEBUG?.includes('reno')) {
-    return work();
-  }
-  const terminal = openSync('/proc/self/fd/2', 'w');
-  closeSync(2);
-  openSync('/dev/null', 'w'); // takes the lowest free descriptor, which is 2
-  try {
-    return await work();
-  } finally {
-    closeSync(2);
-    openSync(`/proc/self/fd/${terminal}`, 'w');
-    closeSync(terminal);
   }
 }

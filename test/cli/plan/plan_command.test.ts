@@ -87,7 +87,7 @@ describe('reno plan', { timeout: 60_000 }, () => {
     [
       ['--budget', '1MB', '--size', '64', '--rewards', 'clip'],
       1,
-      /^reno: this run needs [\d.]+ MiB even with activations recomputed and all weights streamed .* but the budget is 1 MiB/,
+      /^reno: this run needs [\d.]+ MiB even with activations recomputed and all weights streamed .* but the budget is 1 MB/,
     ],
     [['--gpu', 'voodoo'], 2, /^reno: no GPU is called "voodoo"; there are A100 80GB, A100 40GB/],
     [['--rewards', 'beauty'], 2, /^reno: there is no reward "beauty"; the rewards are hps, clip/],
