@@ -16,6 +16,7 @@ export { l2Normalize } from './l2_normalize.ts';
 export { layerNorm } from './layer_norm.ts';
 
 import './layer_norm_linear.ts';
+import './linear_layer_norm_backward.ts';
 
 export { linear, matmul } from './matmul/matmul.ts';
 export { max, mean, sum } from './reduce/reduce.ts';

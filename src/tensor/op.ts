@@ -74,6 +74,31 @@ export interface FusedPair {
   readonly attrs: (producer: OpSite, consumer: OpSite, caps: DeviceCaps) => Attrs | null;
 }
 
+/** The weights of a linear layer behind a norm, and the norm's gains. */
+export interface NormedLayer {
+  /** As the product of the backward pass reads it: [K,N], or [N,K] with `transposeB`; or one for each product of a batch. */
+  readonly weight: Tensor;
+  readonly transposeB: boolean;
+  readonly gamma: Tensor;
+  readonly beta: Tensor;
+  readonly bias: Tensor | null;
+}
+
+/**
+ * The three ops whose backward pass an op computes: a norm, the product that alone reads its result, and in the backward pass the
+ * product by the transposed weight, whose result the norm's gradient takes. The op's inputs are dy, the weight, the terms of
+ * the weights, the layer's result y, x, the norm's statistics and gamma.
+ */
+export interface NormGradientFusion {
+  readonly norm: string;
+  readonly gradient: string;
+  readonly product: string;
+  /** Attributes of the fused op for a site whose attributes are those of the backward product; null: do not fuse these. */
+  readonly attrs: (site: OpSite, caps: DeviceCaps) => Attrs | null;
+  /** Computes what the op needs and what depends on weights alone. */
+  readonly weightTerms: (layer: NormedLayer) => Tensor;
+}
+
 /** All that is known of an op: its shapes, gradient, reference, kernels, cost and test cases. */
 export interface OpDefinition<A extends Attrs> {
   /** Unique; also the op's name in reports. */
@@ -104,6 +129,8 @@ export interface OpDefinition<A extends Attrs> {
   readonly storesOnce?: boolean;
   /** For ops that replace two others (rewrite/pair_fusion.ts). */
   readonly fusesPair?: FusedPair;
+  /** For ops that replace the gradient of a norm and the product before it (rewrite/norm_gradient.ts). */
+  readonly fusesNormGradient?: NormGradientFusion;
   /** For ops made by the planner: the traced op that they begin with, and its site. */
   readonly inner?: { readonly op: Op; readonly site: OpSite };
   /** For fused ops: the same value from basic ops; tests require equal value and gradient. */

@@ -9,7 +9,10 @@ import { allOps, type Op } from '../../src/tensor/op.ts';
 const NUMBERS = ['v1', 'v2', 'v3', 'v4', 'v5', 'v6', 'v7'];
 
 /** Ops whose variant for matrix units came after the names. */
-const NEW_ON_MATRICES = ['attention', 'attention_backward', 'conv2d', 'conv2d_backward_input', 'layer_norm_linear'];
+const NEW_ON_MATRICES = [
+  ...['attention', 'attention_backward', 'conv2d', 'conv2d_backward_input'],
+  ...['layer_norm_linear', 'linear_layer_norm_backward'],
+];
 
 /** The variant for f32 operands on matrix units came after the names in every op. */
 const NEW = 'subgroup_matrix_split';

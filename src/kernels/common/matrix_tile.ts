@@ -271,6 +271,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     }
     workgroupBarrier();
   }
+`;
+
+const STORE = /* wgsl */ `
   let mine = subgroup * MATRIX_M * MATRIX_N;
   for (var i = 0u; i < BANDS; i++) {
     for (var j = 0u; j < PANELS; j++) {
@@ -296,8 +299,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
  * - \`has_row(row)\`: whether the tile's row is one of the result's;
  * - \`put(row, column, v)\`: stores four columns of the result, at the tile's row and vec4 of columns.
  * @param transposed b is in memory as [columns, k] rather than [k, columns]
+ * @param beforeStore statements between the last multiplication and the first `put`
  */
-export function matrixTileCode(hooks: string, transposed: boolean, caps: DeviceCaps): string {
+export function matrixTileCode(hooks: string, transposed: boolean, caps: DeviceCaps, beforeStore = ''): string {
   const entry = `\n@compute @workgroup_size(THREADS)${subgroupSizeAttribute(caps)}`;
-  return TILE_CODE + (transposed ? B_BY_STEPS : B_BY_COLUMNS) + hooks + entry + MAIN;
+  return TILE_CODE + (transposed ? B_BY_STEPS : B_BY_COLUMNS) + hooks + entry + MAIN + beforeStore + STORE;
 }

@@ -71,7 +71,10 @@ fn has_row(row: u32) -> bool { return first_row + row < params.m; }
 fn start_of(item: u32, index: u32) -> u32 {
   return product * params.stepA + min(first_row + a_row(item, index), params.m - 1u) * params.k;
 }
+`;
 
+/** Stores the product, its bias and its residual. */
+const PUT = /* wgsl */ `
 fn put(r: u32, c: u32, v: vec4f) {
   let row = first_row + r;
   let column = first_column / 4u + c;
@@ -172,16 +175,24 @@ function tiles(
     throw new Error(`${label} needs f16 matrices in subgroups`);
   }
   const { m, n, k, batch } = siteProblem(site);
-  const transposed = site.attrs.transposeB ?? false;
   const fours = k % 4 === 0;
-  const b = transposed ? (fours ? B_BY_STEPS : B_BY_STEPS_ONE_BY_ONE) : B_BY_COLUMNS;
-  const a = (fours ? A_IN_FOURS : A_ONE_BY_ONE) + (rows === 'as stored' ? ROWS_AS_STORED : ROWS_NORMALISED);
+  const hooks = productHooks(site, PUT + (rows === 'as stored' ? ROWS_AS_STORED : ROWS_NORMALISED));
   const groups = () => [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch] as const;
-  return productDispatch(site, label, code(PRODUCT + a + b), groups, 4, {
+  return productDispatch(site, label, code(hooks), groups, 4, {
     constants: tile.constants,
     vecA: fours ? 4 : 1,
-    vecB: transposed && !fours ? 1 : 4,
+    vecB: site.attrs.transposeB && !fours ? 1 : 4,
   }).map((dispatch) => ({ ...dispatch, matrixWork: tileWork(tile, { m, n, k, batch }, products) }));
+}
+
+/**
+ * The hooks of common/matrix_tile.ts for a product, with `rows` that define `begin`, `fetch_a` and `put`. They find the operands in
+ * `a` and `b`, and `four_a(start, k)`: four steps of the row of a that begins at element `start`, zero beyond the end of k.
+ */
+export function productHooks(site: OpSite<MatmulAttrs>, rows: string): string {
+  const fours = siteProblem(site).k % 4 === 0;
+  const b = site.attrs.transposeB ? (fours ? B_BY_STEPS : B_BY_STEPS_ONE_BY_ONE) : B_BY_COLUMNS;
+  return PRODUCT + (fours ? A_IN_FOURS : A_ONE_BY_ONE) + rows + b;
 }
 
 export const subgroupMatrix: Variant<MatmulAttrs> = {

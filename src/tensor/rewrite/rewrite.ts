@@ -1,15 +1,17 @@
-/** Rewrites the nodes of a graph into fewer kernels: pair fusion, then elementwise fusion, then store fusion. */
+/** Rewrites the nodes of a graph into fewer kernels: gradients of norms into the products before them, pair fusion, then elementwise fusion, then store fusion. */
 import type { DeviceCaps } from '../device_caps.ts';
 import { keyOf, type Node } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
 import { fuseElementwise } from './elementwise_fusion.ts';
+import { fuseNormGradients } from './norm_gradient.ts';
 import { fusePairs } from './pair_fusion.ts';
 import { fuseIntoStores } from './store_fusion.ts';
 
 /** Returns `order` in fewer nodes. The values of `roots` and all that a later stage reads are still computed. */
 export function rewrite(order: readonly Node[], roots: readonly Tensor[], caps: DeviceCaps): Node[] {
-  const preserved = preservedValues(order, roots);
-  return fuseIntoStores(fuseElementwise(fusePairs(order, preserved, caps), preserved), preserved, caps);
+  const folded = fuseNormGradients(order, preservedValues(order, roots), caps);
+  const preserved = preservedValues(folded, roots);
+  return fuseIntoStores(fuseElementwise(fusePairs(folded, preserved, caps), preserved), preserved, caps);
 }
 
 /** Returns the keys of the values that must stay in memory: outputs, new states, and all that a later stage reads. */
