@@ -33,7 +33,7 @@ function schedulerOf(spec: PlanSpec, caps: DeviceCaps): Scheduler {
   const updates = spec.updates ?? [];
   const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
   const traced = tracedOrder(roots, spec);
-  const rewritten = spec.fuse === false ? traced : rewrite(traced, roots, caps);
+  const rewritten = spec.fuse === false ? traced : rewrite(traced, roots, caps, { weightTerms: spec.weightBits !== 8 });
   const valueKey = valueKeys(rewritten);
   const fixed = new Set(roots.map(valueKey));
   const concatenated = concatenatedInputs(rewritten, valueKey, fixed);
