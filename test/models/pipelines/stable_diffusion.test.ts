@@ -10,6 +10,7 @@ import {
 } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { openPipeline, type TextToImagePipeline } from '../../../src/models/pipelines/index.ts';
+import { StableDiffusionPipeline } from '../../../src/models/pipelines/stable_diffusion.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
@@ -66,6 +67,18 @@ describe('a broken model folder', () => {
       () => edit('model_index.json', { unet: ['diffusers', 'UNet3DConditionModel'] }),
       /model_index\.json: unet must be a part of class UNet2DConditionModel/,
     ],
+    'a part of a module of its own': [
+      () => edit('model_index.json', { unet: ['my_unet', 'UNet2DConditionModel'] }),
+      /model_index\.json: unet must be a part of class UNet2DConditionModel, but is \["my_unet","UNet2DConditionModel"\]/,
+    ],
+    'a config of another class': [
+      () => edit('unet/config.json', { _class_name: 'UNet2DModel' }),
+      /unet\/config\.json: _class_name must be one of "UNet2DConditionModel", but is "UNet2DModel"/,
+    ],
+    'an unknown setting of the pipeline': [
+      () => edit('model_index.json', { clip_skip: 2 }),
+      /model_index\.json: clip_skip is 2: this key is not known here/,
+    ],
     'a config of other widths': [
       () => edit('unet/config.json', { block_out_channels: [8, 32] }),
       /tensor \S+ has shape \[.*\] where \[.*\] is needed; does config\.json belong to these weights\?/,
@@ -86,6 +99,30 @@ describe('a broken model folder', () => {
   it.each(Object.entries(cases))('%s', async (_, [breakIt, message]) => {
     await breakIt();
     await expect(open()).rejects.toThrow(message);
+  });
+
+  it('says which parts and settings are left out, as diffusers leaves them out', async () => {
+    await edit('model_index.json', {
+      controlnet: ['diffusers', 'ControlNetModel'],
+      image_encoder: [null, null],
+      safety_checker: ['stable_diffusion', 'StableDiffusionSafetyChecker'],
+    });
+    const said: string[] = [];
+    await openPipeline(new Graph(), { ...nodeFiles(folder), warn: (sentence) => said.push(sentence) });
+    expect(said).toEqual([
+      `${folder}/vae/config.json: shift_factor is 0.1, which diffusers uses in a FluxPipeline alone; it is left out`,
+      `${folder}/model_index.json: controlnet is a part of class "ControlNetModel", which this pipeline does not use; it is left out`,
+    ]);
+  });
+
+  it('reads the scheduler as the class that model_index.json names, and says so', async () => {
+    await edit('scheduler/scheduler_config.json', { _class_name: 'PNDMScheduler' });
+    const said: string[] = [];
+    const pipeline = await openPipeline(new Graph(), { ...nodeFiles(folder), warn: (sentence) => said.push(sentence) });
+    expect(said).toContain(
+      `${folder}/scheduler/scheduler_config.json: _class_name is "PNDMScheduler", but model_index.json says "EulerDiscreteScheduler", which is used, as in diffusers`,
+    );
+    expect(pipeline instanceof StableDiffusionPipeline && pipeline.scheduler.oneStep().timestep).toBe(999);
   });
 
   it("takes another decoder than its own, as the decoder's config.json says", async () => {
