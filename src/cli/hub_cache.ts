@@ -63,5 +63,5 @@ export function blobHash(path: string): { readonly algorithm: 'sha256' | 'git'; 
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  return existsSync(path) && statSync(path).isFile();
 }

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { type Args, type Command, isSet } from './args.ts';
 import { type CachedCheckpoint, chosenCheckpoints, isWhole } from './cached_checkpoints.ts';
+import { assertUsableCache } from './hub/cache_folder.ts';
 import { HubClient } from './hub/client.ts';
 import type { DownloadOptions } from './hub/download.ts';
 import { type HubEnvironment, hubEnvironment } from './hub/environment.ts';
@@ -50,7 +51,8 @@ export async function pull(args: Args, names: readonly string[], settings: PullS
     return finish(args, true, `${names.join(', ')}: all files are here already`, rows);
   }
   const env = hubEnvironment();
-  const client = new HubClient(env, settings.signal);
+  assertUsableCache(env.cache);
+  const client = new HubClient(env, settings.signal, settings.stall);
   const plans = await planned(client, absent, env);
   const left = plans.reduce((sum, plan) => sum + bytesLeft(plan), 0);
   await checkSpace(env.cache, left, settings.free ?? freeBytes);

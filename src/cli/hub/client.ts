@@ -2,7 +2,7 @@
 import type { HubRepo } from '../hub_cache.ts';
 import { sentenceOf } from '../usage_error.ts';
 import type { HubEnvironment } from './environment.ts';
-import { isPassing, refusal } from './refusal.ts';
+import { HubRefusal, isPassing, refusal } from './refusal.ts';
 
 export interface RemoteFile {
   readonly path: string;
@@ -28,18 +28,22 @@ export class PassingError extends Error {}
 export class HubClient {
   readonly #env: HubEnvironment;
   readonly #signal: AbortSignal;
+  readonly #patience: number;
 
-  constructor(env: HubEnvironment, signal: AbortSignal) {
+  /** @param patience milliseconds after which a small answer must be whole; bytes of files have their own limit (`download`) */
+  constructor(env: HubEnvironment, signal: AbortSignal, patience = 60_000) {
     this.#env = env;
     this.#signal = signal;
+    this.#patience = patience;
   }
 
   /** Asks for a repository's commit and the files at `paths`. @throws HubRefusal, PassingError, or the signal's reason */
   async describe({ repo, revision }: HubRepo, paths: readonly string[]): Promise<RemoteRepo> {
     const { modelInfo } = await hubLibrary();
-    const asked = { fetch: this.#fetchFor(repo, null), hubUrl: this.#env.endpoint };
-    const info = await modelInfo({ ...asked, name: repo, revision, additionalFields: ['sha', 'cardData'] });
-    if (!/^[0-9a-f]{40}$/.test(info.sha)) {
+    const info = await this.#answer(repo, (asked) =>
+      modelInfo({ ...asked, name: repo, revision, additionalFields: ['sha', 'cardData'] }),
+    );
+    if (typeof info !== 'object' || info === null || !/^[0-9a-f]{40}$/.test(info.sha)) {
       throw new Error(`${repo}: ${this.#env.endpoint} names no commit for revision ${revision}`);
     }
     return {
@@ -54,8 +58,14 @@ export class HubClient {
   /** The files of `paths` that exist. @throws HubRefusal, PassingError, or the signal's reason */
   async files(repo: string, commit: string, paths: readonly string[]): Promise<RemoteFile[]> {
     const { pathsInfo } = await hubLibrary();
-    const asked = { fetch: this.#fetchFor(repo, null), hubUrl: this.#env.endpoint };
-    const found = await pathsInfo({ ...asked, repo, revision: commit, paths: [...paths] });
+    const found = await this.#answer(repo, (asked) =>
+      pathsInfo({ ...asked, repo, revision: commit, paths: [...paths] }),
+    );
+    if (!Array.isArray(found) || !found.every(isEntry)) {
+      throw new Error(
+        `${repo}: ${this.#env.endpoint} does not answer as a hub does (no list of files); is HF_ENDPOINT right?`,
+      );
+    }
     return found
       .filter(({ type }) => type === 'file')
       .map(({ path, size, lfs, oid }) => ({
@@ -67,11 +77,56 @@ export class HubClient {
 
   /** Reads a small text file. @throws as `open`, or PassingError where the connection is cut */
   async text(repo: string, commit: string, path: string): Promise<string> {
-    const response = await this.open(repo, commit, path, 0, this.#signal);
-    return response.text().catch((error) => {
-      this.#signal.throwIfAborted();
-      throw new PassingError(`${repo}/${path}: the connection was cut (${causeOf(error)}); try again`);
+    return this.#timed(async (signal) => {
+      const response = await this.open(repo, commit, path, 0, signal);
+      return response.text().catch((error) => {
+        signal.throwIfAborted();
+        throw new PassingError(`${repo}/${path}: the connection was cut (${causeOf(error)}); try again`);
+      });
     });
+  }
+
+  /** Asks the hub's library, whose answers are JSON. @throws Error for an answer that is none */
+  #answer<T>(repo: string, ask: (asked: { fetch: typeof fetch; hubUrl: string }) => Promise<T>): Promise<T> {
+    const { endpoint } = this.#env;
+    return this.#timed(async (signal) => {
+      const own = this.#fetchFor(repo, null);
+      const timed: typeof fetch = (input, init) => own(input, { ...init, signal });
+      try {
+        return await ask({ fetch: timed, hubUrl: endpoint });
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof SyntaxError) {
+          throw new Error(`${repo}: ${pageInstead(endpoint)}`);
+        }
+        if (error instanceof PassingError || error instanceof HubRefusal) {
+          throw error;
+        }
+        // fetch gives an error of a connection a cause; the library has none for an answer that it does not understand.
+        throw error instanceof Error && error.cause !== undefined
+          ? new PassingError(`${repo}: the connection was cut (${causeOf(error)}); try again`)
+          : new Error(
+              `${repo}: ${endpoint} does not answer as a hub does (${sentenceOf(error)}); is HF_ENDPOINT right?`,
+            );
+      }
+    });
+  }
+
+  /** Runs requests with a time limit. @throws PassingError where they take longer */
+  async #timed<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const limit = AbortSignal.timeout(this.#patience);
+    try {
+      return await run(AbortSignal.any([limit, this.#signal]));
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (limit.aborted) {
+        const seconds = this.#patience / 1000;
+        throw new PassingError(
+          `${this.#env.endpoint} gave no answer for ${seconds} s; check the network, or try again later`,
+        );
+      }
+      throw error;
+    }
   }
 
   /**
@@ -110,6 +165,21 @@ export class HubClient {
       throw isPassing(response.status) ? new PassingError(refused.message) : refused;
     };
   }
+}
+
+/** What a page in place of data means, which proxies, log-ins and captive portals send: the rest of a sentence. */
+export function pageInstead(address: string): string {
+  return `${address} answers with a page and not with data, as a proxy or a network's log-in does; open it in a browser to see, or set HF_ENDPOINT`;
+}
+
+function isEntry(value: unknown): boolean {
+  const { path, size, lfs } = Object(value);
+  const isSize = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) >= 0;
+  return (
+    typeof path === 'string' &&
+    isSize(size) &&
+    (lfs === undefined || (typeof lfs?.oid === 'string' && isSize(lfs.size)))
+  );
 }
 
 /** Loads the library when it is first needed: most commands never do. */

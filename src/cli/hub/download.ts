@@ -1,9 +1,11 @@
 /** Downloads one file of the hub into the cache: resumes after a cut, checks the hash, and only then gives the file its name. */
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { sentenceOf, systemCode } from '../usage_error.ts';
+import { systemCode } from '../usage_error.ts';
 import { hashOf } from '../verify_file.ts';
-import { causeOf, type HubClient, PassingError, type RemoteFile, type RemoteRepo } from './client.ts';
+import { cacheError } from './cache_folder.ts';
+import { causeOf, type HubClient, PassingError, pageInstead, type RemoteFile, type RemoteRepo } from './client.ts';
+import { lockPart } from './part_lock.ts';
 
 /** A file that is written from front to back; Node's FileHandle is one. */
 interface PartFile {
@@ -45,7 +47,33 @@ export async function download(
 ): Promise<void> {
   const name = `${from.repo}/${file.path}`;
   const part = incompletePath(blob);
-  await mkdir(dirname(blob), { recursive: true });
+  try {
+    await mkdir(dirname(blob), { recursive: true });
+  } catch (error) {
+    throw cacheError(error, dirname(blob));
+  }
+  const unlock = await lockPart(part, name).catch((error) => {
+    throw systemCode(error) === undefined ? error : writeError(error, part);
+  });
+  try {
+    await downloadLocked(client, from, file, blob, options);
+  } finally {
+    await unlock();
+  }
+}
+
+async function downloadLocked(
+  client: HubClient,
+  from: RemoteRepo,
+  file: RemoteFile,
+  blob: string,
+  options: DownloadOptions,
+): Promise<void> {
+  const name = `${from.repo}/${file.path}`;
+  const part = incompletePath(blob);
+  if ((await sizeOf(blob)) === file.bytes && file.bytes > 0) {
+    return; // Another process has just finished it.
+  }
   let have = await sizeOf(part);
   for (let failed = 0; have < file.bytes; ) {
     const before = have;
@@ -90,6 +118,10 @@ async function fetchRest(
 ): Promise<void> {
   using watch = new StallWatch(options.stall ?? 60_000);
   const response = await watch.over(client.open(repo, commit, file.path, have, watch.signal));
+  if (/^text\/html\b/i.test(response.headers.get('content-type') ?? '')) {
+    await response.body?.cancel();
+    throw new Error(`${repo}/${file.path}: ${pageInstead(response.url)}`);
+  }
   const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
   // A server without ranges sends the whole file.
   const from = response.status === 206 && Number(start) === have ? have : 0;
@@ -160,7 +192,7 @@ function writeError(error: unknown, part: string): Error {
     ? new Error(
         `the disk of ${folder} is full; make room or set HF_HOME to a folder on another disk, and run the same command again: what came is kept`,
       )
-    : new Error(`${part} cannot be written (${sentenceOf(error)})`);
+    : cacheError(error, part);
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -1,7 +1,7 @@
 /** The hub's refusals, each as one sentence with advice. */
 
 /** A refusal that another try does not change. */
-class HubRefusal extends Error {}
+export class HubRefusal extends Error {}
 
 interface Asked {
   readonly endpoint: string;

@@ -1,5 +1,5 @@
 /** `reno weights pull` against a stand-in for the hub: the cache it leaves, and everything that can end a download early. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   existsSync,
@@ -16,9 +16,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { cacheError } from '../../../src/cli/hub/cache_folder.ts';
 import { hubEnvironment } from '../../../src/cli/hub/environment.ts';
 import { size, TransferLine } from '../../../src/cli/hub/transfer_line.ts';
 import { readManifest } from '../../../src/cli/manifest.ts';
@@ -369,6 +370,108 @@ describe('what came', () => {
   });
 });
 
+describe('two downloads at once', () => {
+  it('never write one incomplete file: the second is told who downloads', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    hub.twist = (seen, response) => {
+      if (!seen.cdn || seen.range) {
+        return false;
+      }
+      response.writeHead(200, { 'content-length': WEIGHTS.length });
+      response.write(WEIGHTS.subarray(0, 100_000));
+      held.then(() => response.end(WEIGHTS.subarray(100_000)));
+      return true;
+    };
+    const first = quick();
+    await vi.waitUntil(() => partBytes() === 100_000, { timeout: 30_000 });
+    const { error } = await quick();
+    expect(error).toBe(
+      `${NAME} is being downloaded by process ${process.pid}; wait for it, or remove ${blob()}.incomplete.lock if there is no such download`,
+    );
+    release();
+    expect((await first).error).toBeNull();
+    expect(readFileSync(blob()).equals(WEIGHTS)).toBe(true);
+    expect(readdirSync(join(folder(), 'blobs')).filter((name) => !/^[0-9a-f]+$/.test(name))).toEqual([]);
+  });
+
+  it('go on where the process of a lock is gone, and wait for one of another machine', async () => {
+    const gone = spawnSync(process.execPath, ['-e', '']).pid;
+    const lock = `${blob()}.incomplete.lock`;
+    mkdirSync(join(folder(), 'blobs'), { recursive: true });
+    writeFileSync(lock, JSON.stringify({ pid: 1, host: 'elsewhere' }));
+    expect((await quick()).error).toMatch(/is being downloaded by process 1 of elsewhere; wait for it, or remove/);
+    for (const stale of [JSON.stringify({ pid: gone, host: hostname() }), '', '{"pid']) {
+      writeFileSync(lock, stale);
+      rmSync(blob(), { force: true });
+      expect((await quick()).error).toBeNull();
+      expect(existsSync(lock)).toBe(false);
+    }
+  });
+});
+
+describe('a hub that is none', () => {
+  const answering = (part: string, type: string, text: string): void => {
+    hub.twist = (seen, response) => {
+      if (!seen.url.includes(part)) {
+        return false;
+      }
+      response.writeHead(200, { 'content-type': type });
+      response.end(text);
+      return true;
+    };
+  };
+
+  it('and says nothing is given up in time', async () => {
+    hub.twist = () => true;
+    const { error } = await quick({ stall: 200 });
+    expect(error).toBe(`${hub.endpoint} gave no answer for 0.2 s; check the network, or try again later`);
+  });
+
+  it('and stops in the middle of an answer is given up in time', async () => {
+    hub.twist = (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.write('{"sha":');
+      return true;
+    };
+    const { error } = await quick({ stall: 200 });
+    expect(error).toBe(`${hub.endpoint} gave no answer for 0.2 s; check the network, or try again later`);
+  });
+
+  it('but a page, in place of JSON or of a file', async () => {
+    answering('/api/', 'text/html', '<html>log in</html>');
+    const page = `${hub.endpoint} answers with a page and not with data, as a proxy or a network's log-in does; open it in a browser to see, or set HF_ENDPOINT`;
+    expect((await quick()).error).toBe(`${REPO}: ${page}`);
+    hub.twist = (seen, response) => {
+      if (!seen.cdn) {
+        return false;
+      }
+      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
+      response.end('<html>log in</html>');
+      return true;
+    };
+    mkdirSync(join(folder(), 'blobs'), { recursive: true });
+    writeFileSync(`${blob()}.incomplete`, WEIGHTS.subarray(0, 100_000));
+    expect((await quick()).error).toMatch(/^laion.*pytorch_model\.bin: http.* answers with a page and not with data/);
+    expect(partBytes()).toBe(100_000);
+    expectNothingFinal();
+  });
+
+  it.each([
+    ['/api/', 'null', /does not answer as a hub does \(.*\); is HF_ENDPOINT right\?/],
+    ['/api/', '[]', /names no commit for revision main/],
+    ['/paths-info/', '{}', /does not answer as a hub does \(.*\); is HF_ENDPOINT right\?/],
+    ['/paths-info/', '[{"type": "file", "path": 7}]', /does not answer as a hub does \(no list of files\)/],
+    ['/paths-info/', '[{"type": "file", "path": "config.json", "size": -1}]', /does not answer as a hub does/],
+  ])('but something that answers %s with %s', async (part, text, message) => {
+    answering(part, 'application/json', text);
+    expect((await quick()).error).toMatch(message);
+    expect(existsSync(cache)).toBe(false);
+  });
+});
+
 describe('a hub that refuses', () => {
   const refusing = (status: number, code: string, cdnToo = false) => {
     hub.twist = (seen, response) => {
@@ -420,6 +523,28 @@ describe('a hub that refuses', () => {
 });
 
 describe('this machine', () => {
+  it('whose cache would lie in a file is told so before the hub is asked', async () => {
+    const file = join(work, 'a-file');
+    writeFileSync(file, '');
+    vi.stubEnv('HF_HUB_CACHE', '');
+    vi.stubEnv('HF_HOME', file);
+    const { code, stderr } = await command();
+    expect(stderr).toEqual([
+      `reno: the cache cannot be ${file}/hub, for ${file} is a file; set HF_HOME to a folder that you may write to, or HF_HUB_CACHE to one for the downloads alone`,
+    ]);
+    expect(code).toBe(1);
+    expect(hub.seen).toEqual([]);
+  });
+
+  it('whose cache may not be written is told what to do', () => {
+    for (const code of ['EACCES', 'EROFS']) {
+      const error = Object.assign(new Error(`${code}: no`), { code });
+      expect(cacheError(error, '/c').message).toMatch(
+        new RegExp(`^/c may not be written \\(${code}\\); set HF_HOME to a`),
+      );
+    }
+  });
+
   it('without a network', async () => {
     await hub.stop();
     const { code, stderr } = await command();
