@@ -9,13 +9,14 @@ import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import '../../src/kernels/index.ts';
 import { valueTests } from '../../src/kernels/check/check_op.ts';
-import { checkedInputs, runGradient } from '../../src/kernels/check/run_case.ts';
+import { checkedInputs, runGradient, supported } from '../../src/kernels/check/run_case.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
+import { MATRIX_VARIANTS } from '../../src/tensor/kernel_check.ts';
 import { nmse } from '../../src/tensor/nmse.ts';
 import { allOps, type Op, variantNamed } from '../../src/tensor/op.ts';
 import { at } from '../../src/tensor/types.ts';
@@ -87,7 +88,7 @@ async function matrix(args: Args): Promise<number> {
       if (
         op.vjp &&
         checkedInputs(c).length > 0 &&
-        c.inputs.every((input) => input.dtype === 'f16' || input.fill === 'mask')
+        MATRIX_VARIANTS.some((variant) => supported(device, op, c, variant))
       ) {
         await run('gradients', `${op.name} #${index} ${c.name ?? ''}`, () => gradient(device, plain, op, index));
       }
@@ -104,7 +105,9 @@ async function matrix(args: Args): Promise<number> {
     });
   }
   if (wants('pocket')) {
-    await run('pocket', 'four iterations, f16', () => pocketLoop(device, plain));
+    for (const dtype of ['f16', 'f32'] as const) {
+      await run('pocket', `four iterations, ${dtype}`, () => pocketLoop(device, plain, dtype));
+    }
   }
   const failed = rows.filter(({ ok }) => !ok);
   const held = `${rows.length - failed.length} of ${rows.length} hold on ${device.info.description} with matrices of ${matrices
@@ -116,8 +119,8 @@ async function matrix(args: Args): Promise<number> {
 
 const shown = (errors: readonly number[]): string => `NMSE ${errors.map((e) => e.toExponential(1)).join(' ')}`;
 
-/** f16 results of several products, one after another. */
-const GRADIENT_BOUND = 5e-6;
+/** f16 results of several products, one after another; and f32 results, whose products are as exact as f32's. */
+const GRADIENT_BOUNDS = { f16: 5e-6, f32: 1e-11 } as const;
 /** A case whose results in f16 alone cost more may have this many times the error that it has without matrix units. */
 const GRADIENT_RATIO = 2;
 
@@ -127,20 +130,25 @@ async function gradient(device: Device, plain: Device, op: Op, index: number): P
     return expected.map((e, i) => nmse(at(actual, i), e));
   };
   const errors = await errorsOn(device);
-  if (errors.every((error) => error <= GRADIENT_BOUND)) {
+  const bound = GRADIENT_BOUNDS[at(op.cases, index).inputs.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32'];
+  if (errors.every((error) => error <= bound)) {
     return { ok: true, found: shown(errors) };
   }
   const without = await errorsOn(plain);
-  const holds = errors.every((error, i) => error <= Math.max(GRADIENT_BOUND, GRADIENT_RATIO * at(without, i)));
+  const holds = errors.every((error, i) => error <= Math.max(bound, GRADIENT_RATIO * at(without, i)));
   return { ok: holds, found: `${shown(errors)}; without matrix units ${shown(without)}` };
 }
 
-/** Largest relative difference of a loss between the loop with matrix units and without: both store f16. */
-const LOSS_BOUND = 2e-3;
+/** Largest relative difference of a loss between the loop with matrix units and without: both store f16, or f32. */
+const LOSS_BOUNDS = { f16: 2e-3, f32: 1e-4 } as const;
 
-async function pocketLoop(device: Device, plain: Device): Promise<{ ok: boolean; found: string }> {
+async function pocketLoop(
+  device: Device,
+  plain: Device,
+  dtype: 'f16' | 'f32',
+): Promise<{ ok: boolean; found: string }> {
   const files = nodeFiles(join(PACKAGE_ROOT, 'weights/pocket'));
-  const settings = { ...(await readSettings(files)), dtype: 'f16' as const };
+  const settings = { ...(await readSettings(files)), dtype };
   const losses: number[][] = [];
   let used = 0;
   for (const each of [device, plain]) {
@@ -155,7 +163,7 @@ async function pocketLoop(device: Device, plain: Device): Promise<{ ok: boolean;
   const [ours = [], theirs = []] = losses;
   const worst = Math.max(...ours.map((loss, i) => Math.abs(loss / (theirs[i] ?? Number.NaN) - 1)));
   return {
-    ok: used > 0 && worst <= LOSS_BOUND,
+    ok: used > 0 && worst <= LOSS_BOUNDS[dtype],
     found: `${used} dispatches on matrix units, losses within ${worst.toExponential(1)} of the loop without them`,
   };
 }
