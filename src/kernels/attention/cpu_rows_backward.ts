@@ -1,15 +1,20 @@
 /**
  * The gradients of attention on CPU drivers with subgroups of 8, in the rows of cpu_rows.ts: a workgroup has 32 query rows and
- * goes over the keys, or it has 32 key rows and goes over the queries. See backward.ts for the formulas.
+ * goes over the keys, or it has 32 key rows and goes over the queries, four at a time. See backward.ts for the formulas.
  */
 import type { Variant } from '../../tensor/op.ts';
-import { BLOCKING, ROW_CHUNKS, supports } from './cpu_rows.ts';
+import { BLOCKING, ROW_VECTORS, supports } from './cpu_rows.ts';
 import type { BackwardCode } from './dispatches.ts';
 import { backwardDispatches } from './dispatches.ts';
 import type { BackwardAttrs } from './shapes.ts';
 
-/** One key at a time. */
 const QUERY = /* wgsl */ `
+/** Adds ds times one part of four keys, which begin at k. */
+fn add_keys(sum: ptr<function, Rows>, part: u32, ds: Weights, k: vec4u, lane: u32) {
+  let at = k + place_in(part, lane);
+  add_32(sum, part, ds, load_k(at.x), load_k(at.y), load_k(at.z), load_k(at.w));
+}
+
 fn backward_query(group: vec3u, lane: u32) {
   let t = rows_of(group.x, lane);
   let row = min(t, vec4u(params.queries - 1u));
@@ -19,48 +24,115 @@ fn backward_query(group: vec3u, lane: u32) {
   let from_y = y_at(batch, 0u, head) + params.heads * HEAD * row;
   let lse = LOG2_E * vec4f(load_lse(row_at(batch, row.x, head)), load_lse(row_at(batch, row.y, head)),
     load_lse(row_at(batch, row.z, head)), load_lse(row_at(batch, row.w, head)));
+  let last = params.keys - 1u;
   var delta = vec4f();
-  var q: Chunks;
-  var dy: Chunks;
-  var sum: Chunks;
-  for (var i = 0u; i < params.places; i++) {
+  var q: Rows;
+  var dy: Rows;
+  var sum: Rows;
+  for (var i = 0u; i < params.places / 4u; i++) {
     let r = i % 4u;
-    let d = i / 4u;
-    let cotangent = load_dy(from_y[r] + d);
-    q[d / 8u][d % 8u][r] = load_q(from_q[r] + d);
-    dy[d / 8u][d % 8u][r] = cotangent;
-    delta[r] += cotangent * load_y(from_y[r] + d);
-    sum[d / 8u][d % 8u][r] = 0.0;
+    let cotangent = load_dy(from_y[r] + i / 4u);
+    delta[r] += dot(cotangent, load_y(from_y[r] + i / 4u));
+    set_row(&dy, i, cotangent);
+    set_row(&q, i, load_q(from_q[r] + i / 4u));
+    set_row(&sum, i, vec4f());
   }
   let end = select(params.keys, min(params.keys, group.x * 32u + 32u), params.causal == 1u);
   let scale = params.scale * LOG2_E;
-  for (var s = 0u; s < end; s++) {
-    let from_k = k_at(batch, s, head) + lane;
-    let from_v = v_at(batch, s, head) + lane;
-    var k: Spread;
-    var v: Spread;
-    for (var c = 0u; c < CHUNKS; c++) {
-      k[c] = load_k(from_k + 8u * c);
-      v[c] = load_v(from_v + 8u * c);
+  for (var s = 0u; s < end; s += 4u) {
+    var ds = Weights();
+    for (var key = s; key < s + 4u; key++) {
+      let from_k = k_at(batch, min(key, last), head);
+      let from_v = v_at(batch, min(key, last), head);
+      var k: Spread;
+      var v: Spread;
+      for (var c = 0u; c < PARTS; c++) {
+        k[c] = load_k(from_k + place_in(c, lane));
+        v[c] = load_v(from_v + place_in(c, lane));
+      }
+      let score = all_dots(&q, &k, vec4f());
+      let dp = all_dots(&dy, &v, -delta);
+      let seen = seen_by(t, key) & vec4<bool>(key <= last && attends(batch * params.keys + min(key, last)));
+      ds = shifted(ds, select(vec4f(), exp2(score * scale - lse) * dp * params.scale, seen));
     }
-    let score = all_dots(&q, &k, vec4f());
-    let dp = all_dots(&dy, &v, -delta);
-    let seen = seen_by(t, s) & vec4<bool>(attends(batch * params.keys + s));
-    let ds = select(vec4f(), exp2(score * scale - lse) * dp * params.scale, seen);
-    add_all(&sum, ds, &k);
+    let from_k = vec4u(k_at(batch, s, head), k_at(batch, min(s + 1u, last), head), k_at(batch, min(s + 2u, last), head),
+      k_at(batch, min(s + 3u, last), head));
+    add_keys(&sum, 0u, ds, from_k, lane);
+    if (PARTS > 1u) {
+      add_keys(&sum, 1u, ds, from_k, lane);
+    }
+    if (PARTS > 2u) {
+      add_keys(&sum, 2u, ds, from_k, lane);
+    }
+    if (PARTS > 3u) {
+      add_keys(&sum, 3u, ds, from_k, lane);
+    }
   }
-  for (var i = 0u; i < params.places; i++) {
+  for (var i = 0u; i < params.places / 4u; i++) {
     let r = i % 4u;
-    let d = i / 4u;
     if (t[r] < params.queries) {
-      store_dq(from_q[r] + d, sum[d / 8u][d % 8u][r]);
+      store_dq(from_q[r] + i / 4u, row_of(&sum, i));
     }
   }
 }
 `;
 
-/** One query at a time. */
 const KEYS = /* wgsl */ `
+struct Two {
+  a: vec4f,
+  b: vec4f,
+}
+
+fn weighed_two(p: Two, a: f32, b: f32, start: Each) -> Each {
+  let v = fma(p.b, vec4f(b), fma(p.a, vec4f(a), vector(start)));
+  return Each(v.x, v.y, v.z, v.w);
+}
+
+fn add_two_4(sum: ptr<function, Four>, p: Two, a: vec4f, b: vec4f) {
+  (*sum)[0] = weighed_two(p, a.x, b.x, (*sum)[0]);
+  (*sum)[1] = weighed_two(p, a.y, b.y, (*sum)[1]);
+  (*sum)[2] = weighed_two(p, a.z, b.z, (*sum)[2]);
+  (*sum)[3] = weighed_two(p, a.w, b.w, (*sum)[3]);
+}
+
+fn add_two_32(sum: ptr<function, Rows>, part: u32, p: Two, a: vec4f, b: vec4f) {
+  let i = 8u * part;
+  if (i + 0u < HEAD) {
+    add_two_4(&(*sum)[i + 0u], p, subgroupBroadcast(a, 0u), subgroupBroadcast(b, 0u));
+  }
+  if (i + 1u < HEAD) {
+    add_two_4(&(*sum)[i + 1u], p, subgroupBroadcast(a, 1u), subgroupBroadcast(b, 1u));
+  }
+  if (i + 2u < HEAD) {
+    add_two_4(&(*sum)[i + 2u], p, subgroupBroadcast(a, 2u), subgroupBroadcast(b, 2u));
+  }
+  if (i + 3u < HEAD) {
+    add_two_4(&(*sum)[i + 3u], p, subgroupBroadcast(a, 3u), subgroupBroadcast(b, 3u));
+  }
+  if (i + 4u < HEAD) {
+    add_two_4(&(*sum)[i + 4u], p, subgroupBroadcast(a, 4u), subgroupBroadcast(b, 4u));
+  }
+  if (i + 5u < HEAD) {
+    add_two_4(&(*sum)[i + 5u], p, subgroupBroadcast(a, 5u), subgroupBroadcast(b, 5u));
+  }
+  if (i + 6u < HEAD) {
+    add_two_4(&(*sum)[i + 6u], p, subgroupBroadcast(a, 6u), subgroupBroadcast(b, 6u));
+  }
+  if (i + 7u < HEAD) {
+    add_two_4(&(*sum)[i + 7u], p, subgroupBroadcast(a, 7u), subgroupBroadcast(b, 7u));
+  }
+}
+
+/** Adds ds times one part of two queries, which begin at q, and p times their cotangents, which begin at dy. */
+fn add_queries(
+  sum_k: ptr<function, Rows>, sum_v: ptr<function, Rows>, part: u32, ds: Two, p: Two, q: vec2u, dy: vec2u, lane: u32,
+) {
+  let at_q = q + place_in(part, lane);
+  add_two_32(sum_k, part, ds, load_q(at_q.x), load_q(at_q.y));
+  let at_dy = dy + place_in(part, lane);
+  add_two_32(sum_v, part, p, load_dy(at_dy.x), load_dy(at_dy.y));
+}
+
 fn backward_keys(group: vec3u, lane: u32) {
   let s = rows_of(group.x, lane);
   let key = min(s, vec4u(params.keys - 1u));
@@ -71,52 +143,68 @@ fn backward_keys(group: vec3u, lane: u32) {
   let first = batch * params.keys;
   let takes_part = vec4<bool>(
     attends(first + key.x), attends(first + key.y), attends(first + key.z), attends(first + key.w));
-  var k: Chunks;
-  var v: Chunks;
-  var sum_k: Chunks;
-  var sum_v: Chunks;
-  for (var i = 0u; i < params.places; i++) {
+  let last = params.queries - 1u;
+  var k: Rows;
+  var v: Rows;
+  var sum_k: Rows;
+  var sum_v: Rows;
+  for (var i = 0u; i < params.places / 4u; i++) {
     let r = i % 4u;
-    let d = i / 4u;
-    k[d / 8u][d % 8u][r] = load_k(from_k[r] + d);
-    v[d / 8u][d % 8u][r] = load_v(from_v[r] + d);
-    sum_k[d / 8u][d % 8u][r] = 0.0;
-    sum_v[d / 8u][d % 8u][r] = 0.0;
+    set_row(&k, i, load_k(from_k[r] + i / 4u));
+    set_row(&v, i, load_v(from_v[r] + i / 4u));
+    set_row(&sum_k, i, vec4f());
+    set_row(&sum_v, i, vec4f());
   }
   let start = select(0u, group.x * 32u, params.causal == 1u);
   let scale = params.scale * LOG2_E;
-  for (var t = start; t < params.queries; t++) {
-    let from_q = q_at(batch, t, head) + lane;
-    let from_y = y_at(batch, t, head) + lane;
-    let lse = load_lse(row_at(batch, t, head)) * LOG2_E;
-    var q: Spread;
-    var dy: Spread;
-    var products = 0.0;
-    for (var c = 0u; c < CHUNKS; c++) {
-      q[c] = load_q(from_q + 8u * c);
-      dy[c] = load_dy(from_y + 8u * c);
-      products += dy[c] * load_y(from_y + 8u * c);
+  for (var t = start; t < params.queries; t += 2u) {
+    var ds = Two();
+    var p = Two();
+    for (var query = t; query < t + 2u; query++) {
+      let row = min(query, last);
+      let from_q = q_at(batch, row, head);
+      let from_y = y_at(batch, row, head);
+      let lse = load_lse(row_at(batch, row, head)) * LOG2_E;
+      var q: Spread;
+      var dy: Spread;
+      var products = 0.0;
+      for (var c = 0u; c < PARTS; c++) {
+        q[c] = load_q(from_q + place_in(c, lane));
+        dy[c] = load_dy(from_y + place_in(c, lane));
+        products += select(0.0, dot(dy[c], load_y(from_y + place_in(c, lane))), 8u * c + lane < HEAD);
+      }
+      let score = all_dots(&k, &q, vec4f());
+      let dp = all_dots(&v, &dy, vec4f(-subgroupAdd(products)));
+      let seen = takes_part & vec4<bool>(query <= last) & ((s <= vec4u(query)) | vec4<bool>(params.causal == 0u));
+      let now = select(vec4f(), exp2(score * scale - lse), seen);
+      p = Two(p.b, now);
+      ds = Two(ds.b, now * dp * params.scale);
     }
-    let score = all_dots(&k, &q, vec4f());
-    let dp = all_dots(&v, &dy, vec4f(-subgroupAdd(products)));
-    let seen = takes_part & ((s <= vec4u(t)) | vec4<bool>(params.causal == 0u));
-    let p = select(vec4f(), exp2(score * scale - lse), seen);
-    let ds = p * dp * params.scale;
-    add_all(&sum_k, ds, &q);
-    add_all(&sum_v, p, &dy);
+    let rows = min(vec2u(t, t + 1u), vec2u(last));
+    let from_q = q_at(batch, 0u, head) + params.q_row * rows;
+    let from_dy = y_at(batch, 0u, head) + params.heads * HEAD * rows;
+    add_queries(&sum_k, &sum_v, 0u, ds, p, from_q, from_dy, lane);
+    if (PARTS > 1u) {
+      add_queries(&sum_k, &sum_v, 1u, ds, p, from_q, from_dy, lane);
+    }
+    if (PARTS > 2u) {
+      add_queries(&sum_k, &sum_v, 2u, ds, p, from_q, from_dy, lane);
+    }
+    if (PARTS > 3u) {
+      add_queries(&sum_k, &sum_v, 3u, ds, p, from_q, from_dy, lane);
+    }
   }
-  for (var i = 0u; i < params.places; i++) {
+  for (var i = 0u; i < params.places / 4u; i++) {
     let r = i % 4u;
-    let d = i / 4u;
     if (s[r] < params.keys) {
-      store_dk(from_k[r] + d, sum_k[d / 8u][d % 8u][r]);
-      store_dv(from_v[r] + d, sum_v[d / 8u][d % 8u][r]);
+      store_dk(from_k[r] + i / 4u, row_of(&sum_k, i));
+      store_dv(from_v[r] + i / 4u, row_of(&sum_v, i));
     }
   }
 }
 `;
 
-const CODE: BackwardCode = { query: QUERY, keys: KEYS, common: ROW_CHUNKS };
+const CODE: BackwardCode = { query: QUERY, keys: KEYS, common: ROW_VECTORS };
 
 export const cpuRowsBackward: Variant<BackwardAttrs> = {
   name: 'cpu_rows',
