@@ -1,20 +1,17 @@
 /**
  * The gradients of attention on CPU drivers with subgroups of 8, in the rows of cpu_rows.ts: a workgroup has 32 query rows and
- * goes over the keys, or it has 32 key rows and goes over the queries, four at a time. See backward.ts for the formulas.
+ * goes over the keys, four at a time, or it has 32 key rows and goes over the queries, two at a time. See backward.ts for the formulas.
+ * Loads and `subgroupAdd` contain branches. Where one stood between a scalar product and its use, LLVM would move the additions
+ * behind it and keep each multiplication's result in memory. So scalar products come last.
  */
 import type { Variant } from '../../tensor/op.ts';
-import { BLOCKING, ROW_VECTORS, supports } from './cpu_rows.ts';
+import { BLOCKING, supports } from './cpu_rows.ts';
 import type { BackwardCode } from './dispatches.ts';
 import { backwardDispatches } from './dispatches.ts';
+import { ROW_VECTORS } from './row_vectors.ts';
 import type { BackwardAttrs } from './shapes.ts';
 
 const QUERY = /* wgsl */ `
-/** Adds ds times one part of four keys, which begin at k. */
-fn add_keys(sum: ptr<function, Rows>, part: u32, ds: Weights, k: vec4u, lane: u32) {
-  let at = k + place_in(part, lane);
-  add_32(sum, part, ds, load_k(at.x), load_k(at.y), load_k(at.z), load_k(at.w));
-}
-
 fn backward_query(group: vec3u, lane: u32) {
   let t = rows_of(group.x, lane);
   let row = min(t, vec4u(params.queries - 1u));
@@ -39,33 +36,37 @@ fn backward_query(group: vec3u, lane: u32) {
   }
   let end = select(params.keys, min(params.keys, group.x * 32u + 32u), params.causal == 1u);
   let scale = params.scale * LOG2_E;
+  var k0: Spread;
+  var k1: Spread;
+  var k2: Spread;
+  var k3: Spread;
   for (var s = 0u; s < end; s += 4u) {
     var ds = Weights();
     for (var key = s; key < s + 4u; key++) {
       let from_k = k_at(batch, min(key, last), head);
       let from_v = v_at(batch, min(key, last), head);
-      var k: Spread;
+      k0 = k1;
+      k1 = k2;
+      k2 = k3;
       var v: Spread;
       for (var c = 0u; c < PARTS; c++) {
-        k[c] = load_k(from_k + place_in(c, lane));
+        k3[c] = load_k(from_k + place_in(c, lane));
         v[c] = load_v(from_v + place_in(c, lane));
       }
-      let score = all_dots(&q, &k, vec4f());
-      let dp = all_dots(&dy, &v, -delta);
       let seen = seen_by(t, key) & vec4<bool>(key <= last && attends(batch * params.keys + min(key, last)));
+      let score = all_dots(&q, &k3, vec4f());
+      let dp = all_dots(&dy, &v, -delta);
       ds = shifted(ds, select(vec4f(), exp2(score * scale - lse) * dp * params.scale, seen));
     }
-    let from_k = vec4u(k_at(batch, s, head), k_at(batch, min(s + 1u, last), head), k_at(batch, min(s + 2u, last), head),
-      k_at(batch, min(s + 3u, last), head));
-    add_keys(&sum, 0u, ds, from_k, lane);
+    add_32(&sum, 0u, ds, k0[0], k1[0], k2[0], k3[0]);
     if (PARTS > 1u) {
-      add_keys(&sum, 1u, ds, from_k, lane);
+      add_32(&sum, 1u, ds, k0[part(1u)], k1[part(1u)], k2[part(1u)], k3[part(1u)]);
     }
     if (PARTS > 2u) {
-      add_keys(&sum, 2u, ds, from_k, lane);
+      add_32(&sum, 2u, ds, k0[part(2u)], k1[part(2u)], k2[part(2u)], k3[part(2u)]);
     }
     if (PARTS > 3u) {
-      add_keys(&sum, 3u, ds, from_k, lane);
+      add_32(&sum, 3u, ds, k0[part(3u)], k1[part(3u)], k2[part(3u)], k3[part(3u)]);
     }
   }
   for (var i = 0u; i < params.places / 4u; i++) {
@@ -78,6 +79,7 @@ fn backward_query(group: vec3u, lane: u32) {
 `;
 
 const KEYS = /* wgsl */ `
+/** A number for each row and each of two queries. Four would double the time that LLVM takes. */
 struct Two {
   a: vec4f,
   b: vec4f,
@@ -123,14 +125,17 @@ fn add_two_32(sum: ptr<function, Rows>, part: u32, p: Two, a: vec4f, b: vec4f) {
   }
 }
 
-/** Adds ds times one part of two queries, which begin at q, and p times their cotangents, which begin at dy. */
-fn add_queries(
-  sum_k: ptr<function, Rows>, sum_v: ptr<function, Rows>, part: u32, ds: Two, p: Two, q: vec2u, dy: vec2u, lane: u32,
-) {
-  let at_q = q + place_in(part, lane);
-  add_two_32(sum_k, part, ds, load_q(at_q.x), load_q(at_q.y));
-  let at_dy = dy + place_in(part, lane);
-  add_two_32(sum_v, part, p, load_dy(at_dy.x), load_dy(at_dy.y));
+fn add_two(sum: ptr<function, Rows>, p: Two, a: ptr<function, Spread>, b: ptr<function, Spread>) {
+  add_two_32(sum, 0u, p, (*a)[0], (*b)[0]);
+  if (PARTS > 1u) {
+    add_two_32(sum, 1u, p, (*a)[part(1u)], (*b)[part(1u)]);
+  }
+  if (PARTS > 2u) {
+    add_two_32(sum, 2u, p, (*a)[part(2u)], (*b)[part(2u)]);
+  }
+  if (PARTS > 3u) {
+    add_two_32(sum, 3u, p, (*a)[part(3u)], (*b)[part(3u)]);
+  }
 }
 
 fn backward_keys(group: vec3u, lane: u32) {
@@ -157,6 +162,10 @@ fn backward_keys(group: vec3u, lane: u32) {
   }
   let start = select(0u, group.x * 32u, params.causal == 1u);
   let scale = params.scale * LOG2_E;
+  var q0: Spread;
+  var q1: Spread;
+  var dy0: Spread;
+  var dy1: Spread;
   for (var t = start; t < params.queries; t += 2u) {
     var ds = Two();
     var p = Two();
@@ -165,34 +174,24 @@ fn backward_keys(group: vec3u, lane: u32) {
       let from_q = q_at(batch, row, head);
       let from_y = y_at(batch, row, head);
       let lse = load_lse(row_at(batch, row, head)) * LOG2_E;
-      var q: Spread;
-      var dy: Spread;
       var products = 0.0;
+      q0 = q1;
+      dy0 = dy1;
       for (var c = 0u; c < PARTS; c++) {
-        q[c] = load_q(from_q + place_in(c, lane));
-        dy[c] = load_dy(from_y + place_in(c, lane));
-        products += select(0.0, dot(dy[c], load_y(from_y + place_in(c, lane))), 8u * c + lane < HEAD);
+        q1[c] = load_q(from_q + place_in(c, lane));
+        dy1[c] = load_dy(from_y + place_in(c, lane));
+        products += select(0.0, dot(dy1[c], load_y(from_y + place_in(c, lane))), 8u * c + lane < HEAD);
       }
-      let score = all_dots(&k, &q, vec4f());
-      let dp = all_dots(&v, &dy, vec4f(-subgroupAdd(products)));
+      let delta = subgroupAdd(products);
       let seen = takes_part & vec4<bool>(query <= last) & ((s <= vec4u(query)) | vec4<bool>(params.causal == 0u));
+      let score = all_dots(&k, &q1, vec4f());
+      let dp = all_dots(&v, &dy1, vec4f(-delta));
       let now = select(vec4f(), exp2(score * scale - lse), seen);
       p = Two(p.b, now);
       ds = Two(ds.b, now * dp * params.scale);
     }
-    let rows = min(vec2u(t, t + 1u), vec2u(last));
-    let from_q = q_at(batch, 0u, head) + params.q_row * rows;
-    let from_dy = y_at(batch, 0u, head) + params.heads * HEAD * rows;
-    add_queries(&sum_k, &sum_v, 0u, ds, p, from_q, from_dy, lane);
-    if (PARTS > 1u) {
-      add_queries(&sum_k, &sum_v, 1u, ds, p, from_q, from_dy, lane);
-    }
-    if (PARTS > 2u) {
-      add_queries(&sum_k, &sum_v, 2u, ds, p, from_q, from_dy, lane);
-    }
-    if (PARTS > 3u) {
-      add_queries(&sum_k, &sum_v, 3u, ds, p, from_q, from_dy, lane);
-    }
+    add_two(&sum_k, ds, &q0, &q1);
+    add_two(&sum_v, p, &dy0, &dy1);
   }
   for (var i = 0u; i < params.places / 4u; i++) {
     let r = i % 4u;
