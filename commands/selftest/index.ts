@@ -34,8 +34,8 @@ export const command: Command = {
 };
 
 async function selftest(args: Args): Promise<number> {
-  const wanted = chosenParts(textFlag(args, 'parts'));
   const quick = isSet(args, 'quick');
+  const wanted = chosenParts(textFlag(args, 'parts'), quick);
   const out = textFlag(args, 'out') ?? 'reno-selftest';
   const own = partOfThisProcess(wanted);
   if (own) {
@@ -75,14 +75,18 @@ async function selftest(args: Args): Promise<number> {
   return finish(args, result.ok, result.summary, results) === EXIT.done ? EXIT.done : (code ?? EXIT.failed);
 }
 
-/** @throws UsageError naming what is no part */
-function chosenParts(list: string | undefined): Part[] {
+/** @throws UsageError naming what is no part, or has no small variant of its own */
+function chosenParts(list: string | undefined, quick: boolean): Part[] {
   const wanted = list?.split(',').map((name) => name.trim());
   const unknown = wanted?.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`--parts: there is no part "${unknown}"; the parts are ${names.join(', ')}`);
   }
-  return PARTS.filter(({ name }) => wanted?.includes(name) ?? true);
+  const fullOnly = PARTS.find(({ name, fullOnly }) => quick && fullOnly && wanted?.includes(name));
+  if (fullOnly) {
+    throw new UsageError(`--quick has no part ${fullOnly.name}: its small variant is the part sd-turbo`);
+  }
+  return PARTS.filter(({ name, fullOnly }) => wanted?.includes(name) ?? !(quick && fullOnly));
 }
 
 /** A part in a few lines: what is wrong, and its sentence. */

@@ -27,10 +27,12 @@ const KERNELS = 15;
 
 const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
-export const iterationPart = (model: string, size: number): Part => ({
+/** @param fullOnly for all models but one: the pocket models' networks stand in for each of them */
+export const iterationPart = (model: string, size: number, fullOnly = false): Part => ({
   name: model,
   title: `How long does an iteration of ${model} take at ${size} pixels?`,
-  limit: { full: 60, quick: 60 },
+  limit: { full: 60, quick: 180 },
+  fullOnly,
   run: async ({ adapter, quick, row, seconds }) => {
     const start = performance.now();
     using device = await openAdapter(adapter);

@@ -8,7 +8,7 @@ import type { Part } from './part.ts';
 export const matrixPart: Part = {
   name: 'matrix',
   title: 'Do the kernels for matrix units compute rightly here?',
-  limit: { full: 60, quick: 60 },
+  limit: { full: 45, quick: 60 },
   run: async ({ adapter, row }) => {
     using device = await openAdapter(adapter);
     const shape = matrixShape(device.caps);

@@ -33,7 +33,7 @@ interface Tally {
 export const opsPart: Part = {
   name: 'ops',
   title: 'Does every op compute rightly here?',
-  limit: { full: 150, quick: 75 },
+  limit: { full: 120, quick: 75 },
   run: async ({ adapter, quick, seconds, row }) => {
     const start = performance.now();
     using device = await openAdapter(adapter);

@@ -29,6 +29,8 @@ export interface Part {
   readonly title: string;
   /** The time after which the part is ended from outside, in seconds. */
   readonly limit: { readonly full: number; readonly quick: number };
+  /** Its small variant is that of another part, so `--quick` leaves it out. */
+  readonly fullOnly?: boolean;
   /** @returns one sentence that sums the part up @throws Error, one sentence, where it cannot be done */
   readonly run: (context: PartContext) => Promise<string>;
 }

@@ -18,7 +18,7 @@ const FILE = 'tuning.json';
 export const tuningPart: Part = {
   name: 'tuning',
   title: 'Which variant of each kernel is the fastest here?',
-  limit: { full: 75, quick: 60 },
+  limit: { full: 60, quick: 60 },
   run: async ({ adapter, quick, out, seconds, row }) => {
     const start = performance.now();
     using device = await openAdapter(adapter);

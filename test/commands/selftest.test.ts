@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { flopsOf, graphOf, KERNEL_SHAPES, nameOf, QUICK_SHAPES } from '../../commands/selftest/kernel_rows.ts';
 import { inTurns } from '../../commands/selftest/ops_part.ts';
 import type { Part, PartResult } from '../../commands/selftest/part.ts';
 import { PARTS } from '../../commands/selftest/parts.ts';
 import { RESULT_FILE, ResultFiles, resultOf, type SelftestResult } from '../../commands/selftest/result_files.ts';
 import { runParts } from '../../commands/selftest/run_parts.ts';
 import { selftestPage } from '../../commands/selftest/selftest_page.ts';
+import { parsed, torchTimes } from '../../commands/selftest/torch_times.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 
 const about = { tool: 'reno-webgpu 0', started: '2026-01-01T00:00:00Z', quick: true };
@@ -50,7 +52,8 @@ const run = (parts: readonly Part[], more: Partial<Parameters<typeof runParts>[1
 
 describe('the parts', () => {
   it('fit in ten minutes together, and with --quick too', () => {
-    const total = (kind: 'full' | 'quick'): number => PARTS.reduce((n, { limit }) => n + limit[kind], 0);
+    const total = (kind: 'full' | 'quick'): number =>
+      PARTS.filter(({ fullOnly }) => kind === 'full' || !fullOnly).reduce((n, { limit }) => n + limit[kind], 0);
     expect(total('full')).toBeLessThanOrEqual(600);
     expect(total('quick')).toBeLessThanOrEqual(600);
   });
@@ -131,4 +134,38 @@ it('the page shows all rows, escaped', () => {
     expect(page).toContain(text);
   }
   expect(page).not.toMatch(/<i>|Is <x>|src="(?!data:)|href="(?!#)/);
+});
+
+it('the rows of the kernels are what their graphs compute', () => {
+  for (const row of QUICK_SHAPES) {
+    const { graph, outputs } = graphOf(row, 'f32');
+    expect(graph.inputs.size, nameOf(row)).toBeGreaterThan(1);
+    expect(
+      Object.values(outputs).every((t) => t.dtype === 'f32'),
+      nameOf(row),
+    ).toBe(true);
+  }
+  const names = [...KERNEL_SHAPES, ...QUICK_SHAPES].map(nameOf);
+  expect(new Set(names).size).toBe(names.length);
+  expect(flopsOf({ kind: 'matmul', m: 2, k: 3, n: 5 })).toBe(60);
+  expect(flopsOf({ kind: 'conv2d', size: 4, cin: 2, cout: 3 })).toBe(2 * 9 * 16 * 6);
+});
+
+describe('PyTorch', () => {
+  it('is read as far as it came', () => {
+    const lines = [
+      '{"torch":"2.9","device":"H200"}',
+      '{"name":"a","ms":1.5}',
+      '{"name":"b","error":"x"}',
+      '{"name":"c","m',
+    ];
+    expect(parsed(lines.join('\n'))).toEqual({ about: 'PyTorch 2.9 on H200', ms: new Map([['a', 1.5]]) });
+    expect(parsed('{"missing":"python3 has no PyTorch"}').about).toBe('nothing was compared: python3 has no PyTorch');
+    expect(parsed('').about).toBe('nothing was compared: python3 did not answer in time');
+  });
+
+  it('is asked, and an answer is one sentence', { timeout: 60_000 }, async () => {
+    const { about } = await torchTimes([], 'f32', 50);
+    expect(about).toMatch(/^(PyTorch \S+ on .+|(nothing was compared: .+|there is no python3 here, .+))$/);
+  });
 });
