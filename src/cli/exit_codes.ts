@@ -1,4 +1,4 @@
-/** The exit codes of every command; docs/reliability.md lists them. */
+/** The exit codes of every command; docs/reno.md lists them. */
 export const EXIT = {
   /** Everything that was asked for is done. */
   done: 0,

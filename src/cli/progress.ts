@@ -42,7 +42,7 @@ export class Progress {
     this.#first ??= record;
     const timed = record.iteration - this.#first.iteration;
     const left = ((record.seconds - this.#first.seconds) / Math.max(1, timed)) * (this.#total - done);
-    const estimate = timed > 0 ? `${duration(left)} left` : `${duration(record.seconds)} for the first`;
+    const estimate = timed > 0 ? `${duration(left)} left` : `${duration(record.seconds)} so far`;
     const scores = this.#rewards.map(
       ({ name, offset }) => `${name} ${(offset - (record.losses[name] ?? 0)).toFixed(3)}`,
     );

@@ -189,7 +189,7 @@ describe('Progress', () => {
   it('draws one line again and again on a terminal, never wider than it', () => {
     const text = show(true, [0, 1, 2, 3], 4);
     expect(text.split('\r')).toHaveLength(5);
-    expect(text).toContain('█████░░░░░░░░░░░░░░░ 1/4  HPS 0.250  best 0  6.0 s left');
+    expect(text).toContain('█████░░░░░░░░░░░░░░░ 1/4  HPS 0.250  best 0  2.0 s so far');
     expect(text.endsWith('\n')).toBe(true);
     expect(show(true, [0, 1], 4).endsWith('\n')).toBe(true);
     for (const line of text.split('\r')) {
@@ -203,14 +203,14 @@ describe('Progress', () => {
       new Progress({ isTTY: true, columns, write: (text) => written.push(text) }, 4, rewards).update(record(0), true);
       return plain(written.join('')).trim();
     };
-    expect(narrow(44)).toBe('██░░░░░░ 1/4  HPS 0.250  best 0  6.0 s left');
-    expect(narrow(40)).toBe('1/4  HPS 0.250  best 0  6.0 s left');
+    expect(narrow(44)).toBe('██░░░░ 1/4  HPS 0.250  best 0  2.0 s so far');
+    expect(narrow(40)).toBe('1/4  HPS 0.250  best 0  2.0 s so far');
   });
 
   it('prints plain lines elsewhere', () => {
     const text = show(false, [...Array(12).keys()], 12);
     expect(text.split('\n')).toEqual([
-      'iteration 1/12  HPS 0.250  best 0  22.0 s left',
+      'iteration 1/12  HPS 0.250  best 0  2.0 s so far',
       'iteration 11/12  HPS 0.250  best 0  2.0 s left',
       'iteration 12/12  HPS 0.250  best 0  24.0 s in all',
       '',
