@@ -1,6 +1,6 @@
 /** GEGLU: the last axis [a, b] of size 2D gives a · gelu(b) of size D. */
 import type { Dispatch } from '../tensor/dispatch.ts';
-import type { OpSite, Variant } from '../tensor/op.ts';
+import type { Op, OpSite, Variant } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
@@ -62,7 +62,8 @@ function variants(name: string, code: string, inputs: readonly string[], output:
   ];
 }
 
-const backwardOp = defineOp<None>({
+/** Maps x and dy to dx. */
+export const gegluBackwardOp: Op<None> = defineOp<None>({
   name: 'geglu_backward',
   storesOnce: true,
   infer: (inputs) => {
@@ -96,7 +97,7 @@ const gegluOp = defineOp<None>({
     const x = at(inputs, 0);
     return [{ dtype: x.dtype, shape: halved(x.shape) }];
   },
-  vjp: ({ inputs, dy }) => [() => backwardOp.one([at(inputs, 0), dy], {})],
+  vjp: ({ inputs, dy }) => [() => gegluBackwardOp.one([at(inputs, 0), dy], {})],
   reference: ([x], site) => {
     const { shape } = at(site.outputs, 0);
     const width = lastOf(shape);

@@ -17,6 +17,7 @@ export { layerNorm } from './layer_norm.ts';
 
 import './layer_norm_linear.ts';
 import './linear_layer_norm_backward.ts';
+import './linear_geglu_backward.ts';
 
 export { linear, matmul } from './matmul/matmul.ts';
 export { max, mean, sum } from './reduce/reduce.ts';

@@ -66,10 +66,12 @@ export interface Pointwise {
   readonly functions?: string;
 }
 
-/** The two ops that a fused op replaces: the consumer takes output 0 of the producer as its input 0, with nothing between. */
+/** The two ops that a fused op replaces: the consumer takes output 0 of the producer, with nothing between. */
 export interface FusedPair {
   readonly producer: string;
   readonly consumer: string;
+  /** The input of the consumer that is the producer's output; 0 if absent. */
+  readonly consumerInput?: number;
   /** Attributes of the fused op, whose inputs are the producer's and then the consumer's others; null: do not fuse these. */
   readonly attrs: (producer: OpSite, consumer: OpSite, caps: DeviceCaps) => Attrs | null;
 }

@@ -14,6 +14,9 @@ const NEW_ON_MATRICES = [
   ...['layer_norm_linear', 'linear_layer_norm_backward'],
 ];
 
+/** Ops that came after the names. */
+const NEW_OPS = ['linear_geglu_backward'];
+
 /** The variant for f32 operands on matrix units came after the names in every op. */
 const NEW = 'subgroup_matrix_split';
 
@@ -21,10 +24,13 @@ const NEW = 'subgroup_matrix_split';
 const numbersOf = (op: Op): string[] =>
   op.variants.flatMap(({ name }) => NUMBERS.filter((number) => formerVariant(op.name, number) === name));
 
-it.each([...allOps().values()])('$name has each of its variants under one number', (op) => {
-  const old = op.variants.filter(({ name }) => name !== NEW);
-  expect(numbersOf(op)).toHaveLength(old.length - (NEW_ON_MATRICES.includes(op.name) ? 1 : 0));
-});
+it.each([...allOps().values()].filter(({ name }) => !NEW_OPS.includes(name)))(
+  '$name has each of its variants under one number',
+  (op) => {
+    const old = op.variants.filter(({ name }) => name !== NEW);
+    expect(numbersOf(op)).toHaveLength(old.length - (NEW_ON_MATRICES.includes(op.name) ? 1 : 0));
+  },
+);
 
 it.each([
   ['add', 'v2 v1'],

@@ -21,7 +21,8 @@ export function fusePairs(order: readonly Node[], preserved: ReadonlySet<string>
   for (const producer of order) {
     const [consumer, ...others] = readers.get(outputKey(producer, 0)) ?? [];
     const isPreserved = producer.outputs.some((_, i) => preserved.has(outputKey(producer, i)));
-    if (!consumer || others.length > 0 || isPreserved || consumer.stage !== producer.stage) {
+    const isInPair = replaced.has(producer.id) || (consumer && replaced.has(consumer.id));
+    if (!consumer || others.length > 0 || isPreserved || isInPair || consumer.stage !== producer.stage) {
       continue;
     }
     const end = positions.get(consumer.id) ?? 0;
@@ -62,14 +63,15 @@ function fusedPair(pairOps: readonly Op[], producer: Node, consumer: Node, caps:
   const op = pairOps.find(
     ({ fusesPair }) => fusesPair?.producer === producer.op?.name && fusesPair?.consumer === consumer.op?.name,
   );
-  const readsOnlyFirst = consumer.inputs.every((t, i) => (keyOf(t) === outputKey(producer, 0)) === (i === 0));
-  const attrs = readsOnlyFirst ? op?.fusesPair?.attrs(siteOf(producer), siteOf(consumer), caps) : null;
+  const place = op?.fusesPair?.consumerInput ?? 0;
+  const readsOnlyThere = consumer.inputs.every((t, i) => (keyOf(t) === outputKey(producer, 0)) === (i === place));
+  const attrs = readsOnlyThere ? op?.fusesPair?.attrs(siteOf(producer), siteOf(consumer), caps) : null;
   return op && attrs
     ? {
         ...consumer,
         op,
         attrs,
-        inputs: [...producer.inputs, ...consumer.inputs.slice(1)],
+        inputs: [...producer.inputs, ...consumer.inputs.filter((_, i) => i !== place)],
         outputs: [...consumer.outputs, ...producer.outputs.slice(1)],
       }
     : null;
