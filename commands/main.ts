@@ -5,6 +5,7 @@ import { leave, watchOutput } from '../src/platform/node/leave.ts';
 import { command as bench } from './bench/index.ts';
 import { command as codegen } from './codegen/index.ts';
 import { command as evaluate } from './evaluate/index.ts';
+import { command as faults } from './faults/index.ts';
 import { command as fidelity } from './fidelity/index.ts';
 import { command as fullsize } from './fullsize/index.ts';
 import { command as matrix } from './matrix/index.ts';
@@ -14,7 +15,7 @@ import { command as profile } from './profile/index.ts';
 const root: Command = {
   meta: { name: 'npm run', description: 'Measurements and comparisons of this repository' },
   helpFlag: '-- --help',
-  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, codegen, matrix },
+  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, codegen, matrix, faults },
 };
 
 watchOutput();

@@ -39,12 +39,14 @@ export function tensor(options: {
   shape: readonly number[];
   strides: readonly number[];
   type?: string;
+  /** As before PyTorch 1.6, where a storage is followed by its view. */
+  legacy?: boolean;
 }): Part {
-  const { key = '0', count, offset = 0, shape, strides, type = 'FloatStorage' } = options;
+  const { key = '0', count, offset = 0, shape, strides, type = 'FloatStorage', legacy = false } = options;
   const int = (n: number): Part => ['J', u32(n)];
   return [
     global('torch._utils', '_rebuild_tensor_v2'),
-    ['((', text('storage'), global('torch', type), text(key), text('cpu'), int(count), 'tQ'],
+    ['((', text('storage'), global('torch', type), text(key), text('cpu'), int(count), legacy ? 'NtQ' : 'tQ'],
     [int(offset), '(', ...shape.map(int), 't(', ...strides.map(int), 't'],
     [0x89, global('collections', 'OrderedDict'), ')RtR'],
   ];
@@ -61,7 +63,7 @@ export function archiveOf(
   storages: Readonly<Record<string, Uint8Array>> = {},
   extra: Readonly<Record<string, Uint8Array>> = {},
 ): Uint8Array {
-  const members: Record<string, Uint8Array> = { 'archive/data.pkl': pickle };
+  const members: Record<string, Uint8Array> = { 'archive/data.pkl': pickle, 'archive/version': bytesOf('3\n') };
   for (const [key, data] of Object.entries(storages)) {
     members[`archive/data/${key}`] = data;
   }

@@ -49,8 +49,9 @@ export function toFloats(bytes: Uint8Array<ArrayBuffer>, dtype: StoredDType): Fl
     case 'I8':
       return Float32Array.from(new Int8Array(buffer, byteOffset, count));
     case 'U8':
-    case 'BOOL':
       return Float32Array.from(new Uint8Array(buffer, byteOffset, count));
+    case 'BOOL':
+      return Float32Array.from(new Uint8Array(buffer, byteOffset, count), (byte) => (byte ? 1 : 0));
   }
 }
 

@@ -1,9 +1,10 @@
 /** Reads checkpoints of PyTorch before 1.6: five pickles (magic, version, machine, object, storage keys), then the storages. */
 import type { ByteSource } from '../byte_source.ts';
 import { printable } from '../messages.ts';
+import { CHECKPOINT_BUDGET, ReadMeter } from '../read_budget.ts';
 import { PickleEnds } from './reader.ts';
 import { unpickle } from './unpickler.ts';
-import { isMap, MAX_PICKLE_BYTES, type PickledCheckpoint, type PickleStorage, type PickleValue } from './values.ts';
+import { isMap, type PickledCheckpoint, type PickleStorage, type PickleValue } from './values.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const VERSION = 1001;
@@ -16,8 +17,8 @@ export async function readLegacy(source: ByteSource): Promise<PickledCheckpoint>
   let at = end;
   for (const key of keys) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
-    if (!storage) {
-      throw new Error(`has the storage ${printable(String(key))}, which its pickle does not describe`);
+    if (!storage || starts.has(storage.key)) {
+      throw new Error(`has a storage that its pickle does not describe, or one twice`);
     }
     starts.set(storage.key, at);
     at += PREFIX + storage.count * storage.itemBytes;
@@ -50,7 +51,7 @@ interface Pickles {
 /** Reads the five pickles. Their length is unknown, so it reads the first part of the file, and a larger part where that ends too early. */
 async function pickles(source: ByteSource): Promise<Pickles> {
   for (let bytes = 2 ** 18; ; bytes *= 8) {
-    const length = Math.min(bytes, source.size, MAX_PICKLE_BYTES);
+    const length = Math.min(bytes, source.size, CHECKPOINT_BUDGET.bytes);
     try {
       return fivePickles(await source.read(0, length));
     } catch (error) {
@@ -60,8 +61,10 @@ async function pickles(source: ByteSource): Promise<Pickles> {
       if (length === source.size) {
         throw new Error('is truncated: it ends inside its pickle');
       }
-      if (length === MAX_PICKLE_BYTES) {
-        throw new Error(`describes its tensors in more than ${MAX_PICKLE_BYTES} bytes, which no state dict needs`);
+      if (length === CHECKPOINT_BUDGET.bytes) {
+        throw new Error(
+          `describes its tensors in more than ${CHECKPOINT_BUDGET.bytes} bytes, which no state dict needs`,
+        );
       }
     }
   }
@@ -69,20 +72,21 @@ async function pickles(source: ByteSource): Promise<Pickles> {
 
 /** Reads the five pickles at the beginning of the file. @throws PickleEnds when `bytes` end inside them */
 function fivePickles(bytes: Uint8Array): Pickles {
-  const magic = unpickle(bytes);
+  const meter = new ReadMeter(CHECKPOINT_BUDGET);
+  const magic = unpickle(bytes, meter, true);
   if (magic.value !== MAGIC) {
     throw new Error('is a pickle, but none that torch.save wrote; save model.state_dict() with it');
   }
-  const version = unpickle(bytes, magic.end);
+  const version = unpickle(bytes, meter, true, magic.end);
   if (version.value !== VERSION) {
-    throw new Error(`has the format version ${printable(String(version.value))}, known is ${VERSION}`);
+    throw new Error(`has a format version that is unknown; known is ${VERSION}`);
   }
-  const machine = unpickle(bytes, version.end);
+  const machine = unpickle(bytes, meter, true, version.end);
   if (!isMap(machine.value) || machine.value.get('little_endian') !== true) {
     throw new Error('was not saved on a little-endian machine');
   }
-  const root = unpickle(bytes, machine.end);
-  const keys = unpickle(bytes, root.end);
+  const root = unpickle(bytes, meter, true, machine.end);
+  const keys = unpickle(bytes, meter, true, root.end);
   if (!Array.isArray(keys.value)) {
     throw new Error('has no list of storages');
   }

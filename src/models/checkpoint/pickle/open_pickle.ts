@@ -6,6 +6,7 @@
 import type { ByteSource } from '../byte_source.ts';
 import { listed, printable } from '../messages.ts';
 import { withoutModulePrefix } from '../module_prefix.ts';
+import { CHECKPOINT_BUDGET, ReadMeter } from '../read_budget.ts';
 import { STORED_BYTES } from '../stored_dtype.ts';
 import type { RowRange, TensorEntry, TensorFile, UnreadableTensor } from '../tensor_file.ts';
 import { readArchive } from './archive.ts';
@@ -22,7 +23,7 @@ import { type PickledCheckpoint, PickleTensor } from './values.ts';
 export async function openPickle(source: ByteSource): Promise<TensorFile> {
   const { tensors, locate } = await named(source, async () => {
     const { root, locate } = await readCheckpoint(source);
-    return { tensors: tensorsOf(root), locate };
+    return { tensors: tensorsOf(root, new ReadMeter(CHECKPOINT_BUDGET)), locate };
   });
   const entries = new Map<string, TensorEntry>();
   const unreadable = new Map<string, UnreadableTensor>();

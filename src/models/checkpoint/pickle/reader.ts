@@ -3,6 +3,8 @@
 /** Thrown where the bytes end inside the pickle. */
 export class PickleEnds extends Error {}
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 export class PickleReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -66,8 +68,14 @@ export class PickleReader {
     return this.#bytes.slice(start, start + length);
   }
 
+  /** @throws Error when the bytes are no UTF-8: replaced, two names could become one */
   utf8(length: number): string {
-    return new TextDecoder().decode(this.bytes(length));
+    const start = this.skip(length);
+    try {
+      return UTF8.decode(this.#bytes.subarray(start, start + length));
+    } catch {
+      throw new Error('has text in its pickle that is not UTF-8');
+    }
   }
 
   /** Reads a string of Python 2. */

@@ -5,9 +5,19 @@
  */
 
 import { printable } from '../messages.ts';
-import { build, GLOBALS, storageOf } from './globals.ts';
+import type { ReadMeter } from '../read_budget.ts';
+import { build, GLOBALS, keyOf } from './globals.ts';
 import { PickleReader } from './reader.ts';
-import { isCallable, isMap, type PickleStorage, PickleTuple, type PickleValue } from './values.ts';
+import { storageOf } from './rebuild_tensor.ts';
+import {
+  isCallable,
+  isMap,
+  PickleMap,
+  PickleOther,
+  type PickleStorage,
+  PickleTuple,
+  type PickleValue,
+} from './values.ts';
 
 interface Unpickled {
   readonly value: PickleValue;
@@ -19,10 +29,11 @@ interface Unpickled {
 
 /**
  * Reads one pickle from `bytes` at `start`.
+ * @param legacy whether persistent ids have the form of files before PyTorch 1.6
  * @throws PickleEnds when the bytes end too early, Error with what is wrong, as the end of a sentence about the file
  */
-export function unpickle(bytes: Uint8Array, start = 0): Unpickled {
-  const machine = new Machine();
+export function unpickle(bytes: Uint8Array, meter: ReadMeter, legacy: boolean, start = 0): Unpickled {
+  const machine = new Machine(meter, legacy);
   const reader = new PickleReader(bytes, start);
   for (;;) {
     const opcode = reader.u8();
@@ -33,6 +44,7 @@ export function unpickle(bytes: Uint8Array, start = 0): Unpickled {
     if (!run) {
       throw new Error(`has the pickle opcode 0x${opcode.toString(16)}, which no state dict needs`);
     }
+    meter.objects(1);
     run(machine, reader);
   }
 }
@@ -41,12 +53,30 @@ const STOP = 0x2e;
 const MARK = Symbol('mark');
 
 class Machine {
+  readonly meter: ReadMeter;
+  readonly legacy: boolean;
   readonly storages = new Map<string, PickleStorage>();
   readonly #stack: (PickleValue | typeof MARK)[] = [];
   readonly #memo = new Map<number, PickleValue>();
 
+  constructor(meter: ReadMeter, legacy: boolean) {
+    this.meter = meter;
+    this.legacy = legacy;
+  }
+
   push(value: PickleValue): void {
     this.#stack.push(value);
+  }
+
+  /** Pushes an empty container, which takes the memory of several numbers. */
+  container(value: PickleValue): void {
+    this.meter.objects(3);
+    this.push(value);
+  }
+
+  /** Pushes a fraction. No shape, offset or key is one, so its value is dropped. */
+  real(_: number): void {
+    this.push(new PickleOther(true));
   }
 
   mark(): void {
@@ -96,25 +126,35 @@ class Machine {
     }
   }
 
+  /** Adds to a set, which nothing here uses. */
+  addItems(_: readonly PickleValue[]): void {
+    if (!(this.top() instanceof PickleOther)) {
+      throw new Error('adds to what is no set');
+    }
+  }
+
   setItems(items: readonly PickleValue[]): void {
     const map = this.top();
     if (!isMap(map) || items.length % 2 !== 0) {
       throw new Error('sets items of what is no dictionary');
     }
     for (let i = 0; i < items.length; i += 2) {
-      map.set(items[i] ?? null, items[i + 1] ?? null);
+      map.set(keyOf(items[i]), items[i + 1] ?? null);
     }
   }
 
   dict(items: readonly PickleValue[]): void {
-    this.push(new Map());
+    this.push(new PickleMap());
     this.setItems(items);
   }
 
   global(module: PickleValue, name: PickleValue): void {
-    const full = printable(`${String(module)}.${String(name)}`);
-    const found = GLOBALS.get(full);
+    if (typeof module !== 'string' || typeof name !== 'string') {
+      throw new Error('asks for a Python object by what is no name');
+    }
+    const found = GLOBALS.get(`${module}.${name}`);
     if (!found) {
+      const full = printable(`${module}.${name}`);
       throw new Error(`asks for the Python object ${full}, which is no part of a state dict; it was not run`);
     }
     this.push(found);
@@ -126,7 +166,7 @@ class Machine {
     if (!isCallable(callable) || !(args instanceof PickleTuple)) {
       throw new Error('calls what is no function');
     }
-    this.push(callable.call(args.items));
+    this.push(callable.call(args.items, this.meter));
   }
 
   refer(storage: PickleStorage): void {
@@ -173,14 +213,14 @@ const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x8a, (m, r) => m.push(r.integer(r.u8()))], // LONG1
   [0x49, (m, r) => m.push(r.int())], // INT
   [0x4c, (m, r) => m.push(r.decimal())], // LONG
-  [0x46, (m, r) => m.push(r.float())], // FLOAT
-  [0x47, (m, r) => m.push(r.f64())], // BINFLOAT
+  [0x46, (m, r) => m.real(r.float())], // FLOAT
+  [0x47, (m, r) => m.real(r.f64())], // BINFLOAT
 
   [0x58, (m, r) => m.push(r.utf8(r.u32()))], // BINUNICODE
   [0x8c, (m, r) => m.push(r.utf8(r.u8()))], // SHORT_BINUNICODE
   [0x8d, (m, r) => m.push(r.utf8(r.u64()))], // BINUNICODE8
-  [0x54, (m, r) => m.push(r.latin1(r.u32()))], // BINSTRING
-  [0x55, (m, r) => m.push(r.latin1(r.u8()))], // SHORT_BINSTRING
+  [0x54, (m, r) => m.push(r.utf8(r.u32()))], // BINSTRING
+  [0x55, (m, r) => m.push(r.utf8(r.u8()))], // SHORT_BINSTRING
   [0x56, (m, r) => m.push(r.unicodeLine())], // UNICODE
   [0x53, (m, r) => m.push(r.quotedLine())], // STRING
   [0x42, (m, r) => m.push(r.bytes(r.u32()))], // BINBYTES
@@ -197,13 +237,13 @@ const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x85, (m) => m.push(new PickleTuple(m.popMany(1)))], // TUPLE1
   [0x86, (m) => m.push(new PickleTuple(m.popMany(2)))], // TUPLE2
   [0x87, (m) => m.push(new PickleTuple(m.popMany(3)))], // TUPLE3
-  [0x5d, (m) => m.push([])], // EMPTY_LIST
-  [0x8f, (m) => m.push([])], // EMPTY_SET
+  [0x5d, (m) => m.container([])], // EMPTY_LIST
+  [0x8f, (m) => m.push(new PickleOther())], // EMPTY_SET
   [0x6c, (m) => m.push(m.popMark())], // LIST
   [0x61, (m) => m.append(m.popMany(1))], // APPEND
   [0x65, (m) => m.append(m.popMark())], // APPENDS
-  [0x90, (m) => m.append(m.popMark())], // ADDITEMS
-  [0x7d, (m) => m.push(new Map())], // EMPTY_DICT
+  [0x90, (m) => m.addItems(m.popMark())], // ADDITEMS
+  [0x7d, (m) => m.container(new PickleMap())], // EMPTY_DICT
   [0x64, (m) => m.dict(m.popMark())], // DICT
   [0x73, (m) => m.setItems(m.popMany(2))], // SETITEM
   [0x75, (m) => m.setItems(m.popMark())], // SETITEMS
@@ -220,13 +260,13 @@ const OPCODES: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x63, (m, r) => m.global(r.line(), r.line())], // GLOBAL
   [0x93, (m) => m.global(...twoOf(m.popMany(2)))], // STACK_GLOBAL
   [0x52, (m) => m.reduce()], // REDUCE
-  [0x51, (m) => m.refer(storageOf(m.pop()))], // BINPERSID
+  [0x51, (m) => m.refer(storageOf(m.pop(), m.legacy))], // BINPERSID
   [0x50, refuseTextualStorage], // PERSID
   [
     0x62,
     (m) => {
-      m.pop();
-      build(m.top());
+      const state = m.pop();
+      build(m.top(), state);
     },
   ], // BUILD
 ]);

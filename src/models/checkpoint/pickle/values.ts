@@ -1,9 +1,10 @@
 /** The values that an unpickled state dict can consist of. They are data; none can run code. */
 
 import type { Shape } from '../../../tensor/types.ts';
+import type { ReadMeter } from '../read_budget.ts';
 import type { StoredDType } from '../stored_dtype.ts';
 
-/** Lists and sets are arrays, all dictionaries are maps, integers beyond 2^53 are bigints, strings of Python 2 are strings. */
+/** All dictionaries are maps, integers beyond 2^53 are bigints, strings of Python 2 are strings; sets and fractions are PickleOther. */
 export type PickleValue =
   | null
   | boolean
@@ -20,7 +21,18 @@ export type PickleValue =
   | PickleOther
   | PickleCallable;
 
-export interface PickleMap extends Map<PickleValue, PickleValue> {}
+/** A dictionary's keys: strings, and whole numbers as numbers of optimizers have. */
+export type PickleKey = string | number | bigint;
+
+/** A dictionary. Only an OrderedDict may get a state. */
+export class PickleMap extends Map<PickleKey, PickleValue> {
+  readonly ordered: boolean;
+
+  constructor(ordered = false) {
+    super();
+    this.ordered = ordered;
+  }
+}
 
 export class PickleTuple {
   readonly items: readonly PickleValue[];
@@ -49,13 +61,16 @@ export class PickleStorage {
   readonly count: number;
   /** Element where a view of the storage begins (files before PyTorch 0.4). */
   readonly start: number;
+  /** Element where the view ends; `count` where there is none. */
+  readonly end: number;
 
-  constructor(key: string, { dtype, itemBytes }: ElementType, count: number, start: number) {
+  constructor(key: string, { dtype, itemBytes }: ElementType, count: number, start = 0, end = count) {
     this.key = key;
     this.dtype = dtype;
     this.itemBytes = itemBytes;
     this.count = count;
     this.start = start;
+    this.end = end;
   }
 }
 
@@ -89,19 +104,28 @@ export class PickleOddTensor {
   }
 }
 
-/** A value that says nothing about tensors, such as a device or a complex number. */
-export class PickleOther {}
+/** A value that says nothing about tensors, such as a device, a fraction or a set. */
+export class PickleOther {
+  /** Whether it is a real number. */
+  readonly isReal: boolean;
+
+  constructor(isReal = false) {
+    this.isReal = isReal;
+  }
+}
 
 /** One of the few Python globals that a state dict may name. `call` builds one of the values here from others. */
 export interface PickleCallable {
   readonly global: string;
   /** The elements' type, where the global is a storage's type or a dtype. */
   readonly elements?: ElementType;
-  readonly call: (args: readonly PickleValue[]) => PickleValue;
+  /** Whether the global is a dtype. */
+  readonly isDType?: boolean;
+  readonly call: (args: readonly PickleValue[], meter: ReadMeter) => PickleValue;
 }
 
 export function isMap(value: PickleValue | undefined): value is PickleMap {
-  return value instanceof Map;
+  return value instanceof PickleMap;
 }
 
 export function isCallable(value: PickleValue | undefined): value is PickleCallable {
@@ -114,6 +138,3 @@ export interface PickledCheckpoint {
   /** Returns the byte of the file where a storage begins. @throws Error with what is wrong, as the end of a sentence about the file */
   readonly locate: (storage: PickleStorage) => Promise<number>;
 }
-
-/** Largest pickle that is read into memory, in bytes; a large model's tensors are described in a few hundred kilobytes. */
-export const MAX_PICKLE_BYTES = 64 * 2 ** 20;

@@ -3,17 +3,12 @@
  * Every value of the header is checked against the file. Tensors are read one by one, by range.
  * Format: https://github.com/huggingface/safetensors (README, "Format").
  */
-import { at, sizeOf } from '../../../tensor/types.ts';
+import { at } from '../../../tensor/types.ts';
 import type { ByteSource } from '../byte_source.ts';
-import { listed } from '../messages.ts';
-import { STORED_BYTES, type StoredDType } from '../stored_dtype.ts';
-import type { RowRange, TensorEntry, TensorFile } from '../tensor_file.ts';
-
-interface SafetensorsEntry extends TensorEntry {
-  /** Position in the file. */
-  readonly offset: number;
-  readonly bytes: number;
-}
+import { listed, printable } from '../messages.ts';
+import { CHECKPOINT_BUDGET, ReadMeter } from '../read_budget.ts';
+import type { RowRange, TensorFile } from '../tensor_file.ts';
+import { readHeader, type SafetensorsEntry } from './header.ts';
 
 export interface SafetensorsFile extends TensorFile {
   readonly source: ByteSource;
@@ -41,76 +36,24 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
   if (8 + headerBytes > source.size) {
     fail(`is truncated: its header needs ${8 + headerBytes} bytes, the file has ${source.size}; ${AGAIN}`);
   }
-  let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(await source.read(8, headerBytes)));
+    new ReadMeter(CHECKPOINT_BUDGET).bytes(headerBytes, 'its header');
+    const header = readHeader(await source.read(8, headerBytes), source.size - headerBytes - 8);
+    const entries = new Map(
+      [...header.entries].map(([name, e]) => [name, { ...e, offset: e.offset + 8 + headerBytes }]),
+    );
+    const file: SafetensorsFile = {
+      source,
+      entries,
+      unreadable: header.unreadable,
+      metadata: header.metadata,
+      read: (name, rows) => readBytes(file, name, rows),
+    };
+    return file;
   } catch (error) {
-    fail(`has a header that is not valid JSON (${error instanceof Error ? error.message : error}); ${AGAIN}`);
+    const what = error instanceof Error ? error.message : String(error);
+    return fail(what.startsWith(source.name) ? what.slice(source.name.length + 2) : `${what}; ${AGAIN}`);
   }
-  if (!isRecord(header)) {
-    return fail(`has a header that is not a JSON object; ${AGAIN}`);
-  }
-  const metadata: Record<string, string> = {};
-  const entries = new Map<string, SafetensorsEntry>();
-  for (const [name, value] of Object.entries(header)) {
-    if (name === '__metadata__') {
-      for (const [key, text] of Object.entries(isRecord(value) ? value : {})) {
-        metadata[key] = String(text);
-      }
-    } else {
-      const entry = checkEntry(name, value, 8 + headerBytes, source.size);
-      entries.set(name, typeof entry === 'string' ? fail(`tensor ${name} ${entry}; ${AGAIN}`) : entry);
-    }
-  }
-  let end = 8 + headerBytes;
-  let before = '';
-  for (const entry of [...entries.values()].sort((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
-    if (entry.offset < end) {
-      fail(`tensor ${entry.name} overlaps tensor ${before}; ${AGAIN}`);
-    }
-    end = entry.offset + entry.bytes;
-    before = entry.name;
-  }
-  const file: SafetensorsFile = { source, entries, metadata, read: (name, rows) => readBytes(file, name, rows) };
-  return file;
-}
-
-/** Returns the entry, or what is wrong with it. */
-function checkEntry(name: string, value: unknown, dataStart: number, fileSize: number): SafetensorsEntry | string {
-  if (!isRecord(value)) {
-    return 'has a header entry that is not an object';
-  }
-  const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !isDType(dtype)) {
-    return `has the unknown dtype ${JSON.stringify(dtype)} (known are ${Object.keys(STORED_BYTES).join(', ')})`;
-  }
-  if (!isCounts(shape) || !Number.isSafeInteger(sizeOf(shape))) {
-    return `has the invalid shape ${JSON.stringify(shape)}`;
-  }
-  if (!isCounts(offsets) || offsets.length !== 2 || at(offsets, 0) > at(offsets, 1)) {
-    return `has the invalid data_offsets ${JSON.stringify(offsets)}`;
-  }
-  const bytes = at(offsets, 1) - at(offsets, 0);
-  const needed = sizeOf(shape) * STORED_BYTES[dtype];
-  if (bytes !== needed) {
-    return `is ${dtype} [${shape.join(', ')}], which is ${needed} bytes, but its data_offsets span ${bytes}`;
-  }
-  if (dataStart + at(offsets, 1) > fileSize) {
-    return `ends at byte ${dataStart + at(offsets, 1)}, after the end of the file (${fileSize} bytes): it is truncated`;
-  }
-  return { name, dtype, shape, offset: dataStart + at(offsets, 0), bytes };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isDType(name: string): name is StoredDType {
-  return Object.hasOwn(STORED_BYTES, name);
-}
-
-function isCounts(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
 /** Returns the stored bytes of one tensor, or of some of its rows. @throws Error naming a tensor that the file lacks */
@@ -127,9 +70,13 @@ async function readBytes(file: SafetensorsFile, name: string, rows?: RowRange): 
 
 function entryOf(file: SafetensorsFile, name: string): SafetensorsEntry {
   const entry = file.entries.get(name);
+  const odd = file.unreadable?.get(name);
+  if (odd) {
+    throw new Error(`${file.source.name}: ${odd.reason} (${printable(name)})`);
+  }
   if (!entry) {
     throw new Error(
-      `${file.source.name}: there is no tensor ${name}; the file has ${listed([...file.entries.keys()])}`,
+      `${file.source.name}: there is no tensor ${printable(name)}; the file has ${listed([...file.entries.keys()])}`,
     );
   }
   return entry;
