@@ -14,6 +14,7 @@ export { type AdapterSummary, Device, type DeviceOptions, requestDevice } from '
 export type { DeviceCaps, SubgroupMatrix } from './tensor/device_caps.ts';
 export { DeviceMemory } from './tensor/device_memory.ts';
 export type { Binding, BufferRef, Dispatch, Param } from './tensor/dispatch.ts';
+export { GpuError, type GpuFailure } from './tensor/gpu_error.ts';
 export { Graph, type Node } from './tensor/graph.ts';
 export { type Feeds, interpret } from './tensor/interpreter.ts';
 export {

@@ -20,4 +20,10 @@ export { decodeRunState, encodeRunState, type LoopState, type RunState, type Sta
 export { Scorer, type ScorerOptions } from './reno/scorer.ts';
 export { type Generated, type GenerateOptions, type Planning, Reno } from './reno/session.ts';
 export { type Mode, REFERENCE_SETTINGS, type RenoSettings, readSettings } from './reno/settings.ts';
+export {
+  type ChangedSettings,
+  openSteadyReno,
+  type SteadyOptions,
+  SteadyReno,
+} from './reno/steady_reno.ts';
 export type { KernelRecord } from './tensor/choose.ts';

@@ -13,5 +13,7 @@ export const EXIT = {
   /** Ended by SIGHUP, SIGINT or SIGTERM: 128 and the signal's number, as shells count. */
   hangup: 129,
   interrupted: 130,
+  /** Nobody reads the output any more: 128 and SIGPIPE's number. */
+  pipe: 141,
   terminated: 143,
 } as const;

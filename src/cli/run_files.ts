@@ -1,4 +1,4 @@
-/** Writes the files of one run. */
+/** Makes the files of one run. */
 
 import { writeSafetensors } from '../models/checkpoint/safetensors/write_safetensors.ts';
 import { encodePng, type PngPicture, toPicture } from '../platform/node/png.ts';
@@ -9,30 +9,50 @@ import { drawNoise } from '../reno/noise/draw_noise.ts';
 import { renderReport } from '../reno/report.ts';
 import type { Transferred } from '../reno/transfer.ts';
 import { at } from '../tensor/types.ts';
-import type { OutFolder } from './out_folder.ts';
 import { makeStrip, stripIterations } from './strip.ts';
 
-/** Writes pictures, history, latents and report; the report last, as the sign of a complete folder. */
-export function writeRun(
-  folder: OutFolder,
+/** Names that runs have written at all times, for folders that an earlier version wrote to. */
+const NAMES: readonly string[] = [
+  'init.png',
+  'best.png',
+  'strip.png',
+  'transfer.png',
+  'transfer_init.png',
+  'latents.safetensors',
+  'history.json',
+  'report.html',
+];
+
+/** The files of a run that an earlier version wrote, which kept no list of them. */
+export function formerFiles(iterations: readonly string[]): string[] {
+  const pictures = iterations.filter((name) => /^\d{3,}\.png$/.test(name));
+  return [...NAMES, ...pictures.map((name) => `iterations/${name}`)];
+}
+
+/** Returns pictures, history, latents and report by their paths. */
+export function runFiles(
   trajectory: Trajectory,
   history: History,
   allImages: boolean,
   transferred?: Transferred,
-): void {
+): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  const put = (path: string, content: Uint8Array | string): void => {
+    files.set(path, typeof content === 'string' ? new TextEncoder().encode(content) : content);
+  };
   const { height, width } = history.image;
   const picture = (pixels: Float32Array): PngPicture => toPicture(pixels, height, width);
   const init = encodePng(picture(trajectory.initImage));
   const best = encodePng(picture(trajectory.bestImage));
   const frames = framesWithBest(trajectory);
-  folder.write('init.png', init);
-  folder.write('best.png', best);
+  put('init.png', init);
+  put('best.png', best);
   if (frames.length > 1) {
-    folder.write('strip.png', encodePng(makeStrip(frames.map((f) => picture(f.pixels)))));
+    put('strip.png', encodePng(makeStrip(frames.map((f) => picture(f.pixels)))));
   }
   if (allImages) {
     for (const { iteration, pixels } of trajectory.frames) {
-      folder.write(`iterations/${String(iteration).padStart(3, '0')}.png`, encodePng(picture(pixels)));
+      put(`iterations/${String(iteration).padStart(3, '0')}.png`, encodePng(picture(pixels)));
     }
   }
   const transfer = transferred && {
@@ -40,13 +60,13 @@ export function writeRun(
     best: encodePng(picture(transferred.best)),
   };
   if (transfer) {
-    folder.write('transfer.png', transfer.best);
+    put('transfer.png', transfer.best);
     if (history.config.mode !== 'no-optim') {
-      folder.write('transfer_init.png', transfer.init);
+      put('transfer_init.png', transfer.init);
     }
   }
   const { shape, draw, source } = history.config.noise;
-  folder.write(
+  put(
     'latents.safetensors',
     writeSafetensors(
       {
@@ -56,7 +76,7 @@ export function writeRun(
       { prompt: history.config.prompt, seed: String(history.config.seed), model: history.config.model },
     ),
   );
-  folder.write('history.json', `${JSON.stringify(history, null, 1)}\n`);
+  put('history.json', `${JSON.stringify(history, null, 1)}\n`);
   const uri = (bytes: Uint8Array): string => dataUri('image/png', bytes);
   const images = {
     init: uri(init),
@@ -64,7 +84,8 @@ export function writeRun(
     frames: frames.map(({ iteration, pixels }) => ({ iteration, uri: uri(encodePng(picture(pixels))) })),
     ...(transfer ? { transfer: { init: uri(transfer.init), best: uri(transfer.best) } } : {}),
   };
-  folder.write('report.html', renderReport(history, images));
+  put('report.html', renderReport(history, images));
+  return files;
 }
 
 /** Some of the frames at even distances, and the best picture in its place among them. */

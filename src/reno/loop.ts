@@ -79,7 +79,7 @@ export interface Trajectory {
 }
 
 /** No iteration gave a finite loss. */
-class NotFiniteError extends Error {}
+export class NotFiniteError extends Error {}
 
 /** Number of iterations whose scalars may be unread while the next one is queued. */
 const IN_FLIGHT = 2;

@@ -3,6 +3,7 @@
 import type { Tuning } from './choose.ts';
 import type { DeviceCaps, SubgroupMatrix } from './device_caps.ts';
 import { DeviceMemory } from './device_memory.ts';
+import { failureOf, GpuError } from './gpu_error.ts';
 import type { KernelCheck } from './kernel_check.ts';
 
 /** How to open an adapter. */
@@ -84,7 +85,7 @@ export class Device {
   #caps: DeviceCaps;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
-  #failure: Error | null = null;
+  #failure: GpuError | null = null;
 
   /** @internal */
   constructor(gpu: GPUDevice, caps: DeviceCaps, info: AdapterSummary) {
@@ -93,12 +94,15 @@ export class Device {
     this.info = info;
     this.memory = new DeviceMemory(gpu);
     gpu.addEventListener('uncapturederror', (event) => {
-      this.#failure ??= new Error(`the GPU rejected a command: ${event.error.message}`);
+      const kind = failureOf(event.error);
+      const what = kind === 'out-of-memory' ? 'has too little memory' : 'rejected a command';
+      this.#failure ??= new GpuError(kind, `the GPU ${what}: ${event.error.message}`);
     });
     void gpu.lost.then((lost) => {
       if (lost.reason !== 'destroyed') {
-        this.#failure ??= new Error(
-          `the GPU device was lost (${lost.message}); start again, with a smaller size if memory ran out`,
+        this.#failure ??= new GpuError(
+          'lost',
+          `the GPU device was lost (${lost.message || 'the driver gives no reason'}); start again, with a smaller size if memory ran out`,
         );
       }
     });
@@ -128,7 +132,25 @@ export class Device {
     return this.#pipelines.size;
   }
 
-  /** @throws the first error the GPU reported, if any. */
+  /**
+   * Awaits what WebGPU promised. On a device that is lost or out of memory, promises fail with little to say.
+   * @throws GpuError, one sentence, with the first failure that the GPU reported
+   */
+  async settled<T>(promise: Promise<T>): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      // The report of the failure may come a little later than the broken promise.
+      for (let turn = 0; turn < 20 && !this.#failure; turn++) {
+        await this.gpu.queue.onSubmittedWorkDone().catch(() => {});
+      }
+      const text = error instanceof Error && error.message !== '' ? error.message : 'the driver gives no reason';
+      this.#failure ??= new GpuError('lost', `the GPU stopped working (${text}); start again`);
+      throw this.#failure;
+    }
+  }
+
+  /** @throws GpuError, the first failure that the GPU reported, if any. */
   assertHealthy(): void {
     if (this.#failure) {
       throw this.#failure;
@@ -169,6 +191,7 @@ export class Device {
     if (!pipeline) {
       pipeline = this.#compile(label, code, layout, overrides);
       this.#pipelines.set(key, pipeline);
+      pipeline.catch(() => this.#pipelines.delete(key));
     }
     return pipeline;
   }
@@ -182,7 +205,7 @@ export class Device {
     // Keeps the compiler's message from being reported twice: the error below has it, with the kernel's name.
     this.gpu.pushErrorScope('validation');
     const module = this.gpu.createShaderModule({ label, code });
-    void this.gpu.popErrorScope();
+    this.gpu.popErrorScope().catch(() => {});
     try {
       return await this.gpu.createComputePipelineAsync({
         label,
@@ -190,7 +213,8 @@ export class Device {
         compute: { module, constants: { ...overrides } },
       });
     } catch (error) {
-      const compilation = await module.getCompilationInfo();
+      const compilation = await this.settled(module.getCompilationInfo());
+      this.assertHealthy();
       const first = compilation.messages.find((m) => m.type === 'error');
       const line = first ? code.split('\n')[first.lineNum - 1]?.trim() : '';
       const what = first ? `${first.message} (line ${first.lineNum}: ${line})` : String(error);
@@ -200,7 +224,10 @@ export class Device {
 
   /** Gives everything that it holds back; neither the device nor its plans can be used afterwards. */
   destroy(): void {
-    this.#failure ??= new Error('the GPU device was destroyed and cannot be used any more: open another one');
+    this.#failure ??= new GpuError(
+      'destroyed',
+      'the GPU device was destroyed and cannot be used any more: open another one',
+    );
     this.gpu.destroy();
   }
 

@@ -24,6 +24,9 @@ export async function compileWithWeights(
     return plan;
   } catch (error) {
     plan.destroy();
+    // The queue holds a copy of every byte that was written, until a submission takes them.
+    device.gpu.queue.submit([]);
+    await device.gpu.queue.onSubmittedWorkDone().catch(() => {});
     throw error;
   }
 }

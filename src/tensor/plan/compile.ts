@@ -58,20 +58,29 @@ export async function compileSchedule(
 ): Promise<Plan> {
   checkLimits(device, schedule);
   const buffers = await PlanBuffers.allocate(device, schedule);
-  for (const { buffer, node } of schedule.constants) {
-    const bytes = toBytes('constant', at(node.outputs, 0), node.data ?? []);
-    device.gpu.queue.writeBuffer(buffers.at(buffer), 0, bytes);
+  let uniformBuffer: GPUBuffer | null = null;
+  try {
+    for (const { buffer, node } of schedule.constants) {
+      const bytes = toBytes('constant', at(node.outputs, 0), node.data ?? []);
+      device.gpu.queue.writeBuffer(buffers.at(buffer), 0, bytes);
+    }
+    const uniforms = Uniforms.of(schedule);
+    uniformBuffer = uploadUniforms(device, uniforms);
+    const encoded: Record<Stage, Encoded[]> = { load: [], prompt: [], step: [] };
+    for (const stage of STAGES) {
+      encoded[stage] = await Promise.all(
+        schedule.steps[stage].map((step) => encode(device, step, buffers, uniforms, uniformBuffer)),
+      );
+    }
+    device.assertHealthy();
+    return new Plan(device, schedule, buffers, encoded, uniformBuffer, declared);
+  } catch (error) {
+    buffers.destroy();
+    if (uniformBuffer) {
+      device.memory.destroy(uniformBuffer);
+    }
+    throw error;
   }
-  const uniforms = Uniforms.of(schedule);
-  const uniformBuffer = uploadUniforms(device, uniforms);
-  const encoded: Record<Stage, Encoded[]> = { load: [], prompt: [], step: [] };
-  for (const stage of STAGES) {
-    encoded[stage] = await Promise.all(
-      schedule.steps[stage].map((step) => encode(device, step, buffers, uniforms, uniformBuffer)),
-    );
-  }
-  device.assertHealthy();
-  return new Plan(device, schedule, buffers, encoded, uniformBuffer, declared);
 }
 
 function uploadUniforms({ gpu, memory }: Device, uniforms: Uniforms): GPUBuffer | null {

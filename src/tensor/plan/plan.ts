@@ -150,7 +150,7 @@ export class Plan implements Disposable {
     const uploads = this.schedule.uploads[stage];
     let done = 0;
     if (uploads.length > 0) {
-      const throttle = new Throttle(gpu.queue);
+      const throttle = new Throttle(this.#device);
       for await (const { upload, offset, bytes } of prefetched(uploads, (name) => this.#inputs.source(name))) {
         submit(gpu, stage, list, done, upload.before);
         done = upload.before;
@@ -200,7 +200,7 @@ export class Plan implements Disposable {
   /** Resolves when all that was submitted or written has run. */
   async finished(): Promise<void> {
     this.#device.gpu.queue.submit([]); // Writes wait for a submission.
-    await this.#device.gpu.queue.onSubmittedWorkDone();
+    await this.#device.settled(this.#device.gpu.queue.onSubmittedWorkDone());
     this.#device.assertHealthy();
   }
 

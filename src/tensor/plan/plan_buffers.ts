@@ -1,6 +1,7 @@
 /** The GPU buffers of a plan, by their index in the schedule. All exist from the start; the load stage frees some. */
 import type { Device } from '../device.ts';
 import type { DeviceMemory } from '../device_memory.ts';
+import { GpuError } from '../gpu_error.ts';
 import type { BufferSpec, Schedule } from '../schedule/schedule.ts';
 import { USAGE } from './buffer_usage.ts';
 import { mib } from './limits.ts';
@@ -16,21 +17,29 @@ export class PlanBuffers {
     this.#buffers = buffers;
   }
 
-  /** @throws Error when memory runs out; the message says how much is needed, and nothing stays allocated */
-  static async allocate({ gpu, memory }: Device, schedule: Schedule): Promise<PlanBuffers> {
-    gpu.pushErrorScope('out-of-memory');
-    const buffers = schedule.buffers.map((b) =>
-      memory.create({ label: b.name, size: b.bytes, usage: USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST }),
-    );
-    const shortage = await gpu.popErrorScope();
-    if (shortage) {
+  /** @throws GpuError when memory runs out; the message says how much is needed, and nothing stays allocated */
+  static async allocate(device: Device, schedule: Schedule): Promise<PlanBuffers> {
+    const { gpu, memory } = device;
+    const buffers: GPUBuffer[] = [];
+    try {
+      gpu.pushErrorScope('out-of-memory');
+      for (const { name, bytes } of schedule.buffers) {
+        const usage = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
+        buffers.push(memory.create({ label: name, size: bytes, usage }));
+      }
+      if (await device.settled(gpu.popErrorScope())) {
+        const total = schedule.buffers.reduce((n, b) => n + b.bytes, 0);
+        throw new GpuError(
+          'out-of-memory',
+          `the GPU has too little memory for this plan (${mib(total)} MiB needed): choose a smaller size or model`,
+          total,
+        );
+      }
+    } catch (error) {
       for (const buffer of buffers) {
         memory.destroy(buffer);
       }
-      const total = schedule.buffers.reduce((n, b) => n + b.bytes, 0);
-      throw new Error(
-        `the GPU has too little memory for this plan (${mib(total)} MiB needed): choose a smaller size or model`,
-      );
+      throw error;
     }
     return new PlanBuffers(memory, schedule.buffers, buffers);
   }

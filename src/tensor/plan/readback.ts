@@ -40,7 +40,7 @@ async function copied(
   encoder.copyBufferToBuffer(from, offset, staging, 0, bytes);
   gpu.queue.submit([encoder.finish()]);
   try {
-    await staging.mapAsync(1); // GPUMapMode.READ
+    await device.settled(staging.mapAsync(1)); // GPUMapMode.READ
     device.assertHealthy();
     return new Uint8Array(staging.getMappedRange().slice(0));
   } finally {

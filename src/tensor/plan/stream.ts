@@ -1,5 +1,6 @@
 /** Streams weights to the GPU: reads one piece ahead, and limits the bytes that the queue holds. */
 
+import type { Device } from '../device.ts';
 import type { TensorType } from '../types.ts';
 import { byteSize, showType } from '../types.ts';
 
@@ -11,19 +12,21 @@ const WINDOW = 64 * 2 ** 20;
 
 /** Waits until the GPU has taken the window before the last. The queue keeps a copy of each byte until then. */
 export class Throttle {
-  readonly #queue: GPUQueue;
+  readonly #device: Device;
   #bytes = 0;
   #before: Promise<unknown> = Promise.resolve();
 
-  constructor(queue: GPUQueue) {
-    this.#queue = queue;
+  constructor(device: Device) {
+    this.#device = device;
   }
 
   async sent(bytes: number): Promise<void> {
     this.#bytes += bytes;
     if (this.#bytes >= WINDOW) {
-      this.#queue.submit([]); // Writes wait for a submission.
-      const written = this.#queue.onSubmittedWorkDone();
+      const { queue } = this.#device.gpu;
+      queue.submit([]); // Writes wait for a submission.
+      const written = this.#device.settled(queue.onSubmittedWorkDone());
+      written.catch(() => {}); // The window after the next throws it.
       await this.#before;
       this.#before = written;
       this.#bytes = 0;

@@ -1,0 +1,36 @@
+/** A publication over an older run, ended at every one of its calls: never a mix of two runs, never half a file. */
+import { describe, expect, it } from 'vitest';
+import { callsOfPublication, type Ending, endAt } from '../../../commands/faults/crashes/kill_everywhere.ts';
+
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+const calls = callsOfPublication();
+
+describe('a publication', () => {
+  it('makes many calls', () => {
+    expect(calls).toBeGreaterThan(60);
+  });
+
+  it.each<[Ending, number]>([
+    ['kill', 1],
+    ['error', 1],
+    ['power', 20],
+  ])('that ends by %s at any call leaves one whole run', (ending, repeats) => {
+    const problems = [];
+    for (let call = 0; call < calls; call++) {
+      for (let repeat = 0; repeat < repeats; repeat++) {
+        const { problem } = endAt(call, ending, generator(call * 1000 + repeat));
+        if (problem !== null) {
+          problems.push(`call ${call}, ${repeat}: ${problem}`);
+        }
+      }
+    }
+    expect(problems).toEqual([]);
+  });
+});
