@@ -33,12 +33,13 @@ export function recorded(files: ModelFiles): { readonly files: ModelFiles; reado
 export async function fingerprint(files: ModelFiles, paths: Iterable<string>): Promise<string> {
   const hash = createHash('sha256');
   for (const path of [...new Set(paths)].sort()) {
-    const { size, read } = await files.read(path);
+    const source = await files.read(path);
+    const { size } = source;
     hash.update(`${path}\0${size}\0`);
     const starts =
       size <= WHOLE ? [0] : Array.from({ length: PIECES }, (_, i) => Math.floor(((size - PIECE) / (PIECES - 1)) * i));
     for (const start of starts) {
-      hash.update(await read(start, size <= WHOLE ? size : PIECE));
+      hash.update(await source.read(start, size <= WHOLE ? size : PIECE));
     }
   }
   return hash.digest('hex');

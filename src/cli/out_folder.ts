@@ -9,16 +9,16 @@ import {
   rmdirSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { createFile, nodeFileSystem } from './run_store/file_system.ts';
+import { randomName } from './run_store/names.ts';
 import { reasonOf, systemCode } from './usage_error.ts';
 
 export class OutFolder {
   readonly path: string;
   /** Folders that this run made, outermost first; `discardIfEmpty` removes them. */
   readonly #made: string[] = [];
-  #written = 0;
 
   /** Makes the folder if needed and tries to write. @throws Error, one sentence, when that cannot be done. */
   constructor(path: string) {
@@ -35,7 +35,7 @@ export class OutFolder {
       }
       accessSync(this.path, constants.W_OK | constants.X_OK);
       const probe = this.#temporary();
-      writeFileSync(probe, '');
+      createFile(nodeFileSystem, probe, Buffer.alloc(0));
       rmSync(probe);
     } catch (error) {
       this.discardIfEmpty();
@@ -43,14 +43,15 @@ export class OutFolder {
     }
   }
 
-  /** Writes under a temporary name, then renames: a reader sees the whole file or none. */
+  /** Writes under a temporary name, then renames: a reader sees the whole file or none, and it is on the disk. */
   write(name: string, content: Uint8Array | string): string {
     const path = join(this.path, name);
     const temporary = this.#temporary();
     try {
       mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(temporary, content);
+      createFile(nodeFileSystem, temporary, typeof content === 'string' ? Buffer.from(content) : content);
       renameSync(temporary, path);
+      nodeFileSystem.syncFolder(dirname(path));
     } catch (error) {
       rmSync(temporary, { force: true });
       throw new Error(`cannot write ${path}: ${reason(error)}`);
@@ -74,7 +75,7 @@ export class OutFolder {
 
   /** A short name, since the file's own may have all the bytes that a file system takes. */
   #temporary(): string {
-    return join(this.path, `.${process.pid}.${this.#written++}.tmp`);
+    return join(this.path, `.${randomName()}.tmp`);
   }
 }
 

