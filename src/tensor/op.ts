@@ -72,8 +72,13 @@ export interface FusedPair {
   readonly consumer: string;
   /** The input of the consumer that is the producer's output; 0 if absent. */
   readonly consumerInput?: number;
-  /** Attributes of the fused op, whose inputs are the producer's and then the consumer's others; null: do not fuse these. */
-  readonly attrs: (producer: OpSite, consumer: OpSite, caps: DeviceCaps) => Attrs | null;
+  /** The fused op can store the producer's output 0 as its last output, so that later nodes may read it too. */
+  readonly keepsResult?: boolean;
+  /**
+   * Attributes of the fused op, whose inputs are the producer's and then the consumer's others; null: do not fuse these.
+   * `keep`: other nodes read the producer's output 0.
+   */
+  readonly attrs: (producer: OpSite, consumer: OpSite, caps: DeviceCaps, keep: boolean) => Attrs | null;
 }
 
 /** The weights of a linear layer behind a norm, and the norm's gains. */

@@ -133,9 +133,31 @@ fn fetch_a(item: u32, index: u32) -> Four {
   let k = first_k + a_k(index);
   let column = gains + min(k, params.k - 4u) / 4u;
   let v = (vec4f(four_a(start_of(item, index), k)) - row_mean[item]) * row_scale[item] * load_gamma(column) + load_beta(column);
+  keep(start_of(item, index), first_row + a_row(item, index), k, v);
   return select(Four(), Four(v), k < params.k);
 }
 `;
+
+/** Other ops read the normalised rows too: the workgroups of the first columns store them. */
+const KEEP = /* wgsl */ `
+fn keep(start: u32, row: u32, k: u32, v: vec4f) {
+  if (first_column == 0u && row < params.m && k < params.k) {
+    store_kept((start + k) / 4u, v);
+  }
+}
+`;
+const KEEP_NOTHING = /* wgsl */ `
+fn keep(start: u32, row: u32, k: u32, v: vec4f) {}
+`;
+
+/** The ways in which rows of a become operands. */
+const ROWS = {
+  'as stored': ROWS_AS_STORED,
+  normalised: ROWS_NORMALISED + KEEP_NOTHING,
+  'normalised and stored': ROWS_NORMALISED + KEEP,
+} as const;
+
+type RowsOf = keyof typeof ROWS;
 
 /** Whether both operands are `dtype`. */
 const areOperands = (site: OpSite<MatmulAttrs>, type: DType): boolean =>
@@ -151,11 +173,7 @@ export function hasMatrices(site: OpSite<MatmulAttrs>, caps: DeviceCaps): boolea
  * The dispatch of subgroup_matrix, for rows of a as they are stored or through a layer norm (layer_norm_linear.ts).
  * @throws Error where `hasMatrices` is false
  */
-export function matrixMatmul(
-  site: OpSite<MatmulAttrs>,
-  caps: DeviceCaps,
-  rows: 'as stored' | 'normalised',
-): Dispatch[] {
+export function matrixMatmul(site: OpSite<MatmulAttrs>, caps: DeviceCaps, rows: RowsOf): Dispatch[] {
   const { m, n, batch } = siteProblem(site);
   const transposed = site.attrs.transposeB ?? false;
   return tiles(site, 'matmul.subgroup_matrix', matrixTile(m, n, batch, caps), rows, (hooks) =>
@@ -167,7 +185,7 @@ function tiles(
   site: OpSite<MatmulAttrs>,
   label: string,
   tile: MatrixTile | null,
-  rows: 'as stored' | 'normalised',
+  rows: RowsOf,
   code: (hooks: string) => string,
   products = 1,
 ): Dispatch[] {
@@ -176,7 +194,7 @@ function tiles(
   }
   const { m, n, k, batch } = siteProblem(site);
   const fours = k % 4 === 0;
-  const hooks = productHooks(site, PUT + (rows === 'as stored' ? ROWS_AS_STORED : ROWS_NORMALISED));
+  const hooks = productHooks(site, PUT + ROWS[rows]);
   const groups = () => [Math.ceil(n / tile.columns), Math.ceil(m / tile.rows), batch] as const;
   return productDispatch(site, label, code(hooks), groups, 4, {
     constants: tile.constants,

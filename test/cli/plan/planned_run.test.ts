@@ -179,9 +179,9 @@ describe('planRun', () => {
 
   // What docs/performance.md states. A plan with more is a fusion that no longer happens.
   it.each([
-    ['sd-turbo', 512, 1736],
-    ['sdxl-turbo', 512, 2623],
-    ['hyper-sdxl', 1024, 2886],
+    ['sd-turbo', 512, 1698],
+    ['sdxl-turbo', 512, 2530],
+    ['hyper-sdxl', 1024, 2853],
   ])(
     '%s at %i² on matrix units: an iteration is at most %i dispatches',
     async (model, side, most) => {

@@ -85,7 +85,7 @@ describe('a layer norm', () => {
   /** m, k, n of the product behind the norm, as it is fused with matrix units (tiles of 128 columns) and without (64). */
   it.each([
     ['ViT-H', [3, 257, 1280], [3, 5120, 1280], true, false],
-    ['the UNet at 64²', [1, 4096, 320], [2560, 320], true, false],
+    ['the UNet at 64²', [1, 4096, 320], [2560, 320], true, true],
     ['the UNet at 16²', [1, 256, 1280], [1280, 1280], true, true],
     ['SDXL at 64²', [1, 4096, 1280], [10240, 1280], false, false],
   ])('of %s joins its product where reading the rows again costs less than a dispatch', (_, x, w, matrix, plain) => {
@@ -97,5 +97,37 @@ describe('a layer norm', () => {
     const isFused = (caps: DeviceCaps): boolean =>
       rewrite(executionOrder([y.node]), [y], caps).some(({ op }) => op?.name === 'layer_norm_linear');
     expect([isFused(MATRIX_GPU.caps), isFused(GPU_CAPS)]).toEqual([matrix, plain]);
+  });
+});
+
+describe("a layer norm's result that others read too", () => {
+  /** A post-norm block: the norm's result goes into a product and into the residual behind it. */
+  function postNorm({ readsEarlier = false } = {}) {
+    const graph = new Graph();
+    const feeds = new Map<string, Float64Array>();
+    const input = (name: string, shape: number[], stage: 'load' | 'step' = 'load'): Tensor => {
+      feeds.set(name, fill({ shape }, feeds.size + 1));
+      return graph.input(name, shape, stage);
+    };
+    const z = layerNorm(input('x', [3, 16], 'step'), input('gamma', [16]), input('beta', [16]), 1e-5);
+    const first = readsEarlier ? { residual: mul(z, z) } : {};
+    const inner = linear(z, input('in', [16, 16]), input('bias', [16]), first);
+    const y = linear(inner, input('out', [16, 16]), null, { residual: z });
+    return { y, feeds };
+  }
+
+  it.each([GPU_CAPS, MATRIX_GPU.caps])('is stored by the product that reads it first', (caps) => {
+    const { y, feeds } = postNorm();
+    const { names, values } = rewritten([y], feeds, caps);
+    expect(names.filter((name) => name === 'layer_norm')).toEqual([]);
+    expect(names).toContain('layer_norm_linear');
+    expect(nmse(values[0] ?? [], interpret([y], feeds)[0] ?? [])).toBeLessThan(1e-25);
+  });
+
+  it('stays apart where another op reads it before the product', () => {
+    const { y, feeds } = postNorm({ readsEarlier: true });
+    const { names, values } = rewritten([y], feeds, MATRIX_GPU.caps);
+    expect(names).toContain('layer_norm');
+    expect(nmse(values[0] ?? [], interpret([y], feeds)[0] ?? [])).toBeLessThan(1e-25);
   });
 });
