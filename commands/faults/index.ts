@@ -2,8 +2,8 @@
 import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
-import type { FaultRow } from './part.ts';
-import { PARTS } from './parts.ts';
+import type { FaultRow } from './fault_part.ts';
+import { PARTS } from './fault_parts.ts';
 
 export const command: Command = {
   meta: { name: 'faults', description: 'Inject faults, and count what they break' },

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FaultOptions, FaultPart, FaultRow } from '../part.ts';
+import type { FaultOptions, FaultPart, FaultRow } from '../fault_part.ts';
 import { difference } from './compare.ts';
 import { type Input, type Kind, mutated } from './mutate.ts';
 import { pick, type Random, seeded } from './random.ts';
