@@ -4,7 +4,6 @@ import type { ModelFiles } from './files.ts';
 import { parseJson } from './json.ts';
 import { printable } from './messages.ts';
 import { withoutModulePrefix } from './module_prefix.ts';
-import { openPickle } from './pickle/open_pickle.ts';
 import { openSafetensors } from './safetensors/open_safetensors.ts';
 import type { TensorFile } from './tensor_file.ts';
 
@@ -46,7 +45,12 @@ export async function openCheckpoint(
 /** @throws Error naming the file and what is wrong with it */
 async function openTensors(files: ModelFiles, path: string): Promise<TensorFile> {
   const source = await files.read(path);
-  return path.endsWith('.safetensors') ? withoutModulePrefix(await openSafetensors(source)) : openPickle(source);
+  if (path.endsWith('.safetensors')) {
+    return withoutModulePrefix(await openSafetensors(source));
+  }
+  // A page whose models are safetensors never loads the reader of PyTorch's format.
+  const { openPickle } = await import('./pickle/open_pickle.ts');
+  return openPickle(source);
 }
 
 async function shardsOf(files: ModelFiles, index: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 /** Turns text into token ids by the checkpoint's tokenizer files (CLIP BPE, BERT WordPiece, T5 Unigram). */
-import { Tokenizer as HFTokenizer } from '@huggingface/tokenizers';
+import type { Tokenizer as HFTokenizer } from '@huggingface/tokenizers';
 import { at } from '../../tensor/types.ts';
 import { Config } from '../checkpoint/config.ts';
 import type { ModelFiles } from '../checkpoint/files.ts';
@@ -61,10 +61,17 @@ export class TextTokenizer {
   readonly #largestId: number;
 
   /**
+   * @param library what encodes: it is loaded when a tokenizer is opened, so that it is a module of its own in bundles
    * @param name the folder, for messages. @param tokenizer, settings the parsed files.
    * @throws Error when the files do not describe a tokenizer, or one that is not supported, or it has no padding token
    */
-  constructor(name: string, tokenizer: unknown, settings: unknown, { clean, matching = 'grapheme' }: Cleaning = {}) {
+  constructor(
+    library: typeof HFTokenizer,
+    name: string,
+    tokenizer: unknown,
+    settings: unknown,
+    { clean, matching = 'grapheme' }: Cleaning = {},
+  ) {
     const file = `${name}/tokenizer.json`;
     const config = new Config(`${name}/tokenizer_config.json`, settings);
     const read = new Config(file, tokenizer);
@@ -85,7 +92,7 @@ export class TextTokenizer {
         pre_tokenizer: exactByteLevel(read.value('pre_tokenizer') ?? null),
         decoder,
       };
-      this.#tokenizer = new HFTokenizer(whole, Object(settings));
+      this.#tokenizer = new library(whole, Object(settings));
       Object.assign(this.#tokenizer, { normalizer: normalize }); // It is called as a function.
     } catch (error) {
       throw new Error(`${file}: cannot be used as a tokenizer (${error instanceof Error ? error.message : error})`);
@@ -163,7 +170,8 @@ const DECODERS: readonly unknown[] = ['ByteLevel', 'Metaspace', 'WordPiece'];
 /** Opens the tokenizer of a folder. @param kind the class that the reference reads it with @throws Error naming the file that is missing or broken */
 export async function openTokenizer(files: ModelFiles, kind: TokenizerKind = 'fast'): Promise<TextTokenizer> {
   const { tokenizer, settings } = await readTokenizerFiles(files);
-  return new TextTokenizer(files.name, tokenizer, settings, await cleaningOf(kind));
+  const { Tokenizer } = await import('@huggingface/tokenizers');
+  return new TextTokenizer(Tokenizer, files.name, tokenizer, settings, await cleaningOf(kind));
 }
 
 async function cleaningOf(kind: TokenizerKind): Promise<Cleaning> {

@@ -1,7 +1,9 @@
 /** Tokenizers against the Python library's ids (python/reference/tokenizers_fixture.py), padding, cutting, broken files. */
+
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
 import { eosMaskOf, eosPosition } from '../../../src/models/clip/clip_text.ts';
@@ -54,6 +56,7 @@ function tiny(settings: object = { pad_token: '[PAD]', model_max_length: 6 }): T
   });
   const post = (token: string, id: number) => [token, { id: token, ids: [id], tokens: [token] }] as const;
   return new TextTokenizer(
+    Tokenizer,
     'tiny',
     {
       version: '1.0',
@@ -119,7 +122,9 @@ describe('encode', () => {
     expect(() => tiny({ pad_token: '<none>' })).toThrow(
       'tiny/tokenizer.json: the padding token <none> is not in the vocabulary',
     );
-    expect(() => new TextTokenizer('broken', { version: '1.0' }, {})).toThrow('broken/tokenizer.json: has no model');
+    expect(() => new TextTokenizer(Tokenizer, 'broken', { version: '1.0' }, {})).toThrow(
+      'broken/tokenizer.json: has no model',
+    );
   });
 });
 
@@ -250,7 +255,7 @@ describe('what is not followed is refused by name', () => {
     ],
   ])('%j %j', async (config, changes, sentence) => {
     const file = { ...(await pocket()), ...changes };
-    expect(() => new TextTokenizer('x', file, { ...settings, ...config })).toThrow(sentence);
+    expect(() => new TextTokenizer(Tokenizer, 'x', file, { ...settings, ...config })).toThrow(sentence);
   });
 
   it('a BERT that tokenizer.json and the settings lower differently', () => {
@@ -268,7 +273,7 @@ describe('what is not followed is refused by name', () => {
       const path = `${folder}/${name}.tokenizer.json`;
       if (existsSync(path)) {
         const file: unknown = JSON.parse(await readFile(path, 'utf8'));
-        expect(() => new TextTokenizer(name, file, settings), name).toThrow(sentence);
+        expect(() => new TextTokenizer(Tokenizer, name, file, settings), name).toThrow(sentence);
       }
     }
   });
