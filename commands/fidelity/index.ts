@@ -11,20 +11,21 @@
  * loop magnifies any difference (the row below it: f32, whose first noise was rounded to f16 once), so there the best loss counts, which
  * must be within 1%, and how far the last pictures are apart is only shown. Weights of 8 bits are judged alone, with f32 activations on
  * both sides, and in the same way: an int8 value is coarser than an f16 one, so the bounds are wider (measured: 1 − cosine 8.7e-4 in CLIP,
- * and in the loop 0.992 and a norm 32% off at worst, 7e-5 and 1.8% in the median). What accumulates in f16 is there for comparison: it must be
- * worse.
+ * and in the loop 0.992 and a norm 32% off at worst, 7e-5 and 1.8% in the median). Products in packed f16 (`packed_f16`) hold the bounds of
+ * f16 activations; the rows of sums in f16 show what the number of products in a sum costs.
  */
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import type { Device } from '../../src/tensor/device.ts';
+import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
 import { at } from '../../src/tensor/types.ts';
 import { figure, table } from '../common/table.ts';
 import { gradientOf } from './gradient.ts';
 import { compare, type Distance, middle, worst } from './gradient_distance.ts';
-import { halfProducts } from './half_products.ts';
-import { CLIP_VIT_H, MODULES } from './modules.ts';
+import { halfProducts, WHOLE_SUM } from './half_products.ts';
+import { CLIP_VIT_H, type FidelityModule, MODULES } from './modules.ts';
 import { ITERATIONS, type Loop, type Loops, pocketLoops } from './pocket_loop.ts';
 
 const BOUNDS = {
@@ -62,28 +63,37 @@ interface Measurement {
   readonly measure: (device: Device) => Promise<Measured>;
 }
 
-const modules: readonly Measurement[] = MODULES.map(({ name, size, trace }) => ({
-  name,
-  of: size,
-  measure: async (device) => {
-    const exact = await gradientOf(device, trace('f32'));
-    const half = await gradientOf(device, trace('f16'));
-    const gradient = compare(half.gradient, exact.gradient);
-    return { ...gradient, ok: holds(gradient), outputNmse: compare(half.output, exact.output).nmse };
-  },
+/** The gradient of a network with f16 activations, planned by `planning`, against that with f32 ones. */
+async function roundedBeside(
+  device: Device,
+  { trace }: FidelityModule,
+  planning: Partial<PlanSpec> = {},
+): Promise<Measured> {
+  const exact = await gradientOf(device, trace('f32'));
+  const half = await gradientOf(device, trace('f16'), planning);
+  const gradient = compare(half.gradient, exact.gradient);
+  return { ...gradient, ok: holds(gradient), outputNmse: compare(half.output, exact.output).nmse };
+}
+
+const modules: readonly Measurement[] = MODULES.map((module) => ({
+  name: module.name,
+  of: module.size,
+  measure: (device) => roundedBeside(device, module),
 }));
 
-const accumulation: Measurement = {
+/** CLIP's gradient where products are summed in f16, `interval` at a time, and then in f32. */
+const summedInHalf = (interval: number): Measurement => ({
   name: 'CLIP ViT-H, products in f16',
-  of: `for comparison: ${CLIP_VIT_H.size}`,
-  measure: async (device) => {
-    const exact = await gradientOf(device, CLIP_VIT_H.trace('f32'));
-    const ours = compare((await gradientOf(device, CLIP_VIT_H.trace('f16'))).gradient, exact.gradient);
-    const half = await gradientOf(device, CLIP_VIT_H.trace('f16'), halfProducts());
-    const gradient = compare(half.gradient, exact.gradient);
-    return { ...gradient, ok: !(gradient.nmse <= ours.nmse), outputNmse: compare(half.output, exact.output).nmse };
-  },
-};
+  of: `${interval === WHOLE_SUM ? 'whole sums' : `sums of ${interval}`}, for comparison`,
+  measure: (device) => roundedBeside(device, CLIP_VIT_H, halfProducts(interval)),
+});
+
+/** Products by the variant for GPUs without matrix units, which only the tuner takes. Unfused, for fused ops have kernels of their own. */
+const packed: readonly Measurement[] = MODULES.map((module) => ({
+  name: `${module.name}, packed_f16`,
+  of: module.size,
+  measure: (device) => roundedBeside(device, module, { fuse: false, variants: { matmul: 'packed_f16' } }),
+}));
 
 /** Weights alone are rounded here, activations are f32 on both sides. */
 const int8Modules: readonly Measurement[] = MODULES.filter(({ name }) => /CLIP|SD-Turbo/.test(name)).map(
@@ -194,7 +204,8 @@ const leftToItself = (name: string, of: string, pick: (loops: Loops) => Loop): M
 
 const ALL: readonly Measurement[] = [
   ...modules,
-  accumulation,
+  ...[4, 8, 16, 32, WHOLE_SUM].map(summedInHalf),
+  ...packed,
   firstGradient,
   medianGradient,
   worstGradient,

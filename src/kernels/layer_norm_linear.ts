@@ -244,7 +244,9 @@ defineOp<Attrs>({
       name: 'gpu_tile',
       supports: canJoin,
       dispatches: (site) =>
-        joined(site, 'gpu_tile', (product) => tiledMatmul(product, NORM + (site.attrs.keep ? KEEP : KEEP_NOTHING))),
+        joined(site, 'gpu_tile', (product) =>
+          tiledMatmul(product, { norm: NORM + (site.attrs.keep ? KEEP : KEEP_NOTHING) }),
+        ),
     },
     { name: 'separate', dispatches: apart },
   ],

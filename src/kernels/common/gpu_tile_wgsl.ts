@@ -30,22 +30,51 @@ fn turned(q: Quad) -> Quad {
 }
 `;
 
+/** Types of a tile whose operands are staged by blocks of 4x4. */
+export const TILE_TYPES = /* wgsl */ `${QUAD}
+alias Sums = array<vec4f, 16>;
+`;
+
+export const TILE_SLOT = /* wgsl */ `
+/** Index of vec4 \`i\` of step k, \`width\` vec4s a step: XOR-swizzled against bank conflicts of stores along i and along k. */
+fn slot(k: u32, i: u32, width: u32) -> u32 {
+  return k * width + (i ^ ((k >> 2u) << 1u));
+}
+`;
+
+export const PUT_SUMS = /* wgsl */ `
+fn put_sums(s: ptr<function, Sums>, index: u32) {
+  let x = index & 7u;
+  let low = (index >> 3u) * 4u;
+  let high = low + ROWS / 2u;
+  put(low, x, s[0]);
+  put(low + 1u, x, s[1]);
+  put(low + 2u, x, s[2]);
+  put(low + 3u, x, s[3]);
+  put(high, x, s[4]);
+  put(high + 1u, x, s[5]);
+  put(high + 2u, x, s[6]);
+  put(high + 3u, x, s[7]);
+  put(low, x + 8u, s[8]);
+  put(low + 1u, x + 8u, s[9]);
+  put(low + 2u, x + 8u, s[10]);
+  put(low + 3u, x + 8u, s[11]);
+  put(high, x + 8u, s[12]);
+  put(high + 1u, x + 8u, s[13]);
+  put(high + 2u, x + 8u, s[14]);
+  put(high + 3u, x + 8u, s[15]);
+}
+`;
+
 /**
  * A kernel stages blocks of 4x4 by `put_a` and, in 64 of its invocations, `put_b`; after a barrier it calls `multiply`, and in the
  * end `put_sums(sums, index)`, which calls the kernel's own `put(row, column, v)`, where the column counts vec4s of the tile.
  * Item i of a covers rows 4 (i / 4) … and steps 4 (i % 4) … of k.
  */
-export const GPU_TILE = /* wgsl */ `${QUAD}
-alias Sums = array<vec4f, 16>;
-
+export const GPU_TILE = /* wgsl */ `${TILE_TYPES}
 var<workgroup> tile_a: array<vec4f, 4 * ROWS>;
 var<workgroup> tile_b: array<vec4f, 256>;
-
-/** Index of vec4 \`i\` of step k, \`width\` vec4s a step: XOR-swizzled against bank conflicts of stores along i and along k. */
-fn slot(k: u32, i: u32, width: u32) -> u32 {
-  return k * width + (i ^ ((k >> 2u) << 1u));
-}
-
+${TILE_SLOT}
 /** Stages 4 rows along k. */
 fn put_a(item: u32, rows: Quad) {
   let q = turned(rows);
@@ -90,29 +119,7 @@ fn multiply(s: ptr<function, Sums>, index: u32) {
     s[15] = fma(vec4f(c.w), d, s[15]);
   }
 }
-
-fn put_sums(s: ptr<function, Sums>, index: u32) {
-  let x = index & 7u;
-  let low = (index >> 3u) * 4u;
-  let high = low + ROWS / 2u;
-  put(low, x, s[0]);
-  put(low + 1u, x, s[1]);
-  put(low + 2u, x, s[2]);
-  put(low + 3u, x, s[3]);
-  put(high, x, s[4]);
-  put(high + 1u, x, s[5]);
-  put(high + 2u, x, s[6]);
-  put(high + 3u, x, s[7]);
-  put(low, x + 8u, s[8]);
-  put(low + 1u, x + 8u, s[9]);
-  put(low + 2u, x + 8u, s[10]);
-  put(low + 3u, x + 8u, s[11]);
-  put(high, x + 8u, s[12]);
-  put(high + 1u, x + 8u, s[13]);
-  put(high + 2u, x + 8u, s[14]);
-  put(high + 3u, x + 8u, s[15]);
-}
-`;
+${PUT_SUMS}`;
 
 /** `four_a(i, k, end)`: a's elements i … i + 3, which are k … k + 3 of a row that ends at `end`; zero beyond it. From a binding of vec4s. */
 const FOUR_A = /* wgsl */ `

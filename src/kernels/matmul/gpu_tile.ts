@@ -81,13 +81,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 }
 `;
 
-/** The dispatch of gpu_tile; `norm` is WGSL of `prepare` and `normed`, which it calls for the rows of a. */
-export function tiledMatmul(site: OpSite<MatmulAttrs>, norm = ROWS_AS_THEY_ARE): Dispatch[] {
+interface Tile {
+  readonly label?: string;
+  /** WGSL that stages and multiplies, with the functions of GPU_TILE. */
+  readonly tile?: string;
+  /** WGSL of `prepare` and `normed`, which it calls for the rows of a. */
+  readonly norm?: string;
+}
+
+/** The dispatch of gpu_tile, or of one that differs from it in a part. */
+export function tiledMatmul(
+  site: OpSite<MatmulAttrs>,
+  { label = 'matmul.gpu_tile', tile = GPU_TILE, norm = ROWS_AS_THEY_ARE }: Tile = {},
+): Dispatch[] {
   const { m, n, k, batch } = siteProblem(site);
   const rows = gpuTileRows(m, n, batch);
   const { code, ...vec } = operands(k, site.attrs.transposeB ?? false);
   const groups = () => [Math.ceil(n / GPU_TILE_COLUMNS), Math.ceil(m / rows), batch] as const;
-  return productDispatch(site, 'matmul.gpu_tile', GPU_TILE + code + MATMUL_GPU_TILE + norm, groups, 4, {
+  return productDispatch(site, label, tile + code + MATMUL_GPU_TILE + norm, groups, 4, {
     constants: { ROWS: rows },
     ...vec,
   });

@@ -21,6 +21,7 @@ import { cpuTile4x8 } from './cpu_tile_4x8.ts';
 import { cpuTile32x32 } from './cpu_tile_32x32.ts';
 import { gpuTile } from './gpu_tile.ts';
 import { naive } from './naive.ts';
+import { packedF16 } from './packed_f16.ts';
 import { packedPanels } from './packed_panels.ts';
 import type { MatmulAttrs } from './problem.ts';
 import { biasCount, problemOf, siteProblem } from './problem.ts';
@@ -105,8 +106,8 @@ export const matmulOp = defineOp<MatmulAttrs>({
   },
   reference,
   readTransposed: (attrs, index) => (index === 1 ? { ...attrs, transposeB: !attrs.transposeB } : null),
-  // Those for one kind of driver come before those that run on any.
-  variants: [subgroupMatrix, subgroupMatrixSplit, packedPanels, cpuTile32x32, cpuTile4x8, gpuTile, naive],
+  // Those for one kind of driver come before those that run on any. packed_f16 is never the first: it rounds more.
+  variants: [subgroupMatrix, subgroupMatrixSplit, packedPanels, cpuTile32x32, cpuTile4x8, gpuTile, packedF16, naive],
   cost: (site) => {
     const { batch, m, n, k } = siteProblem(site);
     const bytes = [...site.inputs, ...site.outputs].reduce((sum, t) => sum + byteSize(t), 0);

@@ -160,7 +160,7 @@ const ROWS = {
 type RowsOf = keyof typeof ROWS;
 
 /** Whether both operands are `dtype`. */
-const areOperands = (site: OpSite<MatmulAttrs>, type: DType): boolean =>
+export const areOperands = (site: OpSite<MatmulAttrs>, type: DType): boolean =>
   site.inputs.slice(0, 2).every(({ dtype }) => dtype === type);
 
 /** Whether both operands are f16 and the adapter has matrix units for them. */
