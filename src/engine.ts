@@ -13,7 +13,7 @@ export type { MatmulOptions } from './kernels/matmul/matmul.ts';
 export { type AdapterSummary, Device, type DeviceOptions, requestDevice } from './tensor/device.ts';
 export type { DeviceCaps, SubgroupMatrix } from './tensor/device_caps.ts';
 export { DeviceMemory } from './tensor/device_memory.ts';
-export type { Binding, BufferRef, Dispatch, Param } from './tensor/dispatch.ts';
+export type { Binding, BufferRef, Dispatch, MatrixWork, Param } from './tensor/dispatch.ts';
 export { GpuError, type GpuFailure } from './tensor/gpu_error.ts';
 export { Graph, type Node } from './tensor/graph.ts';
 export { type Feeds, interpret } from './tensor/interpreter.ts';
@@ -24,6 +24,8 @@ export {
   defineOp,
   type FusedPair,
   type HostArray,
+  type NormedLayer,
+  type NormGradientFusion,
   type Op,
   type OpDefinition,
   type OpSite,

@@ -5,7 +5,7 @@
 
 export type { AliasTable, AliasTarget } from './models/checkpoint/aliases.ts';
 export type { ByteSource } from './models/checkpoint/byte_source.ts';
-export { type Config, readConfig } from './models/checkpoint/config.ts';
+export { type Config, type InertKeys, type Range, readConfig } from './models/checkpoint/config.ts';
 export { type ModelFiles, subfolder } from './models/checkpoint/files.ts';
 export type { RowRange, TensorEntry, TensorFile, UnreadableTensor } from './models/checkpoint/tensor_file.ts';
 export type { CLIPEncoderConfig } from './models/clip/clip_encoder.ts';

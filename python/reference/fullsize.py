@@ -144,8 +144,8 @@ class Generator:
         return load(diffusers.AutoencoderKL, self.folder / "vae")
 
     def decode(self, vae, latents):
-        """To [N,3,H,W] in [0,1]."""
-        z = latents / self.vae_config["scaling_factor"] + (self.vae_config.get("shift_factor") or 0)
+        """To [N,3,H,W] in [0,1]. These pipelines do not use the decoder's shift_factor."""
+        z = latents / self.vae_config["scaling_factor"]
         return (vae.decode(z).sample / 2 + 0.5).clamp(0, 1)
 
 

@@ -54,8 +54,9 @@ CASES = {
 }
 
 
-def picture(vae, latents):
-    pixels = vae.decode(latents / vae.config.scaling_factor).sample
+def picture(vae, latents, shift=0.0):
+    """`shift`: what the pipeline adds before decoding. FluxPipeline adds the decoder's shift_factor, the others do not."""
+    pixels = vae.decode(latents / vae.config.scaling_factor + shift).sample
     return (pixels / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
 
 
@@ -115,7 +116,7 @@ def flux(folder):
         given = dict(prompt_embeds=golden["context"], pooled_prompt_embeds=golden["pooled"], output_type="latent")
         given |= dict(num_inference_steps=steps, guidance_scale=guidance)
         latents = pipe(latents=z, **size, **given).images
-        return latents, picture(vae, FluxPipeline._unpack_latents(latents, *size.values(), pipe.vae_scale_factor))
+        return latents, picture(vae, FluxPipeline._unpack_latents(latents, *size.values(), pipe.vae_scale_factor), vae.config.shift_factor)
 
     return run
 

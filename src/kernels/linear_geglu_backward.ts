@@ -61,6 +61,7 @@ const variant = ({ name, supports, dispatches }: Variant<MatmulAttrs>): Variant<
   dispatches: (site, caps) => throughGeglu(dispatches(parts(site).product, caps), site),
 });
 
+/** The gradient of a GEGLU from dy of the linear layer behind it: the product dy W, whose store differentiates the GEGLU. */
 defineOp<MatmulAttrs>({
   name: 'linear_geglu_backward',
   infer: (inputs, attrs) => parts({ inputs, outputs: [], attrs }).gradient.outputs,

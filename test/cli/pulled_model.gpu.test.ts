@@ -3,9 +3,22 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it, vi } from 'vitest';
+import type { ManifestFile } from '../../src/cli/manifest.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { StandInHub } from '../support/stand_in_hub.ts';
 import { inProcess } from './in_process.ts';
+
+// The hub of this test serves pocket's files, which have not the sizes and hashes of the published ones.
+vi.mock('../../src/cli/manifest.ts', async (original) => {
+  const real = await original<typeof import('../../src/cli/manifest.ts')>();
+  const open = (file: ManifestFile): ManifestFile => ({
+    ...{ ...file, bytes: null, sha256: null },
+    ...{ or: file.or.map(open), shards: file.shards.map(open) },
+  });
+  const { checkpoints, ...rest } = real.readManifest();
+  const manifest = { ...rest, checkpoints: checkpoints.map((entry) => ({ ...entry, files: entry.files.map(open) })) };
+  return { ...real, readManifest: () => manifest };
+});
 
 const work = mkdtempSync(join(tmpdir(), 'pulled-'));
 afterAll(() => {

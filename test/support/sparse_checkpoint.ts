@@ -1,4 +1,5 @@
 /** Checkpoints of any size that take no room: headers as they must be, and holes where the values would stand (zeros). */
+import { crc32 } from 'node:zlib';
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { bytesOf, type Part, tensor, text } from './pickles.ts';
 
@@ -38,19 +39,22 @@ export function sparseArchive(path: string, dtype: SparseType, counts: readonly 
   ]);
   const pickle = Buffer.from(bytesOf(0x80, 2, '}(', ...items, 'u.'));
   const members = [
-    { name: 'archive/data.pkl', size: pickle.length, content: pickle },
-    ...counts.map((count, i) => ({ name: `archive/data/${i}`, size: count * ITEM_BYTES[dtype], content: null })),
+    { name: 'archive/data.pkl', size: pickle.length, content: pickle, crc: crc32(pickle) },
+    ...counts.map((count, i) => ({
+      ...{ name: `archive/data/${i}`, size: count * ITEM_BYTES[dtype] },
+      ...{ content: null, crc: 0 },
+    })),
   ];
   const file = openSync(path, 'w');
   const directory: Buffer[] = [];
   let at = 0;
-  for (const { name, size, content } of members) {
+  for (const { name, size, content, crc } of members) {
     const local = record(
       [0x04034b50, 4],
       [20, 2],
       [0, 2],
       [0, 2],
-      [0, 4],
+      [crc, 4],
       [0, 4],
       [size, 4],
       [size, 4],
@@ -64,7 +68,7 @@ export function sparseArchive(path: string, dtype: SparseType, counts: readonly 
       [20, 2],
       [0, 2],
       [0, 2],
-      [0, 4],
+      [crc, 4],
       [0, 4],
       [size, 4],
       [size, 4],

@@ -13,7 +13,7 @@ import { testDevice } from '../../support/test_device.ts';
 interface Case {
   readonly folder: string;
   readonly prompt: string;
-  readonly scheduler: object;
+  readonly scheduler: { readonly _class_name: string };
   readonly steps: number;
   readonly guidance: number;
   readonly seed: number;
@@ -31,7 +31,10 @@ function changed({ folder, scheduler }: Case, settings: object): ModelFiles {
     read: (path) => files.read(path),
     readText: async (path) => {
       const text = path === 'scheduler/scheduler_config.json' ? JSON.stringify(scheduler) : await files.readText(path);
-      return path === 'model_index.json' ? JSON.stringify({ ...JSON.parse(text), ...settings }) : text;
+      // The class that model_index.json names is the one that counts.
+      const { _class_name: type } = scheduler;
+      const index = { scheduler: ['diffusers', type], ...settings };
+      return path === 'model_index.json' ? JSON.stringify({ ...JSON.parse(text), ...index }) : text;
     },
   };
 }
