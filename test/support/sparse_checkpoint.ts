@@ -1,6 +1,7 @@
 /** Checkpoints of any size that take no room: headers as they must be, and holes where the values would stand (zeros). */
-import { crc32 } from 'node:zlib';
+
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import { bytesOf, type Part, tensor, text } from './pickles.ts';
 
 export type SparseType = 'F32' | 'F16' | 'BF16';
@@ -38,8 +39,10 @@ export function sparseArchive(path: string, dtype: SparseType, counts: readonly 
     tensor({ key: String(i), count, shape: [count], strides: [1], type: STORAGES[dtype] }),
   ]);
   const pickle = Buffer.from(bytesOf(0x80, 2, '}(', ...items, 'u.'));
+  const version = Buffer.from('3\n');
   const members = [
     { name: 'archive/data.pkl', size: pickle.length, content: pickle, crc: crc32(pickle) },
+    { name: 'archive/version', size: version.length, content: version, crc: crc32(version) },
     ...counts.map((count, i) => ({
       ...{ name: `archive/data/${i}`, size: count * ITEM_BYTES[dtype] },
       ...{ content: null, crc: 0 },
@@ -54,8 +57,8 @@ export function sparseArchive(path: string, dtype: SparseType, counts: readonly 
       [20, 2],
       [0, 2],
       [0, 2],
-      [crc, 4],
       [0, 4],
+      [crc, 4],
       [size, 4],
       [size, 4],
       [name.length, 2],
@@ -68,8 +71,8 @@ export function sparseArchive(path: string, dtype: SparseType, counts: readonly 
       [20, 2],
       [0, 2],
       [0, 2],
-      [crc, 4],
       [0, 4],
+      [crc, 4],
       [size, 4],
       [size, 4],
     ] as const;
