@@ -12,7 +12,6 @@ import { differentSizes } from '../tensor/size_words.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
-import { lbfgsNoise } from './lbfgs_noise.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
 import { drawNoise, NOISE_GENERATORS } from './noise/draw_noise.ts';
 import type { ImageSize } from './picture.ts';
@@ -144,7 +143,7 @@ export class Reno implements Disposable {
       assertSameRun(resume.config, config);
     }
     const promptSeconds = await this.setPrompt(options.prompt, options.onCut);
-    const { noise, keepsGradients } = this.#noise(options);
+    const { noise, keepsGradients } = await this.#noise(options);
     const trajectory = await runLoop(this.plan, this.step, {
       ...rest,
       iterations: config.nIters,
@@ -156,10 +155,15 @@ export class Reno implements Disposable {
     return { trajectory, history: this.#history(config, trajectory, promptSeconds) };
   }
 
-  #noise({ seed, draw, resume }: GenerateOptions): Required<Pick<LoopOptions, 'noise' | 'keepsGradients'>> {
+  async #noise({
+    seed,
+    draw,
+    resume,
+  }: GenerateOptions): Promise<Required<Pick<LoopOptions, 'noise' | 'keepsGradients'>>> {
     const { mode, optim, noise, lr, regWeight } = this.settings;
     if (mode === 'reno' && optim === 'lbfgs') {
       const start = drawNoise(this.latentShape, seed, draw ?? 0, noise);
+      const { lbfgsNoise } = await import('./lbfgs_noise.ts'); // Few runs need it, so bundles load it then.
       const search = lbfgsNoise(this.plan, this.step, { start, lr, regWeight, ...(resume ? { past: resume } : {}) });
       return { noise: search, keepsGradients: true };
     }

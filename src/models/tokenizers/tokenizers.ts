@@ -61,12 +61,13 @@ export class TextTokenizer {
   readonly #largestId: number;
 
   /**
-   * @param library what encodes: it is loaded when a tokenizer is opened, so that it is a module of its own in bundles
+   * @param library the class `Tokenizer` of @huggingface/tokenizers. It is loaded when a tokenizer is opened, so that it is a module
+   *   of its own in bundles; declarations do not name it, because its types fit no module resolution of Node
    * @param name the folder, for messages. @param tokenizer, settings the parsed files.
    * @throws Error when the files do not describe a tokenizer, or one that is not supported, or it has no padding token
    */
   constructor(
-    library: typeof HFTokenizer,
+    library: unknown,
     name: string,
     tokenizer: unknown,
     settings: unknown,
@@ -92,7 +93,7 @@ export class TextTokenizer {
         pre_tokenizer: exactByteLevel(read.value('pre_tokenizer') ?? null),
         decoder,
       };
-      this.#tokenizer = new library(whole, Object(settings));
+      this.#tokenizer = new (library as typeof HFTokenizer)(whole, Object(settings));
       Object.assign(this.#tokenizer, { normalizer: normalize }); // It is called as a function.
     } catch (error) {
       throw new Error(`${file}: cannot be used as a tokenizer (${error instanceof Error ? error.message : error})`);
