@@ -1,14 +1,7 @@
 /** A publication over an older run, ended at every one of its calls: never a mix of two runs, never half a file. */
 import { describe, expect, it } from 'vitest';
 import { callsOfPublication, type Ending, endAt } from '../../../commands/faults/crashes/kill_everywhere.ts';
-
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
+import { seeded } from '../../../commands/faults/fuzz/random.ts';
 
 const calls = callsOfPublication();
 
@@ -25,7 +18,8 @@ describe('a publication', () => {
     const problems = [];
     for (let call = 0; call < calls; call++) {
       for (let repeat = 0; repeat < repeats; repeat++) {
-        const { problem } = endAt(call, ending, generator(call * 1000 + repeat));
+        const words = seeded(call * 1000 + repeat);
+        const { problem } = endAt(call, ending, () => words(2 ** 32) / 2 ** 32);
         if (problem !== null) {
           problems.push(`call ${call}, ${repeat}: ${problem}`);
         }
