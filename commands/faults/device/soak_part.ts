@@ -24,7 +24,7 @@ interface Held {
   readonly rss: number;
 }
 
-async function again({ count = 10, say }: FaultOptions): Promise<FaultRow[]> {
+async function again({ count = 50, say }: FaultOptions): Promise<FaultRow[]> {
   const files = pocketModels();
   const settings = withSettings(await readSettings(files), { rewards: { clip: 1 }, mode: 'no-optim' });
   const faulty = new FaultyDevice(await openDevice(), null);

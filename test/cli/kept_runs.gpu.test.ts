@@ -1,0 +1,123 @@
+/** Runs that are disturbed from outside: what they keep, what they say, and how they go on. */
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inProcess } from './in_process.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const seeded = (seed: number): string[] => {
+  return ['generate', '--prompt', 'a photo of a red cat', '--seed', `${seed}`, '--n-iters', '24', '--no-times'];
+};
+const RUN = seeded(4);
+
+let work = '';
+let calm = '';
+beforeAll(async () => {
+  work = mkdtempSync(join(tmpdir(), 'reno-kept-'));
+  calm = join(work, 'calm');
+  expect((await inProcess([...RUN, '--out', calm])).code).toBe(0);
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+function contents(folder: string): Map<string, string> {
+  const names = readdirSync(folder).filter((name) => name !== '.reno');
+  return new Map(names.map((name) => [name, readFileSync(join(folder, name), 'base64')]));
+}
+
+/** Starts the command, and calls `disturb` once it has printed its first iteration. */
+function disturbed(args: readonly string[], disturb: (child: ReturnType<typeof spawn>) => void) {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'commands/bin.ts'), ...args], { cwd: ROOT });
+  let stderr = '';
+  let isDisturbed = false;
+  child.stderr.on('data', (text) => {
+    stderr += String(text);
+    if (!isDisturbed && stderr.includes('iteration 1/')) {
+      isDisturbed = true;
+      disturb(child);
+    }
+  });
+  return new Promise<{ code: number | null; stderr: string }>((done) => {
+    child.once('close', (code) => done({ code, stderr }));
+  });
+}
+
+describe('a run that is interrupted', () => {
+  it('keeps its best picture and its state, and the same command ends in the same bytes', async () => {
+    const out = join(work, 'term');
+    const { code, stderr } = await disturbed([...RUN, '--out', out], (child) => child.kill('SIGTERM'));
+    expect(stderr).toMatch(
+      /reno: the run was interrupted before iteration \d+ \(SIGTERM\); the best picture until then/,
+    );
+    expect(code).toBe(143);
+    expect(existsSync(join(out, 'best.png'))).toBe(true);
+    expect(JSON.parse(readFileSync(join(out, 'history.json'), 'utf8'))).toMatchObject({ config: { seed: 4 } });
+    const other = await inProcess([...seeded(5), '--out', out, '--resume']);
+    expect(other.stderr.at(-1)).toMatch(
+      /has no unfinished run of this prompt, seed, model and settings, but of "a photo of a red cat" with seed 4, \d+ of 24/,
+    );
+    const again = await inProcess([...RUN, '--out', out, '--resume']);
+    expect(again.stderr.join('\n')).toMatch(/goes on from iteration \d+ of 24/);
+    expect(again.code).toBe(0);
+    expect(contents(out)).toEqual(contents(calm));
+    expect((await inProcess([...RUN, '--out', out, '--resume'])).stdout).toMatch(/^this run is complete already: /);
+  });
+
+  it.skipIf(process.platform === 'win32')('by a closed output keeps them too', async () => {
+    const out = join(work, 'pipe');
+    const { code } = await disturbed([...RUN, '--out', out], (child) => child.stderr?.destroy());
+    expect(code).toBe(141);
+    expect(existsSync(join(out, 'best.png'))).toBe(true);
+    expect((await inProcess([...RUN, '--out', out])).stderr.join('\n')).toMatch(/goes on from iteration/);
+    expect(contents(out)).toEqual(contents(calm));
+  });
+});
+
+describe('a full disk', () => {
+  const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
+  it.skipIf(!isRoot)('is one sentence, and the former run stays', async () => {
+    const out = join(work, 'full');
+    spawnSync('mkdir', [out]);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', out]);
+    if (mounted.status !== 0) {
+      return; // A container may not mount.
+    }
+    try {
+      cpSync(calm, out, { recursive: true });
+      const before = contents(out);
+      const { bavail, bsize } = statfsSync(out);
+      writeFileSync(join(out, 'filler'), new Uint8Array(bavail * bsize - 40_000));
+      const { code, stderr } = await inProcess([...seeded(6), '--out', out]);
+      expect(stderr.at(-1)).toMatch(/^reno: cannot write the files of the run to .*: the disk is full$/);
+      expect(code).toBe(1);
+      const { filler: _, ...after } = Object.fromEntries(contents(out));
+      expect(after).toEqual(Object.fromEntries(before));
+    } finally {
+      spawnSync('umount', [out]);
+    }
+  });
+});
+
+describe('a list', () => {
+  it('makes a picture again whose file, seed or prompt is another one', async () => {
+    const list = join(work, 'list.txt');
+    const out = join(work, 'list');
+    writeFileSync(list, 'a photo of a dog\n');
+    const run = (...more: string[]) =>
+      inProcess(['generate', '--task', 'parti-prompts', '--prompts', list, '--no-optim', '--out', out, ...more]);
+    writeFileSync(list, 'Prompt\na photo of a dog\n');
+    expect((await run()).stdout).toMatch(/^1 prompts: /);
+    expect((await run()).stdout).toBe('all 1 pictures were there already');
+    const picture = join(out, '0/best_image.png');
+    const right = readFileSync(picture);
+    writeFileSync(picture, '10 bytes..');
+    expect((await run()).stdout).toMatch(/^1 prompts: /);
+    expect(readFileSync(picture).equals(right)).toBe(true);
+    expect((await run('--seed', '1')).stdout).toMatch(/^1 prompts: /);
+    expect(readFileSync(picture).equals(right)).toBe(false);
+    writeFileSync(list, 'Prompt\na photo of two cars\n');
+    expect((await run('--seed', '1')).stdout).toMatch(/^1 prompts: /);
+    expect(readFileSync(join(out, '0/prompt.txt'), 'utf8')).toBe('a photo of two cars\n');
+  });
+});
