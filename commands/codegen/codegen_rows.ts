@@ -1,23 +1,18 @@
 /** The tables of `npm run codegen`: what each pipeline compiles to, and what its tiles compute and load beside what the op needs. */
 import { table } from '../common/table.ts';
+import { type PipelineResources, pipelineResources } from './driver_statistics.ts';
+import { instructionKinds } from './instruction_kinds.ts';
 import type { CompiledKernel } from './pipelines.ts';
 
 /** A kernel of the table. */
-export interface CodegenRow {
+export interface CodegenRow extends PipelineResources {
   readonly label: string;
   /** Pipelines of a family; 1 for a pipeline. */
   readonly pipelines: number;
   readonly dispatches: number;
   /** Share of the arithmetic of an iteration. */
   readonly share: number;
-  readonly vgprs: number;
-  readonly spilled: number;
-  /** Bytes of workgroup memory. */
-  readonly lds: number;
-  /** Waves per SIMD that registers and workgroup memory allow. */
-  readonly waves: number;
-  readonly instructions: number;
-  /** Matrix multiplications among them, and those that the kernel's source has in one round of its loops. */
+  /** Matrix multiplications among the instructions, and those that the kernel's source has in one round of its loops. */
   readonly matrix: number;
   readonly written: number;
   /** FLOP on matrix units for one of the op's, by tiles, rounds and workgroups; for f32 operands for a third of one. */
@@ -27,8 +22,6 @@ export interface CodegenRow {
   readonly least: number;
 }
 
-const IS_MATRIX = /^v_(wmma|mfma|swmmac)/;
-
 const rowOf = (
   { label, dispatches, flops, matrixWork, statistics, instructions }: CompiledKernel,
   all: number,
@@ -37,12 +30,8 @@ const rowOf = (
   pipelines: 1,
   dispatches,
   share: flops / all,
-  vgprs: statistics.VGPRs ?? Number.NaN,
-  spilled: (statistics['Spilled VGPRs'] ?? Number.NaN) + (statistics['Spilled SGPRs'] ?? 0),
-  lds: statistics['LDS size'] ?? Number.NaN,
-  waves: statistics['Subgroups per SIMD'] ?? Number.NaN,
-  instructions: statistics.Instructions ?? Number.NaN,
-  matrix: [...instructions].reduce((sum, [name, count]) => sum + (IS_MATRIX.test(name) ? count : 0), 0),
+  ...pipelineResources(statistics),
+  matrix: instructionKinds(instructions).matrix,
   written: matrixWork?.multiplications ?? 0,
   issued: matrixWork ? matrixWork.flops / matrixWork.products / flops : 0,
   loaded: matrixWork ? (1000 * matrixWork.flops * matrixWork.bytesPerFlop) / flops : 0,

@@ -1,31 +1,27 @@
 /** Compiles the pipelines of a plan one after another, and reads what the driver says of each. */
-import { readFileSync } from 'node:fs';
 import type { Device } from '../../src/tensor/device.ts';
 import type { Dispatch, MatrixWork } from '../../src/tensor/dispatch.ts';
 import { type Node, siteOf } from '../../src/tensor/graph.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
 import type { Schedule } from '../../src/tensor/schedule/schedule.ts';
 import { at } from '../../src/tensor/types.ts';
+import { driverStatistics } from './driver_statistics.ts';
+import { countInstructions } from './instruction_kinds.ts';
 
-/** What one pipeline compiles to, and what of an iteration it computes. */
+/** A compiled pipeline, and the part of an iteration that it computes. */
 export interface CompiledKernel {
   readonly label: string;
   /** Dispatches of an iteration that run it. */
   readonly dispatches: number;
   /** Its share of the arithmetic of the ops that it computes, in an iteration (`sharesOf`). */
   readonly flops: number;
-  /** What it asks of matrix units, with `flops` of all its dispatches; null without. */
+  /** The work on matrix units of one dispatch, but with the `flops` of all of them; null where there is none. */
   readonly matrixWork: MatrixWork | null;
   readonly wgsl: string;
-  /** By the driver's own names. */
+  /** The keys are the driver's own names. */
   readonly statistics: Readonly<Record<string, number>>;
   /** Instructions by mnemonic. */
   readonly instructions: ReadonlyMap<string, number>;
-}
-
-interface Compiled {
-  readonly statistics?: Readonly<Record<string, number>>;
-  readonly assembly?: string;
 }
 
 interface Use {
@@ -88,26 +84,9 @@ export async function compilePipelines(device: Device, schedule: Schedule, out: 
   for (const { compile } of uses.values()) {
     await compile(); // One at a time: the layer writes its lines in this order.
   }
-  const lines = readFileSync(out, 'utf8').trim().split('\n');
-  if (lines.length !== uses.size) {
-    throw new Error(
-      `the driver compiled ${lines.length} pipelines of ${uses.size}: its statistics cannot be told apart`,
-    );
-  }
+  const compiled = driverStatistics(out, uses.size);
   return [...uses].map(([wgsl, { label, dispatches, flops, matrixWork }], i) => {
-    const { statistics = {}, assembly = '' } = JSON.parse(at(lines, i)) as Compiled;
+    const { statistics, assembly } = at(compiled, i);
     return { label, dispatches, flops, matrixWork, wgsl, statistics, instructions: countInstructions(assembly) };
   });
-}
-
-/** Instructions of AMD's assembly by mnemonic. */
-export function countInstructions(assembly: string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const line of assembly.split('\n')) {
-    const mnemonic = /^\s+([a-z][a-z0-9_]+)\b/.exec(line)?.[1];
-    if (mnemonic) {
-      counts.set(mnemonic, (counts.get(mnemonic) ?? 0) + 1);
-    }
-  }
-  return counts;
 }

@@ -2,7 +2,7 @@
  * `reno kernels asm`: what AMD's compiler in Mesa makes of one kernel, without that GPU: registers, spills, workgroup memory, waves,
  * instructions by kind, and the instructions themselves with the WGSL before them.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
@@ -11,10 +11,16 @@ import { openDevice } from '../../src/platform/node/open_device.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
 import { at } from '../../src/tensor/types.ts';
+import {
+  type DriverStatistics,
+  driverStatistics,
+  type PipelineResources,
+  pipelineResources,
+} from '../codegen/driver_statistics.ts';
+import { countInstructions, type InstructionCounts, instructionKinds } from '../codegen/instruction_kinds.ts';
 import { compileFor, FAMILIES } from '../codegen/layer.ts';
 import { type ChosenKernel, chosenKernel, chosenOp, describeCase, kernelFlags } from './chosen_kernel.ts';
 import { compilerErrors, readWgsl } from './edited_device.ts';
-import { type InstructionCounts, instructionKinds } from './instruction_kinds.ts';
 import { plannedSteps } from './measured_kernel.ts';
 
 export const asmCommand: Command = {
@@ -35,15 +41,8 @@ export const asmCommand: Command = {
 };
 
 /** One compiled dispatch. */
-export interface CompiledDispatch {
+export interface CompiledDispatch extends PipelineResources {
   readonly label: string;
-  readonly vgprs: number;
-  readonly spilled: number;
-  /** Bytes of workgroup memory. */
-  readonly lds: number;
-  /** Waves per SIMD that registers and workgroup memory allow. */
-  readonly waves: number;
-  readonly instructions: number;
   readonly kinds: InstructionCounts;
   /** In cycles, as the compiler estimates it. */
   readonly latency: number;
@@ -96,33 +95,20 @@ async function compileKernel(
     await device.pipeline(dispatch.label, wgsl, layout, dispatch.overrides ?? {});
     compiled.push({ label: dispatch.label, wgsl });
   }
-  const lines = readFileSync(out, 'utf8').trim().split('\n');
-  if (lines.length !== compiled.length) {
-    throw new Error(
-      `the driver compiled ${lines.length} pipelines of ${compiled.length}: its statistics cannot be told apart`,
-    );
-  }
-  return compiled.map(({ label, wgsl }, i) => compiledDispatch(label, wgsl, at(lines, i)));
+  const statistics = driverStatistics(out, compiled.length);
+  return compiled.map((own, i) => compiledDispatch(own, at(statistics, i)));
 }
 
-/** Reads a line of the layer, see tools/codegen/null_layer.c. */
-function compiledDispatch(label: string, wgsl: string, line: string): CompiledDispatch {
-  const { statistics = {}, assembly = '' } = JSON.parse(line) as {
-    statistics?: Readonly<Record<string, number>>;
-    assembly?: string;
-  };
-  const value = (name: string): number => statistics[name] ?? Number.NaN;
+function compiledDispatch(
+  own: Pick<CompiledDispatch, 'label' | 'wgsl'>,
+  { statistics, assembly }: DriverStatistics,
+): CompiledDispatch {
   return {
-    label,
-    vgprs: value('VGPRs'),
-    spilled: value('Spilled VGPRs') + (statistics['Spilled SGPRs'] ?? 0),
-    lds: value('LDS size'),
-    waves: value('Subgroups per SIMD'),
-    instructions: value('Instructions'),
-    kinds: instructionKinds(assembly),
-    latency: value('Latency'),
-    inverseThroughput: value('Inverse Throughput'),
-    wgsl,
+    ...own,
+    ...pipelineResources(statistics),
+    kinds: instructionKinds(countInstructions(assembly)),
+    latency: statistics.Latency ?? Number.NaN,
+    inverseThroughput: statistics['Inverse Throughput'] ?? Number.NaN,
     assembly,
   };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { familyTable, rowsOf } from '../../commands/codegen/codegen_rows.ts';
-import { type CompiledKernel, countInstructions, sharesOf } from '../../commands/codegen/pipelines.ts';
+import { countInstructions } from '../../commands/codegen/instruction_kinds.ts';
+import { type CompiledKernel, sharesOf } from '../../commands/codegen/pipelines.ts';
 
 it("counts the instructions of AMD's assembly by mnemonic, and nothing else", () => {
   const assembly = [
