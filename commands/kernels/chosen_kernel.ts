@@ -2,13 +2,14 @@
 import type { ArgsDef } from 'citty';
 import { type Args, countFlag, textFlag } from '../../src/cli/args.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
-import { siteOfCase } from '../../src/kernels/check/run_case.ts';
+import { dtypeOf, siteOfCase } from '../../src/kernels/check/run_case.ts';
 import '../../src/kernels/index.ts';
+import { supportedVariants } from '../../src/tensor/choose.ts';
 import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
 import { suggestion } from '../../src/tensor/nearest_names.ts';
 import { type Attrs, allOps, type Op, type OpSite, type Variant, variantNamed } from '../../src/tensor/op.ts';
 import type { CaseInput, OpCase } from '../../src/tensor/op_case.ts';
-import { at, type DType } from '../../src/tensor/types.ts';
+import { at, type DType, showType } from '../../src/tensor/types.ts';
 
 export const kernelFlags = {
   variant: {
@@ -42,6 +43,8 @@ export const kernelFlags = {
 export interface ChosenKernel {
   readonly op: Op;
   readonly variant: Variant;
+  /** The place among the op's cases of the one that `case` was made from. */
+  readonly index: number;
   readonly case: OpCase;
   readonly site: OpSite;
 }
@@ -72,14 +75,11 @@ export function chosenKernel(op: Op, args: Args, caps: DeviceCaps): ChosenKernel
       `${op.name} has no variant "${name}"; its variants are ${op.variants.map((v) => v.name).join(', ')}`,
     );
   }
-  const wanted = op.variants.filter((variant) => name === undefined || variant.name === name);
-  for (const c of wantedCases(op, args)) {
-    const site = siteOf(op, c);
-    const variant = wanted.find(
-      ({ name: n, supports }) => !caps.leftOut?.[op.name]?.includes(n) && (supports?.(site, caps) ?? true),
-    );
+  for (const { index, case: c } of wantedCases(op, args)) {
+    const site = siteOfCase(op, c);
+    const variant = supportedVariants(op, site, caps).find((one) => name === undefined || one.name === name);
     if (variant) {
-      return { op, variant, case: c, site };
+      return { op, variant, index, case: c, site };
     }
   }
   const wish = textFlag(args, 'shape') || textFlag(args, 'case') ? 'these shapes' : 'a case of the tests';
@@ -89,47 +89,46 @@ export function chosenKernel(op: Op, args: Args, caps: DeviceCaps): ChosenKernel
 }
 
 /** The cases that may be used, with the changes of --shape, --attrs and --dtype. */
-function wantedCases(op: Op, args: Args): OpCase[] {
+function wantedCases(op: Op, args: Args): Pick<ChosenKernel, 'index' | 'case'>[] {
   const index = countFlag(args, 'case', 0);
   if (index !== undefined && index >= op.cases.length) {
     throw new UsageError(`--case ${index}: ${op.name} has ${op.cases.length} cases, numbered from 0`);
   }
-  const chosen = index === undefined ? op.cases : [at(op.cases, index)];
+  const all = op.cases.map((c, i) => ({ index: i, case: c }));
+  const chosen = index === undefined ? all : [at(all, index)];
   const shapes = shapesFlag(args);
-  const fitting = shapes ? chosen.filter(({ inputs }) => inputs.length === shapes.length) : chosen;
+  const fitting = shapes ? chosen.filter(({ case: { inputs } }) => inputs.length === shapes.length) : chosen;
   if (shapes && fitting.length === 0) {
-    const counts = [...new Set(chosen.map(({ inputs }) => inputs.length))].sort().join(' or ');
+    const counts = [...new Set(chosen.map(({ case: { inputs } }) => inputs.length))].sort().join(' or ');
     throw new UsageError(`--shape has ${shapes.length} shapes; ${op.name} takes ${counts} inputs`);
   }
   const dtype = textFlag(args, 'dtype') as DType | undefined;
-  const changed = fitting.map((c) => {
-    const inputs = c.inputs.map((input, i): CaseInput => {
+  const changed = fitting.map(({ index: i, case: c }) => {
+    const inputs = c.inputs.map((input, place): CaseInput => {
       const isFloat = input.dtype !== 'i32' && input.fill !== 'ids';
       return {
         ...input,
-        ...(shapes ? { shape: at(shapes, i) } : {}),
+        ...(shapes ? { shape: at(shapes, place) } : {}),
         ...(dtype && isFloat ? { dtype } : {}),
       };
     });
-    return { ...c, inputs, attrs: { ...c.attrs, ...attrsFlag(op, args) } };
+    return { index: i, case: { ...c, inputs, attrs: { ...c.attrs, ...attrsFlag(op, args) } } };
   });
-  const valid = changed.filter((c) => problemOf(op, c) === null);
+  const valid = changed.filter(({ case: c }) => problemOf(op, c) === null);
   if (valid.length === 0) {
-    throw new UsageError(`${op.name} does not take this: ${problemOf(op, at(changed, 0))}`);
+    throw new UsageError(`${op.name} does not take this: ${problemOf(op, at(changed, 0).case)}`);
   }
   return valid;
 }
 
 function problemOf(op: Op, c: OpCase): string | null {
   try {
-    siteOf(op, c);
+    siteOfCase(op, c);
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
-
-const siteOf = (op: Op, c: OpCase): OpSite => siteOfCase(op, c);
 
 function shapesFlag(args: Args): number[][] | undefined {
   const text = textFlag(args, 'shape');
@@ -167,8 +166,6 @@ function attrsFlag(op: Op, args: Args): Attrs {
 
 /** A case for people, such as `f16[4096,320] f32[320,640] {"stride":1}`. */
 export function describeCase({ inputs, attrs }: OpCase): string {
-  const types = inputs.map(
-    ({ shape, dtype, fill }) => `${dtype ?? (fill === 'ids' ? 'i32' : 'f32')}[${shape.join(',')}]`,
-  );
+  const types = inputs.map((input) => showType({ dtype: dtypeOf(input), shape: input.shape }));
   return `${types.join(' ')}${Object.keys(attrs).length > 0 ? ` ${JSON.stringify(attrs)}` : ''}`;
 }

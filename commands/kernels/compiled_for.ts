@@ -2,29 +2,31 @@
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
+import { at } from '../../src/tensor/types.ts';
 import type { CompiledDispatch } from './asm.ts';
 import type { ChosenKernel } from './chosen_kernel.ts';
 
+/** The flags with which `chosenKernel` finds this kernel again. */
+export function flagsOf({ op, variant, index, case: c }: ChosenKernel): Record<string, string> {
+  const { inputs } = at(op.cases, index);
+  const dtype = c.inputs.find((input, i) => input.dtype !== at(inputs, i).dtype)?.dtype;
+  return {
+    variant: variant.name,
+    case: String(index),
+    attrs: JSON.stringify(c.attrs),
+    ...(c.inputs.every(({ shape }) => shape.length > 0)
+      ? { shape: c.inputs.map(({ shape }) => shape.join('x')).join(',') }
+      : {}),
+    ...(dtype ? { dtype } : {}),
+  };
+}
+
 /** @param file WGSL in place of the first dispatch's @returns a line for each pipeline, or the reason why there is none */
-export function compiledFor(gpu: string, { op, variant, case: c }: ChosenKernel, file?: string): string[] {
-  const shape = c.inputs.map((input) => input.shape.join('x')).join(',');
-  const index = op.cases.findIndex(({ name, inputs }) => name === c.name && inputs.length === c.inputs.length);
-  const isHalf = c.inputs.some(({ dtype }) => dtype === 'f16');
+export function compiledFor(gpu: string, kernel: ChosenKernel, file?: string): string[] {
   const asked = [
-    ...[
-      'kernels',
-      'asm',
-      op.name,
-      '--variant',
-      variant.name,
-      '--case',
-      String(index),
-      '--attrs',
-      JSON.stringify(c.attrs),
-    ],
-    ...(c.inputs.every((input) => input.shape.length > 0) ? ['--shape', shape] : []),
-    ...(isHalf ? ['--dtype', 'f16'] : []),
-    ...['--gpu', gpu, '--summary', '--json', ...(file === undefined ? [] : ['--edit', resolve(file)])],
+    ...['kernels', 'asm', kernel.op.name, '--gpu', gpu, '--summary', '--json'],
+    ...Object.entries(flagsOf(kernel)).flatMap(([name, value]) => [`--${name}`, value]),
+    ...(file === undefined ? [] : ['--edit', resolve(file)]),
   ];
   const { stdout, stderr } = spawnSync(
     process.execPath,

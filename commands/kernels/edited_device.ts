@@ -1,6 +1,7 @@
 /** A device that compiles a reader's WGSL in place of a kernel's own. */
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../../src/cli/usage_error.ts';
+import { reasonOf } from '../../src/platform/node/errors.ts';
 import { Device } from '../../src/tensor/device.ts';
 
 /** The same adapter as another device's; it must not be destroyed on its own. */
@@ -31,10 +32,8 @@ export function readWgsl(file: string): string {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : String(code);
     throw new UsageError(
-      `--edit ${file} cannot be read: ${why}; "reno kernels show OP --wgsl > ${file}" writes the WGSL to begin with`,
+      `--edit ${file} cannot be read: ${reasonOf(error)}; "reno kernels show OP --wgsl > ${file}" writes the WGSL to begin with`,
     );
   }
   if (text.trim() === '') {

@@ -22,7 +22,8 @@ export interface Traced extends Called {
   readonly feeds: Map<string, Float64Array>;
 }
 
-const dtypeOf = ({ dtype, fill }: CaseInput): DType => dtype ?? (fill === 'ids' ? 'i32' : 'f32');
+/** The dtype of a case's input: f32 unless the case says otherwise, or fills it with ids. */
+export const dtypeOf = ({ dtype, fill }: CaseInput): DType => dtype ?? (fill === 'ids' ? 'i32' : 'f32');
 
 /** The inputs of a case whose gradient is checked. */
 export function checkedInputs(c: OpCase): readonly number[] {
