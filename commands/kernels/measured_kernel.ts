@@ -1,6 +1,7 @@
 /** Runs one kernel: its error against the reference, and its time. */
 import { valueBound } from '../../src/kernels/check/check_op.ts';
 import { siteOfCase, trace } from '../../src/kernels/check/run_case.ts';
+import { stepTime } from '../../src/tensor/autotune.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
@@ -29,13 +30,13 @@ export interface OutputError {
   readonly expected: number;
 }
 
-/** What one kernel does on this adapter. */
+/** The errors and the speed of one kernel on this adapter. */
 export interface MeasuredKernel {
   readonly errors: readonly OutputError[];
   /** The largest NMSE that tests allow. */
   readonly bound: number;
   readonly right: boolean;
-  /** What the outputs were compared with. */
+  /** The outputs were compared with this. */
   readonly reference: string;
   /** Median time of one run, in ms. */
   readonly ms: number;
@@ -73,18 +74,8 @@ export async function measureKernel(
   }
   device.assertHealthy();
   const times: number[] = [];
-  let clock: MeasuredKernel['clock'] = 'GPU timestamps';
   for (let run = 0; run < runs; run++) {
-    const stamped = (await plan.profile('step'))?.reduce((sum, { ns }) => sum + ns, 0);
-    if (stamped === undefined) {
-      clock = 'wall clock';
-      const start = performance.now();
-      await plan.run('step');
-      await plan.finished();
-      times.push(performance.now() - start);
-    } else {
-      times.push(stamped / 1e6);
-    }
+    times.push((await stepTime(plan)) / 1e6);
   }
   const ms = median(times);
   const { flops, bytes } = kernel.op.cost(kernel.site);
@@ -95,15 +86,16 @@ export async function measureKernel(
     right: errors.every((error) => error.nmse <= bound),
     reference,
     ms,
-    clock,
+    clock: device.gpu.features.has('timestamp-query') ? 'GPU timestamps' : 'wall clock',
     gflops: flops / ms / 1e6,
     gigabytesPerSecond: bytes / ms / 1e6,
   };
 }
 
-/** What a kernel has to compute. */
+/** The right outputs of a kernel. */
 export interface Expected {
   readonly values: readonly ArrayLike<number>[];
+  /** The source of the values, for people. */
   readonly reference: string;
 }
 

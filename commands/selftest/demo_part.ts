@@ -12,6 +12,7 @@ import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';
 import { median } from '../common/table.ts';
+import { iterationTimes } from './iteration_part.ts';
 import type { Part, PartRow } from './part.ts';
 
 /** The demo of `npm run demo`. */
@@ -54,8 +55,7 @@ export const demoPart: Part = {
       shown: stopped ?? `${iterations} finite losses, from ${first.toFixed(4)} to ${best.toFixed(4)}`,
       losses,
     });
-    const times = records.map(({ seconds }, i) => (seconds - (records[i - 1]?.seconds ?? 0)) * 1000);
-    const ms = median(times.slice(1));
+    const ms = median(iterationTimes(records).slice(1));
     row({ name: 'an iteration', ok: Number.isFinite(ms), shown: `${ms.toPrecision(3)} ms, the median`, ms });
     const { height, width } = reno.imageSize;
     for (const [name, pixels] of [['demo_init.png', initImage] as const, ['demo_best.png', bestImage] as const]) {

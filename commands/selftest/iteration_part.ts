@@ -77,6 +77,11 @@ async function load(device: Device, plan: Plan, run: TracedRun, row: Report, sta
   row({ name: 'text encoders', ok: true, shown: `${prompt.toFixed(1)} s, once for each prompt`, seconds: prompt });
 }
 
+/** Milliseconds of each iteration, from the times at which they ended. */
+export function iterationTimes(records: readonly { readonly seconds: number }[]): number[] {
+  return records.map(({ seconds }, i) => (seconds - (records[i - 1]?.seconds ?? 0)) * 1000);
+}
+
 /** Iterations as `reno generate` runs them, one queued while another is computed. */
 async function iterations(plan: Plan, { step }: TracedRun, row: Report): Promise<{ readonly ms: number }> {
   const noise = drawNoise(step.latents.shape, 1);
@@ -88,7 +93,7 @@ async function iterations(plan: Plan, { step }: TracedRun, row: Report): Promise
   const ok = stopped === null && losses.every(Number.isFinite);
   const shown = stopped ?? `finite, ${losses.map((loss) => loss.toPrecision(4)).join(', ')}`;
   row({ name: 'losses', ok, shown, losses });
-  const times = records.map(({ seconds }, i) => (seconds - (records[i - 1]?.seconds ?? 0)) * 1000).slice(WARM_UP);
+  const times = iterationTimes(records).slice(WARM_UP);
   const ms = median(times);
   const { flops, dispatches } = plan.summary;
   const rate = flops.step / ms / 1e9;

@@ -2,6 +2,10 @@
 import { matrixShape, subgroupSize, subgroupSizeAttribute } from '../../src/kernels/common/matrix_tile.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
+import { USAGE } from '../../src/tensor/plan/buffer_usage.ts';
+import { type Encoded, submit } from '../../src/tensor/plan/encode.ts';
+import { timed } from '../../src/tensor/plan/profile.ts';
+import { at } from '../../src/tensor/types.ts';
 
 /** A kernel without memory traffic, and the operations of one of its workgroups. */
 interface PeakKernel {
@@ -17,7 +21,6 @@ const CHAINS = 16;
 const LONG_ENOUGH = 4e6;
 const MOST_GROUPS = 65535;
 const ROUNDS = 4;
-const USAGE = { storage: 0x80, copySrc: 0x4, copyDst: 0x8, mapRead: 0x1, resolve: 0x200 };
 
 /** @param scalar f32 or f16 @param vector the type that is computed on @param width elements of it */
 function multiplyAdds(name: string, scalar: 'f32' | 'f16', vector: string, width: number): PeakKernel {
@@ -114,9 +117,10 @@ async function rateOf(device: Device, name: string, code: string, flops: number)
   const { gpu, memory } = device;
   const layout = device.layout(false, 'w');
   const pipeline = await device.pipeline(name, code, layout, {});
-  const buffer = memory.create({ size: 4096, usage: USAGE.storage });
-  const group = gpu.createBindGroup({ layout, entries: [{ binding: 1, resource: { buffer } }] });
-  const run = (groups: number): Promise<number> => dispatchTime(device, pipeline, group, groups);
+  const buffer = memory.create({ size: 4096, usage: USAGE.STORAGE });
+  const bindGroup = gpu.createBindGroup({ layout, entries: [{ binding: 1, resource: { buffer } }] });
+  const run = (groups: number): Promise<number> =>
+    dispatchTime(device, { pipeline, bindGroup, workgroups: [groups, 1, 1] });
   let groups = 64;
   let ns = await run(groups);
   while (ns < LONG_ENOUGH && groups < MOST_GROUPS) {
@@ -132,46 +136,22 @@ async function rateOf(device: Device, name: string, code: string, flops: number)
 }
 
 /** Nanoseconds of a dispatch, by GPU timestamps where there are any, else by the clock. */
-async function dispatchTime(
-  { gpu, memory }: Device,
-  pipeline: GPUComputePipeline,
-  group: GPUBindGroup,
-  groups: number,
-): Promise<number> {
-  const hasStamps = gpu.features.has('timestamp-query');
-  const querySet = hasStamps ? gpu.createQuerySet({ type: 'timestamp', count: 2 }) : null;
-  const encoder = gpu.createCommandEncoder();
-  const pass = encoder.beginComputePass(
-    querySet ? { timestampWrites: { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } } : {},
-  );
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(groups);
-  pass.end();
-  if (!querySet) {
-    const start = performance.now();
-    gpu.queue.submit([encoder.finish()]);
-    await gpu.queue.onSubmittedWorkDone();
-    return (performance.now() - start) * 1e6;
+async function dispatchTime(device: Device, dispatch: Encoded): Promise<number> {
+  const { gpu } = device;
+  if (gpu.features.has('timestamp-query')) {
+    return at(await timed(device, [dispatch]), 0);
   }
-  const resolved = memory.create({ size: 16, usage: USAGE.resolve | USAGE.copySrc });
-  const staging = memory.create({ size: 16, usage: USAGE.mapRead | USAGE.copyDst });
-  encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
-  encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
-  gpu.queue.submit([encoder.finish()]);
-  await staging.mapAsync(1);
-  const [start = 0n, end = 0n] = new BigUint64Array(staging.getMappedRange().slice(0));
-  memory.destroy(staging);
-  memory.destroy(resolved);
-  querySet.destroy();
-  return Number(end - start);
+  const start = performance.now();
+  submit(gpu, 'peak', [dispatch], 0, 1);
+  await gpu.queue.onSubmittedWorkDone();
+  return (performance.now() - start) * 1e6;
 }
 
 /** Bytes/s, read and written, of copies from one buffer into another. */
 export async function copyBandwidth({ gpu, memory, limits }: Device, quick: boolean): Promise<number> {
   const size = Math.min(quick ? 2 ** 25 : 2 ** 29, 2 ** Math.floor(Math.log2(limits.maxBufferSize)));
   const copies = quick ? 4 : 16;
-  const usage = USAGE.copySrc | USAGE.copyDst;
+  const usage = USAGE.COPY_SRC | USAGE.COPY_DST;
   const [from, to] = [memory.create({ size, usage }), memory.create({ size, usage })];
   let best = 0;
   for (let round = 0; round < ROUNDS; round++) {

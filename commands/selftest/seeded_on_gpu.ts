@@ -4,6 +4,7 @@
  */
 import type { WeightStore } from '../../src/models/weights/weight_store.ts';
 import type { Device } from '../../src/tensor/device.ts';
+import { USAGE } from '../../src/tensor/plan/buffer_usage.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
 import type { Pieces } from '../../src/tensor/plan/stream.ts';
 import { at, byteSize, sizeOf, type TensorType } from '../../src/tensor/types.ts';
@@ -43,7 +44,6 @@ const WORKGROUP = 256;
 const ACROSS = 32768;
 /** Bytes between the parameters of two dispatches: minUniformBufferOffsetAlignment at most. */
 const STRIDE = 256;
-const USAGE = { uniform: 0x40, copyTo: 0x8 };
 
 interface Fill {
   readonly buffer: GPUBuffer;
@@ -106,7 +106,7 @@ async function fill(device: Device, fills: readonly Fill[]): Promise<void> {
   const { gpu, memory } = device;
   const layout = device.layout(true, 'w');
   const pipeline = await device.pipeline('seeded weights', KERNEL, layout, {});
-  const uniforms = memory.create({ size: fills.length * STRIDE, usage: USAGE.uniform | USAGE.copyTo });
+  const uniforms = memory.create({ size: fills.length * STRIDE, usage: USAGE.UNIFORM | USAGE.COPY_DST });
   const image = new DataView(new ArrayBuffer(fills.length * STRIDE));
   fills.forEach(({ key, first, words, spread: { mean, std }, half }, i) => {
     const ints = [key, first, words, ACROSS * WORKGROUP];

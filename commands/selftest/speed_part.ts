@@ -1,6 +1,7 @@
 /** Part `speed`: the heavy kernels at SD-Turbo's shapes, beside the adapter's measured peaks and beside PyTorch. */
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
+import { stepTime } from '../../src/tensor/autotune.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { MATRIX_VARIANT } from '../../src/tensor/kernel_check.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
@@ -99,19 +100,13 @@ async function kernelRow(
   }
 }
 
-/** The median time of a step: by GPU timestamps where there are any, else by the clock. */
+/** The median time of a step. */
 async function milliseconds(plan: Plan): Promise<number> {
-  const times: number[] = [];
   await plan.run('step'); // The first run may compile in the driver.
   await plan.finished();
+  const times: number[] = [];
   for (let i = 0; i < RUNS; i++) {
-    const start = performance.now();
-    const profile = await plan.profile('step');
-    if (!profile) {
-      await plan.run('step');
-      await plan.finished();
-    }
-    times.push(profile ? profile.reduce((n, { ns }) => n + ns, 0) / 1e6 : performance.now() - start);
+    times.push((await stepTime(plan)) / 1e6);
   }
   return median(times);
 }

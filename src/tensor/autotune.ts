@@ -120,7 +120,7 @@ async function openRunner(
   });
   return {
     share: counted(cut) / counted(whole),
-    time: () => (clock === 'gpu' ? stamped(plan) : clocked(plan)),
+    time: () => (clock === 'gpu' ? stepTime(plan) : clocked(plan)),
     close: () => plan.destroy(),
   };
 }
@@ -139,7 +139,8 @@ export function cutTo(dispatch: Dispatch, most: number): Dispatch {
   return { ...dispatch, workgroups };
 }
 
-async function stamped(plan: Plan): Promise<number> {
+/** Nanoseconds of one run of the step stage: by GPU timestamps where the adapter has them, else by the host's clock. */
+export async function stepTime(plan: Plan): Promise<number> {
   const profile = await plan.profile('step');
   return profile?.reduce((sum, { ns }) => sum + ns, 0) ?? clocked(plan);
 }
