@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
 import { plannedModel } from '../../src/cli/plan/planned_model.ts';
 import { planSettings } from '../../src/cli/plan/planned_run.ts';
-import { plannedFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
+import { plannedFlags, plannedSettings } from '../../src/cli/settings_flags.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
@@ -46,8 +46,7 @@ async function codegen(args: Args): Promise<number> {
       );
     }
     const model = plannedModel(textFlag(args, 'model') ?? 'sd-turbo');
-    const here = model.folder === undefined ? { folder: '', assertHere: () => {} } : { folder: model.folder };
-    const settings = await settingsFrom(args, { name: model.name, files: model.files, ...here });
+    const settings = await plannedSettings(args, model);
     const { schedule } = await planSettings(model, settings, { device });
     const start = performance.now();
     const kernels = await compilePipelines(device, schedule, out);

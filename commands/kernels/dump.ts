@@ -6,7 +6,7 @@ import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
 import { PLANNED_MODELS, plannedModel } from '../../src/cli/plan/planned_model.ts';
 import { MATRIX_GPU, planSettings } from '../../src/cli/plan/planned_run.ts';
-import { plannedFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
+import { plannedFlags, plannedSettings } from '../../src/cli/settings_flags.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { showPath, siteOf } from '../../src/tensor/graph.ts';
@@ -60,8 +60,7 @@ async function dump(args: Args): Promise<number> {
   const opened = isSet(args, 'matrix') ? null : await openAdapter(adapterChoice(args));
   const device = opened ?? MATRIX_GPU;
   const model = plannedModel(textFlag(args, 'model') ?? 'pocket');
-  const here = model.folder === undefined ? { folder: '', assertHere: () => {} } : { folder: model.folder };
-  const settings = await settingsFrom(args, { name: model.name, files: model.files, ...here });
+  const settings = await plannedSettings(args, model);
   const { schedule } = await planSettings(model, settings, { device });
   const kernels = new Map<string, DumpedKernel>();
   for (const stage of STAGES) {

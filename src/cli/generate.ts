@@ -1,8 +1,7 @@
 /** `reno generate`: makes pictures, numbers and a report from one prompt, or from a benchmark's list of prompts. */
 
 import { Reno } from '../reno/session.ts';
-import type { RenoSettings } from '../reno/settings.ts';
-import { withSettings } from '../reno/settings.ts';
+import { type RenoSettings, withSettings } from '../reno/settings.ts';
 import { openSteadyReno } from '../reno/steady_reno.ts';
 import { TASKS, type TaskItem, type TaskName, taskItems } from '../reno/tasks.ts';
 import { GpuError } from '../tensor/gpu_error.ts';

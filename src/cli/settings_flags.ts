@@ -10,6 +10,7 @@ import {
 } from '../reno/settings.ts';
 import { type Args, isSet, valueFlag } from './args.ts';
 import type { ChosenModel } from './chosen_model.ts';
+import type { PlannedModel } from './plan/planned_model.ts';
 import { chosenRewards, givenRewards, rewardFlags } from './reward_flags.ts';
 import { UsageError } from './usage_error.ts';
 
@@ -68,4 +69,10 @@ function modeFrom(args: Args): RenoSettings['mode'] {
     throw new UsageError('--no-optim and --imageselect exclude each other');
   }
   return single ? 'no-optim' : select ? 'imageselect' : 'reno';
+}
+
+/** As `settingsFrom`, for a model that is planned: a published one has all rewards, though its files are not here. */
+export function plannedSettings(args: Args, { name, files, folder }: PlannedModel): Promise<RenoSettings> {
+  const published = folder === undefined ? { folder: '', assertHere: () => {} } : { folder };
+  return settingsFrom(args, { name, files, ...published });
 }

@@ -1,15 +1,14 @@
 /** `reno plan`: says what a run needs and how fast a GPU could be, without a GPU, weights, network or tokenizers. */
-import type { RenoSettings } from '../../reno/settings.ts';
 import type { Device } from '../../tensor/device.ts';
 import { openAdapter } from '../adapter.ts';
 import { type Args, type Command, textFlag } from '../args.ts';
 import { planningFromEnvironment } from '../debug_variable.ts';
-import { plannedFlags, settingsFrom } from '../settings_flags.ts';
+import { plannedFlags, plannedSettings } from '../settings_flags.ts';
 import { adapterChoice, adapterFlags, finish } from '../shared.ts';
 import { UsageError } from '../usage_error.ts';
 import { GPUS, type Gpu, gpusNamed } from './gpus.ts';
 import { type PlanReport, planReport } from './plan_report.ts';
-import { PLANNED_MODELS, type PlannedModel, plannedModel } from './planned_model.ts';
+import { PLANNED_MODELS, plannedModel } from './planned_model.ts';
 import { MATRIX_GPU, planSettings } from './planned_run.ts';
 import { bytesOf, describePlanned, summaryOf } from './print_report.ts';
 
@@ -47,7 +46,7 @@ export const planCommand: Command = {
 async function plan(args: Args): Promise<number> {
   const gpus = chosenGpus(args);
   const model = plannedModel(textFlag(args, 'model') ?? 'pocket');
-  const settings = await settingsOf(args, model);
+  const settings = await plannedSettings(args, model);
   const choice = adapterChoice(args);
   using device = 'adapter' in choice || 'backend' in choice ? await openAdapter(choice) : null;
   const planning = planningFromEnvironment();
@@ -58,12 +57,6 @@ async function plan(args: Args): Promise<number> {
   const problem = problemOf(planned, device);
   const summary = problem === null ? summaryOf(planned) : `${summaryOf(planned)}; ${problem}`;
   return finish(args, problem === null, summary, [planned]);
-}
-
-function settingsOf(args: Args, { name, files, folder }: PlannedModel): Promise<RenoSettings> {
-  // A published model has all rewards.
-  const published = folder === undefined ? { folder: '', assertHere: () => {} } : { folder };
-  return settingsFrom(args, { name, files, ...published });
 }
 
 const isNamed = (args: Args): boolean => textFlag(args, 'gpu') !== undefined;
