@@ -1,7 +1,6 @@
 /** Checkpoints of any size that take no room: headers as they must be, and holes where the values would stand (zeros). */
-
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../../src/models/checkpoint/pickle/zip.ts';
 import { bytesOf, type Part, tensor, text } from './pickles.ts';
 
 export type SparseType = 'F32' | 'F16' | 'BF16';

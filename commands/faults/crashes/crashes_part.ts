@@ -1,6 +1,6 @@
 /** The part `kills`: a publication over an older run is ended at every one of its calls, in memory. */
+import { uniform } from '../../../src/kernels/check/case_values.ts';
 import type { FaultOptions, FaultPart, FaultRow } from '../fault_part.ts';
-import { seeded } from '../fuzz/random.ts';
 import { callsOfPublication, type Ending, endAt } from './kill_everywhere.ts';
 
 const ENDINGS: readonly { readonly ending: Ending; readonly fault: string; readonly repeats: number }[] = [
@@ -18,8 +18,7 @@ export const kills: FaultPart = {
 function everywhere({ ending, fault, repeats }: (typeof ENDINGS)[number], options: FaultOptions): FaultRow {
   const calls = callsOfPublication();
   const times = ending === 'power' ? (options.count ?? repeats) : repeats;
-  const words = seeded(options.seed);
-  const random = (): number => words(2 ** 32) / 2 ** 32;
+  const random = uniform(options.seed);
   let lost = 0;
   let first = '';
   for (let call = 0; call < calls; call++) {

@@ -1,7 +1,7 @@
 /** Changes files at random: bytes anywhere, a header's text, whole opcodes of a pickle, fields of a zip archive. */
 import { opsOf } from './pickle_ops.ts';
 import { pick, type Random } from './random.ts';
-import { joined, type Member, membersOf, zipOf } from './stored_zip.ts';
+import { bytesOfText, joined, type Member, membersOf, zipOf } from './stored_zip.ts';
 
 export type Kind = 'safetensors' | 'pickle';
 
@@ -58,16 +58,16 @@ const TEXTS = [
   ],
 ];
 
-const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
-
 /** Opcodes and short runs of them, beside those of the seeds. */
 const OPS: readonly Uint8Array[] = [
-  ...'N 0 2 ( ) } ] t s u a e R b . Q \x85 \x86 \x87 \x88 \x89 \x8f \x81 \x90 \x93 l d o i'.split(' ').map(ascii),
-  ...['K\0', 'K\x01', 'K\x02', 'M\0\x01', 'J\xff\xff\xff\xff', 'J\xff\xff\xff\x7f', 'G\x3f\xf0\0\0\0\0\0\0'].map(ascii),
-  ...['X\x01\0\0\0a', 'X\x07\0\0\0storage', 'X\x01\0\0\x000', 'X\x02\0\0\0\xff\xfe', 'U\x01a', '\x8a\x01\x01'].map(
-    ascii,
+  ...'N 0 2 ( ) } ] t s u a e R b . Q \x85 \x86 \x87 \x88 \x89 \x8f \x81 \x90 \x93 l d o i'.split(' ').map(bytesOfText),
+  ...['K\0', 'K\x01', 'K\x02', 'M\0\x01', 'J\xff\xff\xff\xff', 'J\xff\xff\xff\x7f', 'G\x3f\xf0\0\0\0\0\0\0'].map(
+    bytesOfText,
   ),
-  ...['h\0', 'h\x01', 'h\x02', 'q\0', 'q\x01', 'j\0\0\0\0', '\x80\x02', '\x80\x03', '\x80\x04'].map(ascii),
+  ...['X\x01\0\0\0a', 'X\x07\0\0\0storage', 'X\x01\0\0\x000', 'X\x02\0\0\0\xff\xfe', 'U\x01a', '\x8a\x01\x01'].map(
+    bytesOfText,
+  ),
+  ...['h\0', 'h\x01', 'h\x02', 'q\0', 'q\x01', 'j\0\0\0\0', '\x80\x02', '\x80\x03', '\x80\x04'].map(bytesOfText),
   ...[
     'torch\nFloatStorage',
     'torch\nLongStorage',
@@ -92,7 +92,7 @@ const OPS: readonly Uint8Array[] = [
     'builtins\ncomplex',
     '_codecs\nencode',
     'os\nsystem',
-  ].map((name) => ascii(`c${name}\n`)),
+  ].map((name) => bytesOfText(`c${name}\n`)),
 ];
 
 /** Returns another file made of `seed`, which may be right or wrong. @param others further files, of which parts may be taken */
@@ -248,7 +248,10 @@ function changedMembers(members: readonly Member[], others: readonly Input[], ra
       changed.splice(at, 0, member);
       break;
     case 2:
-      changed.splice(at, 1, { ...member, name: String.fromCharCode(...changedBytes(ascii(member.name), 1, random)) });
+      changed.splice(at, 1, {
+        ...member,
+        name: String.fromCharCode(...changedBytes(bytesOfText(member.name), 1, random)),
+      });
       break;
     case 3:
       changed.splice(at, 1, {

@@ -3,7 +3,7 @@ import { STORED_BYTES } from '../../../src/models/checkpoint/stored_dtype.ts';
 import { sizeOf } from '../../../src/tensor/types.ts';
 import type { Input, Kind } from './mutate.ts';
 import { pick, type Random } from './random.ts';
-import { joined, type Member, zipOf } from './stored_zip.ts';
+import { bytesOfText, joined, type Member, zipOf } from './stored_zip.ts';
 
 /** Types that nothing here reads, with their bytes. */
 const OTHERS = { F8_E4M3: 1, F8_E5M2: 1, C64: 8 };
@@ -65,13 +65,13 @@ function archive(random: Random): Uint8Array {
     const key = random(storages.length);
     const { type, count } = storages[key] ?? { type: 'Float', count: 0 };
     const id = [
-      ascii('('),
+      bytesOfText('('),
       text('storage'),
-      ascii(`ctorch\n${type}Storage\n`),
+      bytesOfText(`ctorch\n${type}Storage\n`),
       text(String(key)),
       text('cpu'),
       int(count),
-      ascii('tQ'),
+      bytesOfText('tQ'),
     ];
     const shape = dimensions(random);
     const dense = shape.map((_, i) => sizeOf(shape.slice(i + 1)));
@@ -79,36 +79,37 @@ function archive(random: Random): Uint8Array {
     const gradient = random(4) === 0 ? 0x88 : 0x89;
     return [
       random(12) === 0 ? int(random(3)) : text(pick(random, NAMES)),
-      ascii('ctorch._utils\n_rebuild_tensor_v2\n('),
+      bytesOfText('ctorch._utils\n_rebuild_tensor_v2\n('),
       ...id,
       int(random(3) === 0 ? random(6) : 0),
       tuple(shape),
       tuple(strides),
       Uint8Array.of(gradient),
-      ascii('ccollections\nOrderedDict\n)RtR'),
+      bytesOfText('ccollections\nOrderedDict\n)RtR'),
     ];
   });
-  const inner = [ascii('}('), ...items.flat(), ascii('u')];
+  const inner = [bytesOfText('}('), ...items.flat(), bytesOfText('u')];
   const root =
-    random(3) === 0 ? [ascii('}'), text(pick(random, ['state_dict', 'model', 'x'])), ...inner, ascii('s')] : inner;
+    random(3) === 0
+      ? [bytesOfText('}'), text(pick(random, ['state_dict', 'model', 'x'])), ...inner, bytesOfText('s')]
+      : inner;
   const members: Member[] = [
-    { name: 'a/data.pkl', bytes: joined([ascii('\x80\x02'), ...root, ascii('.')]) },
+    { name: 'a/data.pkl', bytes: joined([bytesOfText('\x80\x02'), ...root, bytesOfText('.')]) },
     ...storages.map(({ type, itemBytes, count }, i) => ({
       name: `a/data/${i}`,
       bytes: noise(count * itemBytes, random, type === 'Bool'),
     })),
-    { name: 'a/version', bytes: ascii('3\n') },
+    { name: 'a/version', bytes: bytesOfText('3\n') },
   ];
   return zipOf(members);
 }
 
-const ascii = (value: string): Uint8Array => Uint8Array.from(value, (c) => c.charCodeAt(0));
-
 function text(value: string): Uint8Array {
   const bytes = new TextEncoder().encode(value);
-  return joined([ascii('X'), Uint8Array.of(bytes.length, 0, 0, 0), bytes]);
+  return joined([bytesOfText('X'), Uint8Array.of(bytes.length, 0, 0, 0), bytes]);
 }
 
 const int = (value: number): Uint8Array => Uint8Array.of(0x4b, value & 0xff);
 
-const tuple = (values: readonly number[]): Uint8Array => joined([ascii('('), ...values.map(int), ascii('t')]);
+const tuple = (values: readonly number[]): Uint8Array =>
+  joined([bytesOfText('('), ...values.map(int), bytesOfText('t')]);

@@ -4,9 +4,7 @@ import { join } from 'node:path';
 import { writeSafetensors } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';
 import type { Input } from './mutate.ts';
-import { zipOf } from './stored_zip.ts';
-
-const ascii = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
+import { bytesOfText, zipOf } from './stored_zip.ts';
 
 const STORAGE = '(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ';
 const TENSOR = `ctorch._utils\n_rebuild_tensor_v2\n(${STORAGE}K\0K\x02K\x02\x86K\x02K\x01\x86\x89ccollections\nOrderedDict\n)RtRq\x01`;
@@ -23,10 +21,10 @@ export function seeds(): Input[] {
   const fixture = (name: string): Uint8Array => readFileSync(join(PACKAGE_ROOT, 'parity/checkpoints', name));
   const archive = (pickle: string): Uint8Array =>
     zipOf([
-      { name: 'a/data.pkl', bytes: ascii(pickle) },
-      { name: 'a/byteorder', bytes: ascii('little') },
+      { name: 'a/data.pkl', bytes: bytesOfText(pickle) },
+      { name: 'a/byteorder', bytes: bytesOfText('little') },
       { name: 'a/data/0', bytes: Uint8Array.from({ length: 16 }, (_, i) => i + 60) },
-      { name: 'a/version', bytes: ascii('3\n') },
+      { name: 'a/version', bytes: bytesOfText('3\n') },
     ]);
   const small = writeSafetensors(
     { a: { shape: [2], data: new Float32Array([1, 2]) }, b: { shape: [], data: new Int32Array([3]) } },

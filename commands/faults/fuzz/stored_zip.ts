@@ -1,4 +1,5 @@
 /** Writes zip archives of uncompressed members, right or wrong in one place, and takes right ones apart. */
+import { crc32 } from '../../../src/models/checkpoint/pickle/zip.ts';
 import type { Random } from './random.ts';
 
 export interface Member {
@@ -89,6 +90,9 @@ function membersWithin(zip: Uint8Array): Member[] {
   return members;
 }
 
+/** The bytes of text whose characters are all below 256. */
+export const bytesOfText = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
+
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
   let at = 0;
@@ -101,15 +105,4 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
 
 function bytesOf(view: DataView): Uint8Array {
   return new Uint8Array(view.buffer);
-}
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) {
-      crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-    }
-  }
-  return ~crc >>> 0;
 }

@@ -3,7 +3,7 @@ import { f16BitsToF32, f32ToF16Bits } from '../../tensor/half.ts';
 import type { CaseInput } from '../../tensor/op_case.ts';
 import { sizeOf } from '../../tensor/types.ts';
 
-/** mulberry32: uniform in [0, 1), the same everywhere. */
+/** Returns numbers uniform in [0, 1), the same everywhere. Source: mulberry32, a generator of 32 bits of state in the public domain. */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -26,7 +26,7 @@ export function fill(input: CaseInput, seed: number): Float64Array {
   const gauss = normal(seed);
   const scale = input.scale ?? 1;
   const size = sizeOf(input.shape);
-  const draw = (_: unknown, i: number): number => {
+  const draw = (i: number): number => {
     switch (input.fill ?? (input.dtype === 'i32' ? 'ids' : 'normal')) {
       case 'positive':
         return scale * (0.1 + next());
@@ -43,5 +43,5 @@ export function fill(input: CaseInput, seed: number): Float64Array {
     }
   };
   const round = input.dtype === 'f16' ? (v: number) => f16BitsToF32(f32ToF16Bits(v)) : Math.fround;
-  return Float64Array.from({ length: size }, (_, i) => round(draw(_, i)));
+  return Float64Array.from({ length: size }, (_, i) => round(draw(i)));
 }
