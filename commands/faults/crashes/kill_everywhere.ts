@@ -1,6 +1,6 @@
 /** Ends the process, or fails, at every call of a publication over an older run, and looks at what the folder then shows. */
 
-import type { LockSite } from '../../../src/cli/run_store/folder_lock.ts';
+import type { LockSite } from '../../../src/cli/file_lock.ts';
 import { RunStore } from '../../../src/cli/run_store/run_store.ts';
 import { sentenceOf } from '../../../src/cli/usage_error.ts';
 import { Crash, MemoryFileSystem } from './memory_file_system.ts';
@@ -8,7 +8,7 @@ import { Crash, MemoryFileSystem } from './memory_file_system.ts';
 /** How the process ends: killed (what was written stays), without power (what was not synced may be lost), or by an error. */
 export type Ending = 'kill' | 'power' | 'error';
 
-/** What was found at one call. */
+/** The result of an ending at one call. */
 export interface Finding {
   readonly call: number;
   /** Null: everything held. */

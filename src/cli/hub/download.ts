@@ -1,11 +1,12 @@
 /** Downloads one file of the hub into the cache: resumes after a cut, checks the hash, and only then gives the file its name. */
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { FileLock } from '../file_lock.ts';
+import { nodeFileSystem } from '../run_store/file_system.ts';
 import { systemCode } from '../usage_error.ts';
 import { hashOf } from '../verify_file.ts';
 import { cacheError } from './cache_folder.ts';
 import { causeOf, type HubClient, PassingError, pageInstead, type RemoteFile, type RemoteRepo } from './client.ts';
-import { lockPart } from './part_lock.ts';
 
 /** A file that is written from front to back; Node's FileHandle is one. */
 interface PartFile {
@@ -52,25 +53,7 @@ export async function download(
   } catch (error) {
     throw cacheError(error, dirname(blob));
   }
-  const unlock = await lockPart(part, name).catch((error) => {
-    throw systemCode(error) === undefined ? error : writeError(error, part);
-  });
-  try {
-    await downloadLocked(client, from, file, blob, options);
-  } finally {
-    await unlock();
-  }
-}
-
-async function downloadLocked(
-  client: HubClient,
-  from: RemoteRepo,
-  file: RemoteFile,
-  blob: string,
-  options: DownloadOptions,
-): Promise<void> {
-  const name = `${from.repo}/${file.path}`;
-  const part = incompletePath(blob);
+  using _ = lockPart(part, name);
   if ((await sizeOf(blob)) === file.bytes && file.bytes > 0) {
     return; // Another process has just finished it.
   }
@@ -105,6 +88,21 @@ async function downloadLocked(
     throw new Error(`${name} ${why} and was removed; run the same command again`);
   }
   await rename(part, blob);
+}
+
+/** Two processes never write to one incomplete file. @throws Error, one sentence, that says which process downloads it */
+function lockPart(part: string, name: string): FileLock {
+  const path = `${part}.lock`;
+  const wait = `wait for it, or remove ${path} if there is no such download`;
+  try {
+    return FileLock.take(nodeFileSystem, path, {
+      held: ({ pid, host }, isHere) =>
+        `${name} is being downloaded by process ${pid}${isHere ? '' : ` of ${host}`}; ${wait}`,
+      busy: `${name} is being downloaded by several processes; ${wait}`,
+    });
+  } catch (error) {
+    throw systemCode(error) === undefined ? error : writeError(error, part);
+  }
 }
 
 /** Appends the missing bytes to `part`. @throws PassingError when the connection ends early */

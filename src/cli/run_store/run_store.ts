@@ -5,8 +5,8 @@
 import { join } from 'node:path';
 import { reasonOf, sentenceOf, systemCode } from '../../platform/node/errors.ts';
 import type { RunState } from '../../reno/run_state.ts';
+import { FileLock, here, type LockRefusals, type LockSite } from '../file_lock.ts';
 import { ensureFolder, type FileSystem, nodeFileSystem, removeFile } from './file_system.ts';
-import { FolderLock, here, type LockSite } from './folder_lock.ts';
 import { STAGE, STORE, TEMPORARY } from './names.ts';
 import { isIntact, type Publication, publish, readManifest, recover, removeStage } from './publish.ts';
 import { blobsOf, dropState, isBlob, loadState, type SavedRun, savedRuns, saveState } from './saved_state.ts';
@@ -14,9 +14,9 @@ import { blobsOf, dropState, isBlob, loadState, type SavedRun, savedRuns, saveSt
 export class RunStore implements Disposable {
   readonly path: string;
   readonly #fs: FileSystem;
-  readonly #lock: FolderLock;
+  readonly #lock: FileLock;
 
-  private constructor(fs: FileSystem, path: string, lock: FolderLock) {
+  private constructor(fs: FileSystem, path: string, lock: FileLock) {
     this.#fs = fs;
     this.path = path;
     this.#lock = lock;
@@ -125,10 +125,18 @@ export class RunStore implements Disposable {
 }
 
 /** @throws Error, one sentence */
-function locked(path: string, fs: FileSystem, site: LockSite): FolderLock {
+function locked(path: string, fs: FileSystem, site: LockSite): FileLock {
+  const lock = join(path, STORE, 'lock');
+  const refusals: LockRefusals = {
+    held: ({ pid, host, since }, isHere) => {
+      const elsewhere = isHere ? '' : `; if that run is over, remove ${lock}`;
+      return `another run writes to ${path}: process ${pid} on ${host}, since ${since}; wait for it, or give another folder with --out${elsewhere}`;
+    },
+    busy: `${path}: its lock changes all the time, because other runs start there; give another folder with --out`,
+  };
   try {
     ensureFolder(fs, join(path, STORE));
-    return FolderLock.take(fs, path, site);
+    return FileLock.take(fs, lock, refusals, site);
   } catch (error) {
     if (systemCode(error) === undefined) {
       throw error;

@@ -14,7 +14,7 @@ interface FrameBlob extends Blob {
   readonly iteration: number;
 }
 
-/** What an index says about an unfinished run. */
+/** The index of an unfinished run. */
 export interface SavedRun {
   readonly format: 1;
   readonly key: string;

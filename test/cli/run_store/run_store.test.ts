@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryFileSystem } from '../../../commands/faults/crashes/memory_file_system.ts';
-import type { LockSite } from '../../../src/cli/run_store/folder_lock.ts';
+import type { LockSite } from '../../../src/cli/file_lock.ts';
 import { keyOf } from '../../../src/cli/run_store/names.ts';
 import { RunStore } from '../../../src/cli/run_store/run_store.ts';
 import type { RunConfig } from '../../../src/reno/history.ts';

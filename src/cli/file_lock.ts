@@ -1,12 +1,12 @@
-/** The lock of an output folder: a file that names the process that writes there. */
+/** A lock between processes: a file that names the process which holds it. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
-import { systemCode } from '../../platform/node/errors.ts';
-import { createFile, type FileSystem, removeFile } from './file_system.ts';
-import { isRecord, randomName, readJson, STORE, TEMPORARY } from './names.ts';
+import { dirname, join } from 'node:path';
+import { systemCode } from '../platform/node/errors.ts';
+import { createFile, type FileSystem, removeFile } from './run_store/file_system.ts';
+import { isRecord, randomName, readJson, TEMPORARY } from './run_store/names.ts';
 
-interface Holder {
+export interface LockHolder {
   readonly pid: number;
   readonly host: string;
   /** When the lock was taken, ISO 8601. */
@@ -26,9 +26,15 @@ export interface LockSite {
 
 export const here: LockSite = { host: hostname(), pid: process.pid, began: processBegan };
 
-const LOCK = 'lock';
+/** Sentences for those who do not get the lock. */
+export interface LockRefusals {
+  /** Another process, of this machine or of another one, holds it. */
+  held(holder: LockHolder, isHere: boolean): string;
+  /** Other processes took it again and again. */
+  readonly busy: string;
+}
 
-export class FolderLock implements Disposable {
+export class FileLock implements Disposable {
   readonly #fs: FileSystem;
   readonly #path: string;
   readonly #token: string;
@@ -40,13 +46,12 @@ export class FolderLock implements Disposable {
   }
 
   /**
-   * Takes the lock of a folder; one of a process that is no more is taken over.
-   * @throws Error, one sentence, that says who holds it and since when
+   * Takes the lock at `path`, in a folder that exists; one of a process that is no more is taken over. Temporary files lie beside it.
+   * @throws Error, one sentence of `refusals`; or a Node system error
    */
-  static take(fs: FileSystem, folder: string, site: LockSite = here): FolderLock {
-    const path = join(folder, STORE, LOCK);
+  static take(fs: FileSystem, path: string, refusals: LockRefusals, site: LockSite = here): FileLock {
     const began = site.began(site.pid) ?? null;
-    const mine: Holder = {
+    const mine: LockHolder = {
       pid: site.pid,
       host: site.host,
       since: new Date().toISOString(),
@@ -54,21 +59,16 @@ export class FolderLock implements Disposable {
       token: randomName(),
     };
     for (let tries = 0; tries < 10; tries++) {
-      if (claim(fs, folder, path, mine)) {
-        return new FolderLock(fs, path, mine.token);
+      if (claim(fs, path, mine)) {
+        return new FileLock(fs, path, mine.token);
       }
       const holder = holderOf(fs, path);
       if (holder && !isGone(holder, site)) {
-        const elsewhere = holder.host === site.host ? '' : `; if that run is over, remove ${path}`;
-        throw new Error(
-          `another run writes to ${folder}: process ${holder.pid} on ${holder.host}, since ${holder.since}; wait for it, or give another folder with --out${elsewhere}`,
-        );
+        throw new Error(refusals.held(holder, holder.host === site.host));
       }
-      takeAway(fs, folder, path, holder);
+      takeAway(fs, path, holder);
     }
-    throw new Error(
-      `${folder}: its lock changes all the time, because other runs start there; give another folder with --out`,
-    );
+    throw new Error(refusals.busy);
   }
 
   /** Gives the lock back. */
@@ -80,9 +80,9 @@ export class FolderLock implements Disposable {
 }
 
 /** Makes the lock file, whole, if there is none. */
-function claim(fs: FileSystem, folder: string, path: string, mine: Holder): boolean {
+function claim(fs: FileSystem, path: string, mine: LockHolder): boolean {
   const bytes = new TextEncoder().encode(`${JSON.stringify(mine)}\n`);
-  const temporary = join(folder, STORE, `${randomName()}${TEMPORARY}`);
+  const temporary = join(dirname(path), `${randomName()}${TEMPORARY}`);
   createFile(fs, temporary, bytes);
   try {
     fs.link(temporary, path);
@@ -111,8 +111,8 @@ function claimWithoutLinks(fs: FileSystem, path: string, bytes: Uint8Array): boo
 }
 
 /** Removes the lock of a process that is gone. Of several processes that try, one succeeds, and no new lock is lost. */
-function takeAway(fs: FileSystem, folder: string, path: string, stale: Holder | null): void {
-  const aside = join(folder, STORE, `${randomName()}${TEMPORARY}`);
+function takeAway(fs: FileSystem, path: string, stale: LockHolder | null): void {
+  const aside = join(dirname(path), `${randomName()}${TEMPORARY}`);
   try {
     fs.rename(path, aside);
   } catch (error) {
@@ -132,7 +132,7 @@ function takeAway(fs: FileSystem, folder: string, path: string, stale: Holder | 
   removeFile(fs, aside);
 }
 
-function holderOf(fs: FileSystem, path: string): Holder | null {
+function holderOf(fs: FileSystem, path: string): LockHolder | null {
   const value = readJson(fs, path);
   if (!isRecord(value) || typeof value.pid !== 'number' || typeof value.host !== 'string') {
     return null;
@@ -142,7 +142,7 @@ function holderOf(fs: FileSystem, path: string): Holder | null {
 }
 
 /** Whether the process is surely over. Of another machine's nobody can say. */
-function isGone(holder: Holder, site: LockSite): boolean {
+function isGone(holder: LockHolder, site: LockSite): boolean {
   if (holder.host !== site.host) {
     return false;
   }
