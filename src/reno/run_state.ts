@@ -63,7 +63,7 @@ export function encodeRunState(state: RunState): Uint8Array<ArrayBuffer> {
 /** Reads what `encodeRunState` wrote. @throws Error, one sentence, for other bytes */
 export async function decodeRunState(name: string, bytes: Uint8Array): Promise<RunState> {
   const file = await openSafetensors(bytesSource(name, bytes));
-  const { format, run } = metadataOf(bytes);
+  const { format, run } = file.metadata;
   if (format !== FORMAT || run === undefined) {
     throw new Error(`${name}: is not the state of a run ("${FORMAT}")`);
   }
@@ -82,14 +82,6 @@ export async function decodeRunState(name: string, bytes: Uint8Array): Promise<R
     }
   }
   return { ...numbers, tensors, gradients, frames, initImage: await readFloats(file, 'init_image') };
-}
-
-function metadataOf(bytes: Uint8Array): Partial<Record<string, string>> {
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length))) as {
-    readonly __metadata__?: Partial<Record<string, string>>;
-  };
-  return header.__metadata__ ?? {};
 }
 
 /**

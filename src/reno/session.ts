@@ -75,10 +75,10 @@ export class Reno implements Disposable {
   /** The parts that have inputs from the prompt. */
   readonly #prompted: readonly Pick<Reward, 'promptValues'>[];
   #prompt: string | null = null;
-  /** Resolves when the runs that were asked for have ended. */
-  #runs: Promise<void> = Promise.resolve();
   /** The cuts of that prompt. */
   #cuts: readonly PromptCut[] = [];
+  /** Resolves when the runs that were asked for have ended. */
+  #runs: Promise<void> = Promise.resolve();
 
   private constructor(parts: {
     model: string;

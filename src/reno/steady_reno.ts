@@ -31,7 +31,7 @@ export interface SteadyOptions {
 /** How often a failed device is replaced in one run, and how often in one process without a run's end between. */
 const MOST_DEVICES = 3;
 
-/** What to try when memory runs out: a share of the bytes that were needed, and 8-bit weights. */
+/** The attempts after memory runs out: a share of the bytes that were needed, and 8-bit weights. */
 const LADDER: readonly { readonly share: number; readonly weightBits?: 8 }[] = [
   { share: 0.75 },
   { share: 0.5 },
@@ -96,18 +96,19 @@ export class SteadyReno implements Disposable {
       resume = state;
       await options.onState?.(state);
     };
+    const goesOn = (): string =>
+      resume ? `the run goes on from iteration ${resume.iteration}` : 'the run begins again';
     for (;;) {
       await this.open();
-      const goesOn = resume ? `the run goes on from iteration ${resume.iteration}` : 'the run begins again';
       try {
         const made = await this.reno.generate({ ...options, ...(resume ? { resume } : {}), onState });
-        if (made.trajectory.stoppedBy !== 'not-finite' || !this.#widen(made.trajectory.stopped ?? '', goesOn)) {
+        if (made.trajectory.stoppedBy !== 'not-finite' || !this.#widen(made.trajectory.stopped ?? '', goesOn())) {
           this.#failures = 0;
           return made;
         }
       } catch (error) {
-        if (!(error instanceof NotFiniteError && this.#widen(error.message, goesOn))) {
-          this.#decide(error, resume ? `the run goes on from iteration ${resume.iteration}` : goesOn);
+        if (!(error instanceof NotFiniteError && this.#widen(error.message, goesOn()))) {
+          this.#decide(error, goesOn());
         }
       }
       this.#close();

@@ -4,7 +4,7 @@
  */
 import { at, sizeOf } from '../../../tensor/types.ts';
 import { parseJson } from '../json.ts';
-import { printable } from '../messages.ts';
+import { printable, shown } from '../messages.ts';
 import { CHECKPOINT_BUDGET, ReadMeter } from '../read_budget.ts';
 import { STORED_BYTES, type StoredDType } from '../stored_dtype.ts';
 import type { TensorEntry, UnreadableTensor } from '../tensor_file.ts';
@@ -151,16 +151,6 @@ function checkCoverage(spans: Span[], dataBytes: number): void {
 
 function otherBits(dtype: string): number | undefined {
   return Object.hasOwn(OTHER_BITS, dtype) ? OTHER_BITS[dtype] : undefined;
-}
-
-/** Returns a value of the header for a message. */
-function shown(value: unknown): string {
-  const text = isScalar(value) || (Array.isArray(value) && value.length < 20 && value.flat().every(isScalar));
-  return text ? printable(JSON.stringify(Array.isArray(value) ? value.flat() : value) ?? 'undefined') : 'that it has';
-}
-
-function isScalar(value: unknown): boolean {
-  return typeof value !== 'object' || value === null;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
