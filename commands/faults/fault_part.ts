@@ -3,14 +3,14 @@
 /** One kind of fault. Every part prints rows of this form, so that one table holds them all. */
 export interface FaultRow {
   readonly part: string;
-  /** What was injected, such as "safetensors, changed bytes". */
+  /** The fault that was injected, such as "safetensors, changed bytes". */
   readonly fault: string;
   readonly injected: number;
   /** Faults after which everything promised held: the right answer, the same bytes, one clear sentence. */
   readonly survived: number;
   /** Faults after which something promised did not hold. 0 is right. */
   readonly lost: number;
-  /** What was measured beside, or the first fault that was lost and how to repeat it. */
+  /** Further figures; or the first fault that was lost, and how to repeat it. */
   readonly found: string;
 }
 

@@ -1,4 +1,4 @@
-/** What the sources say of ops and variants: doc comments of src/kernels, and the table of variants in docs/engine/kernels.md. */
+/** Reads what the sources say about ops and variants: doc comments of src/kernels, and the table of variants in docs/engine/kernels.md. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
@@ -13,7 +13,7 @@ interface Source {
 export interface OpDocumentation {
   /** The file that defines it, from the package's root. */
   readonly file: string;
-  /** What its function computes; for a backward op without a function of its own, what its file says. */
+  /** The comment of its function; that of its file for a backward op without a function of its own. */
   readonly text: string;
 }
 

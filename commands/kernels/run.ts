@@ -81,7 +81,7 @@ async function run(args: Args, positionals: readonly string[]): Promise<number> 
   );
 }
 
-/** What takes a kernel's place. */
+/** The WGSL that takes the place of a kernel's own, and how it is dispatched. */
 export interface Edit {
   readonly file: string;
   /** Which dispatch of the variant. */

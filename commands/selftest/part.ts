@@ -10,7 +10,7 @@ export interface PartRow {
   readonly [figure: string]: unknown;
 }
 
-/** What a part finds while it runs, and the circumstances. */
+/** The circumstances in which a part runs, and the function that it gives its results to. */
 export interface PartContext {
   /** Small variants of everything: for software drivers, and to try the command. */
   readonly quick: boolean;

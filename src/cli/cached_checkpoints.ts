@@ -17,7 +17,7 @@ export interface CachedFile {
   readonly name: string;
   /** Null: the cache has none. */
   readonly path: string | null;
-  /** What the manifest says about the file of this name; undefined for a shard that it does not describe. */
+  /** The entry of the manifest for the file of this name; undefined for a shard that it does not describe. */
   readonly described: ManifestFile | undefined;
 }
 

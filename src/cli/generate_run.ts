@@ -1,4 +1,4 @@
-/** What one run and the runs of a list share: the networks, the folder, and how to keep what was made. */
+/** One run and the runs of a list share this: the networks, the folder, and how to keep what was made. */
 import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import type { History } from '../reno/history.ts';
 import { describeCut } from '../reno/report.ts';

@@ -1,4 +1,4 @@
-/** What ends a run from outside: a signal, or output that nobody reads any more. The run then keeps what it has and leaves. */
+/** Interruptions of a run from outside: a signal, or output that nobody reads any more. The run then keeps its results and ends. */
 import { EXIT } from './exit_codes.ts';
 
 const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hangup } as const;
@@ -31,7 +31,7 @@ export class Interruption implements Disposable {
     return this.#code;
   }
 
-  /** What ended the run, such as SIGTERM. */
+  /** The cause, such as SIGTERM. */
   get what(): string {
     return this.#what;
   }

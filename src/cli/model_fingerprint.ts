@@ -4,7 +4,7 @@ import type { ModelFiles } from '../models/checkpoint/files.ts';
 
 /** Files up to this size are hashed whole. */
 const WHOLE = 64 * 2 ** 20;
-/** Of a larger file these many pieces are hashed, at even distances from the first byte to the last. */
+/** In a larger file, this many pieces are hashed, at even distances from the first byte to the last. */
 const PIECES = 64;
 const PIECE = 64 * 2 ** 10;
 

@@ -69,7 +69,7 @@ export function printJsonLine(value: unknown): void {
   (plainLog ?? console.log)(escaped(JSON.stringify(value)));
 }
 
-/** What a failure means for people and for shells. */
+/** The sentence and the exit code of a failure. */
 export interface Problem {
   /** One sentence, on one line. */
   readonly sentence: string;

@@ -2,7 +2,7 @@
 
 /** Shortest time from one state to the next, in milliseconds. */
 const SHORTEST = 5000;
-/** By time, a state is saved when this many times its cost has passed since the last one: less than 2 % of the time. */
+/** A state that takes t seconds to save is saved when this many times t have passed since the last one: less than 2 % of the time. */
 const COSTS = 60;
 
 export class SavingTimes {

@@ -37,7 +37,7 @@ export interface Dispatch {
   readonly matrixWork?: MatrixWork;
 }
 
-/** What a dispatch asks of matrix units, by the arithmetic of its tiles. */
+/** The work of a dispatch on matrix units, counted from its tiles. */
 export interface MatrixWork {
   /** Products of f16 matrices for one of its operands: 1, or 3 where they are f32. */
   readonly products: number;

@@ -1,4 +1,4 @@
-/** What the command line says when something is wrong: one sentence, the right exit code, no character that a terminal obeys. */
+/** The command line says what is wrong in one sentence, the right exit code, no character that a terminal obeys. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

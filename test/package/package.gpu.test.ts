@@ -10,11 +10,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BROWSER_PATIENCE, CHROMIUM, launchChromium } from '../support/chromium.ts';
 import { exampleFiles, node, type Packed, pack, ROOT, serve, tool, UserFolder } from './packed.ts';
 
-/** Of the archive and of the files in it. The pocket weights take 18.3 MB of either. */
+/** The largest size of the archive, and of the files in it. The pocket weights take 18.3 MB of either. */
 const LIMIT_BYTES = 22e6;
 const WANTED =
   /^(package\.json|README\.md|LICENSE|NOTICE\.md|CHANGELOG\.md|dist\/cli\/main\.js|dist\/lib\/.+\.(js|d\.ts)|weights\/.+)$/;
-/** Of a bundle with all of ReNO, minified: what a page loads at the start. */
+/** The largest size of the minified files with all of ReNO that a page loads at the start. */
 const BUNDLE_BYTES = 500e3;
 
 type Output = Metafile['outputs'][string];
@@ -81,7 +81,7 @@ describe('the archive', () => {
 });
 
 describe('the examples', () => {
-  /** What each prints or leaves; the pages are below. */
+  /** The output, or the files, of each example; the pages are tested below. */
   const inNode: Readonly<Record<string, () => Promise<void>>> = {
     'regression.mjs': async () => {
       const printed = await runs('regression.mjs');
@@ -146,7 +146,7 @@ describe('bundlers', () => {
       minify: true,
       platform: 'browser',
       format: 'esm',
-      // What is imported only where it is needed, such as the tables of text cleaning, is a file of its own.
+      // Modules that are imported only where they are needed, such as the tables of text cleaning, are files of their own.
       splitting: true,
       outdir: join(user.path, 'bundled'),
       metafile: true,

@@ -115,7 +115,7 @@ export function archiveFiles({ withoutWeights }) {
     cxx('libgcc_s.so.1'),
     ...['package.json', 'index.js', 'LICENSE.md'].map((name) => own(`${dawn}/${name}`)),
     { ...own(`${dawn}/dist/linux-x64/dawn.node`), strip: true },
-    // What the repository has too.
+    // The repository has these files too.
     ...(withoutWeights
       ? []
       : [

@@ -14,7 +14,7 @@ export interface TrialSetting {
 
 export interface Trial {
   readonly made: Generated;
-  /** What was said on the way. */
+  /** The messages of the run, in their order. */
   readonly said: readonly string[];
   readonly devices: number;
   readonly happened: boolean;

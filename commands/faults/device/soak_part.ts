@@ -16,7 +16,7 @@ export const soak: FaultPart = {
 
 const MIB = 2 ** 20;
 
-/** What a process holds at a moment. */
+/** GPU memory, pipelines, listeners and memory of the process at a moment. */
 interface Held {
   readonly bytes: number;
   readonly pipelines: number;

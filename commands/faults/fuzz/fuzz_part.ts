@@ -30,7 +30,7 @@ export const fuzz: FaultPart = {
   run: fuzzReaders,
 };
 
-/** What a kind of file has shown so far. */
+/** Counts and first disagreements of one kind of file so far. */
 interface Tally {
   inputs: number;
   read: number;

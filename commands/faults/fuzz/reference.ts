@@ -7,7 +7,7 @@ import type { Input } from './mutate.ts';
 import type { Described } from './reading.ts';
 import { joined } from './stored_zip.ts';
 
-/** What the reference says of one file. */
+/** The reference's answer for one file. */
 export interface Verdict {
   readonly ok: boolean;
   readonly error?: string;

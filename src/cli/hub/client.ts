@@ -167,7 +167,7 @@ export class HubClient {
   }
 }
 
-/** What a page in place of data means, which proxies, log-ins and captive portals send: the rest of a sentence. */
+/** Says what a page in place of data means, as the rest of a sentence. Proxies, log-ins and captive portals send such pages. */
 export function pageInstead(address: string): string {
   return `${address} answers with a page and not with data, as a proxy or a network's log-in does; open it in a browser to see, or set HF_ENDPOINT`;
 }

@@ -98,7 +98,7 @@ interface Round {
   readonly all: number;
 }
 
-/** What rounds ask of matrix units. Each stages a pair of tiles: k and v, or q and dy. */
+/** The work of some rounds on matrix units. Each round stages a pair of tiles: k and v, or q and dy. */
 export function roundsWork(
   site: AttentionSite,
   { constants, tileKeys }: MatrixBlocking,

@@ -29,7 +29,7 @@ const FORGET: CheckMemory = { known: {}, keep: async () => {}, warn: () => {} };
 
 /** A variant of an op that is checked. */
 interface Kernel {
-  /** By `checkedName`. */
+  /** The name that `checkedName` makes. */
   readonly name: string;
   readonly op: Op;
   readonly variant: string;

@@ -141,7 +141,7 @@ export interface ProductSize {
 
 const upTo = (size: number, whole: number): number => Math.ceil(size / whole) * whole;
 
-/** What products ask of matrix units, in tiles. @param products for one of the operands, which are f16 if it is 1, else f32 */
+/** The work of products on matrix units, in tiles. @param products for one of the operands, which are f16 if it is 1, else f32 */
 export function tileWork({ rows, columns, step, constants }: MatrixTile, size: ProductSize, products = 1): MatrixWork {
   const { MATRIX_M = 0, MATRIX_N = 0, MATRIX_K = 0, SUB_ROWS = 0, SUB_COLUMNS = 0 } = constants;
   const { m, n, k, parts = 1, batch } = size;

@@ -13,7 +13,7 @@ import { areOperands, hasMatrices } from './subgroup_matrix.ts';
 /** As GPU_TILE of common/gpu_tile_wgsl.ts, which says what each function does. */
 const PACKED_TILE = /* wgsl */ `${TILE_TYPES}
 alias Half = vec4<f16>;
-/** Of rows in two blocks of four, four columns each. */
+/** Partial sums of rows in two blocks of four, four columns each. */
 alias Partial = array<Half, 8>;
 
 var<workgroup> tile_a: array<Half, 4 * ROWS>;

@@ -27,7 +27,7 @@ const TRANSFORMERS_NOTES = [
   'use_bfloat16',
 ];
 
-/** Of `PretrainedConfig`: initial values, dropout, losses and labels, which belong to training and to classifiers. */
+/** Keys of `PretrainedConfig` for training and classifiers: initial values, dropout, losses and labels. */
 const TRAINING = [
   'attention_dropout',
   'attention_probs_dropout_prob',
@@ -45,7 +45,7 @@ const TRAINING = [
   'tf_legacy_loss',
 ];
 
-/** Of `PretrainedConfig`: the generation of text, which no network here does. Memory is saved by `chunk_size_feed_forward`. */
+/** Keys of `PretrainedConfig` for the generation of text, which no network here does; `chunk_size_feed_forward` only saves memory. */
 const GENERATION = [
   'bad_words_ids',
   'begin_suppress_tokens',

@@ -17,7 +17,7 @@ interface Match {
   readonly text: string;
 }
 
-/** Where each character of `text` begins in its UTF-8, and the number of its bytes: 1, 2, 3 or 4. */
+/** Returns the number of bytes of a character in UTF-8: 1, 2, 3 or 4. */
 function byteLength(character: string): number {
   const code = character.codePointAt(0) ?? 0;
   return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;

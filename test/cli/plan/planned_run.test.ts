@@ -177,7 +177,7 @@ describe('planRun', () => {
     expect(times.map(({ kernel }) => kernel)).toContain('conv2d_backward_input.subgroup_matrix');
   }, 60_000);
 
-  // What docs/performance.md states. A plan with more is a fusion that no longer happens.
+  // docs/performance.md states these numbers. A plan with more is a fusion that no longer happens.
   it.each([
     ['sd-turbo', 512, 1698],
     ['sdxl-turbo', 512, 2530],

@@ -14,9 +14,9 @@ import { PROMPT_LISTS, PUBLIC_DATA } from '../../support/prompt_lists.ts';
 
 interface Pinned {
   readonly texts: readonly string[];
-  /** By name: four bytes of the hash of each text's result, in base64. */
+  /** Four bytes of the hash of each text's result, in base64; the keys are the tokenizers' names. */
   readonly results: Readonly<Record<string, string>>;
-  /** By name and list: a hash over those bytes of every prompt. */
+  /** A hash over those bytes of every prompt; the keys are the names of tokenizer and list. */
   readonly lists: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 const gz = readFileSync(new URL('../../../parity/odd_texts.json.gz', import.meta.url));
