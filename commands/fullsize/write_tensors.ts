@@ -1,6 +1,6 @@
 /** Checkpoint files written tensor by tensor, so that a file of gigabytes needs a few megabytes: safetensors and torch.save's. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../../src/models/checkpoint/pickle/zip.ts';
 import { BYTES, fillValues, keyOf, lookup, type StoredFloat } from './seeded_values.ts';
 import { spreadOf } from './spread.ts';
 

@@ -223,9 +223,9 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** The checksum of a zip member, CRC-32 of PKWARE's APPNOTE.TXT. Node has its own only since 20.15. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
+/** The checksum of a zip member, CRC-32 of PKWARE's APPNOTE.TXT. Node has its own only since 20.15. @param before that of the bytes before these */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  let crc = ~before >>> 0;
   for (const byte of bytes) {
     crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ byte) & 0xff] ?? 0);
   }
