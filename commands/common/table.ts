@@ -1,12 +1,5 @@
 /** Figures and tables, as the commands print them. */
 
-export const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const [low = Number.NaN, high = Number.NaN] = [sorted[middle - 1], sorted[middle]];
-  return sorted.length % 2 === 1 ? high : (low + high) / 2;
-};
-
 /** Three significant digits; "–" for what was not measured. */
 export function figure(value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) {

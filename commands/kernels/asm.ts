@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type ChosenKernel, describeCase } from '../../src/kernels/check/chosen_kernel.ts';
+import { compilerErrors, showCompilerError } from '../../src/kernels/check/edited_kernel.ts';
+import { plannedSteps } from '../../src/kernels/check/measured_kernel.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
@@ -19,9 +22,8 @@ import {
 } from '../codegen/driver_statistics.ts';
 import { countInstructions, type InstructionCounts, instructionKinds } from '../codegen/instruction_kinds.ts';
 import { compileFor, FAMILIES } from '../codegen/layer.ts';
-import { type ChosenKernel, chosenKernel, chosenOp, describeCase, kernelFlags } from './chosen_kernel.ts';
-import { compilerErrors, readWgsl } from './edited_device.ts';
-import { plannedSteps } from './measured_kernel.ts';
+import { chosenKernel, chosenOp, kernelFlags } from './chosen_kernel.ts';
+import { readWgsl } from './read_wgsl.ts';
 
 export const asmCommand: Command = {
   meta: { name: 'asm', description: "Show what AMD's compiler makes of a kernel, without that GPU" },
@@ -63,9 +65,9 @@ async function asm(args: Args, positionals: readonly string[]): Promise<number> 
     const kernel = chosenKernel(op, args, device.caps);
     const file = textFlag(args, 'edit');
     const edited = file === undefined ? undefined : readWgsl(file);
-    const errors = file !== undefined && edited !== undefined ? await compilerErrors(device, file, edited) : [];
+    const errors = edited === undefined ? [] : await compilerErrors(device, edited);
     if (errors.length > 0) {
-      console.log(errors.join('\n'));
+      console.log(errors.map((error) => showCompilerError(file ?? '', error)).join('\n'));
       return finish(args, false, `${file} does not compile`, []);
     }
     const rows = await compileKernel(device, kernel, out, edited);

@@ -2,14 +2,17 @@
 import type { ArgsDef } from 'citty';
 import { type Args, countFlag, textFlag } from '../../src/cli/args.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
-import { dtypeOf, siteOfCase } from '../../src/kernels/check/run_case.ts';
+import {
+  type ChosenKernel,
+  chooseKernel,
+  KernelWishError,
+  parseShapes,
+} from '../../src/kernels/check/chosen_kernel.ts';
 import '../../src/kernels/index.ts';
-import { supportedVariants } from '../../src/tensor/choose.ts';
 import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
 import { suggestion } from '../../src/tensor/nearest_names.ts';
-import { type Attrs, allOps, type Op, type OpSite, type Variant, variantNamed } from '../../src/tensor/op.ts';
-import type { CaseInput, OpCase } from '../../src/tensor/op_case.ts';
-import { at, type DType, showType } from '../../src/tensor/types.ts';
+import { type Attrs, allOps, type Op } from '../../src/tensor/op.ts';
+import type { DType } from '../../src/tensor/types.ts';
 
 export const kernelFlags = {
   variant: {
@@ -39,16 +42,6 @@ export const kernelFlags = {
   },
 } satisfies ArgsDef;
 
-/** One use of an op by a named variant. */
-export interface ChosenKernel {
-  readonly op: Op;
-  readonly variant: Variant;
-  /** The place among the op's cases of the one that `case` was made from. */
-  readonly index: number;
-  readonly case: OpCase;
-  readonly site: OpSite;
-}
-
 /** Finds the op of that name. @throws UsageError that names the nearest ones */
 export function chosenOp(positionals: readonly string[], command: string): Op {
   const [name, ...others] = positionals;
@@ -64,81 +57,26 @@ export function chosenOp(positionals: readonly string[], command: string): Op {
   return op;
 }
 
+/** Runs `read`. @throws UsageError in place of a KernelWishError; `what` stands before its sentence */
+export function fromWish<T>(read: () => T, what = ''): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof KernelWishError ? new UsageError(what + error.message) : error;
+  }
+}
+
 /** Reads the flags of `kernelFlags`. @throws UsageError, one sentence: no such variant, case or attribute, shapes that the op does not take, or an adapter that lacks what the variant needs */
 export function chosenKernel(op: Op, args: Args, caps: DeviceCaps): ChosenKernel {
-  if (op.variants.length === 0 || op.isView) {
-    throw new UsageError(`${op.name} only gives a buffer another shape: it has no kernel`);
-  }
-  const name = textFlag(args, 'variant');
-  if (name !== undefined && !variantNamed(op, name)) {
-    throw new UsageError(
-      `${op.name} has no variant "${name}"; its variants are ${op.variants.map((v) => v.name).join(', ')}`,
-    );
-  }
-  for (const { index, case: c } of wantedCases(op, args)) {
-    const site = siteOfCase(op, c);
-    const variant = supportedVariants(op, site, caps).find((one) => name === undefined || one.name === name);
-    if (variant) {
-      return { op, variant, index, case: c, site };
-    }
-  }
-  const wish = textFlag(args, 'shape') || textFlag(args, 'case') ? 'these shapes' : 'a case of the tests';
-  throw new UsageError(
-    `${name === undefined ? `${op.name} has no variant that takes` : `${op.name}.${name} cannot take`} ${wish} on this adapter; try other shapes, --dtype f16, or another adapter`,
-  );
-}
-
-/** The cases that may be used, with the changes of --shape, --attrs and --dtype. */
-function wantedCases(op: Op, args: Args): Pick<ChosenKernel, 'index' | 'case'>[] {
-  const index = countFlag(args, 'case', 0);
-  if (index !== undefined && index >= op.cases.length) {
-    throw new UsageError(`--case ${index}: ${op.name} has ${op.cases.length} cases, numbered from 0`);
-  }
-  const all = op.cases.map((c, i) => ({ index: i, case: c }));
-  const chosen = index === undefined ? all : [at(all, index)];
-  const shapes = shapesFlag(args);
-  const fitting = shapes ? chosen.filter(({ case: { inputs } }) => inputs.length === shapes.length) : chosen;
-  if (shapes && fitting.length === 0) {
-    const counts = [...new Set(chosen.map(({ case: { inputs } }) => inputs.length))].sort().join(' or ');
-    throw new UsageError(`--shape has ${shapes.length} shapes; ${op.name} takes ${counts} inputs`);
-  }
-  const dtype = textFlag(args, 'dtype') as DType | undefined;
-  const changed = fitting.map(({ index: i, case: c }) => {
-    const inputs = c.inputs.map((input, place): CaseInput => {
-      const isFloat = input.dtype !== 'i32' && input.fill !== 'ids';
-      return {
-        ...input,
-        ...(shapes ? { shape: at(shapes, place) } : {}),
-        ...(dtype && isFloat ? { dtype } : {}),
-      };
-    });
-    return { index: i, case: { ...c, inputs, attrs: { ...c.attrs, ...attrsFlag(op, args) } } };
-  });
-  const valid = changed.filter(({ case: c }) => problemOf(op, c) === null);
-  if (valid.length === 0) {
-    throw new UsageError(`${op.name} does not take this: ${problemOf(op, at(changed, 0).case)}`);
-  }
-  return valid;
-}
-
-function problemOf(op: Op, c: OpCase): string | null {
-  try {
-    siteOfCase(op, c);
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-function shapesFlag(args: Args): number[][] | undefined {
-  const text = textFlag(args, 'shape');
-  return text?.split(',').map((shape) => {
-    const sizes = shape.split('x').map(Number);
-    if (!/^\d+(x\d+)*$/.test(shape) || sizes.some((size) => size < 1 || size > 2 ** 31)) {
-      throw new UsageError(`--shape ${text}: "${shape}" is not a shape such as 64x320; shapes are separated by commas`);
-    }
-    return sizes;
-  });
+  const shapes = textFlag(args, 'shape');
+  const wish = {
+    variant: textFlag(args, 'variant'),
+    index: countFlag(args, 'case', 0),
+    shapes: shapes === undefined ? undefined : fromWish(() => parseShapes(shapes), `--shape ${shapes}: `),
+    attrs: attrsFlag(op, args),
+    dtype: textFlag(args, 'dtype') as DType | undefined,
+  };
+  return fromWish(() => chooseKernel(op, wish, caps));
 }
 
 function attrsFlag(op: Op, args: Args): Attrs {
@@ -162,10 +100,4 @@ function attrsFlag(op: Op, args: Args): Attrs {
     throw new UsageError(`--attrs: ${op.name} has no attribute "${unknown}"; its attributes are ${known}`);
   }
   return value as Attrs;
-}
-
-/** A case for people, such as `f16[4096,320] f32[320,640] {"stride":1}`. */
-export function describeCase({ inputs, attrs }: OpCase): string {
-  const types = inputs.map((input) => showType({ dtype: dtypeOf(input), shape: input.shape }));
-  return `${types.join(' ')}${Object.keys(attrs).length > 0 ? ` ${JSON.stringify(attrs)}` : ''}`;
 }

@@ -1,10 +1,10 @@
 /** Asks for a kernel's registers and waves on a GPU that is not here, in a process of its own: a process chooses its driver once. */
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
+import type { ChosenKernel } from '../../src/kernels/check/chosen_kernel.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { at } from '../../src/tensor/types.ts';
 import type { CompiledDispatch } from './asm.ts';
-import type { ChosenKernel } from './chosen_kernel.ts';
 
 /** The flags with which `chosenKernel` finds this kernel again. */
 export function flagsOf({ op, variant, index, case: c }: ChosenKernel): Record<string, string> {

@@ -4,11 +4,13 @@ import { basename, dirname } from 'node:path';
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { adapterChoice } from '../../src/cli/shared.ts';
-import { UsageError } from '../../src/cli/usage_error.ts';
-import { chosenKernel, chosenOp, describeCase } from './chosen_kernel.ts';
+import { describeCase } from '../../src/kernels/check/chosen_kernel.ts';
+import { measureEdited, showCompilerError, wgslOfDispatch } from '../../src/kernels/check/edited_kernel.ts';
+import { expectedOutputs, measureKernel } from '../../src/kernels/check/measured_kernel.ts';
+import { chosenKernel, chosenOp, fromWish } from './chosen_kernel.ts';
 import { compiledFor } from './compiled_for.ts';
-import { expectedOutputs, finalWgsl, measureKernel } from './measured_kernel.ts';
-import { describeMeasured, editOf, measureEdited, runFlags } from './run.ts';
+import { readWgsl } from './read_wgsl.ts';
+import { describeMeasured, editedPlace, runFlags } from './run.ts';
 
 export const editCommand: Command = {
   meta: { name: 'edit', description: 'Write the WGSL of a kernel into a file, and check and time it at each save' },
@@ -33,12 +35,9 @@ async function edit(args: Args, positionals: readonly string[]): Promise<number>
   using device = await openAdapter(adapterChoice(args));
   const kernel = chosenKernel(op, args, device.caps);
   const file = textFlag(args, 'file') ?? `${op.name}.${kernel.variant.name}.wgsl`;
-  const change = editOf(args, file);
+  const place = editedPlace(args);
   const gpu = textFlag(args, 'gpu');
-  const original = finalWgsl(device, kernel)[change.dispatch];
-  if (original === undefined) {
-    throw new UsageError(`--dispatch ${change.dispatch}: ${op.name}.${kernel.variant.name} has fewer dispatches here`);
-  }
+  const original = fromWish(() => wgslOfDispatch(device, kernel, place.dispatch));
   if (!existsSync(file)) {
     writeFileSync(file, original);
     console.log(`wrote ${file}: change it in your editor; each time you save it, it runs. Ctrl-C ends.`);
@@ -49,9 +48,9 @@ async function edit(args: Args, positionals: readonly string[]): Promise<number>
   console.log([...describeMeasured(own), ...(gpu ? compiledFor(gpu, kernel) : [])].join('\n'));
   for await (const _ of saves(file)) {
     try {
-      const edited = await measureEdited(device, kernel, expected, change, runs);
-      if (typeof edited === 'string') {
-        console.log(`\n${edited}`);
+      const edited = await measureEdited(device, kernel, expected, { wgsl: readWgsl(file), ...place }, runs);
+      if (!('right' in edited)) {
+        console.log(`\n${edited.map((error) => showCompilerError(file, error)).join('\n')}`);
       } else {
         console.log(`\n${(own.ms / edited.ms).toFixed(2)} x the speed of the original`);
         console.log([...describeMeasured(edited), ...(gpu ? compiledFor(gpu, kernel, file) : [])].join('\n'));

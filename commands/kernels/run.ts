@@ -3,17 +3,15 @@ import type { ArgsDef } from 'citty';
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
-import { UsageError } from '../../src/cli/usage_error.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import type { Dispatch } from '../../src/tensor/dispatch.ts';
-import type { Variant } from '../../src/tensor/op.ts';
+import { describeCase, parseWorkgroups } from '../../src/kernels/check/chosen_kernel.ts';
+import { type Edit, measureEdited, showCompilerError, wgslOfDispatch } from '../../src/kernels/check/edited_kernel.ts';
+import { expectedOutputs, type MeasuredKernel, measureKernel } from '../../src/kernels/check/measured_kernel.ts';
 import { at } from '../../src/tensor/types.ts';
 import { FAMILIES } from '../codegen/layer.ts';
 import { figure } from '../common/table.ts';
-import { type ChosenKernel, chosenKernel, chosenOp, describeCase, kernelFlags } from './chosen_kernel.ts';
+import { chosenKernel, chosenOp, fromWish, kernelFlags } from './chosen_kernel.ts';
 import { compiledFor } from './compiled_for.ts';
-import { compilerErrors, EditedDevice, readWgsl } from './edited_device.ts';
-import { type Expected, expectedOutputs, finalWgsl, type MeasuredKernel, measureKernel } from './measured_kernel.ts';
+import { readWgsl } from './read_wgsl.ts';
 
 export const runFlags = {
   ...kernelFlags,
@@ -62,9 +60,11 @@ async function run(args: Args, positionals: readonly string[]): Promise<number> 
   console.log([...describeMeasured(own), ...(gpu ? compiledFor(gpu, kernel) : [])].join('\n'));
   let ok = own.right;
   if (file !== undefined) {
-    const edited = await measureEdited(device, kernel, expected, editOf(args, file), runs);
-    if (typeof edited === 'string') {
-      console.log(edited);
+    const place = editedPlace(args);
+    fromWish(() => wgslOfDispatch(device, kernel, place.dispatch));
+    const edited = await measureEdited(device, kernel, expected, { wgsl: readWgsl(file), ...place }, runs);
+    if (!('right' in edited)) {
+      console.log(edited.map((error) => showCompilerError(file, error)).join('\n'));
       return finish(args, false, `${file} does not compile`, rows);
     }
     console.log(`\n${file} in its place: ${(own.ms / edited.ms).toFixed(2)} x the speed`);
@@ -81,64 +81,13 @@ async function run(args: Args, positionals: readonly string[]): Promise<number> 
   );
 }
 
-/** The WGSL that takes the place of a kernel's own, and how it is dispatched. */
-export interface Edit {
-  readonly file: string;
-  /** Which dispatch of the variant. */
-  readonly dispatch: number;
-  /** The number of workgroups; absent: as before. */
-  readonly workgroups?: Dispatch['workgroups'];
-}
-
 /** Reads --dispatch and --workgroups. @throws UsageError */
-export function editOf(args: Args, file: string): Edit {
+export function editedPlace(args: Args): Omit<Edit, 'wgsl'> {
   const text = textFlag(args, 'workgroups');
-  const [x = 1, y = 1, z = 1] = (text ?? '').split('x').map(Number);
-  if (text !== undefined && !/^[1-9]\d{0,4}(x[1-9]\d{0,4}){0,2}$/.test(text)) {
-    throw new UsageError(`--workgroups ${text} is not one to three counts below 65536, such as 8x4`);
-  }
   return {
-    file,
     dispatch: countFlag(args, 'dispatch', 0) ?? 0,
-    ...(text === undefined ? {} : { workgroups: [x, y, z] }),
+    ...(text === undefined ? {} : { workgroups: fromWish(() => parseWorkgroups(text), '--workgroups ') }),
   };
-}
-
-/** The kernel with another number of workgroups in one of its dispatches. */
-function withWorkgroups(kernel: ChosenKernel, { dispatch, workgroups }: Edit): ChosenKernel {
-  if (!workgroups) {
-    return kernel;
-  }
-  const { op, variant } = kernel;
-  const changed: Variant = {
-    ...variant,
-    dispatches: (site, caps) =>
-      variant.dispatches(site, caps).map((d, i) => (i === dispatch ? { ...d, workgroups } : d)),
-  };
-  return { ...kernel, op: { ...op, variants: [changed] }, variant: changed };
-}
-
-/** Runs a reader's WGSL in the kernel's place. @returns the compiler's errors where it does not compile */
-export async function measureEdited(
-  device: Device,
-  kernel: ChosenKernel,
-  expected: Expected,
-  edit: Edit,
-  runs: number,
-): Promise<MeasuredKernel | string> {
-  const { file, dispatch } = edit;
-  const wgsl = finalWgsl(device, kernel);
-  const original = wgsl[dispatch];
-  if (original === undefined) {
-    throw new UsageError(
-      `--dispatch ${dispatch}: ${kernel.op.name}.${kernel.variant.name} has ${wgsl.length} dispatches here, numbered from 0`,
-    );
-  }
-  const code = readWgsl(file);
-  const errors = await compilerErrors(device, file, code);
-  return errors.length > 0
-    ? errors.join('\n')
-    : measureKernel(new EditedDevice(device, original, code), withWorkgroups(kernel, edit), expected, runs);
 }
 
 const rowOf = (kernel: string, measured: MeasuredKernel) => ({ kernel, ...measured });

@@ -2,12 +2,13 @@
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, isSet } from '../../src/cli/args.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type ChosenKernel, describeCase } from '../../src/kernels/check/chosen_kernel.ts';
+import { plannedSteps } from '../../src/kernels/check/measured_kernel.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
 import type { Op } from '../../src/tensor/op.ts';
 import { showType } from '../../src/tensor/types.ts';
-import { type ChosenKernel, chosenKernel, chosenOp, describeCase, kernelFlags } from './chosen_kernel.ts';
+import { chosenKernel, chosenOp, kernelFlags } from './chosen_kernel.ts';
 import { kernelDocumentation } from './documentation.ts';
-import { plannedSteps } from './measured_kernel.ts';
 
 export const showCommand: Command = {
   meta: { name: 'show', description: "Show an op's documentation, variants, cases and final WGSL" },

@@ -12,8 +12,8 @@ import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';
 import { describePlan, kernelTimes } from '../../src/tensor/debug.ts';
 import { showPath, siteOf } from '../../src/tensor/graph.ts';
+import { median } from '../../src/tensor/median.ts';
 import { at } from '../../src/tensor/types.ts';
-import { median } from '../common/table.ts';
 
 const PROMPT = 'a photo of a red cat and a blue car';
 const ITERATIONS = 10;

@@ -10,8 +10,8 @@ import { encodePng, toPicture } from '../../src/platform/node/png.ts';
 import { runLoop } from '../../src/reno/loop.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings.ts';
+import { median } from '../../src/tensor/median.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';
-import { median } from '../common/table.ts';
 import { iterationTimes } from './iteration_part.ts';
 import type { Part, PartRow } from './part.ts';
 

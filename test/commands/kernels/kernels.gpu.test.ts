@@ -114,11 +114,19 @@ describe('what cannot be done is one sentence', () => {
     [['run', 'softmax', '--variant', 'v3'], /softmax has no variant "v3"; its variants are cpu_rows/],
     [['run', 'softmax', '--case', '99'], /softmax has 5 cases/],
     [['run', 'softmax', '--shape', '3xx4'], /"3xx4" is not a shape/],
-    [['run', 'softmax', '--shape', '3x4,4x5'], /--shape has 2 shapes; softmax takes 1 inputs/],
+    [['run', 'softmax', '--shape', '3x4,4x5'], /2 shapes are given; softmax takes 1 inputs/],
     [['run', 'matmul', '--shape', '3x4,5x6'], /a has 4 columns, b 5 rows/],
     [['run', 'matmul', '--attrs', '[1]'], /is not a JSON object/],
     [['run', 'matmul', '--attrs', '{"q":1}'], /no attribute "q"; its attributes are .*bias/],
     [['run', 'softmax', '--edit', '/nowhere.wgsl'], /there is no such file/],
+    [
+      ['run', 'softmax', '--edit', import.meta.filename, '--dispatch', '9'],
+      /there is no dispatch 9: softmax\.\w+ has 1 here/,
+    ],
+    [
+      ['run', 'softmax', '--edit', import.meta.filename, '--workgroups', '0x2'],
+      /--workgroups "0x2" is not one to three counts/,
+    ],
     [['run', 'reshape'], /it has no kernel/],
     [['dump'], /needs --out FOLDER/],
   ])('%j', async (args, sentence) => {

@@ -1,21 +1,21 @@
 /** Runs one kernel: its error against the reference, and its time. */
-import { valueBound } from '../../src/kernels/check/check_op.ts';
-import { siteOfCase, trace } from '../../src/kernels/check/run_case.ts';
-import { stepTime } from '../../src/tensor/autotune.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { Graph } from '../../src/tensor/graph.ts';
-import { interpret } from '../../src/tensor/interpreter.ts';
-import { assemble } from '../../src/tensor/kernel.ts';
-import { nmse } from '../../src/tensor/nmse.ts';
-import type { Op } from '../../src/tensor/op.ts';
-import type { OpCase } from '../../src/tensor/op_case.ts';
-import { compile } from '../../src/tensor/plan/compile.ts';
-import type { Plan } from '../../src/tensor/plan/plan.ts';
-import { createSchedule } from '../../src/tensor/schedule/planner.ts';
-import type { Step } from '../../src/tensor/schedule/schedule.ts';
-import { at, type Shape } from '../../src/tensor/types.ts';
-import { median } from '../common/table.ts';
+import { stepTime } from '../../tensor/autotune.ts';
+import type { Device } from '../../tensor/device.ts';
+import { Graph } from '../../tensor/graph.ts';
+import { interpret } from '../../tensor/interpreter.ts';
+import { assemble } from '../../tensor/kernel.ts';
+import { median } from '../../tensor/median.ts';
+import { nmse } from '../../tensor/nmse.ts';
+import type { Op } from '../../tensor/op.ts';
+import type { OpCase } from '../../tensor/op_case.ts';
+import { compile } from '../../tensor/plan/compile.ts';
+import type { Plan } from '../../tensor/plan/plan.ts';
+import { createSchedule } from '../../tensor/schedule/planner.ts';
+import type { Step } from '../../tensor/schedule/schedule.ts';
+import { at, type Shape } from '../../tensor/types.ts';
+import { valueBound } from './check_op.ts';
 import type { ChosenKernel } from './chosen_kernel.ts';
+import { siteOfCase, trace } from './run_case.ts';
 
 /** Above this many operations the f64 interpreter would take too long, and the naive variant is the reference. */
 const INTERPRETED_FLOPS = 5e8;
