@@ -8,15 +8,24 @@ import type { Device } from '../tensor/device.ts';
 import { Graph } from '../tensor/graph.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import type { ImageSize } from './picture.ts';
-import { detect, judge, type ScenePrompt, type Verdict, type VerdictConfig, verdictConfig } from './verdict.ts';
+import {
+  type Detection,
+  detect,
+  judge,
+  type ScenePrompt,
+  type Verdict,
+  type VerdictConfig,
+  verdictConfig,
+} from './verdict.ts';
 
 export class Judge implements Disposable {
+  /** The meaning of the evaluator's grid. */
+  readonly config: VerdictConfig;
   readonly #plan: Plan;
-  readonly #config: VerdictConfig;
 
   private constructor(plan: Plan, config: VerdictConfig) {
     this.#plan = plan;
-    this.#config = config;
+    this.config = config;
   }
 
   /** Reads and compiles the evaluator. @param files its folder. @throws Error, one sentence naming the file that is missing or broken */
@@ -33,12 +42,17 @@ export class Judge implements Disposable {
 
   /** Judges a picture. @param pixels [H,W,3] in [0,1]; rounded to 8 bits first, so that a saved file gets the same verdict */
   async judge(pixels: Float32Array, prompt: ScenePrompt): Promise<Verdict> {
+    return judge(await this.look(pixels), prompt, this.config);
+  }
+
+  /** Returns the objects that the evaluator sees, most certain first. @param pixels as for `judge` */
+  async look(pixels: Float32Array): Promise<Detection[]> {
     this.#plan.write(
       'image',
       pixels.map((v) => Math.round(v * 255) / 255),
     );
     await this.#plan.run('step');
-    return judge(detect(await this.#plan.read('grid'), this.#config), prompt, this.#config);
+    return detect(await this.#plan.read('grid'), this.config);
   }
 
   [Symbol.dispose](): void {

@@ -23,7 +23,10 @@ import { type TracedRun, traceRun } from './trace.ts';
 
 /** One run: its prompt and seed, and what to do while it runs. */
 export interface GenerateOptions
-  extends Pick<LoopOptions, 'wantsFrame' | 'onIteration' | 'onFrame' | 'beforeIteration' | 'signal' | 'saveEvery'> {
+  extends Pick<
+    LoopOptions,
+    'wantsFrame' | 'onIteration' | 'onFrame' | 'beforeIteration' | 'signal' | 'saveEvery' | 'now'
+  > {
   /** The text that the picture should show. */
   readonly prompt: string;
   /** The seed of the noise. */

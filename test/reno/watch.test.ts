@@ -6,7 +6,7 @@ import { runLoop } from '../../src/reno/loop.ts';
 import { buildStep, type StepGraph } from '../../src/reno/step_graph.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { at } from '../../src/tensor/types.ts';
-import { Pause } from '../../src/web/pause.ts';
+import { Pause } from '../../src/web/engine/pause.ts';
 import { InterpretedPlan } from './interpreted.ts';
 
 const SHAPE = [1, 3, 2, 2];

@@ -1,0 +1,19 @@
+/** Finds the elements of index.html, and what it links to. */
+
+/** @throws Error where index.html has no such element */
+export function element<T extends HTMLElement>(id: string, type: new () => T): T {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) {
+    throw new Error(`index.html has no ${type.name} with the id ${id}`);
+  }
+  return found;
+}
+
+/** Returns the address of a file that the build has put beside the page: `<link rel="…" href="…">`. */
+export function linked(rel: string): string {
+  const link = document.querySelector(`link[rel="${rel}"]`);
+  if (!(link instanceof HTMLLinkElement)) {
+    throw new Error(`index.html has no link with the rel ${rel}`);
+  }
+  return link.href;
+}

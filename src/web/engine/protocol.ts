@@ -1,0 +1,44 @@
+/** The messages between the page and the worker in which the engine runs. */
+import type { History } from '../../reno/history.ts';
+import type { Detection, VerdictConfig } from '../../reno/verdict.ts';
+import type { EngineFacts, RunSettings, ShownFrame } from '../state/studio_state.ts';
+
+/** A picture for the evaluator: RGBA, 8 bits. */
+export interface LookedAt {
+  readonly pixels: Uint8ClampedArray<ArrayBuffer>;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** The evaluator's answer. */
+export interface Sight {
+  readonly detections: readonly Detection[];
+  /** What the detections mean, for `judge`. */
+  readonly config: VerdictConfig;
+}
+
+/** The result of a run. */
+export interface Outcome {
+  readonly history: History;
+  /** The noise of the best picture. */
+  readonly bestLatents: Float32Array<ArrayBuffer>;
+}
+
+export type ToEngine =
+  /** Opens the models. `list`: the address of the list of packed weights. */
+  | { readonly kind: 'open'; readonly list: string; readonly tune: boolean }
+  /** Starts a run, or goes on with the one that is kept (`resume`). */
+  | { readonly kind: 'run'; readonly settings: RunSettings; readonly resume: boolean; readonly keep: boolean }
+  | { readonly kind: 'pause' | 'go on' | 'stop' }
+  | { readonly kind: 'look'; readonly id: number; readonly picture: LookedAt };
+
+export type FromEngine =
+  | { readonly kind: 'loading'; readonly what: string; readonly done: number; readonly total: number }
+  | { readonly kind: 'opened'; readonly facts: EngineFacts }
+  /** Something failed, and the run goes on. */
+  | { readonly kind: 'recovering'; readonly sentence: string }
+  | { readonly kind: 'frame'; readonly frame: ShownFrame; readonly isBest: boolean }
+  | { readonly kind: 'done'; readonly outcome: Outcome }
+  | { readonly kind: 'failed'; readonly during: 'open' | 'run'; readonly sentence: string }
+  | { readonly kind: 'looked'; readonly id: number; readonly sight: Sight }
+  | { readonly kind: 'unseen'; readonly id: number; readonly sentence: string };

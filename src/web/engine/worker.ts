@@ -1,0 +1,171 @@
+/**
+ * The worker in which the engine runs: tracing, planning and the loop take seconds, in which the page must answer. The first message
+ * brings the port over which the others come.
+ */
+import { subfolder } from '../../models/checkpoint/files.ts';
+import { type PackedFiles, packedFiles } from '../../platform/browser/packed_files.ts';
+import { adoptTuning } from '../../platform/browser/tuning_db.ts';
+import { Judge } from '../../reno/judge.ts';
+import { adapterRecord, Reno } from '../../reno/session.ts';
+import { type RenoSettings, readSettings, withSettings } from '../../reno/settings.ts';
+import { openSteadyReno, type SteadyReno } from '../../reno/steady_reno.ts';
+import type { Device } from '../../tensor/device.ts';
+import { at } from '../../tensor/types.ts';
+import type { EngineFacts, RunSettings } from '../state/studio_state.ts';
+import { awaitDevice } from './await_device.ts';
+import { Pause } from './pause.ts';
+import type { FromEngine, LookedAt, Sight, ToEngine } from './protocol.ts';
+import { toFloats, toRgba } from './rgba.ts';
+import { tuneHere } from './tune.ts';
+
+/** The name of the model in histories. */
+const MODEL = 'pocket';
+
+class Engine {
+  readonly #tell: (message: FromEngine, transfer?: Transferable[]) => void;
+  readonly #pause = new Pause();
+  #abort = new AbortController();
+  #files: PackedFiles | null = null;
+  #settings: RenoSettings | null = null;
+  #steady: SteadyReno | null = null;
+  /** The evaluator, on the device that it was opened on. */
+  #judge: { readonly device: Device; readonly judge: Promise<Judge> } | null = null;
+  #tunes = false;
+
+  constructor(tell: (message: FromEngine, transfer?: Transferable[]) => void) {
+    this.#tell = tell;
+  }
+
+  async receive(message: ToEngine): Promise<void> {
+    switch (message.kind) {
+      case 'open':
+        return this.#during('open', () => this.#open(message.list, message.tune));
+      case 'run':
+        return this.#during('run', () => this.#run(message.settings));
+      case 'pause':
+        return this.#pause.close();
+      case 'go on':
+        return this.#pause.open();
+      case 'stop':
+        this.#abort.abort();
+        return this.#pause.open();
+      case 'look':
+        return this.#answer(message.id, message.picture);
+    }
+  }
+
+  async #during(what: 'open' | 'run', work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      // What failed may have left a device that is dead: the next run opens another one.
+      this.#close();
+      this.#tell({ kind: 'failed', during: what, sentence: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  async #open(list: string, tune: boolean): Promise<void> {
+    this.#files ??= await packedFiles(list, (pack, done, total) =>
+      this.#tell({ kind: 'loading', what: pack, done, total }),
+    );
+    this.#tunes = tune;
+    this.#settings = await readSettings(this.#files);
+    const { device, reno } = await this.#steadily();
+    this.#tell({ kind: 'opened', facts: factsOf(device, reno) });
+  }
+
+  /** The networks on a device that works, opened again where they were given up. */
+  async #steadily(): Promise<SteadyReno> {
+    const [files, settings] = [this.#files, this.#settings];
+    if (!files || !settings) {
+      throw new Error('the models are not loaded yet');
+    }
+    this.#steady ??= await openSteadyReno({
+      openDevice: awaitDevice,
+      openReno: async (device, changes) => {
+        if (this.#tunes) {
+          this.#tunes = false;
+          await tuneHere(device, files, settings, (done, total) =>
+            this.#tell({ kind: 'loading', what: 'kernels', done, total }),
+          );
+          await adoptTuning(device);
+        }
+        const reno = await Reno.open(device, MODEL, files, withSettings(settings, changes));
+        files.release();
+        return reno;
+      },
+      say: (sentence) => this.#tell({ kind: 'recovering', sentence }),
+    });
+    return this.#steady;
+  }
+
+  async #run({ prompt, seed, iterations }: RunSettings): Promise<void> {
+    this.#abort = new AbortController();
+    this.#pause.open();
+    const steady = await this.#steadily();
+    const { trajectory, history } = await steady.generate({
+      prompt,
+      seed,
+      nIters: iterations,
+      signal: this.#abort.signal,
+      now: () => this.#pause.now(),
+      beforeIteration: () => this.#pause.pass(),
+      wantsFrame: () => true,
+      onFrame: ({ iteration, pixels }, record, isBest) => {
+        const rgba = toRgba(pixels);
+        this.#tell({ kind: 'frame', frame: { iteration, pixels: rgba, record }, isBest }, [rgba.buffer]);
+      },
+    });
+    this.#tell({ kind: 'done', outcome: { history, bestLatents: trajectory.bestLatents } });
+  }
+
+  async #answer(id: number, picture: LookedAt): Promise<void> {
+    try {
+      this.#tell({ kind: 'looked', id, sight: await this.#look(picture) });
+    } catch (error) {
+      this.#judge = null;
+      this.#tell({ kind: 'unseen', id, sentence: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  async #look({ pixels, height, width }: LookedAt): Promise<Sight> {
+    const { device } = await this.#steadily();
+    const files = this.#files;
+    if (this.#judge?.device !== device && files) {
+      this.#judge = { device, judge: Judge.open(device, subfolder(files, 'evaluator'), { height, width }) };
+    }
+    const judge = await this.#judge?.judge;
+    if (!judge) {
+      throw new Error('the evaluator is not loaded yet');
+    }
+    return { detections: await judge.look(toFloats(pixels)), config: judge.config };
+  }
+
+  #close(): void {
+    this.#steady?.[Symbol.dispose]();
+    this.#steady = null;
+    this.#judge = null;
+  }
+}
+
+function factsOf(device: Device, reno: Reno): EngineFacts {
+  return {
+    model: MODEL,
+    adapter: adapterRecord(device),
+    software: device.caps.software,
+    size: reno.imageSize,
+    charted: { rewards: reno.rewards, gradClip: reno.settings.gradClip, noise: { shape: reno.latentShape } },
+    iterations: reno.settings.nIters,
+    loadSeconds: reno.loadSeconds,
+  };
+}
+
+addEventListener(
+  'message',
+  (event) => {
+    const port = at(event.ports, 0);
+    const engine = new Engine((message, transfer = []) => port.postMessage(message, transfer));
+    port.onmessage = ({ data }: MessageEvent<ToEngine>) => void engine.receive(data);
+  },
+  { once: true },
+);

@@ -1,0 +1,77 @@
+/**
+ * The service worker: the page's files come from the browser's cache, and the HTML from the network where there is one. The page
+ * itself keeps the packs of weights (src/platform/browser/packed_files.ts).
+ */
+import { MODEL_CACHE } from '../../platform/browser/packed_files.ts';
+
+/** Replaced by the build: a hash over all files, and their paths. */
+declare const PAGE_VERSION: string;
+declare const PAGE_FILES: readonly string[];
+
+/** The parts of a service worker's events that are used here: TypeScript's DOM types lack them. */
+interface WaitingEvent extends Event {
+  waitUntil(promise: Promise<unknown>): void;
+}
+interface AnsweringEvent extends Event {
+  readonly request: Request;
+  respondWith(answer: Promise<Response>): void;
+}
+interface WorkerScope {
+  readonly location: { readonly href: string };
+  skipWaiting(): Promise<void>;
+  readonly clients: { claim(): Promise<void> };
+  addEventListener(type: 'install' | 'activate', listener: (event: WaitingEvent) => void): void;
+  addEventListener(type: 'fetch', listener: (event: AnsweringEvent) => void): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+const CACHE = `reno-page-${PAGE_VERSION}`;
+const base = new URL('./', scope.location.href).href;
+const addresses = new Set(PAGE_FILES.map((path) => new URL(path, base).href));
+/** Packs are large, and the page keeps those that it uses. */
+const atStart = [base, ...[...addresses].filter((address) => !address.endsWith('.bin'))];
+
+scope.addEventListener('install', (event) => {
+  event.waitUntil(
+    caches
+      .open(CACHE)
+      .then((cache) => cache.addAll(atStart))
+      .then(() => scope.skipWaiting()),
+  );
+});
+
+scope.addEventListener('activate', (event) => {
+  event.waitUntil(removeOlder().then(() => scope.clients.claim()));
+});
+
+scope.addEventListener('fetch', (event) => {
+  const { request } = event;
+  if (request.method !== 'GET' || !request.url.startsWith(base)) {
+    return;
+  }
+  if (request.mode === 'navigate') {
+    event.respondWith(fetch(request).catch(() => kept(new URL(request.url).origin + new URL(request.url).pathname)));
+  } else if (addresses.has(request.url)) {
+    event.respondWith(caches.match(request.url).then((answer) => answer ?? fetch(request)));
+  }
+});
+
+async function kept(address: string): Promise<Response> {
+  const answer = (await caches.match(address)) ?? (await caches.match(base));
+  return answer ?? Response.error();
+}
+
+/** Removes the files of older builds, and packs that this build does not know. */
+async function removeOlder(): Promise<void> {
+  for (const name of await caches.keys()) {
+    if (name.startsWith('reno-page-') && name !== CACHE) {
+      await caches.delete(name);
+    }
+  }
+  const models = await caches.open(MODEL_CACHE);
+  for (const { url } of await models.keys()) {
+    if (url.startsWith(base) && !addresses.has(url)) {
+      await models.delete(url);
+    }
+  }
+}

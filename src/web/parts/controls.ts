@@ -1,0 +1,70 @@
+/** The form: prompt, seed, iterations, and the buttons that start, pause and stop a run. */
+import { element } from '../elements.ts';
+import type { RunController } from '../run/run_controller.ts';
+import { LIMITS, withSettingsIn } from '../share/address.ts';
+import type { Studio } from '../state/studio_state.ts';
+
+/** Connects the form with the state. What is typed while the models load is kept. */
+export function mountControls(studio: Studio, controller: RunController): void {
+  const form = element('controls', HTMLFormElement);
+  const prompt = element('prompt', HTMLInputElement);
+  const seed = element('seed', HTMLInputElement);
+  const iterations = element('iterations', HTMLInputElement);
+  const run = element('run', HTMLButtonElement);
+  const pause = element('pause', HTMLButtonElement);
+  const stop = element('stop', HTMLButtonElement);
+  seed.max = String(LIMITS.seed);
+  iterations.max = String(LIMITS.iterations);
+
+  const readForm = (): void => {
+    prompt.setCustomValidity(prompt.value.trim() === '' ? 'Write what the picture should show.' : '');
+    const { settings } = studio.state;
+    studio.change({
+      settings: {
+        prompt: prompt.value,
+        seed: seed.validity.valid ? seed.valueAsNumber : settings.seed,
+        iterations: iterations.validity.valid ? iterations.valueAsNumber : settings.iterations,
+      },
+    });
+  };
+  form.addEventListener('input', readForm);
+
+  studio.watch(['settings'], ({ settings }) => {
+    // Writing the same text would move the caret.
+    for (const [input, value] of [
+      [prompt, settings.prompt],
+      [seed, String(settings.seed)],
+      [iterations, String(settings.iterations)],
+    ] as const) {
+      if (input.value !== value && document.activeElement !== input) {
+        input.value = value;
+      }
+    }
+    prompt.setCustomValidity(prompt.value.trim() === '' ? 'Write what the picture should show.' : '');
+  });
+
+  studio.watch(['phase'], ({ phase }) => {
+    const running = phase === 'running' || phase === 'paused';
+    // Not `disabled`: a button that becomes disabled loses the focus.
+    run.setAttribute('aria-disabled', String(phase !== 'ready'));
+    pause.hidden = !running;
+    stop.hidden = !running;
+    pause.textContent = phase === 'paused' ? 'Go on' : 'Pause';
+  });
+
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (studio.state.phase !== 'ready') {
+      return;
+    }
+    readForm();
+    studio.change({ settings: { ...studio.state.settings, prompt: prompt.value.trim() } });
+    history.replaceState(null, '', withSettingsIn(location.href, studio.state.settings));
+    controller.start();
+  });
+  pause.addEventListener('click', () => (studio.state.phase === 'paused' ? controller.goOn() : controller.pause()));
+  stop.addEventListener('click', () => {
+    controller.stop();
+    run.focus();
+  });
+}

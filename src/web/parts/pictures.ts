@@ -1,0 +1,54 @@
+/** The pictures of the run that is shown: the first, the best so far, and the newest (or the one that is looked at). */
+import { short } from '../../reno/chart.ts';
+import type { ImageSize } from '../../reno/picture.ts';
+import { element } from '../elements.ts';
+import type { ShownFrame, Studio } from '../state/studio_state.ts';
+
+type PictureName = 'init' | 'best' | 'now';
+
+export function mountPictures(studio: Studio): void {
+  const section = element('pictures', HTMLElement);
+  studio.watch(['run', 'shown'], ({ run, shown }) => {
+    const size = run?.size ?? null;
+    const at = (iteration: number | null): ShownFrame | undefined =>
+      iteration === null ? run?.frames.at(-1) : run?.frames.find((frame) => frame.iteration === iteration);
+    show('init', run?.frames[0], size);
+    show('best', run?.frames[run.best], size);
+    show('now', at(shown), size);
+    if (size) {
+      section.style.setProperty('--aspect', `${size.width} / ${size.height}`);
+    }
+  });
+  // On a phone the pictures lie below the form: they must be seen when a run starts.
+  studio.watch(['phase'], ({ phase }) => {
+    if (phase === 'running' && section.getBoundingClientRect().bottom > innerHeight) {
+      const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+      section.scrollIntoView({ block: 'start', behavior: calm ? 'auto' : 'smooth' });
+    }
+  });
+}
+
+/** What each canvas shows, so that it is drawn only when that changes. */
+const drawn = new Map<PictureName, ShownFrame | undefined>();
+
+function show(name: PictureName, frame: ShownFrame | undefined, size: ImageSize | null): void {
+  if (drawn.has(name) && drawn.get(name) === frame) {
+    return;
+  }
+  drawn.set(name, frame);
+  const canvas = element(name, HTMLCanvasElement);
+  drawFrame(canvas, frame, size);
+  canvas.classList.toggle('pixels', size !== null && Math.max(size.height, size.width) < 256);
+  element(`${name}-loss`, HTMLOutputElement).textContent = frame
+    ? `iteration ${frame.iteration} · loss ${short(frame.record.total)}`
+    : '';
+}
+
+/** Draws a frame, or nothing, on a canvas, which takes its size. */
+export function drawFrame(canvas: HTMLCanvasElement, frame: ShownFrame | undefined, size: ImageSize | null): void {
+  canvas.width = size?.width ?? 1;
+  canvas.height = size?.height ?? 1;
+  if (frame && size) {
+    canvas.getContext('2d')?.putImageData(new ImageData(frame.pixels, size.width, size.height), 0, 0);
+  }
+}

@@ -1,0 +1,194 @@
+/** Starts, pauses, stops and resumes runs, and puts what the engine tells into the page's state. */
+import { duration } from '../../reno/report.ts';
+import { EngineClient, type EngineEvent } from '../engine/client.ts';
+import type { LookedAt, Outcome, Sight } from '../engine/protocol.ts';
+import type { RunSettings, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
+import { counted, sentence } from '../words.ts';
+
+/** Addresses that the build knows. */
+export interface EngineAddresses {
+  /** The worker's script. */
+  readonly script: string;
+  /** The list of packed weights. */
+  readonly models: string;
+}
+
+export class RunController {
+  readonly #studio: Studio;
+  readonly #addresses: EngineAddresses;
+  readonly #tune: boolean;
+  #engine: EngineClient | null = null;
+  /** What the engine told while the run was paused, to be shown when it goes on. */
+  #held: EngineEvent[] = [];
+  #outcome: Outcome | null = null;
+
+  constructor(studio: Studio, addresses: EngineAddresses, { tune = false } = {}) {
+    this.#studio = studio;
+    this.#addresses = addresses;
+    this.#tune = tune;
+  }
+
+  /** The result of the run that is shown, when it has ended. */
+  get outcome(): Outcome | null {
+    return this.#outcome;
+  }
+
+  /** Loads the models; again after a failure. */
+  load(): void {
+    this.#engine?.close();
+    this.#engine = new EngineClient(this.#addresses.script, (event) => this.#receive(event));
+    this.#studio.change({ phase: 'loading', status: 'Loading the models…', loading: null, notice: null });
+    this.#engine.send({ kind: 'open', list: this.#addresses.models, tune: this.#tune });
+  }
+
+  /** Starts a run with the settings of the form. Does nothing unless the page is ready. */
+  start(): void {
+    const { phase, engine, settings } = this.#studio.state;
+    if (phase !== 'ready' || !engine) {
+      return;
+    }
+    this.#outcome = null;
+    this.#held = [];
+    const run: ShownRun = {
+      source: 'live',
+      settings,
+      size: engine.size,
+      charted: engine.charted,
+      frames: [],
+      best: 0,
+      finished: false,
+    };
+    this.#studio.change({ phase: 'running', status: 'Reading the prompt…', notice: null, shown: null, run });
+    this.#send(settings);
+  }
+
+  /** Holds the run: at once on the page, and before the next iteration on the GPU. */
+  pause(): void {
+    const { phase, run } = this.#studio.state;
+    if (phase === 'running' && run) {
+      this.#engine?.send({ kind: 'pause' });
+      this.#studio.change({
+        phase: 'paused',
+        status: `Paused after ${counted(run.frames.length, 'iteration')}`,
+      });
+    }
+  }
+
+  goOn(): void {
+    if (this.#studio.state.phase !== 'paused') {
+      return;
+    }
+    this.#studio.change({ phase: 'running', status: 'Going on…' });
+    this.#engine?.send({ kind: 'go on' });
+    this.#release();
+  }
+
+  /** Ends the run after the iterations that are on the way. */
+  stop(): void {
+    const { phase } = this.#studio.state;
+    if (phase === 'running' || phase === 'paused') {
+      this.#studio.change({ phase: 'running', status: 'Stopping…' });
+      this.#engine?.send({ kind: 'stop' });
+      this.#release();
+    }
+  }
+
+  /** Asks the evaluator. @throws Error, one sentence, where it cannot answer */
+  look(picture: LookedAt): Promise<Sight> {
+    return this.#engine?.look(picture) ?? Promise.reject(new Error('the models are not loaded'));
+  }
+
+  #send(settings: RunSettings): void {
+    this.#engine?.send({ kind: 'run', settings, resume: false, keep: false });
+  }
+
+  #release(): void {
+    for (const event of this.#held.splice(0)) {
+      this.#receive(event);
+    }
+  }
+
+  #receive(event: EngineEvent): void {
+    if (this.#studio.state.phase === 'paused' && (event.kind === 'frame' || event.kind === 'done')) {
+      this.#held.push(event);
+      return;
+    }
+    switch (event.kind) {
+      case 'loading':
+        this.#loading(event.what, event.done, event.total);
+        break;
+      case 'opened':
+        this.#studio.change({ engine: event.facts, phase: 'ready', status: 'Ready', loading: null });
+        break;
+      case 'recovering':
+        this.#studio.change({ notice: { text: sentence(event.sentence) } });
+        break;
+      case 'frame':
+        this.#show(event.frame, event.isBest);
+        break;
+      case 'done':
+        this.#finish(event.outcome);
+        break;
+      case 'failed':
+        this.#fail(event.during, event.sentence);
+        break;
+    }
+  }
+
+  #loading(what: string, done: number, total: number): void {
+    const status =
+      what === 'kernels'
+        ? `Timing kernels on this adapter: ${done} of ${total}`
+        : done < total
+          ? `Loading the models: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`
+          : 'Preparing the models…';
+    if (this.#studio.state.phase === 'loading') {
+      this.#studio.change({ status, loading: { done, total } });
+    }
+  }
+
+  #show(frame: ShownFrame, isBest: boolean): void {
+    const { run } = this.#studio.state;
+    if (!run) {
+      return;
+    }
+    const frames = [...run.frames, frame];
+    const each = duration(frame.record.seconds / frames.length);
+    this.#studio.change({
+      run: { ...run, frames, best: isBest ? frames.length - 1 : run.best },
+      status: `Iteration ${frames.length} of ${run.settings.iterations}, ${each} each`,
+    });
+  }
+
+  #finish(outcome: Outcome): void {
+    const { run } = this.#studio.state;
+    this.#outcome = outcome;
+    const { history } = outcome;
+    const took = `${counted(history.iterations.length, 'iteration')} in ${duration(history.seconds.iterations)}`;
+    this.#studio.change({
+      phase: 'ready',
+      status: history.stopped ? `${took}: ${history.stopped}` : `Done: ${took}`,
+      ...(run ? { run: { ...run, best: history.best, finished: true } } : {}),
+    });
+  }
+
+  #fail(during: 'open' | 'run', what: string): void {
+    if (during === 'open') {
+      this.#studio.change({
+        phase: 'unusable',
+        status: '',
+        loading: null,
+        notice: {
+          text: `The models could not be loaded: ${sentence(what)} Check the connection, then try again.`,
+          action: { label: 'Try again', run: () => this.load() },
+        },
+      });
+      return;
+    }
+    this.#studio.change({
+      phase: 'ready',
+      status: 'Stopped',
+      notice: { text: sentence(what), action: { label: 'Run again', run: () => this.start() } },
+    });
+  }
+}

@@ -1,0 +1,31 @@
+/** Settings in the page's address, so that a run can be linked to: `?prompt=…&seed=…&iterations=…`. */
+import type { RunSettings } from '../state/studio_state.ts';
+
+/** The largest seed and number of iterations that the form takes. */
+export const LIMITS = { seed: 2 ** 32 - 1, iterations: 500 };
+
+/** What the form holds where neither a link nor a kept run says it. */
+export const FIRST_SETTINGS: RunSettings = { prompt: 'a photo of a red car', seed: 0, iterations: 50 };
+
+/** Returns the settings that an address names; what it lacks or has wrong comes from `others`. */
+export function settingsOf(query: URLSearchParams, others: RunSettings): RunSettings {
+  const whole = (name: 'seed' | 'iterations', least: number): number => {
+    const text = query.get(name);
+    const value = Number(text);
+    return text?.trim() && Number.isInteger(value) && value >= least && value <= LIMITS[name] ? value : others[name];
+  };
+  return {
+    prompt: query.get('prompt')?.trim() || others.prompt,
+    seed: whole('seed', 0),
+    iterations: whole('iterations', 1),
+  };
+}
+
+/** Returns `address` with the settings in its query; other parameters stay. */
+export function withSettingsIn(address: string, { prompt, seed, iterations }: RunSettings): string {
+  const url = new URL(address);
+  url.searchParams.set('prompt', prompt);
+  url.searchParams.set('seed', String(seed));
+  url.searchParams.set('iterations', String(iterations));
+  return url.href;
+}

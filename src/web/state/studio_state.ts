@@ -1,0 +1,90 @@
+/** The state of the page. */
+import type { AdapterRecord, IterationRecord } from '../../reno/history.ts';
+import type { ImageSize } from '../../reno/picture.ts';
+import type { ChartedRun } from '../../reno/report.ts';
+import { Store } from './store.ts';
+
+/** What a visitor chooses for a run. */
+export interface RunSettings {
+  readonly prompt: string;
+  readonly seed: number;
+  readonly iterations: number;
+}
+
+/** The picture of an iteration, as it is shown and saved. */
+export interface ShownFrame {
+  readonly iteration: number;
+  /** RGBA, [H,W,4], 8 bits. */
+  readonly pixels: Uint8ClampedArray<ArrayBuffer>;
+  readonly record: IterationRecord;
+}
+
+/** A run as the page shows it: computed here, or recorded before. */
+export interface ShownRun {
+  readonly source: 'live' | 'recorded';
+  readonly settings: RunSettings;
+  readonly size: ImageSize;
+  /** What the charts need besides the numbers. */
+  readonly charted: ChartedRun['config'];
+  /** In the order of the iterations. */
+  readonly frames: readonly ShownFrame[];
+  /** Position in `frames` of the lowest loss. */
+  readonly best: number;
+  readonly finished: boolean;
+}
+
+/** What is known once the models are on the GPU. */
+export interface EngineFacts {
+  /** The model's name. */
+  readonly model: string;
+  readonly adapter: AdapterRecord;
+  /** Whether the adapter is the processor and no GPU. */
+  readonly software: boolean;
+  readonly size: ImageSize;
+  readonly charted: ChartedRun['config'];
+  /** Iterations of the model's own settings. */
+  readonly iterations: number;
+  readonly loadSeconds: number;
+}
+
+/**
+ * `loading`: the models come, and the form can be filled. `ready`: a run can start. `running`, `paused`: a run is on.
+ * `unusable`: this browser cannot compute, so only recorded runs are shown.
+ */
+export type Phase = 'loading' | 'ready' | 'running' | 'paused' | 'unusable';
+
+/** A sentence that needs attention, and what can be done about it. */
+export interface Notice {
+  readonly text: string;
+  readonly action?: { readonly label: string; readonly run: () => void };
+}
+
+export interface StudioState {
+  readonly phase: Phase;
+  /** One line about what happens now. */
+  readonly status: string;
+  /** How far the loading is. */
+  readonly loading: { readonly done: number; readonly total: number } | null;
+  readonly notice: Notice | null;
+  /** What the form holds. */
+  readonly settings: RunSettings;
+  readonly engine: EngineFacts | null;
+  readonly run: ShownRun | null;
+  /** The iteration that is looked at; null: the newest. */
+  readonly shown: number | null;
+}
+
+export type Studio = Store<StudioState>;
+
+export function openStudio(settings: RunSettings): Studio {
+  return new Store<StudioState>({
+    phase: 'loading',
+    status: '',
+    loading: null,
+    notice: null,
+    settings,
+    engine: null,
+    run: null,
+    shown: null,
+  });
+}

@@ -1,0 +1,11 @@
+/** Puts numbers and errors into words. */
+
+/** `1 iteration`, `2 iterations` */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** Returns an error's text with a capital at its start and a full stop at its end. */
+export function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+}

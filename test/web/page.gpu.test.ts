@@ -1,0 +1,27 @@
+/** The page in a real browser: Chromium without a display, WebGPU on SwiftShader (which has no shader-f16: packed weights). */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { BROWSER_PATIENCE, CHROMIUM } from '../support/chromium.ts';
+import { Studio } from './studio.ts';
+import { runSuite } from './suites/run_suite.ts';
+
+const WEIGHTS = join(resolve(import.meta.dirname, '../..'), 'weights/pocket/generator');
+const missing = !CHROMIUM
+  ? 'no Chromium in /usr/bin, and the variable CHROMIUM names none'
+  : !existsSync(WEIGHTS)
+    ? 'no weights/pocket/generator'
+    : null;
+if (missing) {
+  console.warn(`SKIPPED the browser tests: ${missing}.`);
+}
+
+describe.skipIf(missing !== null)('the page', { timeout: BROWSER_PATIENCE }, () => {
+  let studio: Studio;
+  beforeAll(async () => {
+    studio = await Studio.start();
+  }, BROWSER_PATIENCE);
+  afterAll(() => studio?.stop());
+
+  runSuite(() => studio);
+});

@@ -1,0 +1,187 @@
+/**
+ * Builds the page as files in memory: its HTML, scripts and styles, and the weights in a few packs. Every file but the HTML and
+ * the service worker has a hash of its bytes in its name, so it can be cached for ever and two builds never mix.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import * as esbuild from 'esbuild';
+import { root } from './exec.mjs';
+
+const SOURCE = join(root, 'src/web');
+const WEIGHTS = join(root, 'weights/pocket');
+/** The name by which the HTML asks for the list of packed weights. */
+const MODELS = './models.json';
+const HASH_LENGTH = 10;
+/** Tensors start at multiples of this. */
+const ALIGNMENT = 16;
+
+/** Attributes of the HTML that name a file of src/web (or the list of weights). */
+const LINK = /\b(src|href)="(\.{1,2}\/[^"]+)"/g;
+
+const options = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'browser',
+  format: 'esm',
+  target: 'es2022',
+  charset: 'utf8',
+  write: false,
+  // Browsers that have WebGPU but not yet `using`.
+  banner: { js: 'Symbol.dispose ??= Symbol.for("Symbol.dispose");' },
+};
+
+const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, HASH_LENGTH);
+
+/** Puts `bytes` under their hashed name among the assets. @returns the path */
+function addAsset(files, name, bytes) {
+  const dot = name.lastIndexOf('.');
+  const path = `assets/${name.slice(0, dot)}-${hashOf(bytes)}${name.slice(dot)}`;
+  files.set(path, bytes);
+  return path;
+}
+
+/** Lets a style sheet import the report's style, which is the text of a TypeScript module: `@import "report-style"`. */
+const reportStyle = {
+  name: 'report-style',
+  setup(build) {
+    build.onResolve({ filter: /^report-style$/ }, () => ({ path: 'report-style', namespace: 'report-style' }));
+    build.onLoad({ filter: /.*/, namespace: 'report-style' }, async () => {
+      const file = join(root, 'src/reno/report_style.ts');
+      const { code } = await esbuild.transform(readFileSync(file, 'utf8'), { loader: 'ts', format: 'esm' });
+      const { REPORT_STYLE } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+      return { contents: REPORT_STYLE, loader: 'css', watchFiles: [file] };
+    });
+  },
+};
+
+/** Packs the weights: those of a run, and those of the evaluator, which only some visits need. @returns the list's path */
+function packWeights(files) {
+  const list = { format: 1, packs: {}, files: {} };
+  if (existsSync(WEIGHTS)) {
+    const names = readdirSync(WEIGHTS, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => posix.join(entry.parentPath.slice(WEIGHTS.length + 1).replaceAll('\\', '/'), entry.name))
+      .sort();
+    for (const pack of ['pocket', 'evaluator']) {
+      const parts = [];
+      /** Files with the same bytes, such as tokenizers, are stored once. */
+      const known = new Map();
+      let size = 0;
+      for (const name of names.filter((name) => name.startsWith('evaluator/') === (pack === 'evaluator'))) {
+        const bytes = readFileSync(join(WEIGHTS, name));
+        const hash = hashOf(bytes);
+        if (!known.has(hash)) {
+          known.set(hash, size);
+          const padding = (ALIGNMENT - (bytes.length % ALIGNMENT)) % ALIGNMENT;
+          parts.push(bytes, Buffer.alloc(padding));
+          size += bytes.length + padding;
+        }
+        list.files[name] = [pack, known.get(hash), bytes.length];
+      }
+      const whole = Buffer.concat(parts);
+      list.packs[pack] = { file: posix.basename(addAsset(files, `${pack}.bin`, whole)), bytes: whole.length };
+    }
+  }
+  return addAsset(files, 'models.json', Buffer.from(JSON.stringify(list)));
+}
+
+/** Bundles scripts and styles. @returns the output's path by its source's path under src/web */
+async function bundle(files, sources, { minify }) {
+  const { outputFiles, metafile } = await esbuild.build({
+    ...options,
+    entryPoints: sources.map((source) => join('src/web', source)),
+    entryNames: 'assets/[name]-[hash]',
+    chunkNames: 'assets/[name]-[hash]',
+    splitting: true,
+    outdir: root,
+    metafile: true,
+    minify,
+    sourcemap: minify ? false : 'inline',
+    plugins: [reportStyle],
+  });
+  for (const { path, contents } of outputFiles) {
+    files.set(path.slice(root.length).replaceAll('\\', '/').replace(/^\//, ''), contents);
+  }
+  const outputs = Object.entries(metafile.outputs).filter(([, { entryPoint }]) => entryPoint?.startsWith('src/web/'));
+  return new Map(outputs.map(([path, { entryPoint }]) => [entryPoint.slice('src/web/'.length), path]));
+}
+
+/**
+ * Builds the page.
+ * @param {{ minify: boolean }} how minify: as it is published; else readable, with source maps
+ * @returns {Promise<Map<string, Uint8Array>>} the files by their paths
+ */
+export async function buildPage({ minify }) {
+  const files = new Map();
+  const pages = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.html'))
+    .map((name) => name.replaceAll('\\', '/'));
+  const html = new Map(pages.map((page) => [page, readFileSync(join(SOURCE, page), 'utf8')]));
+  const linked = [...html].flatMap(([page, text]) =>
+    [...text.matchAll(LINK)].map(([, , to]) => posix.join(posix.dirname(page), to)),
+  );
+  const sources = [...new Set(linked)].filter((path) => existsSync(join(SOURCE, path)) && !pages.includes(path));
+  const isCode = (path) => /\.(ts|css)$/.test(path);
+  const outputs = await bundle(files, sources.filter(isCode), { minify });
+  for (const path of sources.filter((path) => !isCode(path))) {
+    outputs.set(path, addAsset(files, posix.basename(path), readFileSync(join(SOURCE, path))));
+  }
+  outputs.set(posix.normalize(MODELS), packWeights(files));
+  for (const [page, text] of html) {
+    const here = posix.dirname(page);
+    const address = (to) => {
+      const output = outputs.get(posix.join(here, to));
+      return output === undefined ? to : posix.relative(here, output);
+    };
+    files.set(page, Buffer.from(text.replace(LINK, (_, name, to) => `${name}="${address(to)}"`)));
+  }
+  files.set('_headers', Buffer.from(headersFile(html)));
+  files.set('sw.js', await serviceWorker(files, { minify }));
+  return files;
+}
+
+/** The service worker knows all files of its build: those that it keeps from the start, and those that it may keep. */
+async function serviceWorker(files, { minify }) {
+  const known = [...files.keys()].filter((path) => path !== '_headers');
+  const version = hashOf(Buffer.from([...files].map(([path, bytes]) => `${path} ${hashOf(bytes)}`).join('\n')));
+  const { outputFiles } = await esbuild.build({
+    ...options,
+    entryPoints: ['src/web/offline/service_worker.ts'],
+    outfile: join(root, 'sw.js'),
+    format: 'iife',
+    minify,
+    define: {
+      PAGE_VERSION: JSON.stringify(version),
+      PAGE_FILES: JSON.stringify(known),
+    },
+  });
+  return outputFiles[0].contents;
+}
+
+/** Returns the Content-Security-Policy that a page's `<meta>` has. */
+export function policyOf(html) {
+  return (
+    /http-equiv="Content-Security-Policy"\s+content="([^"]+)"/.exec(html)?.[1].replaceAll(/\s+/g, ' ').trim() ?? ''
+  );
+}
+
+/** HTTP headers for a path, as docs/hosting.md advises. @param policy the policy of the page's `<meta>` */
+export function headersFor(path, policy) {
+  const fixed = path.startsWith('assets/') && !path.endsWith('.html');
+  return {
+    'Cache-Control': fixed ? 'public, max-age=31536000, immutable' : 'no-cache',
+    'Content-Security-Policy': `${policy}; frame-ancestors 'none'`,
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Cross-Origin-Opener-Policy': 'same-origin',
+  };
+}
+
+/** The same headers in the form that Netlify, Cloudflare Pages and others read from a file `_headers`. */
+function headersFile(html) {
+  const policy = policyOf(html.get('index.html') ?? '');
+  const block = (pattern, path) =>
+    [pattern, ...Object.entries(headersFor(path, policy)).map(([name, value]) => `  ${name}: ${value}`)].join('\n');
+  return `${block('/assets/*', 'assets/x.js')}\n\n${block('/*', 'index.html')}\n`;
+}
