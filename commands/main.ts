@@ -3,7 +3,6 @@ import type { Command } from '../src/cli/args.ts';
 import { runCli } from '../src/cli/cli.ts';
 import { leave, watchOutput } from '../src/platform/node/leave.ts';
 import { command as bench } from './bench/index.ts';
-import { command as codegen } from './codegen/index.ts';
 import { command as evaluate } from './evaluate/index.ts';
 import { command as faults } from './faults/index.ts';
 import { command as fidelity } from './fidelity/index.ts';
@@ -15,7 +14,7 @@ import { command as profile } from './profile/index.ts';
 const root: Command = {
   meta: { name: 'npm run', description: 'Measurements and comparisons of this repository' },
   helpFlag: '-- --help',
-  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, codegen, matrix, faults },
+  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, matrix, faults },
 };
 
 watchOutput();

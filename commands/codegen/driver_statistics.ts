@@ -1,44 +1,82 @@
-/** Reads what the layer of tools/codegen/null_layer.c wrote: the driver's statistics of each pipeline, and its assembly. */
+/** Reads what the layer of tools/codegen/codegen_layer.c wrote: the driver's statistics of each pipeline, and its assembly. */
 import { readFileSync } from 'node:fs';
 
-/** A line of the layer. */
-export interface DriverStatistics {
+/** What the layer says of a device. */
+export interface DriverLine {
+  readonly device: string;
+  /** The driver's name, such as radv. */
+  readonly driver: string;
+  /** The driver's version, such as Mesa 25.0.7. */
+  readonly version: string;
+  /** Whether the driver says what its compiler made of a pipeline. */
+  readonly answers: boolean;
+}
+
+/** What the layer says of a pipeline. */
+export interface PipelineLine {
   /** The keys are the driver's own names. */
   readonly statistics: Readonly<Record<string, number>>;
   readonly assembly: string;
 }
 
+/** The layer's file, read as it grows. */
+export class LayerLog {
+  readonly #path: string;
+  #read = 0;
+  #driver: DriverLine | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Returns the lines about pipelines since the last call. */
+  next(): PipelineLine[] {
+    const text = readFileSync(this.#path, 'utf8');
+    const lines = text.slice(this.#read, text.lastIndexOf('\n') + 1).split('\n');
+    this.#read = text.lastIndexOf('\n') + 1;
+    const parsed = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as DriverLine | PipelineLine);
+    const isDriver = (line: DriverLine | PipelineLine): line is DriverLine => 'driver' in line;
+    this.#driver = parsed.filter(isDriver).at(-1) ?? this.#driver;
+    return parsed.flatMap((line) => (isDriver(line) ? [] : [{ ...line }]));
+  }
+
+  /** Returns the line about the device that was opened last; undefined before there is one. */
+  driver(): DriverLine | undefined {
+    this.next();
+    return this.#driver;
+  }
+}
+
 /** How much of a GPU's registers, memory and instructions one pipeline takes. NaN where the driver does not say. */
 export interface PipelineResources {
   readonly vgprs: number;
+  readonly sgprs: number;
+  /** Vector and scalar registers that do not fit and go through memory. */
   readonly spilled: number;
   /** Bytes of workgroup memory. */
   readonly lds: number;
   /** Waves per SIMD that registers and workgroup memory allow. */
   readonly waves: number;
   readonly instructions: number;
+  /** Cycles of one wave, as the compiler estimates them. */
+  readonly latency: number;
+  /** Cycles between waves, as the compiler estimates them. */
+  readonly inverseThroughput: number;
 }
 
-/**
- * Reads the lines of `out`, one for each pipeline, in the order in which they were compiled.
- * @param count how many pipelines were compiled
- * @throws Error when the layer says nothing of one
- */
-export function driverStatistics(out: string, count: number): DriverStatistics[] {
-  const lines = readFileSync(out, 'utf8').trim().split('\n');
-  if (lines.length !== count) {
-    throw new Error(`the driver compiled ${lines.length} pipelines of ${count}: its statistics cannot be told apart`);
-  }
-  return lines.map((line) => ({ statistics: {}, assembly: '', ...(JSON.parse(line) as Partial<DriverStatistics>) }));
-}
+/** Whether the statistics are those of AMD's driver in Mesa, whose names `pipelineResources` knows. */
+export const isRadv = (statistics: PipelineLine['statistics']): boolean => 'VGPRs' in statistics;
 
-export function pipelineResources(statistics: DriverStatistics['statistics']): PipelineResources {
+export function pipelineResources(statistics: PipelineLine['statistics']): PipelineResources {
   const value = (name: string): number => statistics[name] ?? Number.NaN;
   return {
     vgprs: value('VGPRs'),
-    spilled: value('Spilled VGPRs') + (statistics['Spilled SGPRs'] ?? 0),
+    sgprs: value('SGPRs'),
+    spilled: value('Spilled VGPRs') + value('Spilled SGPRs'),
     lds: value('LDS size'),
     waves: value('Subgroups per SIMD'),
     instructions: value('Instructions'),
+    latency: value('Latency'),
+    inverseThroughput: value('Inverse Throughput'),
   };
 }

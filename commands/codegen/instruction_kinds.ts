@@ -12,7 +12,7 @@ const KINDS = {
 export type InstructionCounts = Record<keyof typeof KINDS | 'other', number>;
 
 /** Instructions of AMD's assembly by mnemonic. Its lines begin with white space and a mnemonic. */
-export function countInstructions(assembly: string): Map<string, number> {
+function countInstructions(assembly: string): Map<string, number> {
   const counts = new Map<string, number>();
   for (const line of assembly.split('\n')) {
     const mnemonic = /^\s+([a-z][a-z0-9_]+)\b/.exec(line)?.[1];
@@ -23,8 +23,15 @@ export function countInstructions(assembly: string): Map<string, number> {
   return counts;
 }
 
-/** Sums the counts of `countInstructions` by kind. */
-export function instructionKinds(instructions: ReadonlyMap<string, number>): InstructionCounts {
+/**
+ * Counts the instructions of AMD's assembly by kind.
+ * @returns null where the driver gave no assembly: none at all, or the compiler's own notes because Mesa's LLVM does not know the GPU
+ */
+export function instructionKinds(assembly: string): InstructionCounts | null {
+  const instructions = countInstructions(assembly);
+  if (!instructions.has('s_endpgm')) {
+    return null;
+  }
   const counts: InstructionCounts = { matrix: 0, arithmetic: 0, LDS: 0, memory: 0, scalar: 0, other: 0 };
   for (const [mnemonic, count] of instructions) {
     const kind = (Object.keys(KINDS) as (keyof typeof KINDS)[]).find((name) => KINDS[name].test(mnemonic));

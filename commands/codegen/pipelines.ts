@@ -1,35 +1,30 @@
 /** Compiles the pipelines of a plan one after another, and reads what the driver says of each. */
-import type { Device } from '../../src/tensor/device.ts';
+import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
 import type { Dispatch, MatrixWork } from '../../src/tensor/dispatch.ts';
 import { type Node, siteOf } from '../../src/tensor/graph.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
-import type { Schedule } from '../../src/tensor/schedule/schedule.ts';
-import { at } from '../../src/tensor/types.ts';
-import { driverStatistics } from './driver_statistics.ts';
-import { countInstructions } from './instruction_kinds.ts';
+import type { OpSite } from '../../src/tensor/op.ts';
+import type { Schedule, Step } from '../../src/tensor/schedule/schedule.ts';
+import { at, STAGES, type Stage, showType } from '../../src/tensor/types.ts';
+import type { CompiledKernel, GpuCompiler } from './gpu_compiler.ts';
 
-/** A compiled pipeline, and the part of an iteration that it computes. */
-export interface CompiledKernel {
+/** A pipeline of a plan: one final WGSL, and the part of an iteration that it computes. */
+export interface PipelineUse {
+  /** Op, variant and what is done in the store, such as `matmul.gpu_tile+gelu`. */
   readonly label: string;
-  /** Dispatches of an iteration that run it. */
-  readonly dispatches: number;
+  /** The types of the site with the most arithmetic, as `showSite` gives them. */
+  site: string;
+  /** The dispatches of each stage that run it. */
+  readonly dispatches: Record<Stage, number>;
   /** Its share of the arithmetic of the ops that it computes, in an iteration (`sharesOf`). */
-  readonly flops: number;
+  flops: number;
   /** The work on matrix units of one dispatch, but with the `flops` of all of them; null where there is none. */
-  readonly matrixWork: MatrixWork | null;
-  readonly wgsl: string;
-  /** The keys are the driver's own names. */
-  readonly statistics: Readonly<Record<string, number>>;
-  /** Instructions by mnemonic. */
-  readonly instructions: ReadonlyMap<string, number>;
+  matrixWork: MatrixWork | null;
 }
 
-interface Use {
-  readonly label: string;
-  readonly compile: () => Promise<unknown>;
-  dispatches: number;
-  flops: number;
-  matrixWork: MatrixWork | null;
+/** A pipeline that was compiled, or the reason why it could not be. */
+export interface CompiledUse extends PipelineUse {
+  readonly compiled: CompiledKernel | Error;
 }
 
 /**
@@ -42,51 +37,73 @@ export function sharesOf(dispatches: readonly Pick<Dispatch, 'matrixWork'>[]): n
   return asked.map((flops, i) => (all > 0 ? flops / all : i === 0 ? 1 : 0));
 }
 
-/** The distinct pipelines of the plan's iteration, by final WGSL. */
-function usesOf(device: Device, schedule: Schedule): Map<string, Use> {
-  const uses = new Map<string, Use>();
-  const steps = schedule.steps.step;
-  const ofNode = new Map<Node, Dispatch[]>();
-  for (const { node, dispatch } of steps) {
-    ofNode.set(node, [...(ofNode.get(node) ?? []), dispatch]);
+/** The first inputs and the first output of a site, such as `f16[4096,320] f16[320,640] → f16[4096,640]`. */
+function showSite({ inputs, outputs }: OpSite): string {
+  const shown = [...inputs.slice(0, 2).map(showType), ...(inputs.length > 2 ? ['…'] : [])];
+  return `${shown.join(' ')} → ${outputs.slice(0, 1).map(showType).join('')}`;
+}
+
+interface Found extends PipelineUse {
+  readonly step: Step;
+  most: number;
+}
+
+/** The distinct pipelines of a plan, by final WGSL, those with the most arithmetic first. */
+function usesOf(caps: DeviceCaps, schedule: Schedule): Found[] {
+  const uses = new Map<string, Found>();
+  for (const stage of STAGES) {
+    const steps = schedule.steps[stage];
+    const ofNode = new Map<Node, Dispatch[]>();
+    for (const { node, dispatch } of steps) {
+      ofNode.set(node, [...(ofNode.get(node) ?? []), dispatch]);
+    }
+    const shares = new Map(
+      [...ofNode.values()].flatMap((own) => sharesOf(own).map((share, i): [Dispatch, number] => [at(own, i), share])),
+    );
+    for (const step of steps) {
+      const { node, dispatch, types } = step;
+      const key = `${JSON.stringify(dispatch.overrides ?? {})}\n${assemble(dispatch, types, caps)}`;
+      const use = uses.get(key) ?? {
+        ...{ label: dispatch.label, site: '', step, flops: 0, most: -1, matrixWork: null },
+        dispatches: { load: 0, prompt: 0, step: 0 },
+      };
+      use.dispatches[stage] += 1;
+      const { matrixWork = null } = dispatch;
+      const site = siteOf(node);
+      const own = stage === 'step' ? (shares.get(dispatch) ?? 0) * (node.op?.cost(site).flops ?? 0) : 0;
+      use.flops += own;
+      if (own > use.most) {
+        use.most = own;
+        use.site = showSite(node.op?.inner?.site ?? site);
+      }
+      if (stage === 'step') {
+        use.matrixWork = matrixWork && { ...matrixWork, flops: matrixWork.flops + (use.matrixWork?.flops ?? 0) };
+      }
+      uses.set(key, use);
+    }
   }
-  const shares = new Map(
-    [...ofNode.values()].flatMap((own) => sharesOf(own).map((share, i): [Dispatch, number] => [at(own, i), share])),
-  );
-  for (const { node, dispatch, types } of steps) {
-    const code = assemble(dispatch, types, device.caps);
-    const overrides = dispatch.overrides ?? {};
-    const key = `${JSON.stringify(overrides)}\n${code}`;
-    const accesses = dispatch.bindings.map((b) => (b.access === 'read' ? 'r' : 'w')).join('');
-    const layout = device.layout(Object.keys(dispatch.params).length > 0, accesses);
-    const use = uses.get(key) ?? {
-      label: dispatch.label,
-      compile: () => device.pipeline(dispatch.label, code, layout, overrides),
-      dispatches: 0,
-      flops: 0,
-      matrixWork: null,
-    };
-    const { matrixWork = null } = dispatch;
-    use.dispatches += 1;
-    use.flops += (shares.get(dispatch) ?? 0) * (node.op?.cost(siteOf(node)).flops ?? 0);
-    use.matrixWork = matrixWork && { ...matrixWork, flops: matrixWork.flops + (use.matrixWork?.flops ?? 0) };
-    uses.set(key, use);
-  }
-  return uses;
+  return [...uses.values()].sort((a, b) => b.flops - a.flops);
 }
 
 /**
- * Compiles every pipeline of an iteration on `device`, which the layer of layer.ts watches; it writes to `out`.
- * @throws Error when a kernel does not compile, or the layer says nothing of one
+ * Compiles the pipelines of a plan.
+ * @param least only those with at least this share of the arithmetic of an iteration, from 0 to 1
+ * @returns those with the most arithmetic first
  */
-export async function compilePipelines(device: Device, schedule: Schedule, out: string): Promise<CompiledKernel[]> {
-  const uses = usesOf(device, schedule);
-  for (const { compile } of uses.values()) {
-    await compile(); // One at a time: the layer writes its lines in this order.
+export async function compilePipelines(
+  compiler: GpuCompiler,
+  schedule: Schedule,
+  least: number,
+): Promise<{ readonly compiled: CompiledUse[]; readonly flops: number }> {
+  const uses = usesOf(compiler.device.caps, schedule);
+  const flops = uses.reduce((sum, use) => sum + use.flops, 0);
+  const compiled: CompiledUse[] = [];
+  for (const { step, most: _, ...use } of uses.filter((one) => one.flops >= least * flops)) {
+    const answer = await compiler.compile(step).catch((error: unknown) => {
+      compiler.device.assertHealthy();
+      return error instanceof Error ? error : new Error(String(error));
+    });
+    compiled.push({ ...use, compiled: answer });
   }
-  const compiled = driverStatistics(out, uses.size);
-  return [...uses].map(([wgsl, { label, dispatches, flops, matrixWork }], i) => {
-    const { statistics, assembly } = at(compiled, i);
-    return { label, dispatches, flops, matrixWork, wgsl, statistics, instructions: countInstructions(assembly) };
-  });
+  return { compiled, flops };
 }

@@ -1,42 +1,33 @@
 /**
- * `reno kernels asm`: what AMD's compiler in Mesa makes of one kernel, without that GPU: registers, spills, workgroup memory, waves,
+ * `reno kernels asm`: what a GPU's compiler makes of one kernel, without that GPU: registers, spills, workgroup memory, waves,
  * instructions by kind, and the instructions themselves with the WGSL before them.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
 import { type ChosenKernel, describeCase } from '../../src/kernels/check/chosen_kernel.ts';
 import { compilerErrors, showCompilerError } from '../../src/kernels/check/edited_kernel.ts';
 import { plannedSteps } from '../../src/kernels/check/measured_kernel.ts';
-import { openDevice } from '../../src/platform/node/open_device.ts';
-import type { Device } from '../../src/tensor/device.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
-import { at } from '../../src/tensor/types.ts';
-import {
-  type DriverStatistics,
-  driverStatistics,
-  type PipelineResources,
-  pipelineResources,
-} from '../codegen/driver_statistics.ts';
-import { countInstructions, type InstructionCounts, instructionKinds } from '../codegen/instruction_kinds.ts';
-import { compileFor, FAMILIES } from '../codegen/layer.ts';
+import { isRadv, type PipelineLine, type PipelineResources, pipelineResources } from '../codegen/driver_statistics.ts';
+import { type CompiledKernel, type GpuCompiler, withCompiler } from '../codegen/gpu_compiler.ts';
+import { type InstructionCounts, instructionKinds } from '../codegen/instruction_kinds.ts';
+import { gpuFlag } from '../codegen/layer.ts';
 import { chosenKernel, chosenOp, kernelFlags } from './chosen_kernel.ts';
 import { readWgsl } from './read_wgsl.ts';
 
 export const asmCommand: Command = {
-  meta: { name: 'asm', description: "Show what AMD's compiler makes of a kernel, without that GPU" },
+  meta: { name: 'asm', description: "Show what a GPU's compiler makes of a kernel, without that GPU" },
   positionals: { name: 'OP', description: 'Op, such as conv2d' },
   args: {
     ...kernelFlags,
-    gpu: { type: 'enum', options: [...FAMILIES], description: 'GPU family to compile for', default: 'navi31' },
+    gpu: { ...gpuFlag, default: 'navi31' },
     edit: {
       type: 'string',
       description: "File of WGSL that is compiled in the first dispatch's place",
       valueHint: 'file',
     },
     summary: { type: 'boolean', description: 'Leave out WGSL and instructions' },
+    ...adapterFlags,
     ...jsonFlag,
   },
   run: asm,
@@ -45,81 +36,70 @@ export const asmCommand: Command = {
 /** One compiled dispatch. */
 export interface CompiledDispatch extends PipelineResources {
   readonly label: string;
-  readonly kinds: InstructionCounts;
-  /** In cycles, as the compiler estimates it. */
-  readonly latency: number;
-  readonly inverseThroughput: number;
+  /** Instructions by kind; null where the driver gives no assembly. */
+  readonly kinds: InstructionCounts | null;
   readonly wgsl: string;
   readonly assembly: string;
+  /** All that the driver says, by its own names. */
+  readonly statistics: PipelineLine['statistics'];
 }
 
 async function asm(args: Args, positionals: readonly string[]): Promise<number> {
   const op = chosenOp(positionals, 'reno kernels asm');
   const gpu = textFlag(args, 'gpu') ?? 'navi31';
-  const folder = mkdtempSync(join(tmpdir(), 'reno-asm-'));
-  try {
-    const out = join(folder, 'pipelines.jsonl');
-    writeFileSync(out, '');
-    compileFor(gpu, out);
-    const device = await openDevice({ backend: 'vulkan', subgroupMatrix: true });
+  const file = textFlag(args, 'edit');
+  const edited = file === undefined ? undefined : readWgsl(file);
+  return withCompiler(gpu, adapterChoice(args), async (compiler) => {
+    const { device, driver } = compiler;
     const kernel = chosenKernel(op, args, device.caps);
-    const file = textFlag(args, 'edit');
-    const edited = file === undefined ? undefined : readWgsl(file);
     const errors = edited === undefined ? [] : await compilerErrors(device, edited);
     if (errors.length > 0) {
       console.log(errors.map((error) => showCompilerError(file ?? '', error)).join('\n'));
       return finish(args, false, `${file} does not compile`, []);
     }
-    const rows = await compileKernel(device, kernel, out, edited);
-    console.log(`${op.name}.${kernel.variant.name} on ${gpu}, ${describeCase(kernel.case)}`);
+    const rows = await compileKernel(compiler, kernel, edited);
+    console.log(`${op.name}.${kernel.variant.name} on ${gpu} (${driver}), ${describeCase(kernel.case)}`);
     console.log(rows.flatMap((row) => describe(row, isSet(args, 'summary'))).join('\n'));
     const spilled = rows.reduce((sum, row) => sum + row.spilled, 0);
-    return finish(args, true, `${rows.length} pipelines for ${gpu}, ${spilled} registers spilled`, rows);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+    const spills = Number.isNaN(spilled) ? '' : `, ${spilled} registers spilled`;
+    return finish(args, true, `${rows.length} pipelines for ${gpu}${spills}`, rows);
+  });
 }
 
-async function compileKernel(
-  device: Device,
+/** Compiles the distinct kernels of one use of a variant. @param edited WGSL in place of the first dispatch's */
+export async function compileKernel(
+  compiler: GpuCompiler,
   kernel: ChosenKernel,
-  out: string,
   edited?: string,
 ): Promise<CompiledDispatch[]> {
-  const compiled: { label: string; wgsl: string }[] = [];
-  for (const [i, { dispatch, types }] of plannedSteps(device, kernel).entries()) {
-    const wgsl = i === 0 && edited !== undefined ? edited : assemble(dispatch, types, device.caps);
-    if (compiled.some((other) => other.wgsl === wgsl)) {
-      continue; // The device compiles equal WGSL once.
+  const rows: CompiledDispatch[] = [];
+  for (const [i, step] of plannedSteps(compiler.device, kernel).entries()) {
+    const wgsl = i === 0 && edited !== undefined ? edited : assemble(step.dispatch, step.types, compiler.device.caps);
+    if (!rows.some((other) => other.wgsl === wgsl)) {
+      rows.push(compiledDispatch(step.dispatch.label, await compiler.compile(step, wgsl)));
     }
-    const accesses = dispatch.bindings.map(({ access }) => (access === 'read' ? 'r' : 'w')).join('');
-    const layout = device.layout(Object.keys(dispatch.params).length > 0, accesses);
-    await device.pipeline(dispatch.label, wgsl, layout, dispatch.overrides ?? {});
-    compiled.push({ label: dispatch.label, wgsl });
   }
-  const statistics = driverStatistics(out, compiled.length);
-  return compiled.map((own, i) => compiledDispatch(own, at(statistics, i)));
+  return rows;
 }
 
-function compiledDispatch(
-  own: Pick<CompiledDispatch, 'label' | 'wgsl'>,
-  { statistics, assembly }: DriverStatistics,
-): CompiledDispatch {
-  return {
-    ...own,
-    ...pipelineResources(statistics),
-    kinds: instructionKinds(countInstructions(assembly)),
-    latency: statistics.Latency ?? Number.NaN,
-    inverseThroughput: statistics['Inverse Throughput'] ?? Number.NaN,
-    assembly,
-  };
+function compiledDispatch(label: string, { statistics, assembly, wgsl }: CompiledKernel): CompiledDispatch {
+  return { label, ...pipelineResources(statistics), kinds: instructionKinds(assembly), wgsl, assembly, statistics };
 }
 
 function describe(row: CompiledDispatch, short: boolean): string[] {
-  const kinds = Object.entries(row.kinds).map(([kind, count]) => `${count} ${kind}`);
+  const code = [row.wgsl, row.assembly].flatMap((text) => ['', ...text.trimEnd().split('\n')]);
+  return [...(short ? [] : [...code, '']), ...describeResources(row)];
+}
+
+/** Two lines about a compiled kernel. */
+function describeResources(row: CompiledDispatch): string[] {
+  if (!isRadv(row.statistics)) {
+    const own = Object.entries(row.statistics).map(([name, value]) => `${name} ${value}`);
+    return [`${row.label}: ${own.join(', ')}`];
+  }
+  const kinds = Object.entries(row.kinds ?? {}).map(([kind, count]) => `${count} ${kind}`);
   return [
-    ...(short ? [] : ['', ...row.wgsl.trimEnd().split('\n'), '', ...row.assembly.trimEnd().split('\n'), '']),
-    `${row.label}: ${row.vgprs} VGPRs, ${row.spilled} spilled, ${row.lds} bytes of workgroup memory, ${row.waves} waves per SIMD`,
-    `  ${row.instructions} instructions (${kinds.join(', ')}); latency ${row.latency} cycles, inverse throughput ${row.inverseThroughput}`,
+    `${row.label}: ${row.vgprs} VGPRs, ${row.sgprs} SGPRs, ${row.spilled} spilled, ${row.lds} bytes of workgroup memory, ${row.waves} waves per SIMD`,
+    `  ${row.instructions} instructions${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}; latency ${row.latency} cycles, inverse throughput ${row.inverseThroughput}`,
   ];
 }

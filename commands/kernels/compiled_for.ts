@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { ChosenKernel } from '../../src/kernels/check/chosen_kernel.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { at } from '../../src/tensor/types.ts';
+import { isRadv } from '../codegen/driver_statistics.ts';
 import type { CompiledDispatch } from './asm.ts';
 
 /** The flags with which `chosenKernel` finds this kernel again. */
@@ -39,10 +40,16 @@ export function compiledFor(gpu: string, kernel: ChosenKernel, file?: string): s
     return [`  ${gpu}: ${sentence.slice('reno: '.length)}`];
   }
   const { ok, summary, rows } = JSON.parse(last) as { ok: boolean; summary: string; rows: readonly CompiledDispatch[] };
-  return ok
-    ? rows.map(
-        ({ vgprs, spilled, lds, waves, instructions, kinds }) =>
-          `  ${gpu}: ${vgprs} VGPRs, ${spilled} spilled, ${lds} bytes of workgroup memory, ${waves} waves per SIMD, ${instructions} instructions, ${kinds.memory} of them memory, ${kinds.matrix} matrix`,
-      )
-    : [`  ${gpu}: ${summary}`];
+  return ok ? rows.map((row) => `  ${gpu}: ${describeCompiled(row)}`) : [`  ${gpu}: ${summary}`];
+}
+
+function describeCompiled(row: CompiledDispatch): string {
+  if (!isRadv(row.statistics)) {
+    return Object.entries(row.statistics)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ');
+  }
+  const { vgprs, spilled, lds, waves, instructions, kinds } = row;
+  const counted = kinds ? `, ${kinds.memory} of them memory, ${kinds.matrix} matrix` : '';
+  return `${vgprs} VGPRs, ${spilled} spilled, ${lds} bytes of workgroup memory, ${waves} waves per SIMD, ${instructions} instructions${counted}`;
 }

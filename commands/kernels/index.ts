@@ -1,11 +1,13 @@
 /** `reno kernels`: lists, shows, runs and replaces the kernels of this project. */
 import type { Command } from '../../src/cli/args.ts';
+import { tuneCommand } from '../../src/cli/tune.ts';
 import { asmCommand } from './asm.ts';
 import { dumpCommand } from './dump.ts';
 import { editCommand } from './edit.ts';
 import { listCommand } from './list.ts';
 import { runCommand } from './run.ts';
 import { showCommand } from './show.ts';
+import { statsCommand } from './stats.ts';
 
 export const command: Command = {
   meta: { name: 'kernels', description: 'List, show, run and change the kernels' },
@@ -16,5 +18,7 @@ export const command: Command = {
     edit: editCommand,
     dump: dumpCommand,
     asm: asmCommand,
+    stats: statsCommand,
+    tune: tuneCommand,
   },
 };

@@ -7,7 +7,7 @@ import { describeCase, parseWorkgroups } from '../../src/kernels/check/chosen_ke
 import { type Edit, measureEdited, showCompilerError, wgslOfDispatch } from '../../src/kernels/check/edited_kernel.ts';
 import { expectedOutputs, type MeasuredKernel, measureKernel } from '../../src/kernels/check/measured_kernel.ts';
 import { at } from '../../src/tensor/types.ts';
-import { FAMILIES } from '../codegen/layer.ts';
+import { gpuFlag } from '../codegen/layer.ts';
 import { figure } from '../common/table.ts';
 import { chosenKernel, chosenOp, fromWish, kernelFlags } from './chosen_kernel.ts';
 import { compiledFor } from './compiled_for.ts';
@@ -27,11 +27,7 @@ export const runFlags = {
     valueHint: 'counts',
   },
   runs: { type: 'string', description: 'Runs whose median time counts', default: '10', valueHint: 'n' },
-  gpu: {
-    type: 'enum',
-    options: [...FAMILIES],
-    description: "Also say what AMD's compiler makes of it for this GPU family, which need not be here",
-  },
+  gpu: { ...gpuFlag, description: `Also say what a compiler makes of it. ${gpuFlag.description}` },
   ...adapterFlags,
 } satisfies ArgsDef;
 

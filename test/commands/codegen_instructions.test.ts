@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { familyTable, rowsOf } from '../../commands/codegen/codegen_rows.ts';
-import { countInstructions } from '../../commands/codegen/instruction_kinds.ts';
-import { type CompiledKernel, sharesOf } from '../../commands/codegen/pipelines.ts';
+import { describeTotals, familyTable, kernelTable, rowsOf, totalsOf } from '../../commands/codegen/codegen_rows.ts';
+import { instructionKinds } from '../../commands/codegen/instruction_kinds.ts';
+import { type CompiledUse, sharesOf } from '../../commands/codegen/pipelines.ts';
 
-it("counts the instructions of AMD's assembly by mnemonic, and nothing else", () => {
+it("counts the instructions of AMD's assembly by kind, and nothing else", () => {
   const assembly = [
     'BB0:',
     '\ts_load_b128 s[0:3], s[2:3], 0x0                            ; f4080001 f8000000',
@@ -12,11 +12,10 @@ it("counts the instructions of AMD's assembly by mnemonic, and nothing else", ()
     'BB1:',
     '\ts_endpgm                                                    ; bfb00000',
   ];
-  expect(Object.fromEntries(countInstructions(assembly.join('\n')))).toEqual({
-    s_load_b128: 1,
-    v_wmma_f32_16x16x16_f16: 2,
-    s_endpgm: 1,
-  });
+  const none = { arithmetic: 0, LDS: 0, memory: 0, other: 0 };
+  expect(instructionKinds(assembly.join('\n'))).toEqual({ ...none, matrix: 2, scalar: 2 });
+  expect(instructionKinds('')).toBeNull();
+  expect(instructionKinds('Shader disassembly is not supported\n\tv1: %2 = v_add_u32 %0, %1')).toBeNull();
 });
 
 it('divides the arithmetic of an op over its dispatches by what each asks of matrix units', () => {
@@ -26,30 +25,52 @@ it('divides the arithmetic of an op over its dispatches by what each asks of mat
 });
 
 describe('rows', () => {
-  const kernel = (label: string, matrices: number, issued: number): CompiledKernel => ({
-    label,
-    dispatches: 2,
-    flops: 1e6,
+  const kernel = (label: string, matrices: number, issued: number): CompiledUse => ({
+    ...{ label, site: '', dispatches: { load: 1, prompt: 0, step: 2 }, flops: 1e6 },
     matrixWork: { products: 3, flops: 3e6 * issued, multiplications: 12, bytesPerFlop: 0.005 },
-    wgsl: '',
-    statistics: { VGPRs: 96 + matrices, 'LDS size': 1024, 'Subgroups per SIMD': 8, Instructions: 1000 },
-    instructions: new Map([
-      ['v_wmma_f32_16x16x16_f16', matrices],
-      ['s_endpgm', 1],
-    ]),
+    compiled: {
+      wgsl: '',
+      statistics: {
+        ...{ VGPRs: 96 + matrices, 'Spilled VGPRs': 0, 'Spilled SGPRs': 0 },
+        ...{ 'LDS size': 1024, 'Subgroups per SIMD': 8, Instructions: 1000 },
+      },
+      assembly: `${'\tv_wmma_f32_16x16x16_f16 v[8:15]\n'.repeat(matrices)}\ts_endpgm`,
+    },
   });
-  const alu: CompiledKernel = { ...kernel('b.naive', 0, 0), matrixWork: null };
+  const alu: CompiledUse = { ...kernel('b.naive', 0, 0), matrixWork: null };
 
   it('say how much tiles compute and load beside what the op needs', () => {
-    const rows = rowsOf([kernel('a.tile', 12, 1.25), alu]);
-    expect(rows[0]).toMatchObject({ share: 0.5, matrix: 12, written: 12, issued: 1.25, loaded: 18.75, least: 15 });
-    expect(rows[1]).toMatchObject({ matrix: 0, written: 0, issued: 0, loaded: 0, least: 0 });
+    const rows = rowsOf([kernel('a.tile', 12, 1.25), alu], 2e6);
+    expect(rows[0]).toMatchObject({
+      share: 0.5,
+      kinds: { matrix: 12 },
+      written: 12,
+      issued: 1.25,
+      loaded: 18.75,
+      least: 15,
+    });
+    expect(rows[1]).toMatchObject({ kinds: { matrix: 0 }, written: 0, issued: 0, loaded: 0, least: 0 });
   });
 
   it('of one op and variant are one line of Markdown, which says where a compiler changed the multiplications', () => {
-    const right = familyTable(rowsOf([kernel('a.tile', 12, 1), kernel('a.tile+add', 12, 1.5), alu]));
+    const right = familyTable(rowsOf([kernel('a.tile', 12, 1), kernel('a.tile+add', 12, 1.5), alu], 3e6));
     expect(right).toHaveLength(3);
     expect(right[2]).toBe('| `a.tile` | 2 | 4 | 66.67 % | 108 | 1,024 | 8 | 1,000 | 12 | all | 1.250 | 18.8; 15.0 |');
-    expect(familyTable(rowsOf([kernel('a.tile', 12, 1), kernel('a.tile', 24, 1)]))[2]).toContain('| 12–24 | not all |');
+    expect(familyTable(rowsOf([kernel('a.tile', 12, 1), kernel('a.tile', 24, 1)], 2e6))[2]).toContain(
+      '| 12–24 | not all |',
+    );
+  });
+
+  it('are said in one sentence, with what does not compile and what spills', () => {
+    const broken: CompiledUse = { ...alu, label: 'c.naive', compiled: new Error('kernel c.naive does not compile') };
+    const spilling = { ...kernel('d.tile', 12, 1) };
+    const rows = rowsOf([kernel('a.tile', 12, 1), broken, spilling], 3e6);
+    const right = rows.slice(0, 1);
+    const spilled = rows.map((row) => (row.label === 'd.tile' ? { ...row, spilled: 3 } : row));
+    expect(describeTotals(totalsOf(right))).toBe(
+      '1 of 1 pipelines compile, none spills, 33.33 % of the arithmetic in kernels with matrix instructions, all with as many as their source has',
+    );
+    expect(describeTotals(totalsOf(spilled))).toMatch(/^2 of 3 pipelines compile, 1 spills, 66\.67 %/);
+    expect(kernelTable(spilled).join('\n')).toMatch(/c\.naive .* does not compile/);
   });
 });

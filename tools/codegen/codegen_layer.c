@@ -1,9 +1,11 @@
 /* A Vulkan layer that shows what a driver's compiler makes of compute pipelines, also on a device that cannot run them.
 
-   For each compute pipeline it appends one line of JSON to the file that RENO_CODEGEN_OUT names, in the order of creation:
-   the statistics of VK_KHR_pipeline_executable_properties by name, and the text of the internal representation whose name
-   contains "Assembly" (empty where the driver gives none). With RENO_CODEGEN_RUN unset, command buffers and queues do
-   nothing: Mesa's null AMD device cannot record them. */
+   It appends lines of JSON to the file that RENO_CODEGEN_OUT names. For each device: the names of device and driver, and whether
+   the driver answers, that is, has VK_KHR_pipeline_executable_properties. For each compute pipeline, in the order of creation: the
+   statistics of that extension by name, and the text of the internal representation whose name contains "assembly" (empty where
+   the driver gives none). With RENO_CODEGEN_RUN unset, command buffers and queues do nothing: Mesa's null AMD device cannot
+   record them. */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 static PFN_vkGetInstanceProcAddr next_instance_proc;
 static PFN_vkGetDeviceProcAddr next_device_proc;
 static VkInstance the_instance;
+static int answers;
 static PFN_vkCreateComputePipelines next_create_pipelines;
 static PFN_vkGetPipelineExecutablePropertiesKHR get_executables;
 static PFN_vkGetPipelineExecutableStatisticsKHR get_statistics;
@@ -64,7 +67,7 @@ static void print_assembly(FILE *out, VkDevice device, const VkPipelineExecutabl
   fputs("\"assembly\":", out);
   int found = 0;
   for (uint32_t i = 0; i < count; i++) {
-    if (!found && list[i].isText && list[i].pData && strstr(list[i].name, "Assembly")) {
+    if (!found && list[i].isText && list[i].pData && strcasestr(list[i].name, "assembly")) {
       print_text(out, list[i].pData, list[i].dataSize);
       found = 1;
     }
@@ -74,9 +77,29 @@ static void print_assembly(FILE *out, VkDevice device, const VkPipelineExecutabl
   free(list);
 }
 
-static void print_pipeline(VkDevice device, VkPipeline pipeline) {
+static FILE *open_out(void) {
   const char *path = getenv("RENO_CODEGEN_OUT");
-  FILE *out = path ? fopen(path, "a") : NULL;
+  return path ? fopen(path, "a") : NULL;
+}
+
+static void print_device(PFN_vkGetInstanceProcAddr instance_proc, VkPhysicalDevice physical) {
+  FILE *out = open_out();
+  if (!out) return;
+  VkPhysicalDeviceDriverProperties driver = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+  VkPhysicalDeviceProperties2 properties = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, &driver};
+  ((PFN_vkGetPhysicalDeviceProperties2)instance_proc(the_instance, "vkGetPhysicalDeviceProperties2"))(physical, &properties);
+  fputs("{\"device\":", out);
+  print_text(out, properties.properties.deviceName, sizeof properties.properties.deviceName);
+  fputs(",\"driver\":", out);
+  print_text(out, driver.driverName, sizeof driver.driverName);
+  fputs(",\"version\":", out);
+  print_text(out, driver.driverInfo, sizeof driver.driverInfo);
+  fprintf(out, ",\"answers\":%s}\n", answers ? "true" : "false");
+  fclose(out);
+}
+
+static void print_pipeline(VkDevice device, VkPipeline pipeline) {
+  FILE *out = open_out();
   if (!out) return;
   VkPipelineInfoKHR info = {VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR, NULL, pipeline};
   uint32_t executables = 0;
@@ -94,6 +117,7 @@ static void print_pipeline(VkDevice device, VkPipeline pipeline) {
 
 static VKAPI_ATTR VkResult VKAPI_CALL create_pipelines(VkDevice device, VkPipelineCache cache, uint32_t count,
     const VkComputePipelineCreateInfo *infos, const VkAllocationCallbacks *allocator, VkPipeline *pipelines) {
+  if (!answers) return next_create_pipelines(device, cache, count, infos, allocator, pipelines);
   VkComputePipelineCreateInfo *copies = malloc(count * sizeof *copies);
   memcpy(copies, infos, count * sizeof *copies);
   for (uint32_t i = 0; i < count; i++) {
@@ -119,6 +143,27 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_instance(
   return result;
 }
 
+/* Whether the driver can say what its compiler did. */
+static int has_statistics(PFN_vkGetInstanceProcAddr instance_proc, VkPhysicalDevice physical) {
+  PFN_vkEnumerateDeviceExtensionProperties enumerate =
+      (PFN_vkEnumerateDeviceExtensionProperties)instance_proc(the_instance, "vkEnumerateDeviceExtensionProperties");
+  uint32_t count = 0;
+  enumerate(physical, NULL, &count, NULL);
+  VkExtensionProperties *list = calloc(count ? count : 1, sizeof *list);
+  enumerate(physical, NULL, &count, list);
+  int found = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    if (!strcmp(list[i].extensionName, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME)) found = 1;
+  }
+  free(list);
+  if (!found) return 0;
+  VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR feature = {
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR};
+  VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &feature};
+  ((PFN_vkGetPhysicalDeviceFeatures2)instance_proc(the_instance, "vkGetPhysicalDeviceFeatures2"))(physical, &features);
+  return feature.pipelineExecutableInfo == VK_TRUE;
+}
+
 static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
     const VkAllocationCallbacks *allocator, VkDevice *device) {
   VkLayerDeviceCreateInfo *link = (VkLayerDeviceCreateInfo *)info->pNext;
@@ -129,14 +174,19 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical, c
   PFN_vkGetInstanceProcAddr instance_proc = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
   next_device_proc = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
   link->u.pLayerInfo = link->u.pLayerInfo->pNext;
+  answers = has_statistics(instance_proc, physical);
+  print_device(instance_proc, physical);
   VkDeviceCreateInfo wider = *info;
   const char **names = malloc((info->enabledExtensionCount + 1) * sizeof *names);
   memcpy(names, info->ppEnabledExtensionNames, info->enabledExtensionCount * sizeof *names);
-  names[wider.enabledExtensionCount++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
-  wider.ppEnabledExtensionNames = names;
+  names[info->enabledExtensionCount] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
   VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR wanted = {
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR, (void *)info->pNext, VK_TRUE};
-  wider.pNext = &wanted;
+  if (answers) {
+    wider.enabledExtensionCount++;
+    wider.ppEnabledExtensionNames = names;
+    wider.pNext = &wanted;
+  }
   VkResult result = ((PFN_vkCreateDevice)instance_proc(the_instance, "vkCreateDevice"))(physical, &wider, allocator, device);
   free(names);
   if (result == VK_SUCCESS) {
