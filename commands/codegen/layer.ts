@@ -40,6 +40,11 @@ const RADV_MANIFESTS = [
 
 /** Compiles the layer into the user's cache, if it is not there. @throws Error, one sentence, where the compiler or Vulkan's headers are missing */
 function buildLayer(): string {
+  if (!existsSync(SOURCE)) {
+    throw new Error(
+      `${SOURCE} is not there: a kernel's registers and instructions are read in a clone of the repository`,
+    );
+  }
   const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'reno-webgpu', 'codegen');
   mkdirSync(folder, { recursive: true });
   const library = join(folder, 'libreno_codegen_layer.so');

@@ -6,6 +6,7 @@ import { openAdapter, wantsSubgroupMatrix } from '../adapter.ts';
 import { type Args, type Command, isSet } from '../args.ts';
 import { adapterChoice, adapterFlags, printJson } from '../shared.ts';
 import { sentenceOf } from '../usage_error.ts';
+import { checkCodegen } from './codegen.ts';
 import { checkMemory, checkPicked, checkRenderNodes } from './gpu.ts';
 import { type Finding, type Machine, thisMachine } from './machine.ts';
 import { checkMatrixUnits } from './matrix_units.ts';
@@ -58,7 +59,7 @@ export async function adapterFindings(device: Device): Promise<Finding[]> {
 /** The findings that need no adapter. Systems other than Linux bring their drivers along. */
 export function checkMachine(machine: Machine): Finding[] {
   return machine.platform === 'linux'
-    ? [...checkVulkan(machine), ...checkNvidia(machine), ...checkRenderNodes(machine), ...checkMemory(machine)]
+    ? [checkVulkan, checkNvidia, checkRenderNodes, checkMemory, checkCodegen].flatMap((check) => check(machine))
     : [];
 }
 

@@ -1,5 +1,6 @@
 /** Each check of `reno doctor` on made-up machines: a whole one, and one for each thing that can be amiss. */
 import { describe, expect, it } from 'vitest';
+import { checkCodegen } from '../../../src/cli/doctor/codegen.ts';
 import { checkMemory, checkPicked, checkRenderNodes } from '../../../src/cli/doctor/gpu.ts';
 import { checkMachine } from '../../../src/cli/doctor/index.ts';
 import type { Finding, Machine } from '../../../src/cli/doctor/machine.ts';
@@ -245,5 +246,29 @@ describe('matrix units', () => {
     const changing = { ...caps, subgroupMinSize: 8 };
     const found = await checkMatrixUnits({ caps: changing, kernelCheck: passing() }, true);
     expect(found.note).toMatch(/^unused: /);
+  });
+});
+
+describe('what the statistics of kernels need', () => {
+  const tools = { '/usr/bin/cc': '', '/usr/include/vulkan/vk_layer.h': '' };
+  const env = { PATH: '/usr/local/bin:/usr/bin' };
+  const found = (files: Record<string, string>) => checkCodegen(machineOf(files, { env }))[0];
+
+  it('is found', () => {
+    expect(found(tools)).toMatchObject({ value: '/usr/bin/cc, /usr/include/vulkan/vk_layer.h' });
+  });
+
+  it('is no problem where it is missing, and the commands that need it are named', () => {
+    const [compiler, header] = Object.entries(tools);
+    const note = expect.stringMatching(
+      /^only "reno kernels asm" and "reno kernels stats" need (it|them): apt-get .* gcc libvulkan-dev$/,
+    );
+    expect(found(Object.fromEntries([compiler ?? []]))).toMatchObject({
+      value: "without Vulkan's headers",
+      ok: true,
+      note,
+    });
+    expect(found(Object.fromEntries([header ?? []]))).toMatchObject({ value: 'without cc', ok: true, note });
+    expect(found({})).toMatchObject({ value: "without cc and Vulkan's headers", ok: true, note });
   });
 });
