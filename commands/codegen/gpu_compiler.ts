@@ -21,6 +21,8 @@ export class GpuCompiler {
   /** Driver and version, such as `radv: Mesa 25.0.7`. */
   readonly driver: string;
   readonly #log: LayerLog;
+  /** By overrides and WGSL: the device keeps pipelines, so the driver speaks of each once only. */
+  readonly #known = new Map<string, CompiledKernel>();
 
   constructor(device: Device, driver: string, log: LayerLog) {
     this.device = device;
@@ -29,23 +31,30 @@ export class GpuCompiler {
   }
 
   /**
-   * Compiles the kernel of a step. Equal WGSL must be compiled once only: the device keeps pipelines, and the driver then says
-   * nothing.
+   * Compiles the kernel of a step.
    * @param wgsl stands in for the kernel's own
    * @throws Error when it does not compile
    */
   async compile({ dispatch, types }: Pick<Step, 'dispatch' | 'types'>, wgsl?: string): Promise<CompiledKernel> {
     const { device } = this;
     const code = wgsl ?? assemble(dispatch, types, device.caps);
+    const overrides = dispatch.overrides ?? {};
+    const key = `${JSON.stringify(overrides)}\n${code}`;
+    const known = this.#known.get(key);
+    if (known) {
+      return known;
+    }
     const accesses = dispatch.bindings.map(({ access }) => (access === 'read' ? 'r' : 'w')).join('');
     const layout = device.layout(Object.keys(dispatch.params).length > 0, accesses);
     this.#log.next();
-    await device.pipeline(dispatch.label, code, layout, dispatch.overrides ?? {});
+    await device.pipeline(dispatch.label, code, layout, overrides);
     const line = this.#log.next().at(-1);
     if (!line) {
       throw new Error(`the driver says nothing of ${dispatch.label}`);
     }
-    return { ...line, wgsl: code };
+    const compiled = { ...line, wgsl: code };
+    this.#known.set(key, compiled);
+    return compiled;
   }
 }
 

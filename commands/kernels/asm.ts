@@ -67,7 +67,7 @@ async function asm(args: Args, positionals: readonly string[]): Promise<number> 
 }
 
 /** Compiles the distinct kernels of one use of a variant. @param edited WGSL in place of the first dispatch's */
-async function compileKernel(
+export async function compileKernel(
   compiler: GpuCompiler,
   kernel: ChosenKernel,
   edited?: string,

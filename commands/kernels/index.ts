@@ -5,6 +5,7 @@ import { asmCommand } from './asm.ts';
 import { dumpCommand } from './dump.ts';
 import { editCommand } from './edit.ts';
 import { listCommand } from './list.ts';
+import { referenceCommand } from './reference/index.ts';
 import { runCommand } from './run.ts';
 import { showCommand } from './show.ts';
 import { statsCommand } from './stats.ts';
@@ -19,6 +20,7 @@ export const command: Command = {
     dump: dumpCommand,
     asm: asmCommand,
     stats: statsCommand,
+    reference: referenceCommand,
     tune: tuneCommand,
   },
 };

@@ -47,7 +47,7 @@ export interface MeasuredKernel {
 
 /** The dispatches of a kernel as they are planned for `device`. */
 export function plannedSteps({ caps }: Pick<Device, 'caps'>, { op, case: c, variant }: ChosenKernel): readonly Step[] {
-  return createSchedule(specOf(op, c, variant.name).spec, caps).steps.step;
+  return createSchedule(specOf(op, c, variant.name), caps).steps.step;
 }
 
 /** The WGSL of each dispatch, as the compiler gets it. */
@@ -117,21 +117,19 @@ export async function expectedOutputs(device: Device, kernel: ChosenKernel): Pro
 }
 
 async function planOf(device: Device, { op, case: c }: ChosenKernel, variant: string): Promise<Plan> {
-  const { spec, feeds } = specOf(op, c, variant);
-  const plan = await compile(device, spec);
-  for (const [name, data] of feeds) {
+  const plan = await compile(device, specOf(op, c, variant));
+  for (const [name, data] of trace(op, c).feeds) {
     plan.write(name, data);
   }
   return plan;
 }
 
 function specOf(op: Op, c: OpCase, variant: string) {
-  const { feeds } = trace(op, c);
   const graph = new Graph();
   const inputs = siteOfCase(op, c).inputs.map((type, i) => graph.input(`x${i}`, type.shape, 'step', type.dtype));
   const outputs = graph.apply(op, inputs, c.attrs);
   const named = Object.fromEntries(outputs.map((t, i) => [`y${i}`, t]));
-  return { spec: { outputs: named, variants: { [op.name]: variant }, unchecked: true, fuse: false }, feeds };
+  return { outputs: named, variants: { [op.name]: variant }, unchecked: true, fuse: false };
 }
 
 /** Compares an output with what it should be. NaN counts as the largest error. */

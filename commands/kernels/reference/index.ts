@@ -1,0 +1,127 @@
+/**
+ * `reno kernels reference`: writes a page for each op into docs/kernels/reference, from the sources and from the figures that are kept
+ * there; `--measure` and `--gpu` take new figures first.
+ */
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { adapterName, openAdapter } from '../../../src/cli/adapter.ts';
+import { type Args, type Command, isSet, textFlag } from '../../../src/cli/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/shared.ts';
+import { UsageError } from '../../../src/cli/usage_error.ts';
+import { type ChosenKernel, describeCase } from '../../../src/kernels/check/chosen_kernel.ts';
+import { expectedOutputs, measureKernel } from '../../../src/kernels/check/measured_kernel.ts';
+import type { DeviceCaps } from '../../../src/tensor/device_caps.ts';
+import { withCompiler } from '../../codegen/gpu_compiler.ts';
+import { gpuFlag, THIS_GPU } from '../../codegen/layer.ts';
+import { revision } from '../../common/revision.ts';
+import { compileKernel } from '../asm.ts';
+import { chosenOp } from '../chosen_kernel.ts';
+import { type DescribedOp, describedOps, type ShownUse } from './described_kernels.ts';
+import { type CompiledFigures, type MeasuredFigures, REFERENCE_FOLDER, readFigures, writeFigures } from './figures.ts';
+import { referencePages } from './pages.ts';
+import { typicalKernel } from './typical_site.ts';
+
+export const referenceCommand: Command = {
+  meta: { name: 'reference', description: 'Write docs/kernels/reference: a page for each op and its variants' },
+  args: {
+    measure: { type: 'boolean', description: 'Measure the kernels on this adapter first (minutes)' },
+    gpu: { ...gpuFlag, description: 'Compile the kernels for this GPU family first' },
+    op: { type: 'string', description: 'Take new figures of this op only', valueHint: 'op' },
+    ...adapterFlags,
+    ...jsonFlag,
+  },
+  run: reference,
+};
+
+async function reference(args: Args): Promise<number> {
+  const gpu = textFlag(args, 'gpu');
+  if ((gpu !== undefined && isSet(args, 'measure')) || gpu === THIS_GPU) {
+    throw new UsageError(
+      '--measure runs on the adapter of this machine, --gpu compiles for a family: give one of them',
+    );
+  }
+  const only = textFlag(args, 'op');
+  const named = only === undefined ? undefined : chosenOp([only], 'reno kernels reference --op');
+  const ops = describedOps();
+  const wanted = ops.filter(({ op }) => named === undefined || op === named);
+  const before = readFigures();
+  mkdirSync(REFERENCE_FOLDER, { recursive: true });
+  if (isSet(args, 'measure')) {
+    const { on, rows } = await measured(wanted, args);
+    const kept = named === undefined ? {} : before.measured.rows;
+    writeFigures({ ...before, measured: { on, ...revision(), rows: { ...kept, ...rows } } });
+  } else if (gpu !== undefined) {
+    const { on, rows } = await compiled(wanted, gpu);
+    const kept = named === undefined ? {} : before.compiled.rows;
+    writeFigures({ ...before, compiled: { on, ...revision(), rows: { ...kept, ...rows } } });
+  }
+  const pages = referencePages(ops, readFigures());
+  for (const name of readdirSync(REFERENCE_FOLDER).filter((one) => one.endsWith('.md') && !pages.has(one))) {
+    rmSync(join(REFERENCE_FOLDER, name));
+  }
+  for (const [name, text] of pages) {
+    writeFileSync(join(REFERENCE_FOLDER, name), text);
+  }
+  return finish(args, true, `${pages.size} pages in ${REFERENCE_FOLDER}`, []);
+}
+
+interface Taken<Figures> {
+  /** The adapter, or the GPU family with its driver. */
+  readonly on: string;
+  readonly rows: Record<string, Figures>;
+}
+
+/** The kernels that have a use on an adapter of these capabilities. */
+function usesOn(ops: readonly DescribedOp[], caps: DeviceCaps) {
+  return ops.flatMap(({ op, file, kernels }) =>
+    kernels.flatMap((kernel) => {
+      const chosen = kernel.shown && typicalKernel(op, kernel.variant, file, caps);
+      return kernel.shown && chosen ? [{ kernel, shown: kernel.shown, chosen }] : [];
+    }),
+  );
+}
+
+/** Says which WGSL figures belong to, and the inputs where they are others than those that the page shows. */
+function placeOf({ hash, types }: ShownUse, chosen: ChosenKernel): { readonly hash: string; readonly at?: string } {
+  const at = describeCase(chosen.case);
+  return { hash, ...(at === types ? {} : { at }) };
+}
+
+async function measured(ops: readonly DescribedOp[], args: Args): Promise<Taken<MeasuredFigures>> {
+  using device = await openAdapter(adapterChoice(args));
+  const rows: Record<string, MeasuredFigures> = {};
+  for (const { kernel, shown, chosen } of usesOn(ops, device.caps)) {
+    const { errors, bound, ms, gflops, gigabytesPerSecond } = await measureKernel(
+      device,
+      chosen,
+      await expectedOutputs(device, chosen),
+      5,
+    );
+    const nmse = Math.max(...errors.map((error) => error.nmse));
+    rows[kernel.name] = { ...placeOf(shown, chosen), ms, gflops, gigabytesPerSecond, nmse, bound };
+    console.log(`${kernel.name}: ${ms.toPrecision(3)} ms`);
+  }
+  return { on: adapterName(device), rows };
+}
+
+function compiled(ops: readonly DescribedOp[], gpu: string): Promise<Taken<CompiledFigures>> {
+  return withCompiler(gpu, {}, async (compiler) => {
+    const rows: Record<string, CompiledFigures> = {};
+    for (const { kernel, shown, chosen } of usesOn(ops, compiler.device.caps)) {
+      const pipelines = await compileKernel(compiler, chosen);
+      const most = (of: (one: (typeof pipelines)[number]) => number): number => Math.max(...pipelines.map(of));
+      const sum = (of: (one: (typeof pipelines)[number]) => number): number =>
+        pipelines.reduce((total, one) => total + of(one), 0);
+      rows[kernel.name] = {
+        ...placeOf(shown, chosen),
+        ...{ pipelines: pipelines.length, vgprs: most((one) => one.vgprs), lds: most((one) => one.lds) },
+        waves: Math.min(...pipelines.map((one) => one.waves)),
+        spilled: sum((one) => one.spilled),
+        instructions: sum((one) => one.instructions),
+        memory: sum((one) => one.kinds?.memory ?? 0),
+        matrix: sum((one) => one.kinds?.matrix ?? 0),
+      };
+    }
+    return { on: `${gpu} (${compiler.driver})`, rows };
+  });
+}
