@@ -43,16 +43,17 @@ async function edit(args: Args, positionals: readonly string[]): Promise<number>
     console.log(`wrote ${file}: change it in your editor; each time you save it, it runs. Ctrl-C ends.`);
   }
   const expected = await expectedOutputs(device, kernel);
-  const own = await measureKernel(device, kernel, expected, runs);
+  const own = await measureKernel(device, kernel, expected, { runs });
   console.log(`${op.name}.${kernel.variant.name} on ${describeCase(kernel.case)}, compared with ${expected.reference}`);
   console.log([...describeMeasured(own), ...(gpu ? compiledFor(gpu, kernel) : [])].join('\n'));
   for await (const _ of saves(file)) {
     try {
-      const edited = await measureEdited(device, kernel, expected, { wgsl: readWgsl(file), ...place }, runs);
-      if (!('right' in edited)) {
-        console.log(`\n${edited.map((error) => showCompilerError(file, error)).join('\n')}`);
+      const both = await measureEdited(device, kernel, expected, { wgsl: readWgsl(file), ...place }, { runs });
+      if (!('edited' in both)) {
+        console.log(`\n${both.map((error) => showCompilerError(file, error)).join('\n')}`);
       } else {
-        console.log(`\n${(own.ms / edited.ms).toFixed(2)} x the speed of the original`);
+        const { original, edited } = both;
+        console.log(`\n${(original.ms / edited.ms).toFixed(2)} x the speed of the original, timed in turns`);
         console.log([...describeMeasured(edited), ...(gpu ? compiledFor(gpu, kernel, file) : [])].join('\n'));
       }
     } catch (error) {

@@ -48,7 +48,7 @@ async function run(args: Args, positionals: readonly string[]): Promise<number> 
   using device = await openAdapter(adapterChoice(args));
   const kernel = chosenKernel(op, args, device.caps);
   const expected = await expectedOutputs(device, kernel);
-  const own = await measureKernel(device, kernel, expected, runs);
+  const own = await measureKernel(device, kernel, expected, { runs });
   const file = textFlag(args, 'edit');
   const gpu = textFlag(args, 'gpu');
   const rows = [rowOf(`${op.name}.${kernel.variant.name}`, own)];
@@ -58,12 +58,13 @@ async function run(args: Args, positionals: readonly string[]): Promise<number> 
   if (file !== undefined) {
     const place = editedPlace(args);
     fromWish(() => wgslOfDispatch(device, kernel, place.dispatch));
-    const edited = await measureEdited(device, kernel, expected, { wgsl: readWgsl(file), ...place }, runs);
-    if (!('right' in edited)) {
-      console.log(edited.map((error) => showCompilerError(file, error)).join('\n'));
+    const both = await measureEdited(device, kernel, expected, { wgsl: readWgsl(file), ...place }, { runs });
+    if (!('edited' in both)) {
+      console.log(both.map((error) => showCompilerError(file, error)).join('\n'));
       return finish(args, false, `${file} does not compile`, rows);
     }
-    console.log(`\n${file} in its place: ${(own.ms / edited.ms).toFixed(2)} x the speed`);
+    const { original, edited } = both;
+    console.log(`\n${file} in its place: ${(original.ms / edited.ms).toFixed(2)} x the speed, timed in turns`);
     console.log([...describeMeasured(edited), ...(gpu ? compiledFor(gpu, kernel, file) : [])].join('\n'));
     rows.push(rowOf(file, edited));
     ok &&= edited.right;

@@ -139,9 +139,12 @@ export function cutTo(dispatch: Dispatch, most: number): Dispatch {
   return { ...dispatch, workgroups };
 }
 
-/** Nanoseconds of one run of the step stage: by GPU timestamps where the adapter has them, else by the host's clock. */
-export async function stepTime(plan: Plan): Promise<number> {
-  const profile = await plan.profile('step');
+/**
+ * Nanoseconds of one run of the step stage, by GPU timestamps where the adapter has them, else by the host's clock.
+ * @param clock `wall`: by the host's clock always, because browsers round timestamps to 100 µs
+ */
+export async function stepTime(plan: Plan, clock: 'gpu' | 'wall' = 'gpu'): Promise<number> {
+  const profile = clock === 'gpu' ? await plan.profile('step') : null;
   return profile?.reduce((sum, { ns }) => sum + ns, 0) ?? clocked(plan);
 }
 

@@ -2,8 +2,16 @@
 import { Device } from '../../tensor/device.ts';
 import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { Variant } from '../../tensor/op.ts';
+import { at } from '../../tensor/types.ts';
 import { type ChosenKernel, KernelWishError } from './chosen_kernel.ts';
-import { type Expected, finalWgsl, type MeasuredKernel, measureKernel } from './measured_kernel.ts';
+import {
+  CheckedKernel,
+  type Expected,
+  finalWgsl,
+  type MeasuredKernel,
+  type Timing,
+  timeInTurns,
+} from './measured_kernel.ts';
 
 /** The WGSL that takes the place of a kernel's own, and how it is dispatched. */
 export interface Edit {
@@ -58,8 +66,14 @@ export function wgslOfDispatch(device: Pick<Device, 'caps'>, kernel: ChosenKerne
   return found;
 }
 
+/** A reader's kernel beside the original, timed in turns. */
+export interface EditedBesideOriginal {
+  readonly original: MeasuredKernel;
+  readonly edited: MeasuredKernel;
+}
+
 /**
- * Runs a reader's WGSL in the kernel's place.
+ * Runs a reader's WGSL in the kernel's place, and the kernel itself.
  * @returns the compiler's errors where it does not compile
  * @throws KernelWishError where the kernel has fewer dispatches @throws Error where the device refuses what compiles
  */
@@ -68,13 +82,18 @@ export async function measureEdited(
   kernel: ChosenKernel,
   expected: Expected,
   edit: Edit,
-  runs: number,
-): Promise<MeasuredKernel | readonly CompilerError[]> {
-  const original = wgslOfDispatch(device, kernel, edit.dispatch);
+  timing: Timing,
+): Promise<EditedBesideOriginal | readonly CompilerError[]> {
+  const wgsl = wgslOfDispatch(device, kernel, edit.dispatch);
   const errors = await compilerErrors(device, edit.wgsl);
-  return errors.length > 0
-    ? errors
-    : measureKernel(new EditedDevice(device, original, edit.wgsl), withWorkgroups(kernel, edit), expected, runs);
+  if (errors.length > 0) {
+    return errors;
+  }
+  using own = await CheckedKernel.open(device, kernel, expected);
+  const standIn = new EditedDevice(device, wgsl, edit.wgsl);
+  using changed = await CheckedKernel.open(standIn, withWorkgroups(kernel, edit), expected);
+  const times = await timeInTurns([own, changed], timing);
+  return { original: at(times, 0), edited: at(times, 1) };
 }
 
 /** The kernel with another number of workgroups in one of its dispatches. */

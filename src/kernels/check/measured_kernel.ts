@@ -45,6 +45,14 @@ export interface MeasuredKernel {
   readonly gigabytesPerSecond: number;
 }
 
+/** How a kernel is timed. */
+export interface Timing {
+  /** Runs whose median counts. */
+  readonly runs: number;
+  /** `wall`: by the host's clock always. Default: by GPU timestamps where the adapter has them. */
+  readonly clock?: 'gpu' | 'wall';
+}
+
 /** The dispatches of a kernel as they are planned for `device`. */
 export function plannedSteps({ caps }: Pick<Device, 'caps'>, { op, case: c, variant }: ChosenKernel): readonly Step[] {
   return createSchedule(specOf(op, c, variant.name), caps).steps.step;
@@ -56,40 +64,85 @@ export function finalWgsl(device: Pick<Device, 'caps'>, kernel: ChosenKernel): s
 }
 
 /**
- * Runs the kernel against its reference, and times it.
- * @param device where it runs; another device than for the reference where the kernel's WGSL is replaced
+ * Runs a kernel against its reference, and times it.
  * @param expected the outputs that `expectedOutputs` gave
  */
 export async function measureKernel(
   device: Device,
   kernel: ChosenKernel,
-  { values, reference }: Expected,
-  runs: number,
+  expected: Expected,
+  timing: Timing,
 ): Promise<MeasuredKernel> {
-  using plan = await planOf(device, kernel, kernel.variant.name);
-  await plan.step();
-  const errors: OutputError[] = [];
-  for (const [i, expected] of values.entries()) {
-    errors.push(errorOf(await plan.read(`y${i}`), expected, at(kernel.site.outputs, i).shape));
+  using checked = await CheckedKernel.open(device, kernel, expected);
+  return at(await timeInTurns([checked], timing), 0);
+}
+
+/** A compiled kernel whose outputs were compared with the right ones. */
+export class CheckedKernel implements Disposable {
+  readonly #plan: Plan;
+  readonly #result: Omit<MeasuredKernel, 'ms' | 'clock' | 'gflops' | 'gigabytesPerSecond'>;
+  readonly #cost: { readonly flops: number; readonly bytes: number };
+
+  private constructor(plan: Plan, kernel: ChosenKernel, errors: readonly OutputError[], reference: string) {
+    const bound = valueBound(kernel.case);
+    this.#plan = plan;
+    this.#result = { errors, bound, right: errors.every((error) => error.nmse <= bound), reference };
+    this.#cost = kernel.op.cost(kernel.site);
   }
-  device.assertHealthy();
-  const times: number[] = [];
+
+  /** Compiles and runs a kernel. @param device another device than for the reference where the kernel's WGSL is replaced */
+  static async open(device: Device, kernel: ChosenKernel, { values, reference }: Expected): Promise<CheckedKernel> {
+    const plan = await planOf(device, kernel, kernel.variant.name);
+    try {
+      await plan.step();
+      const errors: OutputError[] = [];
+      for (const [i, expected] of values.entries()) {
+        errors.push(errorOf(await plan.read(`y${i}`), expected, at(kernel.site.outputs, i).shape));
+      }
+      device.assertHealthy();
+      return new CheckedKernel(plan, kernel, errors, reference);
+    } catch (error) {
+      plan.destroy();
+      throw error;
+    }
+  }
+
+  /** Returns the milliseconds of one run. */
+  async time(clock: Timing['clock']): Promise<number> {
+    return (await stepTime(this.#plan, clock)) / 1e6;
+  }
+
+  /** Returns the errors with the speed that follows from `times`. */
+  measured(times: readonly number[], clock: MeasuredKernel['clock']): MeasuredKernel {
+    const ms = median(times);
+    const { flops, bytes } = this.#cost;
+    return { ...this.#result, ms, clock, gflops: flops / ms / 1e6, gigabytesPerSecond: bytes / ms / 1e6 };
+  }
+
+  /** Whether the adapter has timestamps. */
+  get hasTimestamps(): boolean {
+    return this.#plan.hasTimestamps;
+  }
+
+  [Symbol.dispose](): void {
+    this.#plan.destroy();
+  }
+}
+
+/** Times kernels in turns, so that what slows the machine down slows all of them down. */
+export async function timeInTurns(
+  kernels: readonly CheckedKernel[],
+  { runs, clock = 'gpu' }: Timing,
+): Promise<MeasuredKernel[]> {
+  const times = kernels.map((): number[] => []);
   for (let run = 0; run < runs; run++) {
-    times.push((await stepTime(plan)) / 1e6);
+    for (const [i, kernel] of kernels.entries()) {
+      at(times, i).push(await kernel.time(clock));
+    }
   }
-  const ms = median(times);
-  const { flops, bytes } = kernel.op.cost(kernel.site);
-  const bound = valueBound(kernel.case);
-  return {
-    errors,
-    bound,
-    right: errors.every((error) => error.nmse <= bound),
-    reference,
-    ms,
-    clock: device.gpu.features.has('timestamp-query') ? 'GPU timestamps' : 'wall clock',
-    gflops: flops / ms / 1e6,
-    gigabytesPerSecond: bytes / ms / 1e6,
-  };
+  return kernels.map((kernel, i) =>
+    kernel.measured(at(times, i), clock === 'gpu' && kernel.hasTimestamps ? 'GPU timestamps' : 'wall clock'),
+  );
 }
 
 /** The right outputs of a kernel. */

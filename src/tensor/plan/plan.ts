@@ -205,6 +205,14 @@ export class Plan implements Disposable {
   }
 
   /**
+   * Whether `profile` has times to give.
+   * @internal
+   */
+  get hasTimestamps(): boolean {
+    return this.#device.gpu.features.has('timestamp-query');
+  }
+
+  /**
    * Runs a stage with a GPU timestamp around each dispatch (its updates included).
    * @returns nanoseconds per dispatch, or null where the adapter has no timestamp-query.
    * @throws Error as `run`
@@ -212,7 +220,7 @@ export class Plan implements Disposable {
    */
   async profile(stage: Stage): Promise<{ readonly step: Step; readonly ns: number }[] | null> {
     const list = this.#encoded[stage];
-    if (!this.#device.gpu.features.has('timestamp-query') || list.length === 0) {
+    if (!this.hasTimestamps || list.length === 0) {
       return null;
     }
     this.#assertUsable('run');

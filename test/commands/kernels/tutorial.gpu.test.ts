@@ -25,7 +25,7 @@ it('has commands that do what the page says', () => {
   });
   const [, original = '', changed = '', missing = '', broken = ''] = outputs;
   expect(original).toMatch(/right: output 0/);
-  expect(changed).toMatch(/tile\.wgsl in its place: [\d.]+ x the speed\n {2}right: output 0/);
+  expect(changed).toMatch(/tile\.wgsl in its place: [\d.]+ x the speed, timed in turns\n {2}right: output 0/);
   expect(missing).toMatch(/WRONG: output 0 .* the largest error is at \[\d+,\d+\]: 0 in place of/);
   expect(
     Number(/largest error is at \[(\d+),/.exec(missing.slice(missing.indexOf('WRONG')))?.[1]),
