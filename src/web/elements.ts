@@ -1,10 +1,10 @@
-/** Finds the elements of index.html, and what it links to. */
+/** Finds the elements of a page, and what it links to. */
 
-/** @throws Error where index.html has no such element */
+/** @throws Error where the page has no such element */
 export function element<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
   if (!(found instanceof type)) {
-    throw new Error(`index.html has no ${type.name} with the id ${id}`);
+    throw new Error(`the page has no ${type.name} with the id ${id}`);
   }
   return found;
 }
@@ -13,7 +13,7 @@ export function element<T extends HTMLElement>(id: string, type: new () => T): T
 export function linked(rel: string): string {
   const link = document.querySelector(`link[rel="${rel}"]`);
   if (!(link instanceof HTMLLinkElement)) {
-    throw new Error(`index.html has no link with the rel ${rel}`);
+    throw new Error(`the page has no link with the rel ${rel}`);
   }
   return link.href;
 }

@@ -10,6 +10,9 @@ import { type Expected, expectedOutputs, plannedSteps, type Timing } from '../..
 import { openDevice } from '../../platform/browser/open_device.ts';
 import type { Device } from '../../tensor/device.ts';
 import { at } from '../../tensor/types.ts';
+import { awaitDevice } from '../engine/await_device.ts';
+import { NO_ADAPTER, NO_WEBGPU } from '../unusable.ts';
+import { sentence } from '../words.ts';
 import { commandFor, fillCases, fillOps, fillVariants, selectedKernel } from './choices.ts';
 import { fillSelect, numberLines, page, setState, showErrors, showMeasured, showNotice } from './page.ts';
 
@@ -46,7 +49,7 @@ function choose(): void {
     chosen = null;
     page.wgsl.value = '';
     numberLines();
-    showNotice(sentence(error));
+    showNotice(textOf(error));
   }
   setState(chosen ? 'ready' : 'invalid');
 }
@@ -99,7 +102,7 @@ async function press(): Promise<void> {
     await run(chosen);
   } catch (error) {
     page.outcome.hidden = true;
-    showNotice(sentence(error));
+    showNotice(textOf(error));
     await reopenWhereLost();
   }
   setState('ready');
@@ -111,7 +114,7 @@ async function reopenWhereLost(): Promise<void> {
     device.assertHealthy();
   } catch {
     device.destroy();
-    device = await openDevice();
+    device = await awaitDevice();
   }
 }
 
@@ -121,10 +124,7 @@ const painted = (): Promise<void> =>
     requestAnimationFrame(() => setTimeout(resolve));
   });
 
-function sentence(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
-}
+const textOf = (error: unknown): string => sentence(error instanceof Error ? error.message : String(error));
 
 function bindControls(): void {
   page.op.addEventListener('change', () => {
@@ -171,6 +171,12 @@ function fillForm(): void {
 }
 
 async function main(): Promise<void> {
+  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  if (!adapter) {
+    showNotice(navigator.gpu ? NO_ADAPTER : NO_WEBGPU);
+    setState('unusable');
+    return;
+  }
   device = await openDevice();
   const { vendor, architecture, description } = device.info;
   page.adapter.textContent = description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter';
@@ -180,6 +186,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  showNotice(sentence(error));
+  showNotice(textOf(error));
   setState('unusable');
 });

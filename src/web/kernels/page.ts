@@ -1,14 +1,7 @@
 /** The elements of kernels.html, and the functions that write results into them. */
 import { type CompilerError, type EditedBesideOriginal, showCompilerError } from '../../kernels/check/edited_kernel.ts';
 import type { MeasuredKernel } from '../../kernels/check/measured_kernel.ts';
-
-function element<T extends HTMLElement>(id: string, type: new () => T): T {
-  const found = document.getElementById(id);
-  if (!(found instanceof type)) {
-    throw new Error(`kernels.html has no ${type.name} with the id ${id}`);
-  }
-  return found;
-}
+import { element } from '../elements.ts';
 
 export const page = {
   adapter: element('adapter', HTMLParagraphElement),

@@ -16,7 +16,8 @@ const blocks = [...page.matchAll(/^```sh(?: exits with (\d))?\n([\s\S]*?)^```/gm
   text,
 }));
 const RENO = `${process.execPath} --import ${join(PACKAGE_ROOT, 'node_modules/tsx/dist/loader.mjs')} ${join(PACKAGE_ROOT, 'commands/bin.ts')}`;
-it('has commands that do what the page says', () => {
+// The page promises five minutes.
+it('has commands that do what the page says', { timeout: 300_000 }, () => {
   const outputs = blocks.map(({ code, text }) => {
     const script = text.replaceAll('npm run --silent reno --', RENO);
     const { status, stdout, stderr } = spawnSync('bash', ['-ec', script], { cwd: folder, encoding: 'utf8' });
