@@ -95,7 +95,7 @@ async function measured(ops: readonly DescribedOp[], args: Args): Promise<Taken<
       device,
       chosen,
       await expectedOutputs(device, chosen),
-      5,
+      { runs: 5 },
     );
     const nmse = Math.max(...errors.map((error) => error.nmse));
     rows[kernel.name] = { ...placeOf(shown, chosen), ms, gflops, gigabytesPerSecond, nmse, bound };
