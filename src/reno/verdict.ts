@@ -180,8 +180,14 @@ function wrongRelation(
 
 /** GenEval's rule for a relation: for diagonal neighbours, two relations such as `left of` and `above` can hold. */
 function relationHolds(a: Detection, rel: Relation, b: Detection, config: VerdictConfig): boolean {
+  return relationsBetween(a, b, config).includes(rel);
+}
+
+/** The relations that object a has to object b, the clearest first; none where the two lie too close together. */
+export function relationsBetween(a: Detection, b: Detection, config: VerdictConfig): Relation[] {
   const shorten = (v: number): number => Math.sign(v) * Math.max(Math.abs(v) - config.relationMargin, 0);
   const [dx, dy] = [shorten(a.x - b.x), shorten(a.y - b.y)];
-  const along = { 'left of': -dx, 'right of': dx, above: -dy, below: dy }[rel];
-  return along > config.relationCosine * Math.hypot(dx, dy);
+  const along = { 'left of': -dx, 'right of': dx, above: -dy, below: dy };
+  const least = config.relationCosine * Math.hypot(dx, dy);
+  return RELATIONS.filter((rel) => along[rel] > least).sort((r, s) => along[s] - along[r]);
 }

@@ -1,0 +1,122 @@
+/**
+ * `npm run record`: makes the run that the page plays before anything computes, and the page's list of examples. Both are chosen by
+ * what an evaluation measured: the first picture wrong, the best one right.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
+import { chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
+import { optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
+import { adapterChoice, adapterFlags, toolVersion } from '../../src/cli/shared.ts';
+import { readTextFile } from '../../src/cli/text_file.ts';
+import { UsageError } from '../../src/cli/usage_error.ts';
+import { subfolder } from '../../src/models/checkpoint/files.ts';
+import { encodePng, toPicture } from '../../src/platform/node/png.ts';
+import { parseRows } from '../../src/reno/evaluation.ts';
+import { Judge } from '../../src/reno/judge.ts';
+import { type Example, measuredExamples } from '../../src/reno/scene/examples.ts';
+import { parseScene } from '../../src/reno/scene/grammar.ts';
+import { type RecordedRun, tilePictures } from '../../src/reno/scene/recorded_run.ts';
+import { type Generated, Reno } from '../../src/reno/session.ts';
+import { type Detection, judge, type ScenePrompt } from '../../src/reno/verdict.ts';
+import { steadiness } from './steadiness.ts';
+
+const COLUMNS = 10;
+
+export const command: Command = {
+  meta: { name: 'record', description: 'Record the run that the page plays at once, and choose its examples' },
+  args: {
+    rows: {
+      type: 'string',
+      description: 'The folder of an evaluation: its rows say which first pictures are wrong',
+      default: 'reno-out/evaluate-pocket',
+      valueHint: 'folder',
+    },
+    out: {
+      type: 'string',
+      alias: ['o'],
+      description: 'Folder to write to',
+      default: 'src/web/recorded',
+      valueHint: 'folder',
+    },
+    candidates: {
+      type: 'string',
+      description: 'Examples to run; the steadiest is recorded',
+      default: '6',
+      valueHint: 'n',
+    },
+    ...modelFlags,
+    ...optimisingFlags,
+    ...adapterFlags,
+  },
+  run: record,
+};
+
+/** A run of an example, and what the evaluator found in each of its pictures. */
+interface Candidate {
+  readonly example: Example;
+  readonly scene: ScenePrompt;
+  readonly made: Generated;
+  readonly detections: readonly (readonly Detection[])[];
+  readonly right: readonly boolean[];
+}
+
+async function record(args: Args): Promise<number> {
+  const rowsPath = join(textFlag(args, 'rows') ?? '', 'rows.jsonl');
+  const text = readTextFile('the rows of an evaluation', rowsPath);
+  const examples = measuredExamples(parseRows(text, JSON.parse(text.slice(0, text.indexOf('\n')))));
+  if (examples.length === 0) {
+    throw new UsageError(
+      `${rowsPath} has no prompt whose first picture is wrong and whose best is right: evaluate more prompts`,
+    );
+  }
+  const model = chosenModel(args);
+  const settings = await settingsFrom(args, model);
+  using device = await openAdapter(adapterChoice(args));
+  console.error(`adapter: ${adapterName(device)}`);
+  using reno = await Reno.open(device, model.name, model.files, settings);
+  using evaluator = await Judge.open(device, subfolder(model.files, 'evaluator'), reno.imageSize);
+  const candidates: Candidate[] = [];
+  for (const example of examples.slice(0, countFlag(args, 'candidates', 1) ?? 6)) {
+    const scene = parseScene(example.prompt, evaluator.config);
+    if (scene) {
+      const { prompt, seed } = example;
+      const made = await reno.generate({ prompt, seed, wantsFrame: () => true });
+      const detections: (readonly Detection[])[] = [];
+      for (const { pixels } of made.trajectory.frames) {
+        detections.push(await evaluator.detect(pixels));
+      }
+      const right = detections.map((found) => judge(found, scene, evaluator.config).right);
+      console.error(`${right.map((r) => (r ? '✓' : '·')).join('')}  ${prompt}, seed ${seed}`);
+      candidates.push({ example, scene, made, detections, right });
+    }
+  }
+  const chosen = candidates
+    .filter(({ right, made }) => right[0] === false && right[made.trajectory.best] === true)
+    .sort((a, b) => steadiness(b.right) - steadiness(a.right))[0];
+  if (!chosen) {
+    throw new Error('no candidate starts wrong and ends right on this adapter: give more with --candidates');
+  }
+  const { height, width } = reno.imageSize;
+  const pictures = chosen.made.trajectory.frames.map(({ pixels }) => toPicture(pixels, height, width).data);
+  const png = encodePng(tilePictures(pictures, { height, width, columns: COLUMNS, channels: 3 }));
+  const run: RecordedRun = {
+    format: 1,
+    history: { ...chosen.made.history, tool: toolVersion() },
+    scene: chosen.scene,
+    detections: chosen.detections,
+    evaluator: evaluator.config,
+    columns: COLUMNS,
+    examples,
+  };
+  const out = textFlag(args, 'out') ?? 'src/web/recorded';
+  const json = JSON.stringify(run);
+  writeFileSync(join(out, 'run.json'), `${json}\n`);
+  writeFileSync(join(out, 'run.png'), png);
+  const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(0)} kB`;
+  console.log(
+    `recorded “${chosen.example.prompt}”, seed ${chosen.example.seed}: ${kilobytes(json.length)} of numbers and ${kilobytes(png.length)} of pictures in ${out}; ${examples.length} examples`,
+  );
+  return 0;
+}

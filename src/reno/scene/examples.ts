@@ -1,0 +1,34 @@
+/** Prompts whose first picture was measured to be wrong, and whose best picture was right: examples that show what ReNO does. */
+import type { EvaluationRow } from '../evaluation.ts';
+
+/** A prompt and the seed with which it was measured. */
+export interface Example {
+  readonly prompt: string;
+  readonly seed: number;
+  readonly category: string;
+  /** The fault of the first picture. */
+  readonly fault: string;
+}
+
+/**
+ * Chooses examples from the rows of an evaluation. They come one from each category in turn, so that the first few are of all kinds;
+ * no prompt comes twice.
+ */
+export function measuredExamples(rows: readonly EvaluationRow[]): Example[] {
+  const keyOf = ({ id, seed }: EvaluationRow): string => `${id} ${seed}`;
+  const mended = new Set(rows.filter(({ method, right }) => method === 'reno' && right).map(keyOf));
+  const byCategory = new Map<string, Map<string, Example>>();
+  for (const row of rows) {
+    const { method, right, reason, prompt, category, noiseSeed: seed } = row;
+    if (method === 'base' && !right && mended.has(keyOf(row))) {
+      const list = byCategory.get(category) ?? new Map<string, Example>();
+      byCategory.set(category, list);
+      if (!list.has(prompt)) {
+        list.set(prompt, { prompt, seed, category, fault: reason });
+      }
+    }
+  }
+  const lists = [...byCategory.values()].map((list) => [...list.values()]);
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list[i] ?? [])).flat();
+}

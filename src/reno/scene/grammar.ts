@@ -1,0 +1,79 @@
+/**
+ * The small language of the pocket models' captions, after python/pocket/scenes.py: "a photo of" and one or two things, each with a
+ * number or an article, perhaps a colour, and an object; between two things stands `and` or a relation.
+ */
+import { at } from '../../tensor/types.ts';
+import { RELATIONS, type ScenePrompt } from '../verdict.ts';
+
+/** The words for things. The evaluator's config.json lists them. */
+export interface SceneWords {
+  readonly objects: readonly string[];
+  readonly colours: readonly string[];
+}
+
+type Thing = ScenePrompt['objects'][number];
+
+/** The numbers that captions spell, by their value. One object has an article instead. */
+export const NUMBER_WORDS: Readonly<Record<number, string>> = { 2: 'two', 3: 'three', 4: 'four' };
+
+const OPENING = 'a photo of';
+/** Words of captions that name no thing, colour or number. */
+export const FRAME_WORDS: readonly string[] = [
+  ...new Set(['a', 'an', 'and', ...[OPENING, ...RELATIONS].flatMap((words) => words.split(' '))]),
+];
+
+export function plural(object: string): string {
+  return /[^aeiou]y$/.test(object) ? `${object.slice(0, -1)}ies` : `${object}s`;
+}
+
+const withArticle = (words: string): string => `${/^[aeiou]/.test(words) ? 'an' : 'a'} ${words}`;
+
+/** A thing as captions name it, such as `a red car` or `three butterflies`. A number without a word is spelt in digits. */
+export function thingPhrase({ name, color, count }: Thing): string {
+  const noun = count === 1 ? name : plural(name);
+  const phrase = color === null ? noun : `${color} ${noun}`;
+  return count === 1 ? withArticle(phrase) : `${NUMBER_WORDS[count] ?? count} ${phrase}`;
+}
+
+/** The things and their relation, such as `a cat left of a tree`. */
+export function scenePhrase({ objects, relation }: ScenePrompt): string {
+  if (relation) {
+    return `${thingPhrase(at(objects, relation.a))} ${relation.rel} ${thingPhrase(at(objects, relation.b))}`;
+  }
+  return objects.map(thingPhrase).join(' and ');
+}
+
+/** The caption of a scene, in the wording that the pocket models were trained on. */
+export const sceneCaption = (scene: ScenePrompt): string => `${OPENING} ${scenePhrase(scene)}`;
+
+/** The meaning of a prompt, or null where it is no caption of this language. Case, a full stop and "a photo of" do not matter. */
+export function parseScene(prompt: string, words: SceneWords): ScenePrompt | null {
+  const text = prompt
+    .toLowerCase()
+    .trim()
+    .replace(/\s+/g, ' ')
+    .replace(/\s?\.$/, '')
+    .replace(new RegExp(`^${OPENING} `), '');
+  for (const rel of RELATIONS) {
+    const [left, right, ...more] = text.split(` ${rel} `);
+    if (left !== undefined && right !== undefined) {
+      const [a, b] = [parseThing(left, words), parseThing(right, words)];
+      const isClear = a && b && more.length === 0 && a.name !== b.name;
+      return isClear ? { objects: [a, b], relation: { a: 0, rel, b: 1 } } : null;
+    }
+  }
+  const objects = text.split(' and ').map((part) => parseThing(part, words));
+  return objects.every((thing) => thing !== null) ? { objects, relation: null } : null;
+}
+
+function parseThing(text: string, { objects, colours }: SceneWords): Thing | null {
+  const parts = text.split(' ');
+  const count = { a: 1, an: 1, ...Object.fromEntries(Object.entries(NUMBER_WORDS).map(([n, w]) => [w, Number(n)])) }[
+    parts[0] ?? ''
+  ];
+  const rest = count === undefined ? parts : parts.slice(1);
+  const color = colours.find((c) => c === rest[0]) ?? null;
+  const noun = (color === null ? rest : rest.slice(1)).join(' ');
+  const name = objects.find((object) => ((count ?? 1) === 1 ? object : plural(object)) === noun);
+  return name === undefined ? null : { name, color, count: count ?? 1 };
+}

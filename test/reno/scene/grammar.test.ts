@@ -1,0 +1,90 @@
+/** The captions' language, against every held-out prompt and the tokenizer that was trained on the captions. */
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseScene, sceneCaption } from '../../../src/reno/scene/grammar.ts';
+import { knownSentence, learntWords, unknownSentence, unknownWords } from '../../../src/reno/scene/vocabulary.ts';
+import { parsePocketPrompts } from '../../../src/reno/tasks.ts';
+import { RELATIONS } from '../../../src/reno/verdict.ts';
+
+const read = (path: string): string =>
+  readFileSync(new URL(`../../../weights/pocket/${path}`, import.meta.url), 'utf8');
+const words = JSON.parse(read('evaluator/config.json')) as { objects: string[]; colours: string[] };
+const prompts = parsePocketPrompts('heldout_prompts.json', read('heldout_prompts.json'));
+
+describe('the grammar of scenes', () => {
+  it('reads and writes every held-out prompt', () => {
+    expect(prompts.length).toBeGreaterThan(100);
+    for (const { prompt, objects, relation } of prompts) {
+      expect(parseScene(prompt, words)).toEqual({ objects, relation });
+      expect(sceneCaption({ objects, relation })).toBe(prompt);
+    }
+  });
+
+  it('reads what it writes, for any scene', () => {
+    const thing = fc.record({
+      name: fc.constantFrom(...words.objects),
+      color: fc.constantFrom(null, ...words.colours),
+      count: fc.integer({ min: 1, max: 4 }),
+    });
+    const scenes = fc.record({
+      objects: fc.tuple(thing, thing).filter(([a, b]) => a.name !== b.name),
+      relation: fc.constantFrom(null, ...RELATIONS).map((rel) => rel && { a: 0, rel, b: 1 }),
+    });
+    fc.assert(
+      fc.property(scenes, (scene) => {
+        expect(parseScene(sceneCaption(scene), words)).toEqual(scene);
+      }),
+    );
+  });
+
+  it('forgives case, spaces, a full stop and a missing opening', () => {
+    const scene = { objects: [{ name: 'car', color: 'red', count: 1 }], relation: null };
+    for (const prompt of ['A photo of a red car.', '  a red   car ', 'red car']) {
+      expect(parseScene(prompt, words)).toEqual(scene);
+    }
+  });
+
+  it('reads nothing into other prompts', () => {
+    for (const prompt of [
+      '',
+      'an astronaut riding a horse',
+      'three cat',
+      'a cats',
+      'a cat left of a cat',
+      'a car and',
+      'a cat left of a car above a key',
+    ]) {
+      expect(parseScene(prompt, words), prompt).toBeNull();
+    }
+  });
+});
+
+describe('the vocabulary', () => {
+  it('is that of the tokenizer: each word is one of its tokens', () => {
+    const tokens = JSON.parse(read('generator/tokenizer/vocab.json')) as Record<string, number>;
+    const missing = [...learntWords(words)].filter((word) => !(`${word}</w>` in tokens));
+    expect(missing).toEqual([]);
+  });
+
+  it('finds unknown words at their places', () => {
+    expect(unknownWords('An astronaut, riding a Horse!', words)).toEqual([
+      { word: 'astronaut', start: 3, end: 12 },
+      { word: 'riding', start: 14, end: 20 },
+      { word: 'Horse', start: 23, end: 28 },
+    ]);
+    expect(unknownWords('a photo of 3 cats', words).map(({ word }) => word)).toEqual(['3']);
+    expect(prompts.flatMap(({ prompt }) => unknownWords(prompt, words))).toEqual([]);
+  });
+
+  it('says so in a sentence, each word once', () => {
+    expect(unknownSentence(unknownWords('a photo of a car', words))).toBe('');
+    expect(unknownSentence(unknownWords('dog and Dog', words))).toBe(
+      'The pocket models never learnt “dog”: the picture cannot show it.',
+    );
+    expect(unknownSentence(unknownWords('a dog, a fox and a hen', words))).toContain('“dog”, “fox” or “hen”');
+    for (const word of [...words.objects, ...words.colours, ...RELATIONS]) {
+      expect(knownSentence(words)).toContain(word);
+    }
+  });
+});

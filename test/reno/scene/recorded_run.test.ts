@@ -1,0 +1,85 @@
+/** The recording's pictures and examples by hand, and the committed recording as the page needs it. */
+import { readFileSync, statSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { steadiness } from '../../../commands/record/steadiness.ts';
+import { decodePng } from '../../../src/platform/node/png.ts';
+import type { EvaluationRow } from '../../../src/reno/evaluation.ts';
+import { measuredExamples } from '../../../src/reno/scene/examples.ts';
+import { parseScene, sceneCaption } from '../../../src/reno/scene/grammar.ts';
+import { parseRecordedRun, pictureAt, tilePictures } from '../../../src/reno/scene/recorded_run.ts';
+import { judge } from '../../../src/reno/verdict.ts';
+
+const row = (id: number, category: string, method: EvaluationRow['method'], right: boolean): EvaluationRow => ({
+  ...{
+    id,
+    category,
+    prompt: `prompt ${id}`,
+    seed: 0,
+    noiseSeed: id,
+    method,
+    right,
+    reason: right ? 'right' : 'a fault',
+  },
+  ...{ loss: 1, iteration: 0, seconds: 1 },
+});
+
+describe('examples', () => {
+  it('are prompts that begin wrong and end right, a category after the other', () => {
+    const rows = [
+      [row(0, 'counting', 'base', true), row(0, 'counting', 'reno', true)],
+      [row(1, 'counting', 'base', false), row(1, 'counting', 'reno', true)],
+      [row(2, 'counting', 'base', false), row(2, 'counting', 'reno', false), row(2, 'counting', 'best-of-n', true)],
+      [row(3, 'counting', 'base', false), row(3, 'counting', 'reno', true)],
+      [row(4, 'colors', 'base', false), row(4, 'colors', 'reno', true)],
+    ].flat();
+    expect(measuredExamples(rows).map(({ prompt }) => prompt)).toEqual(['prompt 1', 'prompt 4', 'prompt 3']);
+    expect(measuredExamples([...rows, ...rows])).toHaveLength(3);
+    expect(measuredExamples([])).toEqual([]);
+  });
+
+  it('prefers runs that stay right, then those that are right early', () => {
+    const [no, yes] = [false, true];
+    expect(steadiness([no, yes, yes, yes])).toBeGreaterThan(steadiness([no, yes, yes, no]));
+    expect(steadiness([no, yes, yes, yes])).toBeGreaterThan(steadiness([no, no, yes, yes]));
+    expect(steadiness([no, no])).toBe(0);
+  });
+});
+
+describe('tiled pictures', () => {
+  it('lie where pictureAt says', () => {
+    const pictures = [1, 2, 3].map((n) => new Uint8Array(2 * 3).fill(n));
+    const whole = tilePictures(pictures, { height: 2, width: 3, columns: 2, channels: 1 });
+    expect([whole.width, whole.height]).toEqual([6, 4]);
+    expect([...whole.data]).toEqual([1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2, 3, 3, 3, 0, 0, 0, 3, 3, 3, 0, 0, 0]);
+  });
+});
+
+describe('the committed recording', () => {
+  const url = (name: string): URL => new URL(`../../../src/web/recorded/${name}`, import.meta.url);
+  const run = parseRecordedRun(readFileSync(url('run.json'), 'utf8'));
+  const { history, scene, detections, evaluator } = run;
+
+  it('starts wrong, ends right, and has a picture for each iteration', () => {
+    const right = detections.map((found) => judge(found, scene, evaluator).right);
+    expect([right[0], right[history.best]]).toEqual([false, true]);
+    expect(parseScene(history.config.prompt, evaluator)).toEqual(scene);
+    const png = decodePng(readFileSync(url('run.png')));
+    const last = pictureAt(run, history.iterations.length - 1);
+    expect([png.width, png.height]).toEqual([run.columns * history.image.width, last.y + history.image.height]);
+    const lowest = Math.min(...history.iterations.map(({ total }) => total));
+    expect(history.iterations[history.best]?.total).toBe(lowest);
+  });
+
+  it('is small, and its examples are scenes of the pocket models', () => {
+    expect(statSync(url('run.json')).size + statSync(url('run.png')).size).toBeLessThan(300_000);
+    expect(run.examples.length).toBeGreaterThanOrEqual(6);
+    for (const { prompt } of run.examples) {
+      const parsed = parseScene(prompt, evaluator);
+      expect(parsed && sceneCaption(parsed)).toBe(prompt);
+    }
+  });
+
+  it('is refused when it is of another version', () => {
+    expect(() => parseRecordedRun('{"format":2}')).toThrow('another version');
+  });
+});
