@@ -85,7 +85,7 @@ async function record(args: Args): Promise<number> {
       const made = await reno.generate({ prompt, seed, wantsFrame: () => true });
       const detections: (readonly Detection[])[] = [];
       for (const { pixels } of made.trajectory.frames) {
-        detections.push(await evaluator.detect(pixels));
+        detections.push(await evaluator.look(pixels));
       }
       const right = detections.map((found) => judge(found, scene, evaluator.config).right);
       console.error(`${right.map((r) => (r ? '✓' : '·')).join('')}  ${prompt}, seed ${seed}`);

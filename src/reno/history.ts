@@ -1,6 +1,7 @@
 /** The contents of history.json: enough to draw a run's report, to repeat the run, and to compare it with another. */
 import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import type { KernelRecord } from '../tensor/choose.ts';
+import type { LeverMove } from './levers.ts';
 import type { NoiseSource } from './noise/draw_noise.ts';
 import type { Mode, RecordedSetting, RenoSettings } from './settings.ts';
 
@@ -39,6 +40,8 @@ export interface NoiseRecord {
   readonly generator: string;
   /** The number of the draw that the run started from. */
   readonly draw: number;
+  /** True where the run started from a given noise, and not from the seed's. */
+  readonly given?: true;
   readonly shape: readonly number[];
 }
 
@@ -81,6 +84,8 @@ export interface History {
   readonly config: RunConfig;
   /** The text encoders and rewards that read only the beginning of the prompt; absent where all read it whole. */
   readonly cuts?: readonly PromptCut[];
+  /** The levers that were moved while the run was on; absent where none was. A run with moved levers is not made again by its settings. */
+  readonly levers?: readonly LeverMove[];
   /** The GPU that was used. */
   readonly adapter: AdapterRecord;
   /** The kernel variants that ran. Variants round differently: equal bytes need the same adapter and the same hash. */

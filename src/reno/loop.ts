@@ -5,6 +5,8 @@
 import type { Stage } from '../tensor/types.ts';
 import { at } from '../tensor/types.ts';
 import type { IterationRecord } from './history.ts';
+import { LeverWriter } from './lever_writer.ts';
+import type { LeverMove, Levers } from './levers.ts';
 import { quiet, readStates, setStates } from './loop_states.ts';
 import type { LoopState, StateTensor } from './run_state.ts';
 import { SavingTimes } from './saving_times.ts';
@@ -25,6 +27,8 @@ export interface Frame {
   readonly iteration: number;
   /** [H,W,3] in [0,1]. */
   readonly pixels: Float32Array<ArrayBuffer>;
+  /** The noise that made it and the gradient there, before clipping; only where they were asked for. */
+  readonly noise?: { readonly latents: Float32Array<ArrayBuffer>; readonly gradient: Float32Array<ArrayBuffer> };
 }
 
 export interface LoopOptions {
@@ -33,9 +37,16 @@ export interface LoopOptions {
    * The noise of an iteration; null: the optimiser's result; `done`: there is nothing more to try.
    * Iteration 0 needs a noise. Called when the previous iteration is queued.
    */
-  readonly noise: (iteration: number) => Float32Array | null | Promise<Float32Array | 'done'>;
+  readonly noise: (iteration: number) => Float32Array | null | Promise<Float32Array | 'done' | null>;
   /** Whether to keep this iteration's image. The first and the best are always kept. */
   readonly wantsFrame?: (iteration: number) => boolean;
+  /** Whether this iteration's frame holds its noise and gradient; asked only of frames that are wanted. */
+  readonly wantsNoise?: (iteration: number) => boolean;
+  /**
+   * The levers, asked before each iteration of a graph that has them; a moved lever is another object. When a reward's weight moves,
+   * the best picture is chosen anew from there on.
+   */
+  readonly levers?: () => Levers;
   /** Called for each iteration in order, while a later one runs. */
   readonly onIteration?: (record: IterationRecord, isBest: boolean) => void;
   /** Called after onIteration with the image of an iteration that `wantsFrame` chose, to show a run in progress. */
@@ -70,6 +81,8 @@ export interface Trajectory {
   readonly bestLatents: Float32Array<ArrayBuffer>;
   /** The pictures that `wantsFrame` chose, in order. */
   readonly frames: readonly Frame[];
+  /** The levers at the start and whenever they moved; empty where the graph has none. */
+  readonly moves: readonly LeverMove[];
   /** The reason, one sentence, why the run ended early; null when it did not. */
   readonly stopped: string | null;
   /** The kind of that reason: the signal, or a loss or gradient that is no finite number. */
@@ -104,12 +117,14 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
   const records: IterationRecord[] = [...(resume?.records ?? [])];
   const frames: Promise<Frame>[] = (resume?.frames ?? []).map((frame) => Promise.resolve(frame));
   const gradients: Promise<Float32Array<ArrayBuffer>>[] = (resume?.gradients ?? []).map((g) => Promise.resolve(g));
+  const levers = step.levers && options.levers ? new LeverWriter(runner, step, options.levers, resume?.moves) : null;
   const times = new SavingTimes(now, options.saveEvery);
   let best = resume?.best ?? 0;
   let failure: string | null = null;
   let interruption: string | null = null;
   let initImage = resume && Promise.resolve(resume.initImage);
   const pending: Queued[] = [];
+  const latents = step.latents.node.name ?? '';
 
   const save = async (iteration: number, states: Promise<Record<string, StateTensor>>): Promise<void> => {
     if (!initImage || !onState) {
@@ -129,6 +144,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
         seconds: (now() - start) / 1000,
         tensors,
         gradients: past.slice(0, iteration),
+        ...(levers ? { moves: levers.moves.filter((move) => move.iteration < iteration) } : {}),
         initImage: image,
         frames: kept.filter((f) => f.iteration < iteration),
       }),
@@ -153,7 +169,8 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
       return;
     }
     records.push(record);
-    const isBest = records.length === 1 || record.total < at(records, best).total;
+    const isFirst = records.length === 1 || levers?.restarts.has(record.iteration) === true;
+    const isBest = isFirst || record.total < at(records, best).total;
     best = isBest ? records.length - 1 : best;
     options.onIteration?.(record, isBest);
     if (options.onFrame && oldest.frame) {
@@ -175,17 +192,20 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
       break;
     }
     if (noise) {
-      runner.write(step.latents.node.name ?? '', noise);
+      runner.write(latents, noise);
     }
+    levers?.before(i);
+    const wanted = options.wantsFrame?.(i) ?? false;
+    const watched = wanted && options.wantsNoise?.(i) ? quiet(runner.read(latents)) : undefined;
     await runner.run('step');
     const scalars = quiet(runner.read('scalars'));
-    const wanted = options.wantsFrame?.(i) ?? false;
     let frame: Promise<Frame> | undefined;
     if (i === 0 || wanted) {
       const image = quiet(runner.read('image'));
       initImage ??= image;
       if (wanted) {
-        frame = quiet(image.then((pixels) => ({ iteration: i, pixels })));
+        const gradient = watched && quiet(runner.read('noise_gradient'));
+        frame = quiet(frameOf(i, image, watched, gradient));
         frames.push(frame);
       }
     }
@@ -217,10 +237,21 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     bestImage: await runner.read('best_image'),
     bestLatents: await runner.read('best_latents'),
     frames: (await Promise.all(frames)).filter((f) => f.iteration <= last),
+    moves: levers?.moves ?? [],
     stopped,
     stoppedBy: failure !== null ? 'not-finite' : interruption !== null ? 'signal' : null,
     seconds: (now() - start) / 1000,
   };
+}
+
+async function frameOf(
+  iteration: number,
+  image: Promise<Float32Array<ArrayBuffer>>,
+  latents?: Promise<Float32Array<ArrayBuffer>>,
+  gradient?: Promise<Float32Array<ArrayBuffer>>,
+): Promise<Frame> {
+  const [pixels, z, g] = await Promise.all([image, latents, gradient]);
+  return { iteration, pixels, ...(z && g ? { noise: { latents: z, gradient: g } } : {}) };
 }
 
 function toRecord(names: readonly string[], values: Float32Array, iteration: number, seconds: number): IterationRecord {

@@ -1,13 +1,14 @@
 /** The objective that ReNO minimises: weighted reward losses, and a regulariser on the norm of the noise. */
-import { add, affine, log, reshape, square, sub, sum } from '../kernels/index.ts';
+import { add, log, type Operand, reshape, square, sub, sum } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { sizeOf } from '../tensor/types.ts';
+import { scaled } from './scaled.ts';
 
 /** One reward network applied to the image: a scalar to minimise, and its weight in the sum. */
 export interface RewardTerm {
   /** The reward's label: `HPS`, `ImageReward`, `CLIP`, … */
   readonly name: string;
-  readonly weight: number;
+  readonly weight: Operand;
   /** One element, any rank. */
   readonly loss: Tensor;
 }
@@ -29,26 +30,40 @@ interface Objective {
  * The negative log-density of the norm of a d-dimensional Gaussian sample, up to a constant; its gradient
  * vanishes at ‖z‖² = d − 1. (ReNO, section 3.2.)
  */
-export function noiseRegulariser(squaredNorm: Tensor, dimension: number, weight: number): Tensor {
-  const half = weight / 2;
-  return sub(affine(squaredNorm, half), affine(log(squaredNorm), half * (dimension - 1)));
+export function noiseRegulariser(squaredNorm: Tensor, { half, scaled: second }: RegulariserFactors): Tensor {
+  return sub(scaled(squaredNorm, half), scaled(log(squaredNorm), second));
+}
+
+/** weight/2 and weight/2·(d − 1). */
+interface RegulariserFactors {
+  readonly half: Operand;
+  readonly scaled: Operand;
+}
+
+/** The factors of a fixed weight. */
+export function regulariserFactors(dimension: number, weight: number): RegulariserFactors {
+  return { half: weight / 2, scaled: (weight / 2) * (dimension - 1) };
 }
 
 /** @throws Error when there is no reward, or a loss is not one value */
-export function buildObjective(latents: Tensor, terms: readonly RewardTerm[], regWeight: number): Objective {
+export function buildObjective(
+  latents: Tensor,
+  terms: readonly RewardTerm[],
+  regulariserBy: RegulariserFactors,
+): Objective {
   const losses = terms.map(({ name, loss }) => {
     if (sizeOf(loss.shape) !== 1) {
       throw new Error(`the loss of reward ${name} has shape [${loss.shape.join(',')}]; it must be one value`);
     }
     return reshape(loss, []);
   });
-  const weighted = losses.map((loss, i) => affine(loss, terms[i]?.weight ?? 0));
+  const weighted = losses.map((loss, i) => scaled(loss, terms[i]?.weight ?? 0));
   const [first, ...rest] = weighted;
   if (!first) {
     throw new Error('ReNO needs at least one reward');
   }
   const rewardLoss = rest.reduce((total, term) => add(total, term), first);
   const squaredNorm = sum(square(latents));
-  const regulariser = noiseRegulariser(squaredNorm, sizeOf(latents.shape), regWeight);
+  const regulariser = noiseRegulariser(squaredNorm, regulariserBy);
   return { losses, rewardLoss, regulariser, total: add(rewardLoss, regulariser), squaredNorm };
 }

@@ -1,7 +1,8 @@
 /** The reference's optimisers as graph updates: state lives in tensors on the device, named as torch names it. */
-import { add, affine, div, mul, sqrt, square, sub } from '../kernels/index.ts';
+import { add, affine, div, mul, type Operand, select, sqrt, square, sub } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
+import { scaled } from './scaled.ts';
 
 /** `lbfgs` runs on the host (lbfgs_noise.ts), the others are traced. */
 export const OPTIMIZERS = ['sgd', 'adam', 'lbfgs'] as const;
@@ -22,7 +23,7 @@ interface OptimizerStep {
 
 export interface OptimizerConfig {
   readonly name: Exclude<OptimizerName, 'lbfgs'>;
-  readonly lr: number;
+  readonly lr: Operand;
   /** SGD only. The reference uses 0.9 and Nesterov. */
   readonly momentum?: number;
   readonly nesterov?: boolean;
@@ -32,9 +33,25 @@ export interface OptimizerConfig {
 
 /** Traces one step of `config` on `parameter`. */
 export function optimizerStep(parameter: Tensor, grad: Tensor, config: OptimizerConfig): OptimizerStep {
-  return config.name === 'adam'
-    ? adam(parameter, grad, config.lr, config.eps ?? 1e-2)
-    : sgd(parameter, grad, config.lr, config.momentum ?? 0.9, config.nesterov ?? true);
+  const { change, updates } = (config.name === 'adam' ? adam : sgd)(parameter, grad, config);
+  return { next: sub(parameter, change), updates };
+}
+
+/** Traces one step of both optimisers, of which Adam moves the parameter where `isAdam` is not 0. */
+export function eitherStep(
+  parameter: Tensor,
+  grad: Tensor,
+  isAdam: Tensor,
+  config: Omit<OptimizerConfig, 'name'>,
+): OptimizerStep {
+  const [a, s] = [adam(parameter, grad, config), sgd(parameter, grad, config)];
+  return { next: sub(parameter, select(isAdam, a.change, s.change)), updates: [...s.updates, ...a.updates] };
+}
+
+/** What an optimiser subtracts from the parameter, and its state afterwards. */
+interface Change {
+  readonly change: Tensor;
+  readonly updates: readonly StateUpdate[];
 }
 
 function stateOf(like: Tensor, name: string, shape: Shape = like.shape): Tensor {
@@ -42,18 +59,18 @@ function stateOf(like: Tensor, name: string, shape: Shape = like.shape): Tensor 
 }
 
 /** torch.optim.SGD: buf ← m·buf + g; z ← z − lr·(g + m·buf) with Nesterov, z − lr·buf without. */
-function sgd(z: Tensor, g: Tensor, lr: number, momentum: number, nesterov: boolean): OptimizerStep {
+function sgd(z: Tensor, g: Tensor, { lr, momentum = 0.9, nesterov = true }: Omit<OptimizerConfig, 'name'>): Change {
   const state = stateOf(z, 'momentum_buffer');
   const buffer = add(affine(state, momentum), g);
   const direction = nesterov ? add(g, affine(buffer, momentum)) : buffer;
-  return { next: sub(z, affine(direction, lr)), updates: [{ state, value: buffer, initial: 0 }] };
+  return { change: scaled(direction, lr), updates: [{ state, value: buffer, initial: 0 }] };
 }
 
 /**
  * torch.optim.Adam with betas (0.9, 0.999). The bias correction 1 − βᵗ is kept as the
  * same running average as the moments, of ones: 1 − βᵗ by subtraction would lose most of its f32 digits at t = 1.
  */
-function adam(z: Tensor, g: Tensor, lr: number, eps: number): OptimizerStep {
+function adam(z: Tensor, g: Tensor, { lr, eps = 1e-2 }: Omit<OptimizerConfig, 'name'>): Change {
   const average = (name: string, beta: number, x: Tensor | null): StateUpdate => {
     const state = stateOf(z, name, x ? z.shape : []);
     const decayed = affine(state, beta, x ? 0 : 1 - beta);
@@ -64,6 +81,7 @@ function adam(z: Tensor, g: Tensor, lr: number, eps: number): OptimizerStep {
   const meanBias = average('bias_correction1', 0.9, null);
   const varianceBias = average('bias_correction2', 0.999, null);
   const denominator = affine(div(sqrt(variance.value), sqrt(varianceBias.value)), 1, eps);
-  const step = div(mul(mean.value, div(z.graph.scalar(lr), meanBias.value)), denominator);
-  return { next: sub(z, step), updates: [mean, variance, meanBias, varianceBias] };
+  const rate = typeof lr === 'number' ? z.graph.scalar(lr) : lr;
+  const change = div(mul(mean.value, div(rate, meanBias.value)), denominator);
+  return { change, updates: [mean, variance, meanBias, varianceBias] };
 }

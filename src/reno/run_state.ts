@@ -5,6 +5,7 @@ import { type SafetensorsValue, writeSafetensors } from '../models/checkpoint/sa
 import { readFloats } from '../models/checkpoint/tensor_file.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { IterationRecord, RunConfig } from './history.ts';
+import type { LeverMove } from './levers.ts';
 import type { Frame } from './loop.ts';
 
 /** The values of a state tensor. */
@@ -27,6 +28,8 @@ export interface LoopState {
   readonly tensors: Readonly<Record<string, StateTensor>>;
   /** The gradient of each iteration, which L-BFGS is replayed from; empty for other optimisers. */
   readonly gradients: readonly Float32Array<ArrayBuffer>[];
+  /** The levers at the start and whenever they moved, where the run has levers. */
+  readonly moves?: readonly LeverMove[];
   /** The picture from the first noise, [H,W,3] in [0,1]. */
   readonly initImage: Float32Array<ArrayBuffer>;
   /** The pictures that `wantsFrame` chose until now, in order. */
@@ -67,7 +70,7 @@ export async function decodeRunState(name: string, bytes: Uint8Array): Promise<R
   if (format !== FORMAT || run === undefined) {
     throw new Error(`${name}: is not the state of a run ("${FORMAT}")`);
   }
-  const numbers = JSON.parse(run) as Pick<RunState, 'config' | 'iteration' | 'records' | 'best' | 'seconds'>;
+  const numbers = JSON.parse(run) as Pick<RunState, 'config' | 'iteration' | 'records' | 'best' | 'seconds' | 'moves'>;
   const tensors: Record<string, StateTensor> = {};
   const gradients: Float32Array<ArrayBuffer>[] = [];
   const frames: Frame[] = [];

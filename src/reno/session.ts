@@ -12,6 +12,7 @@ import { differentSizes } from '../tensor/size_words.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
+import type { Levers } from './levers.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
 import { drawNoise, NOISE_GENERATORS } from './noise/draw_noise.ts';
 import type { ImageSize } from './picture.ts';
@@ -25,7 +26,15 @@ import { type TracedRun, traceRun } from './trace.ts';
 export interface GenerateOptions
   extends Pick<
     LoopOptions,
-    'wantsFrame' | 'onIteration' | 'onFrame' | 'beforeIteration' | 'signal' | 'saveEvery' | 'now'
+    | 'wantsFrame'
+    | 'wantsNoise'
+    | 'levers'
+    | 'onIteration'
+    | 'onFrame'
+    | 'beforeIteration'
+    | 'signal'
+    | 'saveEvery'
+    | 'now'
   > {
   /** The text that the picture should show. */
   readonly prompt: string;
@@ -33,6 +42,12 @@ export interface GenerateOptions
   readonly seed: number;
   /** The draw of the seed to start from. Default 0. */
   readonly draw?: number;
+  /** The noise to start from, in the shape of `latentShape`, instead of the seed's. */
+  readonly latents?: Float32Array;
+  /**
+   * Noise to go on with from here, asked before each iteration but the first; null: the optimiser's. `now` reads the optimiser's.
+   */
+  readonly push?: (iteration: number, now: () => Promise<Float32Array>) => Promise<Float32Array | null>;
   /** Default: the number in the settings. */
   readonly nIters?: number;
   /** Goes on from the state of the same run, to the same bytes. */
@@ -55,7 +70,10 @@ export interface Generated {
 }
 
 /** Planning options other than the defaults: forced kernel variants, no fusion, weights kept for inspection. */
-export type Planning = Omit<PlanSpec, 'outputs' | 'updates'>;
+export type Planning = Omit<PlanSpec, 'outputs' | 'updates'> & {
+  /** Whether weights of rewards, learning rate, clip, regulariser and optimiser may change while a run is on. */
+  readonly levers?: boolean;
+};
 
 /** A generator and its rewards, compiled and loaded, which can run for any number of prompts and seeds. `openReno` makes one. */
 export class Reno implements Disposable {
@@ -114,12 +132,12 @@ export class Reno implements Disposable {
     model: string,
     files: ModelFiles,
     settings: RenoSettings,
-    planning: Planning = {},
+    { levers = false, ...planning }: Planning = {},
   ): Promise<Reno> {
     const start = performance.now();
     assertStores(settings.dtype, device.caps);
     assertHolds(settings.size, device.limits.maxBufferSize);
-    const run = await traceRun(files, settings);
+    const run = await traceRun(files, settings, levers);
     const plan = await compileWithWeights(device, { ...run.spec, ...planning }, run.weights);
     const loadSeconds = (performance.now() - start) / 1000;
     return new Reno({ model, settings, device, plan, run, loadSeconds });
@@ -147,11 +165,13 @@ export class Reno implements Disposable {
     }
     const promptSeconds = await this.setPrompt(options.prompt, options.onCut);
     const { noise, keepsGradients } = await this.#noise(options);
+    const unmoved = this.levers;
     const trajectory = await runLoop(this.plan, this.step, {
       ...rest,
       iterations: config.nIters,
       noise,
       keepsGradients,
+      levers: options.levers ?? (() => unmoved),
       ...(resume ? { resume } : {}),
       ...(onState ? { onState: (state) => onState({ config, ...state }) } : {}),
     });
@@ -162,6 +182,8 @@ export class Reno implements Disposable {
     seed,
     draw,
     resume,
+    latents,
+    push,
   }: GenerateOptions): Promise<Required<Pick<LoopOptions, 'noise' | 'keepsGradients'>>> {
     const { mode, optim, noise, lr, regWeight } = this.settings;
     if (mode === 'reno' && optim === 'lbfgs') {
@@ -171,7 +193,20 @@ export class Reno implements Disposable {
       return { noise: search, keepsGradients: true };
     }
     const source = mode === 'imageselect' ? freshNoise : optimisedNoise;
-    return { noise: source(this.latentShape, seed, noise, draw), keepsGradients: false };
+    const drawn = source(this.latentShape, seed, noise, draw);
+    if (!latents && !push) {
+      return { noise: drawn, keepsGradients: false };
+    }
+    const now = (): Promise<Float32Array> => this.plan.read(this.step.latents.node.name ?? '');
+    const given: LoopOptions['noise'] = async (i) => (i === 0 ? (latents ?? drawn(0)) : (push?.(i, now) ?? drawn(i)));
+    return { noise: given, keepsGradients: false };
+  }
+
+  /** The levers as the settings have them. */
+  get levers(): Levers {
+    const { lr, gradClip, regWeight, optim } = this.settings;
+    const rewards = Object.fromEntries(this.rewards.map(({ name, weight }) => [name, weight]));
+    return { rewards, lr, gradClip, regWeight, optim: optim === 'adam' ? 'adam' : 'sgd' };
   }
 
   /** Gives all GPU memory back. */
@@ -218,6 +253,7 @@ export class Reno implements Disposable {
         source: noise,
         generator: NOISE_GENERATORS[noise],
         draw: options.draw ?? 0,
+        ...(options.latents ? { given: true as const } : {}),
         shape: this.latentShape,
       },
     };
@@ -229,6 +265,7 @@ export class Reno implements Disposable {
       tool: 'reno-webgpu',
       config,
       ...(this.#cuts.length > 0 ? { cuts: this.#cuts } : {}),
+      ...(trajectory.moves.length > 1 ? { levers: trajectory.moves } : {}),
       adapter: adapterRecord(this.#device),
       kernels: kernelRecord(this.plan.schedule.choices.values()),
       image: this.imageSize,

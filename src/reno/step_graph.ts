@@ -4,11 +4,12 @@
  */
 import { concat, less, reshape, select, sqrt } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { at } from '../tensor/types.ts';
+import { at, sizeOf } from '../tensor/types.ts';
 import { gradients } from '../tensor/vjp.ts';
 import { clipGradNorm } from './grad_clip.ts';
-import { buildObjective, type RewardTerm } from './objective.ts';
-import { type OptimizerConfig, optimizerStep, type StateUpdate } from './optimizer.ts';
+import { type LeverInputs, leverInputs } from './levers.ts';
+import { buildObjective, type RewardTerm, regulariserFactors } from './objective.ts';
+import { eitherStep, type OptimizerConfig, optimizerStep, type StateUpdate } from './optimizer.ts';
 
 /** `optimise`: the step changes the noise. `score`: it only scores the image of a given noise (best-of-N, no optimisation). */
 type StepKind = 'optimise' | 'score';
@@ -21,6 +22,8 @@ export interface StepConfig {
   readonly gradClip: number;
   /** Weight of the norm regulariser; 0 turns it off. */
   readonly regWeight: number;
+  /** Whether the numbers above, the rewards' weights and the optimiser are inputs, which may change from step to step. */
+  readonly levers?: boolean;
 }
 
 /** The caller's part of the graph: the noise, its image ([1,H,W,3] in [0,1]), and the rewards of that image. */
@@ -38,10 +41,15 @@ export interface StepGraph {
   readonly scalars: readonly string[];
   readonly latents: Tensor;
   readonly image: Tensor;
+  /** Null where the graph has no levers. */
+  readonly levers: LeverInputs | null;
 }
 
 /** A loss larger than any real one. It is finite, since shader compilers may assume that infinities do not occur. */
-const NO_LOSS_YET = 3e38;
+export const NO_LOSS_YET = 3e38;
+
+/** The state that holds the lowest loss so far. */
+export const BEST_LOSS = 'best_loss';
 
 /** Names in `scalars` beside the rewards' own. */
 export const TOTAL = 'total';
@@ -53,7 +61,21 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
   const { latents, image, rewards } = parts;
   const graph = latents.graph;
   return graph.scope('reno', () => {
-    const objective = buildObjective(latents, rewards, config.regWeight);
+    const { optimizer } = config;
+    if (config.levers && (config.kind !== 'optimise' || optimizer.name === 'lbfgs')) {
+      throw new Error('levers move a run of SGD or Adam: L-BFGS and a choice among noises have none');
+    }
+    const levers = config.levers
+      ? leverInputs(
+          graph,
+          rewards.map(({ name }) => name),
+        )
+      : null;
+    const objective = buildObjective(
+      latents,
+      rewards.map((term, i) => ({ ...term, weight: levers?.rewards[i] ?? term.weight })),
+      levers?.regulariser ?? regulariserFactors(sizeOf(latents.shape), config.regWeight),
+    );
     const scalars = new Map<string, Tensor>(rewards.map(({ name }, i) => [name, at(objective.losses, i)]));
     scalars.set(TOTAL, objective.rewardLoss);
     scalars.set(REGULARISER, objective.regulariser);
@@ -62,7 +84,7 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     const outputs: Record<string, Tensor> = { image };
 
     // The comparison with the best comes before the optimiser changes the noise, so that image and noise belong together.
-    const bestLoss = graph.input('best_loss', [], 'step');
+    const bestLoss = graph.input(BEST_LOSS, [], 'step');
     const better = less(objective.rewardLoss, bestLoss);
     const keep = (name: string, value: Tensor): void => {
       const state = graph.input(name, value.shape, 'step');
@@ -74,10 +96,12 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
 
     if (config.kind === 'optimise') {
       const [gradient] = gradients(objective.total, [latents]);
-      const clipped = clipGradNorm(gradient, config.gradClip);
+      const clipped = clipGradNorm(gradient, levers?.gradClip ?? config.gradClip);
       scalars.set(GRAD_NORM, clipped.norm);
-      if (config.optimizer.name !== 'lbfgs') {
-        const step = optimizerStep(latents, clipped.grad, config.optimizer);
+      if (optimizer.name !== 'lbfgs') {
+        const step = levers
+          ? eitherStep(latents, clipped.grad, levers.adam, { ...optimizer, lr: levers.lr })
+          : optimizerStep(latents, clipped.grad, optimizer);
         updates.push({ state: latents, value: step.next, initial: null }, ...step.updates);
       }
       outputs.noise_gradient = gradient;
@@ -86,6 +110,6 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
       [...scalars.values()].map((t) => reshape(t, [1])),
       0,
     );
-    return { outputs, updates, scalars: [...scalars.keys()], latents, image };
+    return { outputs, updates, scalars: [...scalars.keys()], latents, image, levers };
   });
 }

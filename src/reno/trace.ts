@@ -44,8 +44,8 @@ export async function traceGenerator(
   return { pipeline, latents, image };
 }
 
-/** Traces a whole run. @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
-export async function traceRun(files: ModelFiles, settings: RenoSettings): Promise<TracedRun> {
+/** Traces a whole run. @param levers whether the run has levers @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
+export async function traceRun(files: ModelFiles, settings: RenoSettings, levers = false): Promise<TracedRun> {
   const graph = new Graph();
   const { pipeline, latents, image } = await traceGenerator(files, settings, graph);
   const wanted = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0);
@@ -71,6 +71,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings): Promi
       },
       gradClip: settings.gradClip,
       regWeight: settings.regWeight,
+      levers,
     },
   );
   const weights = [pipeline, ...networks].flatMap((part) => part.weights);

@@ -41,6 +41,7 @@ class Fake {
       bestImage: Float32Array.of(this.#mark),
       bestLatents: Float32Array.of(0),
       frames: [],
+      moves: [],
       stopped: null,
       stoppedBy: null,
       seconds: 9,

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { affine, mul, square, sub, sum } from '../../src/kernels/index.ts';
 import { clipGradNorm } from '../../src/reno/grad_clip.ts';
-import { noiseRegulariser } from '../../src/reno/objective.ts';
+import { noiseRegulariser, regulariserFactors } from '../../src/reno/objective.ts';
 import { type OptimizerConfig, optimizerStep } from '../../src/reno/optimizer.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
@@ -117,14 +117,14 @@ describe('noiseRegulariser', () => {
   const gradientAt = (z: number[]): Float64Array => {
     const graph = new Graph();
     const input = graph.input('z', [z.length], 'step');
-    const value = noiseRegulariser(sum(square(input)), z.length, 0.01);
+    const value = noiseRegulariser(sum(square(input)), regulariserFactors(z.length, 0.01));
     return at(interpret(gradients(value, [input]), new Map([['z', z]])), 0);
   };
 
   it('is 0.01·(½‖z‖² − (d−1)·ln‖z‖)', () => {
     const graph = new Graph();
     const z = [0.3, -1.2, 2.5, 0.8];
-    const value = noiseRegulariser(sum(square(graph.input('z', [4], 'step'))), 4, 0.01);
+    const value = noiseRegulariser(sum(square(graph.input('z', [4], 'step'))), regulariserFactors(4, 0.01));
     const norm = Math.hypot(...z);
     expect(interpret([value], new Map([['z', z]]))[0]?.[0]).toBeCloseTo(
       0.01 * (0.5 * norm ** 2 - 3 * Math.log(norm)),
