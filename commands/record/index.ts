@@ -5,22 +5,22 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
+import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
 import { chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
 import { optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
 import { adapterChoice, adapterFlags, toolVersion } from '../../src/cli/shared.ts';
 import { readTextFile } from '../../src/cli/text_file.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { subfolder } from '../../src/models/checkpoint/files.ts';
-import { encodePng, toPicture } from '../../src/platform/node/png.ts';
+import { toPicture } from '../../src/platform/node/png.ts';
 import { parseRows } from '../../src/reno/evaluation.ts';
 import { Judge } from '../../src/reno/judge.ts';
-import { type Example, measuredExamples } from '../../src/reno/scene/examples.ts';
+import { type Example, facts, measuredExamples } from '../../src/reno/scene/examples.ts';
 import { parseScene } from '../../src/reno/scene/grammar.ts';
 import { type RecordedRun, tilePictures } from '../../src/reno/scene/recorded_run.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';
 import { type Detection, judge, type ScenePrompt } from '../../src/reno/verdict.ts';
-import { steadiness } from './steadiness.ts';
+import { smallPng } from './small_png.ts';
 
 const COLUMNS = 10;
 
@@ -40,12 +40,6 @@ export const command: Command = {
       default: 'src/web/recorded',
       valueHint: 'folder',
     },
-    candidates: {
-      type: 'string',
-      description: 'Examples to run; the steadiest is recorded',
-      default: '6',
-      valueHint: 'n',
-    },
     ...modelFlags,
     ...optimisingFlags,
     ...adapterFlags,
@@ -59,7 +53,6 @@ interface Candidate {
   readonly scene: ScenePrompt;
   readonly made: Generated;
   readonly detections: readonly (readonly Detection[])[];
-  readonly right: readonly boolean[];
 }
 
 async function record(args: Args): Promise<number> {
@@ -77,30 +70,10 @@ async function record(args: Args): Promise<number> {
   console.error(`adapter: ${adapterName(device)}`);
   using reno = await Reno.open(device, model.name, model.files, settings);
   using evaluator = await Judge.open(device, subfolder(model.files, 'evaluator'), reno.imageSize);
-  const candidates: Candidate[] = [];
-  for (const example of examples.slice(0, countFlag(args, 'candidates', 1) ?? 6)) {
-    const scene = parseScene(example.prompt, evaluator.config);
-    if (scene) {
-      const { prompt, seed } = example;
-      const made = await reno.generate({ prompt, seed, wantsFrame: () => true });
-      const detections: (readonly Detection[])[] = [];
-      for (const { pixels } of made.trajectory.frames) {
-        detections.push(await evaluator.look(pixels));
-      }
-      const right = detections.map((found) => judge(found, scene, evaluator.config).right);
-      console.error(`${right.map((r) => (r ? '✓' : '·')).join('')}  ${prompt}, seed ${seed}`);
-      candidates.push({ example, scene, made, detections, right });
-    }
-  }
-  const chosen = candidates
-    .filter(({ right, made }) => right[0] === false && right[made.trajectory.best] === true)
-    .sort((a, b) => steadiness(b.right) - steadiness(a.right))[0];
-  if (!chosen) {
-    throw new Error('no candidate starts wrong and ends right on this adapter: give more with --candidates');
-  }
+  const chosen = await firstClearRun(examples, reno, evaluator);
   const { height, width } = reno.imageSize;
   const pictures = chosen.made.trajectory.frames.map(({ pixels }) => toPicture(pixels, height, width).data);
-  const png = encodePng(tilePictures(pictures, { height, width, columns: COLUMNS, channels: 3 }));
+  const png = smallPng(tilePictures(pictures, { height, width, columns: COLUMNS, channels: 3 }));
   const run: RecordedRun = {
     format: 1,
     history: { ...chosen.made.history, tool: toolVersion() },
@@ -119,4 +92,32 @@ async function record(args: Args): Promise<number> {
     `recorded “${chosen.example.prompt}”, seed ${chosen.example.seed}: ${kilobytes(json.length)} of numbers and ${kilobytes(png.length)} of pictures in ${out}; ${examples.length} examples`,
   );
   return 0;
+}
+
+/**
+ * Runs examples, those with the most to get right and with the largest fall of the loss first, until one begins wrong here too, ends
+ * right, and stays right in its second half.
+ */
+async function firstClearRun(examples: readonly Example[], reno: Reno, evaluator: Judge): Promise<Candidate> {
+  const ranked = examples
+    .flatMap((example) => {
+      const scene = parseScene(example.prompt, evaluator.config);
+      return scene ? [{ example, scene }] : [];
+    })
+    .sort((a, b) => facts(b.scene) - facts(a.scene) || b.example.gain - a.example.gain);
+  for (const { example, scene } of ranked) {
+    const { prompt, seed } = example;
+    const made = await reno.generate({ prompt, seed, wantsFrame: () => true });
+    const detections: (readonly Detection[])[] = [];
+    for (const { pixels } of made.trajectory.frames) {
+      detections.push(await evaluator.look(pixels));
+    }
+    const right = detections.map((found) => judge(found, scene, evaluator.config).right);
+    console.error(`${right.map((r) => (r ? '✓' : '·')).join('')}  ${prompt}, seed ${seed}`);
+    const stays = right.slice(Math.floor(right.length / 2)).every(Boolean);
+    if (right[0] === false && right[made.trajectory.best] === true && stays) {
+      return { example, scene, made, detections };
+    }
+  }
+  throw new Error('no example begins wrong, ends right and stays right on this adapter: evaluate more prompts');
 }

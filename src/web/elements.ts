@@ -1,7 +1,7 @@
 /** Finds the elements of a page, and what it links to. */
 
 /** @throws Error where the page has no such element */
-export function element<T extends HTMLElement>(id: string, type: new () => T): T {
+export function element<T extends Element>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
   if (!(found instanceof type)) {
     throw new Error(`the page has no ${type.name} with the id ${id}`);

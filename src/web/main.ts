@@ -7,10 +7,14 @@ import { mountDownloads } from './parts/downloads.ts';
 import { mountHeader } from './parts/header.ts';
 import { mountPictures } from './parts/pictures.ts';
 import { mountStatus } from './parts/status.ts';
+import { mountPrompt } from './prompt/prompt.ts';
+import { playFirstMinute } from './recorded/first_minute.ts';
 import { RunController } from './run/run_controller.ts';
 import { FIRST_SETTINGS, settingsOf } from './share/address.ts';
 import { openStudio } from './state/studio_state.ts';
 import { NO_ADAPTER, NO_WEBGPU } from './unusable.ts';
+import { Sights } from './verdict/sights.ts';
+import { mountVerdicts } from './verdict/verdicts.ts';
 
 const query = new URLSearchParams(location.search);
 const studio = openStudio(settingsOf(query, FIRST_SETTINGS));
@@ -25,6 +29,12 @@ mountControls(studio, controller);
 mountPictures(studio);
 mountCurves(studio);
 mountDownloads(studio, controller);
+const sights = new Sights((picture) => controller.look(picture));
+mountVerdicts(studio, sights);
+playFirstMinute(studio, sights, { plays: !query.has('prompt') }).then(
+  (recorded) => mountPrompt(studio, recorded),
+  (error: unknown) => console.info(`The recorded run is not shown: ${error instanceof Error ? error.message : error}`),
+);
 
 if (!navigator.gpu) {
   studio.change({ phase: 'unusable', notice: { text: NO_WEBGPU } });

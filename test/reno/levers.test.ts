@@ -36,14 +36,22 @@ function run(step: StepGraph, options: Partial<LoopOptions> = {}): Promise<Traje
 /** The first `iterations` of a run, and the state after them. */
 async function begun(step: StepGraph, iterations: number, options: Partial<LoopOptions> = {}): Promise<LoopState> {
   const states: LoopState[] = [];
-  await run(step, { iterations: iterations + 1, saveEvery: iterations, onState: (s) => void states.push(s), ...options });
+  await run(step, {
+    iterations: iterations + 1,
+    saveEvery: iterations,
+    onState: (s) => void states.push(s),
+    ...options,
+  });
   return at(states, 0);
 }
 
 describe('levers', () => {
   it.each(['sgd', 'adam'] as const)('change nothing until one moves (%s)', async (optim) => {
     const start = { ...START, optim };
-    const [plain, levered] = [await run(toyStep(start, false)), await run(toyStep(start, true), { levers: () => start })];
+    const [plain, levered] = [
+      await run(toyStep(start, false)),
+      await run(toyStep(start, true), { levers: () => start }),
+    ];
     expect(levered.records).toEqual(plain.records);
     expect(levered.bestImage).toEqual(plain.bestImage);
     expect(levered.bestLatents).toEqual(plain.bestLatents);
@@ -69,7 +77,9 @@ describe('levers', () => {
   it('choose the best anew when a weight moves: totals of other weights do not compare', async () => {
     const moved = { ...START, rewards: { HPS: 5, CLIP: 100 } };
     let asked = 0;
-    const { records, best, bestLatents } = await run(toyStep(START, true), { levers: () => (asked++ < 5 ? START : moved) });
+    const { records, best, bestLatents } = await run(toyStep(START, true), {
+      levers: () => (asked++ < 5 ? START : moved),
+    });
     const later = records.slice(5).map(({ total }) => total);
     expect(best).toBe(5 + later.indexOf(Math.min(...later)));
     expect(at(records, best).total).toBeGreaterThan(Math.min(...records.map(({ total }) => total)));
@@ -112,7 +122,9 @@ describe('levers', () => {
   it('refuse values that make no sense, in a sentence', async () => {
     const step = toyStep(START, true);
     await expect(run(step, { levers: () => ({ ...START, lr: Number.NaN }) })).rejects.toThrow('the lever lr is NaN');
-    await expect(run(step, { levers: () => ({ ...START, rewards: { HPS: -1, CLIP: 0 } }) })).rejects.toThrow('HPS is -1');
+    await expect(run(step, { levers: () => ({ ...START, rewards: { HPS: -1, CLIP: 0 } }) })).rejects.toThrow(
+      'HPS is -1',
+    );
     let asked = 0;
     const less = (): Levers => (asked++ === 0 ? START : { ...START, rewards: { HPS: 1 } });
     await expect(run(step, { levers: less })).rejects.toThrow('CLIP has no weight');
@@ -121,7 +133,10 @@ describe('levers', () => {
 
 describe('noise that is watched', () => {
   it('is the noise of that picture, with its gradient', async () => {
-    const { frames, records } = await run(toyStep(START, false), { wantsFrame: (i) => i < 4, wantsNoise: (i) => i > 1 });
+    const { frames, records } = await run(toyStep(START, false), {
+      wantsFrame: (i) => i < 4,
+      wantsNoise: (i) => i > 1,
+    });
     expect(frames.map(({ noise }) => noise !== undefined)).toEqual([false, false, true, true]);
     for (const { iteration, pixels, noise } of frames.slice(2)) {
       expect(Math.hypot(...(noise?.latents ?? []))).toBeCloseTo(at(records, iteration).norm, 5);

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { BROWSER_PATIENCE, CHROMIUM } from '../support/chromium.ts';
 import { Studio } from './studio.ts';
+import { firstMinuteSuite } from './suites/first_minute_suite.ts';
 import { runSuite } from './suites/run_suite.ts';
 
 const WEIGHTS = join(resolve(import.meta.dirname, '../..'), 'weights/pocket/generator');
@@ -23,5 +24,6 @@ describe.skipIf(missing !== null)('the page', { timeout: BROWSER_PATIENCE }, () 
   }, BROWSER_PATIENCE);
   afterAll(() => studio?.stop());
 
+  firstMinuteSuite(() => studio);
   runSuite(() => studio);
 });

@@ -1,5 +1,6 @@
 /** Prompts whose first picture was measured to be wrong, and whose best picture was right: examples that show what ReNO does. */
 import type { EvaluationRow } from '../evaluation.ts';
+import type { ScenePrompt } from '../verdict.ts';
 
 /** A prompt and the seed with which it was measured. */
 export interface Example {
@@ -8,6 +9,8 @@ export interface Example {
   readonly category: string;
   /** The fault of the first picture. */
   readonly fault: string;
+  /** The weighted loss of the first picture less that of the best one. */
+  readonly gain: number;
 }
 
 /**
@@ -16,19 +19,30 @@ export interface Example {
  */
 export function measuredExamples(rows: readonly EvaluationRow[]): Example[] {
   const keyOf = ({ id, seed }: EvaluationRow): string => `${id} ${seed}`;
-  const mended = new Set(rows.filter(({ method, right }) => method === 'reno' && right).map(keyOf));
+  const mended = new Map(
+    rows.filter(({ method, right }) => method === 'reno' && right).map((row) => [keyOf(row), row]),
+  );
   const byCategory = new Map<string, Map<string, Example>>();
   for (const row of rows) {
     const { method, right, reason, prompt, category, noiseSeed: seed } = row;
-    if (method === 'base' && !right && mended.has(keyOf(row))) {
+    const after = mended.get(keyOf(row));
+    if (method === 'base' && !right && after) {
       const list = byCategory.get(category) ?? new Map<string, Example>();
       byCategory.set(category, list);
       if (!list.has(prompt)) {
-        list.set(prompt, { prompt, seed, category, fault: reason });
+        list.set(prompt, { prompt, seed, category, fault: reason, gain: row.loss - after.loss });
       }
     }
   }
   const lists = [...byCategory.values()].map((list) => [...list.values()]);
   const longest = Math.max(0, ...lists.map(({ length }) => length));
   return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list[i] ?? [])).flat();
+}
+
+/** How much a picture can get wrong: its objects, and their colours, numbers and relation. */
+export function facts({ objects, relation }: ScenePrompt): number {
+  return objects.reduce(
+    (n, { color, count }) => n + 1 + Number(color !== null) + Number(count > 1),
+    Number(relation !== null),
+  );
 }

@@ -36,7 +36,8 @@ export function mountControls(studio: Studio, controller: RunController): void {
       [seed, String(settings.seed)],
       [iterations, String(settings.iterations)],
     ] as const) {
-      if (input.value !== value && document.activeElement !== input) {
+      // A number that is being typed may not be one yet.
+      if (input.value !== value && (input === prompt || document.activeElement !== input)) {
         input.value = value;
       }
     }

@@ -1,10 +1,10 @@
 /** The recording's pictures and examples by hand, and the committed recording as the page needs it. */
 import { readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { steadiness } from '../../../commands/record/steadiness.ts';
-import { decodePng } from '../../../src/platform/node/png.ts';
+import { smallPng } from '../../../commands/record/small_png.ts';
+import { decodePng, encodePng } from '../../../src/platform/node/png.ts';
 import type { EvaluationRow } from '../../../src/reno/evaluation.ts';
-import { measuredExamples } from '../../../src/reno/scene/examples.ts';
+import { facts, measuredExamples } from '../../../src/reno/scene/examples.ts';
 import { parseScene, sceneCaption } from '../../../src/reno/scene/grammar.ts';
 import { parseRecordedRun, pictureAt, tilePictures } from '../../../src/reno/scene/recorded_run.ts';
 import { judge } from '../../../src/reno/verdict.ts';
@@ -37,11 +37,15 @@ describe('examples', () => {
     expect(measuredExamples([])).toEqual([]);
   });
 
-  it('prefers runs that stay right, then those that are right early', () => {
-    const [no, yes] = [false, true];
-    expect(steadiness([no, yes, yes, yes])).toBeGreaterThan(steadiness([no, yes, yes, no]));
-    expect(steadiness([no, yes, yes, yes])).toBeGreaterThan(steadiness([no, no, yes, yes]));
-    expect(steadiness([no, no])).toBe(0);
+  it('count what there is to get right', () => {
+    const scene = (prompt: string) => parseScene(prompt, { objects: ['cat', 'tree'], colours: ['red'] });
+    const counts = ['a cat', 'two cats', 'a red cat', 'a cat left of a tree', 'two red cats and a red tree'].map(
+      (prompt) => {
+        const parsed = scene(prompt);
+        return parsed && facts(parsed);
+      },
+    );
+    expect(counts).toEqual([1, 2, 2, 3, 5]);
   });
 });
 
@@ -51,6 +55,19 @@ describe('tiled pictures', () => {
     const whole = tilePictures(pictures, { height: 2, width: 3, columns: 2, channels: 1 });
     expect([whole.width, whole.height]).toEqual([6, 4]);
     expect([...whole.data]).toEqual([1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2, 3, 3, 3, 0, 0, 0, 3, 3, 3, 0, 0, 0]);
+  });
+});
+
+describe('the small PNG', () => {
+  it('holds the same pixels, in fewer bytes', () => {
+    const [width, height] = [40, 30];
+    const data = Uint8Array.from(
+      { length: width * height * 3 },
+      (_, i) => 100 + 50 * Math.sin(i / 90) + ((i * 7919) % 5),
+    );
+    const small = smallPng({ width, height, data });
+    expect(decodePng(small)).toEqual({ width, height, data });
+    expect(small.length).toBeLessThan(encodePng({ width, height, data }).length);
   });
 });
 

@@ -1,0 +1,56 @@
+/** Fetches the recorded run: its numbers, and its pictures as the page shows them. */
+import { parseRecordedRun, pictureAt, type RecordedRun } from '../../reno/scene/recorded_run.ts';
+import type { ShownFrame, ShownRun } from '../state/studio_state.ts';
+
+/** A recorded run, ready to be shown. */
+export interface Recording {
+  readonly run: RecordedRun;
+  /** All of it, as the page shows a run. */
+  readonly whole: ShownRun;
+}
+
+/** Reads the numbers alone. @throws Error, one sentence */
+export async function fetchRecordedRun(address: string): Promise<RecordedRun> {
+  return parseRecordedRun(await (await fetched(address)).text());
+}
+
+/** Reads the pictures, and puts them together with the numbers. @throws Error, one sentence */
+export async function fetchRecording(run: RecordedRun, address: string): Promise<Recording> {
+  const bitmap = await createImageBitmap(await (await fetched(address)).blob());
+  const canvas = document.createElement('canvas');
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  if (!context) {
+    throw new Error('the browser draws no pictures');
+  }
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const { config, image, iterations, best } = run.history;
+  const frames = iterations.map((record): ShownFrame => {
+    const { x, y } = pictureAt(run, record.iteration);
+    const pixels = context.getImageData(x, y, image.width, image.height).data;
+    return { iteration: record.iteration, pixels: new Uint8ClampedArray(pixels), record };
+  });
+  const { prompt, seed, nIters } = config;
+  return {
+    run,
+    whole: {
+      source: 'recorded',
+      settings: { prompt, seed, iterations: nIters },
+      size: image,
+      charted: config,
+      frames,
+      best,
+      finished: true,
+    },
+  };
+}
+
+async function fetched(address: string): Promise<Response> {
+  const answer = await fetch(address);
+  if (!answer.ok) {
+    throw new Error(`the recorded run cannot be fetched (status ${answer.status})`);
+  }
+  return answer;
+}
