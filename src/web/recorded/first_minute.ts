@@ -54,7 +54,7 @@ function mountTitle(studio: Studio, player: Player, { history }: RecordedRun): v
         running: '',
         paused: '',
       }[phase];
-      title.textContent = `A recorded run of ${name}, computed before on ${adapter}. ${next}`;
+      title.textContent = `Recorded before, on ${adapter}: ${name}. ${next}`;
     } else {
       title.textContent = run ? `${name}, computed on this machine` : '';
     }

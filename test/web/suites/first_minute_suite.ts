@@ -28,7 +28,7 @@ export function firstMinuteSuite(studio: () => Studio): void {
 
     it('shows a recorded run that starts wrong and ends right', async () => {
       expect(await tab.page.textContent('#run-title')).toMatch(
-        /recorded run of “a photo of .*Nothing is computed here/,
+        /^Recorded before, on .*: “a photo of .*Nothing is computed here/,
       );
       expect(await tab.page.textContent('#init-verdict')).toMatch(/^asked: .*; found: .*✗$/);
       expect(await tab.page.textContent('#best-verdict')).toMatch(/^asked: .*; found: .*✓$/);
