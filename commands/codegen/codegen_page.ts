@@ -60,12 +60,12 @@ function overview(all: readonly KeptModel[]): string[] {
       String(kept.spilling),
       kept.onMatrices > 0 ? `${(100 * kept.onMatrices).toFixed(2)} %` : 'none',
       `${Math.min(...waves)}–${Math.max(...waves)}`,
-      `${kept.seconds.toFixed(0)} s`,
+      `${kept.seconds.toFixed(0)} s; ${kept.cpuSeconds.toFixed(0)} s`,
       `${(kept.peakBytes / 1e6).toFixed(0)} MB`,
     ];
   });
   return markdownTable(
-    ['plan', 'pipelines that compile', 'that spill', 'arithmetic on matrix units', 'waves', 'time', 'memory'],
+    ['plan', 'pipelines that compile', 'that spill', 'arithmetic on matrix units', 'waves', 'time; of CPU', 'memory'],
     lines,
   );
 }
@@ -77,7 +77,7 @@ export function codegenPage(all: readonly KeptModel[]): string {
     '',
     'Written by `npm run reno -- kernels stats … --keep`; do not edit it by hand. Each section names its own command, date, commit and',
     "driver. No such GPU was here: Mesa's null AMD device compiles, and a Vulkan layer (`tools/codegen`) reads what the driver says.",
-    'Time and memory are those of the whole command on 2 busy cores.',
+    'Time and memory are those of the whole command, on 2 cores with other work beside; the time of the CPU is its own.',
     '',
     ...overview(all),
     '',

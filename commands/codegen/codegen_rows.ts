@@ -93,7 +93,7 @@ export interface PlanTotals {
   readonly pipelines: number;
   /** Those that compile. */
   readonly compiled: number;
-  /** Those that spill registers. */
+  /** Those that spill registers; NaN where the driver does not say. */
   readonly spilling: number;
   /** Share of the arithmetic in kernels with matrix instructions, from 0 to 1. */
   readonly onMatrices: number;
@@ -106,7 +106,9 @@ export function totalsOf(rows: readonly CodegenRow[]): PlanTotals {
   return {
     pipelines: rows.length,
     compiled: rows.filter(({ failure }) => failure === undefined).length,
-    spilling: rows.filter(({ spilled }) => spilled > 0).length,
+    spilling: rows.every(({ spilled }) => Number.isNaN(spilled))
+      ? Number.NaN
+      : rows.filter(({ spilled }) => spilled > 0).length,
     onMatrices: counted.reduce((sum, row) => sum + (matrixOf(row) > 0 ? row.share : 0), 0),
     otherwise: counted.filter((row) => row.dispatches.step > 0 && matrixOf(row) !== row.written).length,
   };
@@ -114,13 +116,15 @@ export function totalsOf(rows: readonly CodegenRow[]): PlanTotals {
 
 /** Such as "150 of 150 pipelines compile, none spills". */
 export function describeTotals({ pipelines, compiled, spilling, onMatrices, otherwise }: PlanTotals): string {
-  const spill = spilling === 0 ? 'none spills' : spilling === 1 ? '1 spills' : `${spilling} spill`;
+  const spill = Number.isNaN(spilling)
+    ? []
+    : [spilling === 0 ? 'none spills' : spilling === 1 ? '1 spills' : `${spilling} spill`];
   const source = otherwise === 0 ? 'all with as many as' : `${otherwise} with more or fewer than`;
   const matrices =
     onMatrices > 0
       ? [`${percent(onMatrices)} of the arithmetic in kernels with matrix instructions, ${source} their source has`]
       : [];
-  return [`${compiled} of ${pipelines} pipelines compile`, spill, ...matrices].join(', ');
+  return [`${compiled} of ${pipelines} pipelines compile`, ...spill, ...matrices].join(', ');
 }
 
 const range = (values: readonly number[]): string => {

@@ -11,11 +11,14 @@ const KINDS = {
 /** How many instructions there are of each kind. */
 export type InstructionCounts = Record<keyof typeof KINDS | 'other', number>;
 
-/** Instructions of AMD's assembly by mnemonic. Its lines begin with white space and a mnemonic. */
+/**
+ * Instructions of AMD's assembly by mnemonic. Its lines begin with white space and a mnemonic; where Mesa's LLVM does not know the
+ * GPU, they are those of Mesa's own compiler, in which results and ` = ` stand before the mnemonic.
+ */
 function countInstructions(assembly: string): Map<string, number> {
   const counts = new Map<string, number>();
   for (const line of assembly.split('\n')) {
-    const mnemonic = /^\s+([a-z][a-z0-9_]+)\b/.exec(line)?.[1];
+    const mnemonic = /^\s+(?:.* = )?([a-z][a-z0-9_]+)\b/.exec(line)?.[1];
     if (mnemonic) {
       counts.set(mnemonic, (counts.get(mnemonic) ?? 0) + 1);
     }
@@ -25,7 +28,7 @@ function countInstructions(assembly: string): Map<string, number> {
 
 /**
  * Counts the instructions of AMD's assembly by kind.
- * @returns null where the driver gave no assembly: none at all, or the compiler's own notes because Mesa's LLVM does not know the GPU
+ * @returns null where the driver gave no assembly
  */
 export function instructionKinds(assembly: string): InstructionCounts | null {
   const instructions = countInstructions(assembly);

@@ -18,6 +18,8 @@ export interface KeptModel extends Revision, PlanTotals {
   readonly driver: string;
   /** Time of the whole command, start of the process included. */
   readonly seconds: number;
+  /** The time that it took of the CPU's cores. */
+  readonly cpuSeconds: number;
   /** Its largest memory. */
   readonly peakBytes: number;
   /** Kernels with at least KEPT_SHARE of the arithmetic, the most first. */

@@ -59,6 +59,8 @@ async function stats(args: Args): Promise<number> {
     const { compiled, flops } = await compilePipelines(compiler, schedule, least);
     const rows = rowsOf(compiled, flops);
     const seconds = performance.now() / 1000;
+    const { user, system } = process.cpuUsage();
+    const cpuSeconds = (user + system) / 1e6;
     const peakBytes = process.resourceUsage().maxRSS * 1024;
     console.log((isSet(args, 'families') ? familyTable(rows) : kernelTable(rows)).join('\n'));
     const broken = rows.flatMap(({ failure }) => failure ?? []);
@@ -66,10 +68,10 @@ async function stats(args: Args): Promise<number> {
     const totals = totalsOf(rows);
     const ok = rows.length > 0 && broken.length === 0;
     if (ok && isSet(args, 'keep')) {
-      const kept = { model: model.name, size: settings.size, gpu, driver, seconds, peakBytes, rows };
+      const kept = { model: model.name, size: settings.size, gpu, driver, seconds, cpuSeconds, peakBytes, rows };
       console.log(`kept in ${writeCodegenPage(keepModel({ ...kept, ...totals, ...revision() }))}`);
     }
-    const used = `${seconds.toFixed(1)} s, ${(peakBytes / 1e6).toFixed(0)} MB of memory`;
+    const used = `${seconds.toFixed(1)} s (${cpuSeconds.toFixed(1)} s of CPU), ${(peakBytes / 1e6).toFixed(0)} MB of memory`;
     return finish(args, ok, `${model.name} on ${gpu} (${driver}): ${describeTotals(totals)}; ${used}`, rows);
   });
 }

@@ -15,7 +15,21 @@ it("counts the instructions of AMD's assembly by kind, and nothing else", () => 
   const none = { arithmetic: 0, LDS: 0, memory: 0, other: 0 };
   expect(instructionKinds(assembly.join('\n'))).toEqual({ ...none, matrix: 2, scalar: 2 });
   expect(instructionKinds('')).toBeNull();
-  expect(instructionKinds('Shader disassembly is not supported\n\tv1: %2 = v_add_u32 %0, %1')).toBeNull();
+});
+
+it("counts them as Mesa's own compiler prints them, where its LLVM does not know the GPU", () => {
+  const program = [
+    'Shader disassembly is not supported in the current configuration, falling back to print_program.',
+    '/* logical preds: / linear preds: / kind: uniform, top-level, */',
+    '\t s1: %1638:s[0] = s_pack_ll_b32_b16 %1635:s[115], 0',
+    '\ts_delay_alu valu_dep_1 next valu_dep_1',
+    '\t s2: %2133:s[4-5],  s1: %2132:scc = s_andn2_b64 %2131:s[4-5], %0:exec',
+    '\t v1: %6:v[1] = v_lshlrev_b32 4, (is16bit)%3:v[1]',
+    '\tbuffer_store_dwordx4 %1:s[0-3], %2:v[1], 0, %3:v[4-7] storage: buffer',
+    '\ts_endpgm',
+  ];
+  const none = { LDS: 0, matrix: 0, other: 0 };
+  expect(instructionKinds(program.join('\n'))).toEqual({ ...none, scalar: 4, arithmetic: 1, memory: 1 });
 });
 
 it('divides the arithmetic of an op over its dispatches by what each asks of matrix units', () => {
@@ -72,5 +86,14 @@ describe('rows', () => {
     );
     expect(describeTotals(totalsOf(spilled))).toMatch(/^2 of 3 pipelines compile, 1 spills, 66\.67 %/);
     expect(kernelTable(spilled).join('\n')).toMatch(/c\.naive .* does not compile/);
+  });
+
+  it("have another driver's own figures by its own names", () => {
+    const statistics = { 'Register Count': 40, 'Stack Size': 0 };
+    const other: CompiledUse = { ...alu, compiled: { wgsl: '', assembly: '', statistics } };
+    const lines = kernelTable(rowsOf([other], 1e6));
+    expect(lines[0]).toMatch(/arithmetic {2}Register Count {2}Stack Size$/);
+    expect(lines[1]).toMatch(/100\.00 % +40 +0$/);
+    expect(describeTotals(totalsOf(rowsOf([other], 1e6)))).toBe('1 of 1 pipelines compile');
   });
 });

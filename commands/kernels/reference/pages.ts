@@ -13,6 +13,12 @@ const count = (value: number): string => value.toLocaleString('en');
 /** Text in a cell or a paragraph of Markdown. */
 const plain = (text: string): string => text.replaceAll(/[<>|*_[\]]/g, (character) => `\\${character}`);
 
+/** A doc comment as sentences. */
+function sentences(comment: string): string {
+  const text = plain(comment.replaceAll(/\.? *@throws (\w+) /g, '. It throws $1 '));
+  return /[.!?]\)?$/.test(text) ? text : `${text}.`;
+}
+
 /** Returns the pages by file name. */
 export function referencePages(ops: readonly DescribedOp[], figures: ReferenceFigures): Map<string, string> {
   const pages = ops.map((op): [string, string] => [`${op.op.name}.md`, opPage(op, figures)]);
@@ -60,7 +66,7 @@ function opPage({ op, file, text, cases, kernels }: DescribedOp, figures: Refere
   const lines = [
     `# ${plain(op.name)}`,
     '',
-    `${plain(text)} ${hasGradient} Source: ${source(file)}. [All ops](README.md).`,
+    `${sentences(text)} ${hasGradient} Source: ${source(file)}. [All ops](README.md).`,
     '',
     ...(op.isView
       ? ['It gives a buffer another shape: nothing runs.', '']
@@ -78,7 +84,7 @@ function section(kernel: DescribedKernel, figures: ReferenceFigures): string[] {
   const { variant, idea, own, shown } = kernel;
   const documentation = [
     ...(idea === '' ? [] : [`**Idea:** ${plain(idea)}.`]),
-    ...(own ? [`${plain(own.text)} (${source(own.file)})`] : []),
+    ...(own ? [`${sentences(own.text)} (${source(own.file)})`] : []),
   ];
   return [
     `## ${plain(variant)}`,
