@@ -3,11 +3,12 @@ import type { Command } from '../src/cli/args.ts';
 import { COMMANDS } from '../src/cli/cli.ts';
 import { command as evaluate } from './evaluate/index.ts';
 import { command as kernels } from './kernels/index.ts';
+import { command as profile } from './profile/index.ts';
 import { command as selftest } from './selftest/index.ts';
 
 const { generate, ...others } = COMMANDS;
 
 export const reno: Command = {
   meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
-  subCommands: { ...(generate ? { generate } : {}), evaluate, ...others, kernels, selftest },
+  subCommands: { ...(generate ? { generate } : {}), evaluate, ...others, kernels, profile, selftest },
 };

@@ -15,7 +15,7 @@ import { median } from '../../src/tensor/median.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
 import type { Part, PartContext, PartRow } from './part.ts';
-import { seedWeights } from './seeded_on_gpu.ts';
+import { readPrompt, seedWeights } from './seeded_on_gpu.ts';
 
 const PROMPT = 'a photo of a red cat and a blue car';
 const WARM_UP = 2;
@@ -66,13 +66,7 @@ async function load(device: Device, plan: Plan, run: TracedRun, row: Report, sta
   const seconds = (performance.now() - before) / 1000;
   row({ name: 'weights made on the GPU', ok: true, shown: `${gib(bytes)} in ${seconds.toFixed(1)} s`, bytes, seconds });
   const prompted = performance.now();
-  for (const part of [run.pipeline, ...run.networks]) {
-    for (const [name, values] of part.promptValues(PROMPT)) {
-      plan.write(name, values);
-    }
-  }
-  await plan.run('prompt');
-  await plan.finished();
+  await readPrompt(plan, run, PROMPT);
   const prompt = (performance.now() - prompted) / 1000;
   row({ name: 'text encoders', ok: true, shown: `${prompt.toFixed(1)} s, once for each prompt`, seconds: prompt });
 }

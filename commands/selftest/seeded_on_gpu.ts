@@ -3,6 +3,7 @@
  * full-size model is there in a second. Weights that the plan streams are made on the CPU, piece by piece.
  */
 import type { WeightStore } from '../../src/models/weights/weight_store.ts';
+import type { TracedRun } from '../../src/reno/trace.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { USAGE } from '../../src/tensor/plan/buffer_usage.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
@@ -97,6 +98,17 @@ export async function seedWeights(device: Device, plan: Plan, stores: readonly W
   }
   await fill(device, fills);
   return bytes;
+}
+
+/** Fills the inputs that depend on the prompt, and runs the text encoders. */
+export async function readPrompt(plan: Plan, { pipeline, networks }: TracedRun, prompt: string): Promise<void> {
+  for (const part of [pipeline, ...networks]) {
+    for (const [name, values] of part.promptValues(prompt)) {
+      plan.write(name, values);
+    }
+  }
+  await plan.run('prompt');
+  await plan.finished();
 }
 
 async function fill(device: Device, fills: readonly Fill[]): Promise<void> {

@@ -1,6 +1,7 @@
 /** Part `speed`: the heavy kernels at SD-Turbo's shapes, beside the adapter's measured peaks and beside PyTorch. */
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
+import { arithmeticPeaks, copyBandwidth } from '../../src/kernels/measured_peaks.ts';
 import { stepTime } from '../../src/tensor/autotune.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { MATRIX_VARIANT } from '../../src/tensor/kernel_check.ts';
@@ -9,7 +10,6 @@ import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 import { flopsOf, graphOf, KERNEL_SHAPES, type KernelRow, nameOf, QUICK_SHAPES } from './kernel_rows.ts';
-import { arithmeticPeaks, copyBandwidth } from './measured_peaks.ts';
 import type { Part, PartRow } from './part.ts';
 import { type TorchTimes, torchTimes } from './torch_times.ts';
 

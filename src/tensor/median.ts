@@ -1,3 +1,7 @@
+/** Sums and medians. */
+
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
 /** Returns the median; NaN of no values. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -7,7 +7,7 @@ import { at, byteSize } from '../types.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 
 /** Dispatches per submission: enough to keep the queue full, and few enough for the watchdogs of browsers. */
-const DISPATCHES_PER_SUBMIT = 256;
+export const DISPATCHES_PER_SUBMIT = 256;
 
 /** A dispatch that can be submitted as often as wanted. */
 export interface Encoded {

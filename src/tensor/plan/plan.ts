@@ -9,9 +9,17 @@ import { type Encoded, submit } from './encode.ts';
 import { Freshness } from './freshness.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 import { PlanInputs } from './plan_inputs.ts';
-import { timed } from './profile.ts';
 import { readValues } from './readback.ts';
 import { type Pieces, prefetched, Throttle } from './stream.ts';
+import { timed, timedPasses } from './timestamps.ts';
+
+/** A dispatch that was timed on the GPU. */
+export interface TimedStep {
+  readonly step: Step;
+  /** Nanoseconds since the stage's first dispatch began. */
+  readonly begin: number;
+  readonly ns: number;
+}
 
 /** A compiled computation: its inputs are written, its stages run, and its outputs read, as often as wanted. */
 export class Plan implements Disposable {
@@ -213,20 +221,47 @@ export class Plan implements Disposable {
   }
 
   /**
-   * Runs a stage with a GPU timestamp around each dispatch (its updates included).
-   * @returns nanoseconds per dispatch, or null where the adapter has no timestamp-query.
+   * Runs the dispatches of a stage, each in a pass of its own with GPU timestamps around it. States keep their values.
+   * @returns the begin of each dispatch, in nanoseconds since the first one's, and its nanoseconds; null where the adapter has no
+   *   timestamp-query or the stage has no dispatch
    * @throws Error as `run`
    * @internal
    */
-  async profile(stage: Stage): Promise<{ readonly step: Step; readonly ns: number }[] | null> {
+  async profile(stage: Stage): Promise<TimedStep[] | null> {
+    const list = this.#timeable(stage);
+    const spans = list && (await timed(this.#device, list));
+    return (
+      spans?.map(({ begin, end }, i) => ({ step: at(this.schedule.steps[stage], i), begin, ns: end - begin })) ?? null
+    );
+  }
+
+  /**
+   * Runs the dispatches of a stage in passes of `length`, with GPU timestamps around each pass alone.
+   * @returns the number of dispatches of each pass, and its nanoseconds; null and @throws as `profile`
+   * @internal
+   */
+  async passTimes(
+    stage: Stage,
+    length: number,
+  ): Promise<{ readonly dispatches: number; readonly ns: number }[] | null> {
+    const list = this.#timeable(stage);
+    if (!list) {
+      return null;
+    }
+    const count = Math.ceil(list.length / length);
+    const passes = Array.from({ length: count }, (_, i) => list.slice(i * length, (i + 1) * length));
+    const spans = await timedPasses(this.#device, passes);
+    return spans.map(({ begin, end }, i) => ({ dispatches: at(passes, i).length, ns: end - begin }));
+  }
+
+  #timeable(stage: Stage): readonly Encoded[] | null {
+    this.#assertUsable('run');
     const list = this.#encoded[stage];
     if (!this.hasTimestamps || list.length === 0) {
       return null;
     }
-    this.#assertUsable('run');
     this.#fresh.assertReady(stage);
-    const times = await timed(this.#device, list);
-    return times.map((ns, i) => ({ step: at(this.schedule.steps[stage], i), ns }));
+    return list;
   }
 
   #assertUsable(verb: 'run' | 'read' | 'written to'): void {

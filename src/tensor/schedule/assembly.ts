@@ -160,12 +160,13 @@ function stepsAndUploads(
   let next = 0;
   for (const [i, { node, dispatch, position }] of dispatches.entries()) {
     for (let weight = pending[next]; weight && weight.from <= position; weight = pending[++next]) {
-      addWeight(weight, node, made, placement);
+      addWeight(weight, { node, position }, made, placement);
     }
     const values = at(bound, i);
     const locations = values.map(placement.locate);
     made.steps[node.stage].push({
       node,
+      position,
       dispatch,
       types: values.map(({ type }) => type),
       buffers: locations.map(({ buffer }) => buffer),
@@ -178,7 +179,7 @@ function stepsAndUploads(
 /** Adds the step that dequantizes a weight for `reader`, or the uploads of a streamed weight. */
 function addWeight(
   { weight, stage, buffer, offset }: PlacedResidency,
-  reader: Node,
+  { node: reader, position }: Pick<Step, 'node' | 'position'>,
   { steps, uploads }: StepsAndUploads,
   { int8, dedicated }: Placement,
 ): void {
@@ -187,6 +188,7 @@ function addWeight(
     const from = dedicated.indexOf(weight.key);
     steps[stage].push({
       ...dequantization(weight, storage, reader),
+      position,
       buffers: [from, from, buffer],
       offsets: [0, storage.scales, offset],
     });

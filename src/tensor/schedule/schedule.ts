@@ -27,6 +27,8 @@ export interface Schedule {
 /** A dispatch, and the buffer behind each of its bindings. */
 export interface Step {
   readonly node: Node;
+  /** The node's position in the order of all nodes, in which liveness intervals are given. */
+  readonly position: number;
   readonly dispatch: Dispatch;
   /** The type of each binding. */
   readonly types: readonly TensorType[];

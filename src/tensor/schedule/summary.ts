@@ -162,7 +162,16 @@ function kernelName(node: Node, choices: Schedule['choices']): string {
   if (!node.op) {
     return '';
   }
+  const variant = chosenVariant(node, choices);
+  const { op } = tunable(node.op, siteOf(node));
+  return variant === '' ? op.name : `${op.name}.${variant}`;
+}
+
+/** Returns the name of the variant that was chosen for a node; empty for a node without a choice. */
+export function chosenVariant(node: Node, choices: Schedule['choices']): string {
+  if (!node.op) {
+    return '';
+  }
   const { op, site } = tunable(node.op, siteOf(node));
-  const choice = choices.get(siteKey(op, site));
-  return choice ? `${op.name}.${choice.variant}` : op.name;
+  return choices.get(siteKey(op, site))?.variant ?? '';
 }

@@ -1,17 +1,28 @@
 /** The adapter's own limits, measured: multiply-adds in f32 and in packed f16, matrix units, and copies. */
-import { matrixShape, subgroupSize, subgroupSizeAttribute } from '../../src/kernels/common/matrix_tile.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
-import { USAGE } from '../../src/tensor/plan/buffer_usage.ts';
-import { type Encoded, submit } from '../../src/tensor/plan/encode.ts';
-import { timed } from '../../src/tensor/plan/profile.ts';
-import { at } from '../../src/tensor/types.ts';
+
+import type { Device } from '../tensor/device.ts';
+import type { DeviceCaps } from '../tensor/device_caps.ts';
+import { USAGE } from '../tensor/plan/buffer_usage.ts';
+import { type Encoded, submit } from '../tensor/plan/encode.ts';
+import { timed } from '../tensor/plan/timestamps.ts';
+import type { Peaks } from '../tensor/profile/profile.ts';
+import { at } from '../tensor/types.ts';
+import { matrixShape, subgroupSize, subgroupSizeAttribute } from './common/matrix_tile.ts';
 
 /** A kernel without memory traffic, and the operations of one of its workgroups. */
 interface PeakKernel {
   readonly name: string;
+  readonly kind: ArithmeticPeak['kind'];
   readonly code: string;
   readonly flops: number;
+}
+
+/** The highest rate of one kind of arithmetic. */
+interface ArithmeticPeak {
+  readonly name: string;
+  readonly kind: 'f32' | 'f16' | 'matrix';
+  /** FLOP/s of the best round; an error where the kernel does not run. */
+  readonly rate: number | Error;
 }
 
 const WORKGROUP = 64;
@@ -40,7 +51,7 @@ function multiplyAdds(name: string, scalar: 'f32' | 'f16', vector: string, width
   let all = ${chains.map((i) => `v${i}`).join(' + ')};
   y[id.x & 1023u] = bitcast<u32>(f32(all${width > 1 ? '.x' : ''}));
 }`;
-  return { name, code, flops: 2 * 2 * CHAINS * width * STEPS * WORKGROUP };
+  return { name, kind: scalar, code, flops: 2 * 2 * CHAINS * width * STEPS * WORKGROUP };
 }
 
 /** Four by two products of matrices that stay in registers, again and again. @returns null without matrix units */
@@ -89,13 +100,14 @@ fn main(@builtin(local_invocation_index) index: u32) {
 }`;
   return {
     name: `matrix units, f16 to f32, ${m}x${n}x${k}`,
+    kind: 'matrix',
     code,
     flops: 2 * m * n * k * 8 * STEPS * subgroups,
   };
 }
 
-/** FLOP/s of the best round, for each kind of arithmetic that the adapter has; an error where a kernel does not run. */
-export async function arithmeticPeaks(device: Device): Promise<{ name: string; rate: number | Error }[]> {
+/** Measures each kind of arithmetic that the adapter has. */
+export async function arithmeticPeaks(device: Device): Promise<ArithmeticPeak[]> {
   const { caps } = device;
   const matrices = matrixProducts(caps);
   const kernels = [
@@ -103,12 +115,12 @@ export async function arithmeticPeaks(device: Device): Promise<{ name: string; r
     ...(caps.f16 ? [multiplyAdds('packed f16 multiply-adds', 'f16', 'vec2<f16>', 2)] : []),
     ...(matrices ? [matrices] : []),
   ];
-  const found: { name: string; rate: number | Error }[] = [];
-  for (const { name, code, flops } of kernels) {
+  const found: ArithmeticPeak[] = [];
+  for (const { name, kind, code, flops } of kernels) {
     const rate = await rateOf(device, name, code, flops).catch((error) =>
       error instanceof Error ? error : new Error(String(error)),
     );
-    found.push({ name, rate });
+    found.push({ name, kind, rate });
   }
   return found;
 }
@@ -139,7 +151,8 @@ async function rateOf(device: Device, name: string, code: string, flops: number)
 async function dispatchTime(device: Device, dispatch: Encoded): Promise<number> {
   const { gpu } = device;
   if (gpu.features.has('timestamp-query')) {
-    return at(await timed(device, [dispatch]), 0);
+    const { begin, end } = at(await timed(device, [dispatch]), 0);
+    return end - begin;
   }
   const start = performance.now();
   submit(gpu, 'peak', [dispatch], 0, 1);
@@ -167,4 +180,19 @@ export async function copyBandwidth({ gpu, memory, limits }: Device, quick: bool
   memory.destroy(from);
   memory.destroy(to);
   return best;
+}
+
+/**
+ * Measures the peaks that kernels of this project are compared with. They compute in f32, apart from those on matrix units.
+ * @throws Error when the kernel of f32 multiply-adds does not run
+ */
+export async function measurePeaks(device: Device): Promise<Peaks> {
+  const arithmetic = await arithmeticPeaks(device);
+  const rateOfKind = (wanted: ArithmeticPeak['kind']): number | Error | undefined =>
+    arithmetic.find(({ kind }) => kind === wanted)?.rate;
+  const [f32, matrix] = [rateOfKind('f32'), rateOfKind('matrix')];
+  if (typeof f32 !== 'number') {
+    throw new Error(`the f32 peak of this adapter cannot be measured: ${f32?.message ?? 'it has none'}`);
+  }
+  return { f32, matrix: typeof matrix === 'number' ? matrix : null, bytesPerSecond: await copyBandwidth(device, true) };
 }

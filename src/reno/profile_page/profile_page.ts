@@ -1,0 +1,2 @@
+import type { Profile } from '../../tensor/profile/profile.ts';
+export const profilePage = (p: Profile): string => p.subject;
