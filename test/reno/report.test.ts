@@ -3,6 +3,7 @@ import { lineChart, ticks } from '../../src/reno/chart.ts';
 import type { History } from '../../src/reno/history.ts';
 import { dataUri } from '../../src/reno/html.ts';
 import { renderReport } from '../../src/reno/report.ts';
+import { unbalanced } from '../support/unbalanced_elements.ts';
 
 const prompt = `a photo of a "red" cat & <b>a car</b> isn't </script>`;
 
@@ -119,22 +120,3 @@ describe('charts', () => {
     expect(ticks(-1, 1)).toEqual([-1, -0.5, 0, 0.5, 1]);
   });
 });
-
-/** Elements that are closed out of order or not at all; script and style bodies are skipped. */
-function unbalanced(html: string): string[] {
-  const empty = new Set(['meta', 'br', 'img', 'line', 'circle', 'polyline', 'path', 'doctype']);
-  const body = html.replace(/<(script|style)>[\s\S]*?<\/\1>/g, '');
-  const open: string[] = [];
-  const wrong: string[] = [];
-  for (const [, close, name, rest] of body.matchAll(/<(\/?)!?([a-z0-9]+)((?:"[^"]*"|'[^']*'|[^>"'])*)>/g)) {
-    if (!name || empty.has(name) || rest?.endsWith('/')) {
-      continue;
-    }
-    if (close === '') {
-      open.push(name);
-    } else if (open.pop() !== name) {
-      wrong.push(name);
-    }
-  }
-  return [...wrong, ...open];
-}

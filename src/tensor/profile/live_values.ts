@@ -18,11 +18,12 @@ export function memoryRecord(schedule: Schedule): MemoryRecord {
 /** Returns null for a value that no dispatch of the stage binds. */
 function liveValue({ uploads }: Schedule, steps: readonly Step[], value: SharedValue): LiveValue | null {
   const { buffer, offset, bytes, kind } = value;
-  const first = firstFrom(steps, value.from);
+  const from = firstFrom(steps, value.from);
+  const to = firstFrom(steps, value.to + 1) - 1;
   const users: number[] = [];
   const readers: number[] = [];
-  // While it lives, its place in the buffer is its own, so the place tells who binds it.
-  for (let i = first; i < steps.length && at(steps, i).position <= value.to; i++) {
+  for (let i = from; i <= to; i++) {
+    // While it lives, its place in the buffer is its own, so the place tells who binds it.
     const { buffers, offsets, dispatch } = at(steps, i);
     const bound = dispatch.bindings.filter((_, k) => buffers[k] === buffer && offsets[k] === offset);
     if (bound.length > 0) {
@@ -32,11 +33,10 @@ function liveValue({ uploads }: Schedule, steps: readonly Step[], value: SharedV
       }
     }
   }
-  const [from, to] = [users[0], users.at(-1)];
-  if (from === undefined || to === undefined) {
+  if (users[0] === undefined) {
     return null;
   }
-  const maker = at(steps, from);
+  const maker = at(steps, users[0]);
   const upload = uploads.step.find((u) => u.buffer === buffer && u.offset === offset && u.before === from);
   const name = upload?.input ?? maker.dispatch.label;
   return { name, path: maker.node.path, bytes, kind, from, to, readers };

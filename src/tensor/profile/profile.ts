@@ -96,11 +96,11 @@ export interface MemoryRecord {
   readonly values: readonly LiveValue[];
 }
 
-/** A value in a shared buffer, from the dispatch that makes it to the last one that reads it. */
+/** A value in a shared buffer, from the first dispatch of the node that makes it to the last one of the node that reads it last. */
 export interface LiveValue {
   /** The kernel that makes it, or the name of an uploaded weight. */
   readonly name: string;
-  /** Module path of the first dispatch that binds it. */
+  /** Module path of the kernel that makes it. */
   readonly path: string;
   readonly bytes: number;
   /** `saved`: computed in a forward pass and read in a backward pass. */
