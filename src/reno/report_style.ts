@@ -26,7 +26,7 @@ img.pixels { image-rendering: pixelated; }
 .strip img { width: 100%; aspect-ratio: var(--aspect); display: block; border-radius: 6px; border: 1px solid var(--line); }
 .strip .is-best img { outline: 2px solid var(--accent); }
 .strip figcaption { text-align: center; color: var(--soft); font-size: 13px; font-variant-numeric: tabular-nums; padding-top: 4px; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 16px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: 16px; }
 .chart { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 14px 4px; }
 .chart figcaption { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; align-items: baseline; }
 .chart figcaption span { grid-row: 2; grid-column: 1 / -1; color: var(--soft); font-size: 13px; }
