@@ -22,8 +22,14 @@ export function flagsOf({ op, variant, index, case: c }: ChosenKernel): Record<s
   };
 }
 
-/** @param file WGSL in place of the first dispatch's @returns a line for each pipeline, or the reason why there is none */
-export function compiledFor(gpu: string, kernel: ChosenKernel, file?: string): string[] {
+/** The compiler's answer: a row for each pipeline, or one sentence that says why there is none. */
+export interface CompilerAnswer {
+  readonly rows: readonly CompiledDispatch[];
+  readonly problem?: string;
+}
+
+/** Asks the compiler of GPU family `gpu`. @param file WGSL in place of the first dispatch's */
+export function askCompiler(gpu: string, kernel: ChosenKernel, file?: string): CompilerAnswer {
   const asked = [
     ...['kernels', 'asm', kernel.op.name, '--gpu', gpu, '--summary', '--json'],
     ...Object.entries(flagsOf(kernel)).flatMap(([name, value]) => [`--${name}`, value]),
@@ -37,10 +43,16 @@ export function compiledFor(gpu: string, kernel: ChosenKernel, file?: string): s
   const last = stdout.trim().split('\n').at(-1) ?? '';
   if (!last.startsWith('{')) {
     const sentence = stderr.split('\n').find((line) => line.startsWith('reno: ')) ?? `reno: no answer for ${gpu}`;
-    return [`  ${gpu}: ${sentence.slice('reno: '.length)}`];
+    return { rows: [], problem: sentence.slice('reno: '.length) };
   }
   const { ok, summary, rows } = JSON.parse(last) as { ok: boolean; summary: string; rows: readonly CompiledDispatch[] };
-  return ok ? rows.map((row) => `  ${gpu}: ${describeCompiled(row)}`) : [`  ${gpu}: ${summary}`];
+  return ok ? { rows } : { rows: [], problem: summary };
+}
+
+/** @param file WGSL in place of the first dispatch's @returns a line for each pipeline, or the reason why there is none */
+export function compiledFor(gpu: string, kernel: ChosenKernel, file?: string): string[] {
+  const { rows, problem } = askCompiler(gpu, kernel, file);
+  return problem === undefined ? rows.map((row) => `  ${gpu}: ${describeCompiled(row)}`) : [`  ${gpu}: ${problem}`];
 }
 
 function describeCompiled(row: CompiledDispatch): string {

@@ -2,6 +2,7 @@
 import type { Command } from '../../src/cli/args.ts';
 import { tuneCommand } from '../../src/cli/tune.ts';
 import { asmCommand } from './asm.ts';
+import { courseCommand } from './course/course.ts';
 import { dumpCommand } from './dump.ts';
 import { editCommand } from './edit.ts';
 import { listCommand } from './list.ts';
@@ -22,5 +23,6 @@ export const command: Command = {
     stats: statsCommand,
     reference: referenceCommand,
     tune: tuneCommand,
+    course: courseCommand,
   },
 };

@@ -1,0 +1,66 @@
+/** The figures of a ladder as Markdown. */
+import { figure } from '../../common/table.ts';
+import {
+  type CompiledKernelFigures,
+  type LadderFigures,
+  nameOf,
+  type Stamp,
+  type TimedKernel,
+} from './course_figures.ts';
+import { FAMILY, type Rung } from './ladders.ts';
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+/** A table whose first column is flush left and whose others are flush right. */
+const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string[] => [
+  line(head),
+  line(head.map((_, i) => (i === 0 ? '---' : '--:'))),
+  ...rows.map(line),
+];
+
+/** A kernel or one of its pipelines, with what is special about it. */
+const label = (rung: Rung, name = nameOf(rung)): string =>
+  [`\`${name}\``, ...(rung.dtype === 'f16' ? ['f16'] : []), ...(rung.family ? [rung.family] : [])].join(', ');
+
+/** The times of the kernels for CPU drivers, with the shapes that they ran on. */
+export function timedTable(name: string, shapes: readonly string[], figures: LadderFigures): string[] {
+  const rows = figures.cpu.map((row: TimedKernel) => [
+    label(row),
+    figure(row.ms),
+    figure(row.gflops),
+    row.gain === null ? '' : `${figure(row.gain)} ×`,
+    (row.nmse ?? 0).toExponential(0),
+  ]);
+  return [
+    ...markdown(['kernel', 'ms', 'GFLOP/s', 'speed, the line before being 1', 'error (NMSE)'], rows),
+    '',
+    `Shapes: ${shapes.join('; ')}. ${stampOf(name, figures)}`,
+  ];
+}
+
+/** What the compiler makes of the kernels for GPUs, a line for each pipeline. */
+export function compiledTable(name: string, shapes: readonly string[], figures: LadderFigures): string[] {
+  const rows = figures.gpu.flatMap((kernel: CompiledKernelFigures) =>
+    kernel.pipelines.map(({ label: pipeline, vgprs, spilled, lds, waves, instructions, kinds }) => [
+      label(kernel, pipeline),
+      ...[vgprs, spilled, lds, waves, instructions].map((value) => value.toLocaleString('en')),
+      ...[kinds.arithmetic, kinds.matrix, kinds.LDS, kinds.memory].map((value) => value.toLocaleString('en')),
+      kernel.nmse === null ? '–' : kernel.nmse.toExponential(0),
+    ]),
+  );
+  const head = [
+    ...['kernel', 'VGPRs', 'spilled', 'LDS, bytes', 'waves per SIMD', 'instructions'],
+    ...['arithmetic', 'matrix', 'LDS', 'memory', 'error (NMSE)'],
+  ];
+  return [
+    ...markdown(head, rows),
+    '',
+    `No time is claimed: no GPU was at hand. Registers and instructions: AMD's compiler for an RX 7900 (\`${FAMILY}\`; where \`navi21\` stands, an RX 6800), shapes ${shapes.join('; ')}. ` +
+      'Error: the same kernel at small shapes on the CPU driver, against f64; "–": that driver has no matrix units, and ' +
+      `\`npm run test:matrix\` checks the kernel. ${stampOf(name, figures)}`,
+  ];
+}
+
+function stampOf(name: string, { machine, driver, date, commit }: Stamp): string {
+  return `Measured by \`npm run reno -- kernels course --only ${name}\` on ${machine}, ${driver}, ${date}, commit ${commit}.`;
+}
