@@ -27,16 +27,17 @@ function countInstructions(assembly: string): Map<string, number> {
 }
 
 /**
- * Counts the instructions of AMD's assembly by kind.
+ * Counts the instructions of a program in AMD's assembly by kind.
  * @returns null where the driver gave no assembly
  */
 export function instructionKinds(assembly: string): InstructionCounts | null {
-  const instructions = countInstructions(assembly);
-  if (!instructions.has('s_endpgm')) {
-    return null;
-  }
+  return /^\s+s_endpgm\b/m.test(assembly) ? kindsOf(assembly) : null;
+}
+
+/** Counts the instructions of a part of a program by kind. */
+export function kindsOf(assembly: string): InstructionCounts {
   const counts: InstructionCounts = { matrix: 0, arithmetic: 0, LDS: 0, memory: 0, scalar: 0, other: 0 };
-  for (const [mnemonic, count] of instructions) {
+  for (const [mnemonic, count] of countInstructions(assembly)) {
     const kind = (Object.keys(KINDS) as (keyof typeof KINDS)[]).find((name) => KINDS[name].test(mnemonic));
     counts[kind ?? 'other'] += count;
   }

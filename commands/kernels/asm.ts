@@ -8,6 +8,7 @@ import { type ChosenKernel, describeCase } from '../../src/kernels/check/chosen_
 import { compilerErrors, showCompilerError } from '../../src/kernels/check/edited_kernel.ts';
 import { plannedSteps } from '../../src/kernels/check/measured_kernel.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
+import { assemblyLoops, describeLoops } from '../codegen/assembly_loops.ts';
 import { isRadv, type PipelineLine, type PipelineResources, pipelineResources } from '../codegen/driver_statistics.ts';
 import { type CompiledKernel, type GpuCompiler, withCompiler } from '../codegen/gpu_compiler.ts';
 import { type InstructionCounts, instructionKinds } from '../codegen/instruction_kinds.ts';
@@ -91,7 +92,7 @@ function describe(row: CompiledDispatch, short: boolean): string[] {
   return [...(short ? [] : [...code, '']), ...describeResources(row)];
 }
 
-/** Two lines about a compiled kernel. */
+/** Registers, memory and instructions of a compiled kernel, and a line for each of its loops. */
 function describeResources(row: CompiledDispatch): string[] {
   if (!isRadv(row.statistics)) {
     const own = Object.entries(row.statistics).map(([name, value]) => `${name} ${value}`);
@@ -101,5 +102,6 @@ function describeResources(row: CompiledDispatch): string[] {
   return [
     `${row.label}: ${row.vgprs} VGPRs, ${row.sgprs} SGPRs, ${row.spilled} spilled, ${row.lds} bytes of workgroup memory, ${row.waves} waves per SIMD`,
     `  ${row.instructions} instructions${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}; latency ${row.latency} cycles, inverse throughput ${row.inverseThroughput}`,
+    ...describeLoops(assemblyLoops(row.assembly)),
   ];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { assemblyLoops, describeLoops } from '../../commands/codegen/assembly_loops.ts';
 import { describeTotals, familyTable, kernelTable, rowsOf, totalsOf } from '../../commands/codegen/codegen_rows.ts';
 import { instructionKinds } from '../../commands/codegen/instruction_kinds.ts';
 import { type CompiledUse, sharesOf } from '../../commands/codegen/pipelines.ts';
@@ -30,6 +31,24 @@ it("counts them as Mesa's own compiler prints them, where its LLVM does not know
   ];
   const none = { LDS: 0, matrix: 0, other: 0 };
   expect(instructionKinds(program.join('\n'))).toEqual({ ...none, scalar: 4, arithmetic: 1, memory: 1 });
+});
+
+it('finds loops within loops, by the branches back', () => {
+  const assembly = [
+    ...['BB0:', '\ts_mov_b32 s0, 0', 'BB1:', '\tglobal_load_b128 v[0:3], v4, s[0:1]', '\ts_cbranch_scc1 BB4'],
+    ...['BB2:', '\tds_load_b128 v[0:3], v4', '\tv_fmac_f32 v0, v1, v2', '\ts_cbranch_scc0 BB2 ; bfa1ffff'],
+    ...['BB3:', '\ts_branch BB1', 'BB4:', '\ts_endpgm'],
+  ].join('\n');
+  const loops = assemblyLoops(assembly);
+  expect(loops.map(({ label, depth, instructions }) => [label, depth, instructions])).toEqual([
+    ['BB1', 0, 6],
+    ['BB2', 1, 3],
+  ]);
+  expect(describeLoops(loops)).toEqual([
+    '  loop BB1: 6 instructions a round (1 arithmetic, 1 LDS, 1 memory, 3 scalar)',
+    '    loop BB2: 3 instructions a round (1 arithmetic, 1 LDS, 1 scalar)',
+  ]);
+  expect(assemblyLoops(assembly.replace('BB2 ;', 'BB4 ;').replace('s_branch BB1', 's_branch BB4'))).toEqual([]);
 });
 
 it('divides the arithmetic of an op over its dispatches by what each asks of matrix units', () => {
