@@ -4,11 +4,12 @@ import { COMMANDS } from '../src/cli/cli.ts';
 import { command as evaluate } from './evaluate/index.ts';
 import { command as kernels } from './kernels/index.ts';
 import { command as profile } from './profile/index.ts';
+import { command as bench } from './prompt_bench/index.ts';
 import { command as selftest } from './selftest/index.ts';
 
 const { generate, ...others } = COMMANDS;
 
 export const reno: Command = {
   meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
-  subCommands: { ...(generate ? { generate } : {}), evaluate, ...others, kernels, profile, selftest },
+  subCommands: { ...(generate ? { generate } : {}), bench, evaluate, ...others, kernels, profile, selftest },
 };

@@ -1,0 +1,134 @@
+/** Makes results.json, results.md, report.html and the evaluators' folders from the jobs that are done. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { OutFolder } from '../../src/cli/out_folder.ts';
+import { orNone } from '../../src/cli/run_store/file_system.ts';
+import { toolVersion } from '../../src/cli/shared.ts';
+import type { BenchTask } from './bench_task.ts';
+import type { JobStore } from './job_store.ts';
+import { layout } from './layouts.ts';
+import { type Ledger, ledgerOf } from './ledger.ts';
+import { benchPage, type Card } from './report_page.ts';
+import { type BenchResults, categoryResults, type Picture, picturesOf, renderMarkdown } from './results.ts';
+import type { JobRecord, JobResult } from './run_jobs.ts';
+
+interface Read {
+  readonly arm: string;
+  readonly result: JobResult;
+  readonly record: JobRecord;
+}
+
+export interface Assembled {
+  readonly ledger: Ledger;
+  readonly results: BenchResults;
+  readonly markdown: string;
+  /** The page with tables and pictures. */
+  readonly report: string;
+}
+
+/** @returns null while no job is done @throws Error, one sentence, when a file cannot be written */
+export async function assemble(task: BenchTask, store: JobStore, folder: OutFolder): Promise<Assembled | null> {
+  const ledger = await ledgerOf(task.jobs, store);
+  const read = await readResults(task, store);
+  if (read.length === 0) {
+    return null;
+  }
+  const { methods } = task.comparison;
+  const pictures = methods.flatMap((method) => picturesOf(method, read, task.entries));
+  const paths = new Map<Picture, string>();
+  for (const { name } of methods) {
+    const own = pictures.filter(({ method }) => method === name);
+    for (const file of layout(task.list, task.entries, own)) {
+      const path = `pictures/${folderName(name)}/${file.path}`;
+      if ('picture' in file) {
+        paths.set(file.picture, path);
+        await writeOnce(folder, path, () => store.read(file.picture.key, file.picture.file));
+      } else {
+        folder.write(path, file.text);
+      }
+    }
+  }
+  const results = resultsOf(task, ledger, read, pictures);
+  const markdown = renderMarkdown(results);
+  folder.write('results.json', `${JSON.stringify(results, null, 1)}\n`);
+  folder.write('results.md', markdown);
+  const report = folder.write('report.html', benchPage(results, cards(read, pictures, paths)));
+  return { ledger, results, markdown, report };
+}
+
+async function readResults({ jobs }: BenchTask, store: JobStore): Promise<Read[]> {
+  const keys = await store.done();
+  const read: Read[] = [];
+  for (const { key, arm } of jobs.filter((job) => keys.has(job.key))) {
+    const [result, record] = [await json(store, key, 'result.json'), await json(store, key, 'record.json')];
+    read.push({ arm, result: result as JobResult, record: record as JobRecord });
+  }
+  return read;
+}
+
+async function json(store: JobStore, key: string, name: string): Promise<unknown> {
+  const bytes = await store.read(key, name);
+  if (!bytes) {
+    throw new Error(`the result of job ${key} has no ${name}: remove its folder, and the same command makes it again`);
+  }
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
+function resultsOf(task: BenchTask, ledger: Ledger, read: readonly Read[], pictures: readonly Picture[]): BenchResults {
+  const offsets = Object.assign({}, ...read.map(({ result }) => result.offsets)) as Record<string, number>;
+  return {
+    format: 1,
+    tool: toolVersion(),
+    list: task.list,
+    model: task.model.name,
+    modelHash: task.modelHash,
+    seeds: task.seeds,
+    settings: task.settings,
+    adapters: [...new Set(read.map(({ record }) => record.adapter.description || record.adapter.vendor))].sort(),
+    jobs: { all: ledger.all, done: ledger.done, failed: ledger.failed },
+    categories: categoryResults(task.comparison.methods, pictures, offsets),
+    pictures: pictures.map(({ method, index, listSeed, result }) => ({
+      method,
+      index,
+      seed: listSeed,
+      loss: result.total,
+      right: result.right,
+    })),
+  };
+}
+
+/** A card for each picture that a run ended with. Its first picture lies in the job's own folder where no method shows it. */
+function cards(read: readonly Read[], pictures: readonly Picture[], paths: ReadonlyMap<Picture, string>): Card[] {
+  const byKey = new Map(read.map(({ result }) => [result.key, result]));
+  return pictures
+    .filter(({ file }) => file === 'best.png')
+    .map((picture) => ({
+      picture,
+      before: `jobs/${picture.key.slice(0, 2)}/${picture.key}/init.png`,
+      after: url(paths.get(picture) ?? ''),
+      totals: byKey.get(picture.key)?.totals ?? [],
+    }));
+}
+
+function url(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}
+
+function folderName(method: string): string {
+  return method.replaceAll(' ', '-');
+}
+
+/** Writes a picture unless the same bytes are there. */
+async function writeOnce(folder: OutFolder, path: string, bytes: () => Promise<Uint8Array | null>): Promise<void> {
+  const wanted = await bytes();
+  if (!wanted) {
+    throw new Error(
+      `the picture ${path} is missing among the results: remove the job's folder, and the same command makes it again`,
+    );
+  }
+  const there = orNone(() => readFileSync(join(folder.path, path)), null);
+  if (!there || Buffer.compare(there, wanted) !== 0) {
+    folder.write(path, wanted);
+  }
+}

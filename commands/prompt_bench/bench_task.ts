@@ -1,0 +1,116 @@
+/** A task of `reno bench`: the list, the seeds and the runs that the command line asks for, and the jobs that follow from them. */
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
+import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
+import { keyOf } from '../../src/cli/run_store/names.ts';
+import { optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
+import { adapterFlags, jsonFlag } from '../../src/cli/shared.ts';
+import { readTextFile } from '../../src/cli/text_file.ts';
+import { UsageError } from '../../src/cli/usage_error.ts';
+import { nodeFiles } from '../../src/platform/node/node_files.ts';
+import type { RenoSettings } from '../../src/reno/settings.ts';
+import { identified } from './identity.ts';
+import { type Job, jobsOf } from './job.ts';
+import { assertLayoutFits } from './layouts.ts';
+import { type Comparison, compared, METHOD_KINDS, parseMethods, parseSweeps } from './methods.ts';
+import { type ListName, type PromptEntry, readList } from './prompt_lists.ts';
+
+export const benchFlags: NonNullable<Command['args']> = {
+  out: {
+    type: 'string',
+    alias: ['o'],
+    description: 'Folder for results; jobs that are done there are not run again',
+    default: 'reno-out/bench',
+    valueHint: 'folder',
+  },
+  seeds: { type: 'string', description: 'Seeds, such as 0,1,2 or 0-3', default: '0', valueHint: 'list' },
+  methods: {
+    type: 'string',
+    description: `Of ${METHOD_KINDS.join(', ')}`,
+    default: 'base,best-of-n,equal-compute,reno',
+    valueHint: 'list',
+  },
+  sweep: { type: 'string', description: 'Weights of rewards to try, such as "hps=0,2.5,5;clip=1"', valueHint: 'list' },
+  limit: { type: 'string', description: 'Only the first prompts of each category', valueHint: 'n' },
+  shard: { type: 'string', description: 'A share of the prompts, such as 1/8 (see docs/scale.md)', valueHint: 'i/n' },
+  workers: {
+    type: 'string',
+    description: 'Processes on this machine, each on an adapter in turn (default: one for each GPU)',
+    valueHint: 'n',
+  },
+  ...modelFlags,
+  ...optimisingFlags,
+  ...adapterFlags,
+  ...jsonFlag,
+};
+
+/** Everything that a task's jobs and results follow from. */
+export interface BenchTask {
+  readonly list: ListName;
+  readonly model: ChosenModel;
+  readonly settings: RenoSettings;
+  readonly seeds: readonly number[];
+  readonly comparison: Comparison;
+  readonly entries: ReadonlyMap<number, PromptEntry>;
+  readonly jobs: readonly Job[];
+  /** SHA-256 over the files that the runs read. */
+  readonly modelHash: string;
+}
+
+/** Reads the command line and the list. @throws UsageError or Error, one sentence */
+export async function benchTask(list: ListName, args: Args, positionals: readonly string[]): Promise<BenchTask> {
+  const model = chosenModel(args);
+  const settings = await settingsFrom(args, model);
+  const entries = limited(await readEntries(list, positionals[0], model), countFlag(args, 'limit', 1));
+  assertLayoutFits(list, entries);
+  const seeds = parseSeeds(textFlag(args, 'seeds') ?? '0');
+  const sweep = textFlag(args, 'sweep');
+  const comparison = compared(settings, parseMethods(textFlag(args, 'methods') ?? ''), sweep ? parseSweeps(sweep) : []);
+  const evaluator = list === 'pocket';
+  const arms = await identified(model, comparison.arms, evaluator);
+  const jobs = jobsOf(entries, seeds, arms);
+  return {
+    list,
+    model,
+    settings,
+    seeds,
+    comparison,
+    entries: new Map(entries.map((entry) => [entry.index, entry])),
+    jobs,
+    modelHash: keyOf(Object.fromEntries(arms.map(({ name, identity }) => [name, identity.modelHash]))),
+  };
+}
+
+async function readEntries(list: ListName, path: string | undefined, model: ChosenModel): Promise<PromptEntry[]> {
+  if (list === 'pocket' && path === undefined) {
+    const file = 'heldout_prompts.json';
+    const folder = (await model.files.has(file)) ? model.files : nodeFiles(model.folder);
+    return readList(list, `${folder.name}/${file}`, await folder.readText(file));
+  }
+  if (path === undefined) {
+    throw new UsageError(`name the file of the list: reno bench ${list} FILE`);
+  }
+  return readList(list, path, readTextFile('the list of prompts', path));
+}
+
+/** Reads `0,1,2` or `0-3`. @throws UsageError */
+export function parseSeeds(text: string): number[] {
+  const seeds = text.split(',').flatMap((word) => {
+    const [, low = '', high = low] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(word) ?? [];
+    const [first, last] = [Number(low), Number(high)];
+    if (low === '' || !Number.isSafeInteger(last) || last < first || last - first > 10_000) {
+      throw new UsageError(`--seeds must be whole numbers such as 0,1,2 or 0-3, not "${text}"`);
+    }
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+  return [...new Set(seeds)];
+}
+
+/** The first `limit` entries of each category. */
+function limited(entries: readonly PromptEntry[], limit: number | undefined): PromptEntry[] {
+  const seen = new Map<string | null, number>();
+  return entries.filter(({ category }) => {
+    const n = (seen.get(category) ?? 0) + 1;
+    seen.set(category, n);
+    return limit === undefined || n <= limit;
+  });
+}

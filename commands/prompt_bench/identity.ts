@@ -1,0 +1,35 @@
+/** What the bytes of a job follow from besides its prompt and settings: this version, and the files of the model that it reads. */
+import type { ChosenModel } from '../../src/cli/chosen_model.ts';
+import { fingerprint, recorded } from '../../src/cli/model_fingerprint.ts';
+import { toolVersion } from '../../src/cli/shared.ts';
+import { traceRun } from '../../src/reno/trace.ts';
+import type { JobIdentity } from './job.ts';
+import type { Arm } from './methods.ts';
+
+/** The files of the independent evaluator, on which verdicts depend. */
+const EVALUATOR = ['evaluator/config.json', 'evaluator/model.safetensors'];
+
+/**
+ * Adds to each kind of run its identity. Tracing a run names the files that it reads; nothing is computed, so that no adapter is
+ * needed. @throws Error as `traceRun`
+ */
+export async function identified(
+  model: ChosenModel,
+  arms: readonly Arm[],
+  evaluator: boolean,
+): Promise<(Arm & { readonly identity: JobIdentity })[]> {
+  const hashes = new Map<string, string>();
+  const done: (Arm & { readonly identity: JobIdentity })[] = [];
+  for (const arm of arms) {
+    const reads = JSON.stringify(arm.settings.rewards);
+    let modelHash = hashes.get(reads);
+    if (modelHash === undefined) {
+      const { files, paths } = recorded(model.files);
+      await traceRun(files, arm.settings);
+      modelHash = await fingerprint(model.files, [...paths, ...(evaluator ? EVALUATOR : [])]);
+      hashes.set(reads, modelHash);
+    }
+    done.push({ ...arm, identity: { tool: toolVersion(), model: model.name, modelHash } });
+  }
+  return done;
+}

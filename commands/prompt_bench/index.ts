@@ -1,0 +1,206 @@
+/** `reno bench`: benchmarks of prompts, method beside method, on one machine or many. */
+
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
+import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
+import { EXIT } from '../../src/cli/exit_codes.ts';
+import { Interruption } from '../../src/cli/interruption.ts';
+import { OutFolder } from '../../src/cli/out_folder.ts';
+import { adapterChoice, printJson } from '../../src/cli/shared.ts';
+import { subfolder } from '../../src/models/checkpoint/files.ts';
+import { Judge } from '../../src/reno/judge.ts';
+import { adapterRecord, Reno } from '../../src/reno/session.ts';
+import type { RenoSettings } from '../../src/reno/settings.ts';
+import { withSettings } from '../../src/reno/settings.ts';
+import { openSteadyReno } from '../../src/reno/steady_reno.ts';
+import { gpuNames } from './adapters.ts';
+import { assemble } from './assemble.ts';
+import { type BenchTask, benchFlags, benchTask } from './bench_task.ts';
+import { command as compare } from './compare.ts';
+import type { Job } from './job.ts';
+import { FolderStore, type JobStore } from './job_store.ts';
+import { ledgerLine, ledgerOf } from './ledger.ts';
+import { command as merge } from './merge.ts';
+import { LISTS, type ListName } from './prompt_lists.ts';
+import { finishJob, type JobEnd, JobRunner, type OpenedArm } from './run_jobs.ts';
+import { inShard, shardOf } from './shard.ts';
+import { rememberTask, command as status } from './status.ts';
+import { runInProcesses, serveParent, startedAgain, WORKER_VARIABLE } from './worker_processes.ts';
+
+const DESCRIPTIONS: Readonly<Record<ListName, string>> = {
+  geneval: 'GenEval: evaluation_metadata.jsonl, 553 prompts',
+  geneval2: 'GenEval 2: geneval2_data.jsonl, 800 prompts',
+  't2i-compbench': 'T2I-CompBench: a list such as color_val.txt',
+  'parti-prompts': 'PartiPrompts.tsv, 1,632 prompts',
+  'example-prompts': "The reference's example prompts: a prompt a line",
+  prompts: 'Any list: a prompt a line',
+  pocket: "The pocket models' held-out prompts, judged by their evaluator",
+};
+
+function listCommand(list: ListName): Command {
+  return {
+    meta: { name: list, description: DESCRIPTIONS[list] },
+    args: benchFlags,
+    positionals: { name: 'file', description: 'The list, as its authors publish it' },
+    run: (args, positionals) => bench(list, args, positionals),
+  };
+}
+
+export const command: Command = {
+  meta: { name: 'bench', description: 'Benchmarks of prompts: base, best-of-N and ReNO beside each other, resumable' },
+  subCommands: { ...Object.fromEntries(LISTS.map((list) => [list, listCommand(list)])), status, compare, merge },
+};
+
+async function bench(list: ListName, args: Args, positionals: readonly string[]): Promise<number> {
+  const shard = shardOf(textFlag(args, 'shard'), process.env);
+  const workers = countFlag(args, 'workers', 1);
+  const task = await benchTask(list, args, positionals);
+  const folder = new OutFolder(textFlag(args, 'out') ?? 'reno-out/bench');
+  const store = new FolderStore(folder.path);
+  using interruption = new Interruption(() => folder.discardIfEmpty());
+  interruption.runs();
+  if (process.env[WORKER_VARIABLE] === '1') {
+    using runner = jobRunner(task, args, interruption.signal);
+    await serveParent(task.jobs, (job) => finishJob(runner, store, job, interruption.signal));
+    return EXIT.done;
+  }
+  await rememberTask(folder, task);
+  const done = await store.done();
+  const mine = inShard(task.jobs, shard);
+  const open = mine.filter(({ key }) => !done.has(key));
+  const already = mine.length - open.length;
+  console.error(
+    `${mine.length} jobs${shard ? `, share ${shard.index + 1} of ${shard.count} (${shard.from})` : ''}: ${already === 0 ? 'none is there' : `${already} are there`} already`,
+  );
+  const progress = progressOf(open.length);
+  if (open.length > 0) {
+    const adapters = textFlag(args, 'adapter') ? [] : await gpuNames();
+    const count = Math.min(workers ?? Math.max(1, adapters.length), open.length);
+    await (count > 1
+      ? inProcesses(open, store, args, adapters, count, interruption, progress)
+      : here(task, open, store, args, interruption, progress));
+  }
+  return report(args, task, store, folder, interruption, mine);
+}
+
+type Progress = (job: Job, end: JobEnd) => void;
+
+/** Says what each job came to, and the time left from the jobs of this process. */
+function progressOf(count: number): Progress {
+  const start = performance.now();
+  let ended = 0;
+  return (job, end) => {
+    ended += 1;
+    const left = ((performance.now() - start) / 1000 / ended) * (count - ended);
+    console.error(
+      `${ended}/${count}  ${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}  (${left.toFixed(0)} s left)`,
+    );
+  };
+}
+
+async function here(
+  task: BenchTask,
+  jobs: readonly Job[],
+  store: JobStore,
+  args: Args,
+  { signal }: Interruption,
+  progress: Progress,
+): Promise<void> {
+  using runner = jobRunner(task, args, signal);
+  for (const job of jobs) {
+    const end = await finishJob(runner, store, job, signal);
+    if (end === 'interrupted') {
+      return;
+    }
+    progress(job, end);
+  }
+}
+
+async function inProcesses(
+  jobs: readonly Job[],
+  store: JobStore,
+  args: Args,
+  adapters: readonly string[],
+  count: number,
+  { signal }: Interruption,
+  progress: Progress,
+): Promise<void> {
+  const tokens = process.argv.slice(2);
+  await runInProcesses({
+    jobs,
+    count,
+    start: startedAgain(tokens, textFlag(args, 'adapter') ? [] : adapters),
+    onEnd: progress,
+    onPoison: ({ key, prompt, arm, index, listSeed }, reason) =>
+      store.fail({ key, prompt, arm, index, listSeed, reason }),
+    say: (sentence) => console.error(`reno: ${sentence}`),
+    signal,
+  });
+}
+
+/** Opens networks for the settings of a job, and the evaluator where the list has one. */
+export function jobRunner(task: BenchTask, args: Args, signal: AbortSignal): JobRunner {
+  const { model, entries } = task;
+  const open = async (settings: RenoSettings): Promise<OpenedArm> => {
+    const steady = await openSteadyReno({
+      openDevice: async () => {
+        const device = await openAdapter(adapterChoice(args));
+        console.error(`adapter: ${adapterName(device)}`);
+        return device;
+      },
+      openReno: (device, changes) => Reno.open(device, model.name, model.files, withSettings(settings, changes)),
+      say: (sentence) => console.error(`reno: ${sentence}`),
+    });
+    const judge =
+      task.list === 'pocket'
+        ? await Judge.open(steady.device, subfolder(model.files, 'evaluator'), steady.reno.imageSize)
+        : null;
+    const close = (): void => {
+      judge?.[Symbol.dispose]();
+      steady[Symbol.dispose]();
+    };
+    return { steady, judge, adapter: adapterRecord(steady.device), [Symbol.dispose]: close };
+  };
+  return new JobRunner({
+    open,
+    sceneOf: (index) => entries.get(index)?.scene,
+    host: hostname(),
+    now: () => new Date(),
+    signal,
+  });
+}
+
+async function report(
+  args: Args,
+  task: BenchTask,
+  store: JobStore,
+  folder: OutFolder,
+  interruption: Interruption,
+  mine: readonly Job[],
+): Promise<number> {
+  const whole = await ledgerOf(task.jobs, store);
+  const own = mine.length === task.jobs.length ? whole : await ledgerOf(mine, store);
+  let rows: readonly unknown[] = [];
+  if (whole.left === 0 || mine.length === task.jobs.length) {
+    const made = await assemble(task, store, folder);
+    if (made) {
+      console.log(made.markdown);
+      console.log(`report: ${made.report}`);
+      rows = made.results.categories.at(-1)?.methods ?? [];
+    }
+  }
+  for (const { prompt, arm, listSeed, reason } of own.failed) {
+    console.error(`failed: ${prompt} (${arm}, seed ${listSeed}): ${reason}`);
+  }
+  if (interruption.signal.aborted) {
+    console.error(`reno: interrupted (${interruption.what}); the same command goes on from there`);
+  }
+  const summary = `${ledgerLine(own)}: ${join(folder.path, 'results.json')}`;
+  console.log(summary);
+  const ok = own.left === 0 && own.failed.length === 0;
+  if (isSet(args, 'json')) {
+    printJson({ ok, summary, rows });
+  }
+  return ok ? EXIT.done : (interruption.code ?? EXIT.failed);
+}

@@ -1,0 +1,48 @@
+/** The unit of work: one run of one prompt. Its key says everything that decides its bytes. */
+import { keyOf } from '../../src/cli/run_store/names.ts';
+import type { RenoSettings } from '../../src/reno/settings.ts';
+import { promptNoise } from '../../src/reno/tasks.ts';
+import type { Arm } from './methods.ts';
+import type { PromptEntry } from './prompt_lists.ts';
+
+/** The parts of a key that all jobs of one kind of run share. */
+export interface JobIdentity {
+  /** The package and its version. */
+  readonly tool: string;
+  readonly model: string;
+  /** SHA-256 of the model's files (model_fingerprint.ts). */
+  readonly modelHash: string;
+}
+
+/** A job as plain data, so that it can travel to another process. */
+export interface Job {
+  readonly key: string;
+  readonly arm: string;
+  readonly settings: RenoSettings;
+  readonly index: number;
+  /** The seed of the list; `noise` has the prompt's own. */
+  readonly listSeed: number;
+  readonly prompt: string;
+  readonly noise: { readonly seed: number; readonly draw: number };
+  /** The entry's problem, if it has one: the job then fails with this sentence. */
+  readonly problem?: string;
+}
+
+/** The jobs of a comparison: one kind of run after another, so that a process seldom opens other networks. */
+export function jobsOf(
+  entries: readonly PromptEntry[],
+  seeds: readonly number[],
+  arms: readonly (Arm & { readonly identity: JobIdentity })[],
+): Job[] {
+  return arms.flatMap((arm) =>
+    seeds.flatMap((listSeed) => entries.map((entry) => jobOf(entry, listSeed, arm, arm.identity))),
+  );
+}
+
+function jobOf(entry: PromptEntry, listSeed: number, { name, settings }: Arm, identity: JobIdentity): Job {
+  const { prompt, index, problem } = entry;
+  const noise = promptNoise(settings, listSeed, index);
+  const { budget: _, ...decisive } = settings; // The memory that it may take changes no bytes.
+  const key = keyOf({ ...identity, settings: decisive, prompt, ...noise });
+  return { key, arm: name, settings, index, listSeed, prompt, noise, ...(problem ? { problem } : {}) };
+}

@@ -1,0 +1,208 @@
+/** The results of a comparison: what each method reaches, by category, with intervals. */
+import { at } from '../../src/tensor/types.ts';
+import type { Failure } from './job_store.ts';
+import type { Method } from './methods.ts';
+import type { PromptEntry } from './prompt_lists.ts';
+import type { JobResult, PictureResult } from './run_jobs.ts';
+import { type Estimate, estimate } from './statistics.ts';
+
+/** A picture of a method. */
+export interface Picture {
+  readonly method: string;
+  readonly index: number;
+  readonly listSeed: number;
+  readonly prompt: string;
+  readonly category: string | null;
+  /** The job that made it, and the name of its file there. */
+  readonly key: string;
+  readonly file: 'init.png' | 'best.png';
+  readonly result: PictureResult;
+  /** The first picture of the same run, for the gain. */
+  readonly first: PictureResult;
+}
+
+/** One method on one category of prompts. */
+export interface MethodResult {
+  readonly method: string;
+  /** Work of a picture in forward passes; an iteration with its gradient counts two. */
+  readonly cost: number;
+  readonly pictures: number;
+  /** Weighted sum of losses; only comparable between methods with the same reward weights. */
+  readonly loss: Estimate;
+  /** Reward scores as their authors report them, of the rewards that the run computed. */
+  readonly scores: Readonly<Record<string, Estimate>>;
+  /** Share of pictures whose loss is below that of the run's first picture. */
+  readonly improved: Estimate;
+  /** Share of pictures that the independent evaluator calls right; null where none looked. */
+  readonly right: Estimate | null;
+}
+
+export interface CategoryResults {
+  /** `overall` is the mean over prompts. */
+  readonly category: string;
+  readonly prompts: number;
+  readonly methods: readonly MethodResult[];
+}
+
+/** The contents of results.json. */
+export interface BenchResults {
+  readonly format: 1;
+  readonly tool: string;
+  readonly list: string;
+  readonly model: string;
+  readonly modelHash: string;
+  readonly seeds: readonly number[];
+  readonly settings: unknown;
+  readonly adapters: readonly string[];
+  readonly jobs: { readonly all: number; readonly done: number; readonly failed: readonly Failure[] };
+  readonly categories: readonly CategoryResults[];
+  /** Every picture's numbers, so that two runs can be compared prompt by prompt. */
+  readonly pictures: readonly PictureRow[];
+}
+
+export interface PictureRow {
+  readonly method: string;
+  readonly index: number;
+  readonly seed: number;
+  readonly loss: number;
+  readonly right: boolean | null;
+}
+
+/** The pictures of a method from the results of its jobs. */
+export function picturesOf(
+  method: Method,
+  results: readonly { readonly arm: string; readonly result: JobResult }[],
+  entries: ReadonlyMap<number, PromptEntry>,
+): Picture[] {
+  return results
+    .filter(({ arm }) => arm === method.arm)
+    .map(({ result }) => ({
+      method: method.name,
+      index: result.index,
+      listSeed: result.listSeed,
+      prompt: result.prompt,
+      category: entries.get(result.index)?.category ?? null,
+      key: result.key,
+      file: method.picture === 'init' ? ('init.png' as const) : ('best.png' as const),
+      result: result[method.picture],
+      first: result.init,
+    }));
+}
+
+/** Results by category in order of appearance, then overall. @param offsets score = offset − loss, by reward */
+export function categoryResults(
+  methods: readonly Method[],
+  pictures: readonly Picture[],
+  offsets: Readonly<Record<string, number>>,
+): CategoryResults[] {
+  const categories = [...new Set(pictures.map(({ category }) => category))].filter((name) => name !== null);
+  const of = (name: string, own: readonly Picture[]): CategoryResults => ({
+    category: name,
+    prompts: new Set(own.map(({ index }) => index)).size,
+    methods: methods.flatMap((method) => {
+      const made = own.filter((picture) => picture.method === method.name);
+      return made.length === 0 ? [] : [methodResult(method, made, offsets)];
+    }),
+  });
+  const byCategory = categories.map((name) =>
+    of(
+      name,
+      pictures.filter(({ category }) => category === name),
+    ),
+  );
+  return [...byCategory, of('overall', pictures)];
+}
+
+function methodResult(
+  { name, cost }: Method,
+  pictures: readonly Picture[],
+  offsets: Readonly<Record<string, number>>,
+): MethodResult {
+  const byPrompt = new Map<number, Picture[]>();
+  for (const picture of pictures) {
+    byPrompt.set(picture.index, [...(byPrompt.get(picture.index) ?? []), picture]);
+  }
+  const estimated = (value: (picture: Picture) => number): Estimate =>
+    estimate([...byPrompt.values()].map((group) => group.map(value)));
+  const rewards = Object.keys(at(pictures, 0).result.losses);
+  const isJudged = pictures.every(({ result }) => result.right !== null);
+  return {
+    method: name,
+    cost,
+    pictures: pictures.length,
+    loss: estimated(({ result }) => result.total),
+    scores: Object.fromEntries(
+      rewards.map((reward) => [
+        reward,
+        estimated(({ result }) => (offsets[reward] ?? 0) - (result.losses[reward] ?? Number.NaN)),
+      ]),
+    ),
+    improved: estimated(({ result, first }) => (result.total < first.total ? 1 : 0)),
+    right: isJudged ? estimated(({ result }) => (result.right ? 1 : 0)) : null,
+  };
+}
+
+/** The overall results, and the share of right pictures by category, as Markdown tables. */
+export function renderMarkdown({ categories, list, model, seeds, jobs, tool }: BenchResults): string {
+  const overall = at(categories, categories.length - 1);
+  const rewards = [...new Set(overall.methods.flatMap(({ scores }) => Object.keys(scores)))];
+  const isJudged = overall.methods.some(({ right }) => right !== null);
+  const head = ['method', 'forwards', 'pictures', ...(isJudged ? ['right'] : []), 'loss', 'improved', ...rewards];
+  const rows = overall.methods.map((m) => [
+    m.method,
+    String(m.cost),
+    String(m.pictures),
+    ...(isJudged ? [m.right ? percent(m.right) : ''] : []),
+    number(m.loss),
+    percent(m.improved),
+    ...rewards.map((reward) => (m.scores[reward] ? number(m.scores[reward]) : '')),
+  ]);
+  const groups = categories.slice(0, -1);
+  const byCategory =
+    isJudged && groups.length > 0
+      ? [
+          '',
+          'Right by the independent evaluator, by category:',
+          '',
+          ...table(
+            ['category', 'prompts', ...overall.methods.map(({ method }) => method)],
+            groups.map((group) => [
+              group.category.replaceAll('_', ' '),
+              String(group.prompts),
+              ...overall.methods.map(({ method }) => {
+                const own = group.methods.find((m) => m.method === method);
+                return own?.right ? percent(own.right) : '';
+              }),
+            ]),
+          ),
+        ]
+      : [];
+  const failed = jobs.failed.length > 0 ? `; ${jobs.failed.length} jobs failed` : '';
+  return [
+    `${list}, model ${model}, seeds ${seeds.join(', ')}: ${jobs.done} of ${jobs.all} jobs${failed} (${tool}).`,
+    'In brackets: 95 % bootstrap intervals over prompts. A forward pass is the unit of work; an iteration with its gradient counts two.',
+    '',
+    ...table(head, rows),
+    ...byCategory,
+    '',
+  ].join('\n');
+}
+
+export function percent({ mean, low, high }: Estimate): string {
+  const p = (share: number): string => (share * 100).toFixed(1);
+  return `${p(mean)} % (${p(low)} to ${p(high)})`;
+}
+
+export function number({ mean, low, high }: Estimate): string {
+  const digits = Math.abs(mean) < 1 ? 4 : 3;
+  return `${mean.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
+}
+
+/** A Markdown table, aligned so that a terminal shows it well too. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((cell, i) => Math.max(cell.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (cells: readonly string[]): string =>
+    `| ${widths.map((width, i) => (i === 0 ? (cells[i] ?? '').padEnd(width) : (cells[i] ?? '').padStart(width))).join(' | ')} |`;
+  const rule = `|${widths.map((width, i) => (i === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+  return [line(head), rule, ...rows.map(line)];
+}
