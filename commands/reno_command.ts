@@ -5,11 +5,12 @@ import { command as evaluate } from './evaluate/index.ts';
 import { command as kernels } from './kernels/index.ts';
 import { command as profile } from './profile/index.ts';
 import { command as bench } from './prompt_bench/index.ts';
+import { command as worker } from './prompt_bench/worker.ts';
 import { command as selftest } from './selftest/index.ts';
 
 const { generate, ...others } = COMMANDS;
 
 export const reno: Command = {
   meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
-  subCommands: { ...(generate ? { generate } : {}), bench, evaluate, ...others, kernels, profile, selftest },
+  subCommands: { ...(generate ? { generate } : {}), bench, worker, evaluate, ...others, kernels, profile, selftest },
 };

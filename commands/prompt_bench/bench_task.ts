@@ -13,6 +13,7 @@ import { type Job, jobsOf } from './job.ts';
 import { assertLayoutFits } from './layouts.ts';
 import { type Comparison, compared, METHOD_KINDS, parseMethods, parseSweeps } from './methods.ts';
 import { type ListName, type PromptEntry, readList } from './prompt_lists.ts';
+import { queueFlag } from './queue.ts';
 
 export const benchFlags: NonNullable<Command['args']> = {
   out: {
@@ -32,6 +33,7 @@ export const benchFlags: NonNullable<Command['args']> = {
   sweep: { type: 'string', description: 'Weights of rewards to try, such as "hps=0,2.5,5;clip=1"', valueHint: 'list' },
   limit: { type: 'string', description: 'Only the first prompts of each category', valueHint: 'n' },
   shard: { type: 'string', description: 'A share of the prompts, such as 1/8 (see docs/scale.md)', valueHint: 'i/n' },
+  ...queueFlag,
   workers: {
     type: 'string',
     description: 'Processes on this machine, each on an adapter in turn (default: one for each GPU)',

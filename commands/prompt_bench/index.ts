@@ -1,19 +1,12 @@
 /** `reno bench`: benchmarks of prompts, method beside method, on one machine or many. */
 
-import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
+import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
 import { EXIT } from '../../src/cli/exit_codes.ts';
 import { Interruption } from '../../src/cli/interruption.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { adapterChoice, printJson } from '../../src/cli/shared.ts';
-import { subfolder } from '../../src/models/checkpoint/files.ts';
-import { Judge } from '../../src/reno/judge.ts';
-import { adapterRecord, Reno } from '../../src/reno/session.ts';
-import type { RenoSettings } from '../../src/reno/settings.ts';
-import { withSettings } from '../../src/reno/settings.ts';
-import { openSteadyReno } from '../../src/reno/steady_reno.ts';
 import { gpuNames } from './adapters.ts';
 import { assemble } from './assemble.ts';
 import { type BenchTask, benchFlags, benchTask } from './bench_task.ts';
@@ -22,8 +15,10 @@ import type { Job } from './job.ts';
 import { FolderStore, type JobStore } from './job_store.ts';
 import { ledgerLine, ledgerOf } from './ledger.ts';
 import { command as merge } from './merge.ts';
+import { openRunner } from './open_runner.ts';
 import { LISTS, type ListName } from './prompt_lists.ts';
-import { finishJob, type JobEnd, JobRunner, type OpenedArm } from './run_jobs.ts';
+import { awaitJobs, connected, enqueue, queueName, queuePackages } from './queue.ts';
+import { finishJob, type JobEnd } from './run_jobs.ts';
 import { inShard, shardOf } from './shard.ts';
 import { rememberTask, command as status } from './status.ts';
 import { runInProcesses, serveParent, startedAgain, WORKER_VARIABLE } from './worker_processes.ts';
@@ -61,7 +56,7 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
   using interruption = new Interruption(() => folder.discardIfEmpty());
   interruption.runs();
   if (process.env[WORKER_VARIABLE] === '1') {
-    using runner = jobRunner(task, args, interruption.signal);
+    using runner = openRunner(task.model, () => openAdapter(adapterChoice(args)), interruption.signal);
     await serveParent(task.jobs, (job) => finishJob(runner, store, job, interruption.signal));
     return EXIT.done;
   }
@@ -75,11 +70,14 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
   );
   const progress = progressOf(open.length);
   if (open.length > 0) {
-    const adapters = textFlag(args, 'adapter') ? [] : await gpuNames();
+    const url = textFlag(args, 'queue');
+    const adapters = url !== undefined || textFlag(args, 'adapter') ? [] : await gpuNames();
     const count = Math.min(workers ?? Math.max(1, adapters.length), open.length);
-    await (count > 1
-      ? inProcesses(open, store, args, adapters, count, interruption, progress)
-      : here(task, open, store, args, interruption, progress));
+    await (url !== undefined
+      ? throughQueue(url, task, open, store, interruption, progress)
+      : count > 1
+        ? inProcesses(open, store, args, adapters, count, interruption, progress)
+        : here(task, open, store, args, interruption, progress));
   }
   return report(args, task, store, folder, interruption, mine);
 }
@@ -107,7 +105,7 @@ async function here(
   { signal }: Interruption,
   progress: Progress,
 ): Promise<void> {
-  using runner = jobRunner(task, args, signal);
+  using runner = openRunner(task.model, () => openAdapter(adapterChoice(args)), signal);
   for (const job of jobs) {
     const end = await finishJob(runner, store, job, signal);
     if (end === 'interrupted') {
@@ -139,36 +137,27 @@ async function inProcesses(
   });
 }
 
-/** Opens networks for the settings of a job, and the evaluator where the list has one. */
-export function jobRunner(task: BenchTask, args: Args, signal: AbortSignal): JobRunner {
-  const { model, entries } = task;
-  const open = async (settings: RenoSettings): Promise<OpenedArm> => {
-    const steady = await openSteadyReno({
-      openDevice: async () => {
-        const device = await openAdapter(adapterChoice(args));
-        console.error(`adapter: ${adapterName(device)}`);
-        return device;
-      },
-      openReno: (device, changes) => Reno.open(device, model.name, model.files, withSettings(settings, changes)),
-      say: (sentence) => console.error(`reno: ${sentence}`),
-    });
-    const judge =
-      task.list === 'pocket'
-        ? await Judge.open(steady.device, subfolder(model.files, 'evaluator'), steady.reno.imageSize)
-        : null;
-    const close = (): void => {
-      judge?.[Symbol.dispose]();
-      steady[Symbol.dispose]();
-    };
-    return { steady, judge, adapter: adapterRecord(steady.device), [Symbol.dispose]: close };
-  };
-  return new JobRunner({
-    open,
-    sceneOf: (index) => entries.get(index)?.scene,
-    host: hostname(),
-    now: () => new Date(),
-    signal,
-  });
+/** Puts the jobs into a queue and waits for workers (`reno worker`) to do them. */
+async function throughQueue(
+  url: string,
+  task: BenchTask,
+  jobs: readonly Job[],
+  store: JobStore,
+  { signal }: Interruption,
+  progress: Progress,
+): Promise<void> {
+  const packages = await queuePackages();
+  const connection = await connected(packages, url);
+  const queue = new packages.bullmq.Queue(queueName(task.model.name), { connection });
+  queue.on('error', (error) => console.error(`reno: the queue: ${error.message}`));
+  try {
+    await enqueue(queue, jobs);
+    console.error(`${jobs.length} jobs wait in the queue; workers take them by: reno worker --queue URL --out FOLDER`);
+    await awaitJobs(queue, store, jobs, { onEnd: progress, signal });
+  } finally {
+    await queue.close();
+    connection.disconnect();
+  }
 }
 
 async function report(

@@ -2,6 +2,7 @@
 import { keyOf } from '../../src/cli/run_store/names.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
 import { promptNoise } from '../../src/reno/tasks.ts';
+import type { ScenePrompt } from '../../src/reno/verdict.ts';
 import type { Arm } from './methods.ts';
 import type { PromptEntry } from './prompt_lists.ts';
 
@@ -17,6 +18,7 @@ export interface JobIdentity {
 /** A job as plain data, so that it can travel to another process. */
 export interface Job {
   readonly key: string;
+  readonly identity: JobIdentity;
   readonly arm: string;
   readonly settings: RenoSettings;
   readonly index: number;
@@ -24,6 +26,8 @@ export interface Job {
   readonly listSeed: number;
   readonly prompt: string;
   readonly noise: { readonly seed: number; readonly draw: number };
+  /** The objects that the independent evaluator looks for; absent: none looks. */
+  readonly scene?: ScenePrompt;
   /** The entry's problem, if it has one: the job then fails with this sentence. */
   readonly problem?: string;
 }
@@ -40,9 +44,20 @@ export function jobsOf(
 }
 
 function jobOf(entry: PromptEntry, listSeed: number, { name, settings }: Arm, identity: JobIdentity): Job {
-  const { prompt, index, problem } = entry;
+  const { prompt, index, problem, scene } = entry;
   const noise = promptNoise(settings, listSeed, index);
   const { budget: _, ...decisive } = settings; // The memory that it may take changes no bytes.
   const key = keyOf({ ...identity, settings: decisive, prompt, ...noise });
-  return { key, arm: name, settings, index, listSeed, prompt, noise, ...(problem ? { problem } : {}) };
+  return {
+    key,
+    identity,
+    arm: name,
+    settings,
+    index,
+    listSeed,
+    prompt,
+    noise,
+    ...(scene ? { scene } : {}),
+    ...(problem ? { problem } : {}),
+  };
 }

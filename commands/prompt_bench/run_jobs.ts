@@ -7,7 +7,7 @@ import type { Judge } from '../../src/reno/judge.ts';
 import type { Generated } from '../../src/reno/session.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
 import type { SteadyReno } from '../../src/reno/steady_reno.ts';
-import type { ScenePrompt, Verdict } from '../../src/reno/verdict.ts';
+import type { Verdict } from '../../src/reno/verdict.ts';
 import { GpuError } from '../../src/tensor/gpu_error.ts';
 import { at } from '../../src/tensor/types.ts';
 import type { Job } from './job.ts';
@@ -58,8 +58,6 @@ export interface OpenedArm extends Disposable {
 
 export interface JobHooks {
   readonly open: (settings: RenoSettings) => Promise<OpenedArm>;
-  /** Returns the objects that the evaluator looks for. */
-  readonly sceneOf: (index: number) => ScenePrompt | undefined;
   readonly host: string;
   readonly now: () => Date;
   readonly signal: AbortSignal;
@@ -102,7 +100,7 @@ export class JobRunner implements Disposable {
   }
 
   async #result(job: Job, { trajectory, history }: Generated, judge: OpenedArm['judge']): Promise<JobResult> {
-    const scene = this.#hooks.sceneOf(job.index);
+    const { scene } = job;
     const verdict = async (pixels: Float32Array): Promise<Verdict | null> =>
       judge && scene ? judge.judge(pixels, scene) : null;
     const result = (record: IterationRecord, found: Verdict | null): PictureResult => ({

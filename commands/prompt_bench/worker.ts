@@ -1,0 +1,177 @@
+/** `reno worker`: takes jobs of `reno bench --queue` until it is told to leave. Workers come and go as they like. */
+import { hostname } from 'node:os';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { openAdapter } from '../../src/cli/adapter.ts';
+import { type Command, isSet, textFlag } from '../../src/cli/args.ts';
+import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
+import { EXIT } from '../../src/cli/exit_codes.ts';
+import { OutFolder } from '../../src/cli/out_folder.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
+import type { Device } from '../../src/tensor/device.ts';
+import { identified } from './identity.ts';
+import type { Job } from './job.ts';
+import { FolderStore, type JobStore } from './job_store.ts';
+import { openRunner } from './open_runner.ts';
+import { connected, LOCK_MS, MOST_STALLS, queueFlag, queueName, queuePackages } from './queue.ts';
+import { finishJob, type JobRunner } from './run_jobs.ts';
+
+export interface WorkerOptions {
+  readonly url: string;
+  readonly model: ChosenModel;
+  readonly store: JobStore;
+  readonly openDevice: () => Promise<Device>;
+  /** Leaves when no job is waiting; otherwise waits for more. */
+  readonly untilEmpty: boolean;
+  /** Aborted: the job in hand is finished, and the worker leaves. */
+  readonly signal: AbortSignal;
+}
+
+export interface WorkerResult {
+  readonly jobs: number;
+  /** Milliseconds: the longest time for which the event loop did nothing else; locks are renewed by it. */
+  readonly longestBlock: number;
+  /** The sentence of what ended the worker before its time. */
+  readonly stopped: string | null;
+}
+
+/** @throws Error, one sentence, where the queue cannot be used */
+export async function work({
+  url,
+  model,
+  store,
+  openDevice,
+  untilEmpty,
+  signal,
+}: WorkerOptions): Promise<WorkerResult> {
+  const packages = await queuePackages();
+  const { Worker, UnrecoverableError } = packages.bullmq;
+  const connection = await connected(packages, url);
+  using runner = openRunner(model, openDevice, new AbortController().signal);
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  let jobs = 0;
+  let stopped: string | null = null;
+  const known = new Map<string, string>();
+  let leave = (): void => {};
+  const leaving = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  const worker = new Worker<Job>(
+    queueName(model.name),
+    async ({ data }) => {
+      try {
+        await assertSameModel(model, data, known);
+        await oneJob(runner, store, data, (reason) => new UnrecoverableError(reason));
+        jobs += 1;
+      } catch (error) {
+        if (!(error instanceof UnrecoverableError)) {
+          stopped = sentenceOf(error); // This machine cannot go on; the job goes to another.
+          leave();
+        }
+        throw error;
+      }
+    },
+    {
+      connection,
+      name: `${hostname()}-${process.pid}`,
+      concurrency: 1,
+      lockDuration: LOCK_MS,
+      maxStalledCount: MOST_STALLS,
+    },
+  );
+  worker.on('error', (error) => console.error(`reno: the queue: ${sentenceOf(error)}`));
+  if (untilEmpty) {
+    worker.on('drained', leave);
+  }
+  signal.addEventListener('abort', leave);
+  await leaving;
+  await worker.close();
+  connection.disconnect();
+  delay.disable();
+  return { jobs, longestBlock: delay.max / 1e6, stopped };
+}
+
+/** @throws an error of `unrecoverable` where the job itself is at fault; GpuError and store errors as they are */
+async function oneJob(
+  runner: JobRunner,
+  store: JobStore,
+  job: Job,
+  unrecoverable: (reason: string) => Error,
+): Promise<void> {
+  const end = await finishJob(runner, store, job, new AbortController().signal);
+  console.error(`${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}`);
+  if (end === 'failed') {
+    const failure = (await store.failures()).find(({ key }) => key === job.key);
+    throw unrecoverable(failure?.reason ?? 'unknown');
+  }
+}
+
+/** Checks that this machine has the model's bytes of which the job's key speaks. @throws Error, one sentence */
+async function assertSameModel(
+  model: ChosenModel,
+  { identity, settings, scene, arm }: Job,
+  known: Map<string, string>,
+): Promise<void> {
+  const reads = JSON.stringify([settings.rewards, scene !== undefined]);
+  if (!known.has(reads)) {
+    const [own] = await identified(model, [{ name: arm, settings }], scene !== undefined);
+    known.set(reads, JSON.stringify(own?.identity));
+  }
+  if (known.get(reads) !== JSON.stringify(identity)) {
+    throw new Error(
+      `the files of model ${model.name} or the version here (${JSON.parse(known.get(reads) ?? '{}').tool}) are not those of the jobs (${identity.tool}): this worker leaves`,
+    );
+  }
+}
+
+export const command: Command = {
+  meta: { name: 'worker', description: 'Take jobs of "reno bench --queue" until a signal ends it' },
+  args: {
+    ...queueFlag,
+    out: {
+      type: 'string',
+      alias: ['o'],
+      description: 'The folder of results, which all machines share',
+      default: 'reno-out/bench',
+      valueHint: 'folder',
+    },
+    'until-empty': { type: 'boolean', description: 'Leave when no job is waiting' },
+    ...modelFlags,
+    ...adapterFlags,
+    ...jsonFlag,
+  },
+  run: async (args) => {
+    const url = textFlag(args, 'queue');
+    if (url === undefined) {
+      throw new UsageError('--queue is missing: name the queue, such as redis://localhost:6379');
+    }
+    const model = chosenModel(args);
+    const store = new FolderStore(new OutFolder(textFlag(args, 'out') ?? 'reno-out/bench').path);
+    const abort = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (abort.signal.aborted) {
+          process.exit(EXIT.terminated); // Asked twice: the job in hand goes to another worker when its lock has run out.
+        }
+        console.error(`reno: ${signal}: the job in hand is finished first; a second signal ends it at once`);
+        abort.abort();
+      });
+    }
+    const openDevice = (): Promise<Device> => openAdapter(adapterChoice(args));
+    const { jobs, longestBlock, stopped } = await work({
+      url,
+      model,
+      store,
+      openDevice,
+      untilEmpty: isSet(args, 'until-empty'),
+      signal: abort.signal,
+    });
+    const summary = `${jobs} jobs done; the event loop was blocked for at most ${longestBlock.toFixed(0)} ms (a lock lasts ${LOCK_MS / 1000} s)`;
+    if (stopped !== null) {
+      console.error(`reno: ${stopped}`);
+    }
+    const code = finish(args, stopped === null, summary, [{ jobs, longestBlock, stopped }]);
+    return stopped === null ? code : EXIT.temporary;
+  },
+};
