@@ -10,12 +10,15 @@ import { command as fullsize } from './fullsize/index.ts';
 import { command as matrix } from './matrix/index.ts';
 import { command as parity } from './parity/index.ts';
 import { command as profile } from './profile/index.ts';
-import { command as record } from './record/index.ts';
+
+
+import { command as record, scale } from './record, scale/index.ts';
+
 
 const root: Command = {
   meta: { name: 'npm run', description: 'Measurements and comparisons of this repository' },
   helpFlag: '-- --help',
-  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, matrix, faults, record },
+  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, matrix, faults, record, scale },
 };
 
 watchOutput();

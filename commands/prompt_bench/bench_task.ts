@@ -8,11 +8,11 @@ import { readTextFile } from '../../src/cli/text_file.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
+import { type ListName, type PromptEntry, readList } from './benchmark_lists.ts';
 import { identified } from './identity.ts';
 import { type Job, jobsOf } from './job.ts';
 import { assertLayoutFits } from './layouts.ts';
 import { type Comparison, compared, METHOD_KINDS, parseMethods, parseSweeps } from './methods.ts';
-import { type ListName, type PromptEntry, readList } from './prompt_lists.ts';
 import { queueFlag } from './queue.ts';
 
 export const benchFlags: NonNullable<Command['args']> = {

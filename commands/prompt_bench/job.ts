@@ -3,8 +3,8 @@ import { keyOf } from '../../src/cli/run_store/names.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
 import { promptNoise } from '../../src/reno/tasks.ts';
 import type { ScenePrompt } from '../../src/reno/verdict.ts';
+import type { PromptEntry } from './benchmark_lists.ts';
 import type { Arm } from './methods.ts';
-import type { PromptEntry } from './prompt_lists.ts';
 
 /** The parts of a key that all jobs of one kind of run share. */
 export interface JobIdentity {

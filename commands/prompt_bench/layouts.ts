@@ -5,7 +5,7 @@
 
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { fileName } from '../../src/reno/file_name.ts';
-import type { ListName, PromptEntry } from './prompt_lists.ts';
+import type { ListName, PromptEntry } from './benchmark_lists.ts';
 import type { Picture } from './results.ts';
 
 /** A file of a layout: a picture of a job, or a text. */

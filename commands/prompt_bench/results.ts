@@ -1,8 +1,8 @@
 /** The results of a comparison: what each method reaches, by category, with intervals. */
 import { at } from '../../src/tensor/types.ts';
+import type { PromptEntry } from './benchmark_lists.ts';
 import type { Failure } from './job_store.ts';
 import type { Method } from './methods.ts';
-import type { PromptEntry } from './prompt_lists.ts';
 import type { JobResult, PictureResult } from './run_jobs.ts';
 import { type Estimate, estimate } from './statistics.ts';
 

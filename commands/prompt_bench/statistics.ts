@@ -25,6 +25,6 @@ export function estimate(groups: readonly (readonly number[])[]): Estimate {
   return { mean: meanOf(means), low: quantile(0.025), high: quantile(0.975) };
 }
 
-export function meanOf(values: readonly number[]): number {
+function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

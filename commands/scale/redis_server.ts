@@ -1,0 +1,80 @@
+/** A Redis of its own for a test: on loopback, with an append-only file in a temporary folder, started and stopped here. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createServer } from 'node:net';
+
+/** Whether Debian's package redis-server, or another, is here. */
+export function hasRedis(): boolean {
+  return spawnSync('redis-server', ['--version']).status === 0;
+}
+
+export class RedisServer {
+  readonly url: string;
+  readonly #port: number;
+  readonly #folder: string;
+  #process: ChildProcess | null = null;
+
+  private constructor(port: number, folder: string) {
+    this.#port = port;
+    this.#folder = folder;
+    this.url = `redis://127.0.0.1:${port}`;
+  }
+
+  /** @param folder an empty folder for its files */
+  static async start(folder: string): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), folder);
+    await server.start();
+    return server;
+  }
+
+  /** Starts it, or starts it again with what its append-only file holds. */
+  async start(): Promise<void> {
+    const flags = {
+      port: String(this.#port),
+      bind: '127.0.0.1',
+      dir: this.#folder,
+      appendonly: 'yes',
+      appendfsync: 'always',
+      save: '',
+      'maxmemory-policy': 'noeviction',
+    };
+    const child = spawn(
+      'redis-server',
+      Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]),
+      {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      },
+    );
+    this.#process = child;
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on('data', (text: Buffer) => {
+        if (text.includes('Ready to accept connections')) {
+          resolve();
+        }
+      });
+      child.on('error', reject);
+      child.on('exit', (code) => reject(new Error(`redis-server ended with code ${code} before it was ready`)));
+    });
+  }
+
+  /** Ends it as a power failure would. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = null;
+    if (child && child.exitCode === null) {
+      const gone = new Promise((resolve) => child.on('exit', resolve));
+      child.kill('SIGKILL');
+      await gone;
+    }
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
