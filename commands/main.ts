@@ -11,9 +11,8 @@ import { command as matrix } from './matrix/index.ts';
 import { command as parity } from './parity/index.ts';
 import { command as profile } from './profile/index.ts';
 
-
-import { command as record, scale } from './record, scale/index.ts';
-
+import { command as record } from './record/index.ts';
+import { command as scale } from './scale/index.ts';
 
 const root: Command = {
   meta: { name: 'npm run', description: 'Measurements and comparisons of this repository' },
