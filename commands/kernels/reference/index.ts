@@ -9,7 +9,7 @@ import { type Args, type Command, isSet, textFlag } from '../../../src/cli/args.
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/shared.ts';
 import { UsageError } from '../../../src/cli/usage_error.ts';
 import { type ChosenKernel, describeCase } from '../../../src/kernels/check/chosen_kernel.ts';
-import { expectedOutputs, measureKernel } from '../../../src/kernels/check/measured_kernel.ts';
+import { type Expected, expectedOutputs, measureKernel } from '../../../src/kernels/check/measured_kernel.ts';
 import type { DeviceCaps } from '../../../src/tensor/device_caps.ts';
 import { withCompiler } from '../../codegen/gpu_compiler.ts';
 import { gpuFlag, THIS_GPU } from '../../codegen/layer.ts';
@@ -17,14 +17,24 @@ import { revision } from '../../common/revision.ts';
 import { compileKernel } from '../asm.ts';
 import { chosenOp } from '../chosen_kernel.ts';
 import { type DescribedOp, describedOps, type ShownUse } from './described_kernels.ts';
-import { type CompiledFigures, type MeasuredFigures, REFERENCE_FOLDER, readFigures, writeFigures } from './figures.ts';
+import {
+  type CompiledFigures,
+  type MeasuredFigures,
+  REFERENCE_FOLDER,
+  type ReferenceFigures,
+  readFigures,
+  writeFigures,
+} from './figures.ts';
 import { referencePages } from './pages.ts';
 import { typicalKernel } from './typical_site.ts';
 
 export const referenceCommand: Command = {
   meta: { name: 'reference', description: 'Write docs/kernels/reference: a page for each op and its variants' },
   args: {
-    measure: { type: 'boolean', description: 'Measure the kernels on this adapter first (minutes)' },
+    measure: {
+      type: 'boolean',
+      description: 'Measure the kernels that changed since, or that were measured on another adapter (all: minutes)',
+    },
     gpu: { ...gpuFlag, description: 'Compile the kernels for this GPU family first' },
     op: { type: 'string', description: 'Take new figures of this op only', valueHint: 'op' },
     ...adapterFlags,
@@ -47,9 +57,7 @@ async function reference(args: Args): Promise<number> {
   const before = readFigures();
   mkdirSync(REFERENCE_FOLDER, { recursive: true });
   if (isSet(args, 'measure')) {
-    const { on, rows } = await measured(wanted, args);
-    const kept = named === undefined ? {} : before.measured.rows;
-    writeFigures({ ...before, measured: { on, ...revision(), rows: { ...kept, ...rows } } });
+    await measure(wanted, args, before);
   } else if (gpu !== undefined) {
     const { on, rows } = await compiled(wanted, gpu);
     const kept = named === undefined ? {} : before.compiled.rows;
@@ -65,11 +73,8 @@ async function reference(args: Args): Promise<number> {
   return finish(args, true, `${pages.size} pages in ${REFERENCE_FOLDER}`, []);
 }
 
-interface Taken<Figures> {
-  /** The adapter, or the GPU family with its driver. */
-  readonly on: string;
-  readonly rows: Record<string, Figures>;
-}
+/** Runs of a kernel whose median time counts. */
+const RUNS = 3;
 
 /** The kernels that have a use on an adapter of these capabilities. */
 function usesOn(ops: readonly DescribedOp[], caps: DeviceCaps) {
@@ -87,24 +92,39 @@ function placeOf({ hash, types }: ShownUse, chosen: ChosenKernel): { readonly ha
   return { hash, ...(at === types ? {} : { at }) };
 }
 
-async function measured(ops: readonly DescribedOp[], args: Args): Promise<Taken<MeasuredFigures>> {
+/**
+ * Measures the kernels that have no figures of their present WGSL on this adapter, and those of --op. Each op is kept as soon as it
+ * is done.
+ */
+async function measure(ops: readonly DescribedOp[], args: Args, figures: ReferenceFigures): Promise<void> {
   using device = await openAdapter(adapterChoice(args));
-  const rows: Record<string, MeasuredFigures> = {};
-  for (const { kernel, shown, chosen } of usesOn(ops, device.caps)) {
-    const { errors, bound, ms, gflops, gigabytesPerSecond } = await measureKernel(
-      device,
-      chosen,
-      await expectedOutputs(device, chosen),
-      { runs: 5 },
+  const on = adapterName(device);
+  const kept = figures.measured.on === on ? figures.measured.rows : {};
+  const rows: Record<string, MeasuredFigures> = { ...kept };
+  for (const op of ops) {
+    const uses = usesOn([op], device.caps).filter(
+      ({ kernel, shown }) => textFlag(args, 'op') !== undefined || kept[kernel.name]?.hash !== shown.hash,
     );
-    const nmse = Math.max(...errors.map((error) => error.nmse));
-    rows[kernel.name] = { ...placeOf(shown, chosen), ms, gflops, gigabytesPerSecond, nmse, bound };
-    console.log(`${kernel.name}: ${ms.toPrecision(3)} ms`);
+    const known = new Map<string, Expected>();
+    for (const { kernel, shown, chosen } of uses) {
+      const types = describeCase(chosen.case);
+      const expected = known.get(types) ?? (await expectedOutputs(device, chosen));
+      known.set(types, expected);
+      const { errors, bound, ms, gflops, gigabytesPerSecond } = await measureKernel(device, chosen, expected, { runs: RUNS });
+      const nmse = Math.max(...errors.map((error) => error.nmse));
+      rows[kernel.name] = { ...placeOf(shown, chosen), ms, gflops, gigabytesPerSecond, nmse, bound };
+      console.log(`${kernel.name}: ${ms.toPrecision(3)} ms`);
+    }
+    if (uses.length > 0) {
+      writeFigures({ ...figures, measured: { on, ...revision(), rows } });
+    }
   }
-  return { on: adapterName(device), rows };
 }
 
-function compiled(ops: readonly DescribedOp[], gpu: string): Promise<Taken<CompiledFigures>> {
+async function compiled(
+  ops: readonly DescribedOp[],
+  gpu: string,
+): Promise<{ readonly on: string; readonly rows: Record<string, CompiledFigures> }> {
   return withCompiler(gpu, {}, async (compiler) => {
     const rows: Record<string, CompiledFigures> = {};
     for (const { kernel, shown, chosen } of usesOn(ops, compiler.device.caps)) {

@@ -33,7 +33,7 @@ function indexPage(ops: readonly DescribedOp[], { measured, compiled }: Referenc
     `${ops.length} ops with ${kernels} variants. Written by \`npm run reno -- kernels reference\`; do not edit it by hand. A test compares these pages with`,
     'the sources: after a change of a kernel, of its documentation or its cases, run the command again.',
     '',
-    `- \`kernels reference --measure\` takes time and error on this machine's adapter: here ${measured.on}, ${measured.date}, commit ${measured.commit}.`,
+    `- \`kernels reference --measure\` takes time and error on this machine's adapter, of kernels that changed since: here ${measured.on}, ${measured.date}, commit ${measured.commit}.`,
     `- \`kernels reference --gpu navi31\` asks AMD's compiler in Mesa: here ${compiled.on}, ${compiled.date}, commit ${compiled.commit}.`,
     '- `--op NAME` takes the figures of one op only.',
     '',
@@ -121,7 +121,7 @@ function measuredLine(name: string, { hash }: ShownUse, { measured }: ReferenceF
     return `not on ${measured.on || 'any adapter'}, which does not support this variant.`;
   }
   const right = row.nmse <= row.bound ? '' : ', WRONG';
-  return `${placeOf(row)}${row.ms} ms, ${row.gflops} GFLOP/s, ${row.gigabytesPerSecond} GB/s; error (NMSE) ${row.nmse === 0 ? '0' : row.nmse.toExponential(1)}, allowed ${row.bound.toExponential(0)}${right}${row.hash === hash ? '' : OLD}.`;
+  return `${placeOf(row)}${row.ms} ms, ${row.gflops > 0 ? `${row.gflops} GFLOP/s, ` : ''}${row.gigabytesPerSecond} GB/s; error (NMSE) ${row.nmse === 0 ? '0' : row.nmse.toExponential(1)}, allowed ${row.bound.toExponential(0)}${right}${row.hash === hash ? '' : OLD}.`;
 }
 
 function compiledLine(name: string, { hash }: ShownUse, { compiled }: ReferenceFigures): string {
