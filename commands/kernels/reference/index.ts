@@ -110,7 +110,9 @@ async function measure(ops: readonly DescribedOp[], args: Args, figures: Referen
       const types = describeCase(chosen.case);
       const expected = known.get(types) ?? (await expectedOutputs(device, chosen));
       known.set(types, expected);
-      const { errors, bound, ms, gflops, gigabytesPerSecond } = await measureKernel(device, chosen, expected, { runs: RUNS });
+      const { errors, bound, ms, gflops, gigabytesPerSecond } = await measureKernel(device, chosen, expected, {
+        runs: RUNS,
+      });
       const nmse = Math.max(...errors.map((error) => error.nmse));
       rows[kernel.name] = { ...placeOf(shown, chosen), ms, gflops, gigabytesPerSecond, nmse, bound };
       console.log(`${kernel.name}: ${ms.toPrecision(3)} ms`);
