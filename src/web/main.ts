@@ -32,7 +32,10 @@ mountDownloads(studio, controller);
 const sights = new Sights((picture) => controller.look(picture));
 mountVerdicts(studio, sights);
 playFirstMinute(studio, sights, { plays: !query.has('prompt') }).then(
-  (recorded) => mountPrompt(studio, recorded),
+  (recorded) => {
+    mountPrompt(studio, recorded);
+    void import('./lab/lab.ts').then(({ mountLab }) => mountLab(studio, controller, recorded));
+  },
   (error: unknown) => console.info(`The recorded run is not shown: ${error instanceof Error ? error.message : error}`),
 );
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { BROWSER_PATIENCE, CHROMIUM } from '../support/chromium.ts';
 import { Studio } from './studio.ts';
 import { firstMinuteSuite } from './suites/first_minute_suite.ts';
+import { labSuite } from './suites/lab_suite.ts';
 import { runSuite } from './suites/run_suite.ts';
 
 const WEIGHTS = join(resolve(import.meta.dirname, '../..'), 'weights/pocket/generator');
@@ -25,5 +26,6 @@ describe.skipIf(missing !== null)('the page', { timeout: BROWSER_PATIENCE }, () 
   afterAll(() => studio?.stop());
 
   firstMinuteSuite(() => studio);
+  labSuite(() => studio);
   runSuite(() => studio);
 });

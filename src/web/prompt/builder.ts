@@ -53,7 +53,8 @@ export function mountPromptBuilder(studio: Studio, words: SceneWords): void {
     }
   };
 
-  form.addEventListener('change', () => {
+  form.addEventListener('input', (event) => {
+    event.stopPropagation(); // The form around it would read the prompt, which is older than this choice.
     settle();
     const { settings } = studio.state;
     studio.change({ settings: { ...settings, prompt: sceneCaption(read()) } });

@@ -1,0 +1,101 @@
+/** Saves pictures, the run as a GIF, its numbers and its noise as files. */
+import { fileName } from '../../reno/file_name.ts';
+import type { History } from '../../reno/history.ts';
+import type { ImageSize } from '../../reno/picture.ts';
+import { element } from '../elements.ts';
+import type { ShownRun, Studio } from '../state/studio_state.ts';
+import { sentence } from '../words.ts';
+import { shownFrame } from './shown_frame.ts';
+
+/** What is known of a run besides its pictures, once it has ended. */
+interface Ended {
+  readonly history: History;
+  readonly latents?: Float32Array<ArrayBuffer>;
+}
+
+/** Small pictures are saved enlarged to about this many pixels a side. */
+const SIDE = 256;
+const GIF = { delay: 80, rest: 1200 };
+
+/** @param endedOf what is known of a run; null before its end */
+export function mountExports(studio: Studio, endedOf: (run: ShownRun) => Ended | null): void {
+  const said = element('lab-said', HTMLParagraphElement);
+  const bind = (id: string, save: (run: ShownRun) => Promise<File>): void => {
+    element(id, HTMLButtonElement).addEventListener('click', async () => {
+      const { run } = studio.state;
+      try {
+        if (run) {
+          const file = await save(run);
+          download(file);
+          said.textContent = `Saved ${file.name} (${Math.ceil(file.size / 1000)} kB).`;
+        }
+      } catch (error) {
+        said.textContent = sentence(error instanceof Error ? error.message : String(error));
+      }
+    });
+  };
+  const named = (run: ShownRun, after: string): string =>
+    fileName('', run.settings.prompt, ` seed ${run.settings.seed}${after}`);
+  const ended = (run: ShownRun): Ended => {
+    const found = run.finished ? endedOf(run) : null;
+    if (!found) {
+      throw new Error('the run has not ended yet: this file is made when it has');
+    }
+    return found;
+  };
+
+  bind('save-png', async (run) => {
+    const frame = shownFrame(studio.state);
+    if (!frame) {
+      throw new Error('there is no picture yet');
+    }
+    const blob = await png(frame.pixels, run.size, scaleOf(run.size));
+    return new File([blob], named(run, ` iteration ${frame.iteration}.png`), { type: 'image/png' });
+  });
+  bind('save-gif', async (run) => {
+    const { makeGif } = await import('./gif.ts');
+    const pictures = run.frames.map(({ pixels }) => pixels);
+    const bytes = makeGif(pictures, run.size, { scale: scaleOf(run.size), ...GIF });
+    return new File([bytes], named(run, '.gif'), { type: 'image/gif' });
+  });
+  bind('save-history', async (run) => {
+    const text = `${JSON.stringify(ended(run).history, null, 1)}\n`;
+    return new File([text], named(run, ' history.json'), { type: 'application/json' });
+  });
+  bind('save-latents', async (run) => {
+    const { history, latents } = ended(run);
+    if (!latents) {
+      throw new Error('the recording holds no noise: run the prompt here to save it');
+    }
+    const { latentsFile } = await import('./latents_file.ts');
+    return new File([latentsFile(history, latents)], named(run, ' latents.safetensors'));
+  });
+}
+
+const scaleOf = ({ height, width }: ImageSize): number => Math.max(1, Math.floor(SIDE / Math.max(height, width)));
+
+function png(pixels: Uint8ClampedArray<ArrayBuffer>, { height, width }: ImageSize, scale: number): Promise<Blob> {
+  const small = document.createElement('canvas');
+  small.width = width;
+  small.height = height;
+  small.getContext('2d')?.putImageData(new ImageData(pixels, width, height), 0, 0);
+  const large = document.createElement('canvas');
+  large.width = width * scale;
+  large.height = height * scale;
+  const context = large.getContext('2d');
+  if (context) {
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, large.width, large.height);
+  }
+  return new Promise((resolve, reject) => {
+    large.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser made no PNG'))), 'image/png');
+  });
+}
+
+function download(file: File): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(file);
+  link.download = file.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,25 @@
+/** The laboratory: look at any iteration, compare it with the first, and take the run with you. It loads after the first minute. */
+import type { RecordedRun } from '../../reno/scene/recorded_run.ts';
+import { element } from '../elements.ts';
+import type { RunController } from '../run/run_controller.ts';
+import type { Studio } from '../state/studio_state.ts';
+import { mountComparison } from './comparison.ts';
+import { mountCursor } from './cursor.ts';
+import { mountExports } from './exports.ts';
+import { mountTransport } from './transport.ts';
+
+/** @param recorded the recorded run, whose history can be saved too */
+export function mountLab(studio: Studio, controller: RunController, recorded: RecordedRun): void {
+  const section = element('lab', HTMLElement);
+  studio.watch(['run'], ({ run }) => {
+    section.hidden = (run?.frames.length ?? 0) < 2;
+  });
+  mountTransport(studio);
+  mountCursor(studio);
+  mountComparison(studio);
+  mountExports(studio, ({ source }) =>
+    source === 'recorded'
+      ? { history: recorded.history }
+      : controller.outcome && { history: controller.outcome.history, latents: controller.outcome.bestLatents },
+  );
+}
