@@ -11,6 +11,7 @@ export type {
   RunConfig,
   TransferRecord,
 } from './reno/history.ts';
+export type { LeverMove, Levers } from './reno/levers.ts';
 export type { Frame, Trajectory } from './reno/loop.ts';
 export { openRenoFrom, type RenoOptions } from './reno/open_reno.ts';
 export type { ImageSize, Picture } from './reno/picture.ts';
