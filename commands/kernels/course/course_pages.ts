@@ -87,6 +87,6 @@ function excerpt(page: string, what: string): string[] {
   }
   const shown = lines.slice(start, start + length + 1);
   const indent = Math.min(...shown.filter((text) => text !== '').map((text) => text.search(/\S/)));
-  const link = `[${path}](${relative('docs/kernels', path)})`;
-  return [`From ${link}:`, '', '```wgsl', ...shown.map((text) => text.slice(indent)), '```'];
+  const link = `<sub>[${path}](${relative('docs/kernels', path)})</sub>`;
+  return [link, '', '```wgsl', ...shown.map((text) => text.slice(indent)), '```'];
 }

@@ -113,6 +113,17 @@ describeFormulas('attention.md', [
     },
   ],
   [
+    String.raw`\frac{\partial p_{il}}{\partial s_{ij}} = p_{il} \left( \delta_{lj} - p_{ij} \right)`,
+    () => {
+      const row = scores().slice(S, 2 * S);
+      const softmax = (l: number): number => Math.exp(at(row, l)) / total(S, (j) => Math.exp(at(row, j)));
+      for (let l = 0; l < S; l++) {
+        const slopes = table(S, 1, (j) => softmax(l) * (Number(l === j) - softmax(j)));
+        expectGradient(slopes, () => softmax(l), row);
+      }
+    },
+  ],
+  [
     String.raw`ds_{ij} = \sum_{l=1}^{S} dp_{il}\, \frac{\partial p_{il}}{\partial s_{ij}} = p_{ij} \Bigl( dp_{ij} - \sum_{l=1}^{S} p_{il}\, dp_{il} \Bigr)`,
     () => {
       const s = scores();

@@ -111,6 +111,23 @@ describeFormulas('convolution.md', [
     },
   ],
   [
+    String.raw`dx_{a b c} = \sum_{u, v, o} dy_{\,a + u - (2 - p),\; b + v - (2 - p),\; o}\; w_{\,2 - u,\; 2 - v,\; c,\; o} \qquad (s = 1)`,
+    () => {
+      for (const g of GEOMETRIES.filter(({ stride }) => stride === 1)) {
+        const size = [resultOf(HEIGHT, g), resultOf(WIDTH, g), OUTPUTS] as const;
+        const dy = cotangent(g);
+        const dx = table(HEIGHT * WIDTH, CHANNELS, (place, c) =>
+          total(TAPS * TAPS * OUTPUTS, (i) => {
+            const [u, v, o] = [Math.floor(i / OUTPUTS / TAPS), Math.floor(i / OUTPUTS) % TAPS, i % OUTPUTS];
+            const [a, b] = [Math.floor(place / WIDTH), place % WIDTH];
+            return pixel(dy, size, a + u - (2 - g.padding), b + v - (2 - g.padding), o) * weight(2 - u, 2 - v, c, o);
+          }),
+        );
+        expectGradient(dx, () => dot(dy, convolved(g)), x);
+      }
+    },
+  ],
+  [
     String.raw`dw_{u v c o} = \sum_{Y, X} x_{\,sY + u - p,\; sX + v - p,\; c}\; dy_{Y X o}`,
     () => {
       for (const g of GEOMETRIES) {

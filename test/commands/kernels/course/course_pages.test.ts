@@ -100,7 +100,7 @@ describe('filledPage', () => {
     expect(filled(`${excerpt}\nold\n<!-- end -->`)).toBe(
       [
         excerpt,
-        'From [src/kernels/matmul/naive.ts](../../src/kernels/matmul/naive.ts):',
+        '<sub>[src/kernels/matmul/naive.ts](../../src/kernels/matmul/naive.ts)</sub>',
         '',
         '```wgsl',
         'for (var i = 0u; i < params.k; i++) {',
