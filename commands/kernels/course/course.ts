@@ -9,10 +9,13 @@ import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/
 import { UsageError } from '../../../src/cli/usage_error.ts';
 import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';
 import { suggestion } from '../../../src/tensor/nearest_names.ts';
-import { type CourseFigures, measureLadder, type Stamp } from './course_figures.ts';
+import { type CourseFigures, compiledKernels, type LadderFigures, type Stamp, timedKernels } from './course_figures.ts';
 import { COURSE_FOLDER, coursePages, FIGURES_FILE, filledPage, readFigures } from './course_pages.ts';
 import { LADDERS, type Ladder } from './ladders.ts';
 import { PICTURES } from './pictures.ts';
+
+/** The two parts of a ladder's figures. */
+const PARTS = ['times', 'compiler'] as const;
 
 export const courseCommand: Command = {
   meta: { name: 'course', description: 'Measure the kernels of the course in docs/kernels, and write its figures' },
@@ -22,18 +25,28 @@ export const courseCommand: Command = {
       description: `Only these ladders: ${LADDERS.map(({ name }) => name).join(', ')}; default: all`,
       valueHint: 'names',
     },
+    part: {
+      type: 'enum',
+      options: [...PARTS],
+      description: "Only the times of the kernels for CPU drivers, or only the GPU kernels' errors and AMD's compiler",
+    },
     render: { type: 'boolean', description: 'Measure nothing: write tables, excerpts and pictures anew' },
     ...adapterFlags,
     ...jsonFlag,
   },
-  useless: [{ flags: ['only', 'adapter', 'backend'], why: 'beside --render', when: (args) => isSet(args, 'render') }],
+  useless: [
+    { flags: ['only', 'part', 'adapter', 'backend'], why: 'beside --render', when: (args) => isSet(args, 'render') },
+  ],
   run: course,
 };
 
 async function course(args: Args): Promise<number> {
   const chosen = isSet(args, 'render') ? [] : chosenLadders(textFlag(args, 'only'));
   const own = chosen.length > 0 ? await measured(chosen, args) : {};
-  const figures: CourseFigures = { ...(existsSync(FIGURES_FILE) ? readFigures() : {}), ...own };
+  const figures: Record<string, LadderFigures> = existsSync(FIGURES_FILE) ? { ...readFigures() } : {};
+  for (const [name, taken] of Object.entries(own)) {
+    figures[name] = { ...figures[name], ...taken };
+  }
   if (chosen.length > 0) {
     writeFileSync(FIGURES_FILE, `${JSON.stringify(figures, null, 1)}\n`);
   }
@@ -71,10 +84,15 @@ async function measured(ladders: readonly Ladder[], args: Args): Promise<CourseF
       `the course times kernels for CPU drivers, and ${adapterName(device)} is a GPU; choose lavapipe by --adapter llvmpipe`,
     );
   }
-  const found: Record<string, CourseFigures[string]> = {};
+  const part = textFlag(args, 'part');
+  const found: Record<string, LadderFigures> = {};
   for (const ladder of ladders) {
     console.log(ladder.name);
-    found[ladder.name] = { ...stamp(adapterName(device)), ...(await measureLadder(device, ladder, console.log)) };
+    const own = stamp(adapterName(device));
+    found[ladder.name] = {
+      ...(part === 'compiler' ? {} : { timed: { ...own, rows: await timedKernels(device, ladder, console.log) } }),
+      ...(part === 'times' ? {} : { compiled: { ...own, rows: await compiledKernels(device, ladder, console.log) } }),
+    };
   }
   return found;
 }

@@ -48,9 +48,17 @@ export interface CompiledKernelFigures extends Checked {
   readonly pipelines: readonly CompiledPipeline[];
 }
 
-export interface LadderFigures extends Stamp {
-  readonly cpu: readonly TimedKernel[];
-  readonly gpu: readonly CompiledKernelFigures[];
+/** Rows that were taken together. */
+export interface Taken<Row> extends Stamp {
+  readonly rows: readonly Row[];
+}
+
+/** A part is absent until it was taken. */
+export interface LadderFigures {
+  /** The kernels for CPU drivers. */
+  readonly timed?: Taken<TimedKernel>;
+  /** The kernels for GPUs. */
+  readonly compiled?: Taken<CompiledKernelFigures>;
 }
 
 export type CourseFigures = Readonly<Record<string, LadderFigures>>;
@@ -73,24 +81,14 @@ export const cpuHash = (ladder: Ladder, rung: Rung): string =>
 export const gpuHash = (ladder: Ladder, rung: Rung): string =>
   codeHash(kernelOf(ladder, rung, 'compiled', gpuCaps(rung)), gpuCaps(rung));
 
-/** Runs, times and compiles all kernels of a ladder. @param say is told of each kernel */
-export async function measureLadder(
+export const nameOf = ({ op, variant }: Rung): string => `${op}.${variant}`;
+
+/** Compares a ladder's kernels for CPU drivers with f64, and times them in turns. @param say is told of each kernel */
+export async function timedKernels(
   device: Device,
   ladder: Ladder,
   say: (line: string) => void,
-): Promise<Pick<LadderFigures, 'cpu' | 'gpu'>> {
-  const cpu = await timedKernels(device, ladder, say);
-  const gpu: CompiledKernelFigures[] = [];
-  for (const rung of ladder.gpu) {
-    gpu.push(await compiledKernel(device, ladder, rung));
-    say(`  ${nameOf(rung)} compiled for ${rung.family ?? FAMILY}`);
-  }
-  return { cpu, gpu };
-}
-
-export const nameOf = ({ op, variant }: Rung): string => `${op}.${variant}`;
-
-async function timedKernels(device: Device, ladder: Ladder, say: (line: string) => void): Promise<TimedKernel[]> {
+): Promise<TimedKernel[]> {
   const references = new Map<string, Expected>();
   const runs: { rung: Rung; checked: CheckedKernel; times: number[] }[] = [];
   try {
@@ -137,6 +135,20 @@ function errorOf({ errors, bound, right }: MeasuredKernel): Pick<Checked, 'nmse'
     throw new Error(`a kernel of the course is wrong: its NMSE is ${nmse}, ${bound} is allowed`);
   }
   return { nmse, bound };
+}
+
+/** Compares a ladder's kernels for GPUs with f64 on the device that is here, and asks AMD's compiler. @param say is told of each kernel */
+export async function compiledKernels(
+  device: Device,
+  ladder: Ladder,
+  say: (line: string) => void,
+): Promise<CompiledKernelFigures[]> {
+  const rows: CompiledKernelFigures[] = [];
+  for (const rung of ladder.gpu) {
+    rows.push(await compiledKernel(device, ladder, rung));
+    say(`  ${nameOf(rung)} compiled for ${rung.family ?? FAMILY}`);
+  }
+  return rows;
 }
 
 async function compiledKernel(device: Device, ladder: Ladder, rung: Rung): Promise<CompiledKernelFigures> {

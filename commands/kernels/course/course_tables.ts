@@ -1,12 +1,6 @@
 /** The figures of a ladder as Markdown. */
 import { figure } from '../../common/table.ts';
-import {
-  type CompiledKernelFigures,
-  type LadderFigures,
-  nameOf,
-  type Stamp,
-  type TimedKernel,
-} from './course_figures.ts';
+import { type CompiledKernelFigures, nameOf, type Stamp, type Taken, type TimedKernel } from './course_figures.ts';
 import { FAMILY, type Rung } from './ladders.ts';
 
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
@@ -23,8 +17,8 @@ const label = (rung: Rung, name = nameOf(rung)): string =>
   [`\`${name}\``, ...(rung.dtype === 'f16' ? ['f16'] : []), ...(rung.family ? [rung.family] : [])].join(', ');
 
 /** The times of the kernels for CPU drivers, with the shapes that they ran on. */
-export function timedTable(name: string, shapes: readonly string[], figures: LadderFigures): string[] {
-  const rows = figures.cpu.map((row: TimedKernel) => [
+export function timedTable(name: string, shapes: readonly string[], figures: Taken<TimedKernel>): string[] {
+  const rows = figures.rows.map((row: TimedKernel) => [
     label(row),
     figure(row.ms),
     figure(row.gflops),
@@ -39,8 +33,12 @@ export function timedTable(name: string, shapes: readonly string[], figures: Lad
 }
 
 /** What the compiler makes of the kernels for GPUs, a line for each pipeline. */
-export function compiledTable(name: string, shapes: readonly string[], figures: LadderFigures): string[] {
-  const rows = figures.gpu.flatMap((kernel: CompiledKernelFigures) =>
+export function compiledTable(
+  name: string,
+  shapes: readonly string[],
+  figures: Taken<CompiledKernelFigures>,
+): string[] {
+  const rows = figures.rows.flatMap((kernel: CompiledKernelFigures) =>
     kernel.pipelines.map(({ label: pipeline, vgprs, spilled, lds, waves, instructions, kinds }) => [
       label(kernel, pipeline),
       ...[vgprs, spilled, lds, waves, instructions].map((value) => value.toLocaleString('en')),

@@ -1,6 +1,6 @@
 /** The course's measurement, on a small ladder. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { measureLadder } from '../../../../commands/kernels/course/course_figures.ts';
+import { timedKernels } from '../../../../commands/kernels/course/course_figures.ts';
 import type { Ladder } from '../../../../commands/kernels/course/ladders.ts';
 import { openAdapter } from '../../../../src/cli/adapter.ts';
 import type { Device } from '../../../../src/tensor/device.ts';
@@ -24,7 +24,7 @@ const ladder: Ladder = {
 
 it('compares each kernel with f64, times it, and relates its time to that of the one before', async () => {
   const lines: string[] = [];
-  const { cpu } = await measureLadder(device, ladder, (line) => lines.push(line));
+  const cpu = await timedKernels(device, ladder, (line) => lines.push(line));
   const [first, second] = cpu;
   expect(lines).toEqual(['  matmul.naive checked', '  matmul.gpu_tile checked']);
   expect(first).toMatchObject({ variant: 'naive', gain: null });
@@ -39,7 +39,7 @@ it('compares each kernel with f64, times it, and relates its time to that of the
 
 it('says which variant a ladder has in vain', async () => {
   const rung = { op: 'matmul', variant: 'cpu_tile_5x5', dtype: 'f32' } as const;
-  await expect(measureLadder(device, { ...ladder, cpu: [rung] }, () => {})).rejects.toThrow(
+  await expect(timedKernels(device, { ...ladder, cpu: [rung] }, () => {})).rejects.toThrow(
     'matmul has no variant "cpu_tile_5x5"',
   );
 });
