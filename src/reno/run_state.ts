@@ -93,7 +93,7 @@ export async function decodeRunState(name: string, bytes: Uint8Array): Promise<R
  * @throws Error, one sentence, that names the first difference
  */
 export function assertSameRun(state: RunConfig, run: RunConfig): void {
-  const { dtype: _d, weightBits: _w, ...before }: RunConfig = state;
+  const { dtype: _d, f32Modules: _f, weightBits: _w, ...before }: RunConfig = state;
   const now: Readonly<Record<string, unknown>> = { ...run };
   for (const [key, value] of Object.entries(before)) {
     const [had, has] = [JSON.stringify(value), JSON.stringify(now[key])];

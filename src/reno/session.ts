@@ -15,6 +15,7 @@ import { freshNoise, optimisedNoise } from './image_select.ts';
 import type { Levers } from './levers.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
 import { drawNoise, NOISE_GENERATORS } from './noise/draw_noise.ts';
+import { findOverflow, type Overflow } from './overflow.ts';
 import type { ImageSize } from './picture.ts';
 import type { Reward } from './rewards/index.ts';
 import { assertSameRun, type RunState } from './run_state.ts';
@@ -149,12 +150,29 @@ export class Reno implements Disposable {
    * @throws Error when no iteration gave a finite loss, the GPU failed, or `resume` belongs to another run
    */
   generate(options: GenerateOptions): Promise<Generated> {
-    const made = this.#runs.then(() => this.#generate(options));
-    this.#runs = made.then(
+    return this.#alone(() => this.#generate(options));
+  }
+
+  /**
+   * Repeats a run whose losses became not finite. @returns where f16 overflowed, or null where it did not @throws Error as `generate`
+   * @internal
+   */
+  findOverflow({ resume: _, ...options }: GenerateOptions): Promise<Overflow | null> {
+    return this.#alone(async () => {
+      await this.setPrompt(options.prompt);
+      const { noise } = await this.#noise(options);
+      return findOverflow(this.plan, this.step, { noise, iterations: this.#config(options).nIters });
+    });
+  }
+
+  /** Runs `work` when the runs before it have ended. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#runs.then(work);
+    this.#runs = done.then(
       () => {},
       () => {},
     );
-    return made;
+    return done;
   }
 
   async #generate(options: GenerateOptions): Promise<Generated> {

@@ -68,6 +68,23 @@ function choose<T extends string>(options: readonly T[], text: string): T {
   return found;
 }
 
+/** Names in the order of the alphabet, each once; a flag gives them with commas between. */
+export const namesKind: Kind<readonly string[]> = {
+  read: (config, key) => ordered(config.strings(key)),
+  parse: (text) => {
+    const names = ordered(text.split(',').map((name) => name.trim()));
+    if (names.some((name) => name === '')) {
+      throw new RangeError(`must be names with commas between, not "${text}"`);
+    }
+    return names;
+  },
+  hint: 'names',
+};
+
+function ordered(names: readonly string[]): string[] {
+  return [...new Set(names)].sort();
+}
+
 /** The longest side of a picture: at four times the largest size that a public model was trained at, a step needs terabytes. */
 const MOST_PIXELS = 8192;
 

@@ -12,6 +12,7 @@ import {
   countKind,
   eightBitsKind,
   type Kind,
+  namesKind,
   numberKind,
   pixelsKind,
 } from './setting_kinds.ts';
@@ -106,6 +107,14 @@ export const SETTINGS = {
     },
     recorded: true,
   }),
+  /** Modules, by their paths in the graph, whose activations are stored as f32 beside dtype f16; absent: none. */
+  f32Modules: optional(namesKind, undefined, {
+    flag: {
+      name: 'f32-modules',
+      help: 'Modules that store activations as f32 beside --dtype f16, such as generator.vae.decoder.up_blocks.3,generator.unet.mid_block',
+    },
+    recorded: true,
+  }),
   /** Most bytes of GPU buffers at any time; absent: as many as a fast run needs. */
   budget: optional(bytesKind, undefined, {
     flag: {
@@ -162,7 +171,7 @@ export function mapSettings(
   return Object.fromEntries(values.filter((entry) => entry[1] !== undefined));
 }
 
-function pick<K extends SettingName>(settings: RenoSettings, names: readonly K[]): Pick<RenoSettings, K> {
+function pick<K extends SettingName>(settings: SettingChanges, names: readonly K[]): Pick<RenoSettings, K> {
   const values = names.map((name) => [name, settings[name]] as const);
   return Object.fromEntries(values.filter((entry) => entry[1] !== undefined)) as Pick<RenoSettings, K>;
 }
@@ -172,8 +181,13 @@ export function recordedSettings(settings: RenoSettings): Pick<RenoSettings, Rec
   return pick(settings, RECORDED);
 }
 
+/** Settings that differ from others; undefined takes an optional one away. */
+export type SettingChanges = Partial<Omit<RenoSettings, Optional>> & {
+  readonly [K in Optional]?: RenoSettings[K] | undefined;
+};
+
 /** Settings with some of them changed. The keys are always in the order of the table, so that equal settings are equal as JSON. */
-export function withSettings(settings: RenoSettings, changes: Partial<RenoSettings>): RenoSettings {
+export function withSettings(settings: RenoSettings, changes: SettingChanges): RenoSettings {
   const changed = { ...settings, ...changes };
   return { mode: changed.mode, ...pick(changed, NAMES), rewards: changed.rewards };
 }

@@ -1,13 +1,14 @@
 /**
  * A ReNO that outlives its device. When the GPU fails, another device is opened and the run goes on from its last state, to the
- * same bytes; when memory runs out, the networks are opened again in less; when f16 overflows, they are opened again as f32.
+ * same bytes; when memory runs out, the networks are opened again in less; when f16 overflows, the module where it does is stored as f32.
  */
 import type { Device } from '../tensor/device.ts';
 import { GpuError } from '../tensor/gpu_error.ts';
 import { NotFiniteError } from './loop.ts';
+import { withModule } from './overflow.ts';
 import type { RunState } from './run_state.ts';
 import type { Generated, GenerateOptions, Reno } from './session.ts';
-import type { RenoSettings } from './settings.ts';
+import type { SettingChanges } from './settings.ts';
 
 /** A device, and the networks that were opened on it. */
 interface OpenedReno {
@@ -16,7 +17,7 @@ interface OpenedReno {
 }
 
 /** Settings that need less memory, or more exact storage, than those that were asked for. */
-export type ChangedSettings = Pick<Partial<RenoSettings>, 'budget' | 'weightBits' | 'dtype'>;
+export type ChangedSettings = Pick<SettingChanges, 'budget' | 'weightBits' | 'dtype' | 'f32Modules'>;
 
 /** How to open networks again and again. */
 export interface SteadyOptions {
@@ -30,6 +31,9 @@ export interface SteadyOptions {
 
 /** How often a failed device is replaced in one run, and how often in one process without a run's end between. */
 const MOST_DEVICES = 3;
+
+/** How many modules are raised to f32 one after another, before all are. */
+const MOST_RAISED = 4;
 
 /** The attempts after memory runs out: a share of the bytes that were needed, and 8-bit weights. */
 const LADDER: readonly { readonly share: number; readonly weightBits?: 8 }[] = [
@@ -49,6 +53,8 @@ export class SteadyReno implements Disposable {
   #needed: number | null = null;
   #rung = 0;
   #failures = 0;
+  /** How often a module was raised to f32. */
+  #raised = 0;
 
   /** @internal */
   constructor(options: SteadyOptions) {
@@ -101,27 +107,67 @@ export class SteadyReno implements Disposable {
     for (;;) {
       await this.open();
       try {
-        const made = await this.reno.generate({ ...options, ...(resume ? { resume } : {}), onState });
-        if (made.trajectory.stoppedBy !== 'not-finite' || !this.#widen(made.trajectory.stopped ?? '', goesOn())) {
+        await this.#storeAs(resume);
+        const { resume: _, ...rest } = options;
+        const made = await this.#finite(this.reno.generate({ ...rest, ...(resume ? { resume } : {}), onState }), options);
+        if (made) {
           this.#failures = 0;
           return made;
         }
+        resume = undefined; // Other storage gives other bytes, so the whole run has to have it.
       } catch (error) {
-        if (!(error instanceof NotFiniteError && this.#widen(error.message, goesOn()))) {
-          this.#decide(error, goesOn());
-        }
+        this.#decide(error, goesOn());
       }
       this.#close();
     }
   }
 
-  /** Chooses f32 where f16 overflowed. @returns false where activations are f32 already */
-  #widen(what: string, goesOn: string): boolean {
-    if ((this.#changes.dtype ?? this.reno.settings.dtype) === 'f32') {
+  /** Opens the networks again where the state comes from a run that stored activations in another way. */
+  async #storeAs(state: RunState | undefined): Promise<void> {
+    const { dtype, f32Modules } = this.reno.settings;
+    if (state && JSON.stringify([dtype, f32Modules]) !== JSON.stringify([state.config.dtype, state.config.f32Modules])) {
+      this.#changes = { ...this.#changes, dtype: state.config.dtype, f32Modules: state.config.f32Modules };
+      this.#close();
+      await this.open();
+    }
+  }
+
+  /** Returns what was made, or null where f16 overflowed and more is stored as f32 now. @throws the failure of the run */
+  async #finite(made: Promise<Generated>, options: GenerateOptions): Promise<Generated | null> {
+    const [done, failure] = await made.then(
+      (generated): [Generated, null] => [generated, null],
+      (error: unknown): [null, unknown] => [null, error],
+    );
+    const { stoppedBy, stopped } = done?.trajectory ?? {};
+    const problem = failure instanceof NotFiniteError ? failure.message : stoppedBy === 'not-finite' ? stopped : null;
+    if (problem && (await this.#widen(problem, options))) {
+      return null;
+    }
+    if (!done) {
+      throw failure;
+    }
+    return done;
+  }
+
+  /** Raises the module where f16 overflowed to f32, or all. @returns false where activations are f32 already @throws GpuError */
+  async #widen(problem: string, options: GenerateOptions): Promise<boolean> {
+    const { dtype, f32Modules = [] } = this.reno.settings;
+    if (dtype === 'f32') {
       return false;
     }
-    this.#changes = { ...this.#changes, dtype: 'f32' };
-    this.#options.say?.(`${what.split(';')[0]}: activations are stored as f32 from here on, not f16; ${goesOn}`);
+    const what = problem.split(';')[0];
+    const found = this.#raised < MOST_RAISED ? await this.reno.findOverflow(options) : null;
+    if (!found || withModule(f32Modules, found.module).join() === f32Modules.join()) {
+      this.#changes = { ...this.#changes, dtype: 'f32', f32Modules: undefined };
+      this.#options.say?.(`${what}: all activations are stored as f32 from here on, not f16; the run begins again`);
+      return true;
+    }
+    this.#raised += 1;
+    const modules = withModule(f32Modules, found.module);
+    this.#changes = { ...this.#changes, f32Modules: modules };
+    this.#options.say?.(
+      `${what}, because f16 overflowed in ${found.where}: ${found.module} is stored as f32 from here on (--f32-modules ${modules.join(',')}); the run begins again`,
+    );
     return true;
   }
 

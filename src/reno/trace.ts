@@ -4,6 +4,7 @@ import { openPipeline, type TextToImagePipeline } from '../models/pipelines/inde
 import type { WeightStore } from '../models/weights/weight_store.ts';
 import { weightResidency } from '../models/weights/weight_store.ts';
 import { Graph } from '../tensor/graph.ts';
+import { RaisedModules } from '../tensor/raised_modules.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
@@ -47,9 +48,14 @@ export async function traceGenerator(
 /** Traces a whole run. @param levers whether the run has levers @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
 export async function traceRun(files: ModelFiles, settings: RenoSettings, levers = false): Promise<TracedRun> {
   const graph = new Graph();
+  const { dtype, f32Modules } = settings;
+  if (f32Modules && dtype === 'f32') {
+    throw new Error(`all activations are stored as f32 already: leave --f32-modules out, or take --dtype f16`);
+  }
+  graph.raised = f32Modules ? new RaisedModules(f32Modules) : null;
   const { pipeline, latents, image } = await traceGenerator(files, settings, graph);
   const wanted = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0);
-  const networks = await openRewards(graph, wanted, (name) => subfolder(files, name), settings.dtype);
+  const networks = await openRewards(graph, wanted, (name) => subfolder(files, name), dtype);
   const rewards: RewardInfo[] = networks.map(({ name, offset }, i) => {
     return { name, weight: settings.rewards[at(wanted, i)] ?? 0, offset };
   });
@@ -58,6 +64,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings, levers
     weight: rewards[i]?.weight ?? 0,
     loss: network.loss(image),
   }));
+  graph.raised?.assertFound();
   const step = buildStep(
     { latents, image, rewards: terms },
     {

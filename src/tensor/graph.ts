@@ -1,5 +1,6 @@
 /** The trace: nodes in the order they were made, equal ones made once. Static shapes, no cycles by construction. */
 import type { Attrs, Op, OpSite } from './op.ts';
+import type { RaisedModules } from './raised_modules.ts';
 import { State } from './state.ts';
 import { describeTensor, Tensor } from './tensor.ts';
 import type { DType, Shape, Stage, TensorType } from './types.ts';
@@ -72,6 +73,11 @@ export class Graph {
   readonly nodes: Node[] = [];
   /** The declared inputs by name. */
   readonly inputs = new Map<string, Tensor>();
+  /**
+   * The modules whose activations are stored as f32 although their network stores them as f16; null: none.
+   * @internal
+   */
+  raised: RaisedModules | null = null;
   readonly #equal = new Map<string, Node>();
   #path = '';
   #backward = false;
@@ -156,6 +162,11 @@ export class Graph {
 
   /** Adds a node, or returns the equal one that is there. */
   apply(op: Op, inputs: readonly Tensor[], attrs: Attrs): Tensor[] {
+    const add = (operands: readonly Tensor[]): Tensor[] => this.#apply(op, operands, attrs);
+    return this.raised && !this.#backward ? this.raised.apply(op, inputs, attrs, this.#path, add) : add(inputs);
+  }
+
+  #apply(op: Op, inputs: readonly Tensor[], attrs: Attrs): Tensor[] {
     const key = `${op.name} ${inputs.map(keyOf).join(' ')} ${JSON.stringify(attrs)}`;
     let node = this.#equal.get(key);
     if (!node) {

@@ -9,11 +9,16 @@ export class Tensor {
   readonly node: Node;
   /** Which output of the node. */
   readonly index: number;
+  readonly #dtype: DType | undefined;
 
-  /** @internal */
-  constructor(node: Node, index: number) {
+  /**
+   * @param dtype what its network takes it for, where it is stored more exactly (raised_modules.ts)
+   * @internal
+   */
+  constructor(node: Node, index: number, dtype?: DType) {
     this.node = node;
     this.index = index;
+    this.#dtype = dtype;
   }
 
   /** The graph that it belongs to. */
@@ -21,7 +26,7 @@ export class Tensor {
     return this.node.graph;
   }
 
-  /** Its dtype and shape. */
+  /** Its dtype and shape, as it is stored. */
   get type(): TensorType {
     return at(this.node.outputs, this.index);
   }
@@ -31,9 +36,9 @@ export class Tensor {
     return this.type.shape;
   }
 
-  /** How it is stored. */
+  /** How its network stores it. A tensor of a module that is raised to f32 is f16 here, and f32 in `type`. */
   get dtype(): DType {
-    return this.type.dtype;
+    return this.#dtype ?? this.type.dtype;
   }
 
   /** The size of dimension `i`; a negative one counts from the end. @throws RangeError when there is none */

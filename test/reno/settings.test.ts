@@ -17,6 +17,7 @@ const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string
   noise: ['torch-cpu', 'torch-cpu'],
   size: [[512, 768], '768x512'],
   dtype: ['f16', 'f16'],
+  f32Modules: [['a.b', 'c'], 'c, a.b'],
   budget: [8 * 2 ** 30, '8GiB'],
   weightBits: [8, '8'],
   timestep: [400, null],
@@ -52,7 +53,7 @@ describe('a setting', () => {
     const all = Object.fromEntries(NAMES.map((name) => [name, OTHERS[name][0]]));
     const own = await readSettings(folder(all));
     expect(Object.keys(own)).toEqual(['mode', ...NAMES, 'rewards']);
-    const flags = { 'weight-bits': '8', budget: '1GiB', 'n-iters': '3' };
+    const flags = { 'weight-bits': '8', 'f32-modules': 'a.b', budget: '1GiB', 'n-iters': '3' };
     const model = { name: 'model', folder: '/model', files: folder({ timestep: 400 }) };
     expect(Object.keys(await settingsFrom(flags, model))).toEqual(['mode', ...NAMES, 'rewards']);
   });

@@ -7,6 +7,7 @@ import type { Stage, TensorType } from '../types.ts';
 import { at } from '../types.ts';
 import { type Encoded, submit } from './encode.ts';
 import { Freshness } from './freshness.ts';
+import { type NotFinite, notFiniteOutput } from './not_finite.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 import { PlanInputs } from './plan_inputs.ts';
 import { readValues } from './readback.ts';
@@ -155,18 +156,15 @@ export class Plan implements Disposable {
       this.#buffers.assertLoadable();
     }
     const list = this.#encoded[stage];
-    const uploads = this.schedule.uploads[stage];
     let done = 0;
-    if (uploads.length > 0) {
-      const throttle = new Throttle(this.#device);
-      for await (const { upload, offset, bytes } of prefetched(uploads, (name) => this.#inputs.source(name))) {
-        submit(gpu, stage, list, done, upload.before);
-        done = upload.before;
-        this.#inputs.put(upload.input, upload, bytes, offset);
-        await throttle.sent(bytes.length);
-      }
+    const upTo = (end: number): void => {
+      submit(gpu, stage, list, done, end);
+      done = end;
+    };
+    if (this.schedule.uploads[stage].length > 0) {
+      await this.#streamed(stage, upTo);
     }
-    submit(gpu, stage, list, done, list.length);
+    upTo(list.length);
     if (stage === 'step' && this.schedule.copies.length > 0) {
       const encoder = gpu.createCommandEncoder({ label: 'updates' });
       for (const { from, to, bytes } of this.schedule.copies) {
@@ -178,6 +176,40 @@ export class Plan implements Disposable {
       this.#buffers.releaseLoadOnly();
     }
     this.#fresh.ran(stage);
+  }
+
+  /** Brings in the streamed inputs of a stage, each when the steps before it have been queued by `upTo`. */
+  async #streamed(stage: Stage, upTo: (end: number) => Promise<void> | void): Promise<void> {
+    const throttle = new Throttle(this.#device);
+    const uploads = this.schedule.uploads[stage];
+    for await (const { upload, offset, bytes } of prefetched(uploads, (name) => this.#inputs.source(name))) {
+      await upTo(upload.before);
+      this.#inputs.put(upload.input, upload, bytes, offset);
+      await throttle.sent(bytes.length);
+    }
+  }
+
+  /**
+   * Runs a stage step by step until a result holds a value that is no finite number. States keep their values.
+   * @returns the result, or null when all are finite @throws Error as `run`
+   * @internal
+   */
+  async firstNotFinite(stage: Stage): Promise<NotFinite | null> {
+    this.#assertUsable('run');
+    this.#device.assertHealthy();
+    this.#fresh.assertReady(stage);
+    const steps = this.schedule.steps[stage];
+    let done = 0;
+    let found: NotFinite | null = null;
+    const upTo = async (end: number): Promise<void> => {
+      for (; done < end && !found; done++) {
+        submit(this.#device.gpu, stage, this.#encoded[stage], done, done + 1);
+        found = await notFiniteOutput(this.#device, steps, done, this.#buffers);
+      }
+    };
+    await this.#streamed(stage, upTo);
+    await upTo(steps.length);
+    return found;
   }
 
   /**

@@ -27,7 +27,8 @@ export async function readValues(
   return fromBytes(type, fromStoredLayout(type, storedLayout, bytes).buffer);
 }
 
-async function copied(
+/** Returns a copy of bytes of a buffer at this point of the queue. @throws GpuError */
+export async function copied(
   device: Device,
   name: string,
   from: GPUBuffer,
