@@ -19,6 +19,8 @@ export interface FaultOptions {
   readonly seed: number;
   /** Inputs or repetitions, where the caller chose them; undefined leaves a part its own short number. */
   readonly count: number | undefined;
+  /** Inject a fault at every place, where a part would otherwise take some of them. */
+  readonly all: boolean;
   /** Called with a sentence for the terminal now and then. */
   readonly say: (sentence: string) => void;
 }

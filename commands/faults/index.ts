@@ -1,5 +1,5 @@
 /** `npm run test:faults`: injects faults into files, processes and devices, and counts after which of them a promise did not hold. */
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
+import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import type { FaultRow } from './fault_part.ts';
@@ -14,6 +14,7 @@ export const command: Command = {
       description: 'Inputs or repetitions of each part, instead of a short run',
       valueHint: 'n',
     },
+    all: { type: 'boolean', description: 'A fault at every allocation, not at some of them: half an hour and more' },
     seed: { type: 'string', description: 'Seed of everything random', default: '1', valueHint: 'n' },
     ...jsonFlag,
   },
@@ -24,6 +25,7 @@ async function faults(args: Args): Promise<number> {
   const options = {
     seed: countFlag(args, 'seed', 0) ?? 1,
     count: countFlag(args, 'count', 1),
+    all: isSet(args, 'all'),
     say: (sentence: string) => console.error(sentence),
   };
   const only = textFlag(args, 'only');

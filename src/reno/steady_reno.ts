@@ -52,6 +52,12 @@ export class SteadyReno implements Disposable {
   /** Bytes that did not fit at first. */
   #needed: number | null = null;
   #rung = 0;
+  /** The failure for which the ladder is gone down. */
+  #shortage: GpuError | null = null;
+  /** Whether a plan within less memory was opened. */
+  #isSmaller = false;
+  /** Said when the networks are open again: not every step of the ladder has a plan. */
+  #sentence: string | null = null;
   #failures = 0;
   /** How often a module was raised to f32. */
   #raised = 0;
@@ -80,16 +86,30 @@ export class SteadyReno implements Disposable {
 
   /** Opens device and networks. @throws Error as `Reno.open`, or the GPU's failure when it fails again and again */
   async open(): Promise<void> {
-    while (!this.#opened) {
-      let device: Device | null = null;
-      try {
-        device = await this.#options.openDevice();
-        this.#opened = { device, reno: await this.#options.openReno(device, this.#changes) };
-      } catch (error) {
-        device?.destroy();
-        this.#decide(error, 'the networks are opened again');
+    let device = null as Device | null;
+    try {
+      while (!this.#opened) {
+        try {
+          device ??= await this.#options.openDevice();
+          this.#opened = { device, reno: await this.#options.openReno(device, this.#changes) };
+        } catch (error) {
+          if (error instanceof GpuError) {
+            device?.destroy();
+            device = null;
+          }
+          this.#decide(error, 'the networks are opened again');
+        }
       }
+    } catch (error) {
+      device?.destroy();
+      throw error;
     }
+    if (this.#sentence !== null) {
+      this.#options.say?.(this.#sentence);
+      this.#isSmaller ||= this.#changes.budget !== undefined;
+    }
+    this.#sentence = null;
+    this.#shortage = null;
   }
 
   /**
@@ -109,7 +129,10 @@ export class SteadyReno implements Disposable {
       try {
         await this.#storeAs(resume);
         const { resume: _, ...rest } = options;
-        const made = await this.#finite(this.reno.generate({ ...rest, ...(resume ? { resume } : {}), onState }), options);
+        const made = await this.#finite(
+          this.reno.generate({ ...rest, ...(resume ? { resume } : {}), onState }),
+          options,
+        );
         if (made) {
           this.#failures = 0;
           return made;
@@ -125,7 +148,10 @@ export class SteadyReno implements Disposable {
   /** Opens the networks again where the state comes from a run that stored activations in another way. */
   async #storeAs(state: RunState | undefined): Promise<void> {
     const { dtype, f32Modules } = this.reno.settings;
-    if (state && JSON.stringify([dtype, f32Modules]) !== JSON.stringify([state.config.dtype, state.config.f32Modules])) {
+    if (
+      state &&
+      JSON.stringify([dtype, f32Modules]) !== JSON.stringify([state.config.dtype, state.config.f32Modules])
+    ) {
       this.#changes = { ...this.#changes, dtype: state.config.dtype, f32Modules: state.config.f32Modules };
       this.#close();
       await this.open();
@@ -166,7 +192,7 @@ export class SteadyReno implements Disposable {
     const modules = withModule(f32Modules, found.module);
     this.#changes = { ...this.#changes, f32Modules: modules };
     this.#options.say?.(
-      `${what}, because f16 overflowed in ${found.where}: ${found.module} is stored as f32 from here on (--f32-modules ${modules.join(',')}); the run begins again`,
+      `${what}, because f16 overflowed in ${found.where}: the run begins again with --f32-modules ${modules.join(',')}`,
     );
     return true;
   }
@@ -174,6 +200,7 @@ export class SteadyReno implements Disposable {
   /** Decides what to change before the next try. @throws the error when nothing can be done */
   #decide(error: unknown, goesOn: string): void {
     if (error instanceof GpuError && error.kind === 'out-of-memory') {
+      this.#shortage = error;
       this.#needed ??= error.bytes ?? this.#opened?.reno.plan.summary.memory.peak ?? null;
       this.#stepDown(error, goesOn);
     } else if (error instanceof GpuError && error.kind !== 'destroyed' && this.#failures < MOST_DEVICES) {
@@ -182,25 +209,30 @@ export class SteadyReno implements Disposable {
       this.#options.say?.(
         `${error.message.split('; start again')[0]}: another device is opened (${count}), and ${goesOn}`,
       );
-    } else if (this.#rung > 0 && !this.#opened && !(error instanceof GpuError)) {
-      this.#stepDown(error, goesOn); // The planner found no plan within this budget.
+    } else if (this.#shortage && !this.#opened && !(error instanceof GpuError)) {
+      this.#stepDown(this.#shortage, goesOn); // The planner found no plan within this budget.
     } else {
       throw error;
     }
   }
 
-  #stepDown(error: unknown, goesOn: string): void {
+  /** Takes the next step of the ladder; after the last, where no plan was small enough, the first plan once more. */
+  #stepDown(shortage: GpuError, goesOn: string): void {
     const next = LADDER[this.#rung];
-    if (!next || this.#needed === null) {
-      throw error;
+    if (this.#needed === null || (!next && (this.#isSmaller || this.#rung > LADDER.length))) {
+      throw shortage;
     }
     this.#rung += 1;
+    const { budget: _, weightBits: __, ...others } = this.#changes;
+    if (!next) {
+      this.#changes = others;
+      this.#sentence = `the GPU has too little memory, and no plan needs less: another device is opened once; ${goesOn}`;
+      return;
+    }
     const budget = Math.floor(this.#needed * next.share);
-    this.#changes = { ...this.#changes, budget, ...(next.weightBits ? { weightBits: next.weightBits } : {}) };
+    this.#changes = { ...others, budget, ...(next.weightBits ? { weightBits: next.weightBits } : {}) };
     const how = next.weightBits ? ', and large weights are kept in 8 bits' : '';
-    this.#options.say?.(
-      `the GPU has too little memory: the networks are opened again within ${Math.ceil(budget / 2 ** 20)} MiB, where activations are computed again and weights brought in as needed${how}; ${goesOn}`,
-    );
+    this.#sentence = `the GPU has too little memory: the networks are opened again within ${Math.ceil(budget / 2 ** 20)} MiB, where activations are computed again and weights brought in as needed${how}; ${goesOn}`;
   }
 
   #close(): void {

@@ -213,6 +213,9 @@ export class Device {
         compute: { module, constants: { ...overrides } },
       });
     } catch (error) {
+      if (error instanceof Error && 'reason' in error && error.reason === 'internal') {
+        throw new GpuError('internal', `the GPU could not make kernel ${label} (${error.message}); start again`);
+      }
       const compilation = await this.settled(module.getCompilationInfo());
       this.assertHealthy();
       const first = compilation.messages.find((m) => m.type === 'error');

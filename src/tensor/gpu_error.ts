@@ -20,6 +20,13 @@ export class GpuError extends Error {
   }
 }
 
+/** Returns the error, with the bytes that the plan needs where it says that memory ran out and not how much is needed. */
+export function withNeed(error: unknown, bytes: number): unknown {
+  return error instanceof GpuError && error.kind === 'out-of-memory' && error.bytes === undefined
+    ? new GpuError(error.kind, error.message, bytes)
+    : error;
+}
+
 /** The kind of an error that WebGPU reports. Its classes are no globals in Node. */
 export function failureOf(error: GPUError): GpuFailure {
   const name = error.constructor.name;

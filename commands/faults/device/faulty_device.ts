@@ -2,52 +2,72 @@
 import { Device } from '../../../src/tensor/device.ts';
 
 /** The calls at which a device can fail. */
-export type Call = 'createBuffer' | 'writeBuffer' | 'createComputePipelineAsync' | 'submit' | 'mapAsync';
+export const CALLS = [
+  'createBuffer',
+  'writeBuffer',
+  'createComputePipelineAsync',
+  'createBindGroup',
+  'popErrorScope',
+  'submit',
+  'mapAsync',
+] as const;
+export type Call = (typeof CALLS)[number];
 
-/** `lost`: the driver gives the device up. `out-of-memory`: this buffer cannot be made. `validation`: the command is refused. */
+/**
+ * `lost`: the driver gives the device up. `out-of-memory`: what the call would allocate is not there. `validation`: the command is
+ * refused.
+ */
 export type DeviceFault = 'lost' | 'out-of-memory' | 'validation';
 
-/** A fault at call number `at` (from 0) of its kind. */
-export interface PlannedFault {
-  readonly call: Call;
-  readonly at: number;
-  readonly fault: DeviceFault;
-}
+/** A fault at call number `at` (from 0) of its kind; or at every buffer that brings the device above `bytes`. */
+export type PlannedFault =
+  | { readonly call: Call; readonly at: number; readonly fault: DeviceFault }
+  | { readonly call: 'createBuffer'; readonly bytes: number; readonly fault: 'out-of-memory' };
 
 type Errors = 'out-of-memory' | 'validation' | 'internal';
 
 class GPUOutOfMemoryError {
-  readonly message = 'injected: no memory for this buffer';
+  readonly message = 'injected: there is no memory';
 }
 
 class GPUValidationError {
   readonly message = 'injected: the command is refused';
 }
 
+/** What failed devices leave for the next trial: the driver's device with its compiled pipelines, which compiling again would only slow. */
+export class SharedDriver {
+  readonly real: Device;
+  readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+
+  constructor(real: Device) {
+    this.real = real;
+  }
+}
+
 export class FaultyDevice {
   /** The device for the program under test. */
   readonly device: Device;
   /** Calls so far. */
-  readonly counts: Record<Call, number> = {
-    createBuffer: 0,
-    writeBuffer: 0,
-    createComputePipelineAsync: 0,
-    submit: 0,
-    mapAsync: 0,
-  };
+  readonly counts = Object.fromEntries(CALLS.map((call) => [call, 0])) as Record<Call, number>;
   /** Listeners on the device. */
   listeners = 0;
   /** Whether the fault has happened. */
   happened = false;
-  readonly #real: Device;
+  readonly #driver: SharedDriver;
+  readonly #isShared: boolean;
   readonly #fault: PlannedFault | null;
   readonly #scopes: { readonly filter: Errors; error: object | null }[] = [];
   readonly #reports: ((event: { readonly error: object }) => void)[] = [];
+  readonly #codes = new WeakMap<object, string>();
+  #bytes = 0;
   #lose: (info: { reason: string; message: string }) => void = () => {};
 
-  constructor(real: Device, fault: PlannedFault | null) {
-    this.#real = real;
+  /** @param driver a device of its own, which ends with this; or one that outlives it, where nothing may be lost */
+  constructor(driver: Device | SharedDriver, fault: PlannedFault | null) {
+    this.#isShared = driver instanceof SharedDriver;
+    this.#driver = driver instanceof SharedDriver ? driver : new SharedDriver(driver);
     this.#fault = fault;
+    const { real } = this.#driver;
     const lost = new Promise<{ reason: string; message: string }>((resolve) => {
       this.#lose = resolve;
       void real.gpu.lost.then((info) => resolve({ reason: info.reason, message: info.message }));
@@ -56,33 +76,32 @@ export class FaultyDevice {
   }
 
   #wrapped(lost: Promise<unknown>): GPUDevice {
-    const { gpu } = this.#real;
+    const { gpu } = this.#driver.real;
     const queue = proxied(gpu.queue, {
       submit: (commands: Iterable<GPUCommandBuffer>) => {
-        this.#count('submit');
-        gpu.queue.submit(commands);
+        if (!this.#fails('submit')) {
+          gpu.queue.submit(commands);
+        }
       },
       writeBuffer: (...args: Parameters<GPUQueue['writeBuffer']>) => {
-        this.#count('writeBuffer');
-        gpu.queue.writeBuffer(...args);
+        if (!this.#fails('writeBuffer')) {
+          gpu.queue.writeBuffer(...args);
+        }
       },
     });
     return proxied(gpu, {
       queue,
       lost,
-      createBuffer: (descriptor: GPUBufferDescriptor) => {
-        this.#count('createBuffer');
-        const buffer = gpu.createBuffer(descriptor);
-        const map = buffer.mapAsync.bind(buffer);
-        buffer.mapAsync = (...args) => {
-          this.#count('mapAsync');
-          return map(...args);
-        };
-        return buffer;
+      createBuffer: (descriptor: GPUBufferDescriptor) => this.#buffer(descriptor),
+      createShaderModule: (descriptor: GPUShaderModuleDescriptor) => {
+        const module = gpu.createShaderModule(descriptor);
+        this.#codes.set(module, descriptor.code);
+        return module;
       },
-      createComputePipelineAsync: (descriptor: GPUComputePipelineDescriptor) => {
-        this.#count('createComputePipelineAsync');
-        return gpu.createComputePipelineAsync(descriptor);
+      createComputePipelineAsync: (descriptor: GPUComputePipelineDescriptor) => this.#pipeline(descriptor),
+      createBindGroup: (descriptor: GPUBindGroupDescriptor) => {
+        this.#fails('createBindGroup');
+        return gpu.createBindGroup(descriptor);
       },
       pushErrorScope: (filter: Errors) => {
         this.#scopes.push({ filter, error: null });
@@ -90,7 +109,12 @@ export class FaultyDevice {
       },
       popErrorScope: async () => {
         const scope = this.#scopes.pop();
-        return (await gpu.popErrorScope()) ?? scope?.error ?? null;
+        const failed = this.#fails('popErrorScope');
+        const real = await gpu.popErrorScope();
+        if (failed) {
+          throw new DOMException('injected: the scope gives no answer', 'OperationError');
+        }
+        return real ?? scope?.error ?? null;
       },
       addEventListener: (type: string, listener: (event: never) => void) => {
         this.listeners += 1;
@@ -99,33 +123,87 @@ export class FaultyDevice {
         }
         gpu.addEventListener('uncapturederror', listener as (event: GPUUncapturedErrorEvent) => void);
       },
+      destroy: () => {
+        if (this.#isShared) {
+          this.#lose({ reason: 'destroyed', message: '' });
+        } else {
+          gpu.destroy();
+        }
+      },
     });
   }
 
-  #count(call: Call): void {
+  #buffer(descriptor: GPUBufferDescriptor): GPUBuffer {
+    const { gpu } = this.#driver.real;
+    const full = this.#fault && 'bytes' in this.#fault && this.#bytes + descriptor.size > this.#fault.bytes;
+    if (this.#fails('createBuffer', full === true)) {
+      return invalidBuffer(gpu, descriptor);
+    }
+    const buffer = gpu.createBuffer(descriptor);
+    this.#bytes += descriptor.size;
+    const map = buffer.mapAsync.bind(buffer);
+    buffer.mapAsync = (...args) => {
+      return this.#fails('mapAsync') ? Promise.reject(new DOMException('injected', 'OperationError')) : map(...args);
+    };
+    const destroy = buffer.destroy.bind(buffer);
+    buffer.destroy = () => {
+      this.#bytes -= descriptor.size;
+      return destroy();
+    };
+    return buffer;
+  }
+
+  #pipeline(descriptor: GPUComputePipelineDescriptor): Promise<GPUComputePipeline> {
+    const { real, pipelines } = this.#driver;
+    if (this.#fails('createComputePipelineAsync')) {
+      return Promise.reject(Object.assign(new Error('injected: there is no memory'), { reason: 'internal' }));
+    }
+    const { module, constants } = descriptor.compute;
+    const key = `${JSON.stringify(constants)}\n${this.#codes.get(module)}`;
+    const pipeline = pipelines.get(key) ?? real.gpu.createComputePipelineAsync(descriptor);
+    pipelines.set(key, pipeline);
+    return pipeline;
+  }
+
+  /** Counts a call and reports its fault. @returns whether the call does nothing else */
+  #fails(call: Call, full = false): boolean {
     const n = this.counts[call]++;
-    if (this.#fault?.call !== call || this.#fault.at !== n) {
-      return;
+    const fault = this.#fault;
+    if (fault?.call !== call || !('at' in fault ? fault.at === n : full)) {
+      return false;
     }
     this.happened = true;
-    if (this.#fault.fault === 'lost') {
+    if (fault.fault === 'lost') {
       this.#lose({ reason: 'unknown', message: `injected at ${call} ${n}` });
-      this.#real.gpu.destroy();
-      return;
+      this.#driver.real.gpu.destroy();
+      return false;
     }
-    const [filter, error] =
-      this.#fault.fault === 'out-of-memory'
-        ? (['out-of-memory', new GPUOutOfMemoryError()] as const)
-        : (['validation', new GPUValidationError()] as const);
+    const isMemory = fault.fault === 'out-of-memory';
+    if (call !== 'createComputePipelineAsync' || !isMemory) {
+      this.#report(isMemory ? 'out-of-memory' : 'validation');
+    }
+    return isMemory;
+  }
+
+  #report(filter: 'out-of-memory' | 'validation'): void {
+    const error = filter === 'out-of-memory' ? new GPUOutOfMemoryError() : new GPUValidationError();
     const scope = this.#scopes.findLast((open) => open.filter === filter);
     if (scope) {
       scope.error ??= error;
-    } else {
-      for (const report of this.#reports) {
-        report({ error });
-      }
+      return;
+    }
+    for (const report of this.#reports) {
+      report({ error });
     }
   }
+}
+
+/** A buffer as the driver gives it when there is no memory: each command that names it is an error. */
+function invalidBuffer(gpu: GPUDevice, descriptor: GPUBufferDescriptor): GPUBuffer {
+  gpu.pushErrorScope('validation');
+  const buffer = gpu.createBuffer({ ...descriptor, usage: 0x1 | 0x80 }); // MAP_READ and STORAGE exclude each other.
+  gpu.popErrorScope().catch(() => {});
+  return buffer;
 }
 
 /** An object of the driver with some of its members replaced. */

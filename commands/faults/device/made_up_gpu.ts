@@ -140,7 +140,11 @@ class MadeUpGpu {
 
   createBindGroupLayout = (): object => ({});
   createPipelineLayout = (): object => ({});
-  createBindGroup = ({ entries }: { readonly entries: readonly { readonly resource: { readonly buffer: MadeUpBuffer } }[] }) => {
+  createBindGroup = ({
+    entries,
+  }: {
+    readonly entries: readonly { readonly resource: { readonly buffer: MadeUpBuffer } }[];
+  }) => {
     return { usable: this.isLost || entries.every(({ resource }) => resource.buffer.assertUsable()) };
   };
   createShaderModule = (): object => ({ getCompilationInfo: async () => ({ messages: [] }) });

@@ -2,7 +2,10 @@
 import { bytesSource } from '../../../src/models/checkpoint/byte_source.ts';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
-import { type SafetensorsValue, writeSafetensors } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
+import {
+  type SafetensorsValue,
+  writeSafetensors,
+} from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { REFERENCE_SETTINGS, type RenoSettings } from '../../../src/reno/settings.ts';
@@ -26,7 +29,10 @@ export function smallestModel(factors: Readonly<Record<string, number>> = {}): M
       const own = Object.entries(factors).filter(([key]) => key.startsWith(`${path} `));
       return own.length === 0
         ? source
-        : bytesSource(path, await scaled(source, new Map(own.map(([key, factor]) => [key.slice(path.length + 1), factor]))));
+        : bytesSource(
+            path,
+            await scaled(source, new Map(own.map(([key, factor]) => [key.slice(path.length + 1), factor]))),
+          );
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Compiles a graph together with the checkpoints that it reads. */
 import type { Device } from '../../tensor/device.ts';
+import { withNeed } from '../../tensor/gpu_error.ts';
 import { compile } from '../../tensor/plan/compile.ts';
 import type { Plan } from '../../tensor/plan/plan.ts';
 import type { PlanSpec } from '../../tensor/schedule/plan_spec.ts';
@@ -27,6 +28,6 @@ export async function compileWithWeights(
     // The queue holds a copy of every byte that was written, until a submission takes them.
     device.gpu.queue.submit([]);
     await device.gpu.queue.onSubmittedWorkDone().catch(() => {});
-    throw error;
+    throw withNeed(error, plan.summary.memory.peak);
   }
 }

@@ -1,5 +1,6 @@
 /** From a graph to a plan that can be replayed: buffers, pipelines and bind groups are made here, and only here. */
 import type { Device } from '../device.ts';
+import { withNeed } from '../gpu_error.ts';
 import { matrixKernels } from '../kernel_check.ts';
 import { Uniforms } from '../schedule/buffers.ts';
 import type { PlanSpec } from '../schedule/plan_spec.ts';
@@ -79,7 +80,7 @@ export async function compileSchedule(
     if (uniformBuffer) {
       device.memory.destroy(uniformBuffer);
     }
-    throw error;
+    throw withNeed(error, buffers.bytes);
   }
 }
 

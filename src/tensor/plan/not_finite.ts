@@ -38,8 +38,14 @@ export async function notFiniteOutput(
       if (!('output' in ref) || access === 'read' || type.dtype === 'i32') {
         continue;
       }
-      const bytes = await copied(device, node.path, buffers.at(at(step.buffers, k)), at(step.offsets, k), byteSize(type));
-      if (!isFinite(type, bytes)) {
+      const bytes = await copied(
+        device,
+        node.path,
+        buffers.at(at(step.buffers, k)),
+        at(step.offsets, k),
+        byteSize(type),
+      );
+      if (!holdsFinite(type, bytes)) {
         return { node, output: ref.output, type };
       }
     }
@@ -47,7 +53,7 @@ export async function notFiniteOutput(
   return null;
 }
 
-function isFinite({ dtype }: TensorType, { buffer }: Uint8Array<ArrayBuffer>): boolean {
+function holdsFinite({ dtype }: TensorType, { buffer }: Uint8Array<ArrayBuffer>): boolean {
   return dtype === 'f16'
     ? new Uint16Array(buffer).every((bits) => (bits & 0x7c00) !== 0x7c00)
     : new Float32Array(buffer).every(Number.isFinite);

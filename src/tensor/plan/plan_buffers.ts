@@ -1,7 +1,7 @@
 /** The GPU buffers of a plan, by their index in the schedule. All exist from the start; the load stage frees some. */
 import type { Device } from '../device.ts';
 import type { DeviceMemory } from '../device_memory.ts';
-import { GpuError } from '../gpu_error.ts';
+import { GpuError, withNeed } from '../gpu_error.ts';
 import type { BufferSpec, Schedule } from '../schedule/schedule.ts';
 import { USAGE } from './buffer_usage.ts';
 import { mib } from './limits.ts';
@@ -21,14 +21,20 @@ export class PlanBuffers {
   static async allocate(device: Device, schedule: Schedule): Promise<PlanBuffers> {
     const { gpu, memory } = device;
     const buffers: GPUBuffer[] = [];
+    const usage = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
+    gpu.pushErrorScope('out-of-memory');
+    let problem: Promise<GPUError | null>;
     try {
-      gpu.pushErrorScope('out-of-memory');
       for (const { name, bytes } of schedule.buffers) {
-        const usage = USAGE.STORAGE | USAGE.COPY_SRC | USAGE.COPY_DST;
         buffers.push(memory.create({ label: name, size: bytes, usage }));
       }
-      if (await device.settled(gpu.popErrorScope())) {
-        const total = schedule.buffers.reduce((n, b) => n + b.bytes, 0);
+    } finally {
+      problem = gpu.popErrorScope();
+      problem.catch(() => {}); // Below it is awaited, unless a buffer could not even be asked for.
+    }
+    try {
+      if (await device.settled(problem)) {
+        const total = bytesOf(schedule.buffers);
         throw new GpuError(
           'out-of-memory',
           `the GPU has too little memory for this plan (${mib(total)} MiB needed): choose a smaller size or model`,
@@ -39,9 +45,14 @@ export class PlanBuffers {
       for (const buffer of buffers) {
         memory.destroy(buffer);
       }
-      throw error;
+      throw withNeed(error, bytesOf(schedule.buffers));
     }
     return new PlanBuffers(memory, schedule.buffers, buffers);
+  }
+
+  /** Bytes of all buffers together. */
+  get bytes(): number {
+    return bytesOf(this.#specs);
   }
 
   /** @throws Error when the buffer was freed */
@@ -89,3 +100,5 @@ export class PlanBuffers {
     }
   }
 }
+
+const bytesOf = (specs: readonly BufferSpec[]): number => specs.reduce((sum, { bytes }) => sum + bytes, 0);
