@@ -99,7 +99,7 @@ async function everyAllocationMadeUp(options: FaultOptions): Promise<FaultRow[]>
 }
 
 /** Fails allocations one by one, each in a run of its own. */
-export async function failEach(
+async function failEach(
   { all, count, say }: Pick<FaultOptions, 'all' | 'count' | 'say'>,
   setting: TrialSetting,
   some: number,
