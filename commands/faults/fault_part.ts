@@ -12,6 +12,8 @@ export interface FaultRow {
   readonly lost: number;
   /** Further figures; or the first fault that was lost, and how to repeat it. */
   readonly found: string;
+  /** Figures by name for the summary, which adds those of one name. */
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 export interface FaultOptions {

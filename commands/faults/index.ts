@@ -43,6 +43,20 @@ async function faults(args: Args): Promise<number> {
     }
   }
   const sum = (key: 'injected' | 'survived' | 'lost'): number => rows.reduce((n, row) => n + row[key], 0);
-  const summary = `${sum('injected')} faults injected, ${sum('survived')} survived, ${sum('lost')} lost`;
-  return finish(args, rows.length > 0 && sum('lost') === 0, summary, rows);
+  const parts = [...new Set(rows.map(({ part }) => part))].map((part) => describePart(part, rows));
+  const total = `${sum('injected')} faults injected, ${sum('survived')} survived, ${sum('lost')} lost`;
+  return finish(args, rows.length > 0 && sum('lost') === 0, [total, ...parts].join('; '), rows);
+}
+
+/** The figures of a part, such as `fuzz: 4000 inputs fuzzed, 0 divergences`; where it has none, its faults. */
+function describePart(part: string, all: readonly FaultRow[]): string {
+  const rows = all.filter((row) => row.part === part);
+  const figures = new Map<string, number>();
+  for (const [name, value] of rows.flatMap((row) => Object.entries(row.figures ?? {}))) {
+    figures.set(name, (figures.get(name) ?? 0) + value);
+  }
+  const injected = rows.reduce((n, row) => n + row.injected, 0);
+  const survived = rows.reduce((n, row) => n + row.survived, 0);
+  const shown = [...figures].map(([name, value]) => `${Number.isInteger(value) ? value : value.toFixed(3)} ${name}`);
+  return `${part}: ${shown.length > 0 ? shown.join(', ') : `${survived} of ${injected} survived`}`;
 }

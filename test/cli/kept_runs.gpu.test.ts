@@ -26,14 +26,14 @@ function contents(folder: string): Map<string, string> {
   return new Map(names.map((name) => [name, readFileSync(join(folder, name), 'base64')]));
 }
 
-/** Starts the command, and calls `disturb` once it has printed its first iteration. */
-function disturbed(args: readonly string[], disturb: (child: ReturnType<typeof spawn>) => void) {
+/** Starts the command, and calls `disturb` once it has printed `sign`, by default its first iteration. */
+function disturbed(args: readonly string[], disturb: (child: ReturnType<typeof spawn>) => void, sign = 'iteration 1/') {
   const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'commands/bin.ts'), ...args], { cwd: ROOT });
   let stderr = '';
   let isDisturbed = false;
   child.stderr.on('data', (text) => {
     stderr += String(text);
-    if (!isDisturbed && stderr.includes('iteration 1/')) {
+    if (!isDisturbed && stderr.includes(sign)) {
       isDisturbed = true;
       disturb(child);
     }
@@ -76,30 +76,78 @@ describe('a run that is interrupted', () => {
 
 describe('a full disk', () => {
   const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
-  it.skipIf(!isRoot)('is one sentence, and the former run stays', async () => {
-    const out = join(work, 'full');
+  /** Calls `use` with a folder of its own file system, and a function that fills that up but for some bytes. */
+  const onSmallDisk = async (name: string, use: (out: string, fill: (left: number) => void) => Promise<void>) => {
+    const out = join(work, name);
     spawnSync('mkdir', [out]);
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', out]);
-    if (mounted.status !== 0) {
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', out]).status !== 0) {
       return; // A container may not mount.
     }
     try {
+      await use(out, (left) => {
+        const { bavail, bsize } = statfsSync(out);
+        writeFileSync(join(out, 'filler'), new Uint8Array(bavail * bsize - left));
+      });
+    } finally {
+      spawnSync('umount', [out]);
+    }
+  };
+
+  it.skipIf(!isRoot)('is one sentence, and the former run stays', async () => {
+    await onSmallDisk('full', async (out, fill) => {
       cpSync(calm, out, { recursive: true });
       const before = contents(out);
-      const { bavail, bsize } = statfsSync(out);
-      writeFileSync(join(out, 'filler'), new Uint8Array(bavail * bsize - 40_000));
+      fill(40_000);
       const { code, stderr } = await inProcess([...seeded(6), '--out', out]);
       expect(stderr.at(-1)).toMatch(/^reno: cannot write the files of the run to .*: the disk is full$/);
       expect(code).toBe(1);
       const { filler: _, ...after } = Object.fromEntries(contents(out));
       expect(after).toEqual(Object.fromEntries(before));
-    } finally {
-      spawnSync('umount', [out]);
-    }
+    });
+  });
+
+  it.skipIf(!isRoot)('ends a list with one sentence, and its pictures stay', async () => {
+    const list = join(work, 'two.txt');
+    const run = (out: string) =>
+      inProcess(['generate', '--task', 'parti-prompts', '--prompts', list, '--no-optim', '--out', out]);
+    await onSmallDisk('full-list', async (out, fill) => {
+      writeFileSync(list, 'Prompt\na photo of a dog\n');
+      expect((await run(out)).code).toBe(0);
+      const picture = readFileSync(join(out, '0/best_image.png'));
+      writeFileSync(list, 'Prompt\na photo of a dog\na photo of two cars\n');
+      fill(4096);
+      const { code, stderr } = await run(out);
+      expect(stderr.at(-1)).toMatch(/^reno: cannot write the files of the run to .*: the disk is full$/);
+      expect(code).toBe(1);
+      expect(readFileSync(join(out, '0/best_image.png')).equals(picture)).toBe(true);
+      rmSync(join(out, 'filler'));
+      expect((await run(out)).code).toBe(0);
+      expect(existsSync(join(out, '1/best_image.png'))).toBe(true);
+    });
   });
 });
 
 describe('a list', () => {
+  it('that is ended by a signal keeps its pictures, and the same command makes the others', async () => {
+    const list = join(work, 'three.txt');
+    writeFileSync(list, 'Prompt\na photo of a dog\na photo of two cars\na photo of a red cat\n');
+    const command = (out: string): string[] => {
+      return ['generate', '--task', 'parti-prompts', '--prompts', list, '--n-iters', '6', '--out', join(work, out)];
+    };
+    const ended = await disturbed(command('ended'), (child) => child.kill('SIGINT'), '1/3 ');
+    expect(ended.stderr).toContain('reno: the list was interrupted (SIGINT); the same command goes on from there');
+    expect(ended.code).toBe(130);
+    const first = readFileSync(join(work, 'ended/0/best_image.png'));
+    expect(existsSync(join(work, 'ended/2/best_image.png'))).toBe(false);
+    expect((await inProcess(command('ended'))).code).toBe(0);
+    expect((await inProcess(command('whole'))).code).toBe(0);
+    expect(readFileSync(join(work, 'ended/0/best_image.png')).equals(first)).toBe(true);
+    for (const i of [0, 1, 2]) {
+      const picture = (out: string): Buffer => readFileSync(join(work, out, `${i}/best_image.png`));
+      expect(picture('ended').equals(picture('whole'))).toBe(true);
+    }
+  });
+
   it('makes a picture again whose file, seed or prompt is another one', async () => {
     const list = join(work, 'list.txt');
     const out = join(work, 'list');

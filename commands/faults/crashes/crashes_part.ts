@@ -31,5 +31,9 @@ function everywhere({ ending, fault, repeats }: (typeof ENDINGS)[number], option
   const injected = calls * times;
   const found =
     first || `${calls} calls${times > 1 ? `, ${times} losses of unsynced data at each` : ''}, mixed folders 0`;
-  return { part: 'kills', fault, injected, survived: injected - lost, lost, found };
+  const figures = {
+    [ending === 'kill' ? 'kills at every call' : 'failing calls and power cuts']: injected,
+    'mixed folders': lost,
+  };
+  return { part: 'kills', fault, injected, survived: injected - lost, lost, found, figures };
 }

@@ -34,13 +34,22 @@ class GPUValidationError {
   readonly message = 'injected: the command is refused';
 }
 
-/** What failed devices leave for the next trial: the driver's device with its compiled pipelines, which compiling again would only slow. */
+type Listener = (event: { readonly error: object }) => void;
+
+/** The driver's device for many trials, with its compiled pipelines, which compiling again would only slow. */
 export class SharedDriver {
   readonly real: Device;
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  /** The listeners of the present trial. */
+  listeners: readonly Listener[] = [];
 
   constructor(real: Device) {
     this.real = real;
+    real.gpu.addEventListener('uncapturederror', (event) => {
+      for (const listener of this.listeners) {
+        listener(event);
+      }
+    });
   }
 }
 
@@ -51,13 +60,15 @@ export class FaultyDevice {
   readonly counts = Object.fromEntries(CALLS.map((call) => [call, 0])) as Record<Call, number>;
   /** Listeners on the device. */
   listeners = 0;
+  /** Buffers that were made and not destroyed. */
+  buffers = 0;
   /** Whether the fault has happened. */
   happened = false;
   readonly #driver: SharedDriver;
   readonly #isShared: boolean;
   readonly #fault: PlannedFault | null;
   readonly #scopes: { readonly filter: Errors; error: object | null }[] = [];
-  readonly #reports: ((event: { readonly error: object }) => void)[] = [];
+  readonly #reports: Listener[] = [];
   readonly #codes = new WeakMap<object, string>();
   #bytes = 0;
   #lose: (info: { reason: string; message: string }) => void = () => {};
@@ -66,10 +77,14 @@ export class FaultyDevice {
   constructor(driver: Device | SharedDriver, fault: PlannedFault | null) {
     this.#isShared = driver instanceof SharedDriver;
     this.#driver = driver instanceof SharedDriver ? driver : new SharedDriver(driver);
+    this.#driver.listeners = this.#reports;
     this.#fault = fault;
     const { real } = this.#driver;
     const lost = new Promise<{ reason: string; message: string }>((resolve) => {
       this.#lose = resolve;
+      if (this.#isShared) {
+        return;
+      }
       void real.gpu.lost.then((info) => resolve({ reason: info.reason, message: info.message }));
     });
     this.device = new Device(this.#wrapped(lost), real.caps, real.info);
@@ -116,12 +131,11 @@ export class FaultyDevice {
         }
         return real ?? scope?.error ?? null;
       },
-      addEventListener: (type: string, listener: (event: never) => void) => {
+      addEventListener: (type: string, listener: Listener) => {
         this.listeners += 1;
         if (type === 'uncapturederror') {
-          this.#reports.push(listener as (event: { readonly error: object }) => void);
+          this.#reports.push(listener);
         }
-        gpu.addEventListener('uncapturederror', listener as (event: GPUUncapturedErrorEvent) => void);
       },
       destroy: () => {
         if (this.#isShared) {
@@ -141,6 +155,7 @@ export class FaultyDevice {
     }
     const buffer = gpu.createBuffer(descriptor);
     this.#bytes += descriptor.size;
+    this.buffers += 1;
     const map = buffer.mapAsync.bind(buffer);
     buffer.mapAsync = (...args) => {
       return this.#fails('mapAsync') ? Promise.reject(new DOMException('injected', 'OperationError')) : map(...args);
@@ -148,6 +163,7 @@ export class FaultyDevice {
     const destroy = buffer.destroy.bind(buffer);
     buffer.destroy = () => {
       this.#bytes -= descriptor.size;
+      this.buffers -= 1;
       return destroy();
     };
     return buffer;

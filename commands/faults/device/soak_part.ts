@@ -1,79 +1,133 @@
 /** The part `soak`: many runs, openings and failures in one process; what they take is counted, and stays. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
 import { openDevice } from '../../../src/platform/node/open_device.ts';
-import { pocketModels } from '../../../src/platform/node/open_models.ts';
 import { Reno } from '../../../src/reno/session.ts';
-import { type RenoSettings, readSettings, withSettings } from '../../../src/reno/settings.ts';
-import type { Device } from '../../../src/tensor/device.ts';
 import type { FaultOptions, FaultPart, FaultRow } from '../fault_part.ts';
-import { FaultyDevice } from './faulty_device.ts';
+import { FaultyDevice, type PlannedFault, SharedDriver } from './faulty_device.ts';
+import { type Line, lineThrough } from './fitted_line.ts';
+import { SMALLEST_SETTINGS, smallestModel } from './smallest_model.ts';
 
 export const soak: FaultPart = {
   name: 'soak',
-  description: 'Runs, openings and failures again and again: buffers, pipelines and listeners do not grow',
+  description:
+    'Runs, openings and failures again and again: buffers, pipelines and listeners do not grow, nor does memory',
   run: again,
 };
 
 const MIB = 2 ** 20;
+/** Runs for each opening and failure. */
+const RUNS = 5;
+/** Measurements of resident memory, at equal distances. */
+const SAMPLES = 20;
+/** Growth of each repetition that is none, in MiB, where it is certain to be more: a leaked upload was 20. */
+const BOUND = { generations: 0.05, openings: 0.25, failures: 0.25 };
 
-/** GPU memory, pipelines, listeners and memory of the process at a moment. */
+/** Buffers, pipelines and listeners at a moment. */
 interface Held {
   readonly bytes: number;
+  readonly buffers: number;
   readonly pipelines: number;
   readonly listeners: number;
-  readonly rss: number;
 }
 
-async function again({ count = 50, say }: FaultOptions): Promise<FaultRow[]> {
-  const files = pocketModels();
-  const settings = withSettings(await readSettings(files), { rewards: { clip: 1 }, mode: 'no-optim' });
-  const faulty = new FaultyDevice(await openDevice(), null);
-  using device = faulty.device;
-  const held = (): Held => {
-    globalThis.gc?.();
-    const { rss } = process.memoryUsage();
-    return { bytes: device.memory.bytes, pipelines: device.pipelineCount, listeners: faulty.listeners, rss };
-  };
+/** @returns rows of `count` openings and failures, and 5 times as many runs */
+async function again({ count = 100, say }: FaultOptions): Promise<FaultRow[]> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const files = smallestModel();
+  const settings = { ...SMALLEST_SETTINGS, nIters: 2 };
+  const shared = new SharedDriver(await openDevice());
+  using real = shared.real;
+  const faulty = new FaultyDevice(shared, null);
+  const { device } = faulty;
+  const held = (): Held => ({
+    bytes: device.memory.bytes,
+    buffers: faulty.buffers,
+    pipelines: shared.pipelines.size,
+    listeners: faulty.listeners + process.eventNames().reduce((n, name) => n + process.listenerCount(name), 0),
+  });
   const rows: FaultRow[] = [];
-  const measure = async (fault: string, times: number, once: (i: number) => Promise<void>): Promise<void> => {
-    // The first half warms up: the driver keeps what it has compiled.
-    for (let i = 0; i < Math.ceil(times / 2); i++) {
+  const measure = async (
+    fault: keyof typeof BOUND,
+    times: number,
+    once: (i: number) => Promise<void>,
+  ): Promise<void> => {
+    // The first half warms up: the driver and Node keep what they need again.
+    const warm = Math.ceil(times / 2);
+    const every = Math.max(1, Math.floor((times - warm) / SAMPLES));
+    const points: [number, number][] = [];
+    let before = held();
+    for (let i = 0; i < times; i++) {
+      before = i === warm ? held() : before;
       await once(i);
+      if (i >= warm && (i - warm) % every === 0) {
+        await real.gpu.queue.onSubmittedWorkDone();
+        collect();
+        points.push([i, process.memoryUsage.rss() / MIB]);
+      }
     }
-    const before = held();
-    const rest = Math.floor(times / 2);
-    for (let i = 0; i < rest; i++) {
-      await once(i);
-    }
-    const after = held();
-    const grown = (['bytes', 'pipelines', 'listeners'] as const).filter((key) => after[key] > before[key]);
-    const slope = (after.rss - before.rss) / Math.max(1, rest) / MIB;
-    const lost = grown.length > 0 || slope > 2 ? 1 : 0;
-    const found = `${grown.length > 0 ? `grown: ${grown.join(', ')}; ` : 'buffers, pipelines and listeners flat; '}${slope.toFixed(2)} MiB of resident memory each over the last ${rest}`;
-    rows.push({ part: 'soak', fault, injected: times, survived: times - lost, lost, found });
-    say(`${fault}: ${found}`);
+    const row = rowOf(fault, times, { before, after: held(), line: lineThrough(points) });
+    rows.push(row);
+    say(`${row.fault}: ${row.found}`);
   };
   {
-    using reno = await Reno.open(device, 'pocket', files, settings);
+    using reno = await Reno.open(device, 'smallest', files, settings);
     const prompts = ['a photo of a red cat', 'a photo of two cars'];
-    await measure('generations', count * 5, async (i) => {
+    await measure('generations', count * RUNS, async (i) => {
       await reno.generate({ prompt: prompts[i % 2] ?? '', seed: i });
     });
   }
   await measure('openings', count, async () => {
-    using _ = await Reno.open(device, 'pocket', files, settings);
+    using _ = await Reno.open(device, 'smallest', files, settings);
   });
-  await measure('failed uploads', count, () => failedUpload(device, files, settings));
+  const full: PlannedFault = { call: 'createBuffer', at: 300, fault: 'out-of-memory' };
+  await measure('failures', count, async (i) => {
+    const refused = i % 2 === 0 ? device : new FaultyDevice(shared, full).device;
+    await failed(Reno.open(refused, 'smallest', i % 2 === 0 ? brokenOff(files) : files, settings));
+    if (refused.memory.bytes > 0) {
+      throw new Error(`failure ${i}: ${refused.memory.bytes} bytes of buffers were not given back`);
+    }
+  });
   return rows;
 }
 
-/** Opens a model whose last file breaks off. */
-async function failedUpload(device: Device, files: ModelFiles, settings: RenoSettings): Promise<void> {
-  const broken: ModelFiles = {
+function rowOf(
+  fault: keyof typeof BOUND,
+  injected: number,
+  { before, after, line }: { before: Held; after: Held; line: Line },
+): FaultRow {
+  const grown = (['bytes', 'buffers', 'pipelines', 'listeners'] as const).filter((key) => after[key] > before[key]);
+  const isSteep = line.slope - 2 * line.error > BOUND[fault];
+  const lost = grown.length > 0 || isSteep ? 1 : 0;
+  const counts = `${after.buffers} buffers, ${after.pipelines} pipelines, ${after.listeners} listeners`;
+  const slope = `${line.slope.toFixed(3)} ± ${line.error.toFixed(3)} MiB of resident memory each over the second half`;
+  const found = `${grown.length > 0 ? `grown: ${grown.join(', ')} (now ${counts})` : `${counts}, all flat`}; ${slope}`;
+  return {
+    part: 'soak',
+    fault,
+    injected,
+    survived: injected - lost,
+    lost,
+    found,
+    figures: { [`MiB a ${fault.slice(0, -1)}`]: line.slope },
+  };
+}
+
+/** @throws Error when the opening did not fail */
+async function failed(opening: Promise<Reno>): Promise<void> {
+  const reno = await opening.catch(() => null);
+  if (reno) {
+    reno[Symbol.dispose]();
+    throw new Error('the opening did not fail');
+  }
+}
+
+/** The model, whose last file breaks off: the upload fails when most of the others are on the GPU. */
+function brokenOff(files: ModelFiles): ModelFiles {
+  return {
     ...files,
-    name: files.name,
-    has: (path) => files.has(path),
-    readText: (path) => files.readText(path),
     read: async (path) => {
       const source = await files.read(path);
       let reads = 0;
@@ -82,16 +136,9 @@ async function failedUpload(device: Device, files: ModelFiles, settings: RenoSet
             name: source.name,
             size: source.size,
             read: (offset, length) =>
-              ++reads > 40 ? Promise.reject(new Error('cut off')) : source.read(offset, length),
+              ++reads > 20 ? Promise.reject(new Error('cut off')) : source.read(offset, length),
           }
         : source;
     },
   };
-  const failed = await Reno.open(device, 'pocket', broken, settings).then(
-    () => false,
-    () => true,
-  );
-  if (!failed) {
-    throw new Error('the upload did not fail');
-  }
 }

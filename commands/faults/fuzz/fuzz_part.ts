@@ -105,6 +105,7 @@ async function fuzzReaders({ seed, count = SHORT_RUN, say }: FaultOptions): Prom
       survived: memory <= MAX_MEMORY ? 1 : 0,
       lost: memory <= MAX_MEMORY ? 0 : 1,
       found: `${(memory / 2 ** 20).toFixed(0)} MiB above the start`,
+      figures: { 'over budget': memory <= MAX_MEMORY ? 0 : 1 },
     },
   ];
 }
@@ -190,6 +191,13 @@ function rowOf(kind: Kind, tally: Tally): FaultRow {
     injected: tally.inputs,
     survived: tally.inputs - lost,
     lost,
+    figures: {
+      'inputs fuzzed': tally.inputs,
+      'compared with the reference': tally.compared,
+      divergences: tally.divergences,
+      crashes: tally.crashes,
+      'over budget': tally.slow,
+    },
     found: [counts, ...(tally.first ? [`first: ${tally.first} (in ${LOST_FOLDER})`] : []), ...meant].join('; '),
   };
 }
