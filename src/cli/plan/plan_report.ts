@@ -45,6 +45,8 @@ export interface PlanReport {
   readonly model: string;
   readonly size: readonly [height: number, width: number];
   readonly dtype: string;
+  /** The modules that store activations as f32 beside f16. */
+  readonly f32Modules: readonly string[];
   readonly mode: string;
   readonly rewards: Readonly<Record<string, number>>;
   /** The memory budget in bytes; null where none was given. */
@@ -111,6 +113,7 @@ export function planReport(
     model: planned.model,
     size: [image.dim(1), image.dim(2)],
     dtype: settings.dtype,
+    f32Modules: settings.f32Modules ?? [],
     mode: settings.mode,
     rewards: Object.fromEntries(run.rewards.map(({ name, weight }) => [name, weight])),
     budget: settings.budget ?? null,

@@ -29,9 +29,10 @@ export function summaryOf({ model, size: [height, width], dtype, memory, stages 
 export function describePlanned(plan: PlanReport): string {
   const rewards = Object.entries(plan.rewards).map(([name, weight]) => `${name} ${weight}`);
   const [height, width] = plan.size;
+  const raised = plan.f32Modules.length === 0 ? '' : ` (f32 in ${plan.f32Modules.join(', ')})`;
   const bits = plan.weightBits === null ? '' : ` with weights of ${plan.weightBits} bits`;
   return [
-    `${plan.model}, ${width}×${height}, ${plan.dtype}${bits}, ${plan.mode}, rewards ${rewards.join(', ')}; planned for ${plan.adapter}`,
+    `${plan.model}, ${width}×${height}, ${plan.dtype}${raised}${bits}, ${plan.mode}, rewards ${rewards.join(', ')}; planned for ${plan.adapter}`,
     ...parameters(plan),
     ...work(plan),
     ...memory(plan),

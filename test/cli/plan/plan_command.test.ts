@@ -69,6 +69,17 @@ describe('reno plan', { timeout: 60_000 }, () => {
     expect(small.plan?.stages.step.uploadedBytes).toBe(0);
   });
 
+  it('stores chosen modules as f32 beside f16, which takes more memory', async () => {
+    const plan = async (...more: string[]) => {
+      const { stdout } = await inProcess(['plan', '--dtype', 'f16', '--rewards', 'clip', '--json', ...more]);
+      return { stdout, plan: rowsOf(stdout)[0] };
+    };
+    const [half, raised] = [await plan(), await plan('--f32-modules', 'generator.vae.decoder.up_blocks.3')];
+    expect(raised.stdout).toMatch(/^pocket, 64×64, f16 \(f32 in generator\.vae\.decoder\.up_blocks\.3\), reno, /);
+    expect([half.plan?.f32Modules, raised.plan?.f32Modules]).toEqual([[], ['generator.vae.decoder.up_blocks.3']]);
+    expect(raised.plan?.memory.peak).toBeGreaterThan(half.plan?.memory.peak ?? NaN);
+  });
+
   it('keeps to a budget by streaming weights', async () => {
     const { stdout, code } = await inProcess(['plan', '--budget', '30MB', '--gpu', 'a100', '--json']);
     const [plan] = rowsOf(stdout);
@@ -93,6 +104,13 @@ describe('reno plan', { timeout: 60_000 }, () => {
     [['--rewards', 'beauty'], 2, /^reno: there is no reward "beauty"; the rewards are hps, clip/],
     [['--rewards', 'pickscore'], 2, /^reno: model pocket has no reward pickscore: .*pick_score is not there$/],
     [['--dtype', 'f8'], 2, /--dtype \(f8\)\. Expected one of: f32, f16/],
+    [
+      ['--dtype', 'f16', '--f32-modules', 'vae.decoder'],
+      1,
+      /^reno: no module "vae\.decoder" stores activations as f16, .*: did you mean generator\.vae\.decoder or /,
+    ],
+    [['--f32-modules', 'generator'], 1, /^reno: all activations are stored as f32 already: leave --f32-modules out/],
+    [['--f32-modules', 'a,,b'], 2, /^reno: --f32-modules must be names with commas between, not "a,,b"$/],
     [['--n-iters', '3'], 2, /^reno: reno plan has no flag --n-iters/],
   ])('%j is refused in one sentence', async (more, code, sentence) => {
     const made = await inProcess(['plan', ...more]);
