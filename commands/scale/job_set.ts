@@ -42,6 +42,8 @@ export function started(
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const end = (): void => void child.kill('SIGKILL');
+  process.once('exit', end); // No worker outlives the test that started it.
   let out = '';
   let said = '';
   child.stdout.on('data', (text: Buffer) => {
@@ -51,7 +53,10 @@ export function started(
     said += text;
   });
   const ended = new Promise<{ code: number | null; out: string; said: string }>((resolve) => {
-    child.on('exit', (code) => resolve({ code, out, said }));
+    child.on('exit', (code) => {
+      process.off('exit', end);
+      resolve({ code, out, said });
+    });
   });
   return { kill: (signal) => void child.kill(signal), said: () => said, ended };
 }

@@ -45,6 +45,7 @@ export class RedisServer {
       },
     );
     this.#process = child;
+    process.once('exit', () => child.kill('SIGKILL'));
     await new Promise<void>((resolve, reject) => {
       child.stdout.on('data', (text: Buffer) => {
         if (text.includes('Ready to accept connections')) {
