@@ -68,7 +68,7 @@ export function lineChart(chart: Chart): string {
   const label = `${chart.title}: ${short(first)} at iteration 0, ${short(atBest)} at the best iteration, ${best}`;
   const geometry = values.map((v, i) => [Number(n(x(i))), Number(n(y(v))), short(v)]);
   return `<figure class="chart" data-points='${escapeHtml(JSON.stringify(geometry))}'>
-<figcaption><b>${escapeHtml(chart.title)}</b><span>${escapeHtml(chart.note)}</span><output>${short(first)} → ${short(atBest)}</output></figcaption>
+<figcaption><b>${escapeHtml(chart.title)}</b><span class="note">${escapeHtml(chart.note)}</span><span class="value">${short(first)} → ${short(atBest)}</span></figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(label)}">
 ${grid.join('')}${iterations.join('')}${compared}
 <line class="best-line" x1="${n(x(best))}" x2="${n(x(best))}" y1="${PLOT.top}" y2="${PLOT.bottom}"/>

@@ -29,8 +29,8 @@ img.pixels { image-rendering: pixelated; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: 16px; }
 .chart { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 14px 4px; }
 .chart figcaption { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; align-items: baseline; }
-.chart figcaption span { grid-row: 2; grid-column: 1 / -1; color: var(--soft); font-size: 13px; }
-.chart output { font-variant-numeric: tabular-nums; }
+.chart .note { grid-row: 2; grid-column: 1 / -1; color: var(--soft); font-size: 13px; }
+.chart .value { font-variant-numeric: tabular-nums; }
 .chart svg { display: block; width: 100%; height: auto; touch-action: pan-y; }
 .chart text { font-size: 11px; fill: var(--soft); font-variant-numeric: tabular-nums; }
 .grid { stroke: var(--line); }
@@ -55,7 +55,7 @@ tr.is-best td { color: var(--accent); font-weight: 650; }
 export const REPORT_SCRIPT = `
 const charts = [...document.querySelectorAll('.chart')].map((figure) => ({
   figure, svg: figure.querySelector('svg'), cursor: figure.querySelector('.cursor'),
-  output: figure.querySelector('output'), text: figure.querySelector('output').textContent,
+  output: figure.querySelector('.value'), text: figure.querySelector('.value').textContent,
   points: JSON.parse(figure.dataset.points) }));
 const show = (i) => charts.forEach(({ cursor, output, text, points }) => {
   const point = i === null ? null : points[i];

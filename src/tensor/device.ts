@@ -62,6 +62,10 @@ function subgroupMatrices(info: GPUAdapterInfo): SubgroupMatrix[] {
   });
 }
 
+/** A failure is reported within this time, and looked for in such steps. */
+const REPORT_MS = 1000;
+const POLL_MS = 10;
+
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render/i;
 
 /** An open adapter, which plans are compiled for. `openDevice` gives one; `using` or `destroy` closes it. */
@@ -140,9 +144,9 @@ export class Device {
     try {
       return await promise;
     } catch (error) {
-      // The report of the failure may come a little later than the broken promise.
-      for (let turn = 0; turn < 20 && !this.#failure; turn++) {
-        await this.gpu.queue.onSubmittedWorkDone().catch(() => {});
+      // Browsers report the failure before or after they break the promise.
+      for (let waited = 0; waited < REPORT_MS && !this.#failure; waited += POLL_MS) {
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
       const text = error instanceof Error && error.message !== '' ? error.message : 'the driver gives no reason';
       this.#failure ??= new GpuError('lost', `the GPU stopped working (${text}); start again`);

@@ -4,13 +4,14 @@ import { keepOffline } from './offline/keep_offline.ts';
 import { mountControls } from './parts/controls.ts';
 import { mountCurves } from './parts/curves.ts';
 import { mountDownloads } from './parts/downloads.ts';
+import { mountDroppedFiles } from './parts/dropped_files.ts';
 import { mountHeader } from './parts/header.ts';
 import { mountPictures } from './parts/pictures.ts';
 import { mountStatus } from './parts/status.ts';
 import { mountPrompt } from './prompt/prompt.ts';
 import { playFirstMinute } from './recorded/first_minute.ts';
 import { RunController } from './run/run_controller.ts';
-import { FIRST_SETTINGS, settingsOf } from './share/address.ts';
+import { FIRST_SETTINGS, namesRun, settingsOf } from './share/address.ts';
 import { openStudio } from './state/studio_state.ts';
 import { NO_ADAPTER, NO_WEBGPU } from './unusable.ts';
 import { Sights } from './verdict/sights.ts';
@@ -29,16 +30,22 @@ mountControls(studio, controller);
 mountPictures(studio);
 mountCurves(studio);
 mountDownloads(studio, controller);
+mountDroppedFiles(studio);
 const sights = new Sights((picture) => controller.look(picture));
 mountVerdicts(studio, sights);
-playFirstMinute(studio, sights, { plays: !query.has('prompt') }).then(
-  (recorded) => {
-    mountPrompt(studio, recorded);
-    void import('./lab/lab.ts').then(({ mountLab }) => mountLab(studio, controller, recorded));
-  },
-  (error: unknown) => console.info(`The recorded run is not shown: ${error instanceof Error ? error.message : error}`),
-);
 
+const restored = controller.restore(namesRun(query) ? studio.state.settings : null);
+restored
+  .catch(() => {})
+  .then(() => playFirstMinute(studio, sights, { plays: !query.has('prompt') && studio.state.run === null }))
+  .then(
+    (recorded) => {
+      mountPrompt(studio, recorded);
+      void import('./lab/lab.ts').then(({ mountLab }) => mountLab(studio, controller, recorded));
+    },
+    (error: unknown) =>
+      console.info(`The recorded run is not shown: ${error instanceof Error ? error.message : error}`),
+  );
 if (!navigator.gpu) {
   studio.change({ phase: 'unusable', notice: { text: NO_WEBGPU } });
 } else if (!(await navigator.gpu.requestAdapter().catch(() => null))) {

@@ -81,8 +81,12 @@ describe('report', () => {
   });
 
   it('draws each reward as its score, higher is better', () => {
-    expect(html).toContain('<b>HPS</b><span>higher is better; weight 5</span><output>0.2 → 0.39</output>');
-    expect(html).toContain('<b>CLIP</b><span>higher is better; weight 0.01</span><output>20 → 25.7</output>');
+    expect(html).toContain(
+      '<b>HPS</b><span class="note">higher is better; weight 5</span><span class="value">0.2 → 0.39</span>',
+    );
+    expect(html).toContain(
+      '<b>CLIP</b><span class="note">higher is better; weight 0.01</span><span class="value">20 → 25.7</span>',
+    );
   });
 
   it('is well-formed for one iteration, and says why a run ended early', () => {

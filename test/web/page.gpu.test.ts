@@ -6,7 +6,10 @@ import { BROWSER_PATIENCE, CHROMIUM } from '../support/chromium.ts';
 import { Studio } from './studio.ts';
 import { firstMinuteSuite } from './suites/first_minute_suite.ts';
 import { labSuite } from './suites/lab_suite.ts';
+import { keepSuite } from './suites/keep_suite.ts';
+import { loadSuite } from './suites/load_suite.ts';
 import { runSuite } from './suites/run_suite.ts';
+import { useSuite } from './suites/use_suite.ts';
 
 const WEIGHTS = join(resolve(import.meta.dirname, '../..'), 'weights/pocket/generator');
 const missing = !CHROMIUM
@@ -27,5 +30,8 @@ describe.skipIf(missing !== null)('the page', { timeout: BROWSER_PATIENCE }, () 
 
   firstMinuteSuite(() => studio);
   labSuite(() => studio);
+  loadSuite(() => studio);
   runSuite(() => studio);
+  useSuite(() => studio);
+  keepSuite(() => studio);
 });

@@ -1,7 +1,9 @@
 /** One server and one browser for all tests of the page, and what they do with a tab. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 // @ts-expect-error plain JavaScript, because it also runs before anything is installed
-import { serveWeb } from '../../tools/lib/serve.mjs';
+import { buildPage } from '../../tools/lib/page.mjs';
+// @ts-expect-error plain JavaScript, because it also runs before anything is installed
+import { serveFiles } from '../../tools/lib/serve.mjs';
 import { BROWSER_PATIENCE, launchChromium } from '../support/chromium.ts';
 
 /** The settings of a run, as the page's address has them. */
@@ -30,7 +32,8 @@ export class Tab {
 
   constructor(page: Page) {
     this.page = page;
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(60_000); // For clicks on a busy machine; a test that fails takes that long.
+    page.setDefaultNavigationTimeout(BROWSER_PATIENCE);
     page.on('pageerror', (error) => this.problems.push(error.message));
     page.on('console', (message) => {
       if (/error|warning/.test(message.type())) {
@@ -92,21 +95,38 @@ export class Tab {
   }
 }
 
+export interface Server {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** The files of the page, as `npm run build` writes them. */
+type Files = ReadonlyMap<string, Uint8Array>;
+
 /** The server and the browser. */
 export class Studio {
   readonly browser: Browser;
-  readonly url: string;
-  readonly #server: { readonly url: string; close(): Promise<void> };
+  readonly files: Files;
+  readonly #server: Server;
 
-  private constructor(browser: Browser, server: { readonly url: string; close(): Promise<void> }) {
+  private constructor(browser: Browser, files: Files, server: Server) {
     this.browser = browser;
+    this.files = files;
     this.#server = server;
-    this.url = server.url;
   }
 
-  /** @param base the path under which the page is served */
-  static async start(base = '/a/folder/'): Promise<Studio> {
-    return new Studio(await launchChromium(), await serveWeb({ port: 0, base }, { minify: true }));
+  get url(): string {
+    return this.#server.url;
+  }
+
+  static async start(): Promise<Studio> {
+    const files: Files = await buildPage({ minify: true });
+    return new Studio(await launchChromium(), files, await serve(files, '/a/folder/'));
+  }
+
+  /** Serves the page a second time. */
+  serve(base = '/'): Promise<Server> {
+    return serve(this.files, base);
   }
 
   /** Opens the page in a tab. */
@@ -129,3 +149,6 @@ export class Studio {
     await this.#server.close();
   }
 }
+
+/** @param base the path under which the page is served */
+const serve = (files: Files, base: string): Promise<Server> => serveFiles(async () => files, { port: 0, base });

@@ -23,6 +23,15 @@ function newestChange() {
   return Math.max(...names.map((name) => statSync(join(root, 'src', name)).mtimeMs));
 }
 
+/** The path that a request asks for; one that is wrongly escaped names no file. */
+function pathOf(url) {
+  try {
+    return decodeURIComponent(new URL(url, 'http://localhost').pathname);
+  } catch {
+    return '';
+  }
+}
+
 /**
  * Serves files of a map.
  * @param {() => Promise<Map<string, Uint8Array>>} filesNow is asked at each request of a page
@@ -33,7 +42,7 @@ function newestChange() {
 export async function serveFiles(filesNow, { port, base = '/' }) {
   let files = await filesNow();
   const answer = async (request, response) => {
-    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
+    const path = pathOf(request.url ?? '/');
     const inside = path.startsWith(base) ? path.slice(base.length) : null;
     const name = inside === '' || inside?.endsWith('/') ? `${inside}index.html` : inside;
     if (name?.endsWith('.html')) {

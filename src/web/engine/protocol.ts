@@ -27,8 +27,10 @@ export interface Outcome {
 export type ToEngine =
   /** Opens the models. `list`: the address of the list of packed weights. */
   | { readonly kind: 'open'; readonly list: string; readonly tune: boolean }
-  /** Starts a run, or goes on with the one that is kept (`resume`). */
-  | { readonly kind: 'run'; readonly settings: RunSettings; readonly resume: boolean; readonly keep: boolean }
+  /** Starts a run. `keep`: the browser keeps it as it goes on. */
+  | { readonly kind: 'run'; readonly settings: RunSettings; readonly keep: boolean }
+  /** Goes on with the run that is kept; `paused`: when `go on` says so. */
+  | { readonly kind: 'resume'; readonly paused: boolean }
   | { readonly kind: 'pause' | 'go on' | 'stop' }
   | { readonly kind: 'look'; readonly id: number; readonly picture: LookedAt };
 

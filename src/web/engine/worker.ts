@@ -6,11 +6,13 @@ import { subfolder } from '../../models/checkpoint/files.ts';
 import { type PackedFiles, packedFiles } from '../../platform/browser/packed_files.ts';
 import { adoptTuning } from '../../platform/browser/tuning_db.ts';
 import { Judge } from '../../reno/judge.ts';
+import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
 import { adapterRecord, Reno } from '../../reno/session.ts';
 import { type RenoSettings, readSettings, withSettings } from '../../reno/settings.ts';
 import { openSteadyReno, type SteadyReno } from '../../reno/steady_reno.ts';
 import type { Device } from '../../tensor/device.ts';
 import { at } from '../../tensor/types.ts';
+import { RunKeeper, readKeptRun } from '../session/kept_run.ts';
 import type { EngineFacts, RunSettings } from '../state/studio_state.ts';
 import { awaitDevice } from './await_device.ts';
 import { Pause } from './pause.ts';
@@ -31,6 +33,8 @@ class Engine {
   /** The evaluator, on the device that it was opened on. */
   #judge: { readonly device: Device; readonly judge: Promise<Judge> } | null = null;
   #tunes = false;
+  /** Writes the run into the browser's storage. */
+  #keeper: RunKeeper | null = null;
 
   constructor(tell: (message: FromEngine, transfer?: Transferable[]) => void) {
     this.#tell = tell;
@@ -41,11 +45,15 @@ class Engine {
       case 'open':
         return this.#during('open', () => this.#open(message.list, message.tune));
       case 'run':
-        return this.#during('run', () => this.#run(message.settings));
+        return this.#during('run', () => this.#start(message.settings, message.keep));
+      case 'resume':
+        return this.#during('run', () => this.#resume(message.paused));
       case 'pause':
-        return this.#pause.close();
+        this.#pause.close();
+        return this.#keep({ paused: true });
       case 'go on':
-        return this.#pause.open();
+        this.#pause.open();
+        return this.#keep({ paused: false });
       case 'stop':
         this.#abort.abort();
         return this.#pause.open();
@@ -99,9 +107,29 @@ class Engine {
     return this.#steady;
   }
 
-  async #run({ prompt, seed, iterations }: RunSettings): Promise<void> {
-    this.#abort = new AbortController();
+  async #start(settings: RunSettings, keep: boolean): Promise<void> {
+    const { device, reno } = await this.#steadily();
     this.#pause.open();
+    this.#keeper = keep ? await RunKeeper.begin(factsOf(device, reno), settings).catch(unkept) : null;
+    await this.#run(settings);
+  }
+
+  async #resume(paused: boolean): Promise<void> {
+    const kept = await readKeptRun();
+    if (!kept) {
+      throw new Error('the run that was kept is gone: start it again');
+    }
+    if (paused) {
+      this.#pause.close();
+    } else {
+      this.#pause.open();
+    }
+    this.#keeper = RunKeeper.goOn(kept);
+    await this.#run(kept.settings, kept.state ? await decodeRunState('the run that was kept', kept.state) : undefined);
+  }
+
+  async #run({ prompt, seed, iterations }: RunSettings, resume?: RunState): Promise<void> {
+    this.#abort = new AbortController();
     const steady = await this.#steadily();
     const { trajectory, history } = await steady.generate({
       prompt,
@@ -113,10 +141,31 @@ class Engine {
       wantsFrame: () => true,
       onFrame: ({ iteration, pixels }, record, isBest) => {
         const rgba = toRgba(pixels);
-        this.#tell({ kind: 'frame', frame: { iteration, pixels: rgba, record }, isBest }, [rgba.buffer]);
+        this.#keeper?.add(iteration, rgba);
+        this.#tell({ kind: 'frame', frame: { iteration, pixels: rgba, record }, isBest });
       },
+      // After each iteration: what is kept lags two behind what is shown.
+      saveEvery: 1,
+      onState: (state) =>
+        this.#keep({
+          records: state.records,
+          best: state.best,
+          // The pictures are kept one by one.
+          state: encodeRunState({ ...state, frames: [] }),
+        }),
+      ...(resume ? { resume } : {}),
     });
-    this.#tell({ kind: 'done', outcome: { history, bestLatents: trajectory.bestLatents } });
+    const outcome = { history, bestLatents: trajectory.bestLatents };
+    await this.#keep({ records: trajectory.records, best: trajectory.best, state: null, outcome });
+    this.#tell({ kind: 'done', outcome });
+  }
+
+  async #keep(changes: Parameters<RunKeeper['save']>[0]): Promise<void> {
+    try {
+      await this.#keeper?.save(changes);
+    } catch (error) {
+      this.#keeper = unkept(error);
+    }
   }
 
   async #answer(id: number, picture: LookedAt): Promise<void> {
@@ -146,6 +195,12 @@ class Engine {
     this.#steady = null;
     this.#judge = null;
   }
+}
+
+/** A browser that has no room keeps no run; the run itself goes on. */
+function unkept(error: unknown): null {
+  console.info(`This run is not kept: ${error instanceof Error ? error.message : String(error)}`);
+  return null;
 }
 
 function factsOf(device: Device, reno: Reno): EngineFacts {

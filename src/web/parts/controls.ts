@@ -27,7 +27,10 @@ export function mountControls(studio: Studio, controller: RunController): void {
       },
     });
   };
-  form.addEventListener('input', readForm);
+  form.addEventListener('input', () => {
+    studio.change({ typed: true });
+    readForm();
+  });
 
   studio.watch(['settings'], ({ settings }) => {
     // Writing the same text would move the caret.
@@ -48,6 +51,9 @@ export function mountControls(studio: Studio, controller: RunController): void {
     const running = phase === 'running' || phase === 'paused';
     // Not `disabled`: a button that becomes disabled loses the focus.
     run.setAttribute('aria-disabled', String(phase !== 'ready'));
+    if (!running && (document.activeElement === pause || document.activeElement === stop)) {
+      run.focus();
+    }
     pause.hidden = !running;
     stop.hidden = !running;
     pause.textContent = phase === 'paused' ? 'Go on' : 'Pause';
@@ -64,8 +70,5 @@ export function mountControls(studio: Studio, controller: RunController): void {
     controller.start();
   });
   pause.addEventListener('click', () => (studio.state.phase === 'paused' ? controller.goOn() : controller.pause()));
-  stop.addEventListener('click', () => {
-    controller.stop();
-    run.focus();
-  });
+  stop.addEventListener('click', () => controller.stop());
 }

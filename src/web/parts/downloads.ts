@@ -1,81 +1,106 @@
-/** Files of a finished run: its picture, also enlarged, and its report. */
+/** What a finished run leaves: its picture, also enlarged, a share card, a link, and its report. */
 import { fileName } from '../../reno/file_name.ts';
 import { renderReport } from '../../reno/report.ts';
 import { element } from '../elements.ts';
+import type { Outcome } from '../engine/protocol.ts';
 import type { RunController } from '../run/run_controller.ts';
+import { withSettingsIn } from '../share/address.ts';
+import { drawFrame, framePng } from '../share/draw_frame.ts';
+import { withRecipe } from '../share/recipe.ts';
+import { type CardWords, shareCard } from '../share/share_card.ts';
 import type { ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
-import { drawFrame } from './pictures.ts';
 
 /** Pictures in the report's strip. */
 const STRIP = 8;
 /** Smaller pictures are also offered enlarged, to about this many pixels a side. */
 const ENLARGED = 512;
 
-export function mountDownloads(studio: Studio, controller: RunController): void {
+/** @param wordsFor the verdicts for the card */
+export function mountDownloads(
+  studio: Studio,
+  controller: RunController,
+  wordsFor: (run: ShownRun) => Promise<CardWords> = async () => ({ before: null, after: null }),
+): void {
   const list = element('downloads', HTMLDivElement);
+  let offered: ShownRun | null = null;
   studio.watch(['run', 'phase'], ({ run, phase }) => {
-    const shows = run?.source === 'live' && run.finished && phase === 'ready' && controller.outcome !== null;
-    if (list.hidden !== shows) {
+    const { outcome } = controller;
+    const finished = run?.source === 'live' && run.finished && phase !== 'running' ? run : null;
+    if (finished === offered) {
       return;
     }
-    list.hidden = !shows;
+    offered = finished;
+    list.hidden = true;
     for (const link of list.querySelectorAll('a')) {
       URL.revokeObjectURL(link.href);
     }
-    list.replaceChildren();
-    if (shows) {
-      void offer(list, run, controller);
+    if (finished && outcome) {
+      void offer(finished, outcome, wordsFor).then((parts) => {
+        if (offered === finished) {
+          list.replaceChildren(...parts);
+          list.hidden = false;
+        }
+      });
     }
   });
 }
 
-async function offer(list: HTMLDivElement, run: ShownRun, controller: RunController): Promise<void> {
+async function offer(
+  run: ShownRun,
+  outcome: Outcome,
+  wordsFor: (run: ShownRun) => Promise<CardWords>,
+): Promise<HTMLElement[]> {
   const best = run.frames[run.best];
-  const { outcome } = controller;
-  if (!best || !outcome) {
-    return;
+  if (!best) {
+    return [];
   }
   const { prompt, seed } = run.settings;
   const { width, height } = run.size;
-  const add = (label: string, after: string, blob: Blob): void => {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(blob);
-    link.download = fileName('', prompt, ` seed ${seed}${after}`);
-    link.textContent = label;
-    list.append(link);
+  const link = (label: string, after: string, blob: Blob): HTMLAnchorElement => {
+    const made = document.createElement('a');
+    made.href = URL.createObjectURL(blob);
+    made.download = fileName('', prompt, ` seed ${seed}${after}`);
+    made.textContent = label;
+    return made;
   };
-  add(`Save the picture (${width}×${height})`, '.png', await picturePng(best, run, 1));
+  const picture = async (scale: number): Promise<Blob> => {
+    const png = withRecipe(await framePng(best, run.size, scale), outcome.history);
+    return new Blob([png], { type: 'image/png' });
+  };
   const scale = Math.floor(ENLARGED / Math.max(width, height));
-  if (scale > 1) {
-    const label = `Save it enlarged (${width * scale}×${height * scale})`;
-    add(label, ` ${width * scale}x${height * scale}.png`, await picturePng(best, run, scale));
-  }
-  add('Save the report', ' report.html', new Blob([await report(run, controller)], { type: 'text/html' }));
+  const [wide, high] = [width * scale, height * scale];
+  const enlarged =
+    scale > 1 ? [link(`Save it enlarged (${wide}×${high})`, ` ${wide}x${high}.png`, await picture(scale))] : [];
+  const words = await wordsFor(run).catch(() => ({ before: null, after: null }));
+  return [
+    link(`Save the picture (${width}×${height})`, '.png', await picture(1)),
+    ...enlarged,
+    link('Save a card to share', ' card.png', await shareCard(run, words)),
+    link('Save the report', ' report.html', new Blob([report(run, best, outcome)], { type: 'text/html' })),
+    copyButton(withSettingsIn(location.href, run.settings)),
+  ];
 }
 
-/** A frame as a PNG, each pixel `scale` × `scale` large. */
-async function picturePng(frame: ShownFrame, { size }: ShownRun, scale: number): Promise<Blob> {
-  const small = document.createElement('canvas');
-  drawFrame(small, frame, size);
-  const large = document.createElement('canvas');
-  large.width = size.width * scale;
-  large.height = size.height * scale;
-  const context = large.getContext('2d');
-  if (context) {
-    context.imageSmoothingEnabled = false;
-    context.drawImage(small, 0, 0, large.width, large.height);
-  }
-  return new Promise((resolve, reject) => {
-    large.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser made no PNG'))), 'image/png');
+function copyButton(address: string): HTMLButtonElement {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = 'Copy a link to this run';
+  button.addEventListener('click', () => {
+    // Without TLS, or when it is forbidden, there is no clipboard.
+    const copied = navigator.clipboard?.writeText(address) ?? Promise.reject(new Error('no clipboard'));
+    copied.then(
+      () => {
+        button.textContent = 'The link is copied';
+      },
+      () => {
+        prompt('Copy this link:', address);
+      },
+    );
   });
+  return button;
 }
 
-async function report(run: ShownRun, { outcome }: RunController): Promise<string> {
-  const best = run.frames[run.best];
-  const first = run.frames[0];
-  if (!best || !first || !outcome) {
-    throw new Error('the run has no pictures');
-  }
+function report(run: ShownRun, best: ShownFrame, { history }: Outcome): string {
   const every = Math.max(1, Math.ceil(run.frames.length / STRIP));
   const frames = run.frames.filter((frame) => frame.iteration % every === 0 || frame === best);
   const uri = (frame: ShownFrame): string => {
@@ -83,8 +108,8 @@ async function report(run: ShownRun, { outcome }: RunController): Promise<string
     drawFrame(canvas, frame, run.size);
     return canvas.toDataURL('image/png');
   };
-  return renderReport(outcome.history, {
-    init: uri(first),
+  return renderReport(history, {
+    init: uri(run.frames[0] ?? best),
     best: uri(best),
     frames: frames.map((frame) => ({ iteration: frame.iteration, uri: uri(frame) })),
   });

@@ -1,5 +1,6 @@
 /** The page's head: on what the run is computed. */
 import { element } from '../elements.ts';
+import { adapterName } from '../share/recipe.ts';
 import type { Studio } from '../state/studio_state.ts';
 
 export function mountHeader(studio: Studio): void {
@@ -9,10 +10,9 @@ export function mountHeader(studio: Studio): void {
     if (!engine) {
       return;
     }
-    const { description, vendor, architecture, f16 } = engine.adapter;
     const name = document.createElement('b');
-    name.textContent = description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter';
-    const storage = f16 ? 'f16 native' : 'f16 packed';
+    name.textContent = adapterName(engine.adapter);
+    const storage = engine.adapter.f16 ? 'f16 native' : 'f16 packed';
     adapter.replaceChildren(name, `${storage} · models ready in ${engine.loadSeconds.toFixed(1)} s`);
     where.textContent = engine.software ? "on this computer's processor (the browser uses no GPU)" : 'on your GPU';
   });

@@ -2,6 +2,7 @@
 import { short } from '../../reno/chart.ts';
 import type { ImageSize } from '../../reno/picture.ts';
 import { element } from '../elements.ts';
+import { drawFrame } from '../share/draw_frame.ts';
 import type { ShownFrame, Studio } from '../state/studio_state.ts';
 
 type PictureName = 'init' | 'best' | 'now';
@@ -39,16 +40,7 @@ function show(name: PictureName, frame: ShownFrame | undefined, size: ImageSize 
   const canvas = element(name, HTMLCanvasElement);
   drawFrame(canvas, frame, size);
   canvas.classList.toggle('pixels', size !== null && Math.max(size.height, size.width) < 256);
-  element(`${name}-loss`, HTMLOutputElement).textContent = frame
+  element(`${name}-loss`, HTMLSpanElement).textContent = frame
     ? `iteration ${frame.iteration} · loss ${short(frame.record.total)}`
     : '';
-}
-
-/** Draws a frame, or nothing, on a canvas, which takes its size. */
-export function drawFrame(canvas: HTMLCanvasElement, frame: ShownFrame | undefined, size: ImageSize | null): void {
-  canvas.width = size?.width ?? 1;
-  canvas.height = size?.height ?? 1;
-  if (frame && size) {
-    canvas.getContext('2d')?.putImageData(new ImageData(frame.pixels, size.width, size.height), 0, 0);
-  }
 }

@@ -2,6 +2,8 @@
 import { duration } from '../../reno/report.ts';
 import { EngineClient, type EngineEvent } from '../engine/client.ts';
 import type { LookedAt, Outcome, Sight } from '../engine/protocol.ts';
+import { type KeptRun, keepsRuns, readKeptRun, shownFromKept } from '../session/kept_run.ts';
+import { sameSettings } from '../share/address.ts';
 import type { RunSettings, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
 import { counted, sentence } from '../words.ts';
 
@@ -21,6 +23,10 @@ export class RunController {
   /** What the engine told while the run was paused, to be shown when it goes on. */
   #held: EngineEvent[] = [];
   #outcome: Outcome | null = null;
+  /** Whether this tab keeps its runs in the browser. */
+  #keeps = false;
+  /** The run that goes on when the models are loaded. */
+  #unfinished: KeptRun | null = null;
 
   constructor(studio: Studio, addresses: EngineAddresses, { tune = false } = {}) {
     this.#studio = studio;
@@ -41,6 +47,49 @@ export class RunController {
     this.#engine.send({ kind: 'open', list: this.#addresses.models, tune: this.#tune });
   }
 
+  /**
+   * Shows the run that the browser keeps, unless the address asks for another one; an unfinished one goes on when the models are
+   * loaded. @param asked settings that the address names
+   */
+  async restore(asked: RunSettings | null): Promise<void> {
+    this.#keeps = await keepsRuns();
+    const kept = this.#keeps ? await readKeptRun() : null;
+    if (!kept || (asked && !sameSettings(asked, kept.settings))) {
+      return;
+    }
+    const run = await shownFromKept(kept);
+    const { typed, phase } = this.#studio.state;
+    this.#outcome = kept.outcome;
+    this.#unfinished = kept.outcome ? null : kept;
+    // Words that were typed meanwhile stay, and so does a run that was started.
+    if (phase === 'loading' || phase === 'ready') {
+      this.#studio.change({ run, ...(typed ? {} : { settings: run.settings }) });
+    }
+    if (phase === 'ready') {
+      this.#resume();
+    }
+  }
+
+  /** Goes on with the run that is kept, where there is one. */
+  #resume(): void {
+    const kept = this.#unfinished;
+    this.#unfinished = null;
+    const { phase, run } = this.#studio.state;
+    if (!kept || phase !== 'ready' || run?.source !== 'live') {
+      return;
+    }
+    // The loop knows the iterations up to the state; a picture that was kept after it is made again.
+    const frames = run.frames.slice(0, kept.records.length);
+    const count = counted(frames.length, 'iteration');
+    this.#studio.change({
+      run: { ...run, frames, finished: false },
+      phase: kept.paused ? 'paused' : 'running',
+      status: kept.paused ? `Paused after ${count}` : `The run goes on after ${count}…`,
+      notice: null,
+    });
+    this.#engine?.send({ kind: 'resume', paused: kept.paused });
+  }
+
   /** Starts a run with the settings of the form. Does nothing unless the page is ready. */
   start(): void {
     const { phase, engine, settings } = this.#studio.state;
@@ -59,7 +108,8 @@ export class RunController {
       finished: false,
     };
     this.#studio.change({ phase: 'running', status: 'Reading the prompt…', notice: null, shown: null, run });
-    this.#send(settings);
+    this.#unfinished = null;
+    this.#engine?.send({ kind: 'run', settings, keep: this.#keeps });
   }
 
   /** Holds the run: at once on the page, and before the next iteration on the GPU. */
@@ -98,10 +148,6 @@ export class RunController {
     return this.#engine?.look(picture) ?? Promise.reject(new Error('the models are not loaded'));
   }
 
-  #send(settings: RunSettings): void {
-    this.#engine?.send({ kind: 'run', settings, resume: false, keep: false });
-  }
-
   #release(): void {
     for (const event of this.#held.splice(0)) {
       this.#receive(event);
@@ -119,6 +165,7 @@ export class RunController {
         break;
       case 'opened':
         this.#studio.change({ engine: event.facts, phase: 'ready', status: 'Ready', loading: null });
+        this.#resume();
         break;
       case 'recovering':
         this.#studio.change({ notice: { text: sentence(event.sentence) } });
@@ -185,10 +232,18 @@ export class RunController {
       });
       return;
     }
-    this.#studio.change({
-      phase: 'ready',
-      status: 'Stopped',
-      notice: { text: sentence(what), action: { label: 'Run again', run: () => this.start() } },
-    });
+    const done = this.#studio.state.run?.frames.length ?? 0;
+    const action =
+      this.#keeps && done > 0
+        ? { label: 'Go on', run: () => void this.#again() }
+        : { label: 'Run again', run: () => this.start() };
+    this.#studio.change({ phase: 'ready', status: 'Stopped', notice: { text: sentence(what), action } });
+  }
+
+  /** Goes on after a failure, from the last state that was kept. */
+  async #again(): Promise<void> {
+    const kept = await readKeptRun();
+    this.#unfinished = kept && { ...kept, paused: false };
+    this.#resume();
   }
 }

@@ -29,3 +29,10 @@ export function withSettingsIn(address: string, { prompt, seed, iterations }: Ru
   url.searchParams.set('iterations', String(iterations));
   return url.href;
 }
+
+/** Returns whether an address names a prompt: one without is a plain visit. */
+export const namesRun = (query: URLSearchParams): boolean => Boolean(query.get('prompt')?.trim());
+
+export function sameSettings(a: RunSettings, b: RunSettings): boolean {
+  return a.prompt === b.prompt && a.seed === b.seed && a.iterations === b.iterations;
+}

@@ -68,6 +68,8 @@ export interface StudioState {
   readonly notice: Notice | null;
   /** What the form holds. */
   readonly settings: RunSettings;
+  /** Whether somebody has written into the form. */
+  readonly typed: boolean;
   readonly engine: EngineFacts | null;
   readonly run: ShownRun | null;
   /** The iteration that is looked at; null: the newest. */
@@ -83,6 +85,7 @@ export function openStudio(settings: RunSettings): Studio {
     loading: null,
     notice: null,
     settings,
+    typed: false,
     engine: null,
     run: null,
     shown: null,

@@ -1,0 +1,158 @@
+/**
+ * The run that a browser keeps in IndexedDB, so that a reload or a closed tab loses nothing: its settings, its state, and its
+ * pictures. The engine's worker writes it after each iteration; the page reads it when it opens.
+ */
+import type { AdapterRecord, IterationRecord } from '../../reno/history.ts';
+import { at } from '../../tensor/types.ts';
+import type { Outcome } from '../engine/protocol.ts';
+import type { EngineFacts, RunSettings, ShownFrame, ShownRun } from '../state/studio_state.ts';
+
+const DATABASE = 'reno-studio';
+const RUN = 'run';
+const FRAMES = 'frames';
+const CURRENT = 'current';
+
+/** What is kept besides the pictures. */
+export interface KeptRun {
+  readonly settings: RunSettings;
+  readonly size: EngineFacts['size'];
+  readonly charted: EngineFacts['charted'];
+  readonly adapter: AdapterRecord;
+  readonly records: readonly IterationRecord[];
+  readonly best: number;
+  /** What `encodeRunState` returned, without frames; null before the first iteration has ended. */
+  readonly state: Uint8Array<ArrayBuffer> | null;
+  readonly paused: boolean;
+  /** The result, when the run has ended. */
+  readonly outcome: Outcome | null;
+}
+
+type Pixels = ShownFrame['pixels'];
+
+function settled<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error('IndexedDB failed'));
+  });
+}
+
+async function opened(): Promise<IDBDatabase> {
+  const opening = indexedDB.open(DATABASE, 1);
+  opening.onupgradeneeded = () => {
+    opening.result.createObjectStore(RUN);
+    opening.result.createObjectStore(FRAMES);
+  };
+  return settled(opening);
+}
+
+/** Runs one transaction over both stores. */
+async function transact<T>(
+  mode: IDBTransactionMode,
+  work: (run: IDBObjectStore, frames: IDBObjectStore) => Promise<T>,
+): Promise<T> {
+  const database = await opened();
+  try {
+    const transaction = database.transaction([RUN, FRAMES], mode);
+    const ended = new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB refused to write'));
+    });
+    const result = await work(transaction.objectStore(RUN), transaction.objectStore(FRAMES));
+    await ended;
+    return result;
+  } finally {
+    database.close();
+  }
+}
+
+/** Writes a run as it goes on. */
+export class RunKeeper {
+  #kept: KeptRun;
+  #unsaved: { readonly iteration: number; readonly pixels: Pixels }[] = [];
+
+  private constructor(kept: KeptRun) {
+    this.#kept = kept;
+  }
+
+  /** Replaces the run that was kept before. */
+  static async begin(facts: EngineFacts, settings: RunSettings): Promise<RunKeeper> {
+    const { size, charted, adapter } = facts;
+    const kept: KeptRun = {
+      settings,
+      size,
+      charted,
+      adapter,
+      records: [],
+      best: 0,
+      state: null,
+      paused: false,
+      outcome: null,
+    };
+    await transact('readwrite', async (run, frames) => {
+      await settled(frames.clear());
+      await settled(run.put(kept, CURRENT));
+    });
+    return new RunKeeper(kept);
+  }
+
+  /** Goes on with the run that is kept. */
+  static goOn(kept: KeptRun): RunKeeper {
+    return new RunKeeper({ ...kept, paused: false });
+  }
+
+  /** Takes the picture of an iteration; `save` writes it. */
+  add(iteration: number, pixels: Pixels): void {
+    this.#unsaved.push({ iteration, pixels });
+  }
+
+  /** Writes what has changed, and the pictures since the last time, as one transaction. */
+  async save(changes: Partial<Pick<KeptRun, 'records' | 'best' | 'state' | 'paused' | 'outcome'>>): Promise<void> {
+    this.#kept = { ...this.#kept, ...changes };
+    const [kept, unsaved] = [this.#kept, this.#unsaved.splice(0)];
+    await transact('readwrite', async (run, frames) => {
+      for (const { iteration, pixels } of unsaved) {
+        await settled(frames.put(pixels, iteration));
+      }
+      await settled(run.put(kept, CURRENT));
+    });
+  }
+}
+
+/** Returns the run that is kept; null where there is none, or none can be kept. */
+export async function readKeptRun(): Promise<KeptRun | null> {
+  try {
+    return (await transact('readonly', (run) => settled<KeptRun | undefined>(run.get(CURRENT)))) ?? null;
+  } catch (error) {
+    console.info(`No run is kept: ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  }
+}
+
+/** Returns a kept run with its pictures, to be shown. */
+export async function shownFromKept(kept: KeptRun): Promise<ShownRun> {
+  const pixels = await transact('readonly', (_, frames) => settled<Pixels[]>(frames.getAll(null, kept.records.length)));
+  return {
+    source: 'live',
+    settings: kept.settings,
+    size: kept.size,
+    charted: kept.charted,
+    frames: kept.records.map((record, i) => ({ iteration: record.iteration, record, pixels: at(pixels, i) })),
+    best: kept.best,
+    finished: kept.outcome !== null,
+  };
+}
+
+/** Whether this tab is the one that keeps runs: two tabs must not write the same run. Waits a moment for a tab that is closing. */
+export function keepsRuns(): Promise<boolean> {
+  if (!navigator.locks) {
+    return Promise.resolve(false);
+  }
+  return new Promise((resolve) => {
+    navigator.locks
+      .request('reno-kept-run', { signal: AbortSignal.timeout(1000) }, () => {
+        resolve(true);
+        return new Promise(() => {}); // Until the tab is closed.
+      })
+      .catch(() => resolve(false));
+  });
+}
