@@ -6,6 +6,7 @@ import { mountCurves } from './parts/curves.ts';
 import { mountDownloads } from './parts/downloads.ts';
 import { mountDroppedFiles } from './parts/dropped_files.ts';
 import { mountHeader } from './parts/header.ts';
+import { mountModels } from './parts/models.ts';
 import { mountPictures } from './parts/pictures.ts';
 import { mountStatus } from './parts/status.ts';
 import { mountPrompt } from './prompt/prompt.ts';
@@ -30,7 +31,7 @@ mountControls(studio, controller);
 mountPictures(studio);
 mountCurves(studio);
 mountDownloads(studio, controller);
-mountDroppedFiles(studio);
+mountDroppedFiles(studio, mountModels(studio, controller));
 const sights = new Sights((picture) => controller.look(picture));
 mountVerdicts(studio, sights);
 

@@ -3,7 +3,7 @@
  * the service worker has a hash of its bytes in its name, so it can be cached for ever and two builds never mix.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import * as esbuild from 'esbuild';
 import { root } from './exec.mjs';
@@ -13,6 +13,8 @@ const WEIGHTS = join(root, 'weights/pocket');
 /** The name by which the HTML asks for the list of packed weights. */
 const MODELS = './models.json';
 const HASH_LENGTH = 10;
+/** The name by which the HTML asks for the list of published models. */
+const PUBLISHED = './published.json';
 /** Tensors start at multiples of this. */
 const ALIGNMENT = 16;
 
@@ -86,6 +88,23 @@ function packWeights(files) {
   return addAsset(files, 'models.json', Buffer.from(JSON.stringify(list)));
 }
 
+/** Writes which repositories the published models are made of, and the small files that this package adds. @returns the list's path */
+function listPublished(files) {
+  const { models, rewards, checkpoints } = JSON.parse(readFileSync(join(root, 'weights/manifest.json'), 'utf8'));
+  const repos = Object.fromEntries(checkpoints.map(({ name, repo }) => [name, repo]));
+  const packaged = {};
+  for (const part of models.flatMap(({ parts }) => parts).filter((part) => part.package)) {
+    const path = join(root, 'weights', part.package);
+    const names = statSync(path).isDirectory()
+      ? readdirSync(path).map((name) => `${part.package}/${name}`)
+      : [part.package];
+    for (const name of names) {
+      packaged[name] = readFileSync(join(root, 'weights', name), 'utf8');
+    }
+  }
+  return addAsset(files, 'published.json', Buffer.from(JSON.stringify({ models, rewards, repos, packaged })));
+}
+
 /** Bundles scripts and styles. @returns the output's path by its source's path under src/web */
 async function bundle(files, sources, { minify }) {
   const { outputFiles, metafile } = await esbuild.build({
@@ -128,6 +147,7 @@ export async function buildPage({ minify }) {
     outputs.set(path, addAsset(files, posix.basename(path), readFileSync(join(SOURCE, path))));
   }
   outputs.set(posix.normalize(MODELS), packWeights(files));
+  outputs.set(posix.normalize(PUBLISHED), listPublished(files));
   for (const [page, text] of html) {
     const here = posix.dirname(page);
     const address = (to) => {

@@ -5,6 +5,7 @@ import type { InputSpec, Schedule, Step } from '../schedule/schedule.ts';
 import { type PlanSummary, summarize } from '../schedule/summary.ts';
 import type { Stage, TensorType } from '../types.ts';
 import { at } from '../types.ts';
+import { drained } from './drained.ts';
 import { type Encoded, submit } from './encode.ts';
 import { Freshness } from './freshness.ts';
 import { type NotFinite, notFiniteOutput } from './not_finite.ts';
@@ -239,8 +240,7 @@ export class Plan implements Disposable {
 
   /** Resolves when all that was submitted or written has run. */
   async finished(): Promise<void> {
-    this.#device.gpu.queue.submit([]); // Writes wait for a submission.
-    await this.#device.settled(this.#device.gpu.queue.onSubmittedWorkDone());
+    await drained(this.#device);
     this.#device.assertHealthy();
   }
 

@@ -3,6 +3,7 @@
 import type { Device } from '../device.ts';
 import type { TensorType } from '../types.ts';
 import { byteSize, showType } from '../types.ts';
+import { drained } from './drained.ts';
 
 /** Reads a graph input from its first byte to its last, in pieces. Each piece but the last has a length that is a multiple of 4. */
 export type Pieces = () => AsyncIterable<Uint8Array<ArrayBuffer>>;
@@ -23,9 +24,7 @@ export class Throttle {
   async sent(bytes: number): Promise<void> {
     this.#bytes += bytes;
     if (this.#bytes >= WINDOW) {
-      const { queue } = this.#device.gpu;
-      queue.submit([]); // Writes wait for a submission.
-      const written = this.#device.settled(queue.onSubmittedWorkDone());
+      const written = drained(this.#device);
       written.catch(() => {}); // The window after the next throws it.
       await this.#before;
       this.#before = written;

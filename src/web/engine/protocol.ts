@@ -1,6 +1,7 @@
 /** The messages between the page and the worker in which the engine runs. */
 import type { History } from '../../reno/history.ts';
 import type { Detection, VerdictConfig } from '../../reno/verdict.ts';
+import type { ModelChoices, ModelPlan, ModelSource, WantedFile } from '../models/model_source.ts';
 import type { EngineFacts, RunSettings, ShownFrame } from '../state/studio_state.ts';
 
 /** A picture for the evaluator: RGBA, 8 bits. */
@@ -25,8 +26,10 @@ export interface Outcome {
 }
 
 export type ToEngine =
-  /** Opens the models. `list`: the address of the list of packed weights. */
-  | { readonly kind: 'open'; readonly list: string; readonly tune: boolean }
+  /** Opens a model, after bringing what is missing of it. */
+  | { readonly kind: 'open'; readonly source: ModelSource; readonly choices: ModelChoices; readonly tune: boolean }
+  /** Says what a model would need. */
+  | { readonly kind: 'plan'; readonly source: ModelSource; readonly choices: ModelChoices }
   /** Starts a run. `keep`: the browser keeps it as it goes on. */
   | { readonly kind: 'run'; readonly settings: RunSettings; readonly keep: boolean }
   /** Goes on with the run that is kept; `paused`: when `go on` says so. */
@@ -36,7 +39,11 @@ export type ToEngine =
 
 export type FromEngine =
   | { readonly kind: 'loading'; readonly what: string; readonly done: number; readonly total: number }
+  /** A file that is being downloaded. */
+  | { readonly kind: 'downloading'; readonly file: WantedFile }
   | { readonly kind: 'opened'; readonly facts: EngineFacts }
+  | { readonly kind: 'planned'; readonly plan: ModelPlan }
+  | { readonly kind: 'unplanned'; readonly sentence: string }
   /** Something failed, and the run goes on. */
   | { readonly kind: 'recovering'; readonly sentence: string }
   | { readonly kind: 'frame'; readonly frame: ShownFrame; readonly isBest: boolean }

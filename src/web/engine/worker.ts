@@ -3,15 +3,17 @@
  * brings the port over which the others come.
  */
 import { subfolder } from '../../models/checkpoint/files.ts';
-import { type PackedFiles, packedFiles } from '../../platform/browser/packed_files.ts';
 import { adoptTuning } from '../../platform/browser/tuning_db.ts';
 import { Judge } from '../../reno/judge.ts';
 import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
 import { adapterRecord, Reno } from '../../reno/session.ts';
-import { type RenoSettings, readSettings, withSettings } from '../../reno/settings.ts';
+import { withSettings } from '../../reno/settings.ts';
 import { openSteadyReno, type SteadyReno } from '../../reno/steady_reno.ts';
 import type { Device } from '../../tensor/device.ts';
 import { at } from '../../tensor/types.ts';
+import type { ModelChoices, ModelSource } from '../models/model_source.ts';
+import { type OpenedSource, openSource } from '../models/open_source.ts';
+import { planModel, settingsFor } from '../models/plan_model.ts';
 import { RunKeeper, readKeptRun } from '../session/kept_run.ts';
 import type { EngineFacts, RunSettings } from '../state/studio_state.ts';
 import { awaitDevice } from './await_device.ts';
@@ -20,15 +22,11 @@ import type { FromEngine, LookedAt, Sight, ToEngine } from './protocol.ts';
 import { toFloats, toRgba } from './rgba.ts';
 import { tuneHere } from './tune.ts';
 
-/** The name of the model in histories. */
-const MODEL = 'pocket';
-
 class Engine {
   readonly #tell: (message: FromEngine, transfer?: Transferable[]) => void;
   readonly #pause = new Pause();
   #abort = new AbortController();
-  #files: PackedFiles | null = null;
-  #settings: RenoSettings | null = null;
+  #model: { readonly source: OpenedSource; readonly choices: ModelChoices } | null = null;
   #steady: SteadyReno | null = null;
   /** The evaluator, on the device that it was opened on. */
   #judge: { readonly device: Device; readonly judge: Promise<Judge> } | null = null;
@@ -43,7 +41,9 @@ class Engine {
   async receive(message: ToEngine): Promise<void> {
     switch (message.kind) {
       case 'open':
-        return this.#during('open', () => this.#open(message.list, message.tune));
+        return this.#during('open', () => this.#open(message.source, message.choices, message.tune));
+      case 'plan':
+        return this.#plan(message.source, message.choices);
       case 'run':
         return this.#during('run', () => this.#start(message.settings, message.keep));
       case 'resume':
@@ -72,25 +72,59 @@ class Engine {
     }
   }
 
-  async #open(list: string, tune: boolean): Promise<void> {
-    this.#files ??= await packedFiles(list, (pack, done, total) =>
-      this.#tell({ kind: 'loading', what: pack, done, total }),
-    );
+  async #open(from: ModelSource, choices: ModelChoices, tune: boolean): Promise<void> {
+    const source = await this.#sourceOf(from);
+    if (source.hubs.length > 0) {
+      // Only a trace knows which files are needed.
+      await this.#onDevice((device) => planModel(source, device, choices));
+      this.#abort = new AbortController();
+      for (const hub of source.hubs) {
+        await hub.download(
+          (file) => this.#tell({ kind: 'downloading', file: { ...file, path: `${hub.name}/${file.path}` } }),
+          this.#abort.signal,
+        );
+      }
+    }
+    this.#close();
+    this.#model = { source, choices };
     this.#tunes = tune;
-    this.#settings = await readSettings(this.#files);
     const { device, reno } = await this.#steadily();
-    this.#tell({ kind: 'opened', facts: factsOf(device, reno) });
+    this.#tell({ kind: 'opened', facts: factsOf(source.name, device, reno) });
+  }
+
+  async #plan(from: ModelSource, choices: ModelChoices): Promise<void> {
+    try {
+      const source = await this.#sourceOf(from);
+      this.#tell({ kind: 'planned', plan: await this.#onDevice((device) => planModel(source, device, choices)) });
+    } catch (error) {
+      this.#tell({ kind: 'unplanned', sentence: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #sourceOf(from: ModelSource): Promise<OpenedSource> {
+    return openSource(from, (pack, done, total) => this.#tell({ kind: 'loading', what: pack, done, total }));
+  }
+
+  /** Uses the device that is open, or another one for as long as it is needed. */
+  async #onDevice<T>(use: (device: Device) => Promise<T>): Promise<T> {
+    if (this.#steady) {
+      return use(this.#steady.device);
+    }
+    using device = await awaitDevice();
+    return await use(device);
   }
 
   /** The networks on a device that works, opened again where they were given up. */
   async #steadily(): Promise<SteadyReno> {
-    const [files, settings] = [this.#files, this.#settings];
-    if (!files || !settings) {
+    if (!this.#model) {
       throw new Error('the models are not loaded yet');
     }
+    const { source, choices } = this.#model;
+    const { name, files } = source;
     this.#steady ??= await openSteadyReno({
       openDevice: awaitDevice,
       openReno: async (device, changes) => {
+        const settings = await settingsFor(source, device, choices);
         if (this.#tunes) {
           this.#tunes = false;
           await tuneHere(device, files, settings, (done, total) =>
@@ -98,8 +132,8 @@ class Engine {
           );
           await adoptTuning(device);
         }
-        const reno = await Reno.open(device, MODEL, files, withSettings(settings, changes));
-        files.release();
+        const reno = await Reno.open(device, name, files, withSettings(settings, changes));
+        source.release();
         return reno;
       },
       say: (sentence) => this.#tell({ kind: 'recovering', sentence }),
@@ -110,7 +144,9 @@ class Engine {
   async #start(settings: RunSettings, keep: boolean): Promise<void> {
     const { device, reno } = await this.#steadily();
     this.#pause.open();
-    this.#keeper = keep ? await RunKeeper.begin(factsOf(device, reno), settings).catch(unkept) : null;
+    this.#keeper = keep
+      ? await RunKeeper.begin(factsOf(this.#model?.source.name ?? '', device, reno), settings).catch(unkept)
+      : null;
     await this.#run(settings);
   }
 
@@ -179,7 +215,7 @@ class Engine {
 
   async #look({ pixels, height, width }: LookedAt): Promise<Sight> {
     const { device } = await this.#steadily();
-    const files = this.#files;
+    const files = this.#model?.source.files;
     if (this.#judge?.device !== device && files) {
       this.#judge = { device, judge: Judge.open(device, subfolder(files, 'evaluator'), { height, width }) };
     }
@@ -203,9 +239,9 @@ function unkept(error: unknown): null {
   return null;
 }
 
-function factsOf(device: Device, reno: Reno): EngineFacts {
+function factsOf(model: string, device: Device, reno: Reno): EngineFacts {
   return {
-    model: MODEL,
+    model,
     adapter: adapterRecord(device),
     software: device.caps.software,
     size: reno.imageSize,

@@ -1,10 +1,13 @@
 /** Files that are dropped on the page or chosen: a picture of an earlier run brings its settings back. */
 import { element } from '../elements.ts';
+import { folderOfDrop } from '../models/dropped_folder.ts';
+import type { ModelPanel } from '../models/model_panel.ts';
 import { adapterName, recipeOf } from '../share/recipe.ts';
 import type { Studio } from '../state/studio_state.ts';
 import { sentence } from '../words.ts';
 
-export function mountDroppedFiles(studio: Studio): void {
+/** @param openModels shows the panel of models, which takes folders */
+export function mountDroppedFiles(studio: Studio, openModels: () => Promise<ModelPanel>): void {
   const chooser = element('restore', HTMLInputElement);
   const take = (file: File | undefined): void => {
     if (file) {
@@ -21,7 +24,11 @@ export function mountDroppedFiles(studio: Studio): void {
   addEventListener('dragover', (event) => event.preventDefault());
   addEventListener('drop', (event) => {
     event.preventDefault();
-    take(event.dataTransfer?.files[0]);
+    const data = event.dataTransfer;
+    const file = data?.files[0];
+    if (data) {
+      void folderOfDrop(data).then(async (folder) => (folder ? (await openModels()).choose(folder) : take(file)));
+    }
   });
 }
 

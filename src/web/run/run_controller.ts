@@ -2,6 +2,7 @@
 import { duration } from '../../reno/report.ts';
 import { EngineClient, type EngineEvent } from '../engine/client.ts';
 import type { LookedAt, Outcome, Sight } from '../engine/protocol.ts';
+import type { ModelChoices, ModelPlan, ModelSource, WantedFile } from '../models/model_source.ts';
 import { type KeptRun, keepsRuns, readKeptRun, shownFromKept } from '../session/kept_run.ts';
 import { sameSettings } from '../share/address.ts';
 import type { RunSettings, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
@@ -19,6 +20,8 @@ export class RunController {
   readonly #studio: Studio;
   readonly #addresses: EngineAddresses;
   readonly #tune: boolean;
+  #source: ModelSource;
+  #choices: ModelChoices = { budget: null, eightBits: false };
   #engine: EngineClient | null = null;
   /** What the engine told while the run was paused, to be shown when it goes on. */
   #held: EngineEvent[] = [];
@@ -31,6 +34,7 @@ export class RunController {
   constructor(studio: Studio, addresses: EngineAddresses, { tune = false } = {}) {
     this.#studio = studio;
     this.#addresses = addresses;
+    this.#source = { kind: 'pocket', list: addresses.models };
     this.#tune = tune;
   }
 
@@ -39,12 +43,32 @@ export class RunController {
     return this.#outcome;
   }
 
-  /** Loads the models; again after a failure. */
-  load(): void {
+  /** Loads the models of the page, or another one; again after a failure. */
+  load(source = this.#source, choices = this.#choices): void {
+    this.#source = source;
+    this.#choices = choices;
     this.#engine?.close();
     this.#engine = new EngineClient(this.#addresses.script, (event) => this.#receive(event));
     this.#studio.change({ phase: 'loading', status: 'Loading the models…', loading: null, notice: null });
-    this.#engine.send({ kind: 'open', list: this.#addresses.models, tune: this.#tune });
+    this.#engine.send({ kind: 'open', source, choices, tune: this.#tune });
+  }
+
+  /** Says what a model would need; nothing is downloaded but headers. @throws Error, one sentence, where it cannot be planned */
+  plan(source: ModelSource, choices: ModelChoices): Promise<ModelPlan> {
+    return new Promise((resolve, reject) => {
+      // A worker of its own: the models that are loaded stay as they are.
+      const engine = new EngineClient(this.#addresses.script, (event) => {
+        if (event.kind === 'planned') {
+          resolve(event.plan);
+        } else if (event.kind === 'unplanned' || event.kind === 'failed') {
+          reject(new Error(event.sentence));
+        } else {
+          return;
+        }
+        engine.close();
+      });
+      engine.send({ kind: 'plan', source, choices });
+    });
   }
 
   /**
@@ -109,7 +133,7 @@ export class RunController {
     };
     this.#studio.change({ phase: 'running', status: 'Reading the prompt…', notice: null, shown: null, run });
     this.#unfinished = null;
-    this.#engine?.send({ kind: 'run', settings, keep: this.#keeps });
+    this.#engine?.send({ kind: 'run', settings, keep: this.#keeps && this.#source.kind === 'pocket' });
   }
 
   /** Holds the run: at once on the page, and before the next iteration on the GPU. */
@@ -163,6 +187,9 @@ export class RunController {
       case 'loading':
         this.#loading(event.what, event.done, event.total);
         break;
+      case 'downloading':
+        this.#downloading(event.file);
+        break;
       case 'opened':
         this.#studio.change({ engine: event.facts, phase: 'ready', status: 'Ready', loading: null });
         this.#resume();
@@ -192,6 +219,13 @@ export class RunController {
     if (this.#studio.state.phase === 'loading') {
       this.#studio.change({ status, loading: { done, total } });
     }
+  }
+
+  #downloading({ path, bytes, here }: WantedFile): void {
+    this.#studio.change({
+      status: `Downloading ${path}: ${(here / 1e6).toFixed(1)} of ${(bytes / 1e6).toFixed(1)} MB`,
+      loading: { done: here, total: bytes },
+    });
   }
 
   #show(frame: ShownFrame, isBest: boolean): void {
@@ -226,7 +260,10 @@ export class RunController {
         status: '',
         loading: null,
         notice: {
-          text: `The models could not be loaded: ${sentence(what)} Check the connection, then try again.`,
+          text:
+            this.#source.kind === 'pocket'
+              ? `The models could not be loaded: ${sentence(what)} Check the connection, then try again.`
+              : `The model could not be loaded: ${sentence(what)}`,
           action: { label: 'Try again', run: () => this.load() },
         },
       });
@@ -234,7 +271,7 @@ export class RunController {
     }
     const done = this.#studio.state.run?.frames.length ?? 0;
     const action =
-      this.#keeps && done > 0
+      this.#keeps && this.#source.kind === 'pocket' && done > 0
         ? { label: 'Go on', run: () => void this.#again() }
         : { label: 'Run again', run: () => this.start() };
     this.#studio.change({ phase: 'ready', status: 'Stopped', notice: { text: sentence(what), action } });
