@@ -15,6 +15,7 @@ import { RunController } from './run/run_controller.ts';
 import { FIRST_SETTINGS, namesRun, settingsOf } from './share/address.ts';
 import { openStudio } from './state/studio_state.ts';
 import { NO_ADAPTER, NO_WEBGPU } from './unusable.ts';
+import { cardWords } from './verdict/card_words.ts';
 import { Sights } from './verdict/sights.ts';
 import { mountVerdicts } from './verdict/verdicts.ts';
 
@@ -30,10 +31,10 @@ mountHeader(studio);
 mountControls(studio, controller);
 mountPictures(studio);
 mountCurves(studio);
-mountDownloads(studio, controller);
 mountDroppedFiles(studio, mountModels(studio, controller));
 const sights = new Sights((picture) => controller.look(picture));
 mountVerdicts(studio, sights);
+mountDownloads(studio, controller, (run) => cardWords(sights, run));
 
 const restored = controller.restore(namesRun(query) ? studio.state.settings : null);
 restored

@@ -8,6 +8,7 @@ import { firstMinuteSuite } from './suites/first_minute_suite.ts';
 import { labSuite } from './suites/lab_suite.ts';
 import { keepSuite } from './suites/keep_suite.ts';
 import { loadSuite } from './suites/load_suite.ts';
+import { modelsSuite } from './suites/models_suite.ts';
 import { runSuite } from './suites/run_suite.ts';
 import { useSuite } from './suites/use_suite.ts';
 
@@ -34,4 +35,5 @@ describe.skipIf(missing !== null)('the page', { timeout: BROWSER_PATIENCE }, () 
   runSuite(() => studio);
   useSuite(() => studio);
   keepSuite(() => studio);
+  modelsSuite(() => studio);
 });

@@ -9,7 +9,7 @@ import { storeBytes, storedFile } from './file_store.ts';
 import { blobSource } from './folder_files.ts';
 
 /** Files up to this size are fetched whole when they are first read. */
-const SMALL = 4 * 2 ** 20;
+const SMALL = 2 ** 20;
 
 /** A file that a run needs. */
 export interface NeededFile {

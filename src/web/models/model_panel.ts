@@ -27,6 +27,8 @@ export class ModelPanel {
   readonly #answer = element('model-plan', HTMLDivElement);
   readonly #load = element('model-load', HTMLButtonElement);
   #chosen: ChosenFolder | null = null;
+  /** Whether this panel has asked for another model than the page's own. */
+  #loads = false;
 
   constructor(studio: Studio, controller: RunController) {
     this.#studio = studio;
@@ -37,6 +39,7 @@ export class ModelPanel {
     });
     element('model-form', HTMLFormElement).addEventListener('input', () => this.#changed());
     element('model-folder-button', HTMLButtonElement).addEventListener('click', () => this.#folder.click());
+    this.#choice.addEventListener('change', () => this.#chooseRewards());
     this.#folder.addEventListener('change', () => {
       if (this.#folder.files?.length) {
         this.choose(folderOfInput(this.#folder.files));
@@ -44,10 +47,12 @@ export class ModelPanel {
     });
     this.#load.addEventListener('click', () => this.#open());
     element('model-stop', HTMLButtonElement).addEventListener('click', () => {
+      this.#loads = false;
       this.#controller.load({ kind: 'pocket', list: linked('reno-models') });
     });
     studio.watch(['phase', 'engine'], ({ phase }) => {
-      element('model-stop', HTMLButtonElement).hidden = phase !== 'loading' || this.#choice.value === POCKET;
+      const waits = phase === 'loading' || phase === 'unusable';
+      element('model-stop', HTMLButtonElement).hidden = !waits || !this.#loads;
       if (phase === 'ready' || phase === 'unusable') {
         void this.#listStored();
       }
@@ -76,6 +81,14 @@ export class ModelPanel {
     this.#choice.value = FOLDER;
     this.#changed();
     void this.#plan();
+  }
+
+  /** The paper's rewards are chosen for a published model; a folder may have its own. */
+  #chooseRewards(): void {
+    const published = ![POCKET, FOLDER, OTHER].includes(this.#choice.value);
+    for (const box of this.#rewards.querySelectorAll('input')) {
+      box.checked = published && box.value !== 'aesthetic';
+    }
   }
 
   #changed(): void {
@@ -126,6 +139,7 @@ export class ModelPanel {
   }
 
   #open(): void {
+    this.#loads = true;
     void navigator.storage?.persist?.().catch(() => {});
     this.#controller.load(this.#source(), this.#choices());
   }

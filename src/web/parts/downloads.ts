@@ -19,7 +19,7 @@ const ENLARGED = 512;
 export function mountDownloads(
   studio: Studio,
   controller: RunController,
-  wordsFor: (run: ShownRun) => Promise<CardWords> = async () => ({ before: null, after: null }),
+  wordsFor: (run: ShownRun) => Promise<CardWords>,
 ): void {
   const list = element('downloads', HTMLDivElement);
   let offered: ShownRun | null = null;
@@ -71,7 +71,7 @@ async function offer(
   const [wide, high] = [width * scale, height * scale];
   const enlarged =
     scale > 1 ? [link(`Save it enlarged (${wide}×${high})`, ` ${wide}x${high}.png`, await picture(scale))] : [];
-  const words = await wordsFor(run).catch(() => ({ before: null, after: null }));
+  const words = await wordsFor(run);
   return [
     link(`Save the picture (${width}×${height})`, '.png', await picture(1)),
     ...enlarged,

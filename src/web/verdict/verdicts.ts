@@ -59,7 +59,8 @@ function shownFrames({ run, shown }: StudioState): Partial<Record<PictureName, S
   };
 }
 
-function judgement(prompt: string, { detections, config }: Sight): VerdictWords {
+/** Returns what was asked and found in words, and whether they agree. */
+export function judgement(prompt: string, { detections, config }: Sight): VerdictWords {
   const scene = parseScene(prompt, config);
   return verdictWords(scene, { detections, verdict: scene && judge(detections, scene, config) }, config);
 }
