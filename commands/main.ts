@@ -8,6 +8,7 @@ import { command as faults } from './faults/index.ts';
 import { command as fidelity } from './fidelity/index.ts';
 import { command as fullsize } from './fullsize/index.ts';
 import { command as matrix } from './matrix/index.ts';
+import { command as page } from './page/index.ts';
 import { command as parity } from './parity/index.ts';
 import { command as profile } from './profile/index.ts';
 
@@ -17,7 +18,7 @@ import { command as scale } from './scale/index.ts';
 const root: Command = {
   meta: { name: 'npm run', description: 'Measurements and comparisons of this repository' },
   helpFlag: '-- --help',
-  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, matrix, faults, record, scale },
+  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, matrix, faults, record, page, scale },
 };
 
 watchOutput();

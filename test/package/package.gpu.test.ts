@@ -7,7 +7,8 @@ import { build as esbuild, type Metafile } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import { publint } from 'publint';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BROWSER_PATIENCE, CHROMIUM, launchChromium } from '../support/chromium.ts';
+import { CHROMIUM, launchChromium } from '../../commands/page/chromium.ts';
+import { BROWSER_PATIENCE } from '../support/chromium.ts';
 import { exampleFiles, node, type Packed, pack, ROOT, serve, tool, UserFolder } from './packed.ts';
 
 /** The largest size of the archive, and of the files in it. The pocket weights take 18.3 MB of either. */

@@ -1,24 +1,4 @@
-/** A real browser for tests: Chromium without a display, with WebGPU on SwiftShader. */
-import { existsSync } from 'node:fs';
-import { type Browser, chromium } from 'playwright-core';
-
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const FLAGS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
-
-/** Where Chromium lies: the variable CHROMIUM says it, or a package of the system brought it. Undefined where there is none. */
-export const CHROMIUM = process.env.CHROMIUM || PLACES.find(existsSync);
+/** The patience of tests in a browser. */
 
 /** SwiftShader on a busy machine takes seconds an iteration. */
 export const BROWSER_PATIENCE = 400_000;
-
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM ?? '', args: FLAGS });
-}

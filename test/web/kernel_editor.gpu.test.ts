@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BROWSER_PATIENCE, CHROMIUM } from '../support/chromium.ts';
+import { CHROMIUM } from '../../commands/page/chromium.ts';
+import { BROWSER_PATIENCE } from '../support/chromium.ts';
 import { Studio, Tab } from './studio.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

@@ -1,10 +1,11 @@
 /** One server and one browser for all tests of the page, and what they do with a tab. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { launchChromium } from '../../commands/page/chromium.ts';
 // @ts-expect-error plain JavaScript, because it also runs before anything is installed
 import { buildPage } from '../../tools/lib/page.mjs';
 // @ts-expect-error plain JavaScript, because it also runs before anything is installed
 import { serveFiles } from '../../tools/lib/serve.mjs';
-import { BROWSER_PATIENCE, launchChromium } from '../support/chromium.ts';
+import { BROWSER_PATIENCE } from '../support/chromium.ts';
 
 /** The settings of a run, as the page's address has them. */
 export interface Query {

@@ -1,5 +1,6 @@
 /** What happens now: a line and a bar for the eye, fewer words for screen readers, and sentences that need attention. */
 import { element } from '../elements.ts';
+import { STOPPING } from '../run/run_controller.ts';
 import type { Phase, Studio, StudioState } from '../state/studio_state.ts';
 
 export function mountStatus(studio: Studio): void {
@@ -57,7 +58,12 @@ function announcement(before: Phase | null, { phase, run, status }: StudioState)
     case 'loading':
       return 'The models are loading.';
     case 'running':
-      return before === 'paused' ? 'The run goes on.' : `The run has started: ${run?.settings.iterations} iterations.`;
+      if (status === STOPPING) {
+        return '';
+      }
+      return (run?.frames.length ?? 0) > 0 || before === 'paused'
+        ? 'The run goes on.'
+        : `The run has started: ${run?.settings.iterations} iterations.`;
     case 'paused':
       return status;
     case 'ready':

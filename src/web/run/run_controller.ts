@@ -16,6 +16,9 @@ export interface EngineAddresses {
   readonly models: string;
 }
 
+/** The status of a run that is about to end. */
+export const STOPPING = 'Stopping…';
+
 export class RunController {
   readonly #studio: Studio;
   readonly #addresses: EngineAddresses;
@@ -161,7 +164,7 @@ export class RunController {
   stop(): void {
     const { phase } = this.#studio.state;
     if (phase === 'running' || phase === 'paused') {
-      this.#studio.change({ phase: 'running', status: 'Stopping…' });
+      this.#studio.change({ phase: 'running', status: STOPPING });
       this.#engine?.send({ kind: 'stop' });
       this.#release();
     }
