@@ -41,7 +41,7 @@ img.pixels { image-rendering: pixelated; }
 .cursor { fill: var(--card); stroke: var(--ink); stroke-width: 2; }
 .legend { color: var(--soft); font-size: 13px; margin: 10px 0 0; }
 .legend i { display: inline-block; width: 9px; height: 9px; border-radius: 50%; background: var(--mark); margin-right: 6px; }
-.tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 0 32px; }
+.tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(320px, 100%), 1fr)); gap: 0 32px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 400; color: var(--soft); }
 th, td { padding: 6px 8px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
