@@ -33,7 +33,7 @@ async function run(args: Args): Promise<number> {
   if (!Number.isInteger(iterations) || iterations < 1) {
     throw new UsageError('--iterations must be a whole number from 1 on');
   }
-  const { CHROMIUM } = await import('./chromium.ts');
+  const { CHROMIUM } = await import('./launch_chromium.ts');
   if (!CHROMIUM) {
     throw new UsageError('no Chromium is in /usr/bin; install it, or name one with the variable CHROMIUM');
   }

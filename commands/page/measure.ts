@@ -1,6 +1,6 @@
 /** Measures the page in a browser: what it fetches, how long it takes, and how long its main thread is held. */
 import type { Page } from 'playwright-core';
-import { launchChromium } from './chromium.ts';
+import { launchChromium } from './launch_chromium.ts';
 
 /** A visit of the page. */
 export interface Visit {

@@ -7,7 +7,7 @@ import { build as esbuild, type Metafile } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import { publint } from 'publint';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CHROMIUM, launchChromium } from '../../commands/page/chromium.ts';
+import { CHROMIUM, launchChromium } from '../../commands/page/launch_chromium.ts';
 import { BROWSER_PATIENCE } from '../support/chromium.ts';
 import { exampleFiles, node, type Packed, pack, ROOT, serve, tool, UserFolder } from './packed.ts';
 

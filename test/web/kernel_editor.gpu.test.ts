@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CHROMIUM } from '../../commands/page/chromium.ts';
+import { CHROMIUM } from '../../commands/page/launch_chromium.ts';
 import { BROWSER_PATIENCE } from '../support/chromium.ts';
 import { Studio, Tab } from './studio.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { CHROMIUM } from '../../commands/page/chromium.ts';
+import { CHROMIUM } from '../../commands/page/launch_chromium.ts';
 import { BROWSER_PATIENCE } from '../support/chromium.ts';
 import { Studio } from './studio.ts';
 import { firstMinuteSuite } from './suites/first_minute_suite.ts';

@@ -1,6 +1,6 @@
 /** One server and one browser for all tests of the page, and what they do with a tab. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { launchChromium } from '../../commands/page/chromium.ts';
+import { launchChromium } from '../../commands/page/launch_chromium.ts';
 // @ts-expect-error plain JavaScript, because it also runs before anything is installed
 import { buildPage } from '../../tools/lib/page.mjs';
 // @ts-expect-error plain JavaScript, because it also runs before anything is installed
