@@ -89,24 +89,27 @@ async function received(
   const reader = response.body?.getReader();
   for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
     if (done + part.value.length > size) {
-      throw new Error(`${address}: is longer than the ${size} bytes that the page's list says`);
+      throw new Error(`the file ${lastOf(address)} is longer than the ${size} bytes that the page's list says`);
     }
     bytes.set(part.value, done);
     done += part.value.length;
     onBytes(done);
   }
   if (done !== size) {
-    throw new Error(`${address}: ${done} of ${size} bytes came`);
+    throw new Error(`of the file ${lastOf(address)}, ${done} of ${size} bytes came`);
   }
   return bytes;
 }
 
 async function fetched(address: string): Promise<Response> {
   const response = await fetch(address).catch((error: unknown) => {
-    throw new Error(`${address}: cannot be fetched (${error instanceof Error ? error.message : String(error)})`);
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`the file ${lastOf(address)} cannot be fetched (${why})`);
   });
   if (!response.ok) {
-    throw new Error(`${address}: cannot be fetched (HTTP ${response.status})`);
+    throw new Error(`the file ${lastOf(address)} cannot be fetched (HTTP ${response.status})`);
   }
   return response;
 }
+
+const lastOf = (address: string): string => new URL(address).pathname.split('/').at(-1) ?? '';

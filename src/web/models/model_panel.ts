@@ -13,7 +13,7 @@ const OTHER = 'other';
 const GB = 1e9;
 
 const inGB = (bytes: number): string =>
-  bytes < GB / 100 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / GB).toFixed(2)} GB`;
+  bytes < GB / 10 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / GB).toFixed(2)} GB`;
 
 export class ModelPanel {
   readonly #studio: Studio;

@@ -13,7 +13,11 @@ export function loadSuite(studio: () => Studio): void {
       const page = await context.newPage();
       const tab = new Tab(page);
       const answers: { readonly url: string; readonly status: number }[] = [];
-      page.on('response', (response) => answers.push({ url: response.url(), status: response.status() }));
+      page.on('response', (response) => {
+        if (!response.fromServiceWorker()) {
+          answers.push({ url: response.url(), status: response.status() });
+        }
+      });
       const start: number[] = [];
       page.on('requestfinished', async (request) => {
         if (/\.(html|js|css)$|\/$/.test(new URL(request.url()).pathname) && !/worker|sw\.js/.test(request.url())) {
@@ -33,7 +37,7 @@ export function loadSuite(studio: () => Studio): void {
       expect(answers.filter(({ status }) => status >= 400)).toEqual([]);
       const pocket = answers.filter(({ url }) => /\.(bin|safetensors)/.test(url));
       expect(pocket.map(({ url }) => url.replace(/.*assets\/(\w+)-.*/, '$1'))).toEqual(['pocket']);
-      expect(answers.length).toBeLessThan(25);
+      expect(answers.length).toBeLessThan(32);
 
       await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
       await server.close();

@@ -139,7 +139,7 @@ export function modelsSuite(studio: () => Studio): void {
             timeout: BROWSER_PATIENCE,
           },
         );
-        expect(await planned()).toMatch(new RegExp(`draws ${side}×${side} pixels with clip.* needs [\\d.]+ MB`));
+        expect(await planned()).toMatch(new RegExp(`draws ${side}×${side} pixels with CLIP.* needs [\\d.]+ MB`));
         await loadAndRun();
         expect(await tab.page.$eval('#best', (canvas) => (canvas as HTMLCanvasElement).width)).toBe(side);
         expect(await tab.iteration('now')).toBe(1);
@@ -194,7 +194,7 @@ export function modelsSuite(studio: () => Studio): void {
       }
       await tab.page.click('#model-form button[type="submit"]');
       const text = await planned();
-      const [, gigabytes] = /draws 512×512 pixels with clip, stored as f32\. It needs ([\d.]+) GB/.exec(text) ?? [];
+      const [, gigabytes] = /draws 512×512 pixels with CLIP, stored as f32\. It needs ([\d.]+) GB/.exec(text) ?? [];
       const software = { f16: false, subgroups: true, subgroupMinSize: 4, subgroupMaxSize: 4, software: true };
       const { schedule } = await planRun({
         model: 'sd-turbo',
