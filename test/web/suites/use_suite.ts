@@ -1,4 +1,5 @@
 /** Using the page: by keyboard alone, on a phone, with forced colours, by a screen reader; and the words that it says. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BROWSER_PATIENCE } from '../../support/chromium.ts';
 import { findings } from '../axe.ts';
@@ -123,7 +124,12 @@ export function useSuite(studio: () => Studio): void {
       const download = tab.page.waitForEvent('download');
       await tab.page.locator('#downloads a').nth(1).click();
       const path = await (await download).path();
-      await tab.page.setInputFiles('#restore', path);
+      const picture = { name: 'picture.png', bytes: [...readFileSync(path)] };
+      await tab.page.evaluate(({ name, bytes }) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type: 'image/png' }));
+        document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer }));
+      }, picture);
       await tab.page.waitForFunction(() =>
         (document.querySelector('#prompt') as HTMLInputElement).value.startsWith('a photo'),
       );
