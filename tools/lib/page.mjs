@@ -105,11 +105,15 @@ function listPublished(files) {
   return addAsset(files, 'published.json', Buffer.from(JSON.stringify({ models, rewards, repos, packaged })));
 }
 
-/** Bundles scripts and styles. @returns the output's path by its source's path under src/web */
-async function bundle(files, sources, { minify }) {
+/**
+ * Bundles a script or a style sheet. Each alone: code that several share would otherwise be split into many small files, each of
+ * which is a request. Only what a script imports later has files of its own.
+ * @returns the output's path
+ */
+async function bundle(files, source, { minify }) {
   const { outputFiles, metafile } = await esbuild.build({
     ...options,
-    entryPoints: sources.map((source) => join('src/web', source)),
+    entryPoints: [join('src/web', source)],
     entryNames: 'assets/[name]-[hash]',
     chunkNames: 'assets/[name]-[hash]',
     splitting: true,
@@ -122,8 +126,7 @@ async function bundle(files, sources, { minify }) {
   for (const { path, contents } of outputFiles) {
     files.set(path.slice(root.length).replaceAll('\\', '/').replace(/^\//, ''), contents);
   }
-  const outputs = Object.entries(metafile.outputs).filter(([, { entryPoint }]) => entryPoint?.startsWith('src/web/'));
-  return new Map(outputs.map(([path, { entryPoint }]) => [entryPoint.slice('src/web/'.length), path]));
+  return Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === `src/web/${source}`)?.[0];
 }
 
 /**
@@ -142,7 +145,8 @@ export async function buildPage({ minify }) {
   );
   const sources = [...new Set(linked)].filter((path) => existsSync(join(SOURCE, path)) && !pages.includes(path));
   const isCode = (path) => /\.(ts|css)$/.test(path);
-  const outputs = await bundle(files, sources.filter(isCode), { minify });
+  const bundled = sources.filter(isCode).map(async (path) => [path, await bundle(files, path, { minify })]);
+  const outputs = new Map(await Promise.all(bundled));
   for (const path of sources.filter((path) => !isCode(path))) {
     outputs.set(path, addAsset(files, posix.basename(path), readFileSync(join(SOURCE, path))));
   }
