@@ -102,7 +102,7 @@ function stamp(driver: string): Stamp {
     execFileSync('git', [...args], { cwd: PACKAGE_ROOT, encoding: 'utf8' }).trim();
   return {
     date: new Date().toISOString().slice(0, 10),
-    commit: git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--', 'src') === '' ? '' : '+'),
+    commit: git('log', '-1', '--format=%h', '--', 'src') + (git('status', '--porcelain', '--', 'src') === '' ? '' : '+'),
     machine: `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown CPU'}`,
     driver,
   };

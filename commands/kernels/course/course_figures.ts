@@ -15,7 +15,7 @@ import { CPU_CAPS, FAMILY, gpuCaps, kernelOf, type Ladder, type Rung } from './l
 /** Where and when figures were taken. */
 export interface Stamp {
   readonly date: string;
-  /** The commit that was checked out, with "+" behind it where src differed from it. */
+  /** The last commit that had changed src, with "+" behind it where src differed from it. */
   readonly commit: string;
   readonly machine: string;
   readonly driver: string;
