@@ -63,7 +63,7 @@ export interface LadderFigures {
 
 export type CourseFigures = Readonly<Record<string, LadderFigures>>;
 
-const ROUNDS = 7;
+const ROUNDS = 5;
 
 /** Identifies what a kernel computes: its WGSL without comments and spacing, its constants, and its number of workgroups. */
 function codeHash({ variant, site }: ChosenKernel, caps: DeviceCaps): string {
