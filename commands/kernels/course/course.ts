@@ -1,7 +1,7 @@
 /** `reno kernels course`: measures the kernels of the course in docs/kernels, and writes its figures, tables, excerpts and pictures. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { adapterName, openAdapter } from '../../../src/cli/adapter.ts';
 import { type Args, type Command, isSet, textFlag } from '../../../src/cli/args.ts';
@@ -9,6 +9,7 @@ import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/
 import { UsageError } from '../../../src/cli/usage_error.ts';
 import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';
 import { suggestion } from '../../../src/tensor/nearest_names.ts';
+import { at } from '../../../src/tensor/types.ts';
 import { type CourseFigures, compiledKernels, type LadderFigures, type Stamp, timedKernels } from './course_figures.ts';
 import { COURSE_FOLDER, coursePages, FIGURES_FILE, filledPage, readFigures } from './course_pages.ts';
 import { LADDERS, type Ladder } from './ladders.ts';
@@ -90,7 +91,15 @@ async function measured(ladders: readonly Ladder[], args: Args): Promise<CourseF
     console.log(ladder.name);
     const own = stamp(adapterName(device));
     found[ladder.name] = {
-      ...(part === 'compiler' ? {} : { timed: { ...own, rows: await timedKernels(device, ladder, console.log) } }),
+      ...(part === 'compiler'
+        ? {}
+        : {
+            timed: {
+              ...own,
+              rows: await timedKernels(device, ladder, console.log),
+              load: Math.round(at(loadavg(), 0)),
+            },
+          }),
       ...(part === 'times' ? {} : { compiled: { ...own, rows: await compiledKernels(device, ladder, console.log) } }),
     };
   }
@@ -102,7 +111,8 @@ function stamp(driver: string): Stamp {
     execFileSync('git', [...args], { cwd: PACKAGE_ROOT, encoding: 'utf8' }).trim();
   return {
     date: new Date().toISOString().slice(0, 10),
-    commit: git('log', '-1', '--format=%h', '--', 'src') + (git('status', '--porcelain', '--', 'src') === '' ? '' : '+'),
+    commit:
+      git('log', '-1', '--format=%h', '--', 'src') + (git('status', '--porcelain', '--', 'src') === '' ? '' : '+'),
     machine: `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown CPU'}`,
     driver,
   };

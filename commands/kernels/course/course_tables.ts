@@ -59,6 +59,7 @@ export function compiledTable(
   ];
 }
 
-function stampOf(name: string, { machine, driver, date, commit }: Stamp): string {
-  return `Measured by \`npm run reno -- kernels course --only ${name}\` on ${machine}, ${driver}, ${date}, commit ${commit}.`;
+function stampOf(name: string, { machine, driver, date, commit, load }: Stamp): string {
+  const beside = load === undefined ? '' : ` while ${load} processes wanted to run,`;
+  return `Measured by \`npm run reno -- kernels course --only ${name}\` on ${machine},${beside} ${driver}, ${date}, commit ${commit}.`;
 }
