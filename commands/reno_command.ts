@@ -2,6 +2,7 @@
 import type { Command } from '../src/cli/args.ts';
 import { COMMANDS } from '../src/cli/cli.ts';
 import { command as evaluate } from './evaluate/index.ts';
+import { command as graph } from './graph/index.ts';
 import { command as kernels } from './kernels/index.ts';
 import { command as profile } from './profile/index.ts';
 import { command as bench } from './prompt_bench/index.ts';
@@ -12,5 +13,10 @@ const { generate, ...others } = COMMANDS;
 
 export const reno: Command = {
   meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
-  subCommands: { ...(generate ? { generate } : {}), bench, worker, evaluate, ...others, kernels, profile, selftest },
+  subCommands: {
+    ...(generate ? { generate } : {}),
+    ...{ bench, worker, evaluate },
+    ...others,
+    ...{ graph, kernels, profile, selftest },
+  },
 };

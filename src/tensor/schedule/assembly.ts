@@ -78,6 +78,7 @@ export function assembleSchedule(arrangement: Arrangement, spec: PlanSpec, caps:
   const locate = ({ target }: BoundValue): Location =>
     'shared' in target ? at(shared, target.shared) : { buffer: target.dedicated, offset: 0 };
   return {
+    order,
     ...stepsAndUploads(dispatches, bound, placedResidencies, { locate, int8, dedicated }),
     buffers: [
       ...dedicated.specs,

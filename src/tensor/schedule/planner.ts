@@ -1,7 +1,7 @@
 /** Plans a graph: which nodes run, in which order, and what is streamed or recomputed where memory is short. */
 import type { DeviceCaps } from '../device_caps.ts';
 import type { Node } from '../graph.ts';
-import { rewrite } from '../rewrite/rewrite.ts';
+import { type RewritePass, rewrite } from '../rewrite/rewrite.ts';
 import type { Tensor } from '../tensor.ts';
 import { assembleSchedule } from './assembly.ts';
 import { assertFits, evictionOrder, peakBytes, type Scheduler, scheduleWithin } from './budget.ts';
@@ -13,27 +13,32 @@ import { int8Weights, MIN_INT8_WEIGHT_BYTES, residencies, streamableWeights } fr
 import type { Schedule } from './schedule.ts';
 import { storeOnce } from './weight_layout.ts';
 
+/** Is told of the nodes after each pass: as they were traced, with each weight stored once, and after each rewriting. */
+export type OnPass = (pass: 'trace' | 'layouts' | RewritePass, order: readonly Node[]) => void;
+
 /**
  * Schedules a graph for an adapter of the given capabilities.
+ * @param onPass is told of each pass; where a budget makes a second plan necessary, of the passes of that plan again
  * @throws Error when a budget is given and too small; the message says how much is needed
  */
-export function createSchedule(spec: PlanSpec, caps: DeviceCaps): Schedule {
+export function createSchedule(spec: PlanSpec, caps: DeviceCaps, onPass: OnPass = () => {}): Schedule {
   const { budget } = spec;
-  const scheduler = schedulerOf(spec, caps);
+  const scheduler = schedulerOf(spec, caps, onPass);
   const fastest = scheduler.schedule(spec.streamPrompt ? scheduler.promptWeights : []);
   if (budget === undefined || peakBytes(fastest) <= budget) {
     return fastest;
   }
-  const within = scheduleWithin(budget, schedulerOf({ ...spec, keepLayouts: false }, caps));
+  const within = scheduleWithin(budget, schedulerOf({ ...spec, keepLayouts: false }, caps, onPass));
   assertFits(budget, within);
   return within;
 }
 
-function schedulerOf(spec: PlanSpec, caps: DeviceCaps): Scheduler {
+function schedulerOf(spec: PlanSpec, caps: DeviceCaps, onPass: OnPass): Scheduler {
   const updates = spec.updates ?? [];
   const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
-  const traced = tracedOrder(roots, spec);
-  const rewritten = spec.fuse === false ? traced : rewrite(traced, roots, caps, { weightTerms: spec.weightBits !== 8 });
+  const traced = tracedOrder(roots, spec, onPass);
+  const options = { weightTerms: spec.weightBits !== 8, onPass };
+  const rewritten = spec.fuse === false ? traced : rewrite(traced, roots, caps, options);
   const valueKey = valueKeys(rewritten);
   const fixed = new Set(roots.map(valueKey));
   const concatenated = concatenatedInputs(rewritten, valueKey, fixed);
@@ -75,11 +80,15 @@ function schedulerOf(spec: PlanSpec, caps: DeviceCaps): Scheduler {
   };
 }
 
-function tracedOrder(roots: readonly Tensor[], { keepLayouts = true, weightBits }: PlanSpec): Node[] {
+function tracedOrder(roots: readonly Tensor[], { keepLayouts = true, weightBits }: PlanSpec, onPass: OnPass): Node[] {
   const nodes = roots.map((t) => t.node);
-  if (weightBits === 8) {
-    // A layout made by the load stage would be in memory in full, beside the int8 values.
-    return storeOnce(nodes, MIN_INT8_WEIGHT_BYTES);
+  const traced = executionOrder(nodes);
+  onPass('trace', traced);
+  if (weightBits !== 8 && keepLayouts) {
+    return traced;
   }
-  return keepLayouts ? executionOrder(nodes) : storeOnce(nodes);
+  // A layout made by the load stage would be in memory in full, beside the int8 values.
+  const stored = weightBits === 8 ? storeOnce(nodes, MIN_INT8_WEIGHT_BYTES) : storeOnce(nodes);
+  onPass('layouts', stored);
+  return stored;
 }

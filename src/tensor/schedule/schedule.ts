@@ -6,6 +6,8 @@ import type { Stage, TensorType } from '../types.ts';
 
 /** All that a plan executes, for each stage. Indices of buffers are indices of `buffers`. */
 export interface Schedule {
+  /** The nodes in the order in which they run, graph inputs and views among them; liveness intervals are positions in it. */
+  readonly order: readonly Node[];
   readonly steps: Readonly<Record<Stage, readonly Step[]>>;
   readonly buffers: readonly BufferSpec[];
   /** The graph inputs that have a dedicated buffer, by name. */
