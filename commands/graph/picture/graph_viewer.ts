@@ -71,11 +71,13 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     made.addEventListener('click', act);
     return made;
   };
-  /** Makes a shape a button for mouse and keyboard. */
-  const pressable = (shape: SVGElement, label: string, act: () => void): void => {
+  /** Makes a shape a button for mouse and keyboard. `label`: its name, where that is not its text. */
+  const pressable = (shape: SVGElement, label: string | null, act: () => void): void => {
     shape.setAttribute('tabindex', '0');
     shape.setAttribute('role', 'button');
-    shape.setAttribute('aria-label', label);
+    if (label !== null) {
+      shape.setAttribute('aria-label', label);
+    }
     shape.addEventListener('click', (event) => {
       event.stopPropagation();
       act();
@@ -147,13 +149,13 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     group.append(svg('rect', { width, height, rx: 6 }));
     const room = Math.floor((width - 14) / 7.3);
     const label = node?.label ?? `${shape.open ? '▾' : '▸'} ${module?.name ?? ''} (${module?.count ?? 0})`;
-    group.append(svg('text', { x: 8, y: 18 }, label.length > room ? `${label.slice(0, room - 1)}…` : label));
+    const shown = label.length > room ? `${label.slice(0, room - 1)}…` : label;
+    group.append(svg('text', { x: 8, y: 18 }, shown));
     if (node) {
-      group.append(
-        svg('text', { x: 8, y: 32, class: 'type' }, (node.outputs[0] ?? '').slice(0, Math.floor((width - 14) / 6.1))),
-      );
+      const type = (node.outputs[0] ?? '').slice(0, Math.floor((width - 14) / 6.1));
+      group.append(svg('text', { x: 8, y: 32, class: 'type' }, type));
       group.append(svg('title', {}, `#${node.id} ${node.label}\n${node.outputs.join(' ')}\n${where(node)}`));
-      pressable(group, `${node.label}, number ${node.id}`, () => reveal(node, current));
+      pressable(group, null, () => reveal(node, current));
     } else if (module) {
       pressable(group, `${shape.open ? 'fold' : 'open'} ${module.key}`, () => toggle(module));
     }
@@ -220,6 +222,15 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
   const sizeOf = (bytes: number): string =>
     bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
+  /** The weights and constants that a node reads, through what the load stage makes of them. */
+  const weightsOf = ({ inputs }: ShownNode): string[] =>
+    inputs.flatMap((key) => {
+      const id = key.split('.')[0] ?? '';
+      const weight = data.weights[id];
+      const made = pass().nodes.find((node) => String(node.id) === id && node.stage === 'load');
+      return weight !== undefined ? [weight] : made ? weightsOf(made) : [];
+    });
+
   const drawSide = (): void => {
     side.replaceChildren();
     const steps = follow();
@@ -239,7 +250,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
         html('h2', `#${chosen.id} ${chosen.label}`),
         html('p', `${chosen.outputs.join(' ')}, ${where(chosen)}`),
       );
-      const weights = chosen.inputs.flatMap((key) => data.weights[key.split('.')[0] ?? ''] ?? []);
+      const weights = weightsOf(chosen);
       const facts = [
         ...(chosen.traced.length > 1
           ? [`computes ${chosen.traced.length} traced nodes: ${chosen.traced.map((id) => `#${id}`).join(' ')}`]
