@@ -5,11 +5,12 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectPasses } from '../../../commands/graph/passes.ts';
 import { graphPage } from '../../../commands/graph/picture/graph_page.ts';
+import { CHROMIUM, launchChromium } from '../../../commands/page/launch_chromium.ts';
 import { GPU_CAPS } from '../../../src/cli/plan/planned_run.ts';
 import { add, linear, mean, mul, silu } from '../../../src/kernels/index.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import { BROWSER_PATIENCE, CHROMIUM, launchChromium } from '../../support/chromium.ts';
+import { BROWSER_PATIENCE } from '../../support/chromium.ts';
 
 if (!CHROMIUM) {
   console.warn('SKIPPED the tests of graph.html: no Chromium in /usr/bin, and the variable CHROMIUM names none.');
