@@ -43,16 +43,29 @@ function addAsset(files, name, bytes) {
   return path;
 }
 
-/** Lets a style sheet import the report's style, which is the text of a TypeScript module: `@import "report-style"`. */
-const reportStyle = {
-  name: 'report-style',
+/** Texts of TypeScript modules that a page imports as files: by the name in the import, the module, its export and the kind of file. */
+const TEXTS = {
+  'report-style': { file: 'src/reno/report_style.ts', name: 'REPORT_STYLE', loader: 'css' },
+  'profile-style': { file: 'src/reno/profile_page/profile_style.ts', name: 'PROFILE_STYLE', loader: 'css' },
+  'profile-script': {
+    file: 'src/reno/profile_page/profile_style.ts',
+    name: 'PROFILE_SCRIPT',
+    loader: 'js',
+    exported: 'bindProfile',
+  },
+};
+
+const texts = {
+  name: 'texts',
   setup(build) {
-    build.onResolve({ filter: /^report-style$/ }, () => ({ path: 'report-style', namespace: 'report-style' }));
-    build.onLoad({ filter: /.*/, namespace: 'report-style' }, async () => {
-      const file = join(root, 'src/reno/report_style.ts');
+    build.onResolve({ filter: /^(report|profile)-(style|script)$/ }, ({ path }) => ({ path, namespace: 'texts' }));
+    build.onLoad({ filter: /.*/, namespace: 'texts' }, async ({ path }) => {
+      const { name, loader, exported } = TEXTS[path];
+      const file = join(root, TEXTS[path].file);
       const { code } = await esbuild.transform(readFileSync(file, 'utf8'), { loader: 'ts', format: 'esm' });
-      const { REPORT_STYLE } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
-      return { contents: REPORT_STYLE, loader: 'css', watchFiles: [file] };
+      const module = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+      const contents = exported ? `${module[name]}export { ${exported} };` : module[name];
+      return { contents, loader, watchFiles: [file] };
     });
   },
 };
@@ -121,7 +134,7 @@ async function bundle(files, source, { minify }) {
     metafile: true,
     minify,
     sourcemap: minify ? false : 'inline',
-    plugins: [reportStyle],
+    plugins: [texts],
   });
   for (const { path, contents } of outputFiles) {
     files.set(path.slice(root.length).replaceAll('\\', '/').replace(/^\//, ''), contents);

@@ -1,7 +1,7 @@
 /** A profile as one HTML file that opens from a disk and fetches nothing: tables, time line, flame view, roofline and memory. */
 import { median, sum } from '../../tensor/median.ts';
 import { dispatchTimes } from '../../tensor/profile/dispatch_times.ts';
-import { coverage } from '../../tensor/profile/group_rows.ts';
+import { COARSE_TICK, coverage } from '../../tensor/profile/group_rows.ts';
 import type { Direction, Profile } from '../../tensor/profile/profile.ts';
 import { escapeHtml } from '../html.ts';
 import { REPORT_STYLE } from '../report_style.ts';
@@ -13,27 +13,35 @@ import { profileTables } from './profile_tables.ts';
 import { rooflineFigure } from './roofline_figure.ts';
 import { timelineFigure } from './timeline_figure.ts';
 
-/** Timestamps that are coarser than this say little about short dispatches. */
-const COARSE_NS = 10_000;
-
 /** Returns the page as text. */
 export function profilePage(profile: Profile): string {
-  const { subject, adapter, tool, date, dispatches, peaks } = profile;
-  const times = dispatchTimes(profile);
-  const facts = [adapter.description || adapter.vendor, tool, date.slice(0, 16).replace('T', ' ')];
-  const tips = dispatches.map((dispatch) => describeDispatch(dispatch, peaks));
+  const subject = escapeHtml(profile.subject);
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Profile of ${escapeHtml(subject)} · ReNO</title>
+<title>Profile of ${subject} · ReNO</title>
 <style>${REPORT_STYLE}${PROFILE_STYLE}</style>
 </head>
 <body>
 <main>
-<h1>Where the time of an iteration goes: ${escapeHtml(subject)}</h1>
-<p class="facts">${escapeHtml(facts.join(' · '))}</p>
+<h1>Where the time of an iteration goes: ${subject}</h1>
+${profileSections(profile)}
+</main>
+<script>${PROFILE_SCRIPT}bindProfile();</script>
+</body>
+</html>
+`;
+}
+
+/** Returns all of the page but its title, style and script. */
+export function profileSections(profile: Profile): string {
+  const { adapter, tool, date, dispatches, peaks } = profile;
+  const times = dispatchTimes(profile);
+  const facts = [adapter.description || adapter.vendor, tool, date.slice(0, 16).replace('T', ' ')];
+  const tips = dispatches.map((dispatch) => describeDispatch(dispatch, peaks));
+  return `<p class="facts">${escapeHtml(facts.join(' · '))}</p>
 ${warnings(profile)}
 ${headline(profile)}
 <p class="legend"><span><i class="forward"></i>forward pass</span> <span><i class="backward"></i>backward pass</span> <span><i class="recomputed"></i>computed again</span></p>
@@ -53,19 +61,14 @@ ${rooflineFigure(profile)}
 <p class="facts">The values that share memory, from the dispatch that makes each to the last that reads it. Marks are reads: what a backward
 pass reads must live until then.</p>
 ${memoryFigure(profile, times)}
-</main>
-<script type="application/json" id="dispatches">${embedded(tips)}</script>
-<script>${PROFILE_SCRIPT}</script>
-</body>
-</html>
-`;
+<script type="application/json" id="dispatches">${embedded(tips)}</script>`;
 }
 
 /** JSON that cannot end its script element. */
 const embedded = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c');
 
 function warnings({ tickNs }: Profile): string {
-  return tickNs >= COARSE_NS
+  return tickNs >= COARSE_TICK
     ? `<p class="warning">Timestamps are multiples of ${escapeHtml(microseconds(tickNs))} here, longer than many dispatches: trust sums,
 not single dispatches. Chrome measures finer when it is started with --enable-webgpu-developer-features.</p>`
     : '';

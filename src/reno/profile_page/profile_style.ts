@@ -42,8 +42,9 @@ i.chosen, circle.chosen { outline: 2px solid var(--ink); outline-offset: 0; z-in
 circle.kernel { fill: var(--accent); fill-opacity: 0.45; stroke: var(--accent); }
 `;
 
-/** Describes the block under the pointer or chosen by the arrow keys, zooms, and shows one of the tables. */
+/** Declares `bindProfile`: it describes the block under the pointer or chosen by the arrow keys, zooms, and shows one of the tables. */
 export const PROFILE_SCRIPT = `
+function bindProfile() {
 const tips = JSON.parse(document.getElementById('dispatches').textContent);
 const tipOf = (block) => block.dataset.tip ?? tips[Number(block.dataset.d)] ?? '';
 for (const figure of document.querySelectorAll('.zoomable, .plot')) {
@@ -75,4 +76,5 @@ for (const figure of document.querySelectorAll('.zoomable, .plot')) {
 }
 for (const input of document.querySelectorAll('input[name=by]')) input.addEventListener('change', () => {
   for (const table of document.querySelectorAll('[data-by]')) table.hidden = table.dataset.by !== input.value; });
+}
 `;

@@ -15,7 +15,7 @@ import type { Direction, DispatchRecord, Peaks, Profile, StepTimes } from './pro
  * Dispatches of a pass by which the GPU's busy time is measured: so many that timestamps cost next to nothing, and so few that a pass
  * is short and another program disturbs some of its runs only.
  */
-const PASS = 32;
+const PASS = 16;
 
 /** How to profile, and what to call it. */
 export interface ProfileOptions {
@@ -32,7 +32,7 @@ export interface ProfileOptions {
 
 /**
  * Profiles the step stage of a plan whose inputs are written. A run is three steps: an ordinary one by the clock, one in passes
- * of 32 dispatches with timestamps around them, and one with a pass for each dispatch. So what changes slowly, such as the clock of the
+ * of 16 dispatches with timestamps around them, and one with a pass for each dispatch. So what changes slowly, such as the clock of the
  * processor, is the same for all three.
  * @throws Error, one sentence, when the adapter has no timestamp-query, or as `Plan.run`
  */

@@ -118,16 +118,22 @@ export function profileRows(profile: Profile, by: Grouping, depth: number): Prof
 /** Billions a second. */
 const rate = (amount: number, ms: number): number => (ms > 0 ? amount / ms / 1e6 : 0);
 
+/** Where timestamps are coarser than this many nanoseconds, they say little about single dispatches. */
+export const COARSE_TICK = 10_000;
+
 /**
  * Returns the time of the dispatches, each timed by itself, as a share of the GPU's busy time: that of the same dispatches in
- * passes of many. Of each pass the fastest run counts on both sides, because another program on the machine makes runs slower,
- * never faster.
+ * passes of several. The fastest run of each dispatch and of each pass counts, because another program on the machine makes runs
+ * slower, never faster. Where timestamps are coarse, the fastest run of the dispatches of a pass counts instead.
  */
-export function coverage({ dispatches, passes, step }: Profile): number {
+export function coverage({ dispatches, passes, step, tickNs }: Profile): number {
   let [kernels, busy, first] = [0, 0, 0];
   for (const pass of passes) {
     const members = dispatches.slice(first, first + pass.dispatches);
-    kernels += Math.min(...step.kernels.map((_, run) => sum(members.map(({ ns }) => at(ns, run)))));
+    kernels +=
+      tickNs < COARSE_TICK
+        ? sum(members.map(({ ns }) => Math.min(...ns)))
+        : Math.min(...step.kernels.map((_, run) => sum(members.map(({ ns }) => at(ns, run)))));
     busy += Math.min(...pass.ns);
     first += pass.dispatches;
   }

@@ -47,13 +47,22 @@ describe('rows', () => {
 });
 
 describe('the share of the busy time', () => {
-  it('is that of the fastest run of each pass', () => {
+  it('is that of the fastest runs', () => {
     expect(coverage(profile)).toBeCloseTo(1 / 0.98, 6);
+    const slow = profile.dispatches.map((d, i) => ({ ...d, ns: d.ns.map((t, run) => (run === i % 2 ? 5 * t : t)) }));
+    expect(coverage({ ...profile, dispatches: slow })).toBeCloseTo(1 / 0.98, 6);
     const disturbed = profile.passes.map(({ dispatches, ns }) => ({
       dispatches,
       ns: ns.map((t, i) => (i === 0 ? 9 * t : t)),
     }));
     expect(coverage({ ...profile, passes: disturbed })).toBeCloseTo(1 / 0.98, 6);
+  });
+
+  it('adds up the dispatches of a pass where timestamps are coarse', () => {
+    const coarse = { ...profile, tickNs: 100_000 };
+    const rounded = profile.dispatches.map((d, i) => ({ ...d, ns: d.ns.map((t, run) => (run === i % 5 ? 0 : t)) }));
+    expect(coverage({ ...coarse, dispatches: rounded })).toBeGreaterThan(0.3);
+    expect(coverage({ ...profile, dispatches: rounded })).toBe(0);
   });
 
   it('shows where dispatches are slower by themselves', () => {
