@@ -49,7 +49,7 @@ describe.skipIf(!CHROMIUM)('the report of a profile', { timeout: BROWSER_PATIENC
     await tab.page.keyboard.press('ArrowRight');
     expect(await described('timeline')).toMatch(/^norm\.rows\.sums/);
     await tab.page.hover('circle.kernel >> nth=-1');
-    expect(await described('plot')).toMatch(/dispatches · .* FLOP\/byte/);
+    expect(await described('plot')).toMatch(/dispatch(es)? · .* FLOP\/byte/);
   });
 
   it('zooms by buttons, keys and a click on the flame view, and shows the table that is chosen', async () => {

@@ -3,7 +3,7 @@ import { median } from '../../tensor/median.ts';
 import { moduleParts } from '../../tensor/profile/dispatch_times.ts';
 import type { Direction, Profile } from '../../tensor/profile/profile.ts';
 import { escapeHtml } from '../html.ts';
-import { microseconds, percent, zoomable } from './profile_figures.ts';
+import { dispatchCount, microseconds, percent, zoomable } from './profile_figures.ts';
 
 interface Module {
   readonly name: string;
@@ -48,7 +48,7 @@ export function flameFigure(profile: Profile): string {
 function draw(module: Module, level: number, from: number, total: number, parents: string, blocks: string[]): number {
   const path = parents === '' ? module.name : `${parents}.${module.name}`;
   const [left, width] = [from / total, module.ns / total].map((share) => Number((100 * share).toFixed(4)));
-  const tip = `${path} · ${microseconds(module.ns)} · ${percent(module.ns / total)} · ${module.count} dispatches`;
+  const tip = `${path} · ${microseconds(module.ns)} · ${percent(module.ns / total)} · ${dispatchCount(module.count)}`;
   const css = level === 0 ? 'all' : module.children.size === 0 ? `${module.direction} op` : module.direction;
   blocks.push(
     `<i class="${css}" data-tip="${escapeHtml(tip)}" style="left:${left}%;width:${width}%;top:${level * ROW_PX}px">${escapeHtml(module.name)}</i>`,

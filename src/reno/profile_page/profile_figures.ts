@@ -30,6 +30,8 @@ export const rateOf = (billions: number, unit: string): string =>
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
+export const dispatchCount = (count: number): string => `${count} dispatch${count === 1 ? '' : 'es'}`;
+
 /** A dispatch in one line. */
 export function describeDispatch(dispatch: DispatchRecord, peaks: Peaks): string {
   const ns = median(dispatch.ns);

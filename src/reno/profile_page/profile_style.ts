@@ -19,9 +19,10 @@ table.times thead th { position: sticky; top: 0; background: var(--card); box-sh
 table.times tbody th { color: var(--ink); } table.times th.backward { color: var(--mark); } table.times th.recomputed { color: var(--again); }
 td.bar { min-width: 110px; background: linear-gradient(to left, color-mix(in srgb, var(--accent) 30%, transparent) var(--share), transparent 0); }
 .zoomable, .plot { margin: 12px 0 0; border: 1px solid var(--line); border-radius: 10px; background: var(--card); padding: 10px 12px; }
-.tools { display: flex; gap: 6px; align-items: flex-start; min-height: 3.2em; font-size: 13px; }
+.tools { display: flex; gap: 6px; align-items: flex-start; font-size: 13px; }
 .tools button { font: inherit; min-width: 32px; padding: 2px 8px; border: 1px solid var(--line); border-radius: 6px; background: var(--page); color: var(--ink); cursor: pointer; }
-.tools output { flex: 1; color: var(--soft); overflow-wrap: anywhere; line-height: 1.45; max-height: 4.4em; overflow: auto; }
+.tools output { flex: 1; color: var(--soft); overflow-wrap: anywhere; line-height: 1.45; height: 4.4em; overflow: hidden; }
+@media (max-width: 620px) { .tools { flex-wrap: wrap; } .tools output { flex-basis: 100%; height: 7.3em; } }
 .view { overflow-x: auto; overflow-y: hidden; } .view:focus-visible, .wide:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .content { position: relative; min-width: 100%; }
 .lane { position: relative; height: 34px; border-bottom: 1px solid var(--line); }
@@ -33,7 +34,7 @@ td.bar { min-width: 110px; background: linear-gradient(to left, color-mix(in srg
 .axis span { position: absolute; border-left: 1px solid var(--line); padding-left: 4px; white-space: nowrap; }
 .flame .content > div { position: relative; }
 .flame i { position: absolute; height: 20px; box-sizing: border-box; border-right: 1px solid var(--card); overflow: hidden; white-space: nowrap;
-  text-overflow: ellipsis; font: 12px/20px system-ui, sans-serif; color: var(--block-ink); padding-left: min(4px, 5%); cursor: zoom-in; }
+  text-overflow: ellipsis; font: 12px/20px system-ui, sans-serif; color: var(--block-ink); text-indent: 4px; cursor: zoom-in; }
 .flame i.all { background: var(--soft); color: var(--page); } .flame i.op { opacity: 0.78; }
 .memory svg { display: block; width: 100%; height: 120px; } polygon.saved { fill: var(--mark); } polygon.transient { fill: var(--soft); opacity: 0.6; }
 i.chosen, circle.chosen { outline: 2px solid var(--ink); outline-offset: 0; z-index: 1; } circle.chosen { stroke: var(--ink); stroke-width: 2; outline: 0; fill-opacity: 0.9; }

@@ -2,7 +2,7 @@
 import { type ProfileRow, profileRows } from '../../tensor/profile/group_rows.ts';
 import type { Profile } from '../../tensor/profile/profile.ts';
 import { escapeHtml } from '../html.ts';
-import { microseconds, percent, rateOf } from './profile_figures.ts';
+import { dispatchCount, microseconds, percent, rateOf } from './profile_figures.ts';
 
 const WIDTH = 1000;
 const HEIGHT = 460;
@@ -43,7 +43,7 @@ ${scale.axes}${lines.join('')}${slope}${circles.join('\n')}${names(rows, x, y)}
 }
 
 const tipOf = (row: ProfileRow): string =>
-  `${row.key} · ${row.count} dispatches · ${microseconds(row.us * 1000)} · ${percent(row.share)} of the time · ${rateOf(row.gflops, 'FLOP/s')} · ${Number(row.intensity.toPrecision(3))} FLOP/byte · ${percent(row.rooflineShare)} of the roofline`;
+  `${row.key} · ${dispatchCount(row.count)} · ${microseconds(row.us * 1000)} · ${percent(row.share)} of the time · ${rateOf(row.gflops, 'FLOP/s')} · ${Number(row.intensity.toPrecision(3))} FLOP/byte · ${percent(row.rooflineShare)} of the roofline`;
 
 type Axis = (value: number) => number;
 
