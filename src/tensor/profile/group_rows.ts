@@ -35,6 +35,8 @@ export interface ProfileRow {
   readonly bound: 'arithmetic' | 'memory';
   /** The least time by the measured peaks, as a share of the time. Above 1 where data came from a cache. */
   readonly rooflineShare: number;
+  /** By dispatch: what it is. */
+  readonly dispatch?: Omit<DispatchRecord, 'ns' | 'begin'> & { readonly index: number };
 }
 
 /** Returns the first `depth` parts of a module path; `(step)` for ops outside of modules. */
@@ -110,9 +112,15 @@ export function profileRows(profile: Profile, by: Grouping, depth: number): Prof
       gigabytesPerSecond: rate(bytes, ms),
       intensity: bytes > 0 ? flops / bytes : 0,
       bound: arithmetic > memory ? 'arithmetic' : 'memory',
+      ...(by === 'dispatch' ? { dispatch: described(profile, at(members, 0)) } : {}),
       rooflineShare: ms > 0 ? sum(least.map((l) => Math.max(l.arithmetic, l.memory))) / 1e6 / ms : 0,
     };
   });
+}
+
+function described({ dispatches }: Profile, index: number): NonNullable<ProfileRow['dispatch']> {
+  const { ns: _, begin: __, ...record } = at(dispatches, index);
+  return { index, ...record };
 }
 
 /** Billions a second. */

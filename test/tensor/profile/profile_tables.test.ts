@@ -39,6 +39,13 @@ describe('rows', () => {
     expect(row?.spreadUs).toBeCloseTo((130 * 0.03) / 2, 6);
   });
 
+  it('by dispatch say which one it is', () => {
+    const [slowest] = profileRows(profile, 'dispatch', 2);
+    expect(slowest?.dispatch).toMatchObject({ index: 8, direction: 'backward', op: 'conv_backward', variant: 'tile' });
+    expect(slowest?.dispatch).not.toHaveProperty('ns');
+    expect(profileRows(profile, 'kernel', 2).some((row) => 'dispatch' in row)).toBe(false);
+  });
+
   it('compare kernels on matrix units with their own peak', () => {
     const work = { flops: 2e6, matrixFlops: 6e6, bytes: 1 };
     expect(leastTimes(work, { f32: 100e9, matrix: 600e9, bytesPerSecond: 10e9 }).arithmetic).toBeCloseTo(10_000, 6);
