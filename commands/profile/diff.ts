@@ -21,11 +21,11 @@ async function diff(args: Args, positionals: readonly string[]): Promise<number>
   if (before === undefined || after === undefined || others.length > 0) {
     throw new UsageError(`reno profile diff compares two profiles, and ${positionals.length} were given`);
   }
-  return printComparison(args, profileAt(before), profileAt(after));
+  return printComparison(args, profileAt(before), profileAt(after), true);
 }
 
-/** Prints the comparison. @returns the exit code */
-export function printComparison(args: Args, before: Profile, after: Profile): number {
+/** Prints the comparison. @param ok whether the profiles are good @returns the exit code */
+export function printComparison(args: Args, before: Profile, after: Profile, ok: boolean): number {
   const by: Grouping = groupingOf(args);
   const comparison = compareProfiles(before, after, by, countFlag(args, 'depth', 1) ?? DEFAULT_DEPTH);
   for (const [what, a, b] of [
@@ -37,5 +37,5 @@ export function printComparison(args: Args, before: Profile, after: Profile): nu
     }
   }
   console.log(comparisonLines(comparison, by, countFlag(args, 'top', 1) ?? DEFAULT_TOP).join('\n'));
-  return finish(args, true, comparisonSummary(comparison, by, FEWEST_RUNS), [comparison.step, ...comparison.rows]);
+  return finish(args, ok, comparisonSummary(comparison, by, FEWEST_RUNS), [comparison.step, ...comparison.rows]);
 }

@@ -17,6 +17,9 @@ import { DEFAULT_DEPTH, DEFAULT_TOP, groupingOf, tableFlags } from './table_flag
 
 const DEFAULT_RUNS = 7;
 
+/** 8-bit weights are made from files alone, and a profile reads none. */
+const { 'weight-bits': _, ...workFlags } = plannedFlags;
+
 export const command: Command = {
   meta: { name: 'profile', description: "Show where an iteration's time goes, dispatch by dispatch" },
   args: {
@@ -26,7 +29,7 @@ export const command: Command = {
       default: 'pocket',
       valueHint: 'name',
     },
-    ...plannedFlags,
+    ...workFlags,
     runs: { type: 'string', description: 'Runs whose median counts', default: String(DEFAULT_RUNS), valueHint: 'n' },
     ...tableFlags,
     out: {
@@ -75,7 +78,11 @@ async function profile(args: Args): Promise<number> {
     for (const path of out ? writeProfile(out, made) : []) {
       console.log(path);
     }
-    return earlier ? printComparison(args, earlier, made) : finish(args, isWhole(made), profileSummary(made), rows);
+    if (!earlier) {
+      return finish(args, isWhole(made), profileSummary(made), rows);
+    }
+    console.log(profileSummary(made));
+    return printComparison(args, earlier, made, isWhole(made));
   } finally {
     out?.discardIfEmpty();
   }

@@ -1,7 +1,6 @@
 /** Plans a model on an adapter and makes it ready to be profiled. Weights are made on the GPU: the time of a kernel does not depend on them. */
 import { planningFromEnvironment } from '../../src/cli/debug_variable.ts';
 import type { PlannedModel } from '../../src/cli/plan/planned_model.ts';
-import { UsageError } from '../../src/cli/usage_error.ts';
 import { runLoop } from '../../src/reno/loop.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { assertStores } from '../../src/reno/session.ts';
@@ -23,8 +22,8 @@ export interface ProfiledPlan {
 /** Plans, fills and runs one iteration. @throws Error, one sentence, where the adapter is too small or the settings are not possible */
 export async function profiledPlan(device: Device, model: PlannedModel, settings: RenoSettings): Promise<ProfiledPlan> {
   if (settings.weightBits !== undefined) {
-    throw new UsageError(
-      'a profile makes its weights on the GPU, where none of 8 bits are made: leave --weight-bits out',
+    throw new Error(
+      "this model's reno.json asks for 8-bit weights, which are made from files alone, and a profile makes its weights on the GPU",
     );
   }
   assertStores(settings.dtype, device.caps);
