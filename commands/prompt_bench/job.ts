@@ -1,5 +1,6 @@
 /** The unit of work: one run of one prompt. Its key says everything that decides its bytes. */
 import { keyOf } from '../../src/cli/run_store/names.ts';
+import type { MultiStart } from '../../src/reno/multi_start.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
 import { promptNoise } from '../../src/reno/tasks.ts';
 import type { ScenePrompt } from '../../src/reno/verdict.ts';
@@ -21,6 +22,8 @@ export interface Job {
   readonly identity: JobIdentity;
   readonly arm: string;
   readonly settings: RenoSettings;
+  /** A search from many noises in the place of one run. */
+  readonly search?: MultiStart;
   readonly index: number;
   /** The seed of the list; `noise` has the prompt's own. */
   readonly listSeed: number;
@@ -43,11 +46,13 @@ export function jobsOf(
   );
 }
 
-function jobOf(entry: PromptEntry, listSeed: number, { name, settings }: Arm, identity: JobIdentity): Job {
+function jobOf(entry: PromptEntry, listSeed: number, { name, settings, search }: Arm, identity: JobIdentity): Job {
   const { prompt, index, problem, scene } = entry;
-  const noise = promptNoise(settings, listSeed, index);
+  // PyTorch's generators draw the candidates of one prompt after those of the other.
+  const draws = search ? ({ mode: 'imageselect', nIters: search.candidates } as const) : settings;
+  const noise = promptNoise({ noise: settings.noise, mode: draws.mode, nIters: draws.nIters }, listSeed, index);
   const { budget: _, ...decisive } = settings; // The memory that it may take changes no bytes.
-  const key = keyOf({ ...identity, settings: decisive, prompt, ...noise });
+  const key = keyOf({ ...identity, settings: decisive, search, prompt, ...noise });
   return {
     key,
     identity,
@@ -57,6 +62,7 @@ function jobOf(entry: PromptEntry, listSeed: number, { name, settings }: Arm, id
     listSeed,
     prompt,
     noise,
+    ...(search ? { search } : {}),
     ...(scene ? { scene } : {}),
     ...(problem ? { problem } : {}),
   };

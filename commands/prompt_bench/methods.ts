@@ -3,16 +3,27 @@
  * ReNO runs, so one run serves both.
  */
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
+import { forwardPasses, type MultiStart, multiStartFor, searchCost } from '../../src/reno/multi_start.ts';
 import { REWARD_NAMES, type RewardName } from '../../src/reno/rewards/index.ts';
 import { REWARD_WEIGHT, type RenoSettings, withSettings } from '../../src/reno/settings.ts';
 
-export const METHOD_KINDS = ['base', 'best-of-n', 'equal-compute', 'reno', 'leave-one-out', 'each-reward'] as const;
+export const METHOD_KINDS = [
+  'base',
+  'best-of-n',
+  'equal-compute',
+  'reno',
+  'multi-start',
+  'leave-one-out',
+  'each-reward',
+] as const;
 type MethodKind = (typeof METHOD_KINDS)[number];
 
 /** A kind of run: one setting of the loop. Its name is part of no key: equal settings are equal work. */
 export interface Arm {
   readonly name: string;
   readonly settings: RenoSettings;
+  /** A search from many noises in the place of one run. */
+  readonly search?: MultiStart;
 }
 
 /** A column of the results: a picture of a kind of run. */
@@ -29,11 +40,6 @@ export interface Method {
 export interface Comparison {
   readonly arms: readonly Arm[];
   readonly methods: readonly Method[];
-}
-
-/** The work of N iterations in forward passes: the last one needs no gradient. */
-export function forwards(iterations: number): number {
-  return 2 * iterations - 1;
 }
 
 /** Reads `--methods`. @throws UsageError naming the word that is no method */
@@ -84,10 +90,11 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
     name: string,
     changes: Partial<RenoSettings>,
     cost: number,
-    picture: Method['picture'] = 'best',
+    { picture = 'best', search }: { picture?: Method['picture']; search?: MultiStart } = {},
   ): void => {
-    const arm = { name, settings: withSettings(settings, changes) };
-    const same = arms.find((other) => JSON.stringify(other.settings) === JSON.stringify(arm.settings));
+    const arm: Arm = { name, settings: withSettings(settings, changes), ...(search ? { search } : {}) };
+    const work = ({ name: _, ...rest }: Arm): string => JSON.stringify(rest);
+    const same = arms.find((other) => work(other) === work(arm));
     if (!same) {
       arms.push(arm);
     }
@@ -97,16 +104,21 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
   const used = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) > 0);
   const ascends = kinds.includes('reno');
   if (kinds.includes('base')) {
-    add('base', { mode: ascends ? 'reno' : 'no-optim' }, 1, 'init');
+    add('base', { mode: ascends ? 'reno' : 'no-optim' }, 1, { picture: 'init' });
   }
   if (kinds.includes('best-of-n')) {
     add(`best-of-${n}`, { mode: 'imageselect', nIters: n }, n);
   }
   if (kinds.includes('equal-compute')) {
-    add(`best-of-${forwards(n)}`, { mode: 'imageselect', nIters: forwards(n) }, forwards(n));
+    add(`best-of-${forwardPasses(n)}`, { mode: 'imageselect', nIters: forwardPasses(n) }, forwardPasses(n));
   }
   if (ascends) {
-    add(`reno-${n}`, { mode: 'reno' }, forwards(n));
+    add(`reno-${n}`, { mode: 'reno' }, forwardPasses(n));
+  }
+  if (kinds.includes('multi-start')) {
+    const search = multiStartFor(n);
+    const { candidates, chains, steps } = search;
+    add(`multi-start ${candidates}-${chains}-${steps}`, { mode: 'reno' }, searchCost(search), { search });
   }
   for (const [kind, changes] of [
     ['leave-one-out', (name: RewardName) => ({ ...settings.rewards, [name]: 0 })],
@@ -120,7 +132,7 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
     }
     for (const name of used) {
       const title = kind === 'leave-one-out' ? `reno without ${name}` : `reno ${name} alone`;
-      add(title, { mode: 'reno', rewards: changes(name) }, forwards(n));
+      add(title, { mode: 'reno', rewards: changes(name) }, forwardPasses(n));
     }
   }
   for (const { reward, weights } of sweeps) {
@@ -129,7 +141,7 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
       if (Object.values(rewards).every((value) => value === 0)) {
         throw new UsageError(`--sweep: ${reward}=0 leaves no reward to follow`);
       }
-      add(`reno ${reward}=${weight}`, { mode: 'reno', rewards }, forwards(n));
+      add(`reno ${reward}=${weight}`, { mode: 'reno', rewards }, forwardPasses(n));
     }
   }
   return { arms, methods };

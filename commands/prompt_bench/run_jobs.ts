@@ -2,10 +2,10 @@
 
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import { encodePng, toPicture } from '../../src/platform/node/png.ts';
-import type { AdapterRecord, IterationRecord } from '../../src/reno/history.ts';
+import type { AdapterRecord, IterationRecord, RewardInfo } from '../../src/reno/history.ts';
 import type { Judge } from '../../src/reno/judge.ts';
-import type { Generated } from '../../src/reno/session.ts';
-import type { RenoSettings } from '../../src/reno/settings.ts';
+import { type MultiStart, multiStart } from '../../src/reno/multi_start.ts';
+import { type RenoSettings, withSettings } from '../../src/reno/settings.ts';
 import type { SteadyReno } from '../../src/reno/steady_reno.ts';
 import type { Verdict } from '../../src/reno/verdict.ts';
 import { GpuError } from '../../src/tensor/gpu_error.ts';
@@ -39,6 +39,8 @@ export interface JobResult {
   readonly totals: readonly number[];
   /** score = offset − loss is a reward as its authors report it. */
   readonly offsets: Readonly<Record<string, number>>;
+  /** The draws of the seed that a search ascended, from the best candidate on. */
+  readonly chains?: readonly number[];
 }
 
 /** The contents of record.json: what differs from one run to the next. */
@@ -56,6 +58,20 @@ export interface OpenedArm extends Disposable {
   readonly adapter: AdapterRecord;
 }
 
+/** A run or a search that has ended. */
+interface Made {
+  /** The losses of every picture, in order. */
+  readonly records: readonly IterationRecord[];
+  readonly best: IterationRecord;
+  readonly rewards: readonly RewardInfo[];
+  readonly stopped: string | null;
+  readonly seconds: number;
+  readonly initImage: Float32Array;
+  readonly bestImage: Float32Array;
+  /** The draws that a search ascended. */
+  readonly draws?: readonly number[];
+}
+
 export interface JobHooks {
   readonly open: (settings: RenoSettings) => Promise<OpenedArm>;
   readonly host: string;
@@ -65,7 +81,8 @@ export interface JobHooks {
 
 export class JobRunner implements Disposable {
   readonly #hooks: JobHooks;
-  #opened: { readonly settings: string; readonly arm: OpenedArm } | null = null;
+  /** By their settings. */
+  readonly #opened = new Map<string, OpenedArm>();
 
   constructor(hooks: JobHooks) {
     this.#hooks = hooks;
@@ -76,17 +93,15 @@ export class JobRunner implements Disposable {
     if (job.problem !== undefined) {
       throw new Error(job.problem);
     }
-    const arm = await this.#arm(job.settings);
-    const made = await arm.steady.generate({ prompt: job.prompt, ...job.noise, signal: this.#hooks.signal });
-    const { trajectory } = made;
-    if (trajectory.stopped) {
-      throw new Error(trajectory.stopped);
+    const { arm, made } = job.search ? await this.#search(job, job.search) : await this.#single(job);
+    if (made.stopped) {
+      throw new Error(made.stopped);
     }
     const { height, width } = arm.steady.reno.imageSize;
     const picture = (pixels: Float32Array): Uint8Array => encodePng(toPicture(pixels, height, width));
     const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
     const record: JobRecord = {
-      seconds: trajectory.seconds,
+      seconds: made.seconds,
       host: this.#hooks.host,
       finished: this.#hooks.now().toISOString(),
       adapter: arm.adapter,
@@ -94,12 +109,52 @@ export class JobRunner implements Disposable {
     return new Map([
       ['result.json', json(await this.#result(job, made, arm.judge))],
       ['record.json', json(record)],
-      ['init.png', picture(trajectory.initImage)],
-      ['best.png', picture(trajectory.bestImage)],
+      ['init.png', picture(made.initImage)],
+      ['best.png', picture(made.bestImage)],
     ]);
   }
 
-  async #result(job: Job, { trajectory, history }: Generated, judge: OpenedArm['judge']): Promise<JobResult> {
+  async #single({ settings, prompt, noise }: Job): Promise<{ arm: OpenedArm; made: Made }> {
+    const [arm] = await this.#arms([settings]);
+    const { trajectory, history } = await arm.steady.generate({ prompt, ...noise, signal: this.#hooks.signal });
+    const { records, best, stopped, seconds, initImage, bestImage } = trajectory;
+    return {
+      arm,
+      made: {
+        records,
+        best: at(records, best),
+        rewards: history.config.rewards,
+        stopped,
+        seconds,
+        initImage,
+        bestImage,
+      },
+    };
+  }
+
+  /** The totals are those of the candidates, then those of each chain. */
+  async #search({ settings, prompt, noise }: Job, search: MultiStart): Promise<{ arm: OpenedArm; made: Made }> {
+    const [arm, select] = await this.#arms([settings, withSettings(settings, { mode: 'imageselect' })]);
+    const options = { prompt, ...noise, signal: this.#hooks.signal };
+    const start = performance.now();
+    const found = await multiStart({ select: (select ?? arm).steady, reno: arm.steady }, search, options);
+    const { trajectory, history } = found.best.made;
+    return {
+      arm,
+      made: {
+        records: [...found.candidates, ...found.chains.flatMap(({ made }) => made.trajectory.records)],
+        best: at(trajectory.records, trajectory.best),
+        rewards: history.config.rewards,
+        stopped: found.stopped,
+        seconds: (performance.now() - start) / 1000,
+        initImage: found.initImage,
+        bestImage: trajectory.bestImage,
+        draws: found.chains.map(({ draw }) => draw),
+      },
+    };
+  }
+
+  async #result(job: Job, made: Made, judge: OpenedArm['judge']): Promise<JobResult> {
     const { scene } = job;
     const verdict = async (pixels: Float32Array): Promise<Verdict | null> =>
       judge && scene ? judge.judge(pixels, scene) : null;
@@ -111,7 +166,7 @@ export class JobRunner implements Disposable {
       reason: found?.reason ?? null,
     });
     const { key, prompt, index, listSeed, noise } = job;
-    const { records } = trajectory;
+    const { records, draws } = made;
     return {
       key,
       prompt,
@@ -119,25 +174,38 @@ export class JobRunner implements Disposable {
       listSeed,
       noise,
       iterations: records.length,
-      init: result(at(records, 0), await verdict(trajectory.initImage)),
-      best: result(at(records, trajectory.best), await verdict(trajectory.bestImage)),
+      init: result(at(records, 0), await verdict(made.initImage)),
+      best: result(made.best, await verdict(made.bestImage)),
       totals: records.map(({ total }) => total),
-      offsets: Object.fromEntries(history.config.rewards.map(({ name, offset }) => [name, offset])),
+      offsets: Object.fromEntries(made.rewards.map(({ name, offset }) => [name, offset])),
+      ...(draws ? { chains: draws } : {}),
     };
   }
 
-  async #arm(settings: RenoSettings): Promise<OpenedArm> {
-    const name = JSON.stringify(settings);
-    if (this.#opened?.settings !== name) {
-      this[Symbol.dispose]();
-      this.#opened = { settings: name, arm: await this.#hooks.open(settings) };
+  /** Opens networks for each of the settings, and closes the others. */
+  async #arms(wanted: readonly [RenoSettings, ...RenoSettings[]]): Promise<[OpenedArm, ...OpenedArm[]]> {
+    const names = wanted.map((settings) => JSON.stringify(settings));
+    for (const [name, arm] of this.#opened) {
+      if (!names.includes(name)) {
+        arm[Symbol.dispose]();
+        this.#opened.delete(name);
+      }
     }
-    return this.#opened.arm;
+    const arms: OpenedArm[] = [];
+    for (const [i, settings] of wanted.entries()) {
+      const name = at(names, i);
+      const arm = this.#opened.get(name) ?? (await this.#hooks.open(settings));
+      this.#opened.set(name, arm);
+      arms.push(arm);
+    }
+    return [at(arms, 0), ...arms.slice(1)];
   }
 
   [Symbol.dispose](): void {
-    this.#opened?.arm[Symbol.dispose]();
-    this.#opened = null;
+    for (const arm of this.#opened.values()) {
+      arm[Symbol.dispose]();
+    }
+    this.#opened.clear();
   }
 }
 

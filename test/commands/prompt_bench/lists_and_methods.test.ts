@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseSeeds } from '../../../commands/prompt_bench/bench_task.ts';
 import { type PromptEntry, readList } from '../../../commands/prompt_bench/benchmark_lists.ts';
 import { assertLayoutFits, layout } from '../../../commands/prompt_bench/layouts.ts';
-import { compared, forwards, parseMethods, parseSweeps } from '../../../commands/prompt_bench/methods.ts';
+import { compared, parseMethods, parseSweeps } from '../../../commands/prompt_bench/methods.ts';
 import type { Picture } from '../../../commands/prompt_bench/results.ts';
 import { inShard, shardOf } from '../../../commands/prompt_bench/shard.ts';
 import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings.ts';
@@ -37,13 +37,13 @@ describe('lists', () => {
 
 describe('methods', () => {
   it('counts an iteration with its gradient as two forward passes, the last one as one', () => {
-    expect(forwards(50)).toBe(99);
-    const { methods } = compared(settings, parseMethods('base,best-of-n,equal-compute,reno'), []);
+    const { methods } = compared(settings, parseMethods('base,best-of-n,equal-compute,reno,multi-start'), []);
     expect(methods.map(({ name, cost }) => [name, cost])).toEqual([
       ['base', 1],
       ['best-of-50', 50],
       ['best-of-99', 99],
       ['reno-50', 99],
+      ['multi-start 40-6-5', 94],
     ]);
   });
 
