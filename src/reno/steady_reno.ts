@@ -4,7 +4,9 @@
  */
 import type { Device } from '../tensor/device.ts';
 import { GpuError } from '../tensor/gpu_error.ts';
+import { BudgetError } from '../tensor/schedule/budget.ts';
 import { NotFiniteError } from './loop.ts';
+import { MemoryLadder } from './memory_ladder.ts';
 import { withModule } from './overflow.ts';
 import type { RunState } from './run_state.ts';
 import type { Generated, GenerateOptions, Reno } from './session.ts';
@@ -35,27 +37,14 @@ const MOST_DEVICES = 3;
 /** How many modules are raised to f32 one after another, before all are. */
 const MOST_RAISED = 4;
 
-/** The attempts after memory runs out: a share of the bytes that were needed, and 8-bit weights. */
-const LADDER: readonly { readonly share: number; readonly weightBits?: 8 }[] = [
-  { share: 0.75 },
-  { share: 0.5 },
-  { share: 0.35 },
-  { share: 0.5, weightBits: 8 },
-  { share: 0.25, weightBits: 8 },
-];
-
 /** Opens and reopens a `Reno`. `openSteadyReno` makes one. */
 export class SteadyReno implements Disposable {
   readonly #options: SteadyOptions;
   #opened: OpenedReno | null = null;
   #changes: ChangedSettings = {};
-  /** Bytes that did not fit at first. */
-  #needed: number | null = null;
-  #rung = 0;
+  readonly #ladder = new MemoryLadder();
   /** The failure for which the ladder is gone down. */
   #shortage: GpuError | null = null;
-  /** Whether a plan within less memory was opened. */
-  #isSmaller = false;
   /** Said when the networks are open again: not every step of the ladder has a plan. */
   #sentence: string | null = null;
   #failures = 0;
@@ -106,7 +95,7 @@ export class SteadyReno implements Disposable {
     }
     if (this.#sentence !== null) {
       this.#options.say?.(this.#sentence);
-      this.#isSmaller ||= this.#changes.budget !== undefined;
+      this.#ladder.opened();
     }
     this.#sentence = null;
     this.#shortage = null;
@@ -201,7 +190,7 @@ export class SteadyReno implements Disposable {
   #decide(error: unknown, goesOn: string): void {
     if (error instanceof GpuError && error.kind === 'out-of-memory') {
       this.#shortage = error;
-      this.#needed ??= error.bytes ?? this.#opened?.reno.plan.summary.memory.peak ?? null;
+      this.#ladder.ranOut(error.bytes ?? this.#opened?.reno.plan.summary.memory.peak ?? null);
       this.#stepDown(error, goesOn);
     } else if (error instanceof GpuError && error.kind !== 'destroyed' && this.#failures < MOST_DEVICES) {
       this.#failures += 1;
@@ -210,29 +199,22 @@ export class SteadyReno implements Disposable {
         `${error.message.split('; start again')[0]}: another device is opened (${count}), and ${goesOn}`,
       );
     } else if (this.#shortage && !this.#opened && !(error instanceof GpuError)) {
-      this.#stepDown(this.#shortage, goesOn); // The planner found no plan within this budget.
+      this.#ladder.refused(error instanceof BudgetError ? error.bytes : null);
+      this.#stepDown(this.#shortage, goesOn);
     } else {
       throw error;
     }
   }
 
-  /** Takes the next step of the ladder; after the last, where no plan was small enough, the first plan once more. */
+  /** @throws `shortage` where no attempt is left */
   #stepDown(shortage: GpuError, goesOn: string): void {
-    const next = LADDER[this.#rung];
-    if (this.#needed === null || (!next && (this.#isSmaller || this.#rung > LADDER.length))) {
+    const attempt = this.#ladder.next();
+    if (!attempt) {
       throw shortage;
     }
-    this.#rung += 1;
     const { budget: _, weightBits: __, ...others } = this.#changes;
-    if (!next) {
-      this.#changes = others;
-      this.#sentence = `the GPU has too little memory, and no plan needs less: another device is opened once; ${goesOn}`;
-      return;
-    }
-    const budget = Math.floor(this.#needed * next.share);
-    this.#changes = { ...others, budget, ...(next.weightBits ? { weightBits: next.weightBits } : {}) };
-    const how = next.weightBits ? ', and large weights are kept in 8 bits' : '';
-    this.#sentence = `the GPU has too little memory: the networks are opened again within ${Math.ceil(budget / 2 ** 20)} MiB, where activations are computed again and weights brought in as needed${how}; ${goesOn}`;
+    this.#changes = { ...others, ...attempt.changes };
+    this.#sentence = `${attempt.sentence}; ${goesOn}`;
   }
 
   #close(): void {

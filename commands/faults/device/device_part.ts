@@ -23,7 +23,7 @@ export const device: FaultPart = {
 };
 
 /** Allocations of each kind that are tried without --all and --count: on the adapter, and where nothing is computed. */
-const SOME = { adapter: 12, madeUp: 24 };
+const SOME = { adapter: 3, madeUp: 6 };
 
 async function everyPhase({ say }: FaultOptions): Promise<FaultRow[]> {
   const files = pocketModels();

@@ -64,13 +64,25 @@ export function scheduleWithin(budget: number, scheduler: Scheduler): Schedule {
   return schedule;
 }
 
-/** @throws Error when `schedule` needs more than `budget` bytes */
+/** No plan keeps to the budget; the message is one sentence. */
+export class BudgetError extends Error {
+  /** The least bytes for which there is a plan. */
+  readonly bytes: number;
+
+  constructor(bytes: number, message: string) {
+    super(message);
+    this.bytes = bytes;
+  }
+}
+
+/** @throws BudgetError when `schedule` needs more than `budget` bytes */
 export function assertFits(budget: number, schedule: Schedule): void {
   const needed = peakBytes(schedule);
   if (needed > budget) {
     const shared = schedule.buffers.filter((b) => b.kind === 'shared').reduce((n, b) => n + b.bytes, 0);
     const [need, limit] = differentSizes(needed, budget);
-    throw new Error(
+    throw new BudgetError(
+      needed,
       `this run needs ${need} even with activations recomputed and all weights streamed (${sizeWords(shared)} of it for activations and the ` +
         `weights in use), but the budget is ${limit}: choose a larger budget, a smaller size or fewer rewards`,
     );

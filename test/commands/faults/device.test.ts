@@ -19,7 +19,7 @@ const setting: TrialSetting = {
   settings: { ...SMALLEST_SETTINGS, mode: 'imageselect' }, // A smaller graph than one with gradients.
 };
 
-describe('a run on a made-up device', { timeout: 60_000 }, () => {
+describe('a run on a made-up device', { timeout: 120_000 }, () => {
   let calm: Trial;
   beforeAll(async () => {
     calm = await trial(setting);
@@ -37,8 +37,8 @@ describe('a run on a made-up device', { timeout: 60_000 }, () => {
   });
 
   it('goes on after three losses, and ends with one sentence after the fourth', async () => {
-    const cases = phaseFaults(calm).filter(({ faults }) => faults.length > 1);
-    expect(cases.map(({ faults }) => faults.length)).toEqual([2, 3, 4]);
+    const cases = phaseFaults(calm).filter(({ faults }) => faults.length > 2);
+    expect(cases.map(({ faults }) => faults.length)).toEqual([3, 4]);
     for (const { faults } of cases) {
       const found = await trial(setting, ...faults);
       expect(brokenPromise(found, calm)).toBeNull();
