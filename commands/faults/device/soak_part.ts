@@ -102,7 +102,9 @@ function rowOf(
   const isSteep = line.slope - 2 * line.error > BOUND[fault];
   const lost = grown.length > 0 || isSteep ? 1 : 0;
   const counts = `${after.buffers} buffers, ${after.pipelines} pipelines, ${after.listeners} listeners`;
-  const slope = `${line.slope.toFixed(3)} ± ${line.error.toFixed(3)} MiB of resident memory each over the second half`;
+  const slope = !Number.isFinite(line.error)
+    ? 'too few for a slope of resident memory'
+    : `${line.slope.toFixed(3)} ± ${line.error.toFixed(3)} MiB of resident memory each over the second half`;
   const found = `${grown.length > 0 ? `grown: ${grown.join(', ')} (now ${counts})` : `${counts}, all flat`}; ${slope}`;
   return {
     part: 'soak',
@@ -111,7 +113,7 @@ function rowOf(
     survived: injected - lost,
     lost,
     found,
-    figures: { [`MiB a ${fault.slice(0, -1)}`]: line.slope },
+    figures: { [`MiB of each of the ${fault}`]: line.slope },
   };
 }
 
