@@ -18,7 +18,6 @@ interface AnsweringEvent extends Event {
 }
 interface WorkerScope {
   readonly location: { readonly href: string };
-  skipWaiting(): Promise<void>;
   readonly clients: { claim(): Promise<void> };
   addEventListener(type: 'install' | 'activate', listener: (event: WaitingEvent) => void): void;
   addEventListener(type: 'fetch', listener: (event: AnsweringEvent) => void): void;
@@ -31,13 +30,9 @@ const addresses = new Set(PAGE_FILES.map((path) => new URL(path, base).href));
 /** Packs are large, and the page keeps those that it uses. */
 const atStart = [base, ...[...addresses].filter((address) => !address.endsWith('.bin'))];
 
+// A newer build waits until every tab of the older one is closed, because those still load the older one's files.
 scope.addEventListener('install', (event) => {
-  event.waitUntil(
-    caches
-      .open(CACHE)
-      .then((cache) => cache.addAll(atStart))
-      .then(() => scope.skipWaiting()),
-  );
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(atStart)));
 });
 
 scope.addEventListener('activate', (event) => {
