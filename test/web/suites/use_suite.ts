@@ -63,7 +63,7 @@ export function useSuite(studio: () => Studio): void {
         }
       });
       const before = await tab.picture('best');
-      await tab.page.fill('#iterations', '6');
+      await tab.page.fill('#iterations', '4');
       await tab.page.focus('#run');
       await tab.page.keyboard.press('Space');
       await tab.waitFor('running');
@@ -82,7 +82,7 @@ export function useSuite(studio: () => Studio): void {
       // Pause is gone, and with it what had the focus.
       expect(await focused()).toBe('run');
       expect((await told()).length).toBeLessThanOrEqual(6);
-      expect((await told()).filter((words) => words.includes('Done: 6 iterations'))).toHaveLength(1);
+      expect((await told()).filter((words) => words.includes('Done: 4 iterations'))).toHaveLength(1);
     });
 
     it('fits a screen of 320 pixels, and its colours follow forced ones', async () => {
@@ -134,7 +134,7 @@ export function useSuite(studio: () => Studio): void {
         (document.querySelector('#prompt') as HTMLInputElement).value.startsWith('a photo'),
       );
       expect(await tab.page.inputValue('#seed')).toBe('3');
-      expect(await tab.page.inputValue('#iterations')).toBe('6');
+      expect(await tab.page.inputValue('#iterations')).toBe('4');
       expect(tab.problems).toEqual([]);
     });
   });
