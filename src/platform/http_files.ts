@@ -1,7 +1,7 @@
 /** Model folders behind a URL, for browsers: small files in one request, ranges of large ones, or whatever the server can. */
 
 import type { ByteSource } from '../models/checkpoint/byte_source.ts';
-import type { ModelFiles } from '../models/checkpoint/files.ts';
+import { checkTextSize, decodeText, type ModelFiles } from '../models/checkpoint/files.ts';
 import { warnOnce } from './warn_once.ts';
 
 /** Hundreds of requests for small tensors take longer than the bytes. */
@@ -15,8 +15,37 @@ export function httpFiles(base: string, wholeBytes = WHOLE_BYTES): ModelFiles {
     warn: warnOnce,
     has: async (path) => (await fetch(url(path), { method: 'HEAD' })).ok,
     read: (path) => httpSource(url(path), wholeBytes),
-    readText: async (path) => (await request(url(path))).text(),
+    readText: async (path) => readText(await request(url(path)), url(path)),
   };
+}
+
+/** Reads piece by piece: a server may send more than it said, or never stop. */
+async function readText(response: Response, url: string): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  const reader = response.body?.getReader();
+  try {
+    checkTextSize(Number(response.headers.get('Content-Length') ?? 0));
+    while (reader) {
+      const { done, value } = await reader.read();
+      if (done) {
+        break;
+      }
+      pieces.push(value);
+      bytes += value.length;
+      checkTextSize(bytes);
+    }
+  } catch (error) {
+    await reader?.cancel().catch(() => {});
+    throw new Error(`${url}: cannot be fetched (${error instanceof Error ? error.message : error})`);
+  }
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return decodeText(url, all);
 }
 
 async function httpSource(url: string, wholeBytes = WHOLE_BYTES): Promise<ByteSource> {

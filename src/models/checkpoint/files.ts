@@ -1,5 +1,6 @@
 /** Model folders behind an interface, which is implemented over a file system and over HTTP. */
 import type { ByteSource } from './byte_source.ts';
+import { DEFAULT_BUDGET } from './read_budget.ts';
 
 /** A model folder. Paths use `/` and are relative to the folder, such as `unet/config.json`. */
 export interface ModelFiles {
@@ -9,10 +10,26 @@ export interface ModelFiles {
   has(path: string): Promise<boolean>;
   /** Opens a file, whose bytes are read as they are needed. @throws Error naming the file when it is not there or cannot be read. */
   read(path: string): Promise<ByteSource>;
-  /** Returns the text of a file, UTF-8. @throws Error naming the file when it is not there or cannot be read. */
+  /** Returns the text of a file. @throws Error naming the file when it cannot be read, has more than 10 MB, or is not UTF-8. */
   readText(path: string): Promise<string>;
   /** Receives a sentence about a harmless difference, such as a key that is left out. Default: nobody is told. */
   readonly warn?: (sentence: string) => void;
+}
+
+/** @throws Error, the end of a sentence about the file, when a text has more bytes than are read */
+export function checkTextSize(bytes: number): void {
+  if (bytes > DEFAULT_BUDGET.bytes) {
+    throw new Error(`it has ${bytes} bytes or more, and at most ${DEFAULT_BUDGET.bytes} of a text are read`);
+  }
+}
+
+/** Returns UTF-8 as text; a byte order mark stays. @throws Error naming the file */
+export function decodeText(name: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Error(`${name}: is not text in UTF-8; save it as UTF-8`);
+  }
 }
 
 /** Returns a subfolder as a model folder of its own. */

@@ -156,6 +156,7 @@ class JsonReader {
         const text = parts.length === 1 ? (parts[0] ?? '') : parts.join('');
         return HALF_PAIR.test(text) ? this.#fail('a string has half of a surrogate pair') : text;
       }
+      this.#meter.objects(1);
       parts.push(next === '\\' ? this.#escape() : this.#fail('a string has no end'));
     }
   }

@@ -8,13 +8,17 @@ import { at } from '../../tensor/types.ts';
 /** How the table is used: sentencepiece replaces the longest beginning that the table has, `tokenizers` looks at graphemes. */
 export type CharsmapMatching = 'longest' | 'grapheme';
 
+/** The most bytes of a text of the table; the longest of T5's has 33. */
+const MOST_BYTES = 255;
+
 /** Graphemes of fewer bytes than this are looked up whole. Source: precompiled.rs. */
 const WHOLE_BYTES = 6;
 
 interface Match {
   /** Bytes of the text that the table's entry has. */
   readonly length: number;
-  readonly text: string;
+  /** Place of the text that stands for it. */
+  readonly start: number;
 }
 
 /** Returns the number of bytes of a character in UTF-8: 1, 2, 3 or 4. */
@@ -39,6 +43,14 @@ export class Charsmap {
     }
     this.#units = new Uint32Array(bytes.slice(4, 4 + size).buffer);
     this.#texts = bytes.subarray(4 + size);
+    for (let start = 0; start < this.#texts.length; ) {
+      const end = this.#texts.indexOf(0, start);
+      const next = end < 0 ? this.#texts.length : end;
+      if (next - start > MOST_BYTES) {
+        throw new Error(`precompiled_charsmap has a text of ${next - start} bytes, and at most ${MOST_BYTES} are read`);
+      }
+      start = next + 1;
+    }
   }
 
   normalize(text: string, matching: CharsmapMatching): string {
@@ -58,14 +70,17 @@ export class Charsmap {
         byte += byteLength(character);
         i += character.length;
       }
-      out += found?.text ?? text.slice(start, i);
+      out += found ? this.#text(found.start) : text.slice(start, i);
     }
     return out;
   }
 
   /** As `tokenizers` does it: the entry for the shortest beginning of a short grapheme stands for all of it. */
   #byGrapheme(text: string): string {
-    const lookUp = (part: string): string | undefined => this.#matches(this.#encoder.encode(part), 0)[0]?.text;
+    const lookUp = (part: string): string | undefined => {
+      const found = this.#matches(this.#encoder.encode(part), 0)[0];
+      return found && this.#text(found.start);
+    };
     let out = '';
     for (const { segment } of this.#segmenter.segment(text)) {
       const whole = this.#encoder.encode(segment).length < WHOLE_BYTES ? lookUp(segment) : undefined;
@@ -90,7 +105,7 @@ export class Charsmap {
       }
       node ^= offset(value);
       if ((value & 0x100) !== 0) {
-        matches.push({ length: i + 1 - start, text: this.#text(unit(node) & 0x7fffffff) });
+        matches.push({ length: i + 1 - start, start: unit(node) & 0x7fffffff });
       }
     }
     return matches;

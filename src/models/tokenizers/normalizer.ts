@@ -2,8 +2,9 @@
  * Text normalisers of tokenizer.json, character for character as the Rust library `tokenizers` applies them.
  * Source: tokenizers/src/normalizers; BertNormalizer also transformers/models/bert/tokenization_bert.py: BasicTokenizer.
  */
-import { Config } from '../checkpoint/config.ts';
+import { type Config, inertKeys } from '../checkpoint/config.ts';
 import { Charsmap, type CharsmapMatching } from './charsmap.ts';
+import { partList, shortText } from './tokenizer_parts.ts';
 
 export type Normalize = (text: string) => string;
 
@@ -12,6 +13,9 @@ const EXPRESSIONS: Readonly<Record<string, RegExp>> = {
   '\\s+': /\p{White_Space}+/gu,
   ' {2,}': / {2,}/g,
 };
+
+/** The most characters that the steps of a normaliser may make of a prompt: each could double it. */
+const MOST_CHARACTERS = 1_000_000;
 
 type Reader = (config: Config, matching: CharsmapMatching) => Normalize;
 
@@ -23,7 +27,7 @@ const SINGLE: Readonly<Record<string, Reader>> = {
   // Rust looks at each character alone: a Greek sigma at a word's end is not another letter.
   Lowercase: () => (text) => Array.from(text, (c) => c.toLowerCase()).join(''),
   Prepend: (config) => {
-    const start = config.string('prepend');
+    const start = shortText(config, 'prepend');
     return (text) => (text === '' ? '' : start + text);
   },
   Strip: (config, matching) => {
@@ -43,7 +47,7 @@ const SINGLE: Readonly<Record<string, Reader>> = {
   },
   Replace: (config) => {
     const pattern = config.section('pattern');
-    const content = config.string('content');
+    const content = shortText(config, 'content');
     const literal = pattern.value('String');
     const found = typeof literal === 'string' ? literal : expression(pattern);
     return (text) => text.replaceAll(found, () => content);
@@ -58,10 +62,15 @@ const SINGLE: Readonly<Record<string, Reader>> = {
 const READERS: Readonly<Record<string, Reader>> = {
   ...SINGLE,
   Sequence: (config, matching) => {
-    const parts = config.value('normalizers');
-    const read = (part: unknown): Normalize => readOne(new Config(config.file, part), SINGLE, matching);
-    const steps = Array.isArray(parts) ? parts.map(read) : [];
-    return (text) => steps.reduce((done, step) => step(done), text);
+    const steps = partList(config, 'normalizers').map((part) => readOne(part, SINGLE, matching));
+    return (text) =>
+      steps.reduce((done, step) => {
+        const next = step(done);
+        if (next.length > MOST_CHARACTERS) {
+          config.fail('normalizers', `make more than ${MOST_CHARACTERS} characters of a prompt of ${text.length}`);
+        }
+        return next;
+      }, text);
   },
 };
 
@@ -72,8 +81,9 @@ export function readNormalizer(tokenizer: Config, matching: CharsmapMatching): N
 
 function readOne(config: Config, readers: Readonly<Record<string, Reader>>, matching: CharsmapMatching): Normalize {
   const type = config.oneOf('type', Object.keys(readers));
-  const reader = readers[type];
-  return reader ? reader(config, matching) : (text) => text;
+  const normalize = readers[type]?.(config, matching);
+  config.assertAllKnown(inertKeys());
+  return normalize ?? ((text) => text);
 }
 
 function expression(pattern: Config): RegExp {

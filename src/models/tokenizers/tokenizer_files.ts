@@ -2,6 +2,7 @@
 import { Config } from '../checkpoint/config.ts';
 import type { ModelFiles } from '../checkpoint/files.ts';
 import { parseJson } from '../checkpoint/json.ts';
+import { ReadMeter, TOKENIZER_BUDGET } from '../checkpoint/read_budget.ts';
 import { clipTokenizerJson } from './clip_tokenizer_json.ts';
 import { olderAddedTokens, tokenText } from './special_tokens.ts';
 
@@ -51,7 +52,7 @@ async function readClip(files: ModelFiles, settings: Settings): Promise<object> 
     eos_token,
     unk_token: token('unk_token', eos_token),
   };
-  const merges = await files.readText(MERGES);
+  const merges = await readMerges(files);
   // As in transformers, added_tokens.json counts only where tokenizer_config.json has no `added_tokens_decoder`.
   const older = !('added_tokens_decoder' in settings) && (await files.has(ADDED_TOKENS));
   const added = older
@@ -64,6 +65,18 @@ async function readClip(files: ModelFiles, settings: Settings): Promise<object> 
   }
 }
 
+async function readMerges(files: ModelFiles): Promise<string> {
+  const merges = await files.readText(MERGES);
+  const meter = new ReadMeter(TOKENIZER_BUDGET);
+  try {
+    meter.bytes(merges.length, 'its text');
+    meter.objects(merges.split('\n').length);
+  } catch (error) {
+    throw new Error(`${files.name}/${MERGES}: ${error instanceof Error ? error.message : error}`);
+  }
+  return merges;
+}
+
 async function readJson(files: ModelFiles, path: string): Promise<unknown> {
-  return parseJson(await files.readText(path), `${files.name}/${path}`);
+  return parseJson(await files.readText(path), `${files.name}/${path}`, TOKENIZER_BUDGET);
 }

@@ -45,6 +45,9 @@ interface TokenizedText {
 /** Limits from here on mean "no limit": transformers writes about 1e30, and no text encoder here has this many positions. */
 const NO_LIMIT = 1 << 20;
 
+/** The most characters of a prompt. Text encoders read 77 to 512 tokens, which are about 300 to 2500 characters. */
+const MOST_CHARACTERS = 10_000;
+
 /** How the text is cleaned, where that is not by the normaliser of tokenizer.json. */
 interface Cleaning {
   /** Takes the normaliser's place. */
@@ -72,13 +75,15 @@ export class TextTokenizer {
     tokenizer: unknown,
     settings: unknown,
     { clean, matching = 'grapheme' }: Cleaning = {},
+    warn?: (sentence: string) => void,
   ) {
     const file = `${name}/tokenizer.json`;
-    const config = new Config(`${name}/tokenizer_config.json`, settings);
+    const config = new Config(`${name}/tokenizer_config.json`, settings, warn);
     const read = new Config(file, tokenizer);
     if (!read.has('model')) {
       throw new Error(`${file}: has no model, so it is not a tokenizer as \`tokenizers\` saves it`);
     }
+    this.maxLength = maxLengthOf(config);
     const added = addedTokens(read, config);
     checkTokenizer(read, config, added);
     const normalize = clean ?? readNormalizer(read, matching);
@@ -93,13 +98,12 @@ export class TextTokenizer {
         pre_tokenizer: exactByteLevel(read.value('pre_tokenizer') ?? null),
         decoder,
       };
-      this.#tokenizer = new (library as typeof HFTokenizer)(whole, Object(settings));
+      // The library would follow settings that transformers does not have for these classes.
+      this.#tokenizer = new (library as typeof HFTokenizer)(whole, { eos_token: tokenText(config.value('eos_token')) });
       Object.assign(this.#tokenizer, { normalizer: normalize }); // It is called as a function.
     } catch (error) {
       throw new Error(`${file}: cannot be used as a tokenizer (${error instanceof Error ? error.message : error})`);
     }
-    const limit = config.has('model_max_length') ? config.number('model_max_length') : NO_LIMIT;
-    this.maxLength = limit < NO_LIMIT ? limit : undefined;
     const pad = tokenText(config.value('pad_token')) ?? '[PAD]';
     const padId = this.#tokenizer.token_to_id(pad);
     if (padId === undefined) {
@@ -118,8 +122,11 @@ export class TextTokenizer {
     }
   }
 
-  /** Returns the token ids of `text` with the special tokens, neither cut nor padded. */
+  /** Returns the token ids of `text` with the special tokens, neither cut nor padded. @throws Error when it is longer than 10,000 characters */
   tokenize(text: string): number[] {
+    if (text.length > MOST_CHARACTERS) {
+      throw new Error(`a prompt has ${text.length} characters, and at most ${MOST_CHARACTERS} are taken; shorten it`);
+    }
     return this.#tokenizer.encode(text).ids;
   }
 
@@ -149,6 +156,19 @@ export class TextTokenizer {
   }
 }
 
+/** Returns `model_max_length`, or `max_len` as older files have it; undefined for no limit. A text has two special tokens or one. */
+function maxLengthOf(config: Config): number | undefined {
+  const [key] = ['model_max_length', 'max_len'].filter((one) => config.has(one));
+  if (key === undefined) {
+    return undefined;
+  }
+  const limit = config.number(key, undefined, [2, Number.MAX_VALUE]);
+  if (limit >= NO_LIMIT) {
+    return undefined;
+  }
+  return Number.isInteger(limit) ? limit : config.fail(key, `must be a whole number, but is ${limit}`);
+}
+
 /** GPT-2's pattern of a word, which ByteLevel uses. */
 const BYTE_LEVEL_WORDS = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
@@ -172,7 +192,7 @@ const DECODERS: readonly unknown[] = ['ByteLevel', 'Metaspace', 'WordPiece'];
 export async function openTokenizer(files: ModelFiles, kind: TokenizerKind = 'fast'): Promise<TextTokenizer> {
   const { tokenizer, settings } = await readTokenizerFiles(files);
   const { Tokenizer } = await import('@huggingface/tokenizers');
-  return new TextTokenizer(Tokenizer, files.name, tokenizer, settings, await cleaningOf(kind));
+  return new TextTokenizer(Tokenizer, files.name, tokenizer, settings, await cleaningOf(kind), files.warn);
 }
 
 async function cleaningOf(kind: TokenizerKind): Promise<Cleaning> {

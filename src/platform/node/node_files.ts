@@ -1,8 +1,9 @@
 /** Model folders on a disk, for Node. */
-import { open, readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteSource } from '../../models/checkpoint/byte_source.ts';
-import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { checkTextSize, decodeText, type ModelFiles } from '../../models/checkpoint/files.ts';
 import { warnOnce } from '../warn_once.ts';
 
 export function nodeFiles(folder: string): ModelFiles {
@@ -11,14 +12,25 @@ export function nodeFiles(folder: string): ModelFiles {
     warn: warnOnce,
     has: async (path) => (await sizeOrNull(join(folder, path))) !== null,
     read: (path) => fileSource(join(folder, path)),
-    readText: async (path) => {
-      try {
-        return await readFile(join(folder, path), 'utf8');
-      } catch (error) {
-        throw unreadable(join(folder, path), error);
-      }
-    },
+    readText: (path) => readText(join(folder, path)),
   };
+}
+
+async function readText(path: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    // Without O_NONBLOCK, opening a FIFO waits for its writer.
+    await using handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const found = await handle.stat();
+    if (!found.isFile()) {
+      throw new Error(found.isDirectory() ? 'it is a folder' : 'it is a pipe or a device');
+    }
+    checkTextSize(found.size);
+    bytes = await handle.readFile();
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  return decodeText(path, bytes);
 }
 
 /** One file, opened anew for each range, so that no handle outlives its use. */

@@ -1,4 +1,5 @@
 /** ModelFiles from a disk and over HTTP give the same bytes, and name the file when they cannot. */
+import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -86,4 +87,40 @@ describe.each(Object.entries(sources))('%s', (_, make) => {
 
 it('a server that is not there is named', async () => {
   await expect(httpFiles('http://127.0.0.1:1').read('x.bin')).rejects.toThrow('http://127.0.0.1:1/x.bin: cannot be');
+});
+
+describe('a text that is not one', () => {
+  const large = 10_000_001;
+
+  it('of a folder is refused by name, and not waited for', async () => {
+    await writeFile(join(folder, 'a/large.json'), new Uint8Array(large));
+    await writeFile(join(folder, 'a/latin.json'), Uint8Array.of(0x7b, 0xe9, 0x7d));
+    const read = (path: string) => nodeFiles(folder).readText(path);
+    await expect(read('a/large.json')).rejects.toThrow(/large\.json: cannot be read \(it has 10000001 bytes or more/);
+    await expect(read('a/latin.json')).rejects.toThrow(/latin\.json: is not text in UTF-8; save it as UTF-8$/);
+    await expect(read('a')).rejects.toThrow(/a: cannot be read \(it is a folder\)$/);
+    if (process.platform !== 'win32') {
+      expect(spawnSync('mkfifo', [join(folder, 'a/fifo.json')]).status).toBe(0);
+      await expect(read('a/fifo.json')).rejects.toThrow(/fifo\.json: cannot be read \(it is a pipe or a device\)$/);
+      await expect(nodeFiles('/dev').readText('zero')).rejects.toThrow('/dev/zero: cannot be read (it is a pipe');
+    }
+  });
+
+  it('of a server that never stops ends', async () => {
+    const server = createServer((_, response) => {
+      const more = (): void => {
+        while (response.write(new Uint8Array(1 << 20)) && !response.destroyed) {}
+      };
+      response.on('drain', more);
+      more();
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    await expect(httpFiles(url(server)).readText('config.json')).rejects.toThrow(
+      /config\.json: cannot be fetched \(it has \d+ bytes or more, and at most 10000000 of a text are read\)$/,
+    );
+    server.closeAllConnections();
+    server.close();
+  });
 });

@@ -87,8 +87,9 @@ describe('what is refused is one sentence with the file and the place', () => {
 
   it('megabytes are read in linear time', () => {
     const large = JSON.stringify(Array.from({ length: 200_000 }, (_, i) => ({ [`k${i}`]: `v${i}` })));
-    const start = performance.now();
+    const start = process.cpuUsage();
     expect(parse(large)).toHaveLength(200_000);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    const { user, system } = process.cpuUsage(start);
+    expect(user + system).toBeLessThan(10e6);
   });
 });

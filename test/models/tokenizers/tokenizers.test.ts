@@ -239,7 +239,7 @@ describe('what is not followed is refused by name', () => {
     [
       {},
       { pre_tokenizer: { type: 'Sequence', pretokenizers: [expression('.*')] } },
-      'x/tokenizer.json (pre_tokenizer): pattern is ".*"',
+      'x/tokenizer.json (pre_tokenizer) (pretokenizers 0): pattern is ".*"',
     ],
     [{}, { pre_tokenizer: { type: 'Digits' } }, 'x/tokenizer.json (pre_tokenizer): type must be one of "Sequence"'],
     [

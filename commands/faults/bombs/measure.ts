@@ -1,0 +1,28 @@
+/** Reads each bomb in this process, and prints a line of JSON for it: node --expose-gc --import tsx commands/faults/bombs/measure.ts */
+import { BOMBS } from './bombs.ts';
+
+/** A bomb, and what reading it took. */
+export interface Measured {
+  readonly reader: string;
+  readonly input: string;
+  /** The sentence that refuses it; undefined where it is taken. */
+  readonly refusal: string | undefined;
+  /** Seconds of processor time, all threads together. */
+  readonly seconds: number;
+  /** Growth of the process. */
+  readonly mebibytes: number;
+}
+
+for (const { reader, input, make } of BOMBS) {
+  const read = make();
+  globalThis.gc?.();
+  const [before, time] = [process.memoryUsage().rss, process.cpuUsage()];
+  const refusal = await read().then(
+    () => undefined,
+    (error: unknown) => String(error instanceof Error ? error.message : error),
+  );
+  const { user, system } = process.cpuUsage(time);
+  const mebibytes = Math.max(0, process.memoryUsage().rss - before) / 2 ** 20;
+  const row: Measured = { reader, input, refusal, seconds: (user + system) / 1e6, mebibytes };
+  console.log(JSON.stringify(row));
+}
