@@ -26,7 +26,7 @@ export const bombs: FaultPart = {
 };
 
 /** Measures all bombs in a process of their own. */
-export async function* measurements(): AsyncGenerator<Measured> {
+async function* measurements(): AsyncGenerator<Measured> {
   const args = ['--expose-gc', '--import', 'tsx', 'commands/faults/bombs/measure.ts'];
   const child = spawn(process.execPath, args, { cwd: PACKAGE_ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'close');
