@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { reasonOf } from './usage_error.ts';
 
 /** The largest text file that is read; the largest published list of prompts has 0.5 MiB. */
-const LARGEST_BYTES = 64 * 2 ** 20;
+const LARGEST_BYTES = 8 * 2 ** 20;
 
 /**
  * Returns the text of a file without its byte order mark. @param what the file's role in messages, such as "the list of prompts"

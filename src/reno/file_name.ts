@@ -15,8 +15,6 @@ const FORBIDDEN = /[/\\:*?<>|\x00-\x1f\x7f]/g;
  * too. Forbidden characters become "-" and not "_", because T2I-CompBench's tools take the prompt from the name up to the first "_".
  */
 export function fileName(before: string, prompt: string, after: string): string {
-  const bytes = new TextEncoder();
-  const size = (text: string): number => bytes.encode(text).length;
   const valid = wellFormed(prompt).replaceAll('"', "'").replaceAll(FORBIDDEN, '-');
   let room = LONGEST - size(before) - size(after);
   let kept = '';
@@ -29,6 +27,16 @@ export function fileName(before: string, prompt: string, after: string): string 
   }
   const name = `${before}${kept}${after}`.replace(/[. ]+$/, (end) => '-'.repeat(end.length));
   return name.replace(DEVICE, (device) => `${device.slice(0, -1)}-`);
+}
+
+/** Returns the bytes of a text in UTF-8. */
+function size(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return bytes;
 }
 
 /** Half a surrogate pair has no bytes in UTF-8, so it becomes U+FFFD. */

@@ -95,6 +95,9 @@ export function promptNoise(
 export const TASKS = ['single', 'example-prompts', 't2i-compbench', 'parti-prompts', 'geneval'] as const;
 export type TaskName = (typeof TASKS)[number];
 
+/** The most prompts of a list; the longest published one has 3,000. */
+const MOST_PROMPTS = 50_000;
+
 /** One picture to make, and the path at which the benchmark's own tools look for it. */
 export interface TaskItem {
   readonly prompt: string;
@@ -115,6 +118,9 @@ export interface TaskItem {
  */
 export function taskItems(task: Exclude<TaskName, 'single'>, text: string, seed: number): TaskItem[] {
   const lines = text.split(/\r\n?|\n/).filter((line) => line.trim() !== '');
+  if (lines.length > MOST_PROMPTS) {
+    throw new Error(`the list has ${lines.length} prompts, and at most ${MOST_PROMPTS} are run; divide it`);
+  }
   const items = itemsOf(task, lines, seed);
   const problem = items.find((item) => item.problem)?.problem;
   if (items.length === 0) {

@@ -65,6 +65,14 @@ function bpe(tokens: readonly string[], merges: readonly string[]): object {
   return { model: { type: 'BPE', unk_token: 'a', vocab, merges } };
 }
 
+function list(input: string, text: string): Bomb {
+  return {
+    reader: 'a list of prompts',
+    input,
+    make: () => async () => taskItems('t2i-compbench', text, 0).length,
+  };
+}
+
 /** Cleans a prompt as open_clip does, with the pocket models' tokenizer. */
 function prompt(input: string, text: string): Bomb {
   const pocket = () => JSON.parse(readFileSync(join(PACKAGE_ROOT, 'weights/pocket/clip/tokenizer.json'), 'utf8'));
@@ -143,8 +151,8 @@ export const BOMBS: readonly Bomb[] = [
     parts: unigram(Array.from({ length: 63 }, (_, i) => 'a'.repeat(i + 2))),
     prompt: 'a'.repeat(LONG),
   })),
-  tokenizer('130,000 tokens and merges', (word) => {
-    const tokens = Array.from({ length: 130_000 }, (_, i) => `${word(7)}${i}`);
+  tokenizer('100,000 tokens and merges', (word) => {
+    const tokens = Array.from({ length: 100_000 }, (_, i) => `${word(7)}${i}`);
     return {
       parts: bpe(
         tokens,
@@ -187,12 +195,6 @@ export const BOMBS: readonly Bomb[] = [
   prompt('HTML entities', '&amp;'.repeat(2000)),
   prompt('marks over one letter', `e${'\u0301'.repeat(9990)}`),
   prompt('contractions', "'s".repeat(5000)),
-  {
-    reader: 'a list of prompts',
-    input: '8 MB of short lines',
-    make: () => {
-      const text = 'a\n'.repeat(4_000_000);
-      return async () => taskItems('t2i-compbench', text, 0).length;
-    },
-  },
+  list('4 million prompts', 'a\n'.repeat(4_000_000)),
+  list('50,000 prompts', `${'é'.repeat(160)}\n`.repeat(50_000)),
 ];

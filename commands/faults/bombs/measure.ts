@@ -9,20 +9,21 @@ export interface Measured {
   readonly refusal: string | undefined;
   /** Seconds of processor time, all threads together. */
   readonly seconds: number;
-  /** Growth of the process. */
+  /** Growth of the process since its start, at its largest: earlier inputs count too. */
   readonly mebibytes: number;
 }
 
+const start = process.memoryUsage().rss;
 for (const { reader, input, make } of BOMBS) {
   const read = make();
   globalThis.gc?.();
-  const [before, time] = [process.memoryUsage().rss, process.cpuUsage()];
+  const time = process.cpuUsage();
   const refusal = await read().then(
     () => undefined,
     (error: unknown) => String(error instanceof Error ? error.message : error),
   );
   const { user, system } = process.cpuUsage(time);
-  const mebibytes = Math.max(0, process.memoryUsage().rss - before) / 2 ** 20;
+  const mebibytes = process.resourceUsage().maxRSS / 1024 - start / 2 ** 20;
   const row: Measured = { reader, input, refusal, seconds: (user + system) / 1e6, mebibytes };
   console.log(JSON.stringify(row));
 }

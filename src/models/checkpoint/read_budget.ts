@@ -33,7 +33,7 @@ export const DEFAULT_BUDGET: ReadBudget = {
  * For tokenizers, whose tokens become entries of maps and trees: published ones have up to 2.4 MB and 200,000 values. What this allows
  * needs less than 200 MiB of memory and, on a machine that is not busy, less than 2 s, until the first prompt is tokenized.
  */
-export const TOKENIZER_BUDGET: ReadBudget = { ...DEFAULT_BUDGET, bytes: 5_000_000, objects: 300_000 };
+export const TOKENIZER_BUDGET: ReadBudget = { ...DEFAULT_BUDGET, bytes: 4_000_000, objects: 300_000 };
 
 /**
  * For checkpoints: SDXL's description, of 2,500 tensors, is a pickle of 300 kB with 100,000 values. What this allows needs less than 200 MiB of memory and, on a machine that is not busy, less than 2 s.
