@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';
 import type { FaultPart, FaultRow } from '../fault_part.ts';
 import { BOMBS } from './bombs.ts';
-import type { Measured } from './measure.ts';
+import type { Measured } from './measured_bombs.ts';
 
 const MOST_SECONDS = 2;
 const MOST_MEBIBYTES = 200;
@@ -27,7 +27,7 @@ export const bombs: FaultPart = {
 
 /** Measures all bombs in a process of their own. */
 async function* measurements(): AsyncGenerator<Measured> {
-  const args = ['--expose-gc', '--import', 'tsx', 'commands/faults/bombs/measure.ts'];
+  const args = ['--expose-gc', '--import', 'tsx', 'commands/faults/bombs/measured_bombs.ts'];
   const child = spawn(process.execPath, args, { cwd: PACKAGE_ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'close');
   for await (const line of createInterface({ input: child.stdout })) {

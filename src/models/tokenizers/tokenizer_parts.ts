@@ -33,7 +33,8 @@ type Check = (config: Config) => void;
 
 /** Returns the string of a key. @throws Error when it is longer than a part may put into a prompt */
 export function shortText(config: Config, key: string, absent?: string): string {
-  const text = config.string(key, absent);
+  // `tokenizers` writes null for a text that is not set.
+  const text = config.isNull(key) && absent !== undefined ? absent : config.string(key, absent);
   return text.length > MOST_TEXT
     ? config.fail(key, `has ${text.length} characters, and at most ${MOST_TEXT} are read`)
     : text;

@@ -1,4 +1,4 @@
-/** Reads each bomb in this process, and prints a line of JSON for it: node --expose-gc --import tsx commands/faults/bombs/measure.ts */
+/** Reads each bomb in this process, and prints a line of JSON for it: node --expose-gc --import tsx commands/faults/bombs/measured_bombs.ts */
 import { BOMBS } from './bombs.ts';
 
 /** A bomb, and what reading it took. */
