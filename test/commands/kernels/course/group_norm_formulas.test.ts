@@ -126,6 +126,26 @@ describeFormulas('group-norm.md', [
     },
   ],
   [
+    String.raw`n_i = \frac{x_i}{\sqrt{\frac{1}{N} \sum_{l=1}^{N} x_l^2 + \varepsilon}} = x_i\, r, \qquad dx_j = r \left( g_j - n_j\, \overline{g n} \right)`,
+    () => {
+      const root = (): number => 1 / Math.sqrt(dot(x, x) / N + EPS);
+      const rmsNormed = (): Float64Array => x.map((value) => value * root());
+      const [own, rms] = [rmsNormed(), root()];
+      const meanProduct = mean(dy.map((value, i) => value * at(own, i)));
+      const gradient = table(N, 1, (j) => rms * (at(dy, j) - at(own, j) * meanProduct));
+      expectGradient(gradient, () => dot(dy, rmsNormed()), x);
+      const [reference] = referenceOf(
+        'rms_norm',
+        [
+          [x, [1, N]],
+          [new Float64Array(N).fill(1), [N]],
+        ],
+        { eps: EPS },
+      );
+      expectClose(own, reference ?? []);
+    },
+  ],
+  [
     String.raw`N = N_a + N_b, \qquad \mu = \frac{N_a \mu_a + N_b \mu_b}{N}, \qquad M = M_a + M_b + N_a (\mu_a - \mu)^2 + N_b (\mu_b - \mu)^2`,
     () => {
       for (const count of [1, 6, 19]) {
