@@ -1,10 +1,10 @@
 /** CSS and script of the profile's page, beside those of the report. */
 export const PROFILE_STYLE = `
 :root { --again: #6d28d9; --block-ink: #ffffff; } @media (prefers-color-scheme: dark) { :root { --again: #a78bfa; --block-ink: #131416; } }
-.headline { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px; margin: 24px 0; }
+.headline { display: grid; grid-template-columns: repeat(auto-fit, minmax(142px, 1fr)); gap: 12px; margin: 24px 0; }
 .headline div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 10px 14px; }
 .headline dt { color: var(--soft); font-size: 13px; } .headline dd { margin: 0; }
-.headline b { display: block; font-size: 20px; font-weight: 650; font-variant-numeric: tabular-nums; }
+.headline b { display: block; font-size: 16px; white-space: nowrap; font-weight: 650; font-variant-numeric: tabular-nums; }
 .headline span { color: var(--soft); font-size: 13px; line-height: 1.35; display: block; }
 i.forward { background: var(--accent); } i.backward { background: var(--mark); } i.recomputed { background: var(--again); }
 .legend i { border-radius: 3px; } .legend span { white-space: nowrap; margin-right: 14px; }
