@@ -35,11 +35,14 @@ export interface CompiledFigures {
   readonly matrix: number;
 }
 
+export type Rows<Figures> = Readonly<Record<string, Figures | null>>;
+
 /** Figures of one adapter or GPU, by op and variant. */
 interface Section<Figures> extends Revision {
   /** The adapter, or the GPU family with its driver. */
   readonly on: string;
-  readonly rows: Readonly<Record<string, Figures>>;
+  /** Null: the variant is not supported there. A kernel that was not tried yet has no entry. */
+  readonly rows: Rows<Figures>;
 }
 
 export interface ReferenceFigures {

@@ -22,6 +22,7 @@ import {
   type MeasuredFigures,
   REFERENCE_FOLDER,
   type ReferenceFigures,
+  type Rows,
   readFigures,
   writeFigures,
 } from './figures.ts';
@@ -86,6 +87,13 @@ function usesOn(ops: readonly DescribedOp[], caps: DeviceCaps) {
   );
 }
 
+/** An entry for each kernel that has no use there. */
+function unsupportedOn(ops: readonly DescribedOp[], caps: DeviceCaps): Record<string, null> {
+  const used = new Set(usesOn(ops, caps).map(({ kernel }) => kernel.name));
+  const names = ops.flatMap(({ kernels }) => kernels.map(({ name }) => name));
+  return Object.fromEntries(names.filter((name) => !used.has(name)).map((name) => [name, null]));
+}
+
 /** Says which WGSL figures belong to, and the inputs where they are others than those that the page shows. */
 function placeOf({ hash, types }: ShownUse, chosen: ChosenKernel): { readonly hash: string; readonly at?: string } {
   const at = describeCase(chosen.case);
@@ -100,7 +108,7 @@ async function measure(ops: readonly DescribedOp[], args: Args, figures: Referen
   using device = await openAdapter(adapterChoice(args));
   const on = adapterName(device);
   const kept = figures.measured.on === on ? figures.measured.rows : {};
-  const rows: Record<string, MeasuredFigures> = { ...kept };
+  const rows: Record<string, MeasuredFigures | null> = { ...kept, ...unsupportedOn(ops, device.caps) };
   for (const op of ops) {
     const uses = usesOn([op], device.caps).filter(
       ({ kernel, shown }) => textFlag(args, 'op') !== undefined || kept[kernel.name]?.hash !== shown.hash,
@@ -126,9 +134,9 @@ async function measure(ops: readonly DescribedOp[], args: Args, figures: Referen
 async function compiled(
   ops: readonly DescribedOp[],
   gpu: string,
-): Promise<{ readonly on: string; readonly rows: Record<string, CompiledFigures> }> {
+): Promise<{ readonly on: string; readonly rows: Rows<CompiledFigures> }> {
   return withCompiler(gpu, {}, async (compiler) => {
-    const rows: Record<string, CompiledFigures> = {};
+    const rows: Record<string, CompiledFigures | null> = unsupportedOn(ops, compiler.device.caps);
     for (const { kernel, shown, chosen } of usesOn(ops, compiler.device.caps)) {
       const pipelines = await compileKernel(compiler, chosen);
       const most = (of: (one: (typeof pipelines)[number]) => number): number => Math.max(...pipelines.map(of));

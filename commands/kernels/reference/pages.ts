@@ -118,7 +118,7 @@ const placeOf = ({ at }: { readonly at?: string }): string => (at === undefined 
 function measuredLine(name: string, { hash }: ShownUse, { measured }: ReferenceFigures): string {
   const row = measured.rows[name];
   if (!row) {
-    return `not on ${measured.on || 'any adapter'}, which does not support this variant.`;
+    return row === null ? `not on ${measured.on}, which does not support this variant.` : 'not yet.';
   }
   const right = row.nmse <= row.bound ? '' : ', WRONG';
   return `${placeOf(row)}${row.ms} ms, ${row.gflops > 0 ? `${row.gflops} GFLOP/s, ` : ''}${row.gigabytesPerSecond} GB/s; error (NMSE) ${row.nmse === 0 ? '0' : row.nmse.toExponential(1)}, allowed ${row.bound.toExponential(0)}${right}${row.hash === hash ? '' : OLD}.`;
@@ -127,7 +127,7 @@ function measuredLine(name: string, { hash }: ShownUse, { measured }: ReferenceF
 function compiledLine(name: string, { hash }: ShownUse, { compiled }: ReferenceFigures): string {
   const row = compiled.rows[name];
   if (!row) {
-    return `not for ${compiled.on || 'any GPU'}, which does not support this variant.`;
+    return row === null ? `not for ${compiled.on}, which does not support this variant.` : 'not yet.';
   }
   const matrix = row.matrix > 0 ? `, ${count(row.matrix)} matrix` : '';
   const pipelines = row.pipelines > 1 ? `${row.pipelines} pipelines, at most ` : '';
