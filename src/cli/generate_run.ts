@@ -1,12 +1,14 @@
 /** One run and the runs of a list share this: the networks, the folder, and how to keep what was made. */
 import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import type { History } from '../reno/history.ts';
+import { NotFiniteError } from '../reno/loop.ts';
 import { describeCut } from '../reno/report.ts';
 import type { RunState } from '../reno/run_state.ts';
 import type { Generated, GenerateOptions } from '../reno/session.ts';
 import type { RenoSettings } from '../reno/settings.ts';
 import type { SteadyReno } from '../reno/steady_reno.ts';
 import { at } from '../tensor/types.ts';
+import { debugLevel, printBadValue } from './debug_variable.ts';
 import type { Interruption } from './interruption.ts';
 import { keyOf } from './run_store/names.ts';
 import type { RunStore } from './run_store/run_store.ts';
@@ -60,14 +62,26 @@ export async function keptRun(
       isSaid = true;
     }
   };
-  return steady.generate({
+  const whole: GenerateOptions = {
     ...options,
     onCut: printCut,
     onState,
     signal: interruption.signal,
     ...(resume ? { resume } : {}),
     ...(saveEvery === undefined ? {} : { saveEvery }),
-  });
+  };
+  try {
+    const made = await steady.generate(whole);
+    if (made.trajectory.stoppedBy === 'not-finite') {
+      await printBadValue(steady.reno, whole, debugLevel());
+    }
+    return made;
+  } catch (error) {
+    if (error instanceof NotFiniteError) {
+      await printBadValue(steady.reno, whole, debugLevel());
+    }
+    throw error;
+  }
 }
 
 /** Says once for each prompt and reader what is not read. */

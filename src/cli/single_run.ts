@@ -33,7 +33,8 @@ export async function generateOne(run: GenerateRun, prompt: string, seed: number
   });
   const { trajectory } = made;
   progress.close(trajectory.records.at(-1));
-  await printDebug(steady.reno, steady.device, debugLevel());
+  // After bad values, no node would agree with the interpreter: the first one has been named.
+  await printDebug(steady.reno, steady.device, Math.min(debugLevel(), trajectory.stoppedBy === 'not-finite' ? 4 : 5));
   steady.reno[Symbol.dispose]();
   let transferred: Transferred | undefined;
   let failure: unknown;

@@ -4,8 +4,8 @@ import { describeNotFinite, type NotFinite } from '../tensor/plan/not_finite.ts'
 import type { Plan } from '../tensor/plan/plan.ts';
 import { isWithin } from '../tensor/raised_modules.ts';
 import type { Schedule } from '../tensor/schedule/schedule.ts';
+import { findBadValue } from './bad_value.ts';
 import type { LoopOptions } from './loop.ts';
-import { readStates, setStates } from './loop_states.ts';
 import type { StepGraph } from './step_graph.ts';
 
 /** The place where a value passed f16's largest number. */
@@ -17,40 +17,17 @@ export interface Overflow {
 }
 
 /**
- * Repeats a run from its first noise until a loss is not finite, and then that iteration step by step.
+ * Repeats a run until a loss is not finite, and finds the first bad value.
  * @returns null where no loss is bad, or the first bad value is not stored as f16: f32 activations would not mend it
  * @throws GpuError
  */
 export async function findOverflow(
   plan: Plan,
   step: StepGraph,
-  { noise, iterations }: Pick<LoopOptions, 'noise' | 'iterations'>,
+  options: Pick<LoopOptions, 'noise' | 'iterations'>,
 ): Promise<Overflow | null> {
-  const inPrompt = await plan.firstNotFinite('prompt');
-  if (inPrompt) {
-    return overflowAt(plan.schedule, inPrompt);
-  }
-  setStates(plan, step, undefined);
-  for (let i = 0; i < iterations; i++) {
-    const latents = await noise(i);
-    if (latents === 'done') {
-      return null;
-    }
-    if (latents) {
-      plan.write(step.latents.node.name ?? '', latents);
-    }
-    const states = readStates(plan, step);
-    await plan.run('step');
-    const scalars = await plan.read('scalars');
-    if (!scalars.every(Number.isFinite)) {
-      for (const [name, { data }] of Object.entries(await states)) {
-        plan.write(name, data);
-      }
-      const found = await plan.firstNotFinite('step');
-      return found && overflowAt(plan.schedule, found);
-    }
-  }
-  return null;
+  const found = await findBadValue(plan, step, options);
+  return found && overflowAt(plan.schedule, found);
 }
 
 /** Returns null where the value is not stored as f16, or no module holds all that has to be raised. */

@@ -10,6 +10,7 @@ import type { Plan } from '../tensor/plan/plan.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import { differentSizes } from '../tensor/size_words.ts';
 import type { Shape } from '../tensor/types.ts';
+import { type BadValue, findBadValue } from './bad_value.ts';
 import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import type { Levers } from './levers.ts';
@@ -69,6 +70,9 @@ export interface Generated {
   /** A record of the run as plain data, for a file or a report. */
   readonly history: History;
 }
+
+/** A function that repeats a run. */
+type Repeat<T> = (plan: Plan, step: StepGraph, options: Pick<LoopOptions, 'noise' | 'iterations'>) => Promise<T>;
 
 /** Planning options other than the defaults: forced kernel variants, no fusion, weights kept for inspection. */
 export type Planning = Omit<PlanSpec, 'outputs' | 'updates'> & {
@@ -157,11 +161,25 @@ export class Reno implements Disposable {
    * Repeats a run whose losses became not finite. @returns where f16 overflowed, or null where it did not @throws Error as `generate`
    * @internal
    */
-  findOverflow({ resume: _, ...options }: GenerateOptions): Promise<Overflow | null> {
+  findOverflow(options: GenerateOptions): Promise<Overflow | null> {
+    return this.#repeated(options, findOverflow);
+  }
+
+  /**
+   * Repeats a run whose losses became not finite. @returns the first value that is no finite number, or null where there is none
+   * @throws Error as `generate`
+   * @internal
+   */
+  findBadValue(options: GenerateOptions): Promise<BadValue | null> {
+    return this.#repeated(options, findBadValue);
+  }
+
+  /** Repeats a run from its first noise by `repeat`. */
+  #repeated<T>({ resume: _, ...options }: GenerateOptions, repeat: Repeat<T>): Promise<T> {
     return this.#alone(async () => {
       await this.setPrompt(options.prompt);
       const { noise } = await this.#noise(options);
-      return findOverflow(this.plan, this.step, { noise, iterations: this.#config(options).nIters });
+      return repeat(this.plan, this.step, { noise, iterations: this.#config(options).nIters });
     });
   }
 

@@ -1,12 +1,10 @@
 /** The page on which a reader changes a kernel, in a real browser. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM } from '../../commands/page/launch_chromium.ts';
 import { BROWSER_PATIENCE } from '../support/chromium.ts';
+import { findings } from './axe.ts';
 import { Studio, Tab } from './studio.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Every element of the result is divided by the sum of its row, so one store of the naive softmax is all of the kernel's output. */
 const STORE = 'fn store_y(i: u32, v: f32) { y[i] = f32(v); }';
 const QUERY = '?op=softmax&variant=naive&shapes=6x9';
@@ -36,18 +34,6 @@ describe.skipIf(!CHROMIUM)('the kernel editor', { timeout: BROWSER_PATIENCE }, (
     expect(wgsl).toContain(from);
     await tab.page.fill('#wgsl', wgsl.replace(from, to));
   };
-  /** Violations of WCAG and of axe's best practices, as `rule: elements`. */
-  const findings = async (): Promise<string[]> => {
-    await tab.page.evaluate(AXE);
-    return tab.page.evaluate(async () => {
-      const { violations } = await (
-        globalThis as unknown as {
-          axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-        }
-      ).axe.run();
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-    });
-  };
 
   beforeAll(async () => {
     studio = await Studio.start();
@@ -69,7 +55,7 @@ describe.skipIf(!CHROMIUM)('the kernel editor', { timeout: BROWSER_PATIENCE }, (
     for (const row of rows) {
       expect(row).toMatch(/right\s+\d\S* of 1e-7 allowed\s+[\d.]+ ms/);
     }
-    expect(await findings()).toEqual([]);
+    expect(await findings(tab.page)).toEqual([]);
   });
 
   it('says that a wrong kernel is wrong, and where its error is largest', async () => {
@@ -78,7 +64,7 @@ describe.skipIf(!CHROMIUM)('the kernel editor', { timeout: BROWSER_PATIENCE }, (
     expect(await tab.page.textContent('#verdict')).toMatch(
       /^Wrong: the largest error of output 0 is at \[2, 3\], 7 in place of 0\.\d+$/,
     );
-    expect(await findings()).toEqual([]);
+    expect(await findings(tab.page)).toEqual([]);
   });
 
   it('shows an error of the compiler with line and caret, and goes there', async () => {
@@ -90,7 +76,7 @@ describe.skipIf(!CHROMIUM)('the kernel editor', { timeout: BROWSER_PATIENCE }, (
     expect(await tab.page.textContent('#errors pre')).toBe(
       `kernel.wgsl:${line + 1}:30: unresolved value 'z'\n${lines[line]}\n${' '.repeat(29)}^`,
     );
-    expect(await findings()).toEqual([]);
+    expect(await findings(tab.page)).toEqual([]);
     await tab.page.click('#errors button');
     const selected = await tab.page.evaluate(() => {
       const { value, selectionStart, selectionEnd } = document.activeElement as HTMLTextAreaElement;

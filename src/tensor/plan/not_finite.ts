@@ -12,6 +12,8 @@ export interface NotFinite {
   /** The number of the output. */
   readonly output: number;
   readonly type: TensorType;
+  /** The label of its kernel, which names the ops that are fused in it. */
+  readonly kernel: string;
 }
 
 /** Names the place of such a value: its op and module path. */
@@ -46,7 +48,7 @@ export async function notFiniteOutput(
         byteSize(type),
       );
       if (!holdsFinite(type, bytes)) {
-        return { node, output: ref.output, type };
+        return { node, output: ref.output, type, kernel: step.dispatch.label };
       }
     }
   }

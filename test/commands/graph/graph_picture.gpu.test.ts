@@ -1,6 +1,4 @@
 /** graph.html in a real browser. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectPasses } from '../../../commands/graph/passes.ts';
@@ -11,11 +9,11 @@ import { add, linear, mean, mul, silu } from '../../../src/kernels/index.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
 import { BROWSER_PATIENCE } from '../../support/chromium.ts';
+import { findings } from '../../web/axe.ts';
 
 if (!CHROMIUM) {
   console.warn('SKIPPED the tests of graph.html: no Chromium in /usr/bin, and the variable CHROMIUM names none.');
 }
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 describe.skipIf(!CHROMIUM)('graph.html', { timeout: BROWSER_PATIENCE }, () => {
   let browser: Browser;
@@ -92,14 +90,7 @@ describe.skipIf(!CHROMIUM)('graph.html', { timeout: BROWSER_PATIENCE }, () => {
   });
 
   it('has no finding of axe, and no error', async () => {
-    await page.evaluate(AXE);
-    const findings = await page.evaluate(async () => {
-      const { axe } = globalThis as unknown as {
-        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-      };
-      return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-    });
-    expect(findings).toEqual([]);
+    expect(await findings(page)).toEqual([]);
     expect(problems).toEqual([]);
   });
 });

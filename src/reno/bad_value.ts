@@ -1,0 +1,49 @@
+/** Finds the first value of a run that is no finite number, by repeating the run. */
+import type { NotFinite } from '../tensor/plan/not_finite.ts';
+import type { Plan } from '../tensor/plan/plan.ts';
+import type { LoopOptions } from './loop.ts';
+import { readStates, setStates } from './loop_states.ts';
+import type { StepGraph } from './step_graph.ts';
+
+/** The first result that holds a value which is no finite number. */
+export interface BadValue extends NotFinite {
+  /** The iteration that computed it, counted from 0; null where the prompt's stage did. */
+  readonly iteration: number | null;
+}
+
+/**
+ * Repeats a run from its first noise until a loss or the gradient is not finite, and then that iteration dispatch by dispatch. The
+ * kernels are those of the run itself, fused as they are.
+ * @returns null where all losses are finite, or every result of the bad iteration is @throws GpuError
+ */
+export async function findBadValue(
+  plan: Plan,
+  step: StepGraph,
+  { noise, iterations }: Pick<LoopOptions, 'noise' | 'iterations'>,
+): Promise<BadValue | null> {
+  const inPrompt = await plan.firstNotFinite('prompt');
+  if (inPrompt) {
+    return { ...inPrompt, iteration: null };
+  }
+  setStates(plan, step, undefined);
+  for (let i = 0; i < iterations; i++) {
+    const latents = await noise(i);
+    if (latents === 'done') {
+      return null;
+    }
+    if (latents) {
+      plan.write(step.latents.node.name ?? '', latents);
+    }
+    const states = readStates(plan, step);
+    await plan.run('step');
+    const scalars = await plan.read('scalars');
+    if (!scalars.every(Number.isFinite)) {
+      for (const [name, { data }] of Object.entries(await states)) {
+        plan.write(name, data);
+      }
+      const found = await plan.firstNotFinite('step');
+      return found && { ...found, iteration: i };
+    }
+  }
+  return null;
+}
