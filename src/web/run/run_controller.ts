@@ -236,10 +236,14 @@ export class RunController {
     if (!run) {
       return;
     }
-    const frames = [...run.frames, frame];
+    // After a failure the run goes on from its last state, and makes the iterations after it again.
+    const before = run.frames.filter(({ iteration }) => iteration < frame.iteration);
+    const frames = [...before, frame];
+    const again = before.length < run.frames.length;
+    const best = isBest ? frames.length - 1 : again ? lowest(frames) : run.best;
     const each = duration(frame.record.seconds / frames.length);
     this.#studio.change({
-      run: { ...run, frames, best: isBest ? frames.length - 1 : run.best },
+      run: { ...run, frames, best },
       status: `Iteration ${frames.length} of ${run.settings.iterations}, ${each} each`,
     });
   }
@@ -286,4 +290,10 @@ export class RunController {
     this.#unfinished = kept && { ...kept, paused: false };
     this.#resume();
   }
+}
+
+/** Position of the lowest loss. */
+function lowest(frames: readonly ShownFrame[]): number {
+  const losses = frames.map(({ record }) => record.total);
+  return losses.indexOf(Math.min(...losses));
 }
