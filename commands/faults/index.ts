@@ -14,7 +14,7 @@ export const command: Command = {
       description: 'Inputs or repetitions of each part, instead of a short run',
       valueHint: 'n',
     },
-    all: { type: 'boolean', description: 'A fault at every allocation, not at some of them: half an hour and more' },
+    all: { type: 'boolean', description: 'A fault at every allocation, not at some of them: hours' },
     seed: { type: 'string', description: 'Seed of everything random', default: '1', valueHint: 'n' },
     ...jsonFlag,
   },
