@@ -1,7 +1,10 @@
 /** What strangers could reach: packages, their licences, scripts at installation, workflows. SECURITY.md promises it. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+// @ts-expect-error plain JavaScript, because it also runs before anything is installed
+import { serveFiles } from '../../tools/lib/serve.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
 const text = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -74,6 +77,21 @@ describe('scripts at installation', () => {
     expect(scripted(production)).toEqual(['webgpu']); // It lets macOS run the binary.
     expect(scripted(packages)).toEqual(['esbuild', 'msgpackr-extract', 'webgpu']);
   });
+});
+
+it('the page is served to names of this machine alone', async () => {
+  const { url, close } = await serveFiles(async () => new Map([['index.html', Buffer.from('page')]]), { port: 0 });
+  const status = (host: string) =>
+    new Promise((resolve, reject) => {
+      get(url, { headers: { host } }, (response) => resolve(response.resume().statusCode)).on('error', reject);
+    });
+  try {
+    expect(new URL(url).hostname).toBe('127.0.0.1');
+    expect(await Promise.all(['127.0.0.1:8080', 'localhost'].map(status))).toEqual([200, 200]);
+    expect(await Promise.all(['evil.example', '127.0.0.1.evil.example'].map(status))).toEqual([403, 403]);
+  } finally {
+    close();
+  }
 });
 
 describe('workflows', () => {

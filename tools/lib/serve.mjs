@@ -42,6 +42,11 @@ function pathOf(url) {
 export async function serveFiles(filesNow, { port, base = '/' }) {
   let files = await filesNow();
   const answer = async (request, response) => {
+    // A page of another origin could reach this server by a name of its own that leads to this machine (DNS rebinding).
+    if (!/^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(request.headers.host ?? '')) {
+      response.writeHead(403, { 'Content-Type': 'text/plain' }).end('This server answers to localhost only.');
+      return;
+    }
     const path = pathOf(request.url ?? '/');
     const inside = path.startsWith(base) ? path.slice(base.length) : null;
     const name = inside === '' || inside?.endsWith('/') ? `${inside}index.html` : inside;
