@@ -88,3 +88,8 @@ export function assertLevers(levers: Levers, rewards: readonly string[]): void {
 export function sameWeights(a: Levers, b: Levers): boolean {
   return Object.entries(a.rewards).every(([name, weight]) => b.rewards[name] === weight);
 }
+
+/** Whether a run had other values than those of its settings at any time. */
+export function haveMoved(moves: readonly LeverMove[], settings: Levers): boolean {
+  return moves.some(({ levers }) => JSON.stringify(levers) !== JSON.stringify(settings));
+}

@@ -13,7 +13,7 @@ import type { Shape } from '../tensor/types.ts';
 import { type BadValue, findBadValue } from './bad_value.ts';
 import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
-import type { Levers } from './levers.ts';
+import { haveMoved, type Levers } from './levers.ts';
 import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
 import { drawNoise, NOISE_GENERATORS } from './noise/draw_noise.ts';
 import { findOverflow, type Overflow } from './overflow.ts';
@@ -301,7 +301,7 @@ export class Reno implements Disposable {
       tool: 'reno-webgpu',
       config,
       ...(this.#cuts.length > 0 ? { cuts: this.#cuts } : {}),
-      ...(trajectory.moves.length > 1 ? { levers: trajectory.moves } : {}),
+      ...(haveMoved(trajectory.moves, this.levers) ? { levers: trajectory.moves } : {}),
       adapter: adapterRecord(this.#device),
       kernels: kernelRecord(this.plan.schedule.choices.values()),
       image: this.imageSize,

@@ -1,0 +1,21 @@
+/** The texts of the page and of the documentation are the same, and every reward and curve has one. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { EXPLANATIONS, explanationOf } from '../../src/reno/explanations.ts';
+import { charts } from '../../src/reno/report.ts';
+import { REWARDS } from '../../src/reno/rewards/index.ts';
+
+describe('explanations', () => {
+  it('stand in docs/reno.md word for word', () => {
+    const docs = readFileSync(new URL('../../docs/reno.md', import.meta.url), 'utf8');
+    expect(EXPLANATIONS.filter(({ name, text }) => !docs.includes(`- **${name}.** ${text}\n`))).toEqual([]);
+  });
+
+  it('exist for every reward and every curve', () => {
+    const rewards = REWARDS.map(({ label }) => ({ name: label, weight: 1, offset: 0 }));
+    const record = { iteration: 0, losses: {}, total: 0, regulariser: 0, norm: 1, gradNorm: 1, seconds: 0 };
+    const drawn = charts({ config: { rewards, gradClip: 1, noise: { shape: [4] } }, iterations: [record], best: 0 });
+    expect(drawn.map(({ title }) => title).filter((title) => explanationOf(title) === undefined)).toEqual([]);
+    expect(drawn.length).toBeGreaterThan(REWARDS.length);
+  });
+});
