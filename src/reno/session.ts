@@ -289,7 +289,7 @@ export class Reno implements Disposable {
         source: noise,
         generator: NOISE_GENERATORS[noise],
         draw: options.draw ?? 0,
-        ...(options.latents ? { given: true as const } : {}),
+        ...(options.latents || options.resume?.config.noise.given ? { given: true as const } : {}),
         shape: this.latentShape,
       },
     };

@@ -46,6 +46,22 @@ describe('Reno', () => {
     expect(initImage.every((v) => v >= 0 && v <= 1)).toBe(true);
   });
 
+  it('gives the same bytes with levers that nobody moves, and records those that somebody moves', async () => {
+    using levered = await Reno.open(device, 'pocket', files, settings, { levers: true });
+    const still = await levered.generate(cat);
+    expect(still.trajectory.bestImage).toEqual(first.trajectory.bestImage);
+    expect(still.trajectory.bestLatents).toEqual(first.trajectory.bestLatents);
+    expect(still.history.levers).toBeUndefined();
+    const moved = { ...levered.levers, lr: 0 };
+    const { trajectory, history } = await levered.generate({ ...cat, nIters: 2, levers: () => moved });
+    expect(trajectory.records[1]?.total).toBe(trajectory.records[0]?.total);
+    expect(history.levers).toEqual([{ iteration: 0, levers: moved }]);
+    const { bestLatents: latents, bestImage } = first.trajectory;
+    const again = await levered.generate({ ...cat, nIters: 1, latents });
+    expect(again.trajectory.initImage).toEqual(bestImage);
+    expect(again.history.config.noise.given).toBe(true);
+  });
+
   it('gives the same bytes again after another prompt and seed, and compiles nothing for them', async () => {
     const compiled = device.pipelineCount;
     const other = await reno.generate({ ...cat, prompt: 'a photo of two cars', seed: 4 });

@@ -1,5 +1,6 @@
 /** The messages between the page and the worker in which the engine runs. */
 import type { History } from '../../reno/history.ts';
+import type { Levers } from '../../reno/levers.ts';
 import type { Detection, VerdictConfig } from '../../reno/verdict.ts';
 import type { ModelChoices, ModelPlan, ModelSource, WantedFile } from '../models/model_source.ts';
 import type { EngineFacts, RunSettings, ShownFrame } from '../state/studio_state.ts';
@@ -30,8 +31,15 @@ export type ToEngine =
   | { readonly kind: 'open'; readonly source: ModelSource; readonly choices: ModelChoices; readonly tune: boolean }
   /** Says what a model would need. */
   | { readonly kind: 'plan'; readonly source: ModelSource; readonly choices: ModelChoices }
-  /** Starts a run. `keep`: the browser keeps it as it goes on. */
-  | { readonly kind: 'run'; readonly settings: RunSettings; readonly keep: boolean }
+  /** Starts a run. `keep`: the browser keeps it as it goes on. `latents`: the noise to start from, instead of the seed's. */
+  | {
+      readonly kind: 'run';
+      readonly settings: RunSettings;
+      readonly keep: boolean;
+      readonly latents: Float32Array<ArrayBuffer> | null;
+    }
+  /** Moves levers, for the run that is on and those after it; null: as the settings have them. */
+  | { readonly kind: 'levers'; readonly levers: Levers | null }
   /** Goes on with the run that is kept; `paused`: when `go on` says so. */
   | { readonly kind: 'resume'; readonly paused: boolean }
   | { readonly kind: 'pause' | 'go on' | 'stop' }
@@ -42,6 +50,8 @@ export type FromEngine =
   /** A file that is being downloaded. */
   | { readonly kind: 'downloading'; readonly file: WantedFile }
   | { readonly kind: 'opened'; readonly facts: EngineFacts }
+  /** The levers of a run that was kept and goes on. */
+  | { readonly kind: 'levers'; readonly levers: Levers }
   | { readonly kind: 'planned'; readonly plan: ModelPlan }
   | { readonly kind: 'unplanned'; readonly sentence: string }
   /** Something failed, and the run goes on. */

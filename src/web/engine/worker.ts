@@ -5,6 +5,7 @@
 import { subfolder } from '../../models/checkpoint/files.ts';
 import { adoptTuning } from '../../platform/browser/tuning_db.ts';
 import { Judge } from '../../reno/judge.ts';
+import type { Levers } from '../../reno/levers.ts';
 import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
 import { adapterRecord, Reno } from '../../reno/session.ts';
 import { withSettings } from '../../reno/settings.ts';
@@ -31,6 +32,8 @@ class Engine {
   /** The evaluator, on the device that it was opened on. */
   #judge: { readonly device: Device; readonly judge: Promise<Judge> } | null = null;
   #tunes = false;
+  /** Null: as the settings have them. */
+  #levers: Levers | null = null;
   /** Writes the run into the browser's storage. */
   #keeper: RunKeeper | null = null;
 
@@ -45,7 +48,10 @@ class Engine {
       case 'plan':
         return this.#plan(message.source, message.choices);
       case 'run':
-        return this.#during('run', () => this.#start(message.settings, message.keep));
+        return this.#during('run', () => this.#start(message.settings, message.keep, message.latents));
+      case 'levers':
+        this.#levers = message.levers;
+        return;
       case 'resume':
         return this.#during('run', () => this.#resume(message.paused));
       case 'pause':
@@ -132,7 +138,8 @@ class Engine {
           );
           await adoptTuning(device);
         }
-        const reno = await Reno.open(device, name, files, withSettings(settings, changes));
+        const levers = settings.mode === 'reno' && settings.optim !== 'lbfgs';
+        const reno = await Reno.open(device, name, files, withSettings(settings, changes), { levers });
         source.release();
         return reno;
       },
@@ -141,13 +148,13 @@ class Engine {
     return this.#steady;
   }
 
-  async #start(settings: RunSettings, keep: boolean): Promise<void> {
+  async #start(settings: RunSettings, keep: boolean, latents: Float32Array<ArrayBuffer> | null): Promise<void> {
     const { device, reno } = await this.#steadily();
     this.#pause.open();
     this.#keeper = keep
       ? await RunKeeper.begin(factsOf(this.#model?.source.name ?? '', device, reno), settings).catch(unkept)
       : null;
-    await this.#run(settings);
+    await this.#run(settings, latents ? { latents } : {});
   }
 
   async #resume(paused: boolean): Promise<void> {
@@ -161,12 +168,22 @@ class Engine {
       this.#pause.open();
     }
     this.#keeper = RunKeeper.goOn(kept);
-    await this.#run(kept.settings, kept.state ? await decodeRunState('the run that was kept', kept.state) : undefined);
+    const resume = kept.state ? await decodeRunState('the run that was kept', kept.state) : undefined;
+    this.#levers = resume?.moves?.at(-1)?.levers ?? null;
+    if (this.#levers) {
+      this.#tell({ kind: 'levers', levers: this.#levers });
+    }
+    await this.#run(kept.settings, resume ? { resume } : {});
   }
 
-  async #run({ prompt, seed, iterations }: RunSettings, resume?: RunState): Promise<void> {
+  /** @param from the state or the noise to start from, instead of the seed's noise */
+  async #run(
+    { prompt, seed, iterations }: RunSettings,
+    from: { readonly resume?: RunState; readonly latents?: Float32Array },
+  ): Promise<void> {
     this.#abort = new AbortController();
     const steady = await this.#steadily();
+    const usual = steady.reno.levers;
     const { trajectory, history } = await steady.generate({
       prompt,
       seed,
@@ -189,7 +206,8 @@ class Engine {
           // The pictures are kept one by one.
           state: encodeRunState({ ...state, frames: [] }),
         }),
-      ...(resume ? { resume } : {}),
+      levers: () => this.#levers ?? usual,
+      ...from,
     });
     const outcome = { history, bestLatents: trajectory.bestLatents };
     await this.#keep({ records: trajectory.records, best: trajectory.best, state: null, outcome });
@@ -248,6 +266,7 @@ function factsOf(model: string, device: Device, reno: Reno): EngineFacts {
     charted: { rewards: reno.rewards, gradClip: reno.settings.gradClip, noise: { shape: reno.latentShape } },
     iterations: reno.settings.nIters,
     loadSeconds: reno.loadSeconds,
+    levers: reno.step.levers ? reno.levers : null,
   };
 }
 

@@ -6,6 +6,8 @@ import type { Studio } from '../state/studio_state.ts';
 import { mountComparison } from './comparison.ts';
 import { mountCursor } from './cursor.ts';
 import { mountExports } from './exports.ts';
+import { mountImport } from './import_latents.ts';
+import { mountLevers } from './levers_panel.ts';
 import { mountTransport } from './transport.ts';
 
 /** @param recorded the recorded run, whose history can be saved too */
@@ -17,6 +19,8 @@ export function mountLab(studio: Studio, controller: RunController, recorded: Re
   mountTransport(studio);
   mountCursor(studio);
   mountComparison(studio);
+  mountLevers(studio, controller);
+  mountImport(studio, controller);
   mountExports(studio, ({ source }) =>
     source === 'recorded'
       ? { history: recorded.history }

@@ -22,7 +22,12 @@ export function mountLevers(studio: Studio, controller: RunController): void {
     panel.hidden = initial === null;
     if (initial && initial !== built) {
       built = initial;
-      show = build(rows, initial, () => studio.state.levers ?? initial, (moved) => controller.move(moved));
+      show = build(
+        rows,
+        initial,
+        () => studio.state.levers ?? initial,
+        (moved) => controller.move(moved),
+      );
     }
     if (initial) {
       show?.(levers ?? initial);
@@ -40,7 +45,12 @@ function build(
   move: (levers: Levers) => void,
 ): (levers: Levers) => void {
   const shows: ((levers: Levers) => void)[] = [];
-  const number = (label: string, about: string, read: (l: Levers) => number, write: (l: Levers, n: number) => Levers): HTMLElement => {
+  const number = (
+    label: string,
+    about: string,
+    read: (l: Levers) => number,
+    write: (l: Levers, n: number) => Levers,
+  ): HTMLElement => {
     const input = document.createElement('input');
     input.type = 'number';
     input.min = '0';
@@ -60,7 +70,10 @@ function build(
   };
 
   const rewards = Object.entries(initial.rewards).map(([name, usual]) => {
-    const set = (levers: Levers, weight: number): Levers => ({ ...levers, rewards: { ...levers.rewards, [name]: weight } });
+    const set = (levers: Levers, weight: number): Levers => ({
+      ...levers,
+      rewards: { ...levers.rewards, [name]: weight },
+    });
     const weight = number(`${name}, weight`, name, (l) => l.rewards[name] ?? 0, set);
     const on = document.createElement('input');
     on.type = 'checkbox';
@@ -81,9 +94,24 @@ function build(
   });
   rows.replaceChildren(
     ...rewards,
-    number('Learning rate', 'Learning rate', (l) => l.lr, (l, lr) => ({ ...l, lr })),
-    number('Gradient clip', 'Gradient norm', (l) => l.gradClip, (l, gradClip) => ({ ...l, gradClip })),
-    number('Regulariser, weight', 'Noise norm', (l) => l.regWeight, (l, regWeight) => ({ ...l, regWeight })),
+    number(
+      'Learning rate',
+      'Learning rate',
+      (l) => l.lr,
+      (l, lr) => ({ ...l, lr }),
+    ),
+    number(
+      'Gradient clip',
+      'Gradient norm',
+      (l) => l.gradClip,
+      (l, gradClip) => ({ ...l, gradClip }),
+    ),
+    number(
+      'Regulariser, weight',
+      'Noise norm',
+      (l) => l.regWeight,
+      (l, regWeight) => ({ ...l, regWeight }),
+    ),
     row('Optimiser', 'Optimiser', choice),
   );
   return (levers) => {

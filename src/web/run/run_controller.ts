@@ -1,4 +1,5 @@
 /** Starts, pauses, stops and resumes runs, and puts what the engine tells into the page's state. */
+import type { Levers } from '../../reno/levers.ts';
 import { duration } from '../../reno/report.ts';
 import { EngineClient, type EngineEvent } from '../engine/client.ts';
 import type { LookedAt, Outcome, Sight } from '../engine/protocol.ts';
@@ -117,8 +118,17 @@ export class RunController {
     this.#engine?.send({ kind: 'resume', paused: kept.paused });
   }
 
-  /** Starts a run with the settings of the form. Does nothing unless the page is ready. */
-  start(): void {
+  /** Moves the levers of the run that is on, and of those after it; null: as the settings have them. */
+  move(levers: Levers | null): void {
+    this.#studio.change({ levers });
+    this.#engine?.send({ kind: 'levers', levers });
+  }
+
+  /**
+   * Starts a run with the settings of the form. Does nothing unless the page is ready.
+   * @param latents the noise to start from, instead of the seed's
+   */
+  start(latents: Float32Array<ArrayBuffer> | null = null): void {
     const { phase, engine, settings } = this.#studio.state;
     if (phase !== 'ready' || !engine) {
       return;
@@ -136,7 +146,7 @@ export class RunController {
     };
     this.#studio.change({ phase: 'running', status: 'Reading the prompt…', notice: null, shown: null, run });
     this.#unfinished = null;
-    this.#engine?.send({ kind: 'run', settings, keep: this.#keeps && this.#source.kind === 'pocket' });
+    this.#engine?.send({ kind: 'run', settings, keep: this.#keeps && this.#source.kind === 'pocket', latents });
   }
 
   /** Holds the run: at once on the page, and before the next iteration on the GPU. */
@@ -194,8 +204,11 @@ export class RunController {
         this.#downloading(event.file);
         break;
       case 'opened':
-        this.#studio.change({ engine: event.facts, phase: 'ready', status: 'Ready', loading: null });
+        this.#studio.change({ engine: event.facts, levers: null, phase: 'ready', status: 'Ready', loading: null });
         this.#resume();
+        break;
+      case 'levers':
+        this.#studio.change({ levers: event.levers });
         break;
       case 'recovering':
         this.#studio.change({ notice: { text: sentence(event.sentence) } });

@@ -1,5 +1,6 @@
 /** The state of the page. */
 import type { AdapterRecord, IterationRecord } from '../../reno/history.ts';
+import type { Levers } from '../../reno/levers.ts';
 import type { ImageSize } from '../../reno/picture.ts';
 import type { ChartedRun } from '../../reno/report.ts';
 import { Store } from './store.ts';
@@ -45,6 +46,8 @@ export interface EngineFacts {
   /** Iterations of the model's own settings. */
   readonly iterations: number;
   readonly loadSeconds: number;
+  /** The levers as the settings have them; null where the model's optimiser has none. */
+  readonly levers: Levers | null;
 }
 
 /**
@@ -71,6 +74,8 @@ export interface StudioState {
   /** Whether somebody has written into the form. */
   readonly typed: boolean;
   readonly engine: EngineFacts | null;
+  /** The levers that were moved; null: as the settings have them. */
+  readonly levers: Levers | null;
   readonly run: ShownRun | null;
   /** The iteration that is looked at; null: the newest. */
   readonly shown: number | null;
@@ -87,6 +92,7 @@ export function openStudio(settings: RunSettings): Studio {
     settings,
     typed: false,
     engine: null,
+    levers: null,
     run: null,
     shown: null,
   });

@@ -1,0 +1,30 @@
+/** Goes on from noise that was saved: here, or by `reno generate`. */
+import { element } from '../elements.ts';
+import type { RunController } from '../run/run_controller.ts';
+import type { Studio } from '../state/studio_state.ts';
+import { sentence } from '../words.ts';
+
+export function mountImport(studio: Studio, controller: RunController): void {
+  const input = element('load-latents', HTMLInputElement);
+  const said = element('lab-said', HTMLParagraphElement);
+  studio.watch(['phase'], ({ phase }) => {
+    input.disabled = phase !== 'ready';
+  });
+  input.addEventListener('change', async () => {
+    const file = input.files?.[0];
+    const { engine } = studio.state;
+    input.value = ''; // The same file can be chosen again.
+    if (!file || !engine) {
+      return;
+    }
+    try {
+      const { readLatents } = await import('./latents_file.ts');
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      const latents = await readLatents(file.name, bytes, engine.charted.noise.shape);
+      said.textContent = `The run starts from the best noise of ${file.name}.`;
+      controller.start(latents);
+    } catch (error) {
+      said.textContent = sentence(error instanceof Error ? error.message : String(error));
+    }
+  });
+}
