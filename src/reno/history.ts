@@ -86,6 +86,8 @@ export interface History {
   readonly cuts?: readonly PromptCut[];
   /** The levers that were moved while the run was on; absent where none was. A run with moved levers is not made again by its settings. */
   readonly levers?: readonly LeverMove[];
+  /** The iterations whose noise was pushed by hand; absent where none was. */
+  readonly pushes?: readonly number[];
   /** The GPU that was used. */
   readonly adapter: AdapterRecord;
   /** The kernel variants that ran. Variants round differently: equal bytes need the same adapter and the same hash. */

@@ -83,6 +83,8 @@ export interface Trajectory {
   readonly frames: readonly Frame[];
   /** The levers at the start and whenever they moved; empty where the graph has none. */
   readonly moves: readonly LeverMove[];
+  /** Iterations after the first whose noise was given by hand, in a graph with levers. */
+  readonly pushes: readonly number[];
   /** The reason, one sentence, why the run ended early; null when it did not. */
   readonly stopped: string | null;
   /** The kind of that reason: the signal, or a loss or gradient that is no finite number. */
@@ -118,6 +120,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
   const frames: Promise<Frame>[] = (resume?.frames ?? []).map((frame) => Promise.resolve(frame));
   const gradients: Promise<Float32Array<ArrayBuffer>>[] = (resume?.gradients ?? []).map((g) => Promise.resolve(g));
   const levers = step.levers && options.levers ? new LeverWriter(runner, step, options.levers, resume?.moves) : null;
+  const pushes = [...(resume?.pushes ?? [])];
   const times = new SavingTimes(now, options.saveEvery);
   let best = resume?.best ?? 0;
   let failure: string | null = null;
@@ -144,7 +147,12 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
         seconds: (now() - start) / 1000,
         tensors,
         gradients: past.slice(0, iteration),
-        ...(levers ? { moves: levers.moves.filter((move) => move.iteration < iteration) } : {}),
+        ...(levers
+          ? {
+              moves: levers.moves.filter((move) => move.iteration < iteration),
+              pushes: pushes.filter((i) => i < iteration),
+            }
+          : {}),
         initImage: image,
         frames: kept.filter((f) => f.iteration < iteration),
       }),
@@ -193,6 +201,9 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     }
     if (noise) {
       runner.write(latents, noise);
+      if (levers && i > 0) {
+        pushes.push(i);
+      }
     }
     levers?.before(i);
     const wanted = options.wantsFrame?.(i) ?? false;
@@ -238,6 +249,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     bestLatents: await runner.read('best_latents'),
     frames: (await Promise.all(frames)).filter((f) => f.iteration <= last),
     moves: levers?.moves ?? [],
+    pushes,
     stopped,
     stoppedBy: failure !== null ? 'not-finite' : interruption !== null ? 'signal' : null,
     seconds: (now() - start) / 1000,

@@ -30,6 +30,8 @@ export interface LoopState {
   readonly gradients: readonly Float32Array<ArrayBuffer>[];
   /** The levers at the start and whenever they moved, where the run has levers. */
   readonly moves?: readonly LeverMove[];
+  /** Iterations whose noise was pushed by hand, where the run has levers. */
+  readonly pushes?: readonly number[];
   /** The picture from the first noise, [H,W,3] in [0,1]. */
   readonly initImage: Float32Array<ArrayBuffer>;
   /** The pictures that `wantsFrame` chose until now, in order. */
@@ -70,7 +72,10 @@ export async function decodeRunState(name: string, bytes: Uint8Array): Promise<R
   if (format !== FORMAT || run === undefined) {
     throw new Error(`${name}: is not the state of a run ("${FORMAT}")`);
   }
-  const numbers = JSON.parse(run) as Pick<RunState, 'config' | 'iteration' | 'records' | 'best' | 'seconds' | 'moves'>;
+  const numbers = JSON.parse(run) as Pick<
+    RunState,
+    'config' | 'iteration' | 'records' | 'best' | 'seconds' | 'moves' | 'pushes'
+  >;
   const tensors: Record<string, StateTensor> = {};
   const gradients: Float32Array<ArrayBuffer>[] = [];
   const frames: Frame[] = [];

@@ -302,6 +302,7 @@ export class Reno implements Disposable {
       config,
       ...(this.#cuts.length > 0 ? { cuts: this.#cuts } : {}),
       ...(haveMoved(trajectory.moves, this.levers) ? { levers: trajectory.moves } : {}),
+      ...(trajectory.pushes.length > 0 ? { pushes: trajectory.pushes } : {}),
       adapter: adapterRecord(this.#device),
       kernels: kernelRecord(this.plan.schedule.choices.values()),
       image: this.imageSize,

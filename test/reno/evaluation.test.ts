@@ -42,6 +42,7 @@ class Fake {
       bestLatents: Float32Array.of(0),
       frames: [],
       moves: [],
+      pushes: [],
       stopped: null,
       stoppedBy: null,
       seconds: 9,

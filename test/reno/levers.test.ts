@@ -145,3 +145,23 @@ describe('noise that is watched', () => {
     }
   });
 });
+
+describe('noise that is pushed', () => {
+  it('is the noise of that iteration, and the history knows it', async () => {
+    const step = toyStep(START, true);
+    const start = optimisedNoise(SHAPE, 0);
+    const pushed = new Float32Array(12).fill(0.5);
+    const noise: LoopOptions['noise'] = (i) => (i === 3 ? pushed : start(i));
+    const { frames, pushes } = await run(step, {
+      levers: () => START,
+      noise,
+      wantsFrame: (i) => i === 3,
+      wantsNoise: () => true,
+    });
+    expect(frames[0]?.noise?.latents).toEqual(pushed);
+    expect(pushes).toEqual([3]);
+    const state = await begun(step, 5, { levers: () => START, noise });
+    expect(state.pushes).toEqual([3]);
+    expect((await run(step, { levers: () => START, resume: state })).pushes).toEqual([3]);
+  });
+});

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { History } from '../../src/reno/history.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { makeGif } from '../../src/web/lab/gif.ts';
+import { gridOf, heatMap, indexOf } from '../../src/web/lab/heat_map.ts';
 import { latentsFile, readLatents } from '../../src/web/lab/latents_file.ts';
 import { beside, difference, enlarged, meanDifference } from '../../src/web/lab/pixels.ts';
 
@@ -27,6 +28,22 @@ describe('pixels', () => {
     expect(difference(rgba(10, 10, 10), rgba(10, 20, 0))).toEqual(rgba(128, 148, 108));
     expect(meanDifference(rgba(0, 0), rgba(255, 0))).toBeCloseTo(0.5, 12);
     expect(meanDifference(rgba(9), rgba(9))).toBe(0);
+  });
+});
+
+describe('a heat map', () => {
+  const grid = { channels: 2, height: 1, width: 3 };
+
+  it('is grey at zero, blue below and orange above, up to the limit', () => {
+    const values = Float32Array.of(9, 9, 9, -2, 0, 5);
+    expect([...heatMap(values, grid, 1, 2)]).toEqual([37, 99, 235, 255, 235, 235, 232, 255, 234, 88, 12, 255]);
+    expect(indexOf(grid, 1, 2, 0)).toBe(5);
+  });
+
+  it('exists for noise of one picture only', () => {
+    expect(gridOf([1, 8, 4, 6])).toEqual({ channels: 8, height: 4, width: 6 });
+    expect(gridOf([2, 8, 4, 6])).toBeNull();
+    expect(gridOf([1, 64])).toBeNull();
   });
 });
 

@@ -19,6 +19,12 @@ export interface Sight {
   readonly config: VerdictConfig;
 }
 
+/** A change of the noise by hand: `by` is added to the value at `index`. */
+export interface Push {
+  readonly index: number;
+  readonly by: number;
+}
+
 /** The result of a run. */
 export interface Outcome {
   readonly history: History;
@@ -38,6 +44,10 @@ export type ToEngine =
       readonly keep: boolean;
       readonly latents: Float32Array<ArrayBuffer> | null;
     }
+  /** Whether frames come with their noise and its gradient. */
+  | { readonly kind: 'watch noise'; readonly on: boolean }
+  /** Adds to one value of the noise before the next iteration. */
+  | { readonly kind: 'push'; readonly push: Push }
   /** Moves levers, for the run that is on and those after it; null: as the settings have them. */
   | { readonly kind: 'levers'; readonly levers: Levers | null }
   /** Goes on with the run that is kept; `paused`: when `go on` says so. */

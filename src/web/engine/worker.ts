@@ -19,7 +19,7 @@ import { RunKeeper, readKeptRun } from '../session/kept_run.ts';
 import type { EngineFacts, RunSettings } from '../state/studio_state.ts';
 import { awaitDevice } from './await_device.ts';
 import { Pause } from './pause.ts';
-import type { FromEngine, LookedAt, Sight, ToEngine } from './protocol.ts';
+import type { FromEngine, LookedAt, Push, Sight, ToEngine } from './protocol.ts';
 import { toFloats, toRgba } from './rgba.ts';
 import { tuneHere } from './tune.ts';
 
@@ -32,6 +32,9 @@ class Engine {
   /** The evaluator, on the device that it was opened on. */
   #judge: { readonly device: Device; readonly judge: Promise<Judge> } | null = null;
   #tunes = false;
+  #watches = false;
+  /** Waiting for the next iteration. */
+  #pushes: Push[] = [];
   /** Null: as the settings have them. */
   #levers: Levers | null = null;
   /** Writes the run into the browser's storage. */
@@ -49,6 +52,12 @@ class Engine {
         return this.#plan(message.source, message.choices);
       case 'run':
         return this.#during('run', () => this.#start(message.settings, message.keep, message.latents));
+      case 'watch noise':
+        this.#watches = message.on;
+        return;
+      case 'push':
+        this.#pushes.push(message.push);
+        return;
       case 'levers':
         this.#levers = message.levers;
         return;
@@ -182,6 +191,7 @@ class Engine {
     from: { readonly resume?: RunState; readonly latents?: Float32Array },
   ): Promise<void> {
     this.#abort = new AbortController();
+    this.#pushes = [];
     const steady = await this.#steadily();
     const usual = steady.reno.levers;
     const { trajectory, history } = await steady.generate({
@@ -192,10 +202,11 @@ class Engine {
       now: () => this.#pause.now(),
       beforeIteration: () => this.#pause.pass(),
       wantsFrame: () => true,
-      onFrame: ({ iteration, pixels }, record, isBest) => {
+      wantsNoise: () => this.#watches,
+      onFrame: ({ iteration, pixels, noise }, record, isBest) => {
         const rgba = toRgba(pixels);
         this.#keeper?.add(iteration, rgba);
-        this.#tell({ kind: 'frame', frame: { iteration, pixels: rgba, record }, isBest });
+        this.#tell({ kind: 'frame', frame: { iteration, pixels: rgba, record, ...(noise ? { noise } : {}) }, isBest });
       },
       // After each iteration: what is kept lags two behind what is shown.
       saveEvery: 1,
@@ -207,11 +218,24 @@ class Engine {
           state: encodeRunState({ ...state, frames: [] }),
         }),
       levers: () => this.#levers ?? usual,
+      ...(steady.reno.step.levers ? { push: (_, now) => this.#pushed(now) } : {}),
       ...from,
     });
     const outcome = { history, bestLatents: trajectory.bestLatents };
     await this.#keep({ records: trajectory.records, best: trajectory.best, state: null, outcome });
     this.#tell({ kind: 'done', outcome });
+  }
+
+  /** The noise with what was pushed since the last iteration; null where nothing was. */
+  async #pushed(now: () => Promise<Float32Array>): Promise<Float32Array | null> {
+    if (this.#pushes.length === 0) {
+      return null;
+    }
+    const latents = await now();
+    for (const { index, by } of this.#pushes.splice(0)) {
+      latents[index] = (latents[index] ?? 0) + by;
+    }
+    return latents;
   }
 
   async #keep(changes: Parameters<RunKeeper['save']>[0]): Promise<void> {

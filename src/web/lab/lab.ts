@@ -8,6 +8,7 @@ import { mountCursor } from './cursor.ts';
 import { mountExports } from './exports.ts';
 import { mountImport } from './import_latents.ts';
 import { mountLevers } from './levers_panel.ts';
+import { mountNoise } from './noise_view.ts';
 import { mountTransport } from './transport.ts';
 
 /** @param recorded the recorded run, whose history can be saved too */
@@ -21,6 +22,7 @@ export function mountLab(studio: Studio, controller: RunController, recorded: Re
   mountComparison(studio);
   mountLevers(studio, controller);
   mountImport(studio, controller);
+  mountNoise(studio, controller);
   mountExports(studio, ({ source }) =>
     source === 'recorded'
       ? { history: recorded.history }

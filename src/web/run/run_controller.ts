@@ -2,7 +2,7 @@
 import type { Levers } from '../../reno/levers.ts';
 import { duration } from '../../reno/report.ts';
 import { EngineClient, type EngineEvent } from '../engine/client.ts';
-import type { LookedAt, Outcome, Sight } from '../engine/protocol.ts';
+import type { LookedAt, Outcome, Push, Sight } from '../engine/protocol.ts';
 import type { ModelChoices, ModelPlan, ModelSource, WantedFile } from '../models/model_source.ts';
 import { type KeptRun, keepsRuns, readKeptRun, shownFromKept } from '../session/kept_run.ts';
 import { sameSettings } from '../share/address.ts';
@@ -30,6 +30,7 @@ export class RunController {
   /** What the engine told while the run was paused, to be shown when it goes on. */
   #held: EngineEvent[] = [];
   #outcome: Outcome | null = null;
+  #watchesNoise = false;
   /** Whether this tab keeps its runs in the browser. */
   #keeps = false;
   /** The run that goes on when the models are loaded. */
@@ -55,6 +56,7 @@ export class RunController {
     this.#engine = new EngineClient(this.#addresses.script, (event) => this.#receive(event));
     this.#studio.change({ phase: 'loading', status: 'Loading the models…', loading: null, notice: null });
     this.#engine.send({ kind: 'open', source, choices, tune: this.#tune });
+    this.#engine.send({ kind: 'watch noise', on: this.#watchesNoise });
   }
 
   /** Says what a model would need; nothing is downloaded but headers. @throws Error, one sentence, where it cannot be planned */
@@ -116,6 +118,17 @@ export class RunController {
       notice: null,
     });
     this.#engine?.send({ kind: 'resume', paused: kept.paused });
+  }
+
+  /** Whether pictures come with their noise and its gradient. */
+  watchNoise(on: boolean): void {
+    this.#watchesNoise = on;
+    this.#engine?.send({ kind: 'watch noise', on });
+  }
+
+  /** Adds to one value of the noise before the next iteration. */
+  push(push: Push): void {
+    this.#engine?.send({ kind: 'push', push });
   }
 
   /** Moves the levers of the run that is on, and of those after it; null: as the settings have them. */

@@ -18,6 +18,8 @@ export interface ShownFrame {
   /** RGBA, [H,W,4], 8 bits. */
   readonly pixels: Uint8ClampedArray<ArrayBuffer>;
   readonly record: IterationRecord;
+  /** The noise that made it and the gradient there, while somebody looks at them. */
+  readonly noise?: { readonly latents: Float32Array<ArrayBuffer>; readonly gradient: Float32Array<ArrayBuffer> };
 }
 
 /** A run as the page shows it: computed here, or recorded before. */

@@ -21,6 +21,7 @@ export function leverSuite(studio: () => Studio): void {
       expect(await tab.page.inputValue('#levers input[aria-label="HPS, weight"]')).toBe('0');
       await tab.page.fill('#levers input[aria-label="Learning rate"]', '0');
       await tab.page.press('#levers input[aria-label="Learning rate"]', 'Enter');
+      await tab.page.click('#noise summary');
       await tab.page.focus('#seed'); // A number is taken when its field is left.
       await tab.page.setInputFiles('#load-latents', await saved.path());
       await tab.waitFor('running');
@@ -35,6 +36,10 @@ export function leverSuite(studio: () => Studio): void {
 
       await tab.page.setInputFiles('#load-latents', { name: 'x.safetensors', mimeType: '', buffer: Buffer.from('no') });
       await expect.poll(() => tab.page.textContent('#lab-said')).toMatch(/^X\.safetensors/);
+      expect(await tab.page.textContent('#noise-value')).toMatch(/^0, 0: -?\d\.\d\d$/);
+      expect(await tab.picture('noise-map')).not.toBe(await tab.picture('gradient-map'));
+      await tab.page.click('#push-up');
+      expect(await tab.page.textContent('#noise-value')).toContain('only a run that is on can be pushed');
       await tab.page.click('#levers-reset');
       expect(await tab.page.inputValue('#levers input[aria-label="Learning rate"]')).toBe('2');
       expect(tab.problems).toEqual([]);
