@@ -48,9 +48,9 @@ describe('a heat map', () => {
 });
 
 describe('a GIF', () => {
-  it('holds every picture, enlarged, and plays for ever', () => {
+  it('holds every picture, enlarged, and plays for ever', async () => {
     const pictures = [rgba(0, 255, 0, 255), rgba(255, 0, 255, 0), rgba(9, 9, 9, 9)];
-    const bytes = makeGif(pictures, { height: 2, width: 2 }, { scale: 3, delay: 80, rest: 900 });
+    const bytes = await makeGif(pictures, { height: 2, width: 2 }, { scale: 3, delay: 80, rest: 900 });
     const text = String.fromCharCode(...bytes);
     expect(text.slice(0, 6)).toBe('GIF89a');
     expect([bytes[6], bytes[8]]).toEqual([6, 6]);

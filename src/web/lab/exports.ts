@@ -55,7 +55,7 @@ export function mountExports(studio: Studio, endedOf: (run: ShownRun) => Ended |
   bind('save-gif', async (run) => {
     const { makeGif } = await import('./gif.ts');
     const pictures = run.frames.map(({ pixels }) => pixels);
-    const bytes = makeGif(pictures, run.size, { scale: scaleOf(run.size), ...GIF });
+    const bytes = await makeGif(pictures, run.size, { scale: scaleOf(run.size), ...GIF });
     return new File([bytes], named(run, '.gif'), { type: 'image/gif' });
   });
   bind('save-history', async (run) => {

@@ -15,14 +15,15 @@ export interface GifOptions {
   readonly rest: number;
 }
 
-/** Makes the GIF. @param pictures RGBA of 8 bits, in their order */
-export function makeGif(
+/** Makes the GIF, in many short tasks: the page answers meanwhile. @param pictures RGBA of 8 bits, in their order */
+export async function makeGif(
   pictures: readonly Uint8ClampedArray[],
   size: ImageSize,
   { scale, delay, rest }: GifOptions,
-): Uint8Array<ArrayBuffer> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const gif = gifenc.GIFEncoder();
   for (const [i, picture] of pictures.entries()) {
+    await new Promise((resolve) => setTimeout(resolve));
     const palette = gifenc.quantize(picture, COLOURS);
     const index = enlarged(gifenc.applyPalette(picture, palette), size, 1, scale);
     const isEnd = i === 0 || i === pictures.length - 1;
