@@ -5,6 +5,7 @@ import type { ImageSize } from '../../reno/picture.ts';
 import { element } from '../elements.ts';
 import type { ShownRun, Studio } from '../state/studio_state.ts';
 import { sentence } from '../words.ts';
+import { framePng } from './png.ts';
 import { shownFrame } from './shown_frame.ts';
 
 /** What is known of a run besides its pictures, once it has ended. */
@@ -49,7 +50,7 @@ export function mountExports(studio: Studio, endedOf: (run: ShownRun) => Ended |
     if (!frame) {
       throw new Error('there is no picture yet');
     }
-    const blob = await png(frame.pixels, run.size, scaleOf(run.size));
+    const blob = await framePng(frame.pixels, run.size, scaleOf(run.size));
     return new File([blob], named(run, ` iteration ${frame.iteration}.png`), { type: 'image/png' });
   });
   bind('save-gif', async (run) => {
@@ -73,24 +74,6 @@ export function mountExports(studio: Studio, endedOf: (run: ShownRun) => Ended |
 }
 
 const scaleOf = ({ height, width }: ImageSize): number => Math.max(1, Math.floor(SIDE / Math.max(height, width)));
-
-function png(pixels: Uint8ClampedArray<ArrayBuffer>, { height, width }: ImageSize, scale: number): Promise<Blob> {
-  const small = document.createElement('canvas');
-  small.width = width;
-  small.height = height;
-  small.getContext('2d')?.putImageData(new ImageData(pixels, width, height), 0, 0);
-  const large = document.createElement('canvas');
-  large.width = width * scale;
-  large.height = height * scale;
-  const context = large.getContext('2d');
-  if (context) {
-    context.imageSmoothingEnabled = false;
-    context.drawImage(small, 0, 0, large.width, large.height);
-  }
-  return new Promise((resolve, reject) => {
-    large.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser made no PNG'))), 'image/png');
-  });
-}
 
 function download(file: File): void {
   const link = document.createElement('a');

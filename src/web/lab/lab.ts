@@ -6,6 +6,7 @@ import type { Studio } from '../state/studio_state.ts';
 import { mountComparison } from './comparison.ts';
 import { mountCursor } from './cursor.ts';
 import { mountExports } from './exports.ts';
+import { mountGallery } from './gallery.ts';
 import { mountImport } from './import_latents.ts';
 import { mountLevers } from './levers_panel.ts';
 import { mountNoise } from './noise_view.ts';
@@ -23,6 +24,7 @@ export function mountLab(studio: Studio, controller: RunController, recorded: Re
   mountLevers(studio, controller);
   mountImport(studio, controller);
   mountNoise(studio, controller);
+  mountGallery(studio);
   mountExports(studio, ({ source }) =>
     source === 'recorded'
       ? { history: recorded.history }

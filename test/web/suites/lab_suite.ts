@@ -16,6 +16,8 @@ export function leverSuite(studio: () => Studio): void {
       await tab.page.waitForSelector('#lab:visible');
       const [saved] = await Promise.all([tab.page.waitForEvent('download'), tab.page.click('#save-latents')]);
       const best = await tab.picture('best');
+      await tab.page.waitForSelector('#gallery:visible');
+      expect(await tab.page.textContent('#gallery-list .again')).toMatch(/^two apples, seed 44: /);
 
       await tab.page.uncheck('#levers input[aria-label="HPS counts"]');
       expect(await tab.page.inputValue('#levers input[aria-label="HPS, weight"]')).toBe('0');
@@ -40,6 +42,11 @@ export function leverSuite(studio: () => Studio): void {
       expect(await tab.picture('noise-map')).not.toBe(await tab.picture('gradient-map'));
       await tab.page.click('#push-up');
       expect(await tab.page.textContent('#noise-value')).toContain('only a run that is on can be pushed');
+      await expect.poll(() => tab.page.locator('#gallery-list li').count()).toBe(2);
+      await tab.page.click('#gallery-list li:first-child button:last-child');
+      await expect.poll(() => tab.page.locator('#gallery-list li').count()).toBe(1);
+      await tab.page.click('#gallery-clear');
+      await tab.page.waitForSelector('#gallery', { state: 'hidden' });
       await tab.page.click('#levers-reset');
       expect(await tab.page.inputValue('#levers input[aria-label="Learning rate"]')).toBe('2');
       expect(tab.problems).toEqual([]);

@@ -1,0 +1,82 @@
+/** The gallery of finished runs: what was made here stays in this browser until it is deleted. */
+import { short } from '../../reno/chart.ts';
+import { element } from '../elements.ts';
+import type { ShownRun, Studio } from '../state/studio_state.ts';
+import { deletePicture, type Kept, keepPicture, keptPictures } from './gallery_store.ts';
+import { framePng } from './png.ts';
+
+export function mountGallery(studio: Studio): void {
+  const section = element('gallery', HTMLElement);
+  const list = element('gallery-list', HTMLUListElement);
+  let addresses: string[] = [];
+  let last: ShownRun['settings'] | null = null;
+
+  const show = async (): Promise<void> => {
+    const pictures = await keptPictures();
+    for (const address of addresses.splice(0)) {
+      URL.revokeObjectURL(address);
+    }
+    const picture = (blob: Blob, alt: string): HTMLImageElement => {
+      const image = document.createElement('img');
+      image.src = URL.createObjectURL(blob);
+      image.alt = alt;
+      addresses = [...addresses, image.src];
+      return image;
+    };
+    section.hidden = pictures.length === 0;
+    list.replaceChildren(...pictures.map((kept) => item(kept, picture, studio, show)));
+  };
+  element('gallery-clear', HTMLButtonElement).addEventListener('click', () => void deletePicture(null).then(show));
+  studio.watch(['run'], ({ run }) => {
+    if (run?.source === 'live' && run.finished && run.settings !== last) {
+      last = run.settings;
+      void keep(run, studio).then(show, quietly);
+    }
+  });
+  void show().catch(quietly);
+}
+
+/** A browser without room, or in a private window, keeps nothing; the page works as before. */
+function quietly(error: unknown): void {
+  console.info(`The gallery is not kept: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+async function keep(run: ShownRun, studio: Studio): Promise<void> {
+  const [first, best] = [run.frames[0], run.frames[run.best]];
+  const adapter = studio.state.engine?.adapter;
+  if (!first || !best) {
+    return;
+  }
+  await keepPicture({
+    settings: run.settings,
+    before: await framePng(first.pixels, run.size, 1),
+    best: await framePng(best.pixels, run.size, 1),
+    losses: { before: first.record.total, best: best.record.total },
+    adapter: adapter ? adapter.description || `${adapter.vendor} ${adapter.architecture}` : '',
+    made: new Date().toISOString(),
+  });
+}
+
+function item(
+  { id, settings, before, best, losses, adapter, made }: Kept,
+  picture: (blob: Blob, alt: string) => HTMLImageElement,
+  studio: Studio,
+  changed: () => Promise<void>,
+): HTMLLIElement {
+  const entry = document.createElement('li');
+  const again = document.createElement('button');
+  again.type = 'button';
+  again.className = 'again';
+  again.title = `Take its prompt, seed and iterations. Made ${made.slice(0, 10)} on ${adapter}`;
+  const words = document.createElement('span');
+  words.textContent = `${settings.prompt.replace(/^a photo of /, '')}, seed ${settings.seed}: ${short(losses.before)} → ${short(losses.best)}`;
+  again.append(picture(before, 'before'), picture(best, 'best'), words);
+  again.addEventListener('click', () => studio.change({ settings }));
+  const remove = document.createElement('button');
+  remove.type = 'button';
+  remove.textContent = 'Delete';
+  remove.setAttribute('aria-label', `Delete ${settings.prompt}, seed ${settings.seed}`);
+  remove.addEventListener('click', () => void deletePicture(id).then(changed));
+  entry.append(again, remove);
+  return entry;
+}
