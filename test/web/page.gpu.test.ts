@@ -10,6 +10,7 @@ import { keepSuite } from './suites/keep_suite.ts';
 import { labSuite, leverSuite } from './suites/lab_suite.ts';
 import { loadSuite } from './suites/load_suite.ts';
 import { modelsSuite } from './suites/models_suite.ts';
+import { panelSuite } from './suites/panel_suite.ts';
 import { runSuite } from './suites/run_suite.ts';
 import { useSuite } from './suites/use_suite.ts';
 
@@ -33,6 +34,7 @@ describe.skipIf(missing !== null)('the page', { timeout: BROWSER_PATIENCE }, () 
   firstMinuteSuite(() => studio);
   labSuite(() => studio);
   leverSuite(() => studio);
+  panelSuite(() => studio);
   loadSuite(() => studio);
   runSuite(() => studio);
   useSuite(() => studio);
