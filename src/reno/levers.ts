@@ -1,7 +1,7 @@
 /**
  * Levers: numbers of the objective and the optimiser that may change while a run is on. A graph with levers takes them as inputs where
- * the ordinary graph has constants. Each input holds the value that the constant would have, rounded once, so that a run in which no
- * lever moves computes the same numbers.
+ * the ordinary graph has constants. Each input holds the value that the constant would have, so a run in which no lever moves computes the same,
+ * but for rounding: constants can be multiplied before they are rounded.
  */
 import type { Graph } from '../tensor/graph.ts';
 import type { Tensor } from '../tensor/tensor.ts';
