@@ -34,7 +34,14 @@ export interface Outcome {
 
 export type ToEngine =
   /** Opens a model, after bringing what is missing of it. */
-  | { readonly kind: 'open'; readonly source: ModelSource; readonly choices: ModelChoices; readonly tune: boolean }
+  | {
+      readonly kind: 'open';
+      readonly source: ModelSource;
+      readonly choices: ModelChoices;
+      readonly tune: boolean;
+      /** Whether its runs have levers. */
+      readonly levers: boolean;
+    }
   /** Says what a model would need. */
   | { readonly kind: 'plan'; readonly source: ModelSource; readonly choices: ModelChoices }
   /** Starts a run. `keep`: the browser keeps it as it goes on. `latents`: the noise to start from, instead of the seed's. */

@@ -35,6 +35,8 @@ class Engine {
   #watches = false;
   /** Waiting for the next iteration. */
   #pushes: Push[] = [];
+  /** Whether runs have levers. */
+  #levered = false;
   /** Null: as the settings have them. */
   #levers: Levers | null = null;
   /** Writes the run into the browser's storage. */
@@ -47,6 +49,7 @@ class Engine {
   async receive(message: ToEngine): Promise<void> {
     switch (message.kind) {
       case 'open':
+        this.#levered = message.levers;
         return this.#during('open', () => this.#open(message.source, message.choices, message.tune));
       case 'plan':
         return this.#plan(message.source, message.choices);
@@ -147,7 +150,7 @@ class Engine {
           );
           await adoptTuning(device);
         }
-        const levers = settings.mode === 'reno' && settings.optim !== 'lbfgs';
+        const levers = this.#levered && settings.mode === 'reno' && settings.optim !== 'lbfgs';
         const reno = await Reno.open(device, name, files, withSettings(settings, changes), { levers });
         source.release();
         return reno;
@@ -179,6 +182,10 @@ class Engine {
     this.#keeper = RunKeeper.goOn(kept);
     const resume = kept.state ? await decodeRunState('the run that was kept', kept.state) : undefined;
     this.#levers = resume?.moves?.at(-1)?.levers ?? null;
+    if (this.#levers && !this.#levered) {
+      this.#levered = true;
+      this.#close();
+    }
     if (this.#levers) {
       this.#tell({ kind: 'levers', levers: this.#levers });
     }

@@ -14,6 +14,13 @@ export function mountLevers(studio: Studio, controller: RunController): void {
   const panel = element('levers', HTMLFieldSetElement);
   const rows = element('lever-rows', HTMLDivElement);
   const reset = element('levers-reset', HTMLButtonElement);
+  const closed = element('levers-closed', HTMLParagraphElement);
+  const open = element('levers-open', HTMLButtonElement);
+  open.addEventListener('click', () => controller.openLevers());
+  studio.watch(['phase', 'engine'], ({ phase, engine }) => {
+    closed.hidden = engine === null || engine.levers !== null;
+    open.disabled = phase !== 'ready';
+  });
   let built: Levers | null = null;
   let show: ((levers: Levers) => void) | null = null;
 

@@ -31,6 +31,7 @@ export class RunController {
   #held: EngineEvent[] = [];
   #outcome: Outcome | null = null;
   #watchesNoise = false;
+  #levered = false;
   /** Whether this tab keeps its runs in the browser. */
   #keeps = false;
   /** The run that goes on when the models are loaded. */
@@ -55,7 +56,7 @@ export class RunController {
     this.#engine?.close();
     this.#engine = new EngineClient(this.#addresses.script, (event) => this.#receive(event));
     this.#studio.change({ phase: 'loading', status: 'Loading the models…', loading: null, notice: null });
-    this.#engine.send({ kind: 'open', source, choices, tune: this.#tune });
+    this.#engine.send({ kind: 'open', source, choices, tune: this.#tune, levers: this.#levered });
     this.#engine.send({ kind: 'watch noise', on: this.#watchesNoise });
   }
 
@@ -129,6 +130,12 @@ export class RunController {
   /** Adds to one value of the noise before the next iteration. */
   push(push: Push): void {
     this.#engine?.send({ kind: 'push', push });
+  }
+
+  /** Loads the models again, with levers. */
+  openLevers(): void {
+    this.#levered = true;
+    this.load();
   }
 
   /** Moves the levers of the run that is on, and of those after it; null: as the settings have them. */

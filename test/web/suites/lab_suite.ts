@@ -19,6 +19,9 @@ export function leverSuite(studio: () => Studio): void {
       await tab.page.waitForSelector('#gallery:visible');
       expect(await tab.page.textContent('#gallery-list .again')).toMatch(/^two apples, seed 44: /);
 
+      await tab.page.click('#levers-open');
+      await tab.page.waitForSelector('#levers:visible');
+      await tab.waitFor('ready');
       await tab.page.uncheck('#levers input[aria-label="HPS counts"]');
       expect(await tab.page.inputValue('#levers input[aria-label="HPS, weight"]')).toBe('0');
       await tab.page.fill('#levers input[aria-label="Learning rate"]', '0');
