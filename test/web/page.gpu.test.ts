@@ -7,7 +7,7 @@ import { BROWSER_PATIENCE } from '../support/chromium.ts';
 import { Studio } from './studio.ts';
 import { firstMinuteSuite } from './suites/first_minute_suite.ts';
 import { keepSuite } from './suites/keep_suite.ts';
-import { labSuite, leverSuite } from './suites/lab_suite.ts';
+import { labSuite } from './suites/lab_suite.ts';
 import { loadSuite } from './suites/load_suite.ts';
 import { modelsSuite } from './suites/models_suite.ts';
 import { panelSuite } from './suites/panel_suite.ts';
@@ -33,7 +33,6 @@ describe.skipIf(missing !== null)('the page', { timeout: BROWSER_PATIENCE }, () 
 
   firstMinuteSuite(() => studio);
   labSuite(() => studio);
-  leverSuite(() => studio);
   panelSuite(() => studio);
   loadSuite(() => studio);
   runSuite(() => studio);
