@@ -79,7 +79,7 @@ export function codegenPage(all: readonly KeptModel[]): string {
     "driver. No such GPU was here: Mesa's null AMD device compiles, and a Vulkan layer (`tools/codegen`) reads what the driver says.",
     'Time and memory are those of the whole command, on 2 cores with other work beside; the time of the CPU is its own.',
     '',
-    ...overview(all),
+    ...(all.length > 0 ? overview(all) : ['Nothing is kept yet.']),
     '',
     `A kernel stands here when it has at least ${100 * KEPT_SHARE} % of the arithmetic of an iteration (noise to new noise, forward and backward); a plan`,
     'has the f16 generator and the four rewards. **VGPRs** and **SGPRs** are vector and scalar registers of a wave (RDNA always gives 128',
