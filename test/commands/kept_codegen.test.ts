@@ -66,4 +66,14 @@ describe('docs/kernels/codegen.md', () => {
   it('is what the kept figures give', () => {
     expect(readFileSync(join(PACKAGE_ROOT, 'docs/kernels/codegen.md'), 'utf8')).toBe(codegenPage(models));
   });
+
+  it('has SD-Turbo on two GPUs, plans that compile whole, on committed sources', () => {
+    const turbo = models.filter(({ model }) => model === 'sd-turbo').map(({ gpu }) => gpu);
+    expect(turbo).toEqual(expect.arrayContaining(['navi31', 'navi21']));
+    for (const { compiled, pipelines, rows, commit } of models) {
+      expect(compiled).toBe(pipelines);
+      expect(rows.length).toBeGreaterThan(5);
+      expect(commit).toMatch(/^[0-9a-f]{7,}$/);
+    }
+  });
 });
