@@ -46,6 +46,24 @@ describe('Reno', () => {
     expect(initImage.every((v) => v >= 0 && v <= 1)).toBe(true);
   });
 
+  it('computes the same with levers that nobody moves, but for rounding, and records those that somebody moves', async () => {
+    using levered = await Reno.open(device, 'pocket', files, settings, { levers: true });
+    const still = await levered.generate(cat);
+    expect(still.trajectory.initImage).toEqual(first.trajectory.initImage);
+    for (const [i, record] of first.trajectory.records.slice(0, 2).entries()) {
+      expect(still.trajectory.records[i]?.total).toBeCloseTo(record.total, 3);
+    }
+    expect(still.history.levers).toBeUndefined();
+    const moved = { ...levered.levers, lr: 0 };
+    const { trajectory, history } = await levered.generate({ ...cat, nIters: 2, levers: () => moved });
+    expect(trajectory.records[1]?.total).toBe(trajectory.records[0]?.total);
+    expect(history.levers).toEqual([{ iteration: 0, levers: moved }]);
+    const { bestLatents: latents, bestImage } = still.trajectory;
+    const again = await levered.generate({ ...cat, nIters: 1, latents });
+    expect(again.trajectory.initImage).toEqual(bestImage);
+    expect(again.history.config.noise.given).toBe(true);
+  });
+
   it('gives the same bytes again after another prompt and seed, and compiles nothing for them', async () => {
     const compiled = device.pipelineCount;
     const other = await reno.generate({ ...cat, prompt: 'a photo of two cars', seed: 4 });
