@@ -4,7 +4,8 @@
 
 Each case opens a committed golden folder with changed configs, as a user would, and runs the public pipeline's `__call__` for one step
 from the folder's own `z`. The file has, for each case, the picture, a cotangent, and the gradient at z of sum(picture * cotangent);
-the changes stand in its metadata.
+the changes stand in its metadata. All is computed in float64: with v_prediction at the first timestep, float32's own rounding of the
+gradient is an NMSE of 5e-12.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def opened(source, changes):
                 tokenizer_file=str(folder / "tokenizer/tokenizer.json"), **settings
             )
             parts |= dict(safety_checker=None, feature_extractor=None)
-        return CLASSES[source.name].from_pretrained(folder, torch_dtype=torch.float32, **parts)
+        return CLASSES[source.name].from_pretrained(folder, torch_dtype=torch.float64, **parts)
 
 
 def picture(pipe, name, z, fixture):
@@ -68,7 +69,7 @@ def picture(pipe, name, z, fixture):
     elif name == "pipeline_sdxl":
         given |= dict(prompt="4 CATS", num_inference_steps=1, guidance_scale=0.0)
     else:
-        given |= dict(prompt_embeds=fixture["context"], prompt_attention_mask=fixture["mask"], negative_prompt=None)
+        given |= dict(prompt_embeds=fixture["context"].double(), prompt_attention_mask=fixture["mask"], negative_prompt=None)
         given |= dict(timesteps=[400], use_resolution_binning=False)
     return call(pipe, **given).images.permute(0, 2, 3, 1)
 
@@ -82,10 +83,10 @@ def main(out):
         for part in pipe.components.values():
             if isinstance(part, torch.nn.Module):
                 part.eval().requires_grad_(False)
-        image, cotangent, gradient = golden(lambda z: picture(pipe, name, z, fixture), fixture["z"], 41)
+        image, cotangent, gradient = golden(lambda z: picture(pipe, name, z, fixture), fixture["z"].double(), 41)
         print(f"{case}: {((image > 0) & (image < 1)).float().mean():.2f} of the picture is not clamped")
         tensors |= {f"{case}.image": image, f"{case}.cotangent": cotangent, f"{case}.gradient": gradient}
-    data = {key: value.contiguous() for key, value in tensors.items()}
+    data = {key: value.float().contiguous() for key, value in tensors.items()}
     changes = {case: changes for case, (_, changes) in CASES.items()}
     save_file(data, out / "config_settings.safetensors", metadata={"changes": json.dumps(changes), "versions": versions()})
 
