@@ -228,6 +228,8 @@ class Engine {
       ...(steady.reno.step.levers ? { push: (_, now) => this.#pushed(now) } : {}),
       ...from,
     });
+    // Iterations that were on the way end during a pause; a reload must find the run paused, not ended.
+    await this.#pause.pass();
     const outcome = { history, bestLatents: trajectory.bestLatents };
     await this.#keep({ records: trajectory.records, best: trajectory.best, state: null, outcome });
     this.#tell({ kind: 'done', outcome });

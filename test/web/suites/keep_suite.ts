@@ -53,7 +53,7 @@ export function keepSuite(studio: () => Studio): void {
       );
       expect(await tab.page.textContent('#notice')).not.toMatch(/mapAsync|Failed to execute/);
       // Two iterations are always on the way: the last ones are held too.
-      await tab.waitForIterations(3);
+      await tab.waitForIterations(2);
       await tab.page.click('#pause');
       const at = await tab.iteration('now');
       expect(await tab.page.textContent('#status')).toContain(`${at + 1} iterations`);
