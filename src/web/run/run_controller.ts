@@ -80,33 +80,58 @@ export class RunController {
 
   /**
    * Shows the run that the browser keeps, unless the address asks for another one; an unfinished one goes on when the models are
-   * loaded. @param asked settings that the address names
+   * loaded and no other tab has it. @param asked settings that the address names
    */
   async restore(asked: RunSettings | null): Promise<void> {
-    this.#keeps = await keepsRuns();
-    const kept = this.#keeps ? await readKeptRun() : null;
+    const alone = keepsRuns();
+    const shown = await this.#showKept(asked, null);
+    void alone.then(async (keeps) => {
+      this.#keeps = keeps;
+      if (!keeps) {
+        this.#leaveToOtherTab();
+      } else if (shown) {
+        // A tab that was closing may have written more meanwhile.
+        await this.#showKept(asked, shown);
+        this.#resume();
+      }
+    });
+  }
+
+  /** @param instead the run that may be replaced: none, or what was shown before @returns what is shown now, if it is kept */
+  async #showKept(asked: RunSettings | null, instead: ShownRun | null): Promise<ShownRun | null> {
+    const kept = await readKeptRun();
     if (!kept || (asked && !sameSettings(asked, kept.settings))) {
-      return;
+      return null;
     }
     const run = await shownFromKept(kept);
-    const { typed, phase } = this.#studio.state;
+    const { typed, phase, run: now } = this.#studio.state;
+    // A run that was started meanwhile stays, and so do words that were typed.
+    if (now !== instead || (phase !== 'loading' && phase !== 'ready')) {
+      return null;
+    }
     this.#outcome = kept.outcome;
     this.#unfinished = kept.outcome ? null : kept;
-    // Words that were typed meanwhile stay, and so does a run that was started.
-    if (phase === 'loading' || phase === 'ready') {
-      this.#studio.change({ run, ...(typed ? {} : { settings: run.settings }) });
-    }
-    if (phase === 'ready') {
-      this.#resume();
+    this.#studio.change({ run, ...(typed ? {} : { settings: run.settings }) });
+    return run;
+  }
+
+  /** Another tab keeps its runs, so this one shows what it read and computes anew. */
+  #leaveToOtherTab(): void {
+    if (this.#unfinished) {
+      this.#unfinished = null;
+      this.#studio.change({ notice: { text: 'This run goes on in another tab. A run that starts here is not kept.' } });
     }
   }
 
-  /** Goes on with the run that is kept, where there is one. */
+  /** Goes on with the run that is kept, where there is one and both the models and the run are this tab's. */
   #resume(): void {
     const kept = this.#unfinished;
-    this.#unfinished = null;
     const { phase, run } = this.#studio.state;
-    if (!kept || phase !== 'ready' || run?.source !== 'live') {
+    if (!kept || !this.#keeps || phase !== 'ready') {
+      return;
+    }
+    this.#unfinished = null;
+    if (run?.source !== 'live') {
       return;
     }
     // The loop knows the iterations up to the state; a picture that was kept after it is made again.

@@ -11,6 +11,8 @@ const DATABASE = 'reno-studio';
 const RUN = 'run';
 const FRAMES = 'frames';
 const CURRENT = 'current';
+/** A tab that is closing gives its lock back within this time, also while its GPU is busy. */
+const CLOSING_MS = 15_000;
 
 /** What is kept besides the pictures. */
 export interface KeptRun {
@@ -142,14 +144,14 @@ export async function shownFromKept(kept: KeptRun): Promise<ShownRun> {
   };
 }
 
-/** Whether this tab is the one that keeps runs: two tabs must not write the same run. Waits a moment for a tab that is closing. */
+/** Whether this tab is the one that keeps runs: two tabs must not write the same run. Waits for a tab that is closing. */
 export function keepsRuns(): Promise<boolean> {
   if (!navigator.locks) {
     return Promise.resolve(false);
   }
   return new Promise((resolve) => {
     navigator.locks
-      .request('reno-kept-run', { signal: AbortSignal.timeout(1000) }, () => {
+      .request('reno-kept-run', { signal: AbortSignal.timeout(CLOSING_MS) }, () => {
         resolve(true);
         return new Promise(() => {}); // Until the tab is closed.
       })
