@@ -15,7 +15,7 @@ export const reno: Command = {
   meta: { name: 'reno', description: 'ReNO on WebGPU: a better picture from a better noise' },
   subCommands: {
     ...(generate ? { generate } : {}),
-    ...{ bench, worker, evaluate },
+    ...{ evaluate, bench, worker },
     ...others,
     ...{ graph, kernels, profile, selftest },
   },

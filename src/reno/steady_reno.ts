@@ -10,7 +10,7 @@ import { MemoryLadder } from './memory_ladder.ts';
 import { withModule } from './overflow.ts';
 import type { RunState } from './run_state.ts';
 import type { Generated, GenerateOptions, Reno } from './session.ts';
-import type { SettingChanges } from './settings.ts';
+import type { RenoSettings } from './settings.ts';
 
 /** A device, and the networks that were opened on it. */
 interface OpenedReno {
@@ -19,7 +19,9 @@ interface OpenedReno {
 }
 
 /** Settings that need less memory, or more exact storage, than those that were asked for. */
-export type ChangedSettings = Pick<SettingChanges, 'budget' | 'weightBits' | 'dtype' | 'f32Modules'>;
+export type ChangedSettings = {
+  readonly [K in 'budget' | 'weightBits' | 'dtype' | 'f32Modules']?: RenoSettings[K] | undefined;
+};
 
 /** How to open networks again and again. */
 export interface SteadyOptions {
