@@ -19,9 +19,12 @@ interface OpenedReno {
 }
 
 /** Settings that need less memory, or more exact storage, than those that were asked for. */
-export type ChangedSettings = {
-  readonly [K in 'budget' | 'weightBits' | 'dtype' | 'f32Modules']?: RenoSettings[K] | undefined;
-};
+export interface ChangedSettings {
+  readonly dtype?: RenoSettings['dtype'];
+  readonly budget?: RenoSettings['budget'] | undefined;
+  readonly weightBits?: RenoSettings['weightBits'] | undefined;
+  readonly f32Modules?: RenoSettings['f32Modules'] | undefined;
+}
 
 /** How to open networks again and again. */
 export interface SteadyOptions {
