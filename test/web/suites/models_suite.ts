@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { headerOnlyFiles } from '../../../src/cli/plan/header_only_files.ts';
 import { planRun } from '../../../src/cli/plan/planned_run.ts';
 import { publishedLayout } from '../../../src/cli/plan/published_layout.ts';
-import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
+import { type ModelFiles, subfolder } from '../../../src/models/checkpoint/files.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { BROWSER_PATIENCE } from '../../support/chromium.ts';
 import { findings } from '../axe.ts';
@@ -71,12 +71,15 @@ function repositoryOf(folder: string): Repository {
 
 /** A published repository at full size: names and shapes without values. */
 function headersOf(name: string): Repository {
-  const layout = publishedLayout(name, '');
+  const layout = publishedLayout(name, 'at');
   const tokenizers = Object.keys(layout.tokenizers).flatMap((at) =>
-    ['tokenizer.json', 'tokenizer_config.json'].map((file) => (at === '.' ? file : `${at}/${file}`)),
+    ['tokenizer.json', 'tokenizer_config.json'].map((file) => `${at}/${file}`),
   );
   const paths = [...Object.keys(layout.files), ...layout.weights.map(({ path }) => path), ...tokenizers];
-  return { paths, files: headerOnlyFiles(name, layout) };
+  return {
+    paths: paths.map((path) => path.slice('at/'.length)),
+    files: subfolder(headerOnlyFiles(name, layout), 'at'),
+  };
 }
 
 export function modelsSuite(studio: () => Studio): void {
@@ -187,7 +190,9 @@ export function modelsSuite(studio: () => Studio): void {
 
     it('have a plan at full size before anything is downloaded: SD-Turbo', async () => {
       const repositories = { 'stabilityai/sd-turbo': headersOf('sd-turbo'), [CLIP_REPO]: headersOf('clip') };
-      await context.route('https://huggingface.co/**', (route) => answer(route, repositories));
+      await context.route('https://huggingface.co/**', (route) =>
+        answer(route, repositories).catch((error: unknown) => route.fulfill({ status: 500, body: String(error) })),
+      );
       await tab.page.selectOption('#model', 'sd-turbo');
       for (const reward of ['hps', 'pick_score', 'image_reward']) {
         await tab.page.uncheck(`#model-rewards input[value="${reward}"]`);
