@@ -13,7 +13,7 @@ export function mountComparison(studio: Studio): void {
   const canvas = element('compare', HTMLCanvasElement);
   const cut = element('compare-cut', HTMLInputElement);
   const how = element('compare-how', HTMLSelectElement);
-  const note = element('compare-note', HTMLOutputElement);
+  const note = element('compare-note', HTMLSpanElement);
   how.replaceChildren(...WAYS.map(([value, label]) => new Option(label, value)));
   const draw = (): void => {
     const { run } = studio.state;

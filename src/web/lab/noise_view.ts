@@ -14,7 +14,7 @@ export function mountNoise(studio: Studio, controller: RunController): void {
   const channel = element('noise-channel', HTMLSelectElement);
   const map = element('noise-map', HTMLCanvasElement);
   const gradientMap = element('gradient-map', HTMLCanvasElement);
-  const value = element('noise-value', HTMLOutputElement);
+  const value = element('noise-value', HTMLSpanElement);
   const column = element('noise-x', HTMLInputElement);
   const row = element('noise-y', HTMLInputElement);
   let place = { x: 0, y: 0 };

@@ -12,7 +12,7 @@ const NORMAL = '150';
 
 export function mountTransport(studio: Studio): void {
   const slider = element('lab-iteration', HTMLInputElement);
-  const where = element('lab-where', HTMLOutputElement);
+  const where = element('lab-where', HTMLSpanElement);
   const play = element('lab-play', HTMLButtonElement);
   const speed = element('lab-speed', HTMLSelectElement);
   const loop = element('lab-loop', HTMLInputElement);
