@@ -24,7 +24,8 @@ export function runSuite(studio: () => Studio): void {
       expect(await tab.loss('best')).toBeLessThan(await tab.loss('init'));
       expect(await tab.picture('best')).not.toBe(await tab.picture('init'));
       expect(await tab.page.locator('#charts .chart').count()).toBeGreaterThanOrEqual(4);
-      expect(await tab.page.isVisible('a[download$="report.html"]')).toBe(true);
+      // The card to share waits for the evaluator's verdict on the best picture.
+      await tab.page.waitForSelector('a[download$="report.html"]:visible');
       expect(tab.problems).toEqual([]);
     });
 
