@@ -7,7 +7,7 @@ import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { oneStepOf } from '../../../src/models/schedulers/index.ts';
-import { openTokenizer } from '../../../src/models/tokenizers/open_tokenizer.ts';
+import { openTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
 import { fileSource } from '../../../src/platform/node/node_files.ts';
 import { readSettings } from '../../../src/reno/settings.ts';
 import { memoryFiles } from '../../parity/fixtures.ts';

@@ -8,7 +8,7 @@ import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { openPipeline } from '../../../src/models/pipelines/index.ts';
 import { stepsOf } from '../../../src/models/schedulers/index.ts';
-import { openTokenizer } from '../../../src/models/tokenizers/open_tokenizer.ts';
+import { openTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
 import { fileSource, nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';
 import { type TaskName, taskItems } from '../../../src/reno/tasks.ts';

@@ -2,10 +2,12 @@
 import type { Tokenizer as HFTokenizer } from '@huggingface/tokenizers';
 import { at } from '../../tensor/types.ts';
 import { Config } from '../checkpoint/config.ts';
+import type { ModelFiles } from '../checkpoint/files.ts';
 import type { CharsmapMatching } from './charsmap.ts';
 import { type Normalize, readNormalizer } from './normalizer.ts';
 import { addedTokens, tokenText } from './special_tokens.ts';
 import { checkTokenizer } from './tokenizer_checks.ts';
+import { readTokenizerFiles } from './tokenizer_files.ts';
 
 /** Values of the graph inputs of stage `prompt` (token ids, masks), by input name. */
 export type PromptValues = ReadonlyMap<string, Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>;
@@ -186,8 +188,14 @@ function exactByteLevel(part: unknown): unknown {
 /** Decoders of tokenizer.json that run no expression of the file. */
 const DECODERS: readonly unknown[] = ['ByteLevel', 'Metaspace', 'WordPiece'];
 
-/** Returns the cleaning of texts that belongs to a class of tokenizers. */
-export async function cleaningOf(kind: TokenizerKind): Promise<Cleaning> {
+/** Opens the tokenizer of a folder. @param kind the class that the reference reads it with @throws Error naming the file that is missing or broken */
+export async function openTokenizer(files: ModelFiles, kind: TokenizerKind = 'fast'): Promise<TextTokenizer> {
+  const { tokenizer, settings } = await readTokenizerFiles(files);
+  const { Tokenizer } = await import('@huggingface/tokenizers');
+  return new TextTokenizer(Tokenizer, files.name, tokenizer, settings, await cleaningOf(kind), files.warn);
+}
+
+async function cleaningOf(kind: TokenizerKind): Promise<Cleaning> {
   if (kind === 'fast') {
     return {};
   }

@@ -9,8 +9,8 @@ import {
 import { readConfig } from '../../models/checkpoint/config.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { type ComputeDType, weightStorage } from '../../models/layers/half_precision.ts';
-import { openTokenizer } from '../../models/tokenizers/open_tokenizer.ts';
-import type { OnCut, PromptValues, TextTokenizer } from '../../models/tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues } from '../../models/tokenizers/tokenizers.ts';
+import { openTokenizer, type TextTokenizer } from '../../models/tokenizers/tokenizers.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
 import { openWeights } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';

@@ -2,8 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { memoryFiles } from '../../../commands/parity/fixtures.ts';
-import { openTokenizer } from '../../../src/models/tokenizers/open_tokenizer.ts';
-import type { TextTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
+import { openTokenizer, type TextTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 

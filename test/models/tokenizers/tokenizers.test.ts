@@ -7,8 +7,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
 import { eosMaskOf, eosPosition } from '../../../src/models/clip/clip_text.ts';
-import { openTokenizer } from '../../../src/models/tokenizers/open_tokenizer.ts';
-import { type PromptCut, TextTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
+import { openTokenizer, type PromptCut, TextTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { at } from '../../../src/tensor/types.ts';
 

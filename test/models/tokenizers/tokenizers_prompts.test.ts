@@ -6,8 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fixtureJson } from '../../../commands/parity/fixtures.ts';
-import { openTokenizer } from '../../../src/models/tokenizers/open_tokenizer.ts';
-import type { TextTokenizer, TokenizerKind } from '../../../src/models/tokenizers/tokenizers.ts';
+import { openTokenizer, type TextTokenizer, type TokenizerKind } from '../../../src/models/tokenizers/tokenizers.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { PROMPT_LISTS, PUBLIC_DATA } from '../../support/prompt_lists.ts';
 
