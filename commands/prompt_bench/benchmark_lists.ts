@@ -1,4 +1,6 @@
 /** The lists of prompts that `reno bench` runs, in the formats of their authors. */
+import { sentenceOf } from '../../src/cli/usage_error.ts';
+import { assertCanRun, listLines, partiRows, promptMetadata } from '../../src/reno/prompt_list.ts';
 import { parsePocketPrompts } from '../../src/reno/tasks.ts';
 import type { ScenePrompt } from '../../src/reno/verdict.ts';
 
@@ -34,15 +36,16 @@ export interface PromptEntry {
  * @throws Error, one sentence naming the file, when the text is no such list or none of its entries can be run
  */
 export function readList(name: ListName, file: string, text: string): PromptEntry[] {
-  const entries = name === 'pocket' ? pocketEntries(file, text) : lineEntries(name, file, text);
-  const problem = entries.find((entry) => entry.problem)?.problem;
-  if (entries.length === 0) {
-    throw new Error(`${file}: the list has no prompts`);
+  if (name === 'pocket') {
+    return pocketEntries(file, text);
   }
-  if (problem && entries.every((entry) => entry.problem)) {
-    throw new Error(`${file}: ${problem}`);
+  try {
+    const entries = lineEntries(name, listLines(text));
+    assertCanRun(entries);
+    return entries;
+  } catch (error) {
+    throw new Error(`${file}: ${sentenceOf(error)}`);
   }
-  return entries;
 }
 
 function pocketEntries(file: string, text: string): PromptEntry[] {
@@ -55,52 +58,40 @@ function pocketEntries(file: string, text: string): PromptEntry[] {
   }));
 }
 
-function lineEntries(name: Exclude<ListName, 'pocket'>, file: string, text: string): PromptEntry[] {
-  const lines = text.split(/\r\n?|\n/).filter((line) => line.trim() !== '');
+function lineEntries(name: Exclude<ListName, 'pocket'>, lines: readonly string[]): PromptEntry[] {
   switch (name) {
     case 'geneval':
-      return lines.map((line, i) => jsonEntry(line, i, 'GenEval metadata (JSON with a prompt and a tag)', 'tag'));
+      return lines.map((line, i) =>
+        metadataEntry(line, i, 'GenEval metadata (JSON with a prompt and a tag)', ({ tag }) =>
+          typeof tag === 'string' ? tag : null,
+        ),
+      );
     case 'geneval2':
       return lines.map((line, i) =>
-        jsonEntry(line, i, 'an entry of GenEval 2 (JSON with a prompt and an atom_count)', 'atom_count'),
+        metadataEntry(
+          line,
+          i,
+          'an entry of GenEval 2 (JSON with a prompt and an atom_count)',
+          ({ atom_count: count }) => (typeof count === 'number' ? `${count} atoms` : null),
+        ),
       );
     case 'parti-prompts':
-      return partiEntries(file, lines);
+      return partiRows(lines).map((row, index) => ({ ...row, index, source: lines[index + 1] ?? '' }));
     default:
       return lines.map((line, index) => ({ index, prompt: line.trim(), category: null, source: line }));
   }
 }
 
-/** Reads a line of JSON whose key `group` names the category. */
-function jsonEntry(line: string, index: number, what: string, group: 'tag' | 'atom_count'): PromptEntry {
-  const entry = { index, prompt: line, category: null, source: line };
-  const problem = `line ${index + 1} of the list is not ${what}`;
-  try {
-    const parsed: unknown = JSON.parse(line);
-    if (typeof parsed !== 'object' || parsed === null || !('prompt' in parsed) || typeof parsed.prompt !== 'string') {
-      return { ...entry, problem };
-    }
-    const value = (parsed as Record<string, unknown>)[group];
-    const category = typeof value === 'string' ? value : typeof value === 'number' ? `${value} atoms` : null;
-    return category === null ? { ...entry, problem } : { ...entry, prompt: parsed.prompt, category };
-  } catch {
-    return { ...entry, problem };
-  }
-}
-
-/** Reads a tab-separated table with the columns Prompt and Category. Quotes are ordinary characters in it. */
-function partiEntries(file: string, [head = '', ...rows]: readonly string[]): PromptEntry[] {
-  const names = head.split('\t');
-  const column = names.indexOf('Prompt');
-  const group = names.indexOf('Category');
-  if (column < 0) {
-    throw new Error(`${file}: the list has no column "Prompt"; give PartiPrompts.tsv`);
-  }
-  return rows.map((row, index) => {
-    const cells = row.split('\t');
-    const prompt = cells[column]?.trim() ?? '';
-    const category = (group < 0 ? null : cells[group]?.trim()) || null;
-    const entry = { index, prompt, category, source: row };
-    return prompt === '' ? { ...entry, problem: `row ${index + 1} of the list has no prompt` } : entry;
-  });
+/** Reads a line of JSON; `categoryOf` returns null where it is no entry of the list. */
+function metadataEntry(
+  line: string,
+  index: number,
+  what: string,
+  categoryOf: (metadata: Readonly<Record<string, unknown>>) => string | null,
+): PromptEntry {
+  const metadata = promptMetadata(line);
+  const category = metadata && categoryOf(metadata);
+  return metadata && category !== null
+    ? { index, prompt: metadata.prompt, category, source: line }
+    : { index, prompt: line, category: null, source: line, problem: `line ${index + 1} of the list is not ${what}` };
 }

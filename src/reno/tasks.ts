@@ -1,5 +1,6 @@
 /** Lists of prompts: the pocket models' own, and those of the reference's tasks in their authors' files. */
 import { fileName } from './file_name.ts';
+import { assertCanRun, listLines, partiRows, promptMetadata } from './prompt_list.ts';
 import type { RenoSettings } from './settings.ts';
 import { RELATIONS, type ScenePrompt } from './verdict.ts';
 
@@ -95,9 +96,6 @@ export function promptNoise(
 export const TASKS = ['single', 'example-prompts', 't2i-compbench', 'parti-prompts', 'geneval'] as const;
 export type TaskName = (typeof TASKS)[number];
 
-/** The most prompts of a list; the longest published one has 3,000. */
-const MOST_PROMPTS = 50_000;
-
 /** One picture to make, and the path at which the benchmark's own tools look for it. */
 export interface TaskItem {
   readonly prompt: string;
@@ -117,18 +115,8 @@ export interface TaskItem {
  * keeps its place and says why. @throws Error when the text is no such list, or none of its entries can be run
  */
 export function taskItems(task: Exclude<TaskName, 'single'>, text: string, seed: number): TaskItem[] {
-  const lines = text.split(/\r\n?|\n/).filter((line) => line.trim() !== '');
-  if (lines.length > MOST_PROMPTS) {
-    throw new Error(`the list has ${lines.length} prompts, and at most ${MOST_PROMPTS} are run; divide it`);
-  }
-  const items = itemsOf(task, lines, seed);
-  const problem = items.find((item) => item.problem)?.problem;
-  if (items.length === 0) {
-    throw new Error('the list has no prompts');
-  }
-  if (problem && items.every((item) => item.problem)) {
-    throw new Error(problem);
-  }
+  const items = itemsOf(task, listLines(text), seed);
+  assertCanRun(items);
   return items;
 }
 
@@ -150,36 +138,15 @@ function itemsOf(task: Exclude<TaskName, 'single'>, lines: readonly string[], se
       return lines.map((line, i) => {
         const folder = String(i).padStart(5, '0');
         const best = `${folder}/samples/${String(seed).padStart(5, '0')}.png`;
-        const prompt = genevalPrompt(line);
-        return prompt === null
+        const prompt = promptMetadata(line)?.prompt;
+        return prompt === undefined
           ? { prompt: line, best, problem: `line ${i + 1} of the list is not GenEval metadata (JSON with a prompt)` }
           : { prompt, best, extra: { [`${folder}/metadata.jsonl`]: line } };
       });
     case 'parti-prompts':
-      return partiPrompts(lines).map((prompt, i) => {
+      return partiRows(lines).map(({ prompt, problem }, i) => {
         const best = `${i}/best_image.png`;
-        return prompt === ''
-          ? { prompt, best, problem: `row ${i + 1} of the list has no prompt` }
-          : { prompt, best, extra: { [`${i}/prompt.txt`]: prompt } };
+        return problem ? { prompt, best, problem } : { prompt, best, extra: { [`${i}/prompt.txt`]: prompt } };
       });
   }
-}
-
-function genevalPrompt(line: string): string | null {
-  try {
-    const parsed: unknown = JSON.parse(line);
-    return isRecord(parsed) && typeof parsed.prompt === 'string' ? parsed.prompt : null;
-  } catch {
-    return null;
-  }
-}
-
-/** The column `Prompt` of a tab-separated table. Quotes are ordinary characters in it. */
-function partiPrompts(lines: readonly string[]): string[] {
-  const [head = '', ...rest] = lines;
-  const column = head.split('\t').indexOf('Prompt');
-  if (column < 0) {
-    throw new Error('the list has no column "Prompt"; give PartiPrompts.tsv');
-  }
-  return rest.map((line) => line.split('\t')[column]?.trim() ?? '');
 }
