@@ -1,4 +1,5 @@
 /** The results of a comparison: what each method reaches, by category, with intervals. */
+import { alignedTable } from '../../src/reno/markdown_table.ts';
 import { at } from '../../src/tensor/types.ts';
 import type { PromptEntry } from './benchmark_lists.ts';
 import type { Failure } from './job_store.ts';
@@ -164,7 +165,7 @@ export function renderMarkdown({ categories, list, model, seeds, jobs, tool }: B
           '',
           'Right by the independent evaluator, by category:',
           '',
-          ...table(
+          ...alignedTable(
             ['category', 'prompts', ...overall.methods.map(({ method }) => method)],
             groups.map((group) => [
               group.category.replaceAll('_', ' '),
@@ -182,7 +183,7 @@ export function renderMarkdown({ categories, list, model, seeds, jobs, tool }: B
     `${list}, model ${model}, seeds ${seeds.join(', ')}: ${jobs.done} of ${jobs.all} jobs${failed} (${tool}).`,
     'In brackets: 95 % bootstrap intervals over prompts. A forward pass is the unit of work; an iteration with its gradient counts two.',
     '',
-    ...table(head, rows),
+    ...alignedTable(head, rows),
     ...byCategory,
     '',
   ].join('\n');
@@ -196,13 +197,4 @@ export function percent({ mean, low, high }: Estimate): string {
 export function number({ mean, low, high }: Estimate): string {
   const digits = Math.abs(mean) < 1 ? 4 : 3;
   return `${mean.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
-}
-
-/** A Markdown table, aligned so that a terminal shows it well too. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((cell, i) => Math.max(cell.length, ...rows.map((row) => row[i]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    `| ${widths.map((width, i) => (i === 0 ? (cells[i] ?? '').padEnd(width) : (cells[i] ?? '').padStart(width))).join(' | ')} |`;
-  const rule = `|${widths.map((width, i) => (i === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
-  return [line(head), rule, ...rows.map(line)];
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Command } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { reasonOf, UsageError } from '../../src/cli/usage_error.ts';
-import { type BenchResults, number, type PictureRow, percent, table } from './results.ts';
+import { alignedTable } from '../../src/reno/markdown_table.ts';
+import { type BenchResults, number, type PictureRow, percent } from './results.ts';
 import { type Estimate, estimate } from './statistics.ts';
 
 /** A method that both have. */
@@ -61,7 +62,7 @@ export const command: Command = {
     }
     const isJudged = rows.some(({ right }) => right !== null);
     console.log(`B minus A, means over prompts with 95 % bootstrap intervals; an interval without 0 is beyond chance.`);
-    for (const line of table(
+    for (const line of alignedTable(
       ['method', 'pairs', 'loss', ...(isJudged ? ['right'] : [])],
       rows.map((r) => [
         r.method,

@@ -1,5 +1,6 @@
 /** Base model, best-of-N and ReNO-N on held-out prompts, judged by a network that none of them was optimised against. */
 import { at } from '../tensor/types.ts';
+import { alignedTable } from './markdown_table.ts';
 import type { Generated, GenerateOptions } from './session.ts';
 import { type PocketPrompt, promptSeed } from './tasks.ts';
 import type { ScenePrompt, Verdict } from './verdict.ts';
@@ -129,19 +130,12 @@ export function renderTable(results: readonly CategoryResult[], nIters: number):
   const methods = METHODS.filter((m) => results.some((r) => r.right[m] !== undefined));
   const percent = (fraction: number | undefined): string =>
     fraction === undefined ? '' : `${(fraction * 100).toFixed(1)}%`;
-  const lines = [
-    ['category', 'prompts', ...methods.map((m) => titles[m])],
-    ...results.map((r) => [
-      r.category.replaceAll('_', ' '),
-      String(r.prompts),
-      ...methods.map((m) => percent(r.right[m])),
-    ]),
-  ];
-  const widths = at(lines, 0).map((_, i) => Math.max(...lines.map((l) => l[i]?.length ?? 0)));
-  const row = (cells: readonly string[]): string =>
-    `| ${cells.map((c, i) => (i === 0 ? c.padEnd(at(widths, i)) : c.padStart(at(widths, i)))).join(' | ')} |`;
-  const rule = `|${widths.map((w, i) => (i === 0 ? '-'.repeat(w + 2) : `${'-'.repeat(w + 1)}:`)).join('|')}|`;
-  return [row(at(lines, 0)), rule, ...lines.slice(1).map(row)].join('\n');
+  const rows = results.map((r) => [
+    r.category.replaceAll('_', ' '),
+    String(r.prompts),
+    ...methods.map((m) => percent(r.right[m])),
+  ]);
+  return alignedTable(['category', 'prompts', ...methods.map((m) => titles[m])], rows).join('\n');
 }
 
 /** The project's claim about ReNO on the pocket models, which an evaluation must show. */
