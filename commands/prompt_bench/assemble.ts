@@ -8,7 +8,7 @@ import { toolVersion } from '../../src/cli/shared.ts';
 import type { BenchTask } from './bench_task.ts';
 import type { JobStore } from './job_store.ts';
 import { layout } from './layouts.ts';
-import { type Ledger, ledgerOf } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import { benchPage, type Card } from './report_page.ts';
 import { type BenchResults, categoryResults, type Picture, picturesOf, renderMarkdown } from './results.ts';
 import type { JobRecord, JobResult } from './run_jobs.ts';
@@ -19,8 +19,7 @@ interface Read {
   readonly record: JobRecord;
 }
 
-export interface Assembled {
-  readonly ledger: Ledger;
+interface Assembled {
   readonly results: BenchResults;
   readonly markdown: string;
   /** The page with tables and pictures. */
@@ -28,8 +27,12 @@ export interface Assembled {
 }
 
 /** @returns null while no job is done @throws Error, one sentence, when a file cannot be written */
-export async function assemble(task: BenchTask, store: JobStore, folder: OutFolder): Promise<Assembled | null> {
-  const ledger = await ledgerOf(task.jobs, store);
+export async function assemble(
+  task: BenchTask,
+  store: JobStore,
+  folder: OutFolder,
+  ledger: Ledger,
+): Promise<Assembled | null> {
   const read = await readResults(task, store);
   if (read.length === 0) {
     return null;
@@ -54,7 +57,7 @@ export async function assemble(task: BenchTask, store: JobStore, folder: OutFold
   folder.write('results.json', `${JSON.stringify(results, null, 1)}\n`);
   folder.write('results.md', markdown);
   const report = folder.write('report.html', benchPage(results, cards(read, pictures, paths)));
-  return { ledger, results, markdown, report };
+  return { results, markdown, report };
 }
 
 async function readResults({ jobs }: BenchTask, store: JobStore): Promise<Read[]> {

@@ -1,4 +1,4 @@
-/** What the bytes of a job follow from besides its prompt and settings: this version, and the files of the model that it reads. */
+/** The identity of a kind of run: this version, and a hash of the model's files that it reads. */
 import type { ChosenModel } from '../../src/cli/chosen_model.ts';
 import { fingerprint, recorded } from '../../src/cli/model_fingerprint.ts';
 import { toolVersion } from '../../src/cli/shared.ts';

@@ -12,7 +12,7 @@ import { assemble } from './assemble.ts';
 import { type BenchTask, benchFlags, benchTask } from './bench_task.ts';
 import { LISTS, type ListName } from './benchmark_lists.ts';
 import type { Job } from './job.ts';
-import { FolderStore, type JobStore } from './job_store.ts';
+import { FolderStore, failureOf, type JobStore } from './job_store.ts';
 import { ledgerLine, ledgerOf } from './ledger.ts';
 import { command as merge } from './merge.ts';
 import { openRunner } from './open_runner.ts';
@@ -47,6 +47,18 @@ export const command: Command = {
   subCommands: { ...Object.fromEntries(LISTS.map((list) => [list, listCommand(list)])), status, compare, merge },
 };
 
+/** The jobs of a command that are still to be done, and what their ways share. */
+interface BenchRun {
+  readonly task: BenchTask;
+  readonly args: Args;
+  /** Processes here; undefined: one for each GPU. */
+  readonly workers: number | undefined;
+  readonly store: JobStore;
+  readonly jobs: readonly Job[];
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
 async function bench(list: ListName, args: Args, positionals: readonly string[]): Promise<number> {
   const shard = shardOf(textFlag(args, 'shard'), process.env);
   const workers = countFlag(args, 'workers', 1);
@@ -55,31 +67,34 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
   const store = new FolderStore(folder.path);
   using interruption = new Interruption(() => folder.discardIfEmpty());
   interruption.runs();
+  const { signal } = interruption;
   if (process.env[WORKER_VARIABLE] === '1') {
-    using runner = openRunner(task.model, () => openAdapter(adapterChoice(args)), interruption.signal);
-    await serveParent(task.jobs, (job) => finishJob(runner, store, job, interruption.signal));
+    using runner = openRunner(task.model, () => openAdapter(adapterChoice(args)), signal);
+    await serveParent(task.jobs, async (job) => (await finishJob(runner, store, job, signal)).end);
     return EXIT.done;
   }
-  await rememberTask(folder, task);
+  rememberTask(folder, task);
   const done = await store.done();
   const mine = inShard(task.jobs, shard);
-  const open = mine.filter(({ key }) => !done.has(key));
-  const already = mine.length - open.length;
+  const jobs = mine.filter(({ key }) => !done.has(key));
+  const already = mine.length - jobs.length;
   console.error(
     `${mine.length} jobs${shard ? `, share ${shard.index + 1} of ${shard.count} (${shard.from})` : ''}: ${already === 0 ? 'none is there' : `${already} are there`} already`,
   );
-  const progress = progressOf(open.length);
-  if (open.length > 0) {
-    const url = textFlag(args, 'queue');
-    const adapters = url !== undefined || textFlag(args, 'adapter') ? [] : await gpuNames();
-    const count = Math.min(workers ?? Math.max(1, adapters.length), open.length);
-    await (url !== undefined
-      ? throughQueue(url, task, open, store, interruption, progress)
-      : count > 1
-        ? inProcesses(open, store, args, adapters, count, interruption, progress)
-        : here(task, open, store, args, interruption, progress));
+  if (jobs.length > 0) {
+    await runJobs({ task, args, workers, store, jobs, signal, progress: progressOf(jobs.length) });
   }
   return report(args, task, store, folder, interruption, mine);
+}
+
+async function runJobs(run: BenchRun): Promise<void> {
+  const url = textFlag(run.args, 'queue');
+  if (url !== undefined) {
+    return throughQueue(run, url);
+  }
+  const adapters = textFlag(run.args, 'adapter') ? [] : await gpuNames();
+  const count = Math.min(run.workers ?? Math.max(1, adapters.length), run.jobs.length);
+  return count > 1 ? inProcesses(run, adapters, count) : here(run);
 }
 
 type Progress = (job: Job, end: JobEnd) => void;
@@ -97,17 +112,10 @@ function progressOf(count: number): Progress {
   };
 }
 
-async function here(
-  task: BenchTask,
-  jobs: readonly Job[],
-  store: JobStore,
-  args: Args,
-  { signal }: Interruption,
-  progress: Progress,
-): Promise<void> {
+async function here({ task, args, store, jobs, signal, progress }: BenchRun): Promise<void> {
   using runner = openRunner(task.model, () => openAdapter(adapterChoice(args)), signal);
   for (const job of jobs) {
-    const end = await finishJob(runner, store, job, signal);
+    const { end } = await finishJob(runner, store, job, signal);
     if (end === 'interrupted') {
       return;
     }
@@ -116,36 +124,23 @@ async function here(
 }
 
 async function inProcesses(
-  jobs: readonly Job[],
-  store: JobStore,
-  args: Args,
+  { store, jobs, signal, progress }: BenchRun,
   adapters: readonly string[],
   count: number,
-  { signal }: Interruption,
-  progress: Progress,
 ): Promise<void> {
-  const tokens = process.argv.slice(2);
   await runInProcesses({
     jobs,
     count,
-    start: startedAgain(tokens, textFlag(args, 'adapter') ? [] : adapters),
+    start: startedAgain(process.argv.slice(2), adapters),
     onEnd: progress,
-    onPoison: ({ key, prompt, arm, index, listSeed }, reason) =>
-      store.fail({ key, prompt, arm, index, listSeed, reason }),
+    onPoison: (job, reason) => store.fail(failureOf(job, reason)),
     say: (sentence) => console.error(`reno: ${sentence}`),
     signal,
   });
 }
 
 /** Puts the jobs into a queue and waits for workers (`reno worker`) to do them. */
-async function throughQueue(
-  url: string,
-  task: BenchTask,
-  jobs: readonly Job[],
-  store: JobStore,
-  { signal }: Interruption,
-  progress: Progress,
-): Promise<void> {
+async function throughQueue({ task, store, jobs, signal, progress }: BenchRun, url: string): Promise<void> {
   const packages = await queuePackages();
   const connection = await connected(packages, url);
   const queue = new packages.bullmq.Queue(queueName(task.model.name), { connection });
@@ -172,7 +167,7 @@ async function report(
   const own = mine.length === task.jobs.length ? whole : await ledgerOf(mine, store);
   let rows: readonly unknown[] = [];
   if (whole.left === 0 || mine.length === task.jobs.length) {
-    const made = await assemble(task, store, folder);
+    const made = await assemble(task, store, folder, whole);
     if (made) {
       console.log(made.markdown);
       console.log(`report: ${made.report}`);

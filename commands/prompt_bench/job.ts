@@ -1,7 +1,7 @@
 /** The unit of work: one run of one prompt. Its key says everything that decides its bytes. */
 import { keyOf } from '../../src/cli/run_store/names.ts';
 import type { MultiStart } from '../../src/reno/multi_start.ts';
-import type { RenoSettings } from '../../src/reno/settings.ts';
+import { type RenoSettings, withSettings } from '../../src/reno/settings.ts';
 import { promptNoise } from '../../src/reno/tasks.ts';
 import type { ScenePrompt } from '../../src/reno/verdict.ts';
 import type { PromptEntry } from './benchmark_lists.ts';
@@ -49,8 +49,8 @@ export function jobsOf(
 function jobOf(entry: PromptEntry, listSeed: number, { name, settings, search }: Arm, identity: JobIdentity): Job {
   const { prompt, index, problem, scene } = entry;
   // PyTorch's generators draw the candidates of one prompt after those of the other.
-  const draws = search ? ({ mode: 'imageselect', nIters: search.candidates } as const) : settings;
-  const noise = promptNoise({ noise: settings.noise, mode: draws.mode, nIters: draws.nIters }, listSeed, index);
+  const draws = search ? withSettings(settings, { mode: 'imageselect', nIters: search.candidates }) : settings;
+  const noise = promptNoise(draws, listSeed, index);
   const { budget: _, ...decisive } = settings; // The memory that it may take changes no bytes.
   const key = keyOf({ ...identity, settings: decisive, search, prompt, ...noise });
   return {

@@ -17,6 +17,11 @@ export interface Failure {
   readonly reason: string;
 }
 
+/** Returns the record of a job that gave no result. */
+export function failureOf({ key, prompt, arm, index, listSeed }: Omit<Failure, 'reason'>, reason: string): Failure {
+  return { key, prompt, arm, index, listSeed, reason };
+}
+
 /** The files of a result, by name. */
 export type ResultFiles = ReadonlyMap<string, Uint8Array>;
 

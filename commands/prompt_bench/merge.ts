@@ -2,12 +2,11 @@
 import type { Command } from '../../src/cli/args.ts';
 import { textFlag } from '../../src/cli/args.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
-import { keyOf } from '../../src/cli/run_store/names.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { FolderStore } from './job_store.ts';
 import { ledgerLine, ledgerOf } from './ledger.ts';
-import { rememberedTasks } from './status.ts';
+import { rememberedTasks, writeTask } from './status.ts';
 
 const FILES = ['result.json', 'record.json', 'init.png', 'best.png'];
 
@@ -47,7 +46,7 @@ export const command: Command = {
     }
     const jobs = new Map(tasks.flatMap((task) => task.jobs.map((job) => [job.key, job] as const)));
     for (const task of tasks) {
-      out.write(`tasks/${keyOf({ task }).slice(0, 16)}.json`, `${JSON.stringify(task)}\n`);
+      writeTask(out, task);
     }
     const ledger = await ledgerOf([...jobs.values()], store);
     const isComplete = ledger.left === 0 && ledger.failed.length === 0;

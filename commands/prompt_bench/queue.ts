@@ -6,7 +6,7 @@ import type { Queue } from 'bullmq';
 import type { Redis as Connection } from 'ioredis';
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
 import type { Job } from './job.ts';
-import type { JobStore } from './job_store.ts';
+import { failureOf, type JobStore } from './job_store.ts';
 
 /** A killed worker's job is given to another this many times, then it ends in the failed set. */
 export const MOST_STALLS = 2;
@@ -139,9 +139,8 @@ export async function awaitJobs(queue: Queue, store: JobStore, jobs: readonly Jo
     for (const failed of await queue.getFailed(0, -1)) {
       const job = open.get(failed.id ?? '');
       if (job) {
-        const { key, prompt, arm, index, listSeed } = job;
-        await store.fail({ key, prompt, arm, index, listSeed, reason: failed.failedReason ?? 'unknown' });
-        open.delete(key);
+        await store.fail(failureOf(job, failed.failedReason ?? 'unknown'));
+        open.delete(job.key);
         hooks.onEnd(job, 'failed');
       }
     }

@@ -11,7 +11,7 @@ import type { Verdict } from '../../src/reno/verdict.ts';
 import { GpuError } from '../../src/tensor/gpu_error.ts';
 import { at } from '../../src/tensor/types.ts';
 import type { Job } from './job.ts';
-import type { JobStore, ResultFiles } from './job_store.ts';
+import { failureOf, type JobStore, type ResultFiles } from './job_store.ts';
 
 /** A picture of a result. */
 export interface PictureResult {
@@ -81,7 +81,7 @@ export interface JobHooks {
 
 export class JobRunner implements Disposable {
   readonly #hooks: JobHooks;
-  /** By their settings. */
+  /** Networks that are open, by their settings as JSON. */
   readonly #opened = new Map<string, OpenedArm>();
 
   constructor(hooks: JobHooks) {
@@ -212,6 +212,12 @@ export class JobRunner implements Disposable {
 /** The end of a job: done, done before, failed, or interrupted by a signal before its end. */
 export type JobEnd = 'done' | 'there' | 'failed' | 'interrupted';
 
+/** A job that has ended; `reason` says why it failed. */
+interface FinishedJob {
+  readonly end: JobEnd;
+  readonly reason?: string;
+}
+
 /**
  * Runs a job into the store, unless its key is there. A failure is recorded with its reason.
  * @throws Error when no further job can run: the GPU failed again and again, or the store cannot be written
@@ -220,26 +226,26 @@ export async function finishJob(
   runner: Pick<JobRunner, 'run'>,
   store: JobStore,
   job: Job,
-  signal: AbortSignal,
-): Promise<JobEnd> {
+  signal?: AbortSignal,
+): Promise<FinishedJob> {
   if (await store.has(job.key)) {
-    return 'there';
+    return { end: 'there' };
   }
   let files: ResultFiles;
   try {
     files = await runner.run(job);
   } catch (error) {
-    if (signal.aborted) {
-      return 'interrupted';
+    if (signal?.aborted) {
+      return { end: 'interrupted' };
     }
     if (error instanceof GpuError) {
       throw error;
     }
-    const { key, prompt, arm, index, listSeed } = job;
-    await store.fail({ key, prompt, arm, index, listSeed, reason: sentenceOf(error) });
-    return 'failed';
+    const reason = sentenceOf(error);
+    await store.fail(failureOf(job, reason));
+    return { end: 'failed', reason };
   }
   await store.put(job.key, files);
   await store.succeed(job.key);
-  return 'done';
+  return { end: 'done' };
 }

@@ -23,17 +23,17 @@ export interface RememberedTask {
 }
 
 /** Writes down the jobs of a task, so that `status` and `merge` know what is still to come. */
-export async function rememberTask(
-  folder: OutFolder,
-  { list, model, seeds, comparison, jobs }: BenchTask,
-): Promise<void> {
-  const task: RememberedTask = {
+export function rememberTask(folder: OutFolder, { list, model, seeds, comparison, jobs }: BenchTask): void {
+  writeTask(folder, {
     list,
     model: model.name,
     seeds,
     methods: comparison.methods.map(({ name }) => name),
     jobs: jobs.map(({ key, arm }) => ({ key, arm })),
-  };
+  });
+}
+
+export function writeTask(folder: OutFolder, task: RememberedTask): void {
   folder.write(`${TASKS}/${keyOf({ task }).slice(0, 16)}.json`, `${JSON.stringify(task)}\n`);
 }
 

@@ -14,7 +14,7 @@ import type { Job } from './job.ts';
 import { FolderStore, type JobStore } from './job_store.ts';
 import { openRunner } from './open_runner.ts';
 import { connected, LOCK_MS, MOST_STALLS, queueFlag, queueName, queuePackages } from './queue.ts';
-import { finishJob, type JobRunner } from './run_jobs.ts';
+import { finishJob } from './run_jobs.ts';
 
 export interface WorkerOptions {
   readonly url: string;
@@ -62,7 +62,11 @@ export async function work({
     async ({ data }) => {
       try {
         await assertSameModel(model, data, known);
-        await oneJob(runner, store, data, (reason) => new UnrecoverableError(reason));
+        const { end, reason } = await finishJob(runner, store, data);
+        console.error(`${end.padEnd(6)}  ${data.arm}, seed ${data.listSeed}: ${data.prompt}`);
+        if (reason !== undefined) {
+          throw new UnrecoverableError(reason); // The job itself is at fault.
+        }
         jobs += 1;
       } catch (error) {
         if (!(error instanceof UnrecoverableError)) {
@@ -90,21 +94,6 @@ export async function work({
   connection.disconnect();
   delay.disable();
   return { jobs, longestBlock: delay.max / 1e6, stopped };
-}
-
-/** @throws an error of `unrecoverable` where the job itself is at fault; GpuError and store errors as they are */
-async function oneJob(
-  runner: JobRunner,
-  store: JobStore,
-  job: Job,
-  unrecoverable: (reason: string) => Error,
-): Promise<void> {
-  const end = await finishJob(runner, store, job, new AbortController().signal);
-  console.error(`${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}`);
-  if (end === 'failed') {
-    const failure = (await store.failures()).find(({ key }) => key === job.key);
-    throw unrecoverable(failure?.reason ?? 'unknown');
-  }
 }
 
 /** Checks that this machine has the model's bytes of which the job's key speaks. @throws Error, one sentence */

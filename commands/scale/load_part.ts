@@ -13,7 +13,7 @@ const PER_PROCESS = 250;
 const JOBS_EACH = 4;
 const WAITS = [5000, 500] as const;
 
-/** What a process of simulated workers is told, and what it answers. */
+/** The message that starts a process of simulated workers. It answers `ready`. */
 export interface LoadOrder {
   readonly url: string;
   readonly queue: string;
