@@ -27,7 +27,8 @@ import type { AdapterRecord } from '../../src/reno/history.ts';
 import { Judge } from '../../src/reno/judge.ts';
 import { duration } from '../../src/reno/report.ts';
 import { adapterRecord, Reno } from '../../src/reno/session.ts';
-import { type PocketPrompt, parsePocketPrompts } from '../../src/reno/tasks.ts';
+import { parsePocketPrompts } from '../../src/reno/tasks.ts';
+import { firstOfCategories } from '../common/first_of_categories.ts';
 import { type Part, RowsFile } from './rows_file.ts';
 
 const pocketCommand: Command = {
@@ -71,7 +72,10 @@ async function evaluatePocket(args: Args): Promise<number> {
   const model = chosenModel(args);
   const settings = await settingsFrom(args, model);
   const list = 'heldout_prompts.json';
-  const all = limited(parsePocketPrompts(`${model.files.name}/${list}`, await model.files.readText(list)), limit);
+  const all = firstOfCategories(
+    parsePocketPrompts(`${model.files.name}/${list}`, await model.files.readText(list)),
+    limit,
+  );
   const prompts = all.filter((_, i) => part === null || i % part.count === part.index);
   const folder = new OutFolder(textFlag(args, 'out') ?? 'reno-out/evaluate-pocket');
   try {
@@ -165,16 +169,6 @@ function report(
     printJson({ ok: unmet.length === 0, summary, rows: results });
   }
   return unmet.length === 0 ? 0 : 1;
-}
-
-/** The first `limit` prompts of each category. */
-function limited(prompts: readonly PocketPrompt[], limit: number | undefined): PocketPrompt[] {
-  const seen = new Map<string, number>();
-  return prompts.filter(({ category }) => {
-    const n = (seen.get(category) ?? 0) + 1;
-    seen.set(category, n);
-    return limit === undefined || n <= limit;
-  });
 }
 
 function parseSeeds(text: string): number[] {

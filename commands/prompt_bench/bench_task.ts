@@ -8,6 +8,7 @@ import { readTextFile } from '../../src/cli/text_file.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
+import { firstOfCategories } from '../common/first_of_categories.ts';
 import { type ListName, type PromptEntry, readList } from './benchmark_lists.ts';
 import { identified } from './identity.ts';
 import { type Job, jobsOf } from './job.ts';
@@ -62,7 +63,7 @@ export interface BenchTask {
 export async function benchTask(list: ListName, args: Args, positionals: readonly string[]): Promise<BenchTask> {
   const model = chosenModel(args);
   const settings = await settingsFrom(args, model);
-  const entries = limited(await readEntries(list, positionals[0], model), countFlag(args, 'limit', 1));
+  const entries = firstOfCategories(await readEntries(list, positionals[0], model), countFlag(args, 'limit', 1));
   assertLayoutFits(list, entries);
   const seeds = parseSeeds(textFlag(args, 'seeds') ?? '0');
   const sweep = textFlag(args, 'sweep');
@@ -105,14 +106,4 @@ export function parseSeeds(text: string): number[] {
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
   return [...new Set(seeds)];
-}
-
-/** The first `limit` entries of each category. */
-function limited(entries: readonly PromptEntry[], limit: number | undefined): PromptEntry[] {
-  const seen = new Map<string | null, number>();
-  return entries.filter(({ category }) => {
-    const n = (seen.get(category) ?? 0) + 1;
-    seen.set(category, n);
-    return limit === undefined || n <= limit;
-  });
 }

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { queuePackages } from '../prompt_bench/queue.ts';
-import { hasRedis, RedisServer } from './redis_server.ts';
+import { RedisServer } from './redis_server.ts';
 import type { ScaleOptions } from './shards_part.ts';
 
 /** Workers in one process: their connections are what Redis sees. */
@@ -21,9 +21,6 @@ export interface LoadOrder {
 }
 
 export async function loadPart(folder: string, workers: number, add: ScaleOptions['add']): Promise<void> {
-  if (!hasRedis()) {
-    throw new Error('redis-server is not here; on Debian and Ubuntu: apt-get install redis-server');
-  }
   const { bullmq, Redis } = await queuePackages();
   const data = join(folder, 'redis-load');
   mkdirSync(data);

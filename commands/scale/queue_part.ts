@@ -3,13 +3,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { FolderStore } from '../prompt_bench/job_store.ts';
 import { differenceOf, jobHashes, started } from './job_set.ts';
-import { hasRedis, RedisServer } from './redis_server.ts';
+import { RedisServer } from './redis_server.ts';
 import { type ScaleOptions, until } from './shards_part.ts';
 
 export async function queuePart({ folder, tokens, count, expected, add }: ScaleOptions): Promise<void> {
-  if (!hasRedis()) {
-    throw new Error('redis-server is not here; on Debian and Ubuntu: apt-get install redis-server');
-  }
   const out = join(folder, 'queue');
   const data = join(folder, 'redis');
   mkdirSync(data);

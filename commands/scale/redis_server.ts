@@ -1,11 +1,6 @@
 /** A Redis of its own for a test: on loopback, with an append-only file in a temporary folder, started and stopped here. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
-
-/** Whether Debian's package redis-server, or another, is here. */
-export function hasRedis(): boolean {
-  return spawnSync('redis-server', ['--version']).status === 0;
-}
 
 export class RedisServer {
   readonly url: string;
@@ -19,7 +14,7 @@ export class RedisServer {
     this.url = `redis://127.0.0.1:${port}`;
   }
 
-  /** @param folder an empty folder for its files */
+  /** @param folder an empty folder for its files @throws Error, one sentence, where there is no redis-server */
   static async start(folder: string): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), folder);
     await server.start();
@@ -52,7 +47,9 @@ export class RedisServer {
           resolve();
         }
       });
-      child.on('error', reject);
+      child.on('error', () =>
+        reject(new Error('redis-server is not here; on Debian and Ubuntu: apt-get install redis-server')),
+      );
       child.on('exit', (code) => reject(new Error(`redis-server ended with code ${code} before it was ready`)));
     });
   }
