@@ -1,5 +1,5 @@
 /** Reads what the layer of tools/codegen/codegen_layer.c wrote: the driver's statistics of each pipeline, and its assembly. */
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 /** What the layer says of a device. */
 export interface DriverLine {
@@ -22,6 +22,7 @@ export interface PipelineLine {
 /** The layer's file, read as it grows. */
 export class LayerLog {
   readonly #path: string;
+  /** Bytes of the lines that were read. */
   #read = 0;
   #driver: DriverLine | undefined;
 
@@ -31,13 +32,25 @@ export class LayerLog {
 
   /** Returns the lines about pipelines since the last call. */
   next(): PipelineLine[] {
-    const text = readFileSync(this.#path, 'utf8');
-    const lines = text.slice(this.#read, text.lastIndexOf('\n') + 1).split('\n');
-    this.#read = text.lastIndexOf('\n') + 1;
+    const lines = this.#unread().split('\n');
     const parsed = lines.filter((line) => line !== '').map((line) => JSON.parse(line) as DriverLine | PipelineLine);
     const isDriver = (line: DriverLine | PipelineLine): line is DriverLine => 'driver' in line;
     this.#driver = parsed.filter(isDriver).at(-1) ?? this.#driver;
-    return parsed.flatMap((line) => (isDriver(line) ? [] : [{ ...line }]));
+    return parsed.flatMap((line) => (isDriver(line) ? [] : [line]));
+  }
+
+  /** Reads the whole lines since the last call. The file is large in the end, so only its new bytes are read. */
+  #unread(): string {
+    const file = openSync(this.#path, 'r');
+    try {
+      const bytes = Buffer.alloc(fstatSync(file).size - this.#read);
+      const count = readSync(file, bytes, 0, bytes.length, this.#read);
+      const whole = bytes.subarray(0, count).lastIndexOf('\n') + 1;
+      this.#read += whole;
+      return bytes.toString('utf8', 0, whole);
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Returns the line about the device that was opened last; undefined before there is one. */
