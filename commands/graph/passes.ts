@@ -5,7 +5,7 @@ import { keyOf, type Node, outputKey } from '../../src/tensor/graph.ts';
 import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
 import { createSchedule } from '../../src/tensor/schedule/planner.ts';
 import type { Schedule } from '../../src/tensor/schedule/schedule.ts';
-import { append, byteSize, STAGES, type Stage, showType } from '../../src/tensor/types.ts';
+import { append, at, byteSize, STAGES, type Stage, showType } from '../../src/tensor/types.ts';
 
 /** The passes and their meaning, in the order in which they run. */
 export const PASSES = {
@@ -70,7 +70,7 @@ export interface Pass {
   readonly removed: readonly number[];
   /** Positions of the first node of the step stage and after the last node. */
   readonly steps: readonly [start: number, end: number];
-  /** By key; empty before the schedule. A value that is computed twice, or streamed, lives more than once. */
+  /** The lives of each value by its key; empty before the schedule. A value that is computed twice, or streamed, lives more than once. */
   readonly live: ReadonlyMap<string, readonly Lived[]>;
 }
 
@@ -85,16 +85,13 @@ export function collectPasses(spec: PlanSpec, caps: DeviceCaps): Pass[] {
   });
   orders.push({ name: 'schedule', order: schedule.order });
   const kernels = kernelsOf(schedule);
-  const labels = new Map<number, string>();
-  let traced = new Map<number, readonly number[]>();
-  let before: readonly Node[] = [];
-  return orders.map(({ name, order }, i) => {
-    const into = i === 0 ? new Map<number, number>() : fusedInto(before, order);
-    const origins = originsOf(before, order);
-    traced = i === 0 ? new Map(order.map(({ id }) => [id, [id]])) : tracedAfter(order, traced, into, origins);
-    for (const node of i === 0 ? order : []) {
-      labels.set(node.id, node.op?.name ?? node.name ?? 'constant');
-    }
+  // Compared with itself, the trace fuses, adds and removes nothing.
+  let before = at(orders, 0).order;
+  const labels = new Map(before.map(({ id, op, name }) => [id, op?.name ?? name ?? 'constant']));
+  let traced = new Map<number, readonly number[]>(before.map(({ id }) => [id, [id]]));
+  return orders.map(({ name, order }) => {
+    const into = fusedInto(before, order);
+    traced = tracedAfter(order, traced, into, originsOf(before, order));
     const known = new Set(before.map(({ id }) => id));
     const kept = new Set(order.map(({ id }) => id));
     const isSchedule = name === 'schedule';
@@ -105,7 +102,7 @@ export function collectPasses(spec: PlanSpec, caps: DeviceCaps): Pass[] {
       ),
       into,
       moved: movedKeys(before, order),
-      added: i === 0 ? [] : order.map(({ id }) => id).filter((id) => !known.has(id)),
+      added: order.map(({ id }) => id).filter((id) => !known.has(id)),
       removed: before.map(({ id }) => id).filter((id) => !kept.has(id) && !into.has(id)),
       steps: [
         Math.max(
