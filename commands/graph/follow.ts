@@ -2,8 +2,9 @@
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { suggestion } from '../../src/tensor/nearest_names.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { append } from '../../src/tensor/types.ts';
+import { at } from '../../src/tensor/types.ts';
 import type { Lived, Pass, PassName, PassNode } from './passes.ts';
+import { placesOf, readersOf } from './picture/followed_value.ts';
 
 /** A tensor as one pass has it. */
 export interface Followed {
@@ -53,49 +54,16 @@ export function tensorKey(name: string, trace: Pass, outputs: Readonly<Record<st
 
 /** Returns the tensor of key `key` of the trace, in each pass. */
 export function follow(passes: readonly Pass[], key: string): Followed[] {
-  let current: string | null = key;
-  let maker = Number(key.split('.')[0]);
-  return passes.map((pass, i) => {
-    const nodes = new Map(pass.nodes.map((node) => [node.id, node]));
-    if (i > 0) {
-      current = current === null ? null : (pass.moved.get(current) ?? current);
-      maker = current === null ? maker : Number(current.split('.')[0]);
-      const outer = nodes.has(maker) ? undefined : pass.into.get(maker);
-      if (outer !== undefined) {
-        current = null;
-        maker = outer;
-      }
-    }
-    const found = nodes.get(maker) ?? null;
-    const readers = current === null || !found ? [] : readersThroughViews(pass, current);
+  return placesOf(passes, 0, key).map(({ key: current, node }, i) => {
+    const { name, nodes, live } = at(passes, i);
+    const readers = current === null || !node ? [] : readersOf(nodes, current);
     return {
-      pass: pass.name,
-      key: found ? current : null,
-      maker: found,
+      pass: name,
+      key: node ? current : null,
+      maker: node ?? null,
       forward: readers.filter(({ backward }) => !backward),
       backward: readers.filter(({ backward }) => backward),
-      live: (current === null ? undefined : pass.live.get(current)) ?? [],
+      live: (current === null ? undefined : live.get(current)) ?? [],
     };
   });
-}
-
-function readersThroughViews({ nodes }: Pass, key: string): PassNode[] {
-  const readers = new Map<string, PassNode[]>();
-  for (const node of nodes) {
-    for (const input of new Set(node.inputs)) {
-      append(readers, input, node);
-    }
-  }
-  const found = new Set<PassNode>();
-  const stack = [key];
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    for (const node of readers.get(next) ?? []) {
-      if (node.kind === 'view') {
-        stack.push(`${node.id}.0`);
-      } else {
-        found.add(node);
-      }
-    }
-  }
-  return nodes.filter((node) => found.has(node));
 }

@@ -4,6 +4,7 @@ import { STAGES } from '../../src/tensor/types.ts';
 import { table } from '../common/table.ts';
 import type { Followed } from './follow.ts';
 import { type Lived, PASSES, type Pass, type PassNode } from './passes.ts';
+import { moduleWords } from './picture/followed_value.ts';
 
 /** A pass in numbers: of its nodes that compute something. */
 export interface PassRow {
@@ -71,13 +72,10 @@ export function describePass({ name, nodes, live }: Pass): string[] {
       const reads = inputs.length > 0 ? ` <- ${inputs.map((key) => `#${key}`).join(' ')}` : '';
       const memory = outputs.flatMap((_, i) => (live.get(`${id}.${i}`) ?? []).map((life) => `; ${describeLife(life)}`));
       const runs = kernels ? `; ${kernels.join(', ')}` : '';
-      return `${position} #${id} ${stage} ${node.label} ${outputs.join(' ')}${reads} in ${where(node)}${runs}${memory.join('')}`;
+      return `${position} #${id} ${stage} ${node.label} ${outputs.join(' ')}${reads} in ${moduleWords(node)}${runs}${memory.join('')}`;
     }),
   ];
 }
-
-const where = ({ path, backward, recomputed }: PassNode): string =>
-  `${recomputed ? 'recomputed ' : ''}${backward ? 'backward ' : ''}${path || '(no module)'}`;
 
 const describeLife = ({ from, to, bytes, kind, buffer, offset }: Lived): string =>
   `lives from ${from} to ${to} (${kind}), ${sizeWords(bytes)} in ${buffer}${offset > 0 ? ` from byte ${offset}` : ''}`;
@@ -85,7 +83,7 @@ const describeLife = ({ from, to, bytes, kind, buffer, offset }: Lived): string 
 const SHOWN_READERS = 6;
 
 function describeReaders(readers: readonly PassNode[], how: string): string {
-  const shown = readers.slice(0, SHOWN_READERS).map((node) => `#${node.id} ${node.label} in ${where(node)}`);
+  const shown = readers.slice(0, SHOWN_READERS).map((node) => `#${node.id} ${node.label} in ${moduleWords(node)}`);
   const more = readers.length > SHOWN_READERS ? `, and ${readers.length - SHOWN_READERS} more` : '';
   return readers.length === 0 ? `no ${how} node reads it` : `${how}: ${shown.join('; ')}${more}`;
 }
@@ -110,11 +108,11 @@ function describeStep({ key, maker, forward, backward, live }: Followed): string
     return ['it is gone; nothing reads it any more, or the upload of its weights takes its place'];
   }
   if (key === null) {
-    return [`computed inside #${maker.id} ${maker.label} in ${where(maker)}; no memory holds it`];
+    return [`computed inside #${maker.id} ${maker.label} in ${moduleWords(maker)}; no memory holds it`];
   }
   const made = maker.kind === 'op' || maker.kind === 'view' ? 'made by' : `a ${maker.kind}:`;
   return [
-    `#${key} ${maker.outputs[Number(key.split('.')[1])] ?? ''}, ${made} #${maker.id} ${maker.label} in ${where(maker)}`,
+    `#${key} ${maker.outputs[Number(key.split('.')[1])] ?? ''}, ${made} #${maker.id} ${maker.label} in ${moduleWords(maker)}`,
     `  ${describeReaders(forward, 'forward')}`,
     `  ${describeReaders(backward, 'backward')}`,
     ...live.map((life) => `  ${describeLife(life)}`),

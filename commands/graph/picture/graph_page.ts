@@ -2,7 +2,8 @@
 import { escapeHtml } from '../../../src/reno/html.ts';
 import { REPORT_STYLE } from '../../../src/reno/report_style.ts';
 import { PASSES, type Pass } from '../passes.ts';
-import { type GraphData, graphViewer } from './graph_viewer.ts';
+import { moduleWords, placesOf, readersOf } from './followed_value.ts';
+import { type GraphData, graphViewer, type ViewerParts } from './graph_viewer.ts';
 import { layeredLayout } from './layered_layout.ts';
 import { moduleKey, moduleTree, placeModules } from './module_tree.ts';
 
@@ -29,11 +30,12 @@ path { fill: none; stroke: var(--soft); stroke-opacity: 0.35; } path.chosen { st
 @media (max-width: 900px) { .columns { grid-template-columns: 1fr; } #side { height: auto; } }
 `;
 
+const PARTS: ViewerParts = { layeredLayout, moduleTree, moduleKey, placeModules, placesOf, readersOf, moduleWords };
+
 /** Returns the page. @param tensor key of the traced tensor that is selected at first */
 export function graphPage(passes: readonly Pass[], model: string, tensor: string | null): string {
-  const program = [layeredLayout, moduleTree, moduleKey, placeModules, graphViewer].map(String).join('\n');
-  const names = { layeredLayout, moduleTree, moduleKey, placeModules };
-  const parts = Object.entries(names).map(([name, value]) => `${name}: ${value.name}`);
+  const program = [...Object.values(PARTS), graphViewer].map(String).join('\n');
+  const parts = Object.entries(PARTS).map(([name, value]) => `${name}: ${value.name}`);
   const title = escapeHtml(`The graph of ${model}`);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -73,8 +75,8 @@ function dataOf(passes: readonly Pass[], tensor: string | null): GraphData {
       start: steps[0],
       end: steps[1],
       nodes: nodes.filter(({ id }) => weights[id] === undefined),
-      into: Object.fromEntries(into),
-      moved: Object.fromEntries(moved),
+      into: [...into],
+      moved: [...moved],
       live: Object.fromEntries(
         [...live].map(([key, lives]) => [
           key,

@@ -1,4 +1,5 @@
 /** The program of graph.html. It is embedded as text, so it uses only its parameters and the page. */
+import type { moduleWords, placesOf, readersOf, ValuePlace } from './followed_value.ts';
 import type { layeredLayout } from './layered_layout.ts';
 import type { Module, moduleKey, moduleTree, placeModules, Shape, ShownNode } from './module_tree.ts';
 
@@ -7,8 +8,9 @@ interface ShownPass {
   readonly name: string;
   readonly title: string;
   readonly nodes: readonly ShownNode[];
-  readonly into: Readonly<Record<string, number>>;
-  readonly moved: Readonly<Record<string, string>>;
+  /** Entries of the maps of the same names of a pass. */
+  readonly into: readonly (readonly [number, number])[];
+  readonly moved: readonly (readonly [string, string])[];
   /** Positions of the first node of the step stage and after the last node. */
   readonly start: number;
   readonly end: number;
@@ -25,12 +27,15 @@ export interface GraphData {
   readonly tensor: string | null;
 }
 
-/** What the viewer calls: functions that are embedded beside it. */
+/** The functions that are embedded beside the viewer, which calls them. */
 export interface ViewerParts {
   readonly layeredLayout: typeof layeredLayout;
   readonly moduleTree: typeof moduleTree;
   readonly moduleKey: typeof moduleKey;
   readonly placeModules: typeof placeModules;
+  readonly placesOf: typeof placesOf;
+  readonly readersOf: typeof readersOf;
+  readonly moduleWords: typeof moduleWords;
 }
 
 /** Shows the passes in the page. */
@@ -43,8 +48,15 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
   let current = 0;
   /** The key of the selected tensor in the first pass, or in the pass in which it first is. */
   let selected: { readonly pass: number; readonly key: string } | null = null;
+  /** The selected tensor in each pass; empty where none is selected. */
+  let places: readonly ValuePlace<ShownNode>[] = [];
   let zoom = 1;
 
+  const followable = data.passes.map(({ nodes, into, moved }) => ({
+    nodes,
+    into: new Map(into),
+    moved: new Map(moved),
+  }));
   const pass = (): ShownPass => data.passes[current] as ShownPass;
   const wantsLoad = (): boolean => (find('load') as HTMLInputElement).checked;
   const shownNodes = (one: ShownPass): readonly ShownNode[] =>
@@ -90,28 +102,6 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     });
   };
 
-  /** The selected tensor in each pass: its key, or null and the node that computes it inside. */
-  const follow = (): { key: string | null; node: ShownNode | undefined }[] => {
-    let key: string | null = selected?.key ?? null;
-    let id = Number(key?.split('.')[0]);
-    return data.passes.map((one, i) => {
-      if (!selected || i < selected.pass) {
-        return { key: null, node: undefined };
-      }
-      if (i > selected.pass) {
-        key = key === null ? null : (one.moved[key] ?? key);
-        id = key === null ? id : Number(key.split('.')[0]);
-        const outer = one.nodes.some((node) => node.id === id) ? undefined : one.into[id];
-        if (outer !== undefined) {
-          key = null;
-          id = outer;
-        }
-      }
-      return { key, node: one.nodes.find((node) => node.id === id) };
-    });
-  };
-  const where = (node: ShownNode): string =>
-    `${node.recomputed ? 'recomputed ' : ''}${node.backward ? 'backward ' : ''}${node.path || '(no module)'}`;
   /** Opens the modules around a node, and selects its first output. */
   const reveal = (node: ShownNode, inPass: number, key = `${node.id}.0`): void => {
     current = inPass;
@@ -134,7 +124,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     document.getElementById(`box-${module.key}`)?.focus();
   };
 
-  const drawShape = (layer: SVGElement, shape: Shape, marked: ReadonlySet<string>): void => {
+  const drawShape = (layer: SVGElement, shape: Shape, marked: string | undefined): void => {
     const { key, x, y, width, height, node, module } = shape;
     const isBackward = node ? node.backward : key.startsWith('backward');
     const kind = [
@@ -142,7 +132,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
       isBackward ? 'backward' : 'forward',
       node?.recomputed ? 'recomputed' : '',
       (node?.traced.length ?? 1) > 1 ? 'fused' : '',
-      marked.has(key) ? 'marked' : '',
+      key === marked ? 'marked' : '',
     ];
     const group = svg('g', { class: kind.join(' '), transform: `translate(${x},${y})` });
     group.id = node ? `box-${node.id}` : `box-${key}`;
@@ -154,7 +144,9 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     if (node) {
       const type = (node.outputs[0] ?? '').slice(0, Math.floor((width - 14) / 6.1));
       group.append(svg('text', { x: 8, y: 32, class: 'type' }, type));
-      group.append(svg('title', {}, `#${node.id} ${node.label}\n${node.outputs.join(' ')}\n${where(node)}`));
+      group.append(
+        svg('title', {}, `#${node.id} ${node.label}\n${node.outputs.join(' ')}\n${parts.moduleWords(node)}`),
+      );
       pressable(group, null, () => reveal(node, current));
     } else if (module) {
       pressable(group, `${shape.open ? 'fold' : 'open'} ${module.key}`, () => toggle(module));
@@ -168,7 +160,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     shownAt: ReadonlyMap<number, string>,
   ): void => {
     const lines = new Map<string, string>();
-    const ids = new Set(follow()[current]?.key?.split('.').slice(0, 1).map(Number) ?? []);
+    const chosen = Number(places[current]?.key?.split('.')[0]);
     for (const node of shownNodes(pass())) {
       for (const input of node.inputs) {
         const source = Number(input.split('.')[0]);
@@ -178,7 +170,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
           const [x2, y2] = [to.x + to.width / 2, to.y];
           const bend = y2 > y1 ? (y2 - y1) / 2 : 40;
           const line = `M${x1},${y1} C${x1},${y1 + bend} ${x2},${y2 - bend} ${x2},${y2}`;
-          const isChosen = ids.has(source) || lines.get(line) === 'chosen';
+          const isChosen = source === chosen || lines.get(line) === 'chosen';
           lines.set(line, isChosen ? 'chosen' : 'edge');
         }
       }
@@ -198,11 +190,8 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
       parts.layeredLayout,
     );
     const canvas = svg('svg', { width: width * zoom, height: height * zoom, viewBox: `0 0 ${width} ${height}` });
-    const marked = new Set<string>();
-    const now = follow()[current];
-    if (now?.node) {
-      marked.add(shownAt.get(now.node.id) ?? '');
-    }
+    const now = places[current]?.node;
+    const marked = now && shownAt.get(now.id);
     // Open modules lie below the edges, all else above.
     const below = svg('g', {});
     const between = svg('g', {});
@@ -215,10 +204,6 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     picture.replaceChildren(canvas);
   };
 
-  const readersOf = (one: ShownPass, key: string): ShownNode[] =>
-    one.nodes.flatMap((node) =>
-      node.inputs.includes(key) ? (node.kind === 'view' ? readersOf(one, `${node.id}.0`) : [node]) : [],
-    );
   const sizeOf = (bytes: number): string =>
     bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
@@ -233,8 +218,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
 
   const drawSide = (): void => {
     side.replaceChildren();
-    const steps = follow();
-    const chosen = steps[current]?.node;
+    const chosen = places[current]?.node;
     if (!selected) {
       side.append(
         html(
@@ -248,7 +232,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     if (chosen) {
       side.append(
         html('h2', `#${chosen.id} ${chosen.label}`),
-        html('p', `${chosen.outputs.join(' ')}, ${where(chosen)}`),
+        html('p', `${chosen.outputs.join(' ')}, ${parts.moduleWords(chosen)}`),
       );
       const weights = weightsOf(chosen);
       const facts = [
@@ -262,7 +246,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     }
     side.append(html('h3', `The tensor #${selected.key} in each pass`));
     const blocks: { readonly text: string; readonly block: HTMLElement; readonly passes: HTMLElement }[] = [];
-    for (const [i, { key, node }] of steps.entries()) {
+    for (const [i, { key, node }] of places.entries()) {
       const one = data.passes[i];
       if (!one || i < selected.pass) {
         continue;
@@ -283,7 +267,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
       }
     }
   };
-  /** What one pass did with the selected tensor. */
+  /** Describes the selected tensor in one pass: its readers and its memory, or what became of it. */
   const describeStep = (one: ShownPass, i: number, key: string | null, node: ShownNode | undefined): HTMLElement[] => {
     if (!node) {
       return [html('p', 'gone: nothing computes it any more, or the upload of its weights takes its place')];
@@ -291,7 +275,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     if (key === null) {
       return [html('p', `inside #${node.id} ${node.label}; no memory holds it`)];
     }
-    const readers = readersOf(one, key);
+    const readers = parts.readersOf(one.nodes, key);
     const read = (['forward', 'backward'] as const).map((name) => {
       const some = readers.filter(({ backward }) => backward === (name === 'backward'));
       const row = html('p', some.length > 0 ? `read ${name} by ` : `no ${name} node reads it`);
@@ -321,8 +305,8 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     const kinds = ['saved', 'transient', 'streamed'];
     const totals = kinds.map((kind) => {
       const bytes = new Array<number>(columns).fill(0);
-      for (const [from, to, size, own] of lives.filter((life) => life[3] === kind)) {
-        for (let i = column(from); own === kind && i <= column(to); i++) {
+      for (const [from, to, size] of lives.filter((life) => life[3] === kind)) {
+        for (let i = column(from); i <= column(to); i++) {
           bytes[i] = (bytes[i] ?? 0) + size;
         }
       }
@@ -335,17 +319,14 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     const canvas = svg('svg', { viewBox: `0 0 ${columns} 80`, preserveAspectRatio: 'none' });
     const base = new Array<number>(columns).fill(0);
     for (const [k, bytes] of totals.entries()) {
-      const bottom = base.map(
-        (value, i) => `${columns - 1 - i},${80 - (72 * (base[columns - 1 - i] ?? value)) / peak}`,
-      );
-      const top = bytes.map((value, i) => {
+      const edge = (): string[] => base.map((value, i) => `${i},${80 - (72 * value) / peak}`);
+      const bottom = edge().reverse();
+      for (const [i, value] of bytes.entries()) {
         base[i] = (base[i] ?? 0) + value;
-        return `${i},${80 - (72 * (base[i] ?? 0)) / peak}`;
-      });
-      canvas.append(svg('polygon', { points: [...top, ...bottom].join(' '), class: kinds[k] ?? '' }));
+      }
+      canvas.append(svg('polygon', { points: [...edge(), ...bottom].join(' '), class: kinds[k] ?? '' }));
     }
-    const now = follow()[current];
-    for (const [from, to] of (now?.key ? live[now.key] : undefined) ?? []) {
+    for (const [from, to] of live[places[current]?.key ?? ''] ?? []) {
       canvas.append(
         svg('rect', {
           x: column(from),
@@ -382,6 +363,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     find('about').textContent = `${pass().title}: ${ops} nodes that compute`;
   };
   const draw = (): void => {
+    places = selected ? parts.placesOf(followable, selected.pass, selected.key) : [];
     drawTabs();
     drawPicture();
     drawSide();
@@ -400,7 +382,7 @@ export function graphViewer(data: GraphData, parts: ViewerParts): void {
     const found = text === '' ? [] : pass().nodes.filter(isMatch);
     const shown = found
       .slice(0, 30)
-      .map((node) => button(`#${node.id} ${node.label}, ${where(node)}`, () => reveal(node, current)));
+      .map((node) => button(`#${node.id} ${node.label}, ${parts.moduleWords(node)}`, () => reveal(node, current)));
     side.replaceChildren(html('h2', `${found.length} found in ${pass().name}`), ...shown);
   });
   find('load').addEventListener('change', draw);

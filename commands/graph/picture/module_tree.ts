@@ -1,21 +1,9 @@
 /** Groups the nodes of a pass by module, and places what is open. These functions also run in graph.html. */
+import type { PassNode } from '../passes.ts';
 import type { Box, Placed } from './layered_layout.ts';
 
 /** A node as the page has it. */
-export interface ShownNode {
-  readonly id: number;
-  readonly label: string;
-  readonly path: string;
-  readonly backward: boolean;
-  readonly recomputed: boolean;
-  readonly stage: string;
-  readonly kind: string;
-  /** Keys `ID.OUTPUT`. */
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  readonly traced: readonly number[];
-  readonly kernels?: readonly string[];
-}
+export type ShownNode = Omit<PassNode, 'position'>;
 
 /** A module, forward or backward: its own nodes and the modules in it. */
 export interface Module {
@@ -50,10 +38,9 @@ export function moduleTree(nodes: readonly ShownNode[]): Module {
   };
   const root = make('', '', 0);
   for (const [order, node] of nodes.entries()) {
-    const path = [node.backward ? 'backward' : 'forward', ...(node.path === '' ? [] : node.path.split('.'))];
     let module = root;
     root.count++;
-    for (const name of path) {
+    for (const name of moduleKey(node).split('/')) {
       const key = module.key === '' ? name : `${module.key}/${name}`;
       const inner = module.modules.get(name) ?? make(key, name, order);
       module.modules.set(name, inner);
