@@ -45,45 +45,43 @@ export function layeredLayout(
     const layer = layers[i] ?? 0;
     rows[layer] = [...(rows[layer] ?? []), i];
   }
-  const centres = boxes.map(() => 0);
+  // Lines are centred around 0, so that the next row can be sorted before the widest line is known.
+  const lefts = boxes.map(() => 0);
+  const widthOf = (i: number): number => boxes[i]?.width ?? 0;
   const wish = (i: number): number => {
     const from = sources[i] ?? [];
-    return from.length > 0 ? from.reduce((n, j) => n + (centres[j] ?? 0), 0) / from.length : 0;
+    return from.length > 0 ? from.reduce((n, j) => n + (lefts[j] ?? 0) + widthOf(j) / 2, 0) / from.length : 0;
   };
-  const lines: { readonly members: number[]; readonly width: number }[] = [];
+  const lines: { readonly members: readonly number[]; readonly width: number }[] = [];
+  const addLine = (members: readonly number[], width: number): void => {
+    lines.push({ members, width });
+    let x = -width / 2;
+    for (const i of members) {
+      lefts[i] = x;
+      x += widthOf(i) + gap;
+    }
+  };
   for (const row of rows) {
     const sorted = [...row].sort((a, b) => wish(a) - wish(b) || order(a) - order(b));
     let members: number[] = [];
     let width = 0;
     for (const i of sorted) {
-      const own = boxes[i]?.width ?? 0;
-      if (members.length > 0 && width + gap + own > most) {
-        lines.push({ members, width });
+      if (members.length > 0 && width + gap + widthOf(i) > most) {
+        addLine(members, width);
         members = [];
         width = 0;
       }
-      width += own + (members.length > 0 ? gap : 0);
+      width += widthOf(i) + (members.length > 0 ? gap : 0);
       members.push(i);
     }
-    lines.push({ members, width });
-    // Centres around 0, so that the next row can be sorted before the widest row is known.
-    for (const line of lines.slice(-1)) {
-      let x = -line.width / 2;
-      for (const i of line.members) {
-        const own = boxes[i]?.width ?? 0;
-        centres[i] = x + own / 2;
-        x += own + gap;
-      }
-    }
+    addLine(members, width);
   }
   const widest = lines.reduce((n, line) => Math.max(n, line.width), 0);
   const corners = boxes.map((): [number, number] => [0, 0]);
   let y = 0;
-  for (const { members, width } of lines) {
-    let x = (widest - width) / 2;
+  for (const { members } of lines) {
     for (const i of members) {
-      corners[i] = [x, y];
-      x += (boxes[i]?.width ?? 0) + gap;
+      corners[i] = [widest / 2 + (lefts[i] ?? 0), y];
     }
     y += members.reduce((n, i) => Math.max(n, boxes[i]?.height ?? 0), 0) + between;
   }

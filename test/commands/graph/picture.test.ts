@@ -47,6 +47,22 @@ describe('layeredLayout', () => {
     expect(width).toBeLessThanOrEqual(600);
   });
 
+  it('sorts a row by the places in every line of the row above', () => {
+    const six = Array.from({ length: 6 }, (_, order) => ({ width: 100, height: 10, order }));
+    const placed = layeredLayout(
+      six,
+      [
+        [1, 4],
+        [0, 5],
+      ],
+      220,
+    );
+    const place = (i: number, axis: number): number => at(at(placed.corners, i), axis);
+    expect(place(1, 1)).toBe(place(0, 1));
+    expect(place(2, 1)).toBeGreaterThan(place(0, 1));
+    expect(place(5, 0)).toBeLessThan(place(4, 0));
+  });
+
   it('does without edges against the order, which folded modules have', () => {
     const two = [0, 1].map((order) => ({ width: 10, height: 10, order }));
     const placed = layeredLayout(
