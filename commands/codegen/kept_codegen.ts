@@ -1,8 +1,9 @@
-/** What GPUs' compilers made of the kernels that matter, as docs/kernels/codegen.json keeps it, and the comparison with it. */
+/** Keeps what GPUs' compilers made of the kernels that matter in docs/kernels/codegen.json, and compares kernels with it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import type { Revision } from '../common/revision.ts';
+import { rounded } from '../common/table.ts';
 import type { CodegenRow, PlanTotals } from './codegen_rows.ts';
 
 /** A kernel that is kept. */
@@ -29,6 +30,9 @@ export interface KeptModel extends Revision, PlanTotals {
 /** A kernel matters from this share of an iteration's arithmetic on. */
 export const KEPT_SHARE = 0.005;
 
+/** Significant digits of the figures that are kept. */
+const DIGITS = 5;
+
 const FILE = join(PACKAGE_ROOT, 'docs/kernels/codegen.json');
 
 export const keptModels = (): KeptModel[] => JSON.parse(readFileSync(FILE, 'utf8')) as KeptModel[];
@@ -47,15 +51,12 @@ export function keepModel({ rows, ...model }: Omit<KeptModel, 'rows'> & { rows: 
   const all = known ? before.map((one) => (nameOf(one) === nameOf(kept) ? kept : one)) : [...before, kept];
   // A kernel is a line, so that a change of one is a change of one line.
   const models = all.map(({ rows: own, ...rest }) => {
-    const lines = own.map((row) => `  ${JSON.stringify(row, rounded)}`).join(',\n');
-    return `${JSON.stringify(rest, rounded).slice(0, -1)},"rows":[\n${lines}\n]}`;
+    const lines = own.map((row) => `  ${JSON.stringify(row, rounded(DIGITS))}`).join(',\n');
+    return `${JSON.stringify(rest, rounded(DIGITS)).slice(0, -1)},"rows":[\n${lines}\n]}`;
   });
   writeFileSync(FILE, `[\n${models.join(',\n')}\n]\n`);
   return all;
 }
-
-const rounded = (_: string, value: unknown): unknown =>
-  typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
 
 /** A kernel has lost a third of its waves at this factor. */
 const FEWER_WAVES = 2 / 3;

@@ -1,16 +1,7 @@
 /** The figures of a ladder as Markdown. */
-import { figure } from '../../common/table.ts';
+import { figure, markdownTable } from '../../common/table.ts';
 import { type CompiledKernelFigures, nameOf, type Stamp, type Taken, type TimedKernel } from './course_figures.ts';
 import { FAMILY, type Rung } from './ladders.ts';
-
-const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-
-/** A table whose first column is flush left and whose others are flush right. */
-const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string[] => [
-  line(head),
-  line(head.map((_, i) => (i === 0 ? '---' : '--:'))),
-  ...rows.map(line),
-];
 
 /** A kernel or one of its pipelines, with what is special about it. */
 const label = (rung: Rung, name = nameOf(rung)): string =>
@@ -26,13 +17,13 @@ export function timedTable(name: string, shapes: readonly string[], figures: Tak
     (row.nmse ?? 0).toExponential(0),
   ]);
   return [
-    ...markdown(['kernel', 'ms', 'GFLOP/s', 'speed, the line before being 1', 'error (NMSE)'], rows),
+    ...markdownTable(['kernel', 'ms', 'GFLOP/s', 'speed, the line before being 1', 'error (NMSE)'], rows, '--:'),
     '',
     `Shapes: ${shapes.join('; ')}. ${stampOf(name, figures)}`,
   ];
 }
 
-/** What the compiler makes of the kernels for GPUs, a line for each pipeline. */
+/** The registers and instructions to which the kernels for GPUs compile, a line for each pipeline. */
 export function compiledTable(
   name: string,
   shapes: readonly string[],
@@ -51,7 +42,7 @@ export function compiledTable(
     ...['arithmetic', 'matrix', 'LDS', 'memory', 'error (NMSE)'],
   ];
   return [
-    ...markdown(head, rows),
+    ...markdownTable(head, rows, '--:'),
     '',
     `No time is claimed: no GPU was at hand. Registers and instructions: AMD's compiler for an RX 7900 (\`${FAMILY}\`; where \`navi21\` stands, an RX 6800), shapes ${shapes.join('; ')}. ` +
       'Error: the same kernel at small shapes on the CPU driver, against f64; "–": that driver has no matrix units, and ' +

@@ -3,10 +3,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';
 import type { Revision } from '../../common/revision.ts';
+import { rounded } from '../../common/table.ts';
 
 /** A kernel that ran on an adapter. */
 export interface MeasuredFigures {
-  /** Of the WGSL that the page shows, see described_kernels.ts. */
+  /** Identifies the WGSL that the page showed, see described_kernels.ts. */
   readonly hash: string;
   /** Inputs and attributes, where they are others than those that the page shows. */
   readonly at?: string;
@@ -28,7 +29,7 @@ export interface CompiledFigures {
   readonly lds: number;
   /** The fewest of one pipeline. */
   readonly waves: number;
-  /** Of all pipelines. */
+  /** The sum of all pipelines; so are the next three. */
   readonly spilled: number;
   readonly instructions: number;
   readonly memory: number;
@@ -66,11 +67,8 @@ export function writeFigures({ measured, compiled }: ReferenceFigures): void {
   const section = ({ rows, ...rest }: Section<MeasuredFigures> | Section<CompiledFigures>): string => {
     const lines = Object.keys(rows)
       .sort()
-      .map((name) => `  ${JSON.stringify(name)}:${JSON.stringify(rows[name], rounded)}`);
+      .map((name) => `  ${JSON.stringify(name)}:${JSON.stringify(rows[name], rounded(3))}`);
     return `${JSON.stringify(rest).slice(0, -1)},"rows":{\n${lines.join(',\n')}\n}}`;
   };
   writeFileSync(FILE, `{"measured":${section(measured)},\n"compiled":${section(compiled)}}\n`);
 }
-
-const rounded = (_: string, value: unknown): unknown =>
-  typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(3)) : value;
