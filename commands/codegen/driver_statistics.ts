@@ -1,7 +1,7 @@
 /** Reads what the layer of tools/codegen/codegen_layer.c wrote: the driver's statistics of each pipeline, and its assembly. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-/** What the layer says of a device. */
+/** The layer's line about a device. */
 export interface DriverLine {
   readonly device: string;
   /** The driver's name, such as radv. */
@@ -12,7 +12,7 @@ export interface DriverLine {
   readonly answers: boolean;
 }
 
-/** What the layer says of a pipeline. */
+/** The layer's line about a pipeline. */
 export interface PipelineLine {
   /** The keys are the driver's own names. */
   readonly statistics: Readonly<Record<string, number>>;
@@ -79,6 +79,12 @@ export interface PipelineResources {
 
 /** Whether the statistics are those of AMD's driver in Mesa, whose names `pipelineResources` knows. */
 export const isRadv = (statistics: PipelineLine['statistics']): boolean => 'VGPRs' in statistics;
+
+/** Returns the figures of another driver by its own names, in a line. */
+export const showOwnFigures = (statistics: PipelineLine['statistics']): string =>
+  Object.entries(statistics)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
 
 export function pipelineResources(statistics: PipelineLine['statistics']): PipelineResources {
   const value = (name: string): number => statistics[name] ?? Number.NaN;

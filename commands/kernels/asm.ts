@@ -9,7 +9,13 @@ import { compilerErrors, showCompilerError } from '../../src/kernels/check/edite
 import { plannedSteps } from '../../src/kernels/check/measured_kernel.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
 import { assemblyLoops, describeLoops } from '../codegen/assembly_loops.ts';
-import { isRadv, type PipelineLine, type PipelineResources, pipelineResources } from '../codegen/driver_statistics.ts';
+import {
+  isRadv,
+  type PipelineLine,
+  type PipelineResources,
+  pipelineResources,
+  showOwnFigures,
+} from '../codegen/driver_statistics.ts';
 import { type CompiledKernel, type GpuCompiler, withCompiler } from '../codegen/gpu_compiler.ts';
 import { type InstructionCounts, instructionKinds } from '../codegen/instruction_kinds.ts';
 import { gpuFlag } from '../codegen/layer.ts';
@@ -95,8 +101,7 @@ function describe(row: CompiledDispatch, short: boolean): string[] {
 /** Registers, memory and instructions of a compiled kernel, and a line for each of its loops. */
 function describeResources(row: CompiledDispatch): string[] {
   if (!isRadv(row.statistics)) {
-    const own = Object.entries(row.statistics).map(([name, value]) => `${name} ${value}`);
-    return [`${row.label}: ${own.join(', ')}`];
+    return [`${row.label}: ${showOwnFigures(row.statistics)}`];
   }
   const kinds = Object.entries(row.kinds ?? {}).map(([kind, count]) => `${count} ${kind}`);
   return [

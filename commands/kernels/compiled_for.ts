@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import type { ChosenKernel } from '../../src/kernels/check/chosen_kernel.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { at } from '../../src/tensor/types.ts';
-import { isRadv } from '../codegen/driver_statistics.ts';
+import { isRadv, showOwnFigures } from '../codegen/driver_statistics.ts';
 import type { CompiledDispatch } from './asm.ts';
 
 /** The flags with which `chosenKernel` finds this kernel again. */
@@ -57,9 +57,7 @@ export function compiledFor(gpu: string, kernel: ChosenKernel, file?: string): s
 
 function describeCompiled(row: CompiledDispatch): string {
   if (!isRadv(row.statistics)) {
-    return Object.entries(row.statistics)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(', ');
+    return showOwnFigures(row.statistics);
   }
   const { vgprs, spilled, lds, waves, instructions, kinds } = row;
   const counted = kinds ? `, ${kinds.memory} of them memory, ${kinds.matrix} matrix` : '';
