@@ -1,5 +1,5 @@
 /** The tables of `reno kernels stats`: what each pipeline compiles to, and what its tiles compute and load beside what the op needs. */
-import type { Stage } from '../../src/tensor/types.ts';
+import { append, type Stage } from '../../src/tensor/types.ts';
 import { figure, markdownTable, table } from '../common/table.ts';
 import { isRadv, type PipelineLine, type PipelineResources, pipelineResources } from './driver_statistics.ts';
 import { type InstructionCounts, instructionKinds } from './instruction_kinds.ts';
@@ -136,8 +136,7 @@ const range = (values: readonly number[]): string => {
 export function familyTable(rows: readonly CodegenRow[]): string[] {
   const families = new Map<string, CodegenRow[]>();
   for (const row of rows.filter((row) => matrixOf(row) > 0)) {
-    const name = row.label.replace(/\+.*/, '');
-    families.set(name, [...(families.get(name) ?? []), row]);
+    append(families, row.label.replace(/\+.*/, ''), row);
   }
   const lines = [...families].map(([name, all]) => {
     const large = all.filter(({ share }) => share >= SHOWN_SHARE);

@@ -5,7 +5,7 @@ import { type Node, siteOf } from '../../src/tensor/graph.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
 import type { OpSite } from '../../src/tensor/op.ts';
 import type { Schedule, Step } from '../../src/tensor/schedule/schedule.ts';
-import { at, STAGES, type Stage, showType } from '../../src/tensor/types.ts';
+import { append, at, STAGES, type Stage, showType } from '../../src/tensor/types.ts';
 import type { CompiledKernel, GpuCompiler } from './gpu_compiler.ts';
 
 /** A pipeline of a plan: one final WGSL, and the part of an iteration that it computes. */
@@ -55,7 +55,7 @@ function usesOf(caps: DeviceCaps, schedule: Schedule): Found[] {
     const steps = schedule.steps[stage];
     const ofNode = new Map<Node, Dispatch[]>();
     for (const { node, dispatch } of steps) {
-      ofNode.set(node, [...(ofNode.get(node) ?? []), dispatch]);
+      append(ofNode, node, dispatch);
     }
     const shares = new Map(
       [...ofNode.values()].flatMap((own) => sharesOf(own).map((share, i): [Dispatch, number] => [at(own, i), share])),
