@@ -21,7 +21,7 @@ export class GpuCompiler {
   /** Driver and version, such as `radv: Mesa 25.0.7`. */
   readonly driver: string;
   readonly #log: LayerLog;
-  /** By overrides and WGSL: the device keeps pipelines, so the driver speaks of each once only. */
+  /** The kernels that were compiled, by overrides and WGSL. The device keeps pipelines, so the driver speaks of each once only. */
   readonly #known = new Map<string, CompiledKernel>();
 
   constructor(device: Device, driver: string, log: LayerLog) {

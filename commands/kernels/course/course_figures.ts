@@ -12,7 +12,7 @@ import type { CompiledDispatch } from '../asm.ts';
 import { askCompiler } from '../compiled_for.ts';
 import { CPU_CAPS, FAMILY, gpuCaps, kernelOf, type Ladder, type Rung } from './ladders.ts';
 
-/** Where and when figures were taken. */
+/** The place and time at which figures were taken. */
 export interface Stamp {
   readonly date: string;
   /** The last commit that had changed src, with "+" behind it where src differed from it. */

@@ -27,7 +27,7 @@ export interface Ladder {
   readonly cpu: readonly Rung[];
   /** Kernels for GPUs. Here they are checked, and compiled for a GPU that is not here; no time is taken. */
   readonly gpu: readonly Rung[];
-  /** By op: the use that CPU drivers are timed on, the small one on which GPU kernels are checked, and the one that is compiled. */
+  /** For each op, the use that CPU drivers are timed on, the small one on which GPU kernels are checked, and the one that is compiled. */
   readonly uses: Readonly<Record<string, { readonly timed: Use; readonly checked: Use; readonly compiled: Use }>>;
 }
 

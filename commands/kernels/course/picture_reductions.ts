@@ -37,7 +37,7 @@ export function softmaxPicture(): string {
   );
 }
 
-/** What the forward pass keeps, and how the backward pass makes p again. */
+/** The values that the forward pass keeps, and how the backward pass makes p again. */
 export function recomputePicture(): string {
   return picture(
     860,

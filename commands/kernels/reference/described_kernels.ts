@@ -16,7 +16,7 @@ export interface DescribedKernel {
   readonly variant: string;
   /** The idea, the same in every op; empty where the table of docs/engine/kernels.md lacks it. */
   readonly idea: string;
-  /** What the variant's own file says of it, where it has one. */
+  /** The documentation in the variant's own file, where it has one. */
   readonly own: OpDocumentation | undefined;
   /** The shown use; null where no test case of the op reaches this variant. */
   readonly shown: ShownUse | null;

@@ -13,7 +13,7 @@ const COMMAND = 'run: npm run reno -- kernels reference';
 const ops = describedOps();
 const figures = readFigures();
 
-/** What an op and its variants lack. */
+/** Says what an op and its variants lack. */
 function lacking({ op, text, cases, kernels }: DescribedOp): string[] {
   return [
     ...(text.length > 2 ? [] : [`${op.name} says nowhere what it computes`]),

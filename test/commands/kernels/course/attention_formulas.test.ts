@@ -29,7 +29,7 @@ const sums = table(T, 1, (i) => total(S, (l) => at(p, i * S + l) * at(dp, i * S 
 const ds = table(T, S, (i, j) => at(p, i * S + j) * (at(dp, i * S + j) - at(sums, i)));
 const [y = new Float64Array(), lse = new Float64Array()] = referenceOf('attention', OPERANDS, attrs);
 
-/** What is kept of one row: the reference m, the sum and the weighted values. */
+/** The numbers that are kept of one row: the reference m, the sum and the weighted values. */
 interface Kept {
   readonly m: number;
   readonly sum: number;
