@@ -5,8 +5,9 @@
 
 export type { AliasTable, AliasTarget } from './models/checkpoint/aliases.ts';
 export type { ByteSource } from './models/checkpoint/byte_source.ts';
-export { type Config, type InertKeys, type Range, readConfig } from './models/checkpoint/config.ts';
+export type { Config, InertKeys, Range } from './models/checkpoint/config.ts';
 export { type ModelFiles, subfolder } from './models/checkpoint/files.ts';
+export { readConfig } from './models/checkpoint/read_config.ts';
 export type { RowRange, TensorEntry, TensorFile, UnreadableTensor } from './models/checkpoint/tensor_file.ts';
 export type { CLIPEncoderConfig } from './models/clip/clip_encoder.ts';
 export { type CLIPTextConfig, CLIPTextModel, type CLIPTextOutput, clipTextConfig } from './models/clip/clip_text.ts';

@@ -1,6 +1,7 @@
 /** The independent evaluator on the GPU: it judges whether a picture fits a prompt. It shares no weights with any reward. */
-import { readConfig } from '../models/checkpoint/config.ts';
+
 import type { ModelFiles } from '../models/checkpoint/files.ts';
+import { readConfig } from '../models/checkpoint/read_config.ts';
 import { Evaluator } from '../models/pocket/evaluator.ts';
 import { compileWithWeights } from '../models/weights/compile_with_weights.ts';
 import { openWeights } from '../models/weights/weight_store.ts';

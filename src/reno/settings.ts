@@ -1,6 +1,7 @@
 /** Everything that decides a run except the prompt and the seed. Each setting is declared once, in `SETTINGS`. */
-import { type Config, inertKeys, readConfig } from '../models/checkpoint/config.ts';
+import { type Config, inertKeys } from '../models/checkpoint/config.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
+import { readConfig } from '../models/checkpoint/read_config.ts';
 import { COMPUTE_DTYPES } from '../models/layers/half_precision.ts';
 import { NOISE_SOURCES } from './noise/draw_noise.ts';
 import { OPTIMIZERS } from './optimizer.ts';

@@ -6,8 +6,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { readManifest } from '../../src/cli/manifest.ts';
 import { checkpointsOf, publishedModel } from '../../src/cli/published_models.ts';
-import { readConfig } from '../../src/models/checkpoint/config.ts';
 import { type ModelFiles, mounted } from '../../src/models/checkpoint/files.ts';
+import { readConfig } from '../../src/models/checkpoint/read_config.ts';
 import { oneStepOf } from '../../src/models/schedulers/index.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { REWARD_NAMES } from '../../src/reno/rewards/index.ts';

@@ -1,7 +1,7 @@
 /** The iteration by this project's models: loss 1 − cosine of picture and text, and its gradient at the latents. */
 
 import { affine, clamp, l2Normalize, mul, reshape, slice, sub, sum } from '../../../src/kernels/index.ts';
-import { readConfig } from '../../../src/models/checkpoint/config.ts';
+import { readConfig } from '../../../src/models/checkpoint/read_config.ts';
 import { CLIPVisionModelWithProjection, clipVisionConfig } from '../../../src/models/clip/clip_vision.ts';
 import { readUNet2DConditionConfig, UNet2DConditionModel } from '../../../src/models/unet/unet_2d_condition.ts';
 import {

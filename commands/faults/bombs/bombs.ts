@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesSource } from '../../../src/models/checkpoint/byte_source.ts';
-import { readConfig } from '../../../src/models/checkpoint/config.ts';
 import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts';
+import { readConfig } from '../../../src/models/checkpoint/read_config.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { openTokenizer, type TokenizerKind } from '../../../src/models/tokenizers/tokenizers.ts';
 import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';

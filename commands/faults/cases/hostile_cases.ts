@@ -1,9 +1,10 @@
 /** Files of shared/cases/hostile: one sentence within 2 s and 200 MiB, and nothing is loaded. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, readConfig } from '../../../src/models/checkpoint/config.ts';
+import type { Config } from '../../../src/models/checkpoint/config.ts';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
 import { openPickle } from '../../../src/models/checkpoint/pickle/open_pickle.ts';
+import { readConfig } from '../../../src/models/checkpoint/read_config.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { oneStepOf } from '../../../src/models/schedulers/index.ts';

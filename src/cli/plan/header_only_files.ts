@@ -1,8 +1,8 @@
 /** Published model folders without values: settings, names and shapes are enough for a plan. */
 
 import { type ByteSource, bytesSource } from '../../models/checkpoint/byte_source.ts';
-import { readConfig } from '../../models/checkpoint/config.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { readConfig } from '../../models/checkpoint/read_config.ts';
 import { STORED_BYTES } from '../../models/checkpoint/stored_dtype.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import { networkTable } from './networks.ts';

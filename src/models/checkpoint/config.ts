@@ -1,6 +1,4 @@
 /** Reads values of a checkpoint's config.json and checks them. Each error is one sentence that names the file and the key. */
-import type { ModelFiles } from './files.ts';
-import { parseJson } from './json.ts';
 import { printable, shown } from './messages.ts';
 
 /** The least and the greatest value that a number may have. */
@@ -232,11 +230,4 @@ function isList(value: unknown): value is unknown[] {
 function saysNothing(value: unknown): boolean {
   const empty = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
   return value === null || value === false || value === '' || empty;
-}
-
-/** Reads a JSON config from a model folder. @throws Error naming the file when it is missing or not JSON */
-export async function readConfig(files: ModelFiles, path = 'config.json'): Promise<Config> {
-  const text = await files.readText(path);
-  const file = `${files.name}/${path}`;
-  return new Config(file, parseJson(text, file), files.warn);
 }

@@ -1,7 +1,7 @@
 /** Generators by the pipeline class that model_index.json names. */
 import type { Graph } from '../../tensor/graph.ts';
-import { readConfig } from '../checkpoint/config.ts';
 import type { ModelFiles } from '../checkpoint/files.ts';
+import { readConfig } from '../checkpoint/read_config.ts';
 import { FluxPipeline } from './flux.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 import { PipelineFolder } from './pipeline_folder.ts';

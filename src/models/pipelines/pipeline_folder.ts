@@ -1,11 +1,12 @@
 /** A generator's folder as diffusers saves it: model_index.json, and a folder for each component. */
 import type { Graph } from '../../tensor/graph.ts';
-import { type Config, inertKeys, readConfig } from '../checkpoint/config.ts';
+import { type Config, inertKeys } from '../checkpoint/config.ts';
 import { type ModelFiles, subfolder } from '../checkpoint/files.ts';
 import { DIFFUSERS_KEYS } from '../checkpoint/library_keys.ts';
 import { shown } from '../checkpoint/messages.ts';
+import { readConfig } from '../checkpoint/read_config.ts';
 import { type ComputeDType, weightStorage } from '../layers/half_precision.ts';
-import { openTokenizer, type TextTokenizer } from '../tokenizers/tokenizers.ts';
+import type { TextTokenizer } from '../tokenizers/tokenizers.ts';
 import { DECODER_NAMES, type DecoderName, decoderClass, type LatentDecoder } from '../vae/latent_decoder.ts';
 import type { WeightOptions } from '../weights/weight_inputs.ts';
 import { openWeights, type WeightStore } from '../weights/weight_store.ts';
@@ -110,9 +111,10 @@ export class PipelineFolder {
   }
 
   /** Opens a tokenizer as the class that model_index.json names. */
-  tokenizer(name: string): Promise<TextTokenizer> {
+  async tokenizer(name: string): Promise<TextTokenizer> {
     const entry = this.index.value(name);
     const kind = SLOW_TOKENIZERS.find((slow) => partOf(entry)[1] === slow) ?? 'fast';
+    const { openTokenizer } = await import('../tokenizers/tokenizers.ts'); // A module of its own in bundles.
     return openTokenizer(subfolder(this.#files, name), kind);
   }
 

@@ -1,7 +1,7 @@
 /** LAION's aesthetic predictor: a linear head on CLIP's normalised image features; loss 10 − score; it reads no prompt. */
 import { affine, l2Normalize } from '../../kernels/index.ts';
-import { readConfig } from '../../models/checkpoint/config.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { readConfig } from '../../models/checkpoint/read_config.ts';
 import { type CLIPConfig, clipConfig } from '../../models/clip/clip.ts';
 import { CLIPVisionModelWithProjection } from '../../models/clip/clip_vision.ts';
 import { type ComputeDType, storedAs, weightStorage } from '../../models/layers/half_precision.ts';

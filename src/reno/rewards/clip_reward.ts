@@ -1,14 +1,14 @@
 /** The family of HPS, CLIPScore and PickScore: a CLIP compares picture and prompt; they differ in training, scale and offset. */
 import { affine, exp, l2Normalize, mul } from '../../kernels/index.ts';
-import { Config, readConfig } from '../../models/checkpoint/config.ts';
+import { Config } from '../../models/checkpoint/config.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { readConfig } from '../../models/checkpoint/read_config.ts';
 import { type CLIPConfig, CLIPModel, clipConfig } from '../../models/clip/clip.ts';
 import { eosMaskOf } from '../../models/clip/clip_text.ts';
 import { OPEN_CLIP_ALIASES, OPEN_CLIP_BUFFERS, openClipConfig, VIT_H_14 } from '../../models/clip/open_clip.ts';
 import { type ComputeDType, weightStorage } from '../../models/layers/half_precision.ts';
 import { asF32 } from '../../models/layers/tokens.ts';
-import type { OnCut, PromptValues } from '../../models/tokenizers/tokenizers.ts';
-import { openTokenizer, type TextTokenizer, type TokenizerKind } from '../../models/tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues, TextTokenizer, TokenizerKind } from '../../models/tokenizers/tokenizers.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
 import { openWeights } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
@@ -99,6 +99,7 @@ export class ClipReward implements Reward, CosineMember {
     });
     const model = new CLIPModel(weights, config);
     weights.assertAllUsed();
+    const { openTokenizer } = await import('../../models/tokenizers/tokenizers.ts'); // A module of its own in bundles.
     return new ClipReward(graph, kind, model, weights, await openTokenizer(files, kind.tokenizer), dtype);
   }
 

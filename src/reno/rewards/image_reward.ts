@@ -6,11 +6,10 @@ import {
   imageRewardConfig,
   publishedImageRewardConfig,
 } from '../../models/blip/blip.ts';
-import { readConfig } from '../../models/checkpoint/config.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { readConfig } from '../../models/checkpoint/read_config.ts';
 import { type ComputeDType, weightStorage } from '../../models/layers/half_precision.ts';
-import type { OnCut, PromptValues } from '../../models/tokenizers/tokenizers.ts';
-import { openTokenizer, type TextTokenizer } from '../../models/tokenizers/tokenizers.ts';
+import type { OnCut, PromptValues, TextTokenizer } from '../../models/tokenizers/tokenizers.ts';
 import type { WeightStore } from '../../models/weights/weight_store.ts';
 import { openWeights } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
@@ -80,6 +79,7 @@ class ImageRewardReward implements Reward {
     const config = own ?? publishedImageRewardConfig(file, weights);
     const model = new ImageReward(weights, config);
     weights.assertAllUsed();
+    const { openTokenizer } = await import('../../models/tokenizers/tokenizers.ts'); // A module of its own in bundles.
     return new ImageRewardReward(graph, model, weights, await openTokenizer(files), dtype);
   }
 

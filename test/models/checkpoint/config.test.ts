@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Config, readConfig } from '../../../src/models/checkpoint/config.ts';
+import { Config } from '../../../src/models/checkpoint/config.ts';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
+import { readConfig } from '../../../src/models/checkpoint/read_config.ts';
 import { oneStepOf } from '../../../src/models/schedulers/index.ts';
 import { readUNet2DConditionConfig } from '../../../src/models/unet/unet_2d_condition.ts';
 import { readAutoencoderKLConfig } from '../../../src/models/vae/autoencoder_kl.ts';

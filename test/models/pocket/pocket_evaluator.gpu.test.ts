@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nmse } from '../../../commands/common/distances.ts';
 import { channelsLast, Fixture, fixtureJson } from '../../../commands/parity/fixtures.ts';
-import { readConfig } from '../../../src/models/checkpoint/config.ts';
+import { readConfig } from '../../../src/models/checkpoint/read_config.ts';
 import { Evaluator } from '../../../src/models/pocket/evaluator.ts';
 import { openWeights } from '../../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
