@@ -1,4 +1,5 @@
 /** Draws SVG of boxes, cells, arrows and words, in colours that suit light and dark pages. */
+import { escapeHtml } from '../../../src/reno/html.ts';
 
 /** Fill of a box: `plain` is paper, `a` to `d` are colours that differ in hue and in lightness, `off` is hatched grey. */
 export type Fill = 'plain' | 'a' | 'b' | 'c' | 'd' | 'off';
@@ -17,9 +18,6 @@ text { fill: var(--ink); font: 14px system-ui, 'Segoe UI', Helvetica, Arial, san
 .small { font-size: 12px; fill: var(--soft); } .title { font-weight: 600; } .code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 12px; }
 `.trim();
 
-const escaped = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-
 /** A whole picture. @param title and @param description are for those who do not see it */
 export function picture(
   width: number,
@@ -30,8 +28,8 @@ export function picture(
 ): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="t d">`,
-    `<title id="t">${escaped(title)}</title>`,
-    `<desc id="d">${escaped(description)}</desc>`,
+    `<title id="t">${escapeHtml(title)}</title>`,
+    `<desc id="d">${escapeHtml(description)}</desc>`,
     `<style>${STYLE}</style>`,
     `<rect class="sheet" width="${width}" height="${height}" rx="8"/>`,
     ...parts.flat(),
@@ -47,7 +45,7 @@ type Anchor = 'start' | 'middle' | 'end';
 
 /** Words whose baseline is at y. @param style classes: small, title, code */
 export const words = (x: number, y: number, text: string, style = '', anchor: Anchor = 'start'): string =>
-  `<text x="${x}" y="${y}"${style === '' ? '' : ` class="${style}"`}${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}>${escaped(text)}</text>`;
+  `<text x="${x}" y="${y}"${style === '' ? '' : ` class="${style}"`}${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}>${escapeHtml(text)}</text>`;
 
 /** Lines of words, 18 apart. */
 export const lines = (x: number, y: number, texts: readonly string[], style = ''): string[] =>
