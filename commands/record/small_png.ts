@@ -1,11 +1,10 @@
 /** PNG with a filter for each row, a third smaller than without for pictures like these (PNG specification, second edition, section 9). */
 import { deflateSync } from 'node:zlib';
-import { crc32 } from '../../src/models/checkpoint/pickle/zip.ts';
 import type { PngPicture } from '../../src/platform/node/png.ts';
+import { PNG_SIGNATURE, pngChunk } from '../../src/reno/png_chunk.ts';
 import { at } from '../../src/tensor/types.ts';
 
 const CHANNELS = 3;
-const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 
 /** The predictions of the filters None, Sub, Up, Average and Paeth from the bytes to the left, above, and above left. */
 const PREDICTIONS: readonly ((left: number, up: number, corner: number) => number)[] = [
@@ -35,8 +34,8 @@ export function smallPng({ width, height, data }: PngPicture): Uint8Array {
   view.setUint32(4, height);
   header.set([8, 2], 8); // 8 bits a channel, RGB
   const packed = deflateSync(filtered, { level: 9 });
-  const parts = [SIGNATURE, chunk('IHDR', header), chunk('IDAT', packed), chunk('IEND', new Uint8Array())];
-  return Buffer.concat(parts);
+  const chunks = [pngChunk('IHDR', header), pngChunk('IDAT', packed), pngChunk('IEND', new Uint8Array())];
+  return Buffer.concat([PNG_SIGNATURE, ...chunks]);
 }
 
 function filteredRow(data: Uint8Array, y: number, stride: number, predict: (typeof PREDICTIONS)[number]): Uint8Array {
@@ -46,14 +45,4 @@ function filteredRow(data: Uint8Array, y: number, stride: number, predict: (type
     row[x] = byte(y, x) - predict(byte(y, x - CHANNELS), byte(y - 1, x), byte(y - 1, x - CHANNELS));
   }
   return row;
-}
-
-function chunk(name: string, content: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(12 + content.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, content.length);
-  bytes.set(new TextEncoder().encode(name), 4);
-  bytes.set(content, 8);
-  view.setUint32(8 + content.length, crc32(bytes.subarray(4, 8 + content.length)));
-  return bytes;
 }

@@ -1,9 +1,6 @@
 /** Text in PNG files: a chunk iTXt (PNG specification, third edition, 11.3.3.4) carries a picture's settings. */
 import { crc32 } from '../../models/checkpoint/pickle/zip.ts';
-
-const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-/** Bytes of a chunk besides its data: length, type, CRC. */
-const FRAME = 12;
+import { CHUNK_FRAME, PNG_SIGNATURE, pngChunk } from '../../reno/png_chunk.ts';
 
 interface Chunk {
   readonly type: string;
@@ -12,14 +9,14 @@ interface Chunk {
   readonly end: number;
 }
 
-const isPng = (bytes: Uint8Array): boolean => SIGNATURE.every((byte, i) => bytes[i] === byte);
+const isPng = (bytes: Uint8Array): boolean => PNG_SIGNATURE.every((byte, i) => bytes[i] === byte);
 
 /** Yields the chunks up to the first that is broken. */
 function* chunks(png: Uint8Array<ArrayBuffer>): Generator<Chunk> {
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
-  for (let start = SIGNATURE.length; start + FRAME <= png.length; ) {
+  for (let start = PNG_SIGNATURE.length; start + CHUNK_FRAME <= png.length; ) {
     const length = view.getUint32(start);
-    const end = start + FRAME + length;
+    const end = start + CHUNK_FRAME + length;
     if (end > png.length || view.getUint32(end - 4) !== crc32(png.subarray(start + 4, end - 4))) {
       return;
     }
@@ -40,12 +37,7 @@ export function withText(png: Uint8Array<ArrayBuffer>, keyword: string, text: st
   }
   // Keyword, end of keyword, not compressed, compression method, no language, no translated keyword.
   const data = new TextEncoder().encode(`${keyword}\0\0\0\0\0${text}`);
-  const chunk = new Uint8Array(FRAME + data.length);
-  const view = new DataView(chunk.buffer);
-  view.setUint32(0, data.length);
-  chunk.set(new TextEncoder().encode('iTXt'), 4);
-  chunk.set(data, 8);
-  view.setUint32(8 + data.length, crc32(chunk.subarray(4, 8 + data.length)));
+  const chunk = pngChunk('iTXt', data);
   const out = new Uint8Array(png.length + chunk.length);
   out.set(png.subarray(0, header.end));
   out.set(chunk, header.end);
