@@ -16,13 +16,9 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   );
 }
 
-/** A table of Markdown. The first column is flush left. @param rule below the others' titles: `--:` sets them flush right */
-export function markdownTable(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  rule: '---' | '--:' = '---',
-): string[] {
-  return [head, head.map((_, i) => (i === 0 ? '---' : rule)), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+/** A table of Markdown. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
 }
 
 /** A replacer for `JSON.stringify` that keeps `digits` significant digits of numbers that are not whole. */

@@ -1,5 +1,6 @@
 /** The figures of a ladder as Markdown. */
-import { figure, markdownTable } from '../../common/table.ts';
+import { alignedTable } from '../../../src/reno/markdown_table.ts';
+import { figure } from '../../common/table.ts';
 import { type CompiledKernelFigures, nameOf, type Stamp, type Taken, type TimedKernel } from './course_figures.ts';
 import { FAMILY, type Rung } from './ladders.ts';
 
@@ -17,7 +18,7 @@ export function timedTable(name: string, shapes: readonly string[], figures: Tak
     (row.nmse ?? 0).toExponential(0),
   ]);
   return [
-    ...markdownTable(['kernel', 'ms', 'GFLOP/s', 'speed, the line before being 1', 'error (NMSE)'], rows, '--:'),
+    ...alignedTable(['kernel', 'ms', 'GFLOP/s', 'speed, the line before being 1', 'error (NMSE)'], rows),
     '',
     `Shapes: ${shapes.join('; ')}. ${stampOf(name, figures)}`,
   ];
@@ -42,7 +43,7 @@ export function compiledTable(
     ...['arithmetic', 'matrix', 'LDS', 'memory', 'error (NMSE)'],
   ];
   return [
-    ...markdownTable(head, rows, '--:'),
+    ...alignedTable(head, rows),
     '',
     `No time is claimed: no GPU was at hand. Registers and instructions: AMD's compiler for an RX 7900 (\`${FAMILY}\`; where \`navi21\` stands, an RX 6800), shapes ${shapes.join('; ')}. ` +
       'Error: the same kernel at small shapes on the CPU driver, against f64; "–": that driver has no matrix units, and ' +
