@@ -87,9 +87,9 @@ function usesOn(ops: readonly DescribedOp[], caps: DeviceCaps) {
   );
 }
 
-/** An entry for each kernel that has no use there. */
-function unsupportedOn(ops: readonly DescribedOp[], caps: DeviceCaps): Record<string, null> {
-  const used = new Set(usesOn(ops, caps).map(({ kernel }) => kernel.name));
+/** An entry for each kernel that is not among those with a use. */
+function unsupported(ops: readonly DescribedOp[], uses: ReturnType<typeof usesOn>): Record<string, null> {
+  const used = new Set(uses.map(({ kernel }) => kernel.name));
   const names = ops.flatMap(({ kernels }) => kernels.map(({ name }) => name));
   return Object.fromEntries(names.filter((name) => !used.has(name)).map((name) => [name, null]));
 }
@@ -108,11 +108,13 @@ async function measure(ops: readonly DescribedOp[], args: Args, figures: Referen
   using device = await openAdapter(adapterChoice(args));
   const on = adapterName(device);
   const kept = figures.measured.on === on ? figures.measured.rows : {};
-  const rows: Record<string, MeasuredFigures | null> = { ...kept, ...unsupportedOn(ops, device.caps) };
-  for (const op of ops) {
-    const uses = usesOn([op], device.caps).filter(
-      ({ kernel, shown }) => textFlag(args, 'op') !== undefined || kept[kernel.name]?.hash !== shown.hash,
-    );
+  const all = usesOn(ops, device.caps);
+  const rows: Record<string, MeasuredFigures | null> = { ...kept, ...unsupported(ops, all) };
+  const wanted = all.filter(
+    ({ kernel, shown }) => textFlag(args, 'op') !== undefined || kept[kernel.name]?.hash !== shown.hash,
+  );
+  for (const { op } of ops) {
+    const uses = wanted.filter(({ chosen }) => chosen.op === op);
     const known = new Map<string, Expected>();
     for (const { kernel, shown, chosen } of uses) {
       const types = describeCase(chosen.case);
@@ -136,8 +138,9 @@ async function compiled(
   gpu: string,
 ): Promise<{ readonly on: string; readonly rows: Rows<CompiledFigures> }> {
   return withCompiler(gpu, {}, async (compiler) => {
-    const rows: Record<string, CompiledFigures | null> = unsupportedOn(ops, compiler.device.caps);
-    for (const { kernel, shown, chosen } of usesOn(ops, compiler.device.caps)) {
+    const uses = usesOn(ops, compiler.device.caps);
+    const rows: Record<string, CompiledFigures | null> = unsupported(ops, uses);
+    for (const { kernel, shown, chosen } of uses) {
       const pipelines = await compileKernel(compiler, chosen);
       const most = (of: (one: (typeof pipelines)[number]) => number): number => Math.max(...pipelines.map(of));
       const sum = (of: (one: (typeof pipelines)[number]) => number): number =>
