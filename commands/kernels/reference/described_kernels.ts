@@ -1,11 +1,12 @@
 /** All that the reference says of ops and variants, apart from figures: read from the sources, the same on every machine. */
 import { createHash } from 'node:crypto';
-import { GPU_CAPS, MATRIX_GPU } from '../../../src/cli/plan/planned_run.ts';
+import { MATRIX_GPU } from '../../../src/cli/plan/planned_run.ts';
 import { type ChosenKernel, describeCase } from '../../../src/kernels/check/chosen_kernel.ts';
 import '../../../src/kernels/index.ts';
 import { finalWgsl } from '../../../src/kernels/check/measured_kernel.ts';
 import { siteOfCase } from '../../../src/kernels/check/run_case.ts';
 import { allOps, type Cost, type Op } from '../../../src/tensor/op.ts';
+import { CPU_CAPS } from '../course/ladders.ts';
 import { type KernelDocumentation, kernelDocumentation, type OpDocumentation } from '../documentation.ts';
 import { typicalKernel } from './typical_site.ts';
 
@@ -47,10 +48,7 @@ export interface DescribedOp {
 /** Adapters for which WGSL is planned, in the order in which they are tried. */
 const PLANNED = [
   { words: 'a GPU with f16, subgroups of 32 and matrices of 16×16×16', caps: MATRIX_GPU.caps },
-  {
-    words: 'a CPU driver with subgroups of 8',
-    caps: { ...GPU_CAPS, software: true, subgroupMinSize: 8, subgroupMaxSize: 8 },
-  },
+  { words: 'a CPU driver with subgroups of 8', caps: CPU_CAPS },
 ];
 
 /** Describes every registered op, by name. @throws Error, one sentence, where the sources are not there */
