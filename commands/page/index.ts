@@ -65,9 +65,9 @@ const cells = (visit: Visit): string[] => [visit.visit, ...COLUMNS.map(([, value
 /** The page of this checkout, as `npm run build` makes it. */
 async function serveOwn(): Promise<{ readonly url: string; close(): Promise<void> }> {
   const [{ buildPage }, { serveFiles }] = await Promise.all([
-    // @ts-expect-error as above
+    // @ts-expect-error plain JavaScript, because it also runs before anything is installed
     import('../../tools/lib/page.mjs'),
-    // @ts-expect-error as above
+    // @ts-expect-error plain JavaScript, because it also runs before anything is installed
     import('../../tools/lib/serve.mjs'),
   ]);
   const files = await buildPage({ minify: true });

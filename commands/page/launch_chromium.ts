@@ -13,7 +13,7 @@ const FLAGS = [
   '--no-first-run',
 ];
 
-/** Where Chromium lies: the variable CHROMIUM says it, or a package of the system brought it. Undefined where there is none. */
+/** The path of Chromium: from the variable CHROMIUM, or from a package of the system. Undefined where there is none. */
 export const CHROMIUM = process.env.CHROMIUM || PLACES.find(existsSync);
 
 export function launchChromium(): Promise<Browser> {

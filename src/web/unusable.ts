@@ -1,4 +1,4 @@
-/** What to say where the page cannot compute. */
+/** Sentences for browsers in which the page cannot compute. */
 
 export const NO_WEBGPU =
   'This browser has no WebGPU, so it cannot compute here. Chrome and Edge 113, Safari 26 and Firefox 141 have it; on Linux, Chrome needs chrome://flags/#enable-unsafe-webgpu.';

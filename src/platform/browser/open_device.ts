@@ -8,7 +8,7 @@ export interface OpenDeviceOptions extends DeviceOptions {
   readonly gpu?: GPU;
 }
 
-/** What to say where the browser has no WebGPU. */
+/** The sentence for a browser that has no WebGPU. */
 export const NO_WEBGPU =
   'this browser has no WebGPU; Chrome and Edge 113, Safari 26 and Firefox 141 have it, and on Linux, Chrome needs chrome://flags/#enable-unsafe-webgpu';
 

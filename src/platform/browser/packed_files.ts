@@ -10,7 +10,7 @@ import { warnOnce } from '../warn_once.ts';
 interface PackList {
   readonly format: 1;
   readonly packs: Readonly<Record<string, { readonly file: string; readonly bytes: number }>>;
-  /** By path: the pack, the first byte in it, and the number of bytes. */
+  /** Maps a path to the name of its pack, the first byte in that pack, and the number of bytes. */
   readonly files: Readonly<Record<string, readonly [string, number, number]>>;
 }
 

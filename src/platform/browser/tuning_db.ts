@@ -1,4 +1,4 @@
-/** Where a browser keeps what was timed: IndexedDB, a table for each adapter. What cannot be read counts as not there. */
+/** Keeps measured times in the browser: IndexedDB holds a table for each adapter. A table that cannot be read counts as missing. */
 import { selfCheck } from '../../kernels/check/self_check.ts';
 import type { Device } from '../../tensor/device.ts';
 import {

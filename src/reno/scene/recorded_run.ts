@@ -8,9 +8,9 @@ import type { Example } from './examples.ts';
 export interface RecordedRun {
   readonly format: 1;
   readonly history: History;
-  /** What the prompt asks for. */
+  /** The scene that the prompt asks for. */
   readonly scene: ScenePrompt;
-  /** What the evaluator found in the picture of each iteration. */
+  /** The objects that the evaluator found in the picture of each iteration. */
   readonly detections: readonly (readonly Detection[])[];
   /** The evaluator's rule, with the words that it knows. */
   readonly evaluator: VerdictConfig;
@@ -29,7 +29,7 @@ export function parseRecordedRun(text: string): RecordedRun {
   return run as RecordedRun;
 }
 
-/** Where the picture of an iteration lies in the PNG, in pixels. */
+/** Returns the place of an iteration's picture in the PNG, in pixels. */
 export function pictureAt(
   { columns, history: { image } }: Pick<RecordedRun, 'columns' | 'history'>,
   iteration: number,

@@ -15,7 +15,7 @@ export interface LookedAt {
 /** The evaluator's answer. */
 export interface Sight {
   readonly detections: readonly Detection[];
-  /** What the detections mean, for `judge`. */
+  /** The rule by which `judge` reads the detections. */
   readonly config: VerdictConfig;
 }
 

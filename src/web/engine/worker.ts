@@ -84,7 +84,7 @@ class Engine {
     try {
       await work();
     } catch (error) {
-      // What failed may have left a device that is dead: the next run opens another one.
+      // A failure may leave a dead device behind: the next run opens another one.
       this.#close();
       this.#tell({ kind: 'failed', during: what, sentence: error instanceof Error ? error.message : String(error) });
     }

@@ -10,7 +10,7 @@ export interface Kept {
   readonly before: Blob;
   readonly best: Blob;
   readonly losses: { readonly before: number; readonly best: number };
-  /** What computed it. */
+  /** The adapter that computed it. */
   readonly adapter: string;
   /** ISO 8601. */
   readonly made: string;

@@ -7,7 +7,7 @@ import { shownFrame } from './shown_frame.ts';
 
 /** Noise is standard normal: nearly all of it lies within this. */
 const LIMIT = 3;
-/** What a push adds. */
+/** A push adds this to one value of the noise. */
 const PUSH = 1;
 export function mountNoise(studio: Studio, controller: RunController): void {
   const details = element('noise', HTMLDetailsElement);

@@ -30,7 +30,7 @@ export interface WantedFile {
   readonly here: number;
 }
 
-/** What a run needs, before anything is allocated or downloaded. */
+/** The needs of a run, known before anything is allocated or downloaded. */
 export interface ModelPlan {
   readonly name: string;
   readonly size: { readonly height: number; readonly width: number };

@@ -1,4 +1,4 @@
-/** What a finished run leaves: its picture, also enlarged, a share card, a link, and its report. */
+/** Offers the results of a finished run: its picture, also enlarged, a share card, a link, and its report. */
 import { fileName } from '../../reno/file_name.ts';
 import { renderReport } from '../../reno/report.ts';
 import { element } from '../elements.ts';

@@ -29,7 +29,7 @@ export function mountPictures(studio: Studio): void {
   });
 }
 
-/** What each canvas shows, so that it is drawn only when that changes. */
+/** The frame on each canvas: a canvas is drawn again only when its frame changes. */
 const drawn = new Map<PictureName, ShownFrame | undefined>();
 
 function show(name: PictureName, frame: ShownFrame | undefined, size: ImageSize | null): void {

@@ -1,4 +1,4 @@
-/** What happens now: a line and a bar for the eye, fewer words for screen readers, and sentences that need attention. */
+/** Shows what happens now: a line and a bar for the eye, fewer words for screen readers, and sentences that need attention. */
 import { element } from '../elements.ts';
 import { STOPPING } from '../run/run_controller.ts';
 import type { Phase, Studio, StudioState } from '../state/studio_state.ts';

@@ -1,4 +1,4 @@
-/** What helps to write a prompt: lists to choose from, marks under unknown words, and examples. */
+/** Helps to write a prompt: lists to choose from, marks under unknown words, and examples. */
 import type { RecordedRun } from '../../reno/scene/recorded_run.ts';
 import type { Studio } from '../state/studio_state.ts';
 import { mountPromptBuilder } from './builder.ts';

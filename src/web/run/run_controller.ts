@@ -27,7 +27,7 @@ export class RunController {
   #source: ModelSource;
   #choices: ModelChoices = { budget: null, eightBits: false };
   #engine: EngineClient | null = null;
-  /** What the engine told while the run was paused, to be shown when it goes on. */
+  /** Messages that the engine sent while the run was paused: they are shown when it goes on. */
   #held: EngineEvent[] = [];
   #outcome: Outcome | null = null;
   #watchesNoise = false;

@@ -14,7 +14,7 @@ const CURRENT = 'current';
 /** A tab that is closing gives its lock back within this time, also while its GPU is busy. */
 const CLOSING_MS = 15_000;
 
-/** What is kept besides the pictures. */
+/** The kept run without its pictures. */
 export interface KeptRun {
   readonly settings: RunSettings;
   readonly size: EngineFacts['size'];
@@ -22,7 +22,7 @@ export interface KeptRun {
   readonly adapter: AdapterRecord;
   readonly records: readonly IterationRecord[];
   readonly best: number;
-  /** What `encodeRunState` returned, without frames; null before the first iteration has ended. */
+  /** The result of `encodeRunState`, without frames; null before the first iteration has ended. */
   readonly state: Uint8Array<ArrayBuffer> | null;
   readonly paused: boolean;
   /** The result, when the run has ended. */

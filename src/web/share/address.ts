@@ -4,7 +4,7 @@ import type { RunSettings } from '../state/studio_state.ts';
 /** The largest seed and number of iterations that the form takes. */
 export const LIMITS = { seed: 2 ** 32 - 1, iterations: 500 };
 
-/** What the form holds where neither a link nor a kept run says it. */
+/** The settings that the form holds where neither a link nor a kept run gives others. */
 export const FIRST_SETTINGS: RunSettings = { prompt: 'a photo of a red car', seed: 0, iterations: 50 };
 
 /** Returns the settings that an address names; what it lacks or has wrong comes from `others`. */

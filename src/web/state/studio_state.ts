@@ -5,7 +5,7 @@ import type { ImageSize } from '../../reno/picture.ts';
 import type { ChartedRun } from '../../reno/report.ts';
 import { Store } from './store.ts';
 
-/** What a visitor chooses for a run. */
+/** The choices of a visitor for a run. */
 export interface RunSettings {
   readonly prompt: string;
   readonly seed: number;
@@ -27,7 +27,7 @@ export interface ShownRun {
   readonly source: 'live' | 'recorded';
   readonly settings: RunSettings;
   readonly size: ImageSize;
-  /** What the charts need besides the numbers. */
+  /** The part of the settings that the charts need. */
   readonly charted: ChartedRun['config'];
   /** In the order of the iterations. */
   readonly frames: readonly ShownFrame[];
@@ -36,7 +36,7 @@ export interface ShownRun {
   readonly finished: boolean;
 }
 
-/** What is known once the models are on the GPU. */
+/** Facts that are known once the models are on the GPU. */
 export interface EngineFacts {
   /** The model's name. */
   readonly model: string;
@@ -71,7 +71,7 @@ export interface StudioState {
   /** How far the loading is. */
   readonly loading: { readonly done: number; readonly total: number } | null;
   readonly notice: Notice | null;
-  /** What the form holds. */
+  /** The contents of the form. */
   readonly settings: RunSettings;
   /** Whether somebody has written into the form. */
   readonly typed: boolean;

@@ -1,4 +1,4 @@
-/** What the evaluator sees in pictures: asked once for each, one picture after the other. */
+/** Asks the evaluator about pictures, once for each and one after the other, and keeps its answers. */
 
 import type { ImageSize } from '../../reno/picture.ts';
 import type { LookedAt, Sight } from '../engine/protocol.ts';
@@ -16,7 +16,7 @@ export class Sights {
     this.#look = look;
   }
 
-  /** What is known of a picture. */
+  /** Returns the evaluator's answer on a picture; undefined where it has not answered yet. */
   of(frame: ShownFrame): Sight | undefined {
     return this.#known.get(frame);
   }

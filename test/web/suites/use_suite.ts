@@ -8,7 +8,7 @@ import { SHORT_RUN, type Studio, type Tab } from '../studio.ts';
 export function useSuite(studio: () => Studio): void {
   describe('using the page', () => {
     let tab: Tab;
-    /** What a screen reader was told. */
+    /** Returns the texts that a screen reader was told. */
     const told = (): Promise<string[]> => tab.page.evaluate(() => (globalThis as unknown as { told: string[] }).told);
     const focused = (): Promise<string | undefined> => tab.page.evaluate(() => document.activeElement?.id);
     const overflow = (): Promise<number> =>
