@@ -3,10 +3,10 @@ import { fileName } from '../../reno/file_name.ts';
 import type { History } from '../../reno/history.ts';
 import type { ImageSize } from '../../reno/picture.ts';
 import { element } from '../elements.ts';
+import { framePng } from '../share/draw_frame.ts';
+import { shownFrame } from '../state/shown_frame.ts';
 import type { ShownRun, Studio } from '../state/studio_state.ts';
 import { sentence } from '../words.ts';
-import { framePng } from './png.ts';
-import { shownFrame } from './shown_frame.ts';
 
 /** What is known of a run besides its pictures, once it has ended. */
 interface Ended {
@@ -50,7 +50,7 @@ export function mountExports(studio: Studio, endedOf: (run: ShownRun) => Ended |
     if (!frame) {
       throw new Error('there is no picture yet');
     }
-    const blob = await framePng(frame.pixels, run.size, scaleOf(run.size));
+    const blob = await framePng(frame, run.size, scaleOf(run.size));
     return new File([blob], named(run, ` iteration ${frame.iteration}.png`), { type: 'image/png' });
   });
   bind('save-gif', async (run) => {

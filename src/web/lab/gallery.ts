@@ -1,9 +1,9 @@
 /** The gallery of finished runs: what was made here stays in this browser until it is deleted. */
 import { short } from '../../reno/chart.ts';
 import { element } from '../elements.ts';
+import { framePng } from '../share/draw_frame.ts';
 import type { ShownRun, Studio } from '../state/studio_state.ts';
 import { deletePicture, type Kept, keepPicture, keptPictures } from './gallery_store.ts';
-import { framePng } from './png.ts';
 
 export function mountGallery(studio: Studio): void {
   const section = element('gallery', HTMLElement);
@@ -50,8 +50,8 @@ async function keep(run: ShownRun, studio: Studio): Promise<void> {
   }
   await keepPicture({
     settings: run.settings,
-    before: await framePng(first.pixels, run.size, 1),
-    best: await framePng(best.pixels, run.size, 1),
+    before: await framePng(first, run.size, 1),
+    best: await framePng(best, run.size, 1),
     losses: { before: first.record.total, best: best.record.total },
     adapter: adapter ? adapter.description || `${adapter.vendor} ${adapter.architecture}` : '',
     made: new Date().toISOString(),

@@ -1,14 +1,15 @@
 /** The noise of the picture that is looked at, with its gradient, place by place, to be pushed by hand. */
 import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
+import { shownFrame } from '../state/shown_frame.ts';
 import type { Studio } from '../state/studio_state.ts';
 import { type Grid, gridOf, heatMap, indexOf } from './heat_map.ts';
-import { shownFrame } from './shown_frame.ts';
 
 /** Noise is standard normal: nearly all of it lies within this. */
 const LIMIT = 3;
 /** A push adds this to one value of the noise. */
 const PUSH = 1;
+
 export function mountNoise(studio: Studio, controller: RunController): void {
   const details = element('noise', HTMLDetailsElement);
   const channel = element('noise-channel', HTMLSelectElement);

@@ -64,8 +64,8 @@ async function offer(
     return made;
   };
   const picture = async (scale: number): Promise<Blob> => {
-    const png = withRecipe(await framePng(best, run.size, scale), outcome.history);
-    return new Blob([png], { type: 'image/png' });
+    const png = new Uint8Array(await (await framePng(best, run.size, scale)).arrayBuffer());
+    return new Blob([withRecipe(png, outcome.history)], { type: 'image/png' });
   };
   const scale = Math.floor(ENLARGED / Math.max(width, height));
   const [wide, high] = [width * scale, height * scale];

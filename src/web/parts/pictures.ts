@@ -3,19 +3,19 @@ import { short } from '../../reno/chart.ts';
 import type { ImageSize } from '../../reno/picture.ts';
 import { element } from '../elements.ts';
 import { drawFrame } from '../share/draw_frame.ts';
+import { shownFrame } from '../state/shown_frame.ts';
 import type { ShownFrame, Studio } from '../state/studio_state.ts';
 
 type PictureName = 'init' | 'best' | 'now';
 
 export function mountPictures(studio: Studio): void {
   const section = element('pictures', HTMLElement);
-  studio.watch(['run', 'shown'], ({ run, shown }) => {
+  studio.watch(['run', 'shown'], (state) => {
+    const { run } = state;
     const size = run?.size ?? null;
-    const at = (iteration: number | null): ShownFrame | undefined =>
-      iteration === null ? run?.frames.at(-1) : run?.frames.find((frame) => frame.iteration === iteration);
     show('init', run?.frames[0], size);
     show('best', run?.frames[run.best], size);
-    show('now', at(shown), size);
+    show('now', shownFrame(state), size);
     if (size) {
       section.style.setProperty('--aspect', `${size.width} / ${size.height}`);
     }
@@ -39,7 +39,6 @@ function show(name: PictureName, frame: ShownFrame | undefined, size: ImageSize 
   drawn.set(name, frame);
   const canvas = element(name, HTMLCanvasElement);
   drawFrame(canvas, frame, size);
-  canvas.classList.toggle('pixels', size !== null && Math.max(size.height, size.width) < 256);
   element(`${name}-loss`, HTMLSpanElement).textContent = frame
     ? `iteration ${frame.iteration} · loss ${short(frame.record.total)}`
     : '';

@@ -2,17 +2,23 @@
 import type { ImageSize } from '../../reno/picture.ts';
 import type { ShownFrame } from '../state/studio_state.ts';
 
+type Drawn = Pick<ShownFrame, 'pixels'>;
+
+/** Pictures below this side are shown with their pixels as squares. */
+const SMALL = 256;
+
 /** Draws a frame, or nothing, on a canvas, which takes its size. */
-export function drawFrame(canvas: HTMLCanvasElement, frame: ShownFrame | undefined, size: ImageSize | null): void {
+export function drawFrame(canvas: HTMLCanvasElement, frame: Drawn | undefined, size: ImageSize | null): void {
   canvas.width = size?.width ?? 1;
   canvas.height = size?.height ?? 1;
+  canvas.classList.toggle('pixels', size !== null && Math.max(size.height, size.width) < SMALL);
   if (frame && size) {
     canvas.getContext('2d')?.putImageData(new ImageData(frame.pixels, size.width, size.height), 0, 0);
   }
 }
 
 /** Returns a frame as a PNG, each pixel `scale` × `scale` large. */
-export async function framePng(frame: ShownFrame, size: ImageSize, scale: number): Promise<Uint8Array<ArrayBuffer>> {
+export function framePng(frame: Drawn, size: ImageSize, scale: number): Promise<Blob> {
   const small = document.createElement('canvas');
   drawFrame(small, frame, size);
   const large = document.createElement('canvas');
@@ -23,9 +29,12 @@ export async function framePng(frame: ShownFrame, size: ImageSize, scale: number
     context.imageSmoothingEnabled = false;
     context.drawImage(small, 0, 0, large.width, large.height);
   }
-  const blob = await new Promise<Blob | null>((resolve) => large.toBlob(resolve, 'image/png'));
-  if (!blob) {
-    throw new Error('the browser made no PNG of the picture');
-  }
-  return new Uint8Array(await blob.arrayBuffer());
+  return canvasPng(large);
+}
+
+/** Returns what a canvas shows as a PNG. @throws Error, one sentence, where the browser makes none */
+export function canvasPng(canvas: HTMLCanvasElement): Promise<Blob> {
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser made no PNG'))), 'image/png');
+  });
 }

@@ -1,7 +1,7 @@
 /** The share card: before, after and the verdict, 1200 × 630 pixels, as social networks show a link. */
 import type { ShownFrame, ShownRun } from '../state/studio_state.ts';
 import { counted } from '../words.ts';
-import { drawFrame } from './draw_frame.ts';
+import { canvasPng, drawFrame } from './draw_frame.ts';
 
 const WIDTH = 1200;
 const HEIGHT = 630;
@@ -40,9 +40,7 @@ export async function shareCard(run: ShownRun, words: CardWords): Promise<Blob> 
   context.fillStyle = COLOURS.accent;
   write(context, words.after ?? 'After', { x: right, ...under, weight: 650 });
   middle(context, run, best);
-  return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('the browser made no PNG'))), 'image/png');
-  });
+  return canvasPng(canvas);
 }
 
 function middle(context: CanvasRenderingContext2D, run: ShownRun, best: ShownFrame): void {

@@ -4,6 +4,7 @@ import { type VerdictWords, verdictLine, verdictWords } from '../../reno/scene/v
 import { judge } from '../../reno/verdict.ts';
 import { element } from '../elements.ts';
 import type { Sight } from '../engine/protocol.ts';
+import { shownFrame } from '../state/shown_frame.ts';
 import type { ShownFrame, ShownRun, Studio, StudioState } from '../state/studio_state.ts';
 import { drawBoxes } from './boxes.ts';
 import type { Sights } from './sights.ts';
@@ -51,12 +52,9 @@ export function mountVerdicts(studio: Studio, sights: Sights): void {
   studio.watch(['run', 'shown'], show);
 }
 
-function shownFrames({ run, shown }: StudioState): Partial<Record<PictureName, ShownFrame | undefined>> {
-  return {
-    init: run?.frames[0],
-    best: run?.frames[run.best],
-    now: shown === null ? run?.frames.at(-1) : run?.frames.find(({ iteration }) => iteration === shown),
-  };
+function shownFrames(state: StudioState): Partial<Record<PictureName, ShownFrame | undefined>> {
+  const { run } = state;
+  return { init: run?.frames[0], best: run?.frames[run.best], now: shownFrame(state) };
 }
 
 /** Returns what was asked and found in words, and whether they agree. */
