@@ -28,12 +28,12 @@ export function beside(
   share: number,
 ): Uint8ClampedArray<ArrayBuffer> {
   const cut = Math.round(width * share);
-  return Uint8ClampedArray.from(second, (value, i) => (Math.floor(i / 4) % width < cut ? at(first, i) : value));
+  return second.map((value, i) => (Math.floor(i / 4) % width < cut ? at(first, i) : value));
 }
 
 /** How far the second picture is from the first: grey where they are equal, lighter or darker by twice the difference elsewhere. */
 export function difference(first: Uint8ClampedArray, second: Uint8ClampedArray): Uint8ClampedArray<ArrayBuffer> {
-  return Uint8ClampedArray.from(second, (value, i) => (i % 4 === 3 ? 255 : 128 + 2 * (value - at(first, i))));
+  return second.map((value, i) => (i % 4 === 3 ? 255 : 128 + 2 * (value - at(first, i))));
 }
 
 /** The mean distance of two pictures, from 0 to 1. */
