@@ -108,9 +108,11 @@ function report(run: ShownRun, best: ShownFrame, { history }: Outcome): string {
     drawFrame(canvas, frame, run.size);
     return canvas.toDataURL('image/png');
   };
+  const strip = new Map(frames.map((frame) => [frame, uri(frame)]));
+  const uriOf = (frame: ShownFrame): string => strip.get(frame) ?? uri(frame);
   return renderReport(history, {
-    init: uri(run.frames[0] ?? best),
-    best: uri(best),
-    frames: frames.map((frame) => ({ iteration: frame.iteration, uri: uri(frame) })),
+    init: uriOf(run.frames[0] ?? best),
+    best: uriOf(best),
+    frames: [...strip].map(([{ iteration }, uri]) => ({ iteration, uri })),
   });
 }
