@@ -1,4 +1,5 @@
 /** The page: its state, the engine's worker, and the parts that show the state. */
+import { sentenceOf } from '../platform/sentence_of.ts';
 import { linked } from './elements.ts';
 import { keepOffline } from './offline/keep_offline.ts';
 import { mountControls } from './parts/controls.ts';
@@ -45,8 +46,7 @@ restored
       mountPrompt(studio, recorded);
       void import('./lab/lab.ts').then(({ mountLab }) => mountLab(studio, controller, recorded));
     },
-    (error: unknown) =>
-      console.info(`The recorded run is not shown: ${error instanceof Error ? error.message : error}`),
+    (error: unknown) => console.info(`The recorded run is not shown: ${sentenceOf(error)}`),
   );
 if (!navigator.gpu) {
   studio.change({ phase: 'unusable', notice: { text: NO_WEBGPU } });

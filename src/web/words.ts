@@ -1,4 +1,5 @@
 /** Puts numbers and errors into words. */
+import { sentenceOf } from '../platform/sentence_of.ts';
 
 /** `1 iteration`, `2 iterations` */
 export function counted(count: number, what: string): string {
@@ -9,3 +10,6 @@ export function counted(count: number, what: string): string {
 export function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 }
+
+/** Returns the text of anything thrown, as `sentence` writes it. */
+export const errorSentence = (error: unknown): string => sentence(sentenceOf(error));

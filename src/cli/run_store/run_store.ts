@@ -3,7 +3,8 @@
  * run is kept, so that it goes on later. The store's own files lie in `.reno`.
  */
 import { join } from 'node:path';
-import { reasonOf, sentenceOf, systemCode } from '../../platform/node/errors.ts';
+import { reasonOf, systemCode } from '../../platform/node/errors.ts';
+import { sentenceOf } from '../../platform/sentence_of.ts';
 import type { RunState } from '../../reno/run_state.ts';
 import { FileLock, here, type LockRefusals, type LockSite } from '../file_lock.ts';
 import { ensureFolder, type FileSystem, nodeFileSystem, removeFile } from './file_system.ts';

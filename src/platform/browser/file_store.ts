@@ -2,6 +2,7 @@
  * Downloaded files in the browser's private file system (OPFS). An empty file `NAME.whole` beside a file says that all its bytes
  * are here; without it, a download goes on where it ended.
  */
+import { sentenceOf } from '../sentence_of.ts';
 
 /** The access that TypeScript's DOM types lack, because it exists in workers alone. */
 interface SyncAccess {
@@ -46,7 +47,7 @@ async function rootFolder(create: boolean): Promise<FileSystemDirectoryHandle | 
     if (!create && isMissing(error)) {
       return null;
     }
-    throw new Error(`this browser keeps no files (${error instanceof Error ? error.message : String(error)})`);
+    throw new Error(`this browser keeps no files (${sentenceOf(error)})`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Model folders that somebody has chosen or dropped: files of the browser, which are read in pieces and never copied. */
 import type { ByteSource } from '../../models/checkpoint/byte_source.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { sentenceOf } from '../sentence_of.ts';
 import { warnOnce } from '../warn_once.ts';
 
 /** Files by their paths in the folder. */
@@ -34,7 +35,7 @@ export function blobSource(name: string, file: Blob): ByteSource {
         .slice(offset, offset + length)
         .arrayBuffer()
         .catch((error: unknown) => {
-          throw new Error(`${name}: cannot be read (${error instanceof Error ? error.message : String(error)})`);
+          throw new Error(`${name}: cannot be read (${sentenceOf(error)})`);
         });
       if (bytes.byteLength !== length) {
         throw new Error(`${name}: ends at byte ${offset + bytes.byteLength} where ${offset + length} were expected`);

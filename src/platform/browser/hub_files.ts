@@ -4,6 +4,7 @@
  */
 import { type ByteSource, bytesSource } from '../../models/checkpoint/byte_source.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { sentenceOf } from '../sentence_of.ts';
 import { warnOnce } from '../warn_once.ts';
 import { storeBytes, storedFile } from './file_store.ts';
 import { blobSource } from './folder_files.ts';
@@ -162,9 +163,7 @@ export class HubFiles implements ModelFiles {
 
   async #fetch(address: string, init: RequestInit): Promise<Response> {
     const response = await fetch(address, init).catch((error: unknown) => {
-      throw new Error(
-        `${this.name}: Hugging Face cannot be reached (${error instanceof Error ? error.message : String(error)})`,
-      );
+      throw new Error(`${this.name}: Hugging Face cannot be reached (${sentenceOf(error)})`);
     });
     if (response.status === 401 || response.status === 403) {
       throw new Error(

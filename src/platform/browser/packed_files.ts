@@ -4,6 +4,7 @@
  */
 import { bytesSource } from '../../models/checkpoint/byte_source.ts';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
+import { sentenceOf } from '../sentence_of.ts';
 import { warnOnce } from '../warn_once.ts';
 
 /** A list of packed files, as tools/lib/page.mjs writes it. */
@@ -103,7 +104,7 @@ async function received(
 
 async function fetched(address: string): Promise<Response> {
   const response = await fetch(address).catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = sentenceOf(error);
     throw new Error(`the file ${lastOf(address)} cannot be fetched (${why})`);
   });
   if (!response.ok) {

@@ -11,6 +11,7 @@ import {
   tuningOf,
   withChecks,
 } from '../../tensor/tuning_table.ts';
+import { sentenceOf } from '../sentence_of.ts';
 
 const DATABASE = 'reno-webgpu';
 const STORE = 'tuning';
@@ -45,7 +46,7 @@ export const tuningDatabase: TuningStore = {
       const table = checkTuning(kept, "this browser's tuning table");
       return sameAdapter(table.adapter, adapter) ? table : null;
     } catch (error) {
-      console.warn(`the tuning table is not used: ${error instanceof Error ? error.message : String(error)}`);
+      console.warn(`the tuning table is not used: ${sentenceOf(error)}`);
       return null;
     }
   },

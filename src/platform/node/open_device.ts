@@ -1,6 +1,6 @@
 /** WebGPU in Node: Dawn through the npm package `webgpu`. */
 import { type Device, type DeviceOptions, requestDevice, SUBGROUP_MATRIX } from '../../tensor/device.ts';
-import { sentenceOf } from './errors.ts';
+import { sentenceOf } from '../sentence_of.ts';
 import { quietly } from './quietly.ts';
 import { restWhilePolling } from './rest.ts';
 import { adoptTuning } from './tuning_file.ts';

@@ -16,7 +16,8 @@ import {
   tuningOf,
   withChecks,
 } from '../../tensor/tuning_table.ts';
-import { sentenceOf, systemCode } from './errors.ts';
+import { sentenceOf } from '../sentence_of.ts';
+import { systemCode } from './errors.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

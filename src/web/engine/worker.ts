@@ -4,6 +4,7 @@
  */
 import { subfolder } from '../../models/checkpoint/files.ts';
 import { adoptTuning } from '../../platform/browser/tuning_db.ts';
+import { sentenceOf } from '../../platform/sentence_of.ts';
 import { Judge } from '../../reno/judge.ts';
 import type { Levers } from '../../reno/levers.ts';
 import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
@@ -86,7 +87,7 @@ class Engine {
     } catch (error) {
       // A failure may leave a dead device behind: the next run opens another one.
       this.#close();
-      this.#tell({ kind: 'failed', during: what, sentence: error instanceof Error ? error.message : String(error) });
+      this.#tell({ kind: 'failed', during: what, sentence: sentenceOf(error) });
     }
   }
 
@@ -115,7 +116,7 @@ class Engine {
       const source = await this.#sourceOf(from);
       this.#tell({ kind: 'planned', plan: await this.#onDevice((device) => planModel(source, device, choices)) });
     } catch (error) {
-      this.#tell({ kind: 'unplanned', sentence: error instanceof Error ? error.message : String(error) });
+      this.#tell({ kind: 'unplanned', sentence: sentenceOf(error) });
     }
   }
 
@@ -260,7 +261,7 @@ class Engine {
       this.#tell({ kind: 'looked', id, sight: await this.#look(picture) });
     } catch (error) {
       this.#judge = null;
-      this.#tell({ kind: 'unseen', id, sentence: error instanceof Error ? error.message : String(error) });
+      this.#tell({ kind: 'unseen', id, sentence: sentenceOf(error) });
     }
   }
 
@@ -286,7 +287,7 @@ class Engine {
 
 /** A browser that has no room keeps no run; the run itself goes on. */
 function unkept(error: unknown): null {
-  console.info(`This run is not kept: ${error instanceof Error ? error.message : String(error)}`);
+  console.info(`This run is not kept: ${sentenceOf(error)}`);
   return null;
 }
 

@@ -12,7 +12,7 @@ import type { Device } from '../../tensor/device.ts';
 import { at } from '../../tensor/types.ts';
 import { awaitDevice } from '../engine/await_device.ts';
 import { NO_ADAPTER, NO_WEBGPU } from '../unusable.ts';
-import { sentence } from '../words.ts';
+import { errorSentence } from '../words.ts';
 import { commandFor, fillCases, fillOps, fillVariants, selectedKernel } from './choices.ts';
 import { fillSelect, numberLines, page, setState, showErrors, showMeasured, showNotice } from './page.ts';
 
@@ -49,7 +49,7 @@ function choose(): void {
     chosen = null;
     page.wgsl.value = '';
     numberLines();
-    showNotice(textOf(error));
+    showNotice(errorSentence(error));
   }
   setState(chosen ? 'ready' : 'invalid');
 }
@@ -102,7 +102,7 @@ async function press(): Promise<void> {
     await run(chosen);
   } catch (error) {
     page.outcome.hidden = true;
-    showNotice(textOf(error));
+    showNotice(errorSentence(error));
     await reopenWhereLost();
   }
   setState('ready');
@@ -123,8 +123,6 @@ const painted = (): Promise<void> =>
   new Promise((resolve) => {
     requestAnimationFrame(() => setTimeout(resolve));
   });
-
-const textOf = (error: unknown): string => sentence(error instanceof Error ? error.message : String(error));
 
 function bindControls(): void {
   page.op.addEventListener('change', () => {
@@ -186,6 +184,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  showNotice(textOf(error));
+  showNotice(errorSentence(error));
   setState('unusable');
 });

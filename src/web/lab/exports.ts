@@ -6,7 +6,7 @@ import { element } from '../elements.ts';
 import { framePng } from '../share/draw_frame.ts';
 import { shownFrame } from '../state/shown_frame.ts';
 import type { ShownRun, Studio } from '../state/studio_state.ts';
-import { sentence } from '../words.ts';
+import { errorSentence } from '../words.ts';
 
 /** What is known of a run besides its pictures, once it has ended. */
 interface Ended {
@@ -31,7 +31,7 @@ export function mountExports(studio: Studio, endedOf: (run: ShownRun) => Ended |
           said.textContent = `Saved ${file.name} (${Math.ceil(file.size / 1000)} kB).`;
         }
       } catch (error) {
-        said.textContent = sentence(error instanceof Error ? error.message : String(error));
+        said.textContent = errorSentence(error);
       }
     });
   };

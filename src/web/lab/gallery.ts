@@ -1,4 +1,5 @@
 /** The gallery of finished runs: what was made here stays in this browser until it is deleted. */
+import { sentenceOf } from '../../platform/sentence_of.ts';
 import { short } from '../../reno/chart.ts';
 import { element } from '../elements.ts';
 import { framePng } from '../share/draw_frame.ts';
@@ -39,7 +40,7 @@ export function mountGallery(studio: Studio): void {
 
 /** A browser without room, or in a private window, keeps nothing; the page works as before. */
 function quietly(error: unknown): void {
-  console.info(`The gallery is not kept: ${error instanceof Error ? error.message : String(error)}`);
+  console.info(`The gallery is not kept: ${sentenceOf(error)}`);
 }
 
 async function keep(run: ShownRun, studio: Studio): Promise<void> {

@@ -2,7 +2,7 @@
 import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';
-import { sentence } from '../words.ts';
+import { errorSentence } from '../words.ts';
 
 export function mountImport(studio: Studio, controller: RunController): void {
   const input = element('load-latents', HTMLInputElement);
@@ -24,7 +24,7 @@ export function mountImport(studio: Studio, controller: RunController): void {
       said.textContent = `The run starts from the best noise of ${file.name}.`;
       controller.start(latents);
     } catch (error) {
-      said.textContent = sentence(error instanceof Error ? error.message : String(error));
+      said.textContent = errorSentence(error);
     }
   });
 }

@@ -3,7 +3,7 @@ import { deleteStored, storedModels } from '../../platform/browser/file_store.ts
 import { element, linked } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';
-import { sentence } from '../words.ts';
+import { errorSentence, sentence } from '../words.ts';
 import { type ChosenFolder, folderOfInput } from './dropped_folder.ts';
 import type { ModelChoices, ModelPlan, ModelSource, PublishedList } from './model_source.ts';
 
@@ -134,7 +134,7 @@ export class ModelPanel {
       this.#load.hidden = plan.problem !== null;
       this.#load.textContent = missing(plan) > 0 ? `Download ${inGB(missing(plan))} and load` : 'Load it';
     } catch (error) {
-      this.#answer.textContent = sentence(error instanceof Error ? error.message : String(error));
+      this.#answer.textContent = errorSentence(error);
     }
   }
 
@@ -160,7 +160,7 @@ export class ModelPanel {
             .then(() => this.#listStored())
             .catch((error: unknown) => {
               this.#studio.change({
-                notice: { text: sentence(error instanceof Error ? error.message : String(error)) },
+                notice: { text: errorSentence(error) },
               });
             });
         });

@@ -1,4 +1,5 @@
 /** Registers the service worker, which answers without network on later visits. */
+import { sentenceOf } from '../../platform/sentence_of.ts';
 
 /** Does nothing where the browser has none: in private windows of some browsers, and on pages without TLS. */
 export async function keepOffline(): Promise<void> {
@@ -8,6 +9,6 @@ export async function keepOffline(): Promise<void> {
   try {
     await navigator.serviceWorker.register(new URL('sw.js', document.baseURI), { updateViaCache: 'none' });
   } catch (error) {
-    console.info(`This page will need the network again: ${error instanceof Error ? error.message : String(error)}`);
+    console.info(`This page will need the network again: ${sentenceOf(error)}`);
   }
 }

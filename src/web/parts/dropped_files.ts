@@ -4,7 +4,7 @@ import { folderOfDrop } from '../models/dropped_folder.ts';
 import type { ModelPanel } from '../models/model_panel.ts';
 import { adapterName, recipeOf } from '../share/recipe.ts';
 import type { Studio } from '../state/studio_state.ts';
-import { sentence } from '../words.ts';
+import { errorSentence } from '../words.ts';
 
 /** @param openModels shows the panel of models, which takes folders */
 export function mountDroppedFiles(studio: Studio, openModels: () => Promise<ModelPanel>): void {
@@ -12,7 +12,7 @@ export function mountDroppedFiles(studio: Studio, openModels: () => Promise<Mode
   const take = (file: File | undefined): void => {
     if (file) {
       restore(studio, file).catch((error: unknown) => {
-        studio.change({ notice: { text: sentence(error instanceof Error ? error.message : String(error)) } });
+        studio.change({ notice: { text: errorSentence(error) } });
       });
     }
   };

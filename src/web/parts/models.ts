@@ -1,4 +1,5 @@
 /** Opens the panel of models when somebody asks for it. */
+import { sentenceOf } from '../../platform/sentence_of.ts';
 import { element } from '../elements.ts';
 import type { ModelPanel } from '../models/model_panel.ts';
 import type { RunController } from '../run/run_controller.ts';
@@ -19,7 +20,7 @@ export function mountModels(studio: Studio, controller: RunController): () => Pr
       panel = null;
       studio.change({
         notice: {
-          text: `The list of models cannot be shown: ${error instanceof Error ? error.message : String(error)}.`,
+          text: `The list of models cannot be shown: ${sentenceOf(error)}.`,
         },
       });
     });

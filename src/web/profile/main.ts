@@ -12,7 +12,7 @@ import { profileCsv } from '../../tensor/profile/profile_csv.ts';
 import { traceOf } from '../../tensor/profile/trace_events.ts';
 import { element, linked } from '../elements.ts';
 import { NO_ADAPTER, NO_WEBGPU } from '../unusable.ts';
-import { sentence } from '../words.ts';
+import { errorSentence } from '../words.ts';
 
 const MODEL = 'pocket';
 const PROMPT = 'a photo of a red cat and a blue car';
@@ -41,8 +41,6 @@ function showNotice(text: string | null): void {
   page.notice.hidden = text === null;
   page.notice.textContent = text ?? '';
 }
-
-const textOf = (error: unknown): string => sentence(error instanceof Error ? error.message : String(error));
 
 async function open(): Promise<{ readonly device: Device; readonly reno: Reno }> {
   const files = await packedFiles(linked('reno-models'), (_, done, total) =>
@@ -115,7 +113,7 @@ async function main(): Promise<void> {
     profile(device, reno).then(
       () => setState('ready', 'Done'),
       (error: unknown) => {
-        showNotice(textOf(error));
+        showNotice(errorSentence(error));
         setState('ready', 'Stopped');
       },
     );
@@ -128,6 +126,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  showNotice(textOf(error));
+  showNotice(errorSentence(error));
   setState('unusable', '');
 });

@@ -2,6 +2,7 @@
  * The run that a browser keeps in IndexedDB, so that a reload or a closed tab loses nothing: its settings, its state, and its
  * pictures. The engine's worker writes it after each iteration; the page reads it when it opens.
  */
+import { sentenceOf } from '../../platform/sentence_of.ts';
 import type { AdapterRecord, IterationRecord } from '../../reno/history.ts';
 import { at } from '../../tensor/types.ts';
 import type { Outcome } from '../engine/protocol.ts';
@@ -125,7 +126,7 @@ export async function readKeptRun(): Promise<KeptRun | null> {
   try {
     return (await transact('readonly', (run) => settled<KeptRun | undefined>(run.get(CURRENT)))) ?? null;
   } catch (error) {
-    console.info(`No run is kept: ${error instanceof Error ? error.message : String(error)}`);
+    console.info(`No run is kept: ${sentenceOf(error)}`);
     return null;
   }
 }
