@@ -1,5 +1,6 @@
-/** Puts numbers and errors into words. */
+/** Puts numbers, errors and adapters into words. */
 import { sentenceOf } from '../platform/sentence_of.ts';
+import type { AdapterRecord } from '../reno/history.ts';
 
 /** `1 iteration`, `2 iterations` */
 export function counted(count: number, what: string): string {
@@ -13,3 +14,11 @@ export function sentence(text: string): string {
 
 /** Returns the text of anything thrown, as `sentence` writes it. */
 export const errorSentence = (error: unknown): string => sentence(sentenceOf(error));
+
+/** Returns the words by which an adapter is named. */
+export const adapterName = ({
+  description,
+  vendor,
+  architecture,
+}: Pick<AdapterRecord, 'description' | 'vendor' | 'architecture'>): string =>
+  description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter';

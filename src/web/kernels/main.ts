@@ -12,7 +12,7 @@ import type { Device } from '../../tensor/device.ts';
 import { at } from '../../tensor/types.ts';
 import { awaitDevice } from '../engine/await_device.ts';
 import { NO_ADAPTER, NO_WEBGPU } from '../unusable.ts';
-import { errorSentence } from '../words.ts';
+import { adapterName, errorSentence } from '../words.ts';
 import { commandFor, fillCases, fillOps, fillVariants, selectedKernel } from './choices.ts';
 import { fillSelect, numberLines, page, setState, showErrors, showMeasured, showNotice } from './page.ts';
 
@@ -176,8 +176,7 @@ async function main(): Promise<void> {
     return;
   }
   device = await openDevice();
-  const { vendor, architecture, description } = device.info;
-  page.adapter.textContent = description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter';
+  page.adapter.textContent = adapterName(device.info);
   fillForm();
   bindControls();
   choose();

@@ -4,6 +4,7 @@ import { short } from '../../reno/chart.ts';
 import { element } from '../elements.ts';
 import { framePng } from '../share/draw_frame.ts';
 import type { ShownRun, Studio } from '../state/studio_state.ts';
+import { adapterName } from '../words.ts';
 import { deletePicture, type Kept, keepPicture, keptPictures } from './gallery_store.ts';
 
 export function mountGallery(studio: Studio): void {
@@ -54,7 +55,7 @@ async function keep(run: ShownRun, studio: Studio): Promise<void> {
     before: await framePng(first, run.size, 1),
     best: await framePng(best, run.size, 1),
     losses: { before: first.record.total, best: best.record.total },
-    adapter: adapter ? adapter.description || `${adapter.vendor} ${adapter.architecture}` : '',
+    adapter: adapter ? adapterName(adapter) : '',
     made: new Date().toISOString(),
   });
 }

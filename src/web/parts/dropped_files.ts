@@ -2,9 +2,9 @@
 import { element } from '../elements.ts';
 import { folderOfDrop } from '../models/dropped_folder.ts';
 import type { ModelPanel } from '../models/model_panel.ts';
-import { adapterName, recipeOf } from '../share/recipe.ts';
+import { recipeOf } from '../share/recipe.ts';
 import type { Studio } from '../state/studio_state.ts';
-import { errorSentence } from '../words.ts';
+import { adapterName, errorSentence } from '../words.ts';
 
 /** @param openModels shows the panel of models, which takes folders */
 export function mountDroppedFiles(studio: Studio, openModels: () => Promise<ModelPanel>): void {

@@ -1,7 +1,7 @@
 /** The page's head: on what the run is computed. */
 import { element } from '../elements.ts';
-import { adapterName } from '../share/recipe.ts';
 import type { Studio } from '../state/studio_state.ts';
+import { adapterName } from '../words.ts';
 
 export function mountHeader(studio: Studio): void {
   const adapter = element('adapter', HTMLParagraphElement);

@@ -4,6 +4,7 @@ import type { RecordedRun } from '../../reno/scene/recorded_run.ts';
 import { element, linked } from '../elements.ts';
 import type { Studio } from '../state/studio_state.ts';
 import type { Sights } from '../verdict/sights.ts';
+import { adapterName } from '../words.ts';
 import { Player } from './player.ts';
 import { fetchRecordedRun, fetchRecording } from './recording.ts';
 
@@ -41,8 +42,7 @@ function mountTitle(studio: Studio, player: Player, { history }: RecordedRun): v
   const title = element('run-title', HTMLParagraphElement);
   const again = element('replay', HTMLButtonElement);
   again.addEventListener('click', () => player.play());
-  const { description, vendor, architecture } = history.adapter;
-  const adapter = description.split(':')[0] || `${vendor} ${architecture}`;
+  const [adapter] = adapterName(history.adapter).split(':');
   studio.watch(['run', 'phase'], ({ run, phase }) => {
     again.hidden = !(run?.source === 'recorded' && run.finished);
     const name = run ? `“${run.settings.prompt}”, seed ${run.settings.seed}` : '';

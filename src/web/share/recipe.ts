@@ -1,6 +1,7 @@
 /** The settings that a saved picture carries: enough to make it again, and to say where its bytes may differ. */
-import type { AdapterRecord, History } from '../../reno/history.ts';
+import type { History } from '../../reno/history.ts';
 import type { RunSettings } from '../state/studio_state.ts';
+import { adapterName } from '../words.ts';
 import { LIMITS } from './address.ts';
 import { textOf, withText } from './png_text.ts';
 
@@ -12,10 +13,6 @@ export interface Recipe {
   /** The adapter that made the picture. */
   readonly adapter: string;
 }
-
-/** The words by which an adapter is named. */
-export const adapterName = ({ description, vendor, architecture }: AdapterRecord): string =>
-  description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter';
 
 /** Returns the PNG of a run's best picture with the run's settings in it. */
 export function withRecipe(png: Uint8Array<ArrayBuffer>, history: History): Uint8Array<ArrayBuffer> {
@@ -53,7 +50,7 @@ function fieldsOf(text: string): { prompt?: unknown; seed?: unknown; nIters?: un
     const { description, vendor, architecture } = object(all.adapter);
     const word = (value: unknown): string => (typeof value === 'string' ? value : '');
     const adapter = { description: word(description), vendor: word(vendor), architecture: word(architecture) };
-    return { prompt, seed, nIters, adapter: adapterName({ ...adapter, f16: false, subgroups: false }) };
+    return { prompt, seed, nIters, adapter: adapterName(adapter) };
   } catch {
     return { adapter: '' };
   }
