@@ -1,4 +1,4 @@
-/** Finds the elements of a page, and what it links to. */
+/** Finds the elements of a page and the files that it links to, and makes buttons. */
 
 /** @throws Error where the page has no such element */
 export function element<T extends Element>(id: string, type: new () => T): T {
@@ -16,4 +16,13 @@ export function linked(rel: string): string {
     throw new Error(`the page has no link with the rel ${rel}`);
   }
   return link.href;
+}
+
+/** Returns a button that calls `press`, and that sends no form. */
+export function button(label: string, press: () => void): HTMLButtonElement {
+  const made = document.createElement('button');
+  made.type = 'button';
+  made.textContent = label;
+  made.addEventListener('click', press);
+  return made;
 }

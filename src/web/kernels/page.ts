@@ -1,7 +1,7 @@
 /** The elements of kernels.html, and the functions that write results into them. */
 import { type CompilerError, type EditedBesideOriginal, showCompilerError } from '../../kernels/check/edited_kernel.ts';
 import type { MeasuredKernel } from '../../kernels/check/measured_kernel.ts';
-import { element } from '../elements.ts';
+import { button, element } from '../elements.ts';
 
 export const page = {
   adapter: element('adapter', HTMLParagraphElement),
@@ -72,11 +72,7 @@ export function showErrors(errors: readonly CompilerError[]): void {
       text.textContent = showCompilerError('kernel.wgsl', error);
       text.className = 'mono';
       text.tabIndex = 0;
-      const go = document.createElement('button');
-      go.type = 'button';
-      go.textContent = `Go to line ${error.line}`;
-      go.addEventListener('click', () => selectPlace(error));
-      return error.line > 0 ? [text, go] : [text];
+      return error.line > 0 ? [text, button(`Go to line ${error.line}`, () => selectPlace(error))] : [text];
     }),
   );
 }

@@ -1,7 +1,7 @@
 /** The gallery of finished runs: what was made here stays in this browser until it is deleted. */
 import { sentenceOf } from '../../platform/sentence_of.ts';
 import { short } from '../../reno/chart.ts';
-import { element } from '../elements.ts';
+import { button, element } from '../elements.ts';
 import { framePng } from '../share/draw_frame.ts';
 import type { ShownRun, Studio } from '../state/studio_state.ts';
 import { adapterName } from '../words.ts';
@@ -67,19 +67,14 @@ function item(
   changed: () => Promise<void>,
 ): HTMLLIElement {
   const entry = document.createElement('li');
-  const again = document.createElement('button');
-  again.type = 'button';
+  const again = button('', () => studio.change({ settings }));
   again.className = 'again';
   again.title = `Take its prompt, seed and iterations. Made ${made.slice(0, 10)} on ${adapter}`;
   const words = document.createElement('span');
   words.textContent = `${settings.prompt.replace(/^a photo of /, '')}, seed ${settings.seed}: ${short(losses.before)} → ${short(losses.best)}`;
   again.append(picture(before, 'before'), picture(best, 'best'), words);
-  again.addEventListener('click', () => studio.change({ settings }));
-  const remove = document.createElement('button');
-  remove.type = 'button';
-  remove.textContent = 'Delete';
+  const remove = button('Delete', () => void deletePicture(id).then(changed));
   remove.setAttribute('aria-label', `Delete ${settings.prompt}, seed ${settings.seed}`);
-  remove.addEventListener('click', () => void deletePicture(id).then(changed));
   entry.append(again, remove);
   return entry;
 }

@@ -1,6 +1,6 @@
 /** The panel in which another model is chosen, planned, downloaded and deleted. Loaded when it is first opened. */
 import { deleteStored, storedModels } from '../../platform/browser/file_store.ts';
-import { element, linked } from '../elements.ts';
+import { button, element, linked } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';
 import { errorSentence, sentence } from '../words.ts';
@@ -151,11 +151,7 @@ export class ModelPanel {
     list.replaceChildren(
       ...models.map(({ name, bytes }) => {
         const item = document.createElement('li');
-        const button = document.createElement('button');
-        button.type = 'button';
-        button.textContent = 'Delete';
-        button.setAttribute('aria-label', `Delete ${name}`);
-        button.addEventListener('click', () => {
+        const remove = button('Delete', () => {
           deleteStored(name)
             .then(() => this.#listStored())
             .catch((error: unknown) => {
@@ -164,7 +160,8 @@ export class ModelPanel {
               });
             });
         });
-        item.append(`${name}: ${inGB(bytes)} `, button);
+        remove.setAttribute('aria-label', `Delete ${name}`);
+        item.append(`${name}: ${inGB(bytes)} `, remove);
         return item;
       }),
     );

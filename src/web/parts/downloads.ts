@@ -1,7 +1,7 @@
 /** Offers the results of a finished run: its picture, also enlarged, a share card, a link, and its report. */
 import { fileName } from '../../reno/file_name.ts';
 import { renderReport } from '../../reno/report.ts';
-import { element } from '../elements.ts';
+import { button, element } from '../elements.ts';
 import type { Outcome } from '../engine/protocol.ts';
 import type { RunController } from '../run/run_controller.ts';
 import { withSettingsIn } from '../share/address.ts';
@@ -82,22 +82,19 @@ async function offer(
 }
 
 function copyButton(address: string): HTMLButtonElement {
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.textContent = 'Copy a link to this run';
-  button.addEventListener('click', () => {
+  const made = button('Copy a link to this run', () => {
     // Without TLS, or when it is forbidden, there is no clipboard.
     const copied = navigator.clipboard?.writeText(address) ?? Promise.reject(new Error('no clipboard'));
     copied.then(
       () => {
-        button.textContent = 'The link is copied';
+        made.textContent = 'The link is copied';
       },
       () => {
         prompt('Copy this link:', address);
       },
     );
   });
-  return button;
+  return made;
 }
 
 function report(run: ShownRun, best: ShownFrame, { history }: Outcome): string {

@@ -1,5 +1,5 @@
 /** Shows what happens now: a line and a bar for the eye, fewer words for screen readers, and sentences that need attention. */
-import { element } from '../elements.ts';
+import { button, element } from '../elements.ts';
 import { STOPPING } from '../run/run_controller.ts';
 import type { Phase, Studio, StudioState } from '../state/studio_state.ts';
 
@@ -30,13 +30,8 @@ function mountNotice(studio: Studio): void {
   studio.watch(['notice'], ({ notice }) => {
     box.hidden = notice === null;
     box.replaceChildren(notice?.text ?? '');
-    const action = notice?.action;
-    if (action) {
-      const button = document.createElement('button');
-      button.type = 'button';
-      button.textContent = action.label;
-      button.addEventListener('click', action.run);
-      box.append(button);
+    if (notice?.action) {
+      box.append(button(notice.action.label, notice.action.run));
     }
   });
 }
