@@ -1,8 +1,9 @@
 /** The messages between the page and the worker in which the engine runs. */
+import type { NeededFile } from '../../platform/browser/hub_files.ts';
 import type { History } from '../../reno/history.ts';
 import type { Levers } from '../../reno/levers.ts';
 import type { Detection, VerdictConfig } from '../../reno/verdict.ts';
-import type { ModelChoices, ModelPlan, ModelSource, WantedFile } from '../models/model_source.ts';
+import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
 import type { EngineFacts, RunSettings, ShownFrame } from '../state/studio_state.ts';
 
 /** A picture for the evaluator: RGBA, 8 bits. */
@@ -65,7 +66,7 @@ export type ToEngine =
 export type FromEngine =
   | { readonly kind: 'loading'; readonly what: string; readonly done: number; readonly total: number }
   /** A file that is being downloaded. */
-  | { readonly kind: 'downloading'; readonly file: WantedFile }
+  | { readonly kind: 'downloading'; readonly file: NeededFile }
   | { readonly kind: 'opened'; readonly facts: EngineFacts }
   /** The levers of a run that was kept and goes on. */
   | { readonly kind: 'levers'; readonly levers: Levers }

@@ -1,4 +1,5 @@
 /** The place that a model comes from, as the page sends it to the engine. */
+import type { NeededFile } from '../../platform/browser/hub_files.ts';
 
 /** A published model, a repository, or a folder that somebody chose. */
 export type ModelSource =
@@ -23,13 +24,6 @@ export interface ModelChoices {
   readonly eightBits: boolean;
 }
 
-/** A file that a run needs, and how much of it is here. */
-export interface WantedFile {
-  readonly path: string;
-  readonly bytes: number;
-  readonly here: number;
-}
-
 /** The needs of a run, known before anything is allocated or downloaded. */
 export interface ModelPlan {
   readonly name: string;
@@ -44,7 +38,7 @@ export interface ModelPlan {
   readonly flops: number;
   readonly dispatches: number;
   /** Files to download, those that are here among them; empty for a folder. */
-  readonly files: readonly WantedFile[];
+  readonly files: readonly NeededFile[];
   /** Why this adapter cannot run it, one sentence; null where it can. */
   readonly problem: string | null;
 }

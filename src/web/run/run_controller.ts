@@ -1,9 +1,10 @@
 /** Starts, pauses, stops and resumes runs, and puts what the engine tells into the page's state. */
+import type { NeededFile } from '../../platform/browser/hub_files.ts';
 import type { Levers } from '../../reno/levers.ts';
 import { duration } from '../../reno/report.ts';
 import { EngineClient, type EngineEvent } from '../engine/client.ts';
 import type { LookedAt, Outcome, Push, Sight } from '../engine/protocol.ts';
-import type { ModelChoices, ModelPlan, ModelSource, WantedFile } from '../models/model_source.ts';
+import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
 import { type KeptRun, keepsRuns, readKeptRun, shownFromKept } from '../session/kept_run.ts';
 import { sameSettings } from '../share/address.ts';
 import type { RunSettings, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
@@ -282,7 +283,7 @@ export class RunController {
     }
   }
 
-  #downloading({ path, bytes, here }: WantedFile): void {
+  #downloading({ path, bytes, here }: NeededFile): void {
     this.#studio.change({
       status: `Downloading ${path}: ${(here / 1e6).toFixed(1)} of ${(bytes / 1e6).toFixed(1)} MB`,
       loading: { done: here, total: bytes },
