@@ -25,7 +25,7 @@ import { toFloats, toRgba } from './rgba.ts';
 import { tuneHere } from './tune.ts';
 
 class Engine {
-  readonly #tell: (message: FromEngine, transfer?: Transferable[]) => void;
+  readonly #tell: (message: FromEngine) => void;
   readonly #pause = new Pause();
   #abort = new AbortController();
   #model: { readonly source: OpenedSource; readonly choices: ModelChoices } | null = null;
@@ -43,7 +43,7 @@ class Engine {
   /** Writes the run into the browser's storage. */
   #keeper: RunKeeper | null = null;
 
-  constructor(tell: (message: FromEngine, transfer?: Transferable[]) => void) {
+  constructor(tell: (message: FromEngine) => void) {
     this.#tell = tell;
   }
 
@@ -308,7 +308,7 @@ addEventListener(
   'message',
   (event) => {
     const port = at(event.ports, 0);
-    const engine = new Engine((message, transfer = []) => port.postMessage(message, transfer));
+    const engine = new Engine((message) => port.postMessage(message));
     port.onmessage = ({ data }: MessageEvent<ToEngine>) => void engine.receive(data);
   },
   { once: true },

@@ -17,7 +17,6 @@ export function mountControls(studio: Studio, controller: RunController): void {
   iterations.max = String(LIMITS.iterations);
 
   const readForm = (): void => {
-    prompt.setCustomValidity(prompt.value.trim() === '' ? 'Write what the picture should show.' : '');
     const { settings } = studio.state;
     studio.change({
       settings: {

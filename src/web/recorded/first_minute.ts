@@ -20,7 +20,7 @@ export async function playFirstMinute(
 ): Promise<RecordedRun> {
   const untouched = studio.state.settings;
   const run = await fetchRecordedRun(linked('reno-recorded'));
-  const { whole } = await fetchRecording(run, linked('reno-recorded-pictures'));
+  const whole = await fetchRecording(run, linked('reno-recorded-pictures'));
   for (const [i, frame] of whole.frames.entries()) {
     sights.put(frame, { detections: run.detections[i] ?? [], config: run.evaluator });
   }

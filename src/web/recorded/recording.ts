@@ -2,20 +2,13 @@
 import { parseRecordedRun, pictureAt, type RecordedRun } from '../../reno/scene/recorded_run.ts';
 import type { ShownFrame, ShownRun } from '../state/studio_state.ts';
 
-/** A recorded run, ready to be shown. */
-export interface Recording {
-  readonly run: RecordedRun;
-  /** All of it, as the page shows a run. */
-  readonly whole: ShownRun;
-}
-
 /** Reads the numbers alone. @throws Error, one sentence */
 export async function fetchRecordedRun(address: string): Promise<RecordedRun> {
   return parseRecordedRun(await (await fetched(address)).text());
 }
 
-/** Reads the pictures, and puts them together with the numbers. @throws Error, one sentence */
-export async function fetchRecording(run: RecordedRun, address: string): Promise<Recording> {
+/** Reads the pictures, and puts them together with the numbers: all of the run, as the page shows it. @throws Error, one sentence */
+export async function fetchRecording(run: RecordedRun, address: string): Promise<ShownRun> {
   const bitmap = await createImageBitmap(await (await fetched(address)).blob());
   const canvas = document.createElement('canvas');
   canvas.width = bitmap.width;
@@ -29,21 +22,18 @@ export async function fetchRecording(run: RecordedRun, address: string): Promise
   const { config, image, iterations, best } = run.history;
   const frames = iterations.map((record): ShownFrame => {
     const { x, y } = pictureAt(run, record.iteration);
-    const pixels = context.getImageData(x, y, image.width, image.height).data;
-    return { iteration: record.iteration, pixels: new Uint8ClampedArray(pixels), record };
+    const { data: pixels } = context.getImageData(x, y, image.width, image.height);
+    return { iteration: record.iteration, pixels, record };
   });
   const { prompt, seed, nIters } = config;
   return {
-    run,
-    whole: {
-      source: 'recorded',
-      settings: { prompt, seed, iterations: nIters },
-      size: image,
-      charted: config,
-      frames,
-      best,
-      finished: true,
-    },
+    source: 'recorded',
+    settings: { prompt, seed, iterations: nIters },
+    size: image,
+    charted: config,
+    frames,
+    best,
+    finished: true,
   };
 }
 

@@ -43,7 +43,7 @@ export class Sights {
     for (let frame = this.#wanted[0]; frame; frame = this.#wanted[0]) {
       this.#wanted = this.#wanted.slice(1);
       try {
-        this.#known.set(frame, await this.#look({ pixels: frame.pixels.slice(), ...size }));
+        this.#known.set(frame, await this.#look({ pixels: frame.pixels, ...size }));
       } catch {
         this.#wanted = []; // The engine has failed, and says so itself; the next picture asks again.
         break;
