@@ -15,6 +15,12 @@ type Thing = ScenePrompt['objects'][number];
 
 /** The numbers that captions spell, by their value. One object has an article instead. */
 export const NUMBER_WORDS: Readonly<Record<number, string>> = { 2: 'two', 3: 'three', 4: 'four' };
+/** The values of the words before a thing. */
+const COUNTS: ReadonlyMap<string, number> = new Map([
+  ['a', 1],
+  ['an', 1],
+  ...Object.entries(NUMBER_WORDS).map(([n, word]): [string, number] => [word, Number(n)]),
+]);
 
 const OPENING = 'a photo of';
 /** Words of captions that name no thing, colour or number. */
@@ -68,9 +74,7 @@ export function parseScene(prompt: string, words: SceneWords): ScenePrompt | nul
 
 function parseThing(text: string, { objects, colours }: SceneWords): Thing | null {
   const parts = text.split(' ');
-  const count = { a: 1, an: 1, ...Object.fromEntries(Object.entries(NUMBER_WORDS).map(([n, w]) => [w, Number(n)])) }[
-    parts[0] ?? ''
-  ];
+  const count = COUNTS.get(parts[0] ?? '');
   const rest = count === undefined ? parts : parts.slice(1);
   const color = colours.find((c) => c === rest[0]) ?? null;
   const noun = (color === null ? rest : rest.slice(1)).join(' ');

@@ -50,6 +50,7 @@ describe('the grammar of scenes', () => {
       '',
       'an astronaut riding a horse',
       'three cat',
+      'constructor cats',
       'a cats',
       'a cat left of a cat',
       'a car and',
