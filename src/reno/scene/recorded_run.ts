@@ -31,7 +31,7 @@ export function parseRecordedRun(text: string): RecordedRun {
 
 /** Returns the place of an iteration's picture in the PNG, in pixels. */
 export function pictureAt(
-  { columns, history: { image } }: Pick<RecordedRun, 'columns' | 'history'>,
+  { columns, history: { image } }: Pick<RecordedRun, 'columns'> & { readonly history: Pick<History, 'image'> },
   iteration: number,
 ): { readonly x: number; readonly y: number } {
   return { x: (iteration % columns) * image.width, y: Math.floor(iteration / columns) * image.height };
@@ -42,10 +42,11 @@ export function tilePictures(
   pictures: readonly Uint8Array[],
   { height, width, columns, channels }: { height: number; width: number; columns: number; channels: number },
 ): { readonly width: number; readonly height: number; readonly data: Uint8Array<ArrayBuffer> } {
+  const grid = { columns, history: { image: { height, width } } };
   const whole = { width: columns * width, height: Math.ceil(pictures.length / columns) * height };
   const data = new Uint8Array(whole.width * whole.height * channels);
   for (let i = 0; i < pictures.length; i++) {
-    const { x, y } = { x: (i % columns) * width, y: Math.floor(i / columns) * height };
+    const { x, y } = pictureAt(grid, i);
     for (let row = 0; row < height; row++) {
       const pixels = at(pictures, i).subarray(row * width * channels, (row + 1) * width * channels);
       data.set(pixels, ((y + row) * whole.width + x) * channels);
