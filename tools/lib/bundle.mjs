@@ -5,30 +5,25 @@ import * as esbuild from 'esbuild';
 import { root } from './exec.mjs';
 import { buildPage } from './page.mjs';
 
+const command = {
+  absWorkingDir: root,
+  entryPoints: ['commands/bin.ts'],
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+};
+
 /** The command `reno`: one file beside node_modules, since Dawn and the tokenizers stay packages. */
 export function bundleCli() {
-  return esbuild.build({
-    absWorkingDir: root,
-    entryPoints: ['commands/bin.ts'],
-    outfile: 'dist/cli/main.js',
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-  });
+  return esbuild.build({ ...command, outfile: 'dist/cli/main.js', packages: 'external' });
 }
 
 /** The same in one file beside Dawn alone, for the archive of tools/bundle.mjs. */
 export function bundleAlone(outfile) {
   return esbuild.build({
-    absWorkingDir: root,
-    entryPoints: ['commands/bin.ts'],
+    ...command,
     outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
     external: ['webgpu'],
     // Packages in CommonJS ask for Node's modules by require.
     banner: {

@@ -89,13 +89,13 @@ export async function serveFiles(filesNow, { port, base = '/' }) {
 }
 
 /** Serves the page with fresh code on every load; resolves to its address. @param where as for `serveFiles` */
-export function serveWeb(where, { minify = false } = {}) {
+export function serveWeb(where) {
   let built = 0;
   let files = new Map();
   const fresh = async () => {
     const newest = newestChange();
     if (newest > built) {
-      files = await buildPage({ minify });
+      files = await buildPage({ minify: false });
       built = newest;
     }
     return files;
