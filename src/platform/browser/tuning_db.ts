@@ -12,26 +12,17 @@ import {
   withChecks,
 } from '../../tensor/tuning_table.ts';
 import { sentenceOf } from '../sentence_of.ts';
+import { settled, withDatabase } from './indexed_db.ts';
 
 const DATABASE = 'reno-webgpu';
 const STORE = 'tuning';
 
-function settled<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('IndexedDB failed'));
-  });
-}
-
-async function withStore<T>(mode: IDBTransactionMode, use: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const opening = indexedDB.open(DATABASE, 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-  const database = await settled(opening);
-  try {
-    return await settled(use(database.transaction(STORE, mode).objectStore(STORE)));
-  } finally {
-    database.close();
-  }
+function withStore<T>(mode: IDBTransactionMode, use: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  return withDatabase(
+    DATABASE,
+    (database) => database.createObjectStore(STORE),
+    (database) => settled(use(database.transaction(STORE, mode).objectStore(STORE))),
+  );
 }
 
 const keyOf = (adapter: TunedAdapter): string => JSON.stringify(adapter);

@@ -1,4 +1,5 @@
 /** Pictures that were made on this page, kept in the browser: IndexedDB, newest first. */
+import { settled, withDatabase } from '../../platform/browser/indexed_db.ts';
 import type { RunSettings } from '../state/studio_state.ts';
 
 /** A picture of the gallery. */
@@ -21,22 +22,12 @@ const STORE = 'pictures';
 /** Older pictures make room. */
 const MOST = 60;
 
-function settled<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('the browser keeps nothing'));
-  });
-}
-
-async function withStore<T>(mode: IDBTransactionMode, use: (store: IDBObjectStore) => Promise<T>): Promise<T> {
-  const opening = indexedDB.open(DATABASE, 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: 'id', autoIncrement: true });
-  const database = await settled(opening);
-  try {
-    return await use(database.transaction(STORE, mode).objectStore(STORE));
-  } finally {
-    database.close();
-  }
+function withStore<T>(mode: IDBTransactionMode, use: (store: IDBObjectStore) => Promise<T>): Promise<T> {
+  return withDatabase(
+    DATABASE,
+    (database) => database.createObjectStore(STORE, { keyPath: 'id', autoIncrement: true }),
+    (database) => use(database.transaction(STORE, mode).objectStore(STORE)),
+  );
 }
 
 /** All pictures, the newest first. */

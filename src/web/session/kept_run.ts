@@ -2,6 +2,7 @@
  * The run that a browser keeps in IndexedDB, so that a reload or a closed tab loses nothing: its settings, its state, and its
  * pictures. The engine's worker writes it after each iteration; the page reads it when it opens.
  */
+import { settled, withDatabase } from '../../platform/browser/indexed_db.ts';
 import { sentenceOf } from '../../platform/sentence_of.ts';
 import type { AdapterRecord, IterationRecord } from '../../reno/history.ts';
 import { at } from '../../tensor/types.ts';
@@ -32,40 +33,26 @@ export interface KeptRun {
 
 type Pixels = ShownFrame['pixels'];
 
-function settled<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('IndexedDB failed'));
-  });
+function createStores(database: IDBDatabase): void {
+  database.createObjectStore(RUN);
+  database.createObjectStore(FRAMES);
 }
 
-async function opened(): Promise<IDBDatabase> {
-  const opening = indexedDB.open(DATABASE, 1);
-  opening.onupgradeneeded = () => {
-    opening.result.createObjectStore(RUN);
-    opening.result.createObjectStore(FRAMES);
-  };
-  return settled(opening);
-}
-
-/** Runs one transaction over both stores. */
-async function transact<T>(
+/** Runs one transaction over both stores, and waits for its end. */
+function transact<T>(
   mode: IDBTransactionMode,
   work: (run: IDBObjectStore, frames: IDBObjectStore) => Promise<T>,
 ): Promise<T> {
-  const database = await opened();
-  try {
+  return withDatabase(DATABASE, createStores, async (database) => {
     const transaction = database.transaction([RUN, FRAMES], mode);
     const ended = new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB refused to write'));
     });
-    const result = await work(transaction.objectStore(RUN), transaction.objectStore(FRAMES));
-    await ended;
+    // Together: where the work fails, the transaction is aborted too, and somebody must hear of it.
+    const [result] = await Promise.all([work(transaction.objectStore(RUN), transaction.objectStore(FRAMES)), ended]);
     return result;
-  } finally {
-    database.close();
-  }
+  });
 }
 
 /** Writes a run as it goes on. */
