@@ -1,14 +1,11 @@
 /** The report of a profile in a real browser: as a file, and on the page that profiles. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM } from '../../commands/page/launch_chromium.ts';
 import { profilePage } from '../../src/reno/profile_page/profile_page.ts';
 import { BROWSER_PATIENCE } from '../support/chromium.ts';
 import { madeProfile } from '../support/made_profile.ts';
+import { findings } from './axe.ts';
 import { Studio, Tab } from './studio.ts';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 if (!CHROMIUM) {
   console.warn(
@@ -20,17 +17,6 @@ describe.skipIf(!CHROMIUM)('the report of a profile', { timeout: BROWSER_PATIENC
   let studio: Studio;
   let tab: Tab;
 
-  const findings = async (): Promise<string[]> => {
-    await tab.page.evaluate(AXE);
-    return tab.page.evaluate(async () => {
-      const { violations } = await (
-        globalThis as unknown as {
-          axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-        }
-      ).axe.run();
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-    });
-  };
   const described = (figure: string): Promise<string | null> => tab.page.textContent(`figure.${figure} output`);
 
   beforeAll(async () => {
@@ -72,7 +58,7 @@ describe.skipIf(!CHROMIUM)('the report of a profile', { timeout: BROWSER_PATIENC
     expect(await tab.page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
     for (const colorScheme of ['light', 'dark'] as const) {
       await tab.page.emulateMedia({ colorScheme });
-      expect(await findings()).toEqual([]);
+      expect(await findings(tab.page)).toEqual([]);
     }
     expect(tab.problems).toEqual([]);
   });
