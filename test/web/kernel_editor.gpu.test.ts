@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM } from '../../commands/page/launch_chromium.ts';
 import { BROWSER_PATIENCE } from '../support/chromium.ts';
 import { findings } from './axe.ts';
-import { Studio, Tab } from './studio.ts';
+import { Studio, Tab, withoutWebGpu } from './studio.ts';
 
 /** Every element of the result is divided by the sum of its row, so one store of the naive softmax is all of the kernel's output. */
 const STORE = 'fn store_y(i: u32, v: f32) { y[i] = f32(v); }';
@@ -119,9 +119,7 @@ describe.skipIf(!CHROMIUM)('the kernel editor', { timeout: BROWSER_PATIENCE }, (
 
   it('says what to do where WebGPU is missing', async () => {
     const bare = new Tab(await studio.browser.newPage());
-    await bare.page.addInitScript(() => {
-      Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined });
-    });
+    await withoutWebGpu(bare.page);
     await bare.page.goto(new URL('kernels.html', studio.url).href);
     await bare.page.waitForFunction(() => document.documentElement.dataset.state === 'unusable');
     expect(await bare.page.textContent('#notice')).toContain('no WebGPU');

@@ -20,10 +20,14 @@ export interface TabOptions {
   readonly width?: number;
   readonly height?: number;
   /** Runs in the tab before the page does. */
-  readonly before?: (page: Page) => Promise<void>;
+  readonly before?: (page: Page) => Promise<unknown>;
 }
 
 export const SHORT_RUN: Query = { prompt: 'a photo of a blue duck and a green car', seed: '1', iterations: '3' };
+
+/** Takes WebGPU away from a tab, before its page runs. */
+export const withoutWebGpu = (page: Page): Promise<unknown> =>
+  page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined }));
 
 /** A tab that shows the page. */
 export class Tab {

@@ -1,7 +1,7 @@
 /** The first minute: the recorded run, verdicts on every picture, and the words that the models know. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BROWSER_PATIENCE } from '../../support/chromium.ts';
-import type { Studio, Tab } from '../studio.ts';
+import { type Studio, type Tab, withoutWebGpu } from '../studio.ts';
 
 export function firstMinuteSuite(studio: () => Studio): void {
   const withoutGpu = async (): Promise<Tab> => {
@@ -10,7 +10,7 @@ export function firstMinuteSuite(studio: () => Studio): void {
       {
         before: async (page) => {
           await page.emulateMedia({ reducedMotion: 'reduce' });
-          await page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined }));
+          await withoutWebGpu(page);
         },
       },
     );

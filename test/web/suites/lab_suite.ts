@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BROWSER_PATIENCE } from '../../support/chromium.ts';
-import type { Studio, Tab } from '../studio.ts';
+import { type Studio, type Tab, withoutWebGpu } from '../studio.ts';
 
 export function labSuite(studio: () => Studio): void {
   describe('the laboratory', () => {
@@ -13,7 +13,7 @@ export function labSuite(studio: () => Studio): void {
         {
           before: async (page) => {
             await page.emulateMedia({ reducedMotion: 'reduce' });
-            await page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined }));
+            await withoutWebGpu(page);
           },
         },
       );

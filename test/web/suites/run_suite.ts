@@ -1,7 +1,7 @@
 /** A run in the page: its progress, its pictures, pause and stop. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BROWSER_PATIENCE } from '../../support/chromium.ts';
-import { SHORT_RUN, type Studio, type Tab } from '../studio.ts';
+import { SHORT_RUN, type Studio, type Tab, withoutWebGpu } from '../studio.ts';
 
 export function runSuite(studio: () => Studio): void {
   describe('a run', () => {
@@ -45,14 +45,7 @@ export function runSuite(studio: () => Studio): void {
   });
 
   it('says one clear sentence where WebGPU is missing', async () => {
-    const tab = await studio().open(
-      {},
-      {
-        before: async (page) => {
-          await page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'gpu', { value: undefined }));
-        },
-      },
-    );
+    const tab = await studio().open({}, { before: withoutWebGpu });
     await tab.waitFor('unusable');
     expect(await tab.page.textContent('#notice')).toContain('no WebGPU');
     expect(await tab.page.isVisible('form')).toBe(false);
