@@ -35,7 +35,7 @@ mountCurves(studio);
 mountDroppedFiles(studio, mountModels(studio, controller));
 const sights = new Sights((picture) => controller.look(picture));
 mountVerdicts(studio, sights);
-mountDownloads(studio, controller, (run) => cardWords(sights, run));
+mountDownloads(studio, (run) => cardWords(sights, run));
 
 const restored = controller.restore(namesRun(query) ? studio.state.settings : null);
 restored
@@ -44,7 +44,7 @@ restored
   .then(
     (recorded) => {
       mountPrompt(studio, recorded);
-      void import('./lab/lab.ts').then(({ mountLab }) => mountLab(studio, controller, recorded));
+      void import('./lab/lab.ts').then(({ mountLab }) => mountLab(studio, controller));
     },
     (error: unknown) => console.info(`The recorded run is not shown: ${sentenceOf(error)}`),
   );

@@ -1,10 +1,9 @@
 /** The messages between the page and the worker in which the engine runs. */
 import type { NeededFile } from '../../platform/browser/hub_files.ts';
-import type { History } from '../../reno/history.ts';
 import type { Levers } from '../../reno/levers.ts';
 import type { Detection, VerdictConfig } from '../../reno/verdict.ts';
 import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
-import type { EngineFacts, RunSettings, ShownFrame } from '../state/studio_state.ts';
+import type { EngineFacts, Outcome, RunSettings, ShownFrame } from '../state/studio_state.ts';
 
 /** A picture for the evaluator: RGBA, 8 bits. */
 export interface LookedAt {
@@ -24,13 +23,6 @@ export interface Sight {
 export interface Push {
   readonly index: number;
   readonly by: number;
-}
-
-/** The result of a run. */
-export interface Outcome {
-  readonly history: History;
-  /** The noise of the best picture. */
-  readonly bestLatents: Float32Array<ArrayBuffer>;
 }
 
 export type ToEngine =

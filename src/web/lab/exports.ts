@@ -1,25 +1,17 @@
 /** Saves pictures, the run as a GIF, its numbers and its noise as files. */
 import { fileName } from '../../reno/file_name.ts';
-import type { History } from '../../reno/history.ts';
 import type { ImageSize } from '../../reno/picture.ts';
 import { element } from '../elements.ts';
 import { framePng } from '../share/draw_frame.ts';
 import { shownFrame } from '../state/shown_frame.ts';
-import type { ShownRun, Studio } from '../state/studio_state.ts';
+import type { Outcome, ShownRun, Studio } from '../state/studio_state.ts';
 import { errorSentence } from '../words.ts';
-
-/** What is known of a run besides its pictures, once it has ended. */
-interface Ended {
-  readonly history: History;
-  readonly latents?: Float32Array<ArrayBuffer>;
-}
 
 /** Small pictures are saved enlarged to about this many pixels a side. */
 const SIDE = 256;
 const GIF = { delay: 80, rest: 1200 };
 
-/** @param endedOf what is known of a run; null before its end */
-export function mountExports(studio: Studio, endedOf: (run: ShownRun) => Ended | null): void {
+export function mountExports(studio: Studio): void {
   const said = element('lab-said', HTMLParagraphElement);
   const bind = (id: string, save: (run: ShownRun) => Promise<File>): void => {
     element(id, HTMLButtonElement).addEventListener('click', async () => {
@@ -37,12 +29,11 @@ export function mountExports(studio: Studio, endedOf: (run: ShownRun) => Ended |
   };
   const named = (run: ShownRun, after: string): string =>
     fileName('', run.settings.prompt, ` seed ${run.settings.seed}${after}`);
-  const ended = (run: ShownRun): Ended => {
-    const found = run.finished ? endedOf(run) : null;
-    if (!found) {
+  const ended = ({ outcome }: ShownRun): Outcome => {
+    if (!outcome) {
       throw new Error('the run has not ended yet: this file is made when it has');
     }
-    return found;
+    return outcome;
   };
 
   bind('save-png', async (run) => {
@@ -64,12 +55,12 @@ export function mountExports(studio: Studio, endedOf: (run: ShownRun) => Ended |
     return new File([text], named(run, ' history.json'), { type: 'application/json' });
   });
   bind('save-latents', async (run) => {
-    const { history, latents } = ended(run);
-    if (!latents) {
+    const { history, bestLatents } = ended(run);
+    if (!bestLatents) {
       throw new Error('the recording holds no noise: run the prompt here to save it');
     }
     const { latentsFile } = await import('./latents_file.ts');
-    return new File([latentsFile(history, latents)], named(run, ' latents.safetensors'));
+    return new File([latentsFile(history, bestLatents)], named(run, ' latents.safetensors'));
   });
 }
 

@@ -12,7 +12,7 @@ export function mountGallery(studio: Studio): void {
   const list = element('gallery-list', HTMLUListElement);
   let addresses: string[] = [];
   /** The first picture of the run that was kept last; a run that was restored has been kept before. */
-  let last = studio.state.run?.finished ? studio.state.run.frames[0] : undefined;
+  let last = studio.state.run?.outcome ? studio.state.run.frames[0] : undefined;
 
   const show = async (): Promise<void> => {
     const pictures = await keptPictures();
@@ -31,7 +31,7 @@ export function mountGallery(studio: Studio): void {
   };
   element('gallery-clear', HTMLButtonElement).addEventListener('click', () => void deletePicture(null).then(show));
   studio.watch(['run'], ({ run }) => {
-    if (run?.source === 'live' && run.finished && run.frames[0] !== last) {
+    if (run?.source === 'live' && run.outcome && run.frames[0] !== last) {
       last = run.frames[0];
       void keep(run, studio).then(show, quietly);
     }

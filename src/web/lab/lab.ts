@@ -1,5 +1,4 @@
 /** The laboratory: look at any iteration, compare it with the first, and take the run with you. It loads after the first minute. */
-import type { RecordedRun } from '../../reno/scene/recorded_run.ts';
 import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';
@@ -12,8 +11,7 @@ import { mountLevers } from './levers_panel.ts';
 import { mountNoise } from './noise_view.ts';
 import { mountTransport } from './transport.ts';
 
-/** @param recorded the recorded run, whose history can be saved too */
-export function mountLab(studio: Studio, controller: RunController, recorded: RecordedRun): void {
+export function mountLab(studio: Studio, controller: RunController): void {
   const section = element('lab', HTMLElement);
   studio.watch(['run'], ({ run }) => {
     section.hidden = (run?.frames.length ?? 0) < 2;
@@ -25,9 +23,5 @@ export function mountLab(studio: Studio, controller: RunController, recorded: Re
   mountImport(studio, controller);
   mountNoise(studio, controller);
   mountGallery(studio);
-  mountExports(studio, ({ source }) =>
-    source === 'recorded'
-      ? { history: recorded.history }
-      : controller.outcome && { history: controller.outcome.history, latents: controller.outcome.bestLatents },
-  );
+  mountExports(studio);
 }

@@ -90,7 +90,7 @@ export function mountTransport(studio: Studio): void {
     const at = position();
     slider.max = String(Math.max(0, frames.length - 1));
     slider.value = String(at);
-    const live = shown === null && run?.finished === false ? ', newest' : '';
+    const live = shown === null && run?.outcome === null ? ', newest' : '';
     where.textContent = `iteration ${frames[at]?.iteration ?? 0} of ${frames.at(-1)?.iteration ?? 0}${live}`;
     slider.setAttribute('aria-valuetext', where.textContent);
   });

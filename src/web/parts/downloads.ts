@@ -2,13 +2,11 @@
 import { fileName } from '../../reno/file_name.ts';
 import { renderReport } from '../../reno/report.ts';
 import { button, element } from '../elements.ts';
-import type { Outcome } from '../engine/protocol.ts';
-import type { RunController } from '../run/run_controller.ts';
 import { withSettingsIn } from '../share/address.ts';
 import { drawFrame, framePng } from '../share/draw_frame.ts';
 import { withRecipe } from '../share/recipe.ts';
 import { type CardWords, shareCard } from '../share/share_card.ts';
-import type { ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
+import type { Outcome, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
 
 /** Pictures in the report's strip. */
 const STRIP = 8;
@@ -16,16 +14,11 @@ const STRIP = 8;
 const ENLARGED = 512;
 
 /** @param wordsFor the verdicts for the card */
-export function mountDownloads(
-  studio: Studio,
-  controller: RunController,
-  wordsFor: (run: ShownRun) => Promise<CardWords>,
-): void {
+export function mountDownloads(studio: Studio, wordsFor: (run: ShownRun) => Promise<CardWords>): void {
   const list = element('downloads', HTMLDivElement);
   let offered: ShownRun | null = null;
   studio.watch(['run', 'phase'], ({ run, phase }) => {
-    const { outcome } = controller;
-    const finished = run?.source === 'live' && run.finished && phase !== 'running' ? run : null;
+    const finished = run?.source === 'live' && run.outcome && phase !== 'running' ? run : null;
     if (finished === offered) {
       return;
     }
@@ -34,8 +27,8 @@ export function mountDownloads(
     for (const link of list.querySelectorAll('a')) {
       URL.revokeObjectURL(link.href);
     }
-    if (finished && outcome) {
-      void offer(finished, outcome, wordsFor).then((parts) => {
+    if (finished?.outcome) {
+      void offer(finished, finished.outcome, wordsFor).then((parts) => {
         if (offered === finished) {
           list.replaceChildren(...parts);
           list.hidden = false;

@@ -44,7 +44,7 @@ function mountTitle(studio: Studio, player: Player, { history }: RecordedRun): v
   again.addEventListener('click', () => player.play());
   const [adapter] = adapterName(history.adapter).split(':');
   studio.watch(['run', 'phase'], ({ run, phase }) => {
-    again.hidden = !(run?.source === 'recorded' && run.finished);
+    again.hidden = !(run?.source === 'recorded' && run.outcome);
     const name = run ? `“${run.settings.prompt}”, seed ${run.settings.seed}` : '';
     if (run?.source === 'recorded') {
       const next = {

@@ -30,10 +30,10 @@ export class Player {
   }
 
   #show(count: number): void {
-    const { frames } = this.#whole;
+    const { frames, outcome } = this.#whole;
     const shown = frames.slice(0, count);
     const best = shown.reduce((low, { record }, i) => (record.total < (shown[low]?.record.total ?? 0) ? i : low), 0);
-    this.#part = { ...this.#whole, frames: shown, best, finished: count === frames.length };
+    this.#part = { ...this.#whole, frames: shown, best, outcome: count === frames.length ? outcome : null };
     this.#studio.change({ run: this.#part, shown: null });
     if (count < frames.length) {
       this.#timer = setTimeout(() => this.#show(count + 1), count === 1 ? FIRST : EACH);

@@ -33,7 +33,7 @@ export async function fetchRecording(run: RecordedRun, address: string): Promise
     charted: config,
     frames,
     best,
-    finished: true,
+    outcome: { history: run.history, bestLatents: null },
   };
 }
 

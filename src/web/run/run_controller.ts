@@ -3,11 +3,11 @@ import type { NeededFile } from '../../platform/browser/hub_files.ts';
 import type { Levers } from '../../reno/levers.ts';
 import { duration } from '../../reno/report.ts';
 import { EngineClient, type EngineEvent } from '../engine/client.ts';
-import type { LookedAt, Outcome, Push, Sight } from '../engine/protocol.ts';
+import type { LookedAt, Push, Sight } from '../engine/protocol.ts';
 import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
 import { type KeptRun, keepsRuns, readKeptRun, shownFromKept } from '../session/kept_run.ts';
 import { sameSettings } from '../share/address.ts';
-import type { RunSettings, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
+import type { Outcome, RunSettings, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
 import { counted, sentence } from '../words.ts';
 
 /** Addresses that the build knows. */
@@ -30,7 +30,6 @@ export class RunController {
   #engine: EngineClient | null = null;
   /** Messages that the engine sent while the run was paused: they are shown when it goes on. */
   #held: EngineEvent[] = [];
-  #outcome: Outcome | null = null;
   #watchesNoise = false;
   #levered = false;
   /** Whether this tab keeps its runs in the browser. */
@@ -43,11 +42,6 @@ export class RunController {
     this.#addresses = addresses;
     this.#source = { kind: 'pocket', list: addresses.models };
     this.#tune = tune;
-  }
-
-  /** The result of the run that is shown, when it has ended. */
-  get outcome(): Outcome | null {
-    return this.#outcome;
   }
 
   /** Loads the models of the page, or another one; again after a failure. */
@@ -110,7 +104,6 @@ export class RunController {
     if (now !== instead || (phase !== 'loading' && phase !== 'ready')) {
       return null;
     }
-    this.#outcome = kept.outcome;
     this.#unfinished = kept.outcome ? null : kept;
     this.#studio.change({ run, ...(typed ? {} : { settings: run.settings }) });
     return run;
@@ -139,7 +132,7 @@ export class RunController {
     const frames = run.frames.slice(0, kept.records.length);
     const count = counted(frames.length, 'iteration');
     this.#studio.change({
-      run: { ...run, frames, finished: false },
+      run: { ...run, frames, outcome: null },
       phase: kept.paused ? 'paused' : 'running',
       status: kept.paused ? `Paused after ${count}` : `The run goes on after ${count}…`,
       notice: null,
@@ -179,7 +172,6 @@ export class RunController {
     if (phase !== 'ready' || !engine) {
       return;
     }
-    this.#outcome = null;
     this.#held = [];
     const run: ShownRun = {
       source: 'live',
@@ -188,7 +180,7 @@ export class RunController {
       charted: engine.charted,
       frames: [],
       best: 0,
-      finished: false,
+      outcome: null,
     };
     this.#studio.change({ phase: 'running', status: 'Reading the prompt…', notice: null, shown: null, run });
     this.#unfinished = null;
@@ -309,13 +301,12 @@ export class RunController {
 
   #finish(outcome: Outcome): void {
     const { run } = this.#studio.state;
-    this.#outcome = outcome;
     const { history } = outcome;
     const took = `${counted(history.iterations.length, 'iteration')} in ${duration(history.seconds.iterations)}`;
     this.#studio.change({
       phase: 'ready',
       status: history.stopped ? `${took}: ${history.stopped}` : `Done: ${took}`,
-      ...(run ? { run: { ...run, best: history.best, finished: true } } : {}),
+      ...(run ? { run: { ...run, best: history.best, outcome } } : {}),
     });
   }
 

@@ -6,8 +6,7 @@ import { settled, withDatabase } from '../../platform/browser/indexed_db.ts';
 import { sentenceOf } from '../../platform/sentence_of.ts';
 import type { AdapterRecord, IterationRecord } from '../../reno/history.ts';
 import { at } from '../../tensor/types.ts';
-import type { Outcome } from '../engine/protocol.ts';
-import type { EngineFacts, RunSettings, ShownFrame, ShownRun } from '../state/studio_state.ts';
+import type { EngineFacts, Outcome, RunSettings, ShownFrame, ShownRun } from '../state/studio_state.ts';
 
 const DATABASE = 'reno-studio';
 const RUN = 'run';
@@ -128,7 +127,7 @@ export async function shownFromKept(kept: KeptRun): Promise<ShownRun> {
     charted: kept.charted,
     frames: kept.records.map((record, i) => ({ iteration: record.iteration, record, pixels: at(pixels, i) })),
     best: kept.best,
-    finished: kept.outcome !== null,
+    outcome: kept.outcome,
   };
 }
 

@@ -1,5 +1,5 @@
 /** The state of the page. */
-import type { AdapterRecord, IterationRecord } from '../../reno/history.ts';
+import type { AdapterRecord, History, IterationRecord } from '../../reno/history.ts';
 import type { Levers } from '../../reno/levers.ts';
 import type { ImageSize } from '../../reno/picture.ts';
 import type { ChartedRun } from '../../reno/report.ts';
@@ -22,6 +22,13 @@ export interface ShownFrame {
   readonly noise?: { readonly latents: Float32Array<ArrayBuffer>; readonly gradient: Float32Array<ArrayBuffer> };
 }
 
+/** The result of a run. */
+export interface Outcome {
+  readonly history: History;
+  /** The noise of the best picture; null for a recorded run, which holds none. */
+  readonly bestLatents: Float32Array<ArrayBuffer> | null;
+}
+
 /** A run as the page shows it: computed here, or recorded before. */
 export interface ShownRun {
   readonly source: 'live' | 'recorded';
@@ -33,7 +40,8 @@ export interface ShownRun {
   readonly frames: readonly ShownFrame[];
   /** Position in `frames` of the lowest loss. */
   readonly best: number;
-  readonly finished: boolean;
+  /** The result, when the run has ended. */
+  readonly outcome: Outcome | null;
 }
 
 /** Facts that are known once the models are on the GPU. */

@@ -43,7 +43,7 @@ export function mountVerdicts(studio: Studio, sights: Sights): void {
       write(name, sight, judgement(run?.settings.prompt ?? '', sight));
     }
     const best = frames.best && sights.of(frames.best);
-    if (run?.finished && best && announced !== run) {
+    if (run?.outcome && best && announced !== run) {
       announced = run;
       spoken.textContent = `The best picture: ${spokenVerdict(judgement(run.settings.prompt, best))}`;
     }
