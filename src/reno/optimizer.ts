@@ -48,7 +48,7 @@ export function eitherStep(
   return { next: sub(parameter, select(isAdam, a.change, s.change)), updates: [...s.updates, ...a.updates] };
 }
 
-/** What an optimiser subtracts from the parameter, and its state afterwards. */
+/** The change that an optimiser subtracts from the parameter, and the optimiser's state afterwards. */
 interface Change {
   readonly change: Tensor;
   readonly updates: readonly StateUpdate[];

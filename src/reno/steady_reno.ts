@@ -39,7 +39,7 @@ export interface SteadyOptions {
 /** How often a failed device is replaced in one run, and how often in one process without a run's end between. */
 const MOST_DEVICES = 3;
 
-/** How many modules are raised to f32 one after another, before all are. */
+/** How many modules one run raises to f32 one after another, before all are. */
 const MOST_RAISED = 4;
 
 /** Opens and reopens a `Reno`. `openSteadyReno` makes one. */
@@ -53,7 +53,7 @@ export class SteadyReno implements Disposable {
   /** Said when the networks are open again: not every step of the ladder has a plan. */
   #sentence: string | null = null;
   #failures = 0;
-  /** How often a module was raised to f32. */
+  /** How often this run raised a module to f32. */
   #raised = 0;
 
   /** @internal */
@@ -118,10 +118,10 @@ export class SteadyReno implements Disposable {
     };
     const goesOn = (): string =>
       resume ? `the run goes on from iteration ${resume.iteration}` : 'the run begins again';
+    await this.#storeAs(resume);
     for (;;) {
       await this.open();
       try {
-        await this.#storeAs(resume);
         const { resume: _, ...rest } = options;
         const made = await this.#finite(
           this.reno.generate({ ...rest, ...(resume ? { resume } : {}), onState }),
@@ -139,14 +139,18 @@ export class SteadyReno implements Disposable {
     }
   }
 
-  /** Opens the networks again where the state comes from a run that stored activations in another way. */
+  /**
+   * Opens the networks with the activations stored as in the run that a state comes from, and without a state as was asked for: what
+   * an earlier run raised to f32 would give other bytes than the same run alone.
+   */
   async #storeAs(state: RunState | undefined): Promise<void> {
-    const { dtype, f32Modules } = this.reno.settings;
-    if (
-      state &&
-      JSON.stringify([dtype, f32Modules]) !== JSON.stringify([state.config.dtype, state.config.f32Modules])
-    ) {
-      this.#changes = { ...this.#changes, dtype: state.config.dtype, f32Modules: state.config.f32Modules };
+    await this.open();
+    this.#raised = 0;
+    const { dtype: _, f32Modules: __, ...others } = this.#changes;
+    const isAsked = !('dtype' in this.#changes || 'f32Modules' in this.#changes);
+    if (state ? storageOf(state.config) !== storageOf(this.reno.settings) : !isAsked) {
+      const { dtype, f32Modules } = state?.config ?? {};
+      this.#changes = dtype ? { ...others, dtype, f32Modules } : others;
       this.#close();
       await this.open();
     }
@@ -179,7 +183,7 @@ export class SteadyReno implements Disposable {
     const found = this.#raised < MOST_RAISED ? await this.reno.findOverflow(options) : null;
     if (!found || withModule(f32Modules, found.module).join() === f32Modules.join()) {
       this.#changes = { ...this.#changes, dtype: 'f32', f32Modules: undefined };
-      this.#options.say?.(`${what}: all activations are stored as f32 from here on, not f16; the run begins again`);
+      this.#options.say?.(`${what}: all activations are stored as f32, not f16; the run begins again`);
       return true;
     }
     this.#raised += 1;
@@ -233,6 +237,10 @@ export class SteadyReno implements Disposable {
     this.#close();
   }
 }
+
+/** The storage of activations, as a text that can be compared. */
+const storageOf = ({ dtype, f32Modules }: Pick<RenoSettings, 'dtype' | 'f32Modules'>): string =>
+  JSON.stringify([dtype, f32Modules]);
 
 /**
  * Opens device and networks so that a run outlives a device: see `SteadyReno.generate`.

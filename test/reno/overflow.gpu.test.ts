@@ -37,15 +37,17 @@ it.each([
     say: (sentence) => said.push(sentence),
   });
   const made = await steady.generate(RUN);
-  expect(said).toEqual(
-    places.map(
-      (place, i) =>
-        `the gradient of the noise became NaN at iteration 0, because f16 overflowed in ${place}: the run begins again with --f32-modules ${modules.slice(0, i + 1).join(',')}`,
-    ),
+  const sentences = places.map(
+    (place, i) =>
+      `the gradient of the noise became NaN at iteration 0, because f16 overflowed in ${place}: the run begins again with --f32-modules ${modules.slice(0, i + 1).join(',')}`,
   );
+  expect(said).toEqual(sentences);
   expect(made.trajectory.stopped).toBeNull();
   expect(made.history.config).toMatchObject({ dtype: 'f16', f32Modules: modules });
   expect(difference(made, await fromTheStart(steady.device, files, { ...settings, f32Modules: modules }))).toBeNull();
+  // The next run begins as it was asked for: its bytes do not depend on the runs before it.
+  expect(difference(await steady.generate(RUN), made)).toBeNull();
+  expect(said).toEqual([...sentences, ...sentences]);
 });
 
 /** The run with a setting that was given before it began. */

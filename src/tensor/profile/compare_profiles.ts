@@ -8,7 +8,7 @@ export const FEWEST_RUNS = 5;
 /** A smaller relative change is not worth a sentence. */
 const SMALLEST_CHANGE = 0.02;
 
-/** What became of a group of dispatches. `noise`: the change is not more than repeated runs differ by. */
+/** The change of a group of dispatches. `noise`: it is not more than repeated runs differ by. */
 export type Verdict = 'slower' | 'faster' | 'noise' | 'new' | 'gone';
 
 /** A group of dispatches in two profiles. Times are medians in µs. */

@@ -3,7 +3,7 @@ import { median, sum } from '../median.ts';
 import { append, at } from '../types.ts';
 import type { Direction, DispatchRecord, Peaks, Profile } from './profile.ts';
 
-/** What a row of a table stands for. */
+/** The things that a row of a table can stand for. */
 export const GROUPINGS = ['module', 'op', 'kernel', 'dispatch'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
@@ -35,7 +35,7 @@ export interface ProfileRow {
   readonly bound: 'arithmetic' | 'memory';
   /** The least time by the measured peaks, as a share of the time. Above 1 where data came from a cache. */
   readonly rooflineShare: number;
-  /** By dispatch: what it is. */
+  /** The record of the dispatch, in tables by dispatch. */
   readonly dispatch?: Omit<DispatchRecord, 'ns' | 'begin'> & { readonly index: number };
 }
 

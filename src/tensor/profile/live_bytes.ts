@@ -1,4 +1,4 @@
-/** What is live in the shared buffers while each dispatch of a step runs. */
+/** The bytes that are live in the shared buffers while each dispatch of a step runs. */
 import type { LiveBytes } from '../schedule/summary.ts';
 import { at } from '../types.ts';
 import type { Profile } from './profile.ts';

@@ -39,7 +39,7 @@ export interface Peaks {
 
 /** Milliseconds of a step, one number for each run. */
 export interface StepTimes {
-  /** By the clock, from the first call until the GPU has finished; nothing is profiled. */
+  /** The time by the clock, from the first call until the GPU has finished; nothing is profiled. */
   readonly clock: readonly number[];
   /** The GPU's busy time: the sum over passes of many dispatches, by GPU timestamps around each pass. */
   readonly busy: readonly number[];

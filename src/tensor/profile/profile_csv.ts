@@ -1,6 +1,5 @@
 /** A profile as CSV (RFC 4180): a line for each dispatch, in the order of the step. */
-import { median } from '../median.ts';
-import { leastTimes } from './group_rows.ts';
+import { profileRows } from './group_rows.ts';
 import type { Profile } from './profile.ts';
 
 const HEAD = [
@@ -27,20 +26,11 @@ const HEAD = [
 ] as const;
 
 /** Returns the text of the CSV file. `cumulative_share` counts from the slowest dispatch on. */
-export function profileCsv({ dispatches, peaks }: Profile): string {
-  const times = dispatches.map(({ ns }) => median(ns));
-  const total = times.reduce((all, ns) => all + ns, 0);
-  const cumulative = new Map<number, number>();
-  let before = 0;
-  for (const i of times.map((_, index) => index).sort((a, b) => (times[b] ?? 0) - (times[a] ?? 0))) {
-    before += times[i] ?? 0;
-    cumulative.set(i, total > 0 ? before / total : 0);
-  }
-  const lines = dispatches.map((dispatch, i) => {
-    const ns = times[i] ?? 0;
-    const { arithmetic, memory } = leastTimes(dispatch, peaks);
-    const per = (amount: number): number => (ns > 0 ? amount / ns : 0);
-    const cells: (string | number)[] = [
+export function profileCsv(profile: Profile): string {
+  const rows = new Map(profileRows(profile, 'dispatch', 0).map((row) => [row.dispatch?.index, row]));
+  const lines = profile.dispatches.flatMap((dispatch, i) => {
+    const row = rows.get(i);
+    const cells = row && [
       i,
       dispatch.path,
       dispatch.direction,
@@ -51,18 +41,18 @@ export function profileCsv({ dispatches, peaks }: Profile): string {
       dispatch.dtype,
       dispatch.workgroups.join('x'),
       dispatch.begin / 1000,
-      ns / 1000,
+      row.us,
       Math.min(...dispatch.ns) / 1000,
       Math.max(...dispatch.ns) / 1000,
       dispatch.flops,
       dispatch.bytes,
-      per(dispatch.flops),
-      per(dispatch.bytes),
-      per(Math.max(arithmetic, memory)),
-      total > 0 ? ns / total : 0,
-      cumulative.get(i) ?? 0,
+      row.gflops,
+      row.gigabytesPerSecond,
+      row.rooflineShare,
+      row.share,
+      row.cumulativeShare,
     ];
-    return cells.map(cell).join(',');
+    return cells ? [cells.map(cell).join(',')] : [];
   });
   return `${[HEAD.join(','), ...lines].join('\r\n')}\r\n`;
 }
