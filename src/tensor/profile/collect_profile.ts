@@ -37,7 +37,7 @@ export interface ProfileOptions {
  * @throws Error, one sentence, when the adapter has no timestamp-query, or as `Plan.run`
  */
 export async function collectProfile(device: Device, plan: Plan, options: ProfileOptions): Promise<Profile> {
-  if (!plan.hasTimestamps) {
+  if (!device.gpu.features.has('timestamp-query')) {
     throw new Error('this adapter has no timestamp-query, so its dispatches cannot be timed one by one');
   }
   const { runs, peaks, tool, subject, date } = options;
