@@ -50,7 +50,7 @@ export function madeProfile(
     { dispatches: 4, members: dispatches.slice(6) },
   ];
   return {
-    format: 1,
+    format: 2,
     tool: 'reno-webgpu test',
     date: '2026-11-29T10:00:00.000Z',
     subject: 'a made network <b>',
@@ -62,6 +62,7 @@ export function madeProfile(
       ns: factors.map((_, run) => 0.98 * sum(members.map(({ ns }) => at(ns, run)))),
     })),
     tickNs: 1,
+    passNs: 0,
     shownRun: 0,
     dispatches,
     memory: {

@@ -1,8 +1,8 @@
 /** A profile as one HTML file that opens from a disk and fetches nothing: tables, time line, flame view, roofline and memory. */
 import { median, sum } from '../../tensor/median.ts';
 import { dispatchTimes } from '../../tensor/profile/dispatch_times.ts';
-import { COARSE_TICK, coverage } from '../../tensor/profile/group_rows.ts';
-import type { Direction, Profile } from '../../tensor/profile/profile.ts';
+import { coverage } from '../../tensor/profile/group_rows.ts';
+import { COARSE_TICK, type Direction, type Profile } from '../../tensor/profile/profile.ts';
 import { escapeHtml } from '../html.ts';
 import { REPORT_STYLE } from '../report_style.ts';
 import { flameFigure } from './flame_figure.ts';
@@ -75,7 +75,7 @@ not single dispatches. Chrome measures finer when it is started with --enable-we
 }
 
 function headline(profile: Profile): string {
-  const { step, dispatches, peaks } = profile;
+  const { step, dispatches, peaks, passNs } = profile;
   const total = sum(dispatches.map(({ ns }) => median(ns)));
   const share = (wanted: Direction): number =>
     sum(dispatches.filter(({ direction }) => direction === wanted).map(({ ns }) => median(ns))) / total;
@@ -89,6 +89,7 @@ function headline(profile: Profile): string {
     ],
     ['Step by the clock', microseconds(median(step.clock) * 1e6), 'unprofiled, until the GPU has finished'],
     ['Coverage', percent(coverage(profile)), "fastest dispatches beside the GPU's fastest busy time"],
+    ['Pass', microseconds(passNs), 'cost of timing a pass, subtracted from all times'],
     [
       'Backward',
       percent(share('backward')),

@@ -1,7 +1,7 @@
 /** The rows of a profile's tables: time, rates and share of the roofline, by module, op, kernel or dispatch. */
 import { median, sum } from '../median.ts';
 import { append, at } from '../types.ts';
-import type { Direction, DispatchRecord, Peaks, Profile } from './profile.ts';
+import { COARSE_TICK, type Direction, type DispatchRecord, type Peaks, type Profile } from './profile.ts';
 
 /** The things that a row of a table can stand for. */
 export const GROUPINGS = ['module', 'op', 'kernel', 'dispatch'] as const;
@@ -125,9 +125,6 @@ function described({ dispatches }: Profile, index: number): NonNullable<ProfileR
 
 /** Billions a second. */
 const rate = (amount: number, ms: number): number => (ms > 0 ? amount / ms / 1e6 : 0);
-
-/** Where timestamps are coarser than this many nanoseconds, they say little about single dispatches. */
-export const COARSE_TICK = 10_000;
 
 /**
  * Returns the time of the dispatches, each timed by itself, as a share of the GPU's busy time: that of the same dispatches in

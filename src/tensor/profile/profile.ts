@@ -3,9 +3,12 @@ import type { AdapterSummary } from '../device.ts';
 import type { SharedValue } from '../schedule/schedule.ts';
 import type { DType } from '../types.ts';
 
+/** Where timestamps are coarser than this many nanoseconds, they say little about single dispatches. */
+export const COARSE_TICK = 10_000;
+
 /** The GPU times of one step of a plan, in several runs, and what each dispatch had to do. */
 export interface Profile {
-  readonly format: 1;
+  readonly format: 2;
   /** Name and version of the program. */
   readonly tool: string;
   /** ISO 8601. */
@@ -20,6 +23,11 @@ export interface Profile {
   readonly passes: readonly PassRecord[];
   /** The adapter's timestamps are multiples of so many nanoseconds. Browsers round to 65,536 or 100,000. */
   readonly tickNs: number;
+  /**
+   * The cost of a timed pass itself in nanoseconds, measured with a small kernel. It is subtracted from all times of passes and
+   * dispatches already. 0 where timestamps are too coarse to measure it.
+   */
+  readonly passNs: number;
   /** The run whose begins are kept: the median one. */
   readonly shownRun: number;
   /** The dispatches of a step, in their order. */

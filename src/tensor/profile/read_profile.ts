@@ -58,8 +58,8 @@ export function readProfile(text: string, name: string): Profile {
   if (!isRecord(value) || !('dispatches' in value) || !('format' in value)) {
     throw new Error(`${name} is no profile; give a profile.json that "reno profile --out" wrote`);
   }
-  if (value.format !== 1) {
-    throw new Error(`${name} has profile format ${JSON.stringify(value.format)}, and this version reads format 1`);
+  if (value.format !== 2) {
+    throw new Error(`${name} has profile format ${JSON.stringify(value.format)}, and this version reads format 2`);
   }
   const wrong = wrongField(value);
   if (wrong !== null) {
@@ -97,7 +97,7 @@ function wrongField(profile: Fields): string | null {
   };
   const isDispatch = isIndex(dispatches.length);
   return (
-    firstWrong(profile, '', { tool: isText, date: isText, subject: isText, tickNs: isNumber }) ??
+    firstWrong(profile, '', { tool: isText, date: isText, subject: isText, tickNs: isNumber, passNs: isNumber }) ??
     firstWrong(profile.adapter, 'adapter', { vendor: isText, architecture: isText, description: isText }) ??
     firstWrong(profile.peaks, 'peaks', { f32: isNumber, matrix: isNullOr(isNumber), bytesPerSecond: isNumber }) ??
     (kernels.length === 0 ? 'step.kernels' : null) ??

@@ -1,104 +1,11 @@
 /** Any number of passes is timed with one query set of at most 4,096 timestamps. */
 import { describe, expect, it } from 'vitest';
-import type { Device } from '../../../src/tensor/device.ts';
-import { DeviceMemory } from '../../../src/tensor/device_memory.ts';
 import type { Encoded } from '../../../src/tensor/plan/encode.ts';
 import { timedPasses } from '../../../src/tensor/plan/timestamps.ts';
+import { madeDispatch, madeTimestampDevice } from '../../support/made_timestamp_device.ts';
 
-/** A device that executes passes in their order: each timestamp is one tick after the one before it. */
-function madeDevice() {
-  const log = { sets: 0, mostSets: 0, largestSet: 0, mostDispatches: 0, submissions: 0 };
-  let now = 1000n;
-  let dispatches = 0;
-  const createBuffer = ({ size }: { size: number }) => ({
-    size,
-    data: new BigUint64Array(size / 8),
-    mapAsync: async () => {},
-    getMappedRange() {
-      return this.data.buffer;
-    },
-    destroy() {},
-  });
-  type Buffer = ReturnType<typeof createBuffer>;
-  interface Set {
-    readonly stamps: (bigint | undefined)[];
-    destroy(): void;
-  }
-  const write = (set: Set, i: number): void => {
-    if (i >= set.stamps.length) {
-      throw new Error(`timestamp ${i} is outside a set of ${set.stamps.length}`);
-    }
-    if (set.stamps[i] !== undefined) {
-      throw new Error(`timestamp ${i} is written twice before it was copied`);
-    }
-    set.stamps[i] = now++;
-  };
-  interface Pass {
-    readonly timestampWrites: {
-      querySet: Set;
-      beginningOfPassWriteIndex: number;
-      endOfPassWriteIndex: number;
-    };
-  }
-  const gpu = {
-    features: new Set(['timestamp-query']),
-    createBuffer,
-    createQuerySet: ({ count }: { count: number }): Set => {
-      log.sets++;
-      log.mostSets = Math.max(log.mostSets, log.sets);
-      log.largestSet = Math.max(log.largestSet, count);
-      return {
-        stamps: new Array<bigint | undefined>(count),
-        destroy: () => {
-          log.sets--;
-        },
-      };
-    },
-    createCommandEncoder: () => ({
-      beginComputePass: ({ timestampWrites: { querySet, ...place } }: Pass) => {
-        write(querySet, place.beginningOfPassWriteIndex);
-        return {
-          setPipeline() {},
-          setBindGroup() {},
-          dispatchWorkgroups() {
-            dispatches++;
-          },
-          end: () => write(querySet, place.endOfPassWriteIndex),
-        };
-      },
-      resolveQuerySet({ stamps }: Set, first: number, count: number, to: Buffer, offset: number) {
-        if (offset % 256 !== 0) {
-          throw new Error(`timestamps are copied to byte ${offset}, no multiple of 256`);
-        }
-        for (let i = 0; i < count; i++) {
-          const stamp = stamps[first + i];
-          if (stamp === undefined) {
-            throw new Error(`timestamp ${first + i} is copied before it is written`);
-          }
-          to.data[offset / 8 + i] = stamp;
-          stamps[first + i] = undefined;
-        }
-      },
-      copyBufferToBuffer(from: Buffer, _: number, to: Buffer) {
-        to.data.set(from.data);
-      },
-      finish: () => ({}),
-    }),
-    queue: {
-      submit: () => {
-        log.submissions++;
-        log.mostDispatches = Math.max(log.mostDispatches, dispatches);
-        dispatches = 0;
-      },
-    },
-  };
-  const memory = new DeviceMemory(gpu as unknown as GPUDevice);
-  return { device: { gpu, memory } as unknown as Device, log };
-}
-
-const dispatch = { workgroups: [1, 1, 1] } as unknown as Encoded;
 const passes = (count: number, length: number): Encoded[][] =>
-  Array.from({ length: count }, () => Array.from({ length }, () => dispatch));
+  Array.from({ length: count }, () => Array.from({ length }, () => madeDispatch));
 
 describe('timedPasses', () => {
   it.each([
@@ -110,7 +17,7 @@ describe('timedPasses', () => {
     [40, 32],
     [48, 32],
   ])('gives %i dispatches their own timestamps', async (count, timestamps) => {
-    const { device, log } = madeDevice();
+    const { device, log } = madeTimestampDevice();
     const spans = await timedPasses(device, passes(count, 1), timestamps);
     expect(spans).toEqual(Array.from({ length: count }, (_, i) => ({ begin: 2 * i, end: 2 * i + 1 })));
     expect(log.largestSet).toBeLessThanOrEqual(timestamps ?? 4096);
@@ -120,7 +27,7 @@ describe('timedPasses', () => {
   });
 
   it('times passes of many dispatches', async () => {
-    const { device, log } = madeDevice();
+    const { device, log } = madeTimestampDevice();
     expect(await timedPasses(device, passes(27, 32))).toHaveLength(27);
     expect(log.mostDispatches).toBe(256);
   });

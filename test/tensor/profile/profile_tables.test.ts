@@ -154,8 +154,8 @@ describe('files', () => {
 
   it.each([
     ['no JSON', '{', 'a.json is no JSON'],
-    ['something else', '{"format":1}', 'a.json is no profile'],
-    ['a later format', JSON.stringify({ ...profile, format: 2 }), 'a.json has profile format 2'],
+    ['something else', '{"format":2}', 'a.json is no profile'],
+    ['a later format', JSON.stringify({ ...profile, format: 3 }), 'a.json has profile format 3'],
     ['no adapter', JSON.stringify({ ...profile, adapter: null }), 'its field adapter is'],
     ['no runs', JSON.stringify({ ...profile, step: { ...profile.step, kernels: [] } }), 'its field step.kernels is'],
     [
