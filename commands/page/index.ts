@@ -6,7 +6,9 @@ import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { table } from '../common/table.ts';
+import { assertChromium } from './assert_chromium.ts';
 import type { Visit } from './measure.ts';
+import { opsCommand } from './ops/index.ts';
 
 const DEFAULT_ITERATIONS = 50;
 
@@ -25,6 +27,7 @@ export const command: Command = {
     },
     ...jsonFlag,
   },
+  subCommands: { ops: opsCommand },
   run,
 };
 
@@ -33,10 +36,7 @@ async function run(args: Args): Promise<number> {
   if (!Number.isInteger(iterations) || iterations < 1) {
     throw new UsageError('--iterations must be a whole number from 1 on');
   }
-  const { CHROMIUM } = await import('./launch_chromium.ts');
-  if (!CHROMIUM) {
-    throw new UsageError('no Chromium is in /usr/bin; install it, or name one with the variable CHROMIUM');
-  }
+  await assertChromium();
   const { measurePage } = await import('./measure.ts');
   const served = textFlag(args, 'url') === undefined ? await serveOwn() : null;
   try {

@@ -2,20 +2,14 @@
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import '../../src/kernels/index.ts';
-import { valueBound, valueTests } from '../../src/kernels/check/check_op.ts';
-import { checkedInputs, runGradient } from '../../src/kernels/check/run_case.ts';
+import { deviceTests, inTurns } from '../../src/kernels/check/device_tests.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { MATRIX_VARIANT } from '../../src/tensor/kernel_check.ts';
-import { nmse } from '../../src/tensor/nmse.ts';
 import { allOps, type Op } from '../../src/tensor/op.ts';
-import { at } from '../../src/tensor/types.ts';
 import type { Part } from './part.ts';
 
 /** Comparisons that `--quick` makes at most, spread over all ops. */
 const QUICK_COUNT = 600;
-/** A gradient is several kernels, one after another: as many times the error of one. */
-const GRADIENT_FACTOR = 10;
-
 interface Check {
   readonly op: string;
   readonly name: string;
@@ -84,30 +78,7 @@ async function count({ name, bound, run }: Check, tally: Tally): Promise<void> {
 }
 
 /** All comparisons of an op but those of its kernel for matrix units, which have a part of their own. */
-function checksOf(device: Device, op: Op): Check[] {
-  const values = valueTests(op)
+const checksOf = (device: Device, op: Op): Check[] =>
+  deviceTests(op)
     .filter(({ name }) => !name.startsWith(MATRIX_VARIANT))
     .map(({ name, bound, run }) => ({ op: op.name, name, bound, run: () => run(device) }));
-  const gradients = op.cases.flatMap((c, index): Check[] =>
-    op.vjp && checkedInputs(c).length > 0
-      ? [
-          {
-            op: op.name,
-            name: `gradient of case ${index}`,
-            bound: GRADIENT_FACTOR * valueBound(c),
-            run: async () => {
-              const { actual, expected } = await runGradient(device, op, c);
-              return expected.map((e, i) => nmse(at(actual, i), e));
-            },
-          },
-        ]
-      : [],
-  );
-  return inTurns([values, gradients]);
-}
-
-/** The first of each list, then the second of each: a limit leaves out the last cases of all rather than all of the last. */
-export function inTurns<T>(lists: readonly (readonly T[])[]): T[] {
-  const longest = Math.max(0, ...lists.map(({ length }) => length));
-  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat();
-}

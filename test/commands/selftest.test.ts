@@ -5,7 +5,6 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flopsOf, graphOf, KERNEL_SHAPES, nameOf, QUICK_SHAPES } from '../../commands/selftest/kernel_rows.ts';
-import { inTurns } from '../../commands/selftest/ops_part.ts';
 import type { Part, PartResult } from '../../commands/selftest/part.ts';
 import { PARTS } from '../../commands/selftest/parts.ts';
 import { RESULT_FILE, ResultFiles, resultOf, type SelftestResult } from '../../commands/selftest/result_files.ts';
@@ -13,6 +12,7 @@ import { runParts } from '../../commands/selftest/run_parts.ts';
 import { selftestPage } from '../../commands/selftest/selftest_page.ts';
 import { parsed, torchTimes } from '../../commands/selftest/torch_times.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
+import { inTurns } from '../../src/kernels/check/device_tests.ts';
 
 const about = { tool: 'reno-webgpu 0', started: '2026-01-01T00:00:00Z', quick: true };
 let folder = '';

@@ -178,6 +178,25 @@ export async function buildPage({ minify }) {
   return files;
 }
 
+/**
+ * Builds a page that has one script of this repository and nothing else, under the policy of the first page.
+ * @param {string} source the script's path from the repository's root
+ * @returns {Promise<Map<string, Uint8Array>>} the files by their paths
+ */
+export async function buildBarePage(source) {
+  const { outputFiles } = await esbuild.build({ ...options, entryPoints: [source], outdir: root, minify: true });
+  const policy = policyOf(readFileSync(join(SOURCE, 'index.html'), 'utf8'));
+  const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${source}</title>
+<meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="icon.svg">
+<script type="module" src="script.js"></script></html>
+`;
+  return new Map([
+    ['index.html', Buffer.from(html)],
+    ['icon.svg', readFileSync(join(SOURCE, 'icon.svg'))],
+    ['script.js', outputFiles[0].contents],
+  ]);
+}
+
 /** The service worker knows all files of its build: those that it keeps from the start, and those that it may keep. */
 async function serviceWorker(files, { minify }) {
   const known = [...files.keys()].filter((path) => path !== '_headers');
