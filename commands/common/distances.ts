@@ -15,3 +15,9 @@ export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   }
   return ab / Math.sqrt(aa * bb);
 }
+
+/** The peak signal-to-noise ratio of two pictures of 8 bits, in dB; infinite where they are equal. */
+export function psnr(a: Uint8Array, b: Uint8Array): number {
+  const squares = a.reduce((sum, value, i) => sum + (value - (b[i] ?? Number.NaN)) ** 2, 0);
+  return 10 * Math.log10((255 ** 2 * a.length) / squares);
+}

@@ -1,16 +1,19 @@
 /**
  * `npm run page`: measures the browser page in Chromium, on a first and a second visit. `--url` measures a page that is served
- * already, such as one of an older commit.
+ * already, such as one of an older commit. `ops`, `parity` and `memory` check what the page computes.
  */
-import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
-import { UsageError } from '../../src/cli/usage_error.ts';
 import { table } from '../common/table.ts';
 import { assertChromium } from './assert_chromium.ts';
 import type { Visit } from './measure.ts';
+import { memoryCommand } from './memory.ts';
 import { opsCommand } from './ops/index.ts';
+import { parityCommand } from './parity.ts';
 
 const DEFAULT_ITERATIONS = 50;
+/** The longest task of the main thread that a page which answers at once may have, in milliseconds. Source: Long Tasks API, W3C. */
+const LONG_TASK = 50;
 
 export const command: Command = {
   meta: {
@@ -27,23 +30,28 @@ export const command: Command = {
     },
     ...jsonFlag,
   },
-  subCommands: { ops: opsCommand },
+  subCommands: { ops: opsCommand, parity: parityCommand, memory: memoryCommand },
   run,
 };
 
 async function run(args: Args): Promise<number> {
-  const iterations = Number(textFlag(args, 'iterations'));
-  if (!Number.isInteger(iterations) || iterations < 1) {
-    throw new UsageError('--iterations must be a whole number from 1 on');
-  }
+  const iterations = countFlag(args, 'iterations', 1) ?? DEFAULT_ITERATIONS;
   await assertChromium();
-  const { measurePage } = await import('./measure.ts');
-  const served = textFlag(args, 'url') === undefined ? await serveOwn() : null;
+  const [{ measurePage }, { servePage }] = await Promise.all([import('./measure.ts'), import('./served.ts')]);
+  const served = textFlag(args, 'url') === undefined ? await servePage() : null;
   try {
     const visits = await measurePage(textFlag(args, 'url') ?? served?.url ?? '', iterations);
     console.log(table(['visit', ...COLUMNS.map(([name]) => name)], visits.map(cells)).join('\n'));
+    for (const { visit, tasks } of visits) {
+      console.log(`longest tasks of the ${visit} visit:`);
+      for (const { cpu, wall, parts } of tasks) {
+        console.log(`  ${cpu.toFixed(1)} ms of CPU, ${wall.toFixed(1)} ms by the clock: ${parts.join(' · ')}`);
+      }
+    }
     const longest = Math.max(...visits.map((visit) => visit.longestTask));
-    return finish(args, true, `The longest task of the main thread took ${Math.round(longest)} ms.`, visits);
+    const missing = visits.reduce((sum, visit) => sum + visit.missing, 0);
+    const summary = `The longest task of the main thread took ${longest.toFixed(1)} ms of CPU time (${LONG_TASK} are allowed); ${missing} requests found nothing.`;
+    return finish(args, longest <= LONG_TASK && missing === 0, summary, visits);
   } finally {
     await served?.close();
   }
@@ -56,20 +64,9 @@ const COLUMNS: readonly (readonly [string, (visit: Visit) => string])[] = [
   ['ready s', (visit) => visit.ready.toFixed(1)],
   ['first picture s', (visit) => visit.firstPicture.toFixed(1)],
   ['run s', (visit) => visit.run.toFixed(1)],
-  ['longest task ms', (visit) => String(Math.round(visit.longestTask))],
+  ['longest task, CPU ms', (visit) => visit.longestTask.toFixed(1)],
+  ['by the clock', (visit) => visit.longestWall.toFixed(1)],
   ['heap MB', (visit) => (visit.heap / 1e6).toFixed(1)],
 ];
 
 const cells = (visit: Visit): string[] => [visit.visit, ...COLUMNS.map(([, value]) => value(visit))];
-
-/** The page of this checkout, as `npm run build` makes it. */
-async function serveOwn(): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const [{ buildPage }, { serveFiles }] = await Promise.all([
-    // @ts-expect-error plain JavaScript, because it also runs before anything is installed
-    import('../../tools/lib/page.mjs'),
-    // @ts-expect-error plain JavaScript, because it also runs before anything is installed
-    import('../../tools/lib/serve.mjs'),
-  ]);
-  const files = await buildPage({ minify: true });
-  return serveFiles(async () => files, { port: 0 });
-}

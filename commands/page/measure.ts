@@ -1,6 +1,8 @@
 /** Measures the page in a browser: what it fetches, how long it takes, and how long its main thread is held. */
-import type { Page } from 'playwright-core';
+import type { Browser, BrowserContext } from 'playwright-core';
 import { launchChromium } from './launch_chromium.ts';
+import { type Task, tracedTasks } from './main_thread.ts';
+import { MEASURED, StudioPage } from './studio_page.ts';
 
 /** A visit of the page. */
 export interface Visit {
@@ -15,35 +17,47 @@ export interface Visit {
   /** Seconds from Run to the first picture, and to the end. */
   readonly firstPicture: number;
   readonly run: number;
-  /** The longest task of the main thread, in milliseconds, over loading and the run; 50 or less counts as none. */
+  /**
+   * The longest task of the main thread over loading and the run, in milliseconds of CPU time: other work on the machine does not
+   * lengthen it.
+   */
   readonly longestTask: number;
+  /** The longest task by the clock, in milliseconds. */
+  readonly longestWall: number;
+  /** The longest tasks and their parts. */
+  readonly tasks: readonly Task[];
   /** The bytes of the main thread's JavaScript heap after the run. */
   readonly heap: number;
 }
 
-const PATIENCE_MS = 540_000;
+/** Tasks that are told. */
+const TOLD = 5;
 
 /** @param url where the page is served @param iterations of the run */
 export async function measurePage(url: string, iterations: number): Promise<Visit[]> {
   const browser = await launchChromium();
   try {
     const context = await browser.newContext();
-    const visits: Visit[] = [];
-    for (const visit of ['first', 'second'] as const) {
-      const page = await context.newPage();
-      visits.push(await measureVisit(page, visit, url, iterations));
-      await page.close();
-    }
-    return visits;
+    return [
+      await measureVisit(browser, context, 'first', url, iterations),
+      await measureVisit(browser, context, 'second', url, iterations),
+    ];
   } finally {
     await browser.close();
   }
 }
 
-async function measureVisit(page: Page, visit: Visit['visit'], url: string, iterations: number): Promise<Visit> {
+async function measureVisit(
+  browser: Browser,
+  context: BrowserContext,
+  visit: Visit['visit'],
+  url: string,
+  iterations: number,
+): Promise<Visit> {
+  const page = await context.newPage();
   let [requests, bytes, missing] = [0, 0, 0];
   const sizes: Promise<void>[] = [];
-  page.context().on('response', (response) => {
+  context.on('response', (response) => {
     if (response.fromServiceWorker()) {
       return;
     }
@@ -59,51 +73,32 @@ async function measureVisit(page: Page, visit: Visit['visit'], url: string, iter
         .catch(() => {}),
     );
   });
-  await page.addInitScript(() => {
-    const tasks = { longest: 0 };
-    Object.assign(globalThis, { tasks });
-    new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) {
-        tasks.longest = Math.max(tasks.longest, duration);
-      }
-    }).observe({ type: 'longtask', buffered: true });
+  const studio = new StudioPage(page);
+  let [ready, firstPicture, run] = [0, 0, 0];
+  const tasks = await tracedTasks(browser, page, async () => {
+    const start = performance.now();
+    await studio.open(url);
+    ready = (performance.now() - start) / 1000;
+    ({ firstPicture, whole: run } = await studio.run({ ...MEASURED, iterations }));
+    await page.waitForSelector('#downloads a', { state: 'visible' });
   });
-  const address = new URL(url);
-  address.searchParams.set('prompt', 'a photo of a blue duck and a green car');
-  address.searchParams.set('seed', '1');
-  address.searchParams.set('iterations', String(iterations));
-  const state = (wanted: string): Promise<unknown> =>
-    page.waitForFunction((name) => document.documentElement.dataset.state === name, wanted, { timeout: PATIENCE_MS });
-
-  const start = performance.now();
-  await page.goto(address.href, { timeout: PATIENCE_MS });
-  await state('ready');
-  const ready = performance.now();
-  await page.evaluate(() => document.getElementById('init-loss')?.replaceChildren());
-  const begun = performance.now();
-  await page.click('#run', { timeout: PATIENCE_MS });
-  await page.waitForFunction(() => document.getElementById('init-loss')?.textContent?.includes('loss'), null, {
-    timeout: PATIENCE_MS,
-  });
-  const shown = performance.now();
-  await state('ready');
-  const ended = performance.now();
   await Promise.all(sizes);
-  const { longest, heap } = await page.evaluate(() => {
-    const { tasks } = globalThis as unknown as { tasks: { longest: number } };
-    const { memory } = performance as unknown as { memory?: { usedJSHeapSize: number } };
-    return { longest: tasks.longest, heap: memory?.usedJSHeapSize ?? 0 };
-  });
-  const seconds = (from: number, to: number): number => (to - from) / 1000;
+  const heap = await page.evaluate(
+    () => (performance as unknown as { memory?: { usedJSHeapSize: number } }).memory?.usedJSHeapSize ?? 0,
+  );
+  context.removeAllListeners('response');
+  await page.close();
   return {
     visit,
     requests,
     bytes,
     missing,
-    ready: seconds(start, ready),
-    firstPicture: seconds(begun, shown),
-    run: seconds(begun, ended),
-    longestTask: longest,
+    ready,
+    firstPicture,
+    run,
+    longestTask: tasks[0]?.cpu ?? Number.NaN,
+    longestWall: Math.max(...tasks.map(({ wall }) => wall)),
+    tasks: tasks.slice(0, TOLD),
     heap,
   };
 }

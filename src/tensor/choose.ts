@@ -1,5 +1,5 @@
 /** Chooses the variant of an op: the forced one, else the one that was fastest when timed, else the first supported. */
-import type { DeviceCaps } from './device_caps.ts';
+import { AdapterLacksError, type DeviceCaps } from './device_caps.ts';
 import { formerVariant } from './former_variants.ts';
 import { type Attrs, type Op, type OpSite, type Variant, variantNamed } from './op.ts';
 import { showType } from './types.ts';
@@ -95,7 +95,7 @@ export function chooseVariant(whole: Op, wholeSite: OpSite, caps: DeviceCaps, wi
   const candidates = candidatesOf(op, site, caps);
   const first = candidates[0];
   if (first === undefined) {
-    throw new Error(`${op.name} has no variant for this adapter; it has ${all.join(', ')}`);
+    throw new AdapterLacksError(`${op.name} has no variant for this adapter; it has ${all.join(', ')}`);
   }
   const shown = shownSite(site);
   const tuned = candidates.length > 1 ? wishes.tuning?.get(`${op.name} ${shown}`) : undefined;

@@ -1,5 +1,8 @@
 /** Capabilities of an adapter that kernels may rely on. */
 
+/** An adapter lacks what a kernel needs: nothing is wrong with the kernel. */
+export class AdapterLacksError extends Error {}
+
 /** Probed from the adapter, never assumed. */
 export interface DeviceCaps {
   /** `shader-f16` is there: f16 arrays can be declared and stored. Without it f16 inputs are read packed from u32. */

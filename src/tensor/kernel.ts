@@ -1,5 +1,5 @@
 /** WGSL of a dispatch: a typed header (constants, uniform, bindings with load and store functions) in front of the op's static text. */
-import type { DeviceCaps } from './device_caps.ts';
+import { AdapterLacksError, type DeviceCaps } from './device_caps.ts';
 import type { Binding, Dispatch, Param } from './dispatch.ts';
 import type { TensorType } from './types.ts';
 import { at } from './types.ts';
@@ -106,7 +106,9 @@ function declare(binding: Binding, type: TensorType, index: number, caps: Device
   ];
   if (binding.access !== 'read') {
     if (store === null) {
-      throw new Error(`${binding.name}: storing f16 one by one needs the shader-f16 feature; use f32 activations here`);
+      throw new AdapterLacksError(
+        `${binding.name}: storing f16 one by one needs the shader-f16 feature; use f32 activations here`,
+      );
     }
     lines.push(`fn ${verb}_${binding.name}(i: u32, v: ${value}) { ${store} }`);
   }

@@ -3,7 +3,7 @@ import '../../../src/kernels/index.ts';
 import type { OpTest } from '../../../src/kernels/check/check_op.ts';
 import { deviceTests } from '../../../src/kernels/check/device_tests.ts';
 import { openDevice } from '../../../src/platform/browser/open_device.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { AdapterSummary, Device } from '../../../src/tensor/device.ts';
 import { allOps, type Op } from '../../../src/tensor/op.ts';
 import type { BrowserAdapter, RegistryRow } from './registry_row.ts';
 
@@ -68,9 +68,12 @@ async function errorsOf({ run }: OpTest<Device>, device: Device): Promise<number
   }
 }
 
+const nameOf = ({ description, vendor, architecture }: AdapterSummary): string =>
+  description || `${vendor} ${architecture}`.trim();
+
 /** Lists the adapters that the browser gives to different wishes, each once; the device's is the first. */
 async function listAdapters({ info, caps }: Device): Promise<BrowserAdapter[]> {
-  const name = info.description || info.vendor;
+  const name = nameOf(info);
   const subgroups = caps.subgroups ? ([caps.subgroupMinSize, caps.subgroupMaxSize] as const) : null;
   const found = new Map<string, BrowserAdapter>([[name, { name, used: true, f16: caps.f16, subgroups }]]);
   const wishes: GPURequestAdapterOptions[] = [
@@ -80,7 +83,7 @@ async function listAdapters({ info, caps }: Device): Promise<BrowserAdapter[]> {
   ];
   for (const wish of wishes) {
     const adapter = await navigator.gpu.requestAdapter(wish);
-    const other = adapter && (adapter.info.description || adapter.info.vendor);
+    const other = adapter && nameOf(adapter.info);
     if (adapter && other && !found.has(other)) {
       const { subgroupMinSize, subgroupMaxSize } = adapter.info;
       const sizes = adapter.features.has('subgroups') ? ([subgroupMinSize, subgroupMaxSize] as const) : null;

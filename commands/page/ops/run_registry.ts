@@ -2,7 +2,7 @@
 
 // @ts-expect-error plain JavaScript, because it also runs before anything is installed
 import { buildBarePage } from '../../../tools/lib/page.mjs';
-// @ts-expect-error as above
+// @ts-expect-error plain JavaScript, because it also runs before anything is installed
 import { serveFiles } from '../../../tools/lib/serve.mjs';
 import { launchChromium } from '../launch_chromium.ts';
 import type { Bridge } from './in_browser.ts';
