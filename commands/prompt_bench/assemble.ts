@@ -1,16 +1,13 @@
 /** Makes results.json, results.md, report.html and the evaluators' folders from the jobs that are done. */
-
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { OutFolder } from '../../src/cli/out_folder.ts';
-import { orNone } from '../../src/cli/run_store/file_system.ts';
 import { toolVersion } from '../../src/cli/shared.ts';
+import { concurrently } from '../common/concurrently.ts';
 import type { BenchTask } from './bench_task.ts';
 import type { JobStore } from './job_store.ts';
 import { layout } from './layouts.ts';
 import type { Ledger } from './ledger.ts';
 import { benchPage, type Card } from './report_page.ts';
 import { type BenchResults, categoryResults, type Picture, picturesOf, renderMarkdown } from './results.ts';
+import type { ResultsPlace } from './results_place.ts';
 import type { JobRecord, JobResult } from './run_jobs.ts';
 
 interface Read {
@@ -27,12 +24,8 @@ interface Assembled {
 }
 
 /** @returns null while no job is done @throws Error, one sentence, when a file cannot be written */
-export async function assemble(
-  task: BenchTask,
-  store: JobStore,
-  folder: OutFolder,
-  ledger: Ledger,
-): Promise<Assembled | null> {
+export async function assemble(task: BenchTask, place: ResultsPlace, ledger: Ledger): Promise<Assembled | null> {
+  const { store } = place;
   const read = await readResults(task, store);
   if (read.length === 0) {
     return null;
@@ -42,38 +35,39 @@ export async function assemble(
   const paths = new Map<Picture, string>();
   for (const { name } of methods) {
     const own = pictures.filter(({ method }) => method === name);
-    for (const file of layout(task.list, task.entries, own)) {
+    await concurrently(layout(task.list, task.entries, own), async (file) => {
       const path = `pictures/${folderName(name)}/${file.path}`;
       if ('picture' in file) {
         paths.set(file.picture, path);
-        await writeOnce(folder, path, () => store.read(file.picture.key, file.picture.file));
+        await writeOnce(place, path, () => store.read(file.picture.key, file.picture.file));
       } else {
-        folder.write(path, file.text);
+        await place.write(path, file.text);
       }
-    }
+    });
   }
   const results = resultsOf(task, ledger, read, pictures);
   const markdown = renderMarkdown(results);
-  folder.write('results.json', `${JSON.stringify(results, null, 1)}\n`);
-  folder.write('results.md', markdown);
-  const report = folder.write('report.html', benchPage(results, cards(read, pictures, paths)));
-  return { results, markdown, report };
+  await place.write('results.json', `${JSON.stringify(results, null, 1)}\n`);
+  await place.write('results.md', markdown);
+  await place.write('report.html', benchPage(results, await cards(read, pictures, paths, store)));
+  return { results, markdown, report: `${place.name}/report.html` };
 }
 
 async function readResults({ jobs }: BenchTask, store: JobStore): Promise<Read[]> {
   const keys = await store.done();
-  const read: Read[] = [];
-  for (const { key, arm } of jobs.filter((job) => keys.has(job.key))) {
-    const [result, record] = [await json(store, key, 'result.json'), await json(store, key, 'record.json')];
-    read.push({ arm, result: result as JobResult, record: record as JobRecord });
-  }
-  return read;
+  return concurrently(
+    jobs.filter((job) => keys.has(job.key)),
+    async ({ key, arm }) => {
+      const [result, record] = [await json(store, key, 'result.json'), await json(store, key, 'record.json')];
+      return { arm, result: result as JobResult, record: record as JobRecord };
+    },
+  );
 }
 
 async function json(store: JobStore, key: string, name: string): Promise<unknown> {
   const bytes = await store.read(key, name);
   if (!bytes) {
-    throw new Error(`the result of job ${key} has no ${name}: remove its folder, and the same command makes it again`);
+    throw new Error(`the result of job ${key} has no ${name}: remove it, and the same command makes it again`);
   }
   return JSON.parse(new TextDecoder().decode(bytes));
 }
@@ -102,16 +96,22 @@ function resultsOf(task: BenchTask, ledger: Ledger, read: readonly Read[], pictu
 }
 
 /** A card for each picture that a run ended with. Its first picture lies in the job's own folder where no method shows it. */
-function cards(read: readonly Read[], pictures: readonly Picture[], paths: ReadonlyMap<Picture, string>): Card[] {
+function cards(
+  read: readonly Read[],
+  pictures: readonly Picture[],
+  paths: ReadonlyMap<Picture, string>,
+  store: JobStore,
+): Promise<Card[]> {
   const byKey = new Map(read.map(({ result }) => [result.key, result]));
-  return pictures
-    .filter(({ file }) => file === 'best.png')
-    .map((picture) => ({
+  return concurrently(
+    pictures.filter(({ file }) => file === 'best.png'),
+    async (picture) => ({
       picture,
-      before: `jobs/${picture.key.slice(0, 2)}/${picture.key}/init.png`,
+      before: (await store.pathOf(picture.key, 'init.png')) ?? '',
       after: url(paths.get(picture) ?? ''),
       totals: byKey.get(picture.key)?.totals ?? [],
-    }));
+    }),
+  );
 }
 
 function url(path: string): string {
@@ -123,15 +123,15 @@ function folderName(method: string): string {
 }
 
 /** Writes a picture unless the same bytes are there. */
-async function writeOnce(folder: OutFolder, path: string, bytes: () => Promise<Uint8Array | null>): Promise<void> {
+async function writeOnce(place: ResultsPlace, path: string, bytes: () => Promise<Uint8Array | null>): Promise<void> {
   const wanted = await bytes();
   if (!wanted) {
     throw new Error(
       `the picture ${path} is missing among the results: remove the job's folder, and the same command makes it again`,
     );
   }
-  const there = orNone(() => readFileSync(join(folder.path, path)), null);
+  const there = await place.read(path);
   if (!there || Buffer.compare(there, wanted) !== 0) {
-    folder.write(path, wanted);
+    await place.write(path, wanted);
   }
 }

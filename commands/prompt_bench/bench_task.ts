@@ -15,15 +15,10 @@ import { type Job, jobsOf } from './job.ts';
 import { assertLayoutFits } from './layouts.ts';
 import { type Comparison, compared, METHOD_KINDS, parseMethods, parseSweeps } from './methods.ts';
 import { queueFlag } from './queue.ts';
+import { outFlag } from './results_place.ts';
 
 export const benchFlags: NonNullable<Command['args']> = {
-  out: {
-    type: 'string',
-    alias: ['o'],
-    description: 'Folder for results; jobs that are done there are not run again',
-    default: 'reno-out/bench',
-    valueHint: 'folder',
-  },
+  ...outFlag,
   seeds: { type: 'string', description: 'Seeds, such as 0,1,2 or 0-3', default: '0', valueHint: 'list' },
   methods: {
     type: 'string',

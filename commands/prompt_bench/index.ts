@@ -1,23 +1,22 @@
 /** `reno bench`: benchmarks of prompts, method beside method, on one machine or many. */
 
-import { join } from 'node:path';
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
 import { EXIT } from '../../src/cli/exit_codes.ts';
 import { Interruption } from '../../src/cli/interruption.ts';
-import { OutFolder } from '../../src/cli/out_folder.ts';
 import { adapterChoice, printJson } from '../../src/cli/shared.ts';
 import { gpuNames } from './adapters.ts';
 import { assemble } from './assemble.ts';
 import { type BenchTask, benchFlags, benchTask } from './bench_task.ts';
 import { LISTS, type ListName } from './benchmark_lists.ts';
 import type { Job } from './job.ts';
-import { FolderStore, failureOf, type JobStore } from './job_store.ts';
+import { failureOf, type JobStore } from './job_store.ts';
 import { ledgerLine, ledgerOf } from './ledger.ts';
 import { command as merge } from './merge.ts';
 import { openRunner } from './open_runner.ts';
 import { awaitJobs, connected, enqueue, queueName, queuePackages } from './queue.ts';
 import { command as compare } from './results_difference.ts';
+import { openPlace, outFlag, type ResultsPlace } from './results_place.ts';
 import { finishJob, type JobEnd } from './run_jobs.ts';
 import { inShard, shardOf } from './shard.ts';
 import { rememberTask, command as status } from './status.ts';
@@ -63,9 +62,9 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
   const shard = shardOf(textFlag(args, 'shard'), process.env);
   const workers = countFlag(args, 'workers', 1);
   const task = await benchTask(list, args, positionals);
-  const folder = new OutFolder(textFlag(args, 'out') ?? 'reno-out/bench');
-  const store = new FolderStore(folder.path);
-  using interruption = new Interruption(() => folder.discardIfEmpty());
+  const place = await openPlace(textFlag(args, 'out') ?? outFlag.out.default);
+  const { store } = place;
+  using interruption = new Interruption(() => place.discardIfEmpty());
   interruption.runs();
   const { signal } = interruption;
   if (process.env[WORKER_VARIABLE] === '1') {
@@ -73,7 +72,7 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
     await serveParent(task.jobs, async (job) => (await finishJob(runner, store, job, signal)).end);
     return EXIT.done;
   }
-  rememberTask(folder, task);
+  await rememberTask(place, task);
   const done = await store.done();
   const mine = inShard(task.jobs, shard);
   const jobs = mine.filter(({ key }) => !done.has(key));
@@ -84,7 +83,7 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
   if (jobs.length > 0) {
     await runJobs({ task, args, workers, store, jobs, signal, progress: progressOf(jobs.length) });
   }
-  return report(args, task, store, folder, interruption, mine);
+  return report(args, task, place, interruption, mine);
 }
 
 async function runJobs(run: BenchRun): Promise<void> {
@@ -158,16 +157,15 @@ async function throughQueue({ task, store, jobs, signal, progress }: BenchRun, u
 async function report(
   args: Args,
   task: BenchTask,
-  store: JobStore,
-  folder: OutFolder,
+  place: ResultsPlace,
   interruption: Interruption,
   mine: readonly Job[],
 ): Promise<number> {
-  const whole = await ledgerOf(task.jobs, store);
-  const own = mine.length === task.jobs.length ? whole : await ledgerOf(mine, store);
+  const whole = await ledgerOf(task.jobs, place.store);
+  const own = mine.length === task.jobs.length ? whole : await ledgerOf(mine, place.store);
   let rows: readonly unknown[] = [];
   if (whole.left === 0 || mine.length === task.jobs.length) {
-    const made = await assemble(task, store, folder, whole);
+    const made = await assemble(task, place, whole);
     if (made) {
       console.log(made.markdown);
       console.log(`report: ${made.report}`);
@@ -180,7 +178,7 @@ async function report(
   if (interruption.signal.aborted) {
     console.error(`reno: interrupted (${interruption.what}); the same command goes on from there`);
   }
-  const summary = `${ledgerLine(own)}: ${join(folder.path, 'results.json')}`;
+  const summary = `${ledgerLine(own)}: ${place.name}/results.json`;
   console.log(summary);
   const ok = own.left === 0 && own.failed.length === 0;
   if (isSet(args, 'json')) {

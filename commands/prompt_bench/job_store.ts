@@ -33,6 +33,8 @@ export interface JobStore {
   put(key: string, files: ResultFiles): Promise<void>;
   /** Returns a file of a result; null where there is none. */
   read(key: string, name: string): Promise<Uint8Array | null>;
+  /** Returns where a file of a result lies inside the place of the results; null where there is no result. */
+  pathOf(key: string, name: string): Promise<string | null>;
   /** Records why a job gave no result. @throws Error, one sentence */
   fail(failure: Failure): Promise<void>;
   /** Forgets the failure of a job that is done now. */
@@ -97,6 +99,10 @@ export class FolderStore implements JobStore {
 
   async read(key: string, name: string): Promise<Uint8Array | null> {
     return nodeFileSystem.read(join(this.#folder(key), name));
+  }
+
+  async pathOf(key: string, name: string): Promise<string | null> {
+    return (await this.has(key)) ? [JOBS, key.slice(0, 2), key, name].join('/') : null;
   }
 
   async fail(failure: Failure): Promise<void> {

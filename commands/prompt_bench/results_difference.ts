@@ -1,11 +1,11 @@
 /** `reno bench compare A B`: what differs between two results, prompt by prompt, with intervals of the difference. */
 import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { reasonOf, UsageError } from '../../src/cli/usage_error.ts';
 import { alignedTable } from '../../src/reno/markdown_table.ts';
 import { type BenchResults, number, type PictureRow, percent } from './results.ts';
+import { openToRead } from './results_place.ts';
 import { type Estimate, estimate } from './statistics.ts';
 
 /** A method that both have. */
@@ -44,13 +44,16 @@ export function differences(a: readonly PictureRow[], b: readonly PictureRow[]):
 export const command: Command = {
   meta: { name: 'compare', description: 'Differences between two results, with intervals' },
   args: jsonFlag,
-  positionals: { name: 'a b', description: 'Two folders of results, or results.json files' },
+  positionals: {
+    name: 'a b',
+    description: 'Two folders of results, results.json files or addresses s3://BUCKET/PREFIX',
+  },
   run: async (args, folders) => {
     const [first, second] = folders;
     if (first === undefined || second === undefined || folders.length > 2) {
       throw new UsageError('name two results: reno bench compare A B');
     }
-    const [a, b] = [readResults(first), readResults(second)];
+    const [a, b] = await Promise.all([readResults(first), readResults(second)]);
     for (const key of ['list', 'model', 'modelHash', 'tool'] as const) {
       if (a[key] !== b[key]) {
         console.log(`${key}: ${a[key]} and ${b[key]}`);
@@ -78,10 +81,15 @@ export const command: Command = {
   },
 };
 
-function readResults(path: string): BenchResults {
+/** @param path a folder of results, its results.json, or `s3://BUCKET/PREFIX` @throws Error, one sentence */
+export async function readResults(path: string): Promise<BenchResults> {
   try {
-    const file = statSync(path).isDirectory() ? join(path, 'results.json') : path;
-    const read = JSON.parse(readFileSync(file, 'utf8')) as BenchResults;
+    const isFile = !path.startsWith('s3://') && statSync(path).isFile();
+    const bytes = isFile ? readFileSync(path) : await (await openToRead(path)).read('results.json');
+    if (bytes === null) {
+      throw new Error('it has no results.json');
+    }
+    const read = JSON.parse(new TextDecoder().decode(bytes)) as BenchResults;
     if (read.format !== 1 || !Array.isArray(read.pictures)) {
       throw new Error('it is no results.json of reno bench');
     }

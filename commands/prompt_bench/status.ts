@@ -1,19 +1,15 @@
-/** `reno bench status FOLDER`: what is done, failed and left, from any machine that sees the folder. */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+/** `reno bench status FOLDER`: what is done, failed and left, from any machine that sees the results. */
 import type { Command } from '../../src/cli/args.ts';
-import type { OutFolder } from '../../src/cli/out_folder.ts';
-import { nodeFileSystem, orNone } from '../../src/cli/run_store/file_system.ts';
-import { keyOf, readJson } from '../../src/cli/run_store/names.ts';
+import { keyOf } from '../../src/cli/run_store/names.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import type { BenchTask } from './bench_task.ts';
-import { FolderStore } from './job_store.ts';
 import { type Ledger, type LedgerJob, ledgerLine, ledgerOf } from './ledger.ts';
+import { openToRead, type ResultsPlace } from './results_place.ts';
 
 const TASKS = 'tasks';
 
-/** A task as it is remembered in its folder. */
+/** A task as it is remembered beside its results. */
 export interface RememberedTask {
   readonly list: string;
   readonly model: string;
@@ -23,8 +19,8 @@ export interface RememberedTask {
 }
 
 /** Writes down the jobs of a task, so that `status` and `merge` know what is still to come. */
-export function rememberTask(folder: OutFolder, { list, model, seeds, comparison, jobs }: BenchTask): void {
-  writeTask(folder, {
+export function rememberTask(place: ResultsPlace, { list, model, seeds, comparison, jobs }: BenchTask): Promise<void> {
+  return writeTask(place, {
     list,
     model: model.name,
     seeds,
@@ -33,32 +29,33 @@ export function rememberTask(folder: OutFolder, { list, model, seeds, comparison
   });
 }
 
-export function writeTask(folder: OutFolder, task: RememberedTask): void {
-  folder.write(`${TASKS}/${keyOf({ task }).slice(0, 16)}.json`, `${JSON.stringify(task)}\n`);
+export async function writeTask(place: ResultsPlace, task: RememberedTask): Promise<void> {
+  await place.write(`${TASKS}/${keyOf({ task }).slice(0, 16)}.json`, `${JSON.stringify(task)}\n`);
 }
 
-/** The tasks of a folder. @throws UsageError when it is no folder of results */
-export function rememberedTasks(folder: string): RememberedTask[] {
-  const names = orNone(() => readdirSync(join(folder, TASKS)), []).filter((name) => name.endsWith('.json'));
+/** The tasks of a place. @throws UsageError when reno bench has not written to it */
+export async function rememberedTasks(place: ResultsPlace): Promise<RememberedTask[]> {
+  const names = (await place.list(TASKS)).filter((name) => name.endsWith('.json'));
   if (names.length === 0) {
-    throw new UsageError(`${folder} is no folder that reno bench has written to`);
+    throw new UsageError(`${place.name} is no folder that reno bench has written to`);
   }
-  return names.sort().map((name) => readJson(nodeFileSystem, join(folder, TASKS, name)) as RememberedTask);
+  const texts = await Promise.all(names.map((name) => place.read(`${TASKS}/${name}`)));
+  return texts.flatMap((bytes) => (bytes ? (JSON.parse(new TextDecoder().decode(bytes)) as RememberedTask) : []));
 }
 
 export const command: Command = {
   meta: { name: 'status', description: 'What is done, failed and left in a folder of results' },
   args: jsonFlag,
-  positionals: { name: 'folder', description: 'The folder given as --out' },
+  positionals: { name: 'folder', description: 'The folder or address given as --out' },
   run: async (args, [folder]) => {
     if (folder === undefined) {
       throw new UsageError('name the folder of results: reno bench status FOLDER');
     }
-    const tasks = rememberedTasks(folder);
-    const store = new FolderStore(folder);
+    const place = await openToRead(folder);
+    const tasks = await rememberedTasks(place);
     const rows: (Omit<RememberedTask, 'jobs'> & Ledger)[] = [];
     for (const { jobs, ...about } of tasks) {
-      const ledger = await ledgerOf(jobs, store);
+      const ledger = await ledgerOf(jobs, place.store);
       rows.push({ ...about, ...ledger });
       console.log(
         `${about.list}, model ${about.model}, seeds ${about.seeds.join(', ')}, ${about.methods.join(', ')}: ${ledgerLine(ledger)}`,

@@ -5,15 +5,15 @@ import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Command, isSet, textFlag } from '../../src/cli/args.ts';
 import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
 import { EXIT } from '../../src/cli/exit_codes.ts';
-import { OutFolder } from '../../src/cli/out_folder.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { identified } from './identity.ts';
 import type { Job } from './job.ts';
-import { FolderStore, type JobStore } from './job_store.ts';
+import type { JobStore } from './job_store.ts';
 import { openRunner } from './open_runner.ts';
 import { connected, LOCK_MS, MOST_STALLS, queueFlag, queueName, queuePackages } from './queue.ts';
+import { openPlace, outFlag } from './results_place.ts';
 import { finishJob } from './run_jobs.ts';
 
 export interface WorkerOptions {
@@ -118,13 +118,7 @@ export const command: Command = {
   meta: { name: 'worker', description: 'Take jobs of "reno bench --queue" until a signal ends it' },
   args: {
     ...queueFlag,
-    out: {
-      type: 'string',
-      alias: ['o'],
-      description: 'The folder of results, which all machines share',
-      default: 'reno-out/bench',
-      valueHint: 'folder',
-    },
+    ...outFlag,
     'until-empty': { type: 'boolean', description: 'Leave when no job is waiting' },
     ...modelFlags,
     ...adapterFlags,
@@ -136,7 +130,7 @@ export const command: Command = {
       throw new UsageError('--queue is missing: name the queue, such as redis://localhost:6379');
     }
     const model = chosenModel(args);
-    const store = new FolderStore(new OutFolder(textFlag(args, 'out') ?? 'reno-out/bench').path);
+    const { store } = await openPlace(textFlag(args, 'out') ?? outFlag.out.default);
     const abort = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {

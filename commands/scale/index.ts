@@ -6,12 +6,14 @@ import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args
 import { EXIT } from '../../src/cli/exit_codes.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
+import { bucketPart } from './bucket_part.ts';
 import { jobHashes, SHORT, started, writeList } from './job_set.ts';
 import { loadPart } from './load_part.ts';
 import { queuePart } from './queue_part.ts';
 import { type ScaleOptions, type ScaleRow, shardsPart } from './shards_part.ts';
 
-const PARTS = ['queue', 'shards', 'load'] as const;
+const PARTS = ['queue', 'shards', 'bucket', 'load'] as const;
+const JOB_PARTS = { queue: queuePart, shards: shardsPart, bucket: bucketPart } as const;
 
 export const command: Command = {
   meta: {
@@ -20,7 +22,7 @@ export const command: Command = {
   },
   args: {
     only: { type: 'enum', options: [...PARTS], description: 'Only one part' },
-    jobs: { type: 'string', description: 'Jobs of the parts queue and shards', default: '200', valueHint: 'n' },
+    jobs: { type: 'string', description: 'Jobs of the parts queue, shards and bucket', default: '200', valueHint: 'n' },
     workers: { type: 'string', description: 'Simulated workers of the part load', default: '1000', valueHint: 'n' },
     ...jsonFlag,
   },
@@ -42,15 +44,12 @@ async function scale(args: Args): Promise<number> {
   try {
     if (only !== 'load') {
       const options = await reference(folder, count, add);
-      if (only !== 'shards') {
-        await queuePart(options).catch((error) =>
-          add({ part: 'queue', what: 'the part itself', ok: false, found: sentenceOf(error) }),
-        );
-      }
-      if (only !== 'queue') {
-        await shardsPart(options).catch((error) =>
-          add({ part: 'shards', what: 'the part itself', ok: false, found: sentenceOf(error) }),
-        );
+      for (const [part, run] of Object.entries(JOB_PARTS)) {
+        if (only === undefined || only === part) {
+          await run(options).catch((error) =>
+            add({ part, what: 'the part itself', ok: false, found: sentenceOf(error) }),
+          );
+        }
       }
     }
     if (only === undefined || only === 'load') {

@@ -61,12 +61,15 @@ export function started(
   return { kill: (signal) => void child.kill(signal), said: () => said, ended };
 }
 
-/** SHA-256 of every file of every job, but for record.json, which says when and where a job ran. */
+/**
+ * SHA-256 of every file of every job, but for record.json, which says when and where a job ran. What a killed process had begun
+ * and not finished is no result.
+ */
 export function jobHashes(folder: string): Map<string, string> {
   const hashes = new Map<string, string>();
   const jobs = join(folder, 'jobs');
   for (const path of readdirSync(jobs, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (/\.(png|json)$/.test(path) && !path.endsWith('record.json')) {
+    if (/^[0-9a-f]{2}\b.*\.(png|json)$/.test(path) && !path.endsWith('record.json')) {
       hashes.set(
         path,
         createHash('sha256')

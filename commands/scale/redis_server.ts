@@ -1,6 +1,6 @@
 /** A Redis of its own for a test: on loopback, with an append-only file in a temporary folder, started and stopped here. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { freePort } from './loopback.ts';
 
 export class RedisServer {
   readonly url: string;
@@ -64,15 +64,4 @@ export class RedisServer {
       await gone;
     }
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
