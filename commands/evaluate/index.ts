@@ -29,6 +29,7 @@ import { duration } from '../../src/reno/report.ts';
 import { adapterRecord, Reno } from '../../src/reno/session.ts';
 import { parsePocketPrompts } from '../../src/reno/tasks.ts';
 import { firstOfCategories } from '../common/first_of_categories.ts';
+import { parseSeeds } from '../common/seed_list.ts';
 import { type Part, RowsFile } from './rows_file.ts';
 
 const pocketCommand: Command = {
@@ -44,7 +45,7 @@ const pocketCommand: Command = {
       default: 'reno-out/evaluate-pocket',
       valueHint: 'folder',
     },
-    seeds: { type: 'string', description: 'Seeds, such as 0,1,2', default: '0', valueHint: 'list' },
+    seeds: { type: 'string', description: 'Seeds, such as 0,1,2 or 0-3', default: '0', valueHint: 'list' },
     limit: { type: 'string', description: 'Only so many prompts of each category', valueHint: 'n' },
     part: {
       type: 'string',
@@ -169,16 +170,6 @@ function report(
     printJson({ ok: unmet.length === 0, summary, rows: results });
   }
   return unmet.length === 0 ? 0 : 1;
-}
-
-function parseSeeds(text: string): number[] {
-  return text.split(',').map((word) => {
-    const seed = Number(word);
-    if (word.trim() === '' || !Number.isSafeInteger(seed) || seed < 0) {
-      throw new UsageError(`--seeds must be whole numbers such as 0,1,2, not "${text}"`);
-    }
-    return seed;
-  });
 }
 
 function parsePart(text: string | undefined): Part | null {

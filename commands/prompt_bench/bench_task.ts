@@ -9,6 +9,7 @@ import { UsageError } from '../../src/cli/usage_error.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
 import { firstOfCategories } from '../common/first_of_categories.ts';
+import { parseSeeds } from '../common/seed_list.ts';
 import { type ListName, type PromptEntry, readList } from './benchmark_lists.ts';
 import { identified } from './identity.ts';
 import { type Job, jobsOf } from './job.ts';
@@ -88,17 +89,4 @@ async function readEntries(list: ListName, path: string | undefined, model: Chos
     throw new UsageError(`name the file of the list: reno bench ${list} FILE`);
   }
   return readList(list, path, readTextFile('the list of prompts', path));
-}
-
-/** Reads `0,1,2` or `0-3`. @throws UsageError */
-export function parseSeeds(text: string): number[] {
-  const seeds = text.split(',').flatMap((word) => {
-    const [, low = '', high = low] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(word) ?? [];
-    const [first, last] = [Number(low), Number(high)];
-    if (low === '' || !Number.isSafeInteger(last) || last < first || last - first > 10_000) {
-      throw new UsageError(`--seeds must be whole numbers such as 0,1,2 or 0-3, not "${text}"`);
-    }
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  });
-  return [...new Set(seeds)];
 }

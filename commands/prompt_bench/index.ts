@@ -5,6 +5,8 @@ import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/c
 import { EXIT } from '../../src/cli/exit_codes.ts';
 import { Interruption } from '../../src/cli/interruption.ts';
 import { adapterChoice, printJson } from '../../src/cli/shared.ts';
+import { UsageError } from '../../src/cli/usage_error.ts';
+import { duration } from '../../src/reno/report.ts';
 import { gpuNames } from './adapters.ts';
 import { assemble } from './assemble.ts';
 import { type BenchTask, benchFlags, benchTask } from './bench_task.ts';
@@ -61,6 +63,11 @@ interface BenchRun {
 async function bench(list: ListName, args: Args, positionals: readonly string[]): Promise<number> {
   const shard = shardOf(textFlag(args, 'shard'), process.env);
   const workers = countFlag(args, 'workers', 1);
+  if (workers !== undefined && textFlag(args, 'queue') !== undefined) {
+    throw new UsageError(
+      '--workers starts processes of this command, and with --queue the work is done by "reno worker": start that as often as you like, and leave --workers out',
+    );
+  }
   const task = await benchTask(list, args, positionals);
   const place = await openPlace(textFlag(args, 'out') ?? outFlag.out.default);
   const { store } = place;
@@ -106,7 +113,7 @@ function progressOf(count: number): Progress {
     ended += 1;
     const left = ((performance.now() - start) / 1000 / ended) * (count - ended);
     console.error(
-      `${ended}/${count}  ${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}  (${left.toFixed(0)} s left)`,
+      `${ended}/${count}  ${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}  (${duration(left)} left)`,
     );
   };
 }

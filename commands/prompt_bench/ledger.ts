@@ -1,4 +1,5 @@
 /** How far a task is: jobs done, failed and left, and the time that the rest will take. */
+import { duration } from '../../src/reno/report.ts';
 import type { Failure, JobStore } from './job_store.ts';
 import type { JobRecord } from './run_jobs.ts';
 
@@ -70,16 +71,7 @@ export function ledgerLine({ all, done, failed, left, secondsLeft }: Ledger): st
     parts.push(`${failed.length} failed`);
   }
   if (left > 0) {
-    parts.push(`${left} left${secondsLeft === null ? '' : `, about ${timeWords(secondsLeft)} of one device`}`);
+    parts.push(`${left} left${secondsLeft === null ? '' : `, about ${duration(secondsLeft)} of one device`}`);
   }
   return parts.join(', ');
-}
-
-function timeWords(seconds: number): string {
-  const minutes = Math.round(seconds / 60);
-  return seconds < 100
-    ? `${Math.ceil(seconds)} s`
-    : minutes < 100
-      ? `${minutes} min`
-      : `${(minutes / 60).toFixed(1)} h`;
 }

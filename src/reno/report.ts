@@ -223,11 +223,17 @@ function numbers({ config, iterations, best }: History): string {
   return `<table><tr>${head.map((h) => `<th>${escapeHtml(h)}</th>`).join('')}</tr>${body.join('')}</table>`;
 }
 
-/** A time as text: `340 ms`, `4.2 s`, `3 min 5 s`. */
+/** A time as text: `340 ms`, `4.2 s`, `3 min 5 s`, `2 h 5 min`. */
 export function duration(seconds: number): string {
   if (seconds < 1) {
     return `${Math.round(seconds * 1000)} ms`;
   }
+  if (seconds < 60) {
+    return `${seconds.toFixed(1)} s`;
+  }
   const whole = Math.round(seconds);
-  return seconds < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  return whole < 3600
+    ? `${Math.floor(whole / 60)} min ${whole % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

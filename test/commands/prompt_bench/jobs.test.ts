@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -48,30 +48,6 @@ describe('the key of a job', () => {
   });
 });
 
-describe('the store', () => {
-  const key = 'ab'.repeat(32);
-
-  it('takes a result once: who comes second leaves it', async () => {
-    const store = new FolderStore(folder);
-    expect(await store.has(key)).toBe(false);
-    await store.put(key, files('first'));
-    await store.put(key, files('second'));
-    expect(new TextDecoder().decode((await store.read(key, 'result.json')) ?? undefined)).toBe('first');
-    expect([...(await store.done())]).toEqual([key]);
-    expect(readdirSync(join(folder, 'jobs'))).toEqual(['ab']);
-  });
-
-  it('does not see a result that was begun and not finished', async () => {
-    const store = new FolderStore(folder);
-    writeFileSync(join(folder, 'jobs', '.stage-1'), '');
-    expect((await store.done()).size).toBe(0);
-  });
-
-  it('says in a sentence that it cannot write', async () => {
-    expect(() => new FolderStore(join(folder, 'missing'))).toThrow('cannot write results to');
-  });
-});
-
 describe('jobs', () => {
   it('that fail are recorded with the reason and do not end the others; a success forgets it', async () => {
     const store = new FolderStore(folder);
@@ -99,6 +75,14 @@ describe('jobs', () => {
     }
     expect(ends.slice(3)).toEqual(['there', 'done', 'there']);
     expect(ledgerLine(await ledgerOf(jobs, store))).toBe('3 of 3 jobs done');
+  });
+
+  it('that are left take the mean time of those that are done', () => {
+    const ledger = { all: 200, done: 50, failed: [], left: 150, seconds: 2500 };
+    expect(ledgerLine({ ...ledger, secondsLeft: 7500 })).toBe(
+      '50 of 200 jobs done, 150 left, about 2 h 5 min of one device',
+    );
+    expect(ledgerLine({ ...ledger, secondsLeft: null })).toBe('50 of 200 jobs done, 150 left');
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseSeeds } from '../../../commands/prompt_bench/bench_task.ts';
+import { parseSeeds } from '../../../commands/common/seed_list.ts';
 import { type PromptEntry, readList } from '../../../commands/prompt_bench/benchmark_lists.ts';
 import { assertLayoutFits, layout } from '../../../commands/prompt_bench/layouts.ts';
 import { compared, parseMethods, parseSweeps } from '../../../commands/prompt_bench/methods.ts';
