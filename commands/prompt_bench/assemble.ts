@@ -2,9 +2,11 @@
 import { toolVersion } from '../../src/cli/shared.ts';
 import { concurrently } from '../common/concurrently.ts';
 import type { BenchTask } from './bench_task.ts';
+import type { CocoDetector } from './coco_detector.ts';
 import type { JobStore } from './job_store.ts';
 import { layout } from './layouts.ts';
 import type { Ledger } from './ledger.ts';
+import { objectScore } from './object_score.ts';
 import { benchPage, type Card } from './report_page.ts';
 import { type BenchResults, categoryResults, type Picture, picturesOf, renderMarkdown } from './results.ts';
 import type { ResultsPlace } from './results_place.ts';
@@ -23,15 +25,21 @@ interface Assembled {
   readonly report: string;
 }
 
-/** @returns null while no job is done @throws Error, one sentence, when a file cannot be written */
-export async function assemble(task: BenchTask, place: ResultsPlace, ledger: Ledger): Promise<Assembled | null> {
+/** @param detector looks for GenEval's objects @returns null while no job is done @throws Error, one sentence, when a file cannot be written */
+export async function assemble(
+  task: BenchTask,
+  place: ResultsPlace,
+  ledger: Ledger,
+  detector: CocoDetector | null,
+): Promise<Assembled | null> {
   const { store } = place;
   const read = await readResults(task, store);
   if (read.length === 0) {
     return null;
   }
   const { methods } = task.comparison;
-  const pictures = methods.flatMap((method) => picturesOf(method, read, task.entries));
+  const made = methods.flatMap((method) => picturesOf(method, read, task.entries));
+  const pictures = detector ? await detected(made, task, store, detector) : made;
   const paths = new Map<Picture, string>();
   for (const { name } of methods) {
     const own = pictures.filter(({ method }) => method === name);
@@ -45,7 +53,7 @@ export async function assemble(task: BenchTask, place: ResultsPlace, ledger: Led
       }
     });
   }
-  const results = resultsOf(task, ledger, read, pictures);
+  const results = resultsOf(task, ledger, read, pictures, detector);
   const markdown = renderMarkdown(results);
   await place.write('results.json', `${JSON.stringify(results, null, 1)}\n`);
   await place.write('results.md', markdown);
@@ -72,7 +80,29 @@ async function json(store: JobStore, key: string, name: string): Promise<unknown
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
-function resultsOf(task: BenchTask, ledger: Ledger, read: readonly Read[], pictures: readonly Picture[]): BenchResults {
+/** Looks for the objects in each picture, one after another: the detector itself uses all cores. */
+async function detected(
+  pictures: readonly Picture[],
+  { entries }: BenchTask,
+  store: JobStore,
+  detector: CocoDetector,
+): Promise<Picture[]> {
+  const seen: Picture[] = [];
+  for (const picture of pictures) {
+    const png = await store.read(picture.key, picture.file);
+    const source = entries.get(picture.index)?.source ?? '';
+    seen.push({ ...picture, objects: png && objectScore(source, await detector.boxes(png)) });
+  }
+  return seen;
+}
+
+function resultsOf(
+  task: BenchTask,
+  ledger: Ledger,
+  read: readonly Read[],
+  pictures: readonly Picture[],
+  detector: CocoDetector | null,
+): BenchResults {
   const offsets = Object.assign({}, ...read.map(({ result }) => result.offsets)) as Record<string, number>;
   return {
     format: 1,
@@ -83,14 +113,16 @@ function resultsOf(task: BenchTask, ledger: Ledger, read: readonly Read[], pictu
     seeds: task.seeds,
     settings: task.settings,
     adapters: [...new Set(read.map(({ record }) => record.adapter.description || record.adapter.vendor))].sort(),
+    ...(detector ? { detector: detector.name } : {}),
     jobs: { all: ledger.all, done: ledger.done, failed: ledger.failed },
     categories: categoryResults(task.comparison.methods, pictures, offsets),
-    pictures: pictures.map(({ method, index, listSeed, result }) => ({
+    pictures: pictures.map(({ method, index, listSeed, result, objects }) => ({
       method,
       index,
       seed: listSeed,
       loss: result.total,
       right: result.right,
+      ...(objects ? { objects: objects.right } : {}),
     })),
   };
 }

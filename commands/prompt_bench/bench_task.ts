@@ -30,6 +30,11 @@ export const benchFlags: NonNullable<Command['args']> = {
   sweep: { type: 'string', description: 'Weights of rewards to try, such as "hps=0,2.5,5;clip=1"', valueHint: 'list' },
   limit: { type: 'string', description: 'Only the first prompts of each category', valueHint: 'n' },
   shard: { type: 'string', description: 'A share of the prompts, such as 1/8 (see docs/scale.md)', valueHint: 'i/n' },
+  detector: {
+    type: 'string',
+    description: "FastestDet.onnx: says which of GenEval's objects are in the pictures (see docs/scale.md)",
+    valueHint: 'file',
+  },
   ...queueFlag,
   workers: {
     type: 'string',

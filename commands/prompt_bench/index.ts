@@ -11,6 +11,7 @@ import { gpuNames } from './adapters.ts';
 import { assemble } from './assemble.ts';
 import { type BenchTask, benchFlags, benchTask } from './bench_task.ts';
 import { LISTS, type ListName } from './benchmark_lists.ts';
+import { type CocoDetector, openCocoDetector } from './coco_detector.ts';
 import type { Job } from './job.ts';
 import { failureOf, type JobStore } from './job_store.ts';
 import { ledgerLine, ledgerOf } from './ledger.ts';
@@ -68,6 +69,10 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
       '--workers starts processes of this command, and with --queue the work is done by "reno worker": start that as often as you like, and leave --workers out',
     );
   }
+  const detectorFile = textFlag(args, 'detector');
+  if (detectorFile !== undefined && list !== 'geneval') {
+    throw new UsageError(`--detector looks for GenEval's objects, and the list is ${list}: leave it out`);
+  }
   const task = await benchTask(list, args, positionals);
   const place = await openPlace(textFlag(args, 'out') ?? outFlag.out.default);
   const { store } = place;
@@ -79,6 +84,7 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
     await serveParent(task.jobs, async (job) => (await finishJob(runner, store, job, signal)).end);
     return EXIT.done;
   }
+  const detector = detectorFile === undefined ? null : await openCocoDetector(detectorFile);
   await rememberTask(place, task);
   const done = await store.done();
   const mine = inShard(task.jobs, shard);
@@ -90,7 +96,7 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
   if (jobs.length > 0) {
     await runJobs({ task, args, workers, store, jobs, signal, progress: progressOf(jobs.length) });
   }
-  return report(args, task, place, interruption, mine);
+  return report({ args, task, place, interruption, detector }, mine);
 }
 
 async function runJobs(run: BenchRun): Promise<void> {
@@ -111,10 +117,9 @@ function progressOf(count: number): Progress {
   let ended = 0;
   return (job, end) => {
     ended += 1;
-    const left = ((performance.now() - start) / 1000 / ended) * (count - ended);
-    console.error(
-      `${ended}/${count}  ${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}  (${duration(left)} left)`,
-    );
+    const seconds = ((performance.now() - start) / 1000 / ended) * (count - ended);
+    const left = ended < count ? `  (${duration(seconds)} left)` : '';
+    console.error(`${ended}/${count}  ${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}${left}`);
   };
 }
 
@@ -161,18 +166,23 @@ async function throughQueue({ task, store, jobs, signal, progress }: BenchRun, u
   }
 }
 
+interface ReportParts {
+  readonly args: Args;
+  readonly task: BenchTask;
+  readonly place: ResultsPlace;
+  readonly interruption: Interruption;
+  readonly detector: CocoDetector | null;
+}
+
 async function report(
-  args: Args,
-  task: BenchTask,
-  place: ResultsPlace,
-  interruption: Interruption,
+  { args, task, place, interruption, detector }: ReportParts,
   mine: readonly Job[],
 ): Promise<number> {
   const whole = await ledgerOf(task.jobs, place.store);
   const own = mine.length === task.jobs.length ? whole : await ledgerOf(mine, place.store);
   let rows: readonly unknown[] = [];
   if (whole.left === 0 || mine.length === task.jobs.length) {
-    const made = await assemble(task, place, whole);
+    const made = await assemble(task, place, whole, detector);
     if (made) {
       console.log(made.markdown);
       console.log(`report: ${made.report}`);

@@ -3,7 +3,15 @@ import { escapeHtml } from '../../src/reno/html.ts';
 import { REPORT_STYLE } from '../../src/reno/report_style.ts';
 import { at } from '../../src/tensor/types.ts';
 import type { Failure } from './job_store.ts';
-import { type BenchResults, type MethodResult, number, type Picture, percent } from './results.ts';
+import {
+  type BenchResults,
+  detectorNote,
+  judgedColumns,
+  type MethodResult,
+  number,
+  type Picture,
+  percent,
+} from './results.ts';
 import type { Estimate } from './statistics.ts';
 
 /** A card of the gallery: the first and the best picture of one run. */
@@ -75,6 +83,7 @@ export function benchPage(results: BenchResults, cards: readonly Card[]): string
 ${jobs.done < jobs.all ? `<p class="warning">${jobs.done} of ${jobs.all} jobs are done${jobs.failed.length > 0 ? `, ${jobs.failed.length} failed` : ''}: the numbers are of these alone.</p>` : ''}
 <h2>All prompts</h2>
 <p>Means over prompts with 95 % bootstrap intervals. A forward pass is the unit of work; an iteration with its gradient counts two.</p>
+${results.detector ? `<p>${escapeHtml(detectorNote(results.detector))}</p>` : ''}
 ${overallTable(overall.methods)}
 ${categoryTables(results)}
 ${failedList(jobs.failed)}
@@ -91,13 +100,24 @@ ${failedList(jobs.failed)}
 
 function overallTable(methods: readonly MethodResult[]): string {
   const rewards = [...new Set(methods.flatMap(({ scores }) => Object.keys(scores)))];
-  const isJudged = methods.some(({ right }) => right !== null);
-  const head = ['method', 'forwards', 'pictures', ...(isJudged ? ['right'] : []), 'loss', 'improved', ...rewards];
+  const judged = judgedColumns(methods);
+  const head = [
+    'method',
+    'forwards',
+    'pictures',
+    ...judged.map((column) => column.head),
+    'loss',
+    'improved',
+    ...rewards,
+  ];
   const rows = methods.map((m) => [
     escapeHtml(m.method),
     String(m.cost),
     String(m.pictures),
-    ...(isJudged ? [m.right ? interval(percent(m.right)) : ''] : []),
+    ...judged.map(({ of }) => {
+      const share = of(m);
+      return share ? interval(percent(share)) : '';
+    }),
     interval(number(m.loss)),
     interval(percent(m.improved)),
     ...rewards.map((name) => (m.scores[name] ? interval(number(m.scores[name])) : '')),
@@ -105,14 +125,15 @@ function overallTable(methods: readonly MethodResult[]): string {
   return htmlTable(head, rows);
 }
 
-/** The share of right pictures (or the loss) of each category, as bars with intervals on one scale. */
+/** The share of right pictures, of objects found, or the loss of each category, as bars with intervals on one scale. */
 function categoryTables({ categories }: BenchResults): string {
   if (categories.length < 2) {
     return '';
   }
-  const of = (m: MethodResult): Estimate => m.right ?? m.loss;
+  const of = (m: MethodResult): Estimate => m.right ?? m.objects ?? m.loss;
   const all = categories.flatMap(({ methods }) => methods);
-  const isJudged = all.every(({ right }) => right !== null);
+  const isJudged = all.every(({ right, objects }) => right !== null || objects !== null);
+  const title = judgedColumns(all)[0]?.head ?? 'loss';
   const low = isJudged ? 0 : Math.min(...all.map((m) => of(m).low));
   const high = isJudged ? 1 : Math.max(...all.map((m) => of(m).high));
   const x = (value: number): string => (((value - low) / (high - low || 1)) * 240 + 10).toFixed(1);
@@ -124,7 +145,7 @@ function categoryTables({ categories }: BenchResults): string {
       bar(of(m)),
       interval(isJudged ? percent(of(m)) : number(of(m))),
     ]);
-    return `<h3>${escapeHtml(category.replaceAll('_', ' '))} <small>${prompts} prompts</small></h3>${htmlTable(['method', isJudged ? 'right' : 'loss', ''], rows, 'bars')}`;
+    return `<h3>${escapeHtml(category.replaceAll('_', ' '))} <small>${prompts} prompts</small></h3>${htmlTable(['method', title, ''], rows, 'bars')}`;
   });
   return `<h2>By category</h2>${parts.join('')}`;
 }
@@ -140,14 +161,20 @@ function failedList(failed: readonly Failure[]): string {
 function cardHtml({ picture, before, after, totals }: Card): string {
   const { result, first, prompt, category, method, index, listSeed } = picture;
   const gain = first.total - result.total;
-  const rank = result.right === null ? 0 : Number(result.right);
+  const rank = Number(result.right ?? picture.objects?.right ?? false);
   const verdict =
     result.right === null
       ? ''
       : `<p class="${result.right ? 'good' : 'bad'}">${result.right ? '✓ right' : `✗ ${escapeHtml(result.reason ?? '')}`}${first.right === null ? '' : ` <small>(first picture: ${first.right ? 'right' : 'wrong'})</small>`}</p>`;
   return `<li class="card" data-method="${escapeHtml(method)}" data-category="${escapeHtml(category ?? '')}" data-gain="${gain}" data-right="${rank}" data-index="${index}" data-seed="${listSeed}">
 <div class="two"><img loading="lazy" src="${escapeHtml(before)}" alt="first picture"><img loading="lazy" src="${escapeHtml(after)}" alt="best picture"></div>
-<p>${escapeHtml(prompt)}</p>${verdict}<p class="numbers">seed ${listSeed}, loss ${first.total.toFixed(3)} → ${result.total.toFixed(3)} at ${result.iteration}</p>${curve(totals)}</li>`;
+<p>${escapeHtml(prompt)}</p>${verdict}${objectLine(picture)}<p class="numbers">seed ${listSeed}, loss ${first.total.toFixed(3)} → ${result.total.toFixed(3)} at ${result.iteration}</p>${curve(totals)}</li>`;
+}
+
+function objectLine({ objects }: Picture): string {
+  return objects === null
+    ? ''
+    : `<p class="${objects.right ? 'good' : 'bad'}">${objects.right ? '✓ objects found' : `✗ ${escapeHtml(objects.reason ?? '')}`}</p>`;
 }
 
 function curve(totals: readonly number[]): string {

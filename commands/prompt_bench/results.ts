@@ -4,6 +4,7 @@ import { at } from '../../src/tensor/types.ts';
 import type { PromptEntry } from './benchmark_lists.ts';
 import type { Failure } from './job_store.ts';
 import type { Method } from './methods.ts';
+import type { ObjectScore } from './object_score.ts';
 import type { JobResult, PictureResult } from './run_jobs.ts';
 import { type Estimate, estimate } from './statistics.ts';
 
@@ -20,6 +21,8 @@ export interface Picture {
   readonly result: PictureResult;
   /** The first picture of the same run, for the gain. */
   readonly first: PictureResult;
+  /** What a detector says about GenEval's objects; null where none looked. */
+  readonly objects: ObjectScore | null;
 }
 
 /** One method on one category of prompts. */
@@ -36,6 +39,8 @@ export interface MethodResult {
   readonly improved: Estimate;
   /** Share of pictures that the independent evaluator calls right; null where none looked. */
   readonly right: Estimate | null;
+  /** Share of pictures in which the detector finds GenEval's objects and their numbers; null where none looked. */
+  readonly objects: Estimate | null;
 }
 
 export interface CategoryResults {
@@ -55,6 +60,8 @@ export interface BenchResults {
   readonly seeds: readonly number[];
   readonly settings: unknown;
   readonly adapters: readonly string[];
+  /** The detector that looked for GenEval's objects, by file name and hash; absent: none looked. */
+  readonly detector?: string;
   readonly jobs: { readonly all: number; readonly done: number; readonly failed: readonly Failure[] };
   readonly categories: readonly CategoryResults[];
   /** Every picture's numbers, so that two runs can be compared prompt by prompt. */
@@ -67,6 +74,7 @@ export interface PictureRow {
   readonly seed: number;
   readonly loss: number;
   readonly right: boolean | null;
+  readonly objects?: boolean;
 }
 
 /** The pictures of a method from the results of its jobs. */
@@ -87,6 +95,7 @@ export function picturesOf(
       file: method.picture === 'init' ? ('init.png' as const) : ('best.png' as const),
       result: result[method.picture],
       first: result.init,
+      objects: null,
     }));
 }
 
@@ -127,6 +136,7 @@ function methodResult(
     estimate([...byPrompt.values()].map((group) => group.map(value)));
   const rewards = Object.keys(at(pictures, 0).result.losses);
   const isJudged = pictures.every(({ result }) => result.right !== null);
+  const isDetected = pictures.every(({ objects }) => objects !== null);
   return {
     method: name,
     cost,
@@ -140,30 +150,58 @@ function methodResult(
     ),
     improved: estimated(({ result, first }) => (result.total < first.total ? 1 : 0)),
     right: isJudged ? estimated(({ result }) => (result.right ? 1 : 0)) : null,
+    objects: isDetected ? estimated(({ objects }) => (objects?.right ? 1 : 0)) : null,
   };
 }
 
+/** Says what the detector's column is, and what it is not. */
+export function detectorNote(name: string): string {
+  return `Objects: ${name}, a small COCO detector, finds GenEval's objects and their numbers; it looks at no colours and no positions, and is not GenEval's own evaluator.`;
+}
+
+/** The columns of shares by those who looked at the pictures. */
+export function judgedColumns(
+  methods: readonly MethodResult[],
+): { head: 'right' | 'objects'; of: (m: MethodResult) => Estimate | null }[] {
+  const columns = [
+    { head: 'right', of: (m: MethodResult) => m.right },
+    { head: 'objects', of: (m: MethodResult) => m.objects },
+  ] as const;
+  return columns.filter(({ of }) => methods.some((m) => of(m) !== null));
+}
+
 /** The overall results, and the share of right pictures by category, as Markdown tables. */
-export function renderMarkdown({ categories, list, model, seeds, jobs, tool }: BenchResults): string {
+export function renderMarkdown({ categories, list, model, seeds, jobs, tool, detector }: BenchResults): string {
   const overall = at(categories, categories.length - 1);
   const rewards = [...new Set(overall.methods.flatMap(({ scores }) => Object.keys(scores)))];
-  const isJudged = overall.methods.some(({ right }) => right !== null);
-  const head = ['method', 'forwards', 'pictures', ...(isJudged ? ['right'] : []), 'loss', 'improved', ...rewards];
+  const judged = judgedColumns(overall.methods);
+  const share = (estimate: Estimate | null | undefined): string => (estimate ? percent(estimate) : '');
+  const head = [
+    'method',
+    'forwards',
+    'pictures',
+    ...judged.map((column) => column.head),
+    'loss',
+    'improved',
+    ...rewards,
+  ];
   const rows = overall.methods.map((m) => [
     m.method,
     String(m.cost),
     String(m.pictures),
-    ...(isJudged ? [m.right ? percent(m.right) : ''] : []),
+    ...judged.map(({ of }) => share(of(m))),
     number(m.loss),
     percent(m.improved),
     ...rewards.map((reward) => (m.scores[reward] ? number(m.scores[reward]) : '')),
   ]);
   const groups = categories.slice(0, -1);
+  const titles = { right: 'Right by the independent evaluator', objects: 'Objects found by the detector' };
   const byCategory =
-    isJudged && groups.length > 0
-      ? [
+    groups.length === 0
+      ? []
+      : judged.flatMap((column) => [
           '',
-          'Right by the independent evaluator, by category:',
+          `${titles[column.head]}, by category:`,
           '',
           ...alignedTable(
             ['category', 'prompts', ...overall.methods.map(({ method }) => method)],
@@ -172,16 +210,16 @@ export function renderMarkdown({ categories, list, model, seeds, jobs, tool }: B
               String(group.prompts),
               ...overall.methods.map(({ method }) => {
                 const own = group.methods.find((m) => m.method === method);
-                return own?.right ? percent(own.right) : '';
+                return own ? share(column.of(own)) : '';
               }),
             ]),
           ),
-        ]
-      : [];
+        ]);
   const failed = jobs.failed.length > 0 ? `; ${jobs.failed.length} jobs failed` : '';
   return [
     `${list}, model ${model}, seeds ${seeds.join(', ')}: ${jobs.done} of ${jobs.all} jobs${failed} (${tool}).`,
     'In brackets: 95 % bootstrap intervals over prompts. A forward pass is the unit of work; an iteration with its gradient counts two.',
+    ...(detector ? [detectorNote(detector)] : []),
     '',
     ...alignedTable(head, rows),
     ...byCategory,

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Job, jobsOf } from '../../../commands/prompt_bench/job.ts';
 import { FolderStore } from '../../../commands/prompt_bench/job_store.ts';
 import { ledgerLine, ledgerOf } from '../../../commands/prompt_bench/ledger.ts';
+import { benchPage } from '../../../commands/prompt_bench/report_page.ts';
 import { categoryResults, type Picture, renderMarkdown } from '../../../commands/prompt_bench/results.ts';
 import { differences } from '../../../commands/prompt_bench/results_difference.ts';
 import { finishJob } from '../../../commands/prompt_bench/run_jobs.ts';
@@ -195,6 +196,7 @@ describe('results', () => {
       file: 'best.png',
       result: of(total),
       first: of(3),
+      objects: null,
     };
   };
   const pictures = [picture('reno', 0, 2, true), picture('reno', 1, 4, false), picture('reno', 2, 1, true)];
@@ -227,6 +229,28 @@ describe('results', () => {
     });
     expect(text).toContain('| reno');
     expect(text).toContain('66.7 %');
+  });
+
+  it('count the objects that a detector finds, and say that it is not the official evaluator', () => {
+    const seen = pictures.map((one, i) => ({ ...one, objects: { right: i === 0, reason: null } }));
+    const categories = categoryResults([method], seen, { HPS: 10 });
+    expect(categories[2]?.methods[0]?.objects?.mean).toBeCloseTo(1 / 3);
+    const about = { format: 1, tool: 't', list: 'l', model: 'm', modelHash: '', seeds: [0], settings: {} } as const;
+    const jobs = { all: 3, done: 3, failed: [] };
+    const results = { ...about, adapters: [], detector: 'FastestDet.onnx', jobs, categories, pictures: [] };
+    expect(renderMarkdown(results)).toMatch(/\| *objects \|[\s\S]*33\.3 %/);
+    const page = benchPage(results, [
+      {
+        picture: { ...seen[1], objects: { right: false, reason: 'expected cup>=1, found 0' } } as Picture,
+        before: '',
+        after: '',
+        totals: [],
+      },
+    ]);
+    for (const text of [renderMarkdown(results), page]) {
+      expect(text).toMatch(/looks at no colours and no positions, and is not GenEval(&#39;|')s own evaluator/);
+    }
+    expect(page).toContain('✗ expected cup&#62;=1, found 0');
   });
 
   it('of two runs are compared prompt by prompt', () => {

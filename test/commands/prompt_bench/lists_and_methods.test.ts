@@ -140,6 +140,7 @@ describe('the layouts of the official evaluators', () => {
         file: 'best.png',
         result,
         first: result,
+        objects: null,
       };
     }),
   );
