@@ -1,17 +1,45 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Needs an adapter (or a browser): `*.gpu.test.ts`. Everything else must run anywhere, without weights, in seconds. */
 const gpu = ['test/**/*.gpu.test.ts'];
 /** Files under src, as Vite writes paths. */
 const sources = new RegExp(`^${literally(import.meta.dirname.replaceAll('\\', '/'))}/src/`);
 
+/** The longest files with an adapter, which begin first: the last file should not be one that keeps the others' process waiting. */
+const LONGEST = [
+  'web/page',
+  'kernels/ops',
+  'package/package',
+  'cli/kept_runs',
+  'rewrite/store_fusion',
+  'commands/parity_cases',
+  'kernels/packed_f16',
+  'reno/session',
+  'kernels/tutorial',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const place = LONGEST.findIndex((name) => moduleId.endsWith(`/${name}.gpu.test.ts`));
+      return place < 0 ? LONGEST.length : place;
+    };
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
+  }
+}
+
 function literally(text: string): string {
   return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
+/** Sources run as Node runs them: through Vite's imports, which are getters, the f64 references take twice as long. */
+const plainSources = { server: { deps: { external: [sources] } }, execArgv: ['--import', 'tsx'] };
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -23,9 +51,7 @@ export default defineConfig({
           maxWorkers: availableParallelism(),
           isolate: false,
           sequence: { groupOrder: 0 },
-          // Sources run as Node runs them: through Vite's imports, which are getters, the f64 references take twice as long.
-          server: { deps: { external: [sources] } },
-          execArgv: ['--import', 'tsx'],
+          ...plainSources,
           testTimeout: 20_000,
         },
       },
@@ -35,7 +61,10 @@ export default defineConfig({
           include: gpu,
           // One process a file: a device lost in one cannot fail another, and Dawn gives its memory back.
           pool: 'forks',
+          // Two at a time: a driver on the CPU computes on all cores, but compiles, reads and plans on one.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+          ...plainSources,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

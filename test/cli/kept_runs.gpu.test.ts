@@ -7,8 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inProcess } from './in_process.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
+/** One reward is enough for what is kept, and the networks are opened for every command. */
+const ONE_REWARD = ['--rewards', 'clip'];
+const ITERATIONS = 12;
 const seeded = (seed: number): string[] => {
-  return ['generate', '--prompt', 'a photo of a red cat', '--seed', `${seed}`, '--n-iters', '24', '--no-times'];
+  const run = ['generate', '--prompt', 'a photo of a red cat', '--seed', `${seed}`, '--n-iters', `${ITERATIONS}`];
+  return [...run, '--no-times', ...ONE_REWARD];
 };
 const RUN = seeded(4);
 
@@ -55,10 +59,10 @@ describe('a run that is interrupted', () => {
     expect(JSON.parse(readFileSync(join(out, 'history.json'), 'utf8'))).toMatchObject({ config: { seed: 4 } });
     const other = await inProcess([...seeded(5), '--out', out, '--resume']);
     expect(other.stderr.at(-1)).toMatch(
-      /has no unfinished run of this prompt, seed, model and settings, but of "a photo of a red cat" with seed 4, \d+ of 24/,
+      /has no unfinished run of this prompt, seed, model and settings, but of "a photo of a red cat" with seed 4, \d+ of 12/,
     );
     const again = await inProcess([...RUN, '--out', out, '--resume']);
-    expect(again.stderr.join('\n')).toMatch(/goes on from iteration \d+ of 24/);
+    expect(again.stderr.join('\n')).toMatch(/goes on from iteration \d+ of 12/);
     expect(again.code).toBe(0);
     expect(contents(out)).toEqual(contents(calm));
     expect((await inProcess([...RUN, '--out', out, '--resume'])).stdout).toMatch(/^this run is complete already: /);
@@ -109,7 +113,7 @@ describe('a full disk', () => {
   it.skipIf(!isRoot)('ends a list with one sentence, and its pictures stay', async () => {
     const list = join(work, 'two.txt');
     const run = (out: string) =>
-      inProcess(['generate', '--task', 'parti-prompts', '--prompts', list, '--no-optim', '--out', out]);
+      inProcess(['generate', '--task', 'parti-prompts', '--prompts', list, '--no-optim', ...ONE_REWARD, '--out', out]);
     await onSmallDisk('full-list', async (out, fill) => {
       writeFileSync(list, 'Prompt\na photo of a dog\n');
       expect((await run(out)).code).toBe(0);
@@ -132,7 +136,8 @@ describe('a list', () => {
     const list = join(work, 'three.txt');
     writeFileSync(list, 'Prompt\na photo of a dog\na photo of two cars\na photo of a red cat\n');
     const command = (out: string): string[] => {
-      return ['generate', '--task', 'parti-prompts', '--prompts', list, '--n-iters', '6', '--out', join(work, out)];
+      const run = ['generate', '--task', 'parti-prompts', '--prompts', list, '--n-iters', '4', ...ONE_REWARD];
+      return [...run, '--out', join(work, out)];
     };
     const ended = await disturbed(command('ended'), (child) => child.kill('SIGINT'), '1/3 ');
     expect(ended.stderr).toContain('reno: the list was interrupted (SIGINT); the same command goes on from there');
@@ -152,8 +157,8 @@ describe('a list', () => {
     const list = join(work, 'list.txt');
     const out = join(work, 'list');
     writeFileSync(list, 'a photo of a dog\n');
-    const run = (...more: string[]) =>
-      inProcess(['generate', '--task', 'parti-prompts', '--prompts', list, '--no-optim', '--out', out, ...more]);
+    const command = ['generate', '--task', 'parti-prompts', '--prompts', list, '--no-optim', ...ONE_REWARD];
+    const run = (...more: string[]) => inProcess([...command, '--out', out, ...more]);
     writeFileSync(list, 'Prompt\na photo of a dog\n');
     expect((await run()).stdout).toMatch(/^1 prompts: /);
     expect((await run()).stdout).toBe('all 1 pictures were there already');

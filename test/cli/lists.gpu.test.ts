@@ -17,7 +17,8 @@ describe('a list', () => {
     const out = join(work, 'out');
     const lines = ['{"prompt": ""}', '{"prompt": 3}', '{"prompt": "a red cat"}'];
     writeFileSync(list, `\ufeff${lines.join('\r\n')}\r\n`);
-    const command = ['generate', '--task', 'geneval', '--prompts', list, '--no-optim', '--out', out, '--json'];
+    const run = ['generate', '--task', 'geneval', '--prompts', list, '--no-optim', '--rewards', 'clip'];
+    const command = [...run, '--out', out, '--json'];
     const first = await inProcess(command);
     const reason = 'line 2 of the list is not GenEval metadata (JSON with a prompt)';
     const failed = [{ index: 1, prompt: '{"prompt": 3}', reason }];

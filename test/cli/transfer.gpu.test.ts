@@ -8,7 +8,9 @@ import type { History } from '../../src/reno/history.ts';
 import { inProcess } from './in_process.ts';
 
 const pocket = resolve(import.meta.dirname, '../../weights/pocket');
-const generate = ['generate', '--prompt', 'a photo of a red cat', '--n-iters', '2', '--seed', '3'];
+const short = ['generate', '--prompt', 'a photo of a red cat', '--n-iters', '2', '--seed', '3'];
+/** The transfer does not depend on the rewards. */
+const generate = [...short, '--rewards', 'clip'];
 let work = '';
 beforeAll(() => {
   work = mkdtempSync(join(tmpdir(), 'reno-transfer-'));

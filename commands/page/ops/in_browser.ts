@@ -68,8 +68,9 @@ async function errorsOf({ run }: OpTest<Device>, device: Device): Promise<number
   }
 }
 
-const nameOf = ({ description, vendor, architecture }: AdapterSummary): string =>
-  description || `${vendor} ${architecture}`.trim();
+function nameOf({ description, vendor, architecture }: AdapterSummary): string {
+  return description || `${vendor} ${architecture}`.trim();
+}
 
 /** Lists the adapters that the browser gives to different wishes, each once; the device's is the first. */
 async function listAdapters({ info, caps }: Device): Promise<BrowserAdapter[]> {
