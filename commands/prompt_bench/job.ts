@@ -1,7 +1,6 @@
 /** The unit of work: one run of one prompt. Its key says everything that decides its bytes. */
 import { keyOf } from '../../src/cli/run_store/names.ts';
-import type { MultiStart } from '../../src/reno/multi_start.ts';
-import { type RenoSettings, withSettings } from '../../src/reno/settings.ts';
+import type { RenoSettings } from '../../src/reno/settings.ts';
 import { promptNoise } from '../../src/reno/tasks.ts';
 import type { ScenePrompt } from '../../src/reno/verdict.ts';
 import type { PromptEntry } from './benchmark_lists.ts';
@@ -22,8 +21,6 @@ export interface Job {
   readonly identity: JobIdentity;
   readonly arm: string;
   readonly settings: RenoSettings;
-  /** A search from many noises in the place of one run. */
-  readonly search?: MultiStart;
   readonly index: number;
   /** The seed of the list; `noise` has the prompt's own. */
   readonly listSeed: number;
@@ -46,13 +43,11 @@ export function jobsOf(
   );
 }
 
-function jobOf(entry: PromptEntry, listSeed: number, { name, settings, search }: Arm, identity: JobIdentity): Job {
+function jobOf(entry: PromptEntry, listSeed: number, { name, settings }: Arm, identity: JobIdentity): Job {
   const { prompt, index, problem, scene } = entry;
-  // PyTorch's generators draw the candidates of one prompt after those of the other.
-  const draws = search ? withSettings(settings, { mode: 'imageselect', nIters: search.candidates }) : settings;
-  const noise = promptNoise(draws, listSeed, index);
+  const noise = promptNoise(settings, listSeed, index);
   const { budget: _, ...decisive } = settings; // The memory that it may take changes no bytes.
-  const key = keyOf({ ...identity, settings: decisive, search, prompt, ...noise });
+  const key = keyOf({ ...identity, settings: decisive, prompt, ...noise });
   return {
     key,
     identity,
@@ -62,7 +57,6 @@ function jobOf(entry: PromptEntry, listSeed: number, { name, settings, search }:
     listSeed,
     prompt,
     noise,
-    ...(search ? { search } : {}),
     ...(scene ? { scene } : {}),
     ...(problem ? { problem } : {}),
   };

@@ -3,7 +3,8 @@
  * ReNO runs, so one run serves both.
  */
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
-import { forwardPasses, type MultiStart, multiStartFor, searchCost } from '../../src/reno/multi_start.ts';
+import { multiStartOf } from '../../src/reno/method.ts';
+import { forwardPasses, searchCost } from '../../src/reno/multi_start.ts';
 import { REWARD_NAMES, type RewardName } from '../../src/reno/rewards/index.ts';
 import { REWARD_WEIGHT, type RenoSettings, withSettings } from '../../src/reno/settings.ts';
 
@@ -22,8 +23,6 @@ type MethodKind = (typeof METHOD_KINDS)[number];
 export interface Arm {
   readonly name: string;
   readonly settings: RenoSettings;
-  /** A search from many noises in the place of one run. */
-  readonly search?: MultiStart;
 }
 
 /** A column of the results: a picture of a kind of run. */
@@ -90,9 +89,9 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
     name: string,
     changes: Partial<RenoSettings>,
     cost: number,
-    { picture = 'best', search }: { picture?: Method['picture']; search?: MultiStart } = {},
+    picture: Method['picture'] = 'best',
   ): void => {
-    const arm: Arm = { name, settings: withSettings(settings, changes), ...(search ? { search } : {}) };
+    const arm: Arm = { name, settings: withSettings(settings, changes) };
     const work = ({ name: _, ...rest }: Arm): string => JSON.stringify(rest);
     const same = arms.find((other) => work(other) === work(arm));
     if (!same) {
@@ -104,7 +103,7 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
   const used = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) > 0);
   const ascends = kinds.includes('reno');
   if (kinds.includes('base')) {
-    add('base', { mode: ascends ? 'reno' : 'no-optim' }, 1, { picture: 'init' });
+    add('base', { mode: ascends ? 'reno' : 'no-optim' }, 1, 'init');
   }
   if (kinds.includes('best-of-n')) {
     add(`best-of-${n}`, { mode: 'imageselect', nIters: n }, n);
@@ -116,9 +115,9 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
     add(`reno-${n}`, { mode: 'reno' }, forwardPasses(n));
   }
   if (kinds.includes('multi-start')) {
-    const search = multiStartFor(n);
+    const search = multiStartOf(settings);
     const { candidates, chains, steps } = search;
-    add(`multi-start ${candidates}-${chains}-${steps}`, { mode: 'reno' }, searchCost(search), { search });
+    add(`multi-start ${candidates}-${chains}-${steps}`, { mode: 'multi-start' }, searchCost(search));
   }
   for (const [kind, changes] of [
     ['leave-one-out', (name: RewardName) => ({ ...settings.rewards, [name]: 0 })],

@@ -4,8 +4,7 @@ import { sentenceOf } from '../../src/cli/usage_error.ts';
 import { encodePng, toPicture } from '../../src/platform/node/png.ts';
 import type { AdapterRecord, IterationRecord, RewardInfo } from '../../src/reno/history.ts';
 import type { Judge } from '../../src/reno/judge.ts';
-import { type MultiStart, multiStart } from '../../src/reno/multi_start.ts';
-import { type RenoSettings, withSettings } from '../../src/reno/settings.ts';
+import type { RenoSettings } from '../../src/reno/settings.ts';
 import type { SteadyReno } from '../../src/reno/steady_reno.ts';
 import type { Verdict } from '../../src/reno/verdict.ts';
 import { GpuError } from '../../src/tensor/gpu_error.ts';
@@ -81,8 +80,8 @@ export interface JobHooks {
 
 export class JobRunner implements Disposable {
   readonly #hooks: JobHooks;
-  /** Networks that are open, by their settings as JSON. */
-  readonly #opened = new Map<string, OpenedArm>();
+  /** Networks that are open, with their settings as JSON. */
+  #opened: { readonly name: string; readonly arm: OpenedArm } | null = null;
 
   constructor(hooks: JobHooks) {
     this.#hooks = hooks;
@@ -93,7 +92,7 @@ export class JobRunner implements Disposable {
     if (job.problem !== undefined) {
       throw new Error(job.problem);
     }
-    const { arm, made } = job.search ? await this.#search(job, job.search) : await this.#single(job);
+    const { arm, made } = await this.#made(job);
     if (made.stopped) {
       throw new Error(made.stopped);
     }
@@ -114,8 +113,8 @@ export class JobRunner implements Disposable {
     ]);
   }
 
-  async #single({ settings, prompt, noise }: Job): Promise<{ arm: OpenedArm; made: Made }> {
-    const [arm] = await this.#arms([settings]);
+  async #made({ settings, prompt, noise }: Job): Promise<{ arm: OpenedArm; made: Made }> {
+    const arm = await this.#arm(settings);
     const { trajectory, history } = await arm.steady.generate({ prompt, ...noise, signal: this.#hooks.signal });
     const { records, best, stopped, seconds, initImage, bestImage } = trajectory;
     return {
@@ -128,28 +127,7 @@ export class JobRunner implements Disposable {
         seconds,
         initImage,
         bestImage,
-      },
-    };
-  }
-
-  /** The totals are those of the candidates, then those of each chain. */
-  async #search({ settings, prompt, noise }: Job, search: MultiStart): Promise<{ arm: OpenedArm; made: Made }> {
-    const [arm, select] = await this.#arms([settings, withSettings(settings, { mode: 'imageselect' })]);
-    const options = { prompt, ...noise, signal: this.#hooks.signal };
-    const start = performance.now();
-    const found = await multiStart({ select: (select ?? arm).steady, reno: arm.steady }, search, options);
-    const { trajectory, history } = found.best.made;
-    return {
-      arm,
-      made: {
-        records: [...found.candidates, ...found.chains.flatMap(({ made }) => made.trajectory.records)],
-        best: at(trajectory.records, trajectory.best),
-        rewards: history.config.rewards,
-        stopped: found.stopped,
-        seconds: (performance.now() - start) / 1000,
-        initImage: found.initImage,
-        bestImage: trajectory.bestImage,
-        draws: found.chains.map(({ draw }) => draw),
+        ...(settings.mode === 'multi-start' ? { draws: ascendedDraws(records) } : {}),
       },
     };
   }
@@ -182,31 +160,26 @@ export class JobRunner implements Disposable {
     };
   }
 
-  /** Opens networks for each of the settings, and closes the others. */
-  async #arms(wanted: readonly [RenoSettings, ...RenoSettings[]]): Promise<[OpenedArm, ...OpenedArm[]]> {
-    const names = wanted.map((settings) => JSON.stringify(settings));
-    for (const [name, arm] of this.#opened) {
-      if (!names.includes(name)) {
-        arm[Symbol.dispose]();
-        this.#opened.delete(name);
-      }
+  /** Opens networks for these settings, and closes others. */
+  async #arm(settings: RenoSettings): Promise<OpenedArm> {
+    const name = JSON.stringify(settings);
+    if (this.#opened?.name !== name) {
+      this[Symbol.dispose]();
+      this.#opened = { name, arm: await this.#hooks.open(settings) };
     }
-    const arms: OpenedArm[] = [];
-    for (const [i, settings] of wanted.entries()) {
-      const name = at(names, i);
-      const arm = this.#opened.get(name) ?? (await this.#hooks.open(settings));
-      this.#opened.set(name, arm);
-      arms.push(arm);
-    }
-    return [at(arms, 0), ...arms.slice(1)];
+    return this.#opened.arm;
   }
 
   [Symbol.dispose](): void {
-    for (const arm of this.#opened.values()) {
-      arm[Symbol.dispose]();
-    }
-    this.#opened.clear();
+    this.#opened?.arm[Symbol.dispose]();
+    this.#opened = null;
   }
+}
+
+/** The draws that a search from many noises ascended, from the best candidate on. */
+function ascendedDraws(records: readonly IterationRecord[]): number[] {
+  const draws = new Map(records.map(({ chain, draw }) => [chain, draw]));
+  return [...draws].flatMap(([chain, draw]) => (chain === undefined || draw === undefined ? [] : [draw]));
 }
 
 /** The end of a job: done, done before, failed, or interrupted by a signal before its end. */

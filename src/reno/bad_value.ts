@@ -1,9 +1,10 @@
 /** Finds the first value of a run that is no finite number, by repeating the run. */
 import type { NotFinite } from '../tensor/plan/not_finite.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
-import type { LoopOptions } from './loop.ts';
-import { readStates, setStates } from './loop_states.ts';
-import type { StepGraph } from './step_graph.ts';
+import { at } from '../tensor/types.ts';
+import type { Search } from './loop.ts';
+import { queueStep, readStates, resetOptimizer, setStates } from './loop_states.ts';
+import { type StepGraph, TOTAL } from './step_graph.ts';
 
 /** The first result that holds a value which is no finite number. */
 export interface BadValue extends NotFinite {
@@ -19,24 +20,29 @@ export interface BadValue extends NotFinite {
 export async function findBadValue(
   plan: Plan,
   step: StepGraph,
-  { noise, iterations }: Pick<LoopOptions, 'noise' | 'iterations'>,
+  { noise, iterations, isJudged, beginsAnew }: Search,
 ): Promise<BadValue | null> {
   const inPrompt = await plan.firstNotFinite('prompt');
   if (inPrompt) {
     return { ...inPrompt, iteration: null };
   }
   setStates(plan, step, undefined);
+  const totals: { total: number }[] = [];
   for (let i = 0; i < iterations; i++) {
-    const latents = await noise(i);
+    const latents = await noise(i, async () => totals);
     if (latents === 'done') {
       return null;
     }
     if (latents) {
       plan.write(step.latents.node.name ?? '', latents);
+      if (beginsAnew?.(i)) {
+        resetOptimizer(plan, step);
+      }
     }
     const states = readStates(plan, step);
-    await plan.run('step');
-    const scalars = await plan.read('scalars');
+    const queued = await queueStep(plan, step, isJudged?.(i));
+    const scalars = await queued.scalars;
+    totals.push({ total: at(scalars, queued.names.indexOf(TOTAL)) });
     if (!scalars.every(Number.isFinite)) {
       for (const [name, { data }] of Object.entries(await states)) {
         plan.write(name, data);

@@ -2,11 +2,12 @@
 import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import type { KernelRecord } from '../tensor/choose.ts';
 import type { LeverMove } from './levers.ts';
+import type { MultiStart } from './multi_start.ts';
 import type { NoiseSource } from './noise/draw_noise.ts';
 import type { Mode, RecordedSetting, RenoSettings } from './settings.ts';
 
 /** The numbers of one iteration. */
-export interface IterationRecord {
+export interface IterationRecord extends Partial<Origin> {
   /** Counted from 0. */
   readonly iteration: number;
   /** Loss of each reward before its weight, by name: lower is better. */
@@ -21,6 +22,14 @@ export interface IterationRecord {
   readonly gradNorm?: number;
   /** Time from the start of the run until this iteration's numbers were read. */
   readonly seconds: number;
+}
+
+/** The origin of an iteration's noise, in a search that begins more than once. */
+export interface Origin {
+  /** The draw of the seed that it began with. */
+  readonly draw: number;
+  /** The ascent that it belongs to, counted from 0; absent where the draw itself was judged. */
+  readonly chain?: number;
 }
 
 /** A reward of a run. */
@@ -53,6 +62,8 @@ export interface RunConfig extends Pick<RenoSettings, RecordedSetting> {
   readonly mode: Mode;
   readonly rewards: readonly RewardInfo[];
   readonly noise: NoiseRecord;
+  /** The size of a search from many noises; absent in other modes. */
+  readonly search?: MultiStart;
 }
 
 /** A transfer: a model of several steps started from the run's noise. */

@@ -2,12 +2,13 @@
  * The loop over iterations: runs a step graph again and again. It waits only for the scalars of two iterations ago,
  * which keeps the GPU's queue busy and short.
  */
+import type { StageResults } from '../tensor/plan/part.ts';
 import type { Stage } from '../tensor/types.ts';
 import { at } from '../tensor/types.ts';
-import type { IterationRecord } from './history.ts';
+import type { IterationRecord, Origin } from './history.ts';
 import { LeverWriter } from './lever_writer.ts';
 import type { LeverMove, Levers } from './levers.ts';
-import { quiet, readStates, setStates } from './loop_states.ts';
+import { queueStep, quiet, readStates, resetOptimizer, setStates } from './loop_states.ts';
 import type { LoopState, StateTensor } from './run_state.ts';
 import { SavingTimes } from './saving_times.ts';
 import { GRAD_NORM, NOISE_NORM, REGULARISER, type StepGraph, TOTAL } from './step_graph.ts';
@@ -15,8 +16,8 @@ import { GRAD_NORM, NOISE_NORM, REGULARISER, type StepGraph, TOTAL } from './ste
 /** The part of a plan that the loop uses; in tests the interpreter takes its place. */
 export interface StepRunner {
   write(name: string, data: ArrayLike<number>): void;
-  /** Queues a stage; resolves once it is queued. */
-  run(stage: Stage): Promise<void> | void;
+  /** Queues a stage, or what some of its results need; resolves once it is queued. */
+  run(stage: Stage, results?: StageResults): Promise<void> | void;
   /** The value at this point of the queue; the caller may await it later. */
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
 }
@@ -31,13 +32,26 @@ export interface Frame {
   readonly noise?: { readonly latents: Float32Array<ArrayBuffer>; readonly gradient: Float32Array<ArrayBuffer> };
 }
 
-export interface LoopOptions {
+/** The way of a run from one noise to the next. */
+export interface Search {
   readonly iterations: number;
   /**
    * The noise of an iteration; null: the optimiser's result; `done`: there is nothing more to try.
-   * Iteration 0 needs a noise. Called when the previous iteration is queued.
+   * Iteration 0 needs a noise. Called when the previous iteration is queued; `past` waits for the losses until there.
    */
-  readonly noise: (iteration: number) => Float32Array | null | Promise<Float32Array | 'done' | null>;
+  readonly noise: (
+    iteration: number,
+    past: () => Promise<readonly Pick<IterationRecord, 'total'>[]>,
+  ) => Float32Array | null | Promise<Float32Array | 'done' | null>;
+  /** Whether an iteration only judges its noise, in a graph that can. */
+  readonly isJudged?: (iteration: number) => boolean;
+  /** Whether the optimiser begins anew with the noise of this iteration. */
+  readonly beginsAnew?: (iteration: number) => boolean;
+  /** The origin of an iteration's noise, for its record. */
+  readonly originOf?: (iteration: number) => Origin;
+}
+
+export interface LoopOptions extends Search {
   /** Whether to keep this iteration's image. The first and the best are always kept. */
   readonly wantsFrame?: (iteration: number) => boolean;
   /** Whether this iteration's frame holds its noise and gradient; asked only of frames that are wanted. */
@@ -101,6 +115,7 @@ const IN_FLIGHT = 2;
 
 interface Queued {
   readonly iteration: number;
+  readonly names: readonly string[];
   readonly scalars: Promise<Float32Array<ArrayBuffer>>;
   readonly frame: Promise<Frame> | undefined;
   readonly states: Promise<Record<string, StateTensor>> | undefined;
@@ -168,10 +183,12 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     if (failure !== null) {
       return;
     }
-    const record = toRecord(step.scalars, values, oldest.iteration, (now() - start) / 1000);
-    const bad = step.scalars.findIndex((_, i) => !Number.isFinite(at(values, i)));
+    const { iteration, names } = oldest;
+    const origin = options.originOf?.(iteration);
+    const record = { ...toRecord(names, values, iteration, (now() - start) / 1000), ...origin };
+    const bad = names.findIndex((_, i) => !Number.isFinite(at(values, i)));
     if (bad >= 0) {
-      failure = describeBadScalar(at(step.scalars, bad), at(values, bad), oldest.iteration);
+      failure = describeBadScalar(at(names, bad), at(values, bad), iteration);
     }
     if (!Number.isFinite(record.total)) {
       return;
@@ -185,8 +202,14 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
       options.onFrame(await oldest.frame, record, isBest);
     }
     if (oldest.states && failure === null) {
-      await save(oldest.iteration + 1, oldest.states);
+      await save(iteration + 1, oldest.states);
     }
+  };
+  const past = async (): Promise<readonly IterationRecord[]> => {
+    while (pending.length > 0) {
+      await settle();
+    }
+    return records;
   };
 
   for (let i = resume?.iteration ?? 0; i < options.iterations && failure === null; i++) {
@@ -195,12 +218,15 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
       interruption = `the run was interrupted before iteration ${i}`;
       break;
     }
-    const noise = await options.noise(i);
+    const noise = await options.noise(i, past);
     if (noise === 'done') {
       break;
     }
     if (noise) {
       runner.write(latents, noise);
+      if (options.beginsAnew?.(i)) {
+        resetOptimizer(runner, step);
+      }
       if (levers && i > 0) {
         pushes.push(i);
       }
@@ -208,8 +234,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     levers?.before(i);
     const wanted = options.wantsFrame?.(i) ?? false;
     const watched = wanted && options.wantsNoise?.(i) ? quiet(runner.read(latents)) : undefined;
-    await runner.run('step');
-    const scalars = quiet(runner.read('scalars'));
+    const { names, scalars } = await queueStep(runner, step, options.isJudged?.(i));
     let frame: Promise<Frame> | undefined;
     if (i === 0 || wanted) {
       const image = quiet(runner.read('image'));
@@ -224,14 +249,12 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
       gradients.push(quiet(runner.read('noise_gradient')));
     }
     const due = onState && i + 1 < options.iterations && times.isDue(i + 1);
-    pending.push({ iteration: i, scalars, frame, states: due ? readStates(runner, step) : undefined });
+    pending.push({ iteration: i, names, scalars, frame, states: due ? readStates(runner, step) : undefined });
     if (pending.length > IN_FLIGHT) {
       await settle();
     }
   }
-  while (pending.length > 0) {
-    await settle();
-  }
+  await past();
   const stopped = failure ?? interruption;
   if (!initImage || records.length === 0) {
     const reason = stopped ?? 'ReNO was asked for no iterations; give at least 1';

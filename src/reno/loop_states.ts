@@ -1,7 +1,8 @@
-/** The state tensors of a loop, written before it and read while it runs. */
+/** The step and the state tensors of a loop, as its runner sees them. */
 import type { Shape } from '../tensor/types.ts';
 import { sizeOf } from '../tensor/types.ts';
 import type { StepRunner } from './loop.ts';
+import { OPTIMIZER_STATE } from './optimizer.ts';
 import type { LoopState, StateTensor } from './run_state.ts';
 import type { StepGraph } from './step_graph.ts';
 
@@ -21,6 +22,27 @@ export function setStates(runner: StepRunner, step: StepGraph, resume: LoopState
       runner.write(name, filled(state.shape, initial));
     }
   }
+}
+
+/** Sets the states of the optimiser to their initial values. The noise and the best so far stay. */
+export function resetOptimizer(runner: StepRunner, step: StepGraph): void {
+  for (const { state, initial } of step.updates) {
+    const name = state.node.name ?? '';
+    if (name.startsWith(OPTIMIZER_STATE) && initial !== null) {
+      runner.write(name, filled(state.shape, initial));
+    }
+  }
+}
+
+/** Queues an iteration, or only what judges its noise. @returns its scalars and their names */
+export async function queueStep(
+  runner: StepRunner,
+  step: StepGraph,
+  isJudged = false,
+): Promise<{ readonly names: readonly string[]; readonly scalars: Promise<Float32Array<ArrayBuffer>> }> {
+  const judged = isJudged ? step.judged : null;
+  await runner.run('step', judged?.results);
+  return { names: judged?.scalars ?? step.scalars, scalars: quiet(runner.read(judged?.output ?? 'scalars')) };
 }
 
 function filled(shape: Shape, value: number): Float32Array {

@@ -1,11 +1,10 @@
 /**
  * Many noises are judged, and the best few of them are ascended for a few iterations each. It spends what one long run costs on
  * several short ones: on the pocket models this is more often right (docs/scale.md), because a long ascent follows the rewards to
- * where they are wrong.
+ * where they are wrong. One plan serves both: a candidate is judged by the forward part of a step.
  */
 import { at } from '../tensor/types.ts';
-import type { IterationRecord } from './history.ts';
-import type { Generated, GenerateOptions } from './session.ts';
+import type { Search } from './loop.ts';
 
 /** The size of a search. */
 export interface MultiStart {
@@ -41,59 +40,54 @@ export function multiStartFor(iterations: number): MultiStart {
   return { candidates, chains, steps: Math.max(1, Math.min(STEPS, Math.floor((rest / chains + 1) / 2))) };
 }
 
-/** An ascent from one of the candidates. */
-export interface Chain {
-  /** The draw of the seed that it started from. */
-  readonly draw: number;
-  readonly made: Generated;
-}
-
-export interface MultiStarted {
-  /** The losses of every candidate, in the order of their draws. */
-  readonly candidates: readonly IterationRecord[];
-  /** From the best candidate to the worst of those that were ascended. */
-  readonly chains: readonly Chain[];
-  /** The chain with the lowest total. It is never above the best candidate's. */
-  readonly best: Chain;
-  /** The picture of the first candidate, which one noise alone would give. [H,W,3] in [0,1]. */
-  readonly initImage: Float32Array<ArrayBuffer>;
-  /** The reason, one sentence, why the search ended early; null when it did not. */
-  readonly stopped: string | null;
-}
-
-interface Generator {
-  generate(options: GenerateOptions): Promise<Generated>;
+/** The number of iterations of a search, each with a picture: the candidates, and the steps of each chain. */
+export function searchLength({ candidates, chains, steps }: MultiStart): number {
+  return candidates + chains * steps;
 }
 
 /**
- * Runs a search for one prompt and seed. The same arguments give the same bytes.
- * @param select opened with mode `imageselect` @param reno opened with mode `reno`, the same rewards and the same noise
- * @throws Error as `Reno.generate`
+ * The search as the loop runs it: first every candidate, then one ascent after another, from the best candidate on; of equal ones
+ * the earlier draw comes first. The last picture of an ascent is only judged, since no step follows it.
+ * @param noise the noise of each draw of the seed @param first the draw of the first candidate
  */
-export async function multiStart(
-  { select, reno }: { readonly select: Generator; readonly reno: Generator },
-  { candidates, chains, steps }: MultiStart,
-  options: Pick<GenerateOptions, 'prompt' | 'seed' | 'draw' | 'signal' | 'onCut'>,
-): Promise<MultiStarted> {
-  const first = options.draw ?? 0;
-  const judged = await select.generate({ ...options, nIters: candidates });
-  const { records, initImage, stopped } = judged.trajectory;
-  const order = records.map((_, i) => i).sort((a, b) => at(records, a).total - at(records, b).total || a - b);
-  const made: Chain[] = [];
-  let ended = stopped;
-  for (const i of order.slice(0, chains)) {
-    if (ended !== null && made.length > 0) {
-      break;
-    }
-    const { onCut: _, ...rest } = options;
-    const chain = { draw: first + i, made: await reno.generate({ ...rest, draw: first + i, nIters: steps }) };
-    ended ??= chain.made.trajectory.stopped;
-    made.push(chain);
-  }
-  const best = made.reduce((a, b) => (bestTotal(b) < bestTotal(a) ? b : a));
-  return { candidates: records, chains: made, best, initImage, stopped: ended };
+export function multiStart(search: MultiStart, noise: (draw: number) => Float32Array, first = 0): Search {
+  const { candidates, chains, steps } = search;
+  const placeOf = (iteration: number): { chain: number; step: number } | null => {
+    const i = iteration - candidates;
+    return i < 0 ? null : { chain: Math.floor(i / steps), step: i % steps };
+  };
+  /** Positions of the candidates that are ascended; known once all are judged. */
+  let chosen: readonly number[] = [];
+  return {
+    iterations: searchLength(search),
+    noise: async (iteration, past) => {
+      const place = placeOf(iteration);
+      if (!place) {
+        return noise(first + iteration);
+      }
+      if (chosen.length === 0) {
+        const judged = (await past()).slice(0, candidates);
+        if (judged.length < candidates) {
+          return 'done';
+        }
+        chosen = bestOf(judged, chains);
+      }
+      return place.step === 0 ? noise(first + at(chosen, place.chain)) : null;
+    },
+    isJudged: (iteration) => {
+      const place = placeOf(iteration);
+      return !place || place.step === steps - 1;
+    },
+    beginsAnew: (iteration) => placeOf(iteration)?.step === 0,
+    originOf: (iteration) => {
+      const place = placeOf(iteration);
+      return place ? { draw: first + at(chosen, place.chain), chain: place.chain } : { draw: first + iteration };
+    },
+  };
 }
 
-function bestTotal({ made: { trajectory } }: Chain): number {
-  return at(trajectory.records, trajectory.best).total;
+/** Positions of the `count` lowest totals, the lowest first. */
+function bestOf(judged: readonly { readonly total: number }[], count: number): number[] {
+  const order = judged.map((_, i) => i).sort((a, b) => at(judged, a).total - at(judged, b).total || a - b);
+  return order.slice(0, count);
 }

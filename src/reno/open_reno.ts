@@ -1,6 +1,7 @@
 /** Opens a model folder with its own settings, some of them changed. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { Device } from '../tensor/device.ts';
+import { withMethod } from './method.ts';
 import { type Planning, Reno } from './session.ts';
 import { type RenoSettings, readSettings, withSettings } from './settings.ts';
 
@@ -18,6 +19,6 @@ export interface RenoOptions extends Partial<RenoSettings> {
  */
 export async function openRenoFrom(device: Device, files: ModelFiles, options: RenoOptions = {}): Promise<Reno> {
   const { model = files.name, planning, ...changed } = options;
-  const settings = withSettings(await readSettings(files), changed);
+  const settings = withSettings(withMethod(await readSettings(files), changed.mode), changed);
   return Reno.open(device, model, files, settings, planning);
 }

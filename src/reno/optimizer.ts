@@ -54,8 +54,11 @@ interface Change {
   readonly updates: readonly StateUpdate[];
 }
 
+/** The names of the optimisers' states begin with this. */
+export const OPTIMIZER_STATE = 'optimizer.';
+
 function stateOf(like: Tensor, name: string, shape: Shape = like.shape): Tensor {
-  return like.graph.input(`optimizer.${name}`, shape, 'step');
+  return like.graph.input(`${OPTIMIZER_STATE}${name}`, shape, 'step');
 }
 
 /** torch.optim.SGD: buf ← m·buf + g; z ← z − lr·(g + m·buf) with Nesterov, z − lr·buf without. */

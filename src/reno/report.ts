@@ -5,6 +5,7 @@ import { at } from '../tensor/types.ts';
 import { type Chart, lineChart, short } from './chart.ts';
 import type { History, IterationRecord, RewardInfo, RunConfig } from './history.ts';
 import { escapeHtml } from './html.ts';
+import { ascends } from './method.ts';
 import { REPORT_SCRIPT, REPORT_STYLE } from './report_style.ts';
 
 /** Pictures as `data:` URIs. */
@@ -62,7 +63,9 @@ ${many ? `<details><summary>All ${history.iterations.length} iterations as numbe
 }
 
 function describeRun({ config, iterations, seconds }: History): string {
+  const { candidates = 0, chains = 0, steps = 0 } = config.search ?? {};
   const how = {
+    'multi-start': `${candidates} noises judged, the best ${chains} optimised for ${steps} iterations each`,
     reno: `noise optimised for ${iterations.length} iterations`,
     imageselect: `best of ${iterations.length} noises`,
     'no-optim': 'one step, nothing optimised',
@@ -172,7 +175,7 @@ function settings({ config }: History): string {
     ['Model', config.model],
     ['Seed', String(config.seed)],
     ['Noise', `[${config.noise.shape.join(', ')}], ${config.noise.generator}`],
-    ...(config.mode === 'reno' ? optimised : []),
+    ...(ascends(config.mode) ? optimised : []),
     ['Rewards', config.rewards.map((r) => `${r.name} × ${r.weight}`).join(', ')],
   ]);
 }

@@ -12,14 +12,15 @@ import { differentSizes } from '../tensor/size_words.ts';
 import type { Shape } from '../tensor/types.ts';
 import { type BadValue, findBadValue } from './bad_value.ts';
 import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
-import { freshNoise, optimisedNoise } from './image_select.ts';
 import { haveMoved, type Levers } from './levers.ts';
-import { type LoopOptions, runLoop, type Trajectory } from './loop.ts';
-import { drawNoise, NOISE_GENERATORS } from './noise/draw_noise.ts';
+import { type LoopOptions, runLoop, type Search, type Trajectory } from './loop.ts';
+import { multiStartOf } from './method.ts';
+import { NOISE_GENERATORS } from './noise/draw_noise.ts';
 import { findOverflow, type Overflow } from './overflow.ts';
 import type { ImageSize } from './picture.ts';
 import type { Reward } from './rewards/index.ts';
 import { assertSameRun, type RunState } from './run_state.ts';
+import { searchOf } from './search.ts';
 import { type RenoSettings, recordedSettings } from './settings.ts';
 import type { StepGraph } from './step_graph.ts';
 import { type TracedRun, traceRun } from './trace.ts';
@@ -72,7 +73,7 @@ export interface Generated {
 }
 
 /** A function that repeats a run. */
-type Repeat<T> = (plan: Plan, step: StepGraph, options: Pick<LoopOptions, 'noise' | 'iterations'>) => Promise<T>;
+type Repeat<T> = (plan: Plan, step: StepGraph, search: Search) => Promise<T>;
 
 /** Planning options other than the defaults: forced kernel variants, no fusion, weights kept for inspection. */
 export type Planning = Omit<PlanSpec, 'outputs' | 'updates'> & {
@@ -178,8 +179,7 @@ export class Reno implements Disposable {
   #repeated<T>({ resume: _, ...options }: GenerateOptions, repeat: Repeat<T>): Promise<T> {
     return this.#alone(async () => {
       await this.setPrompt(options.prompt);
-      const { noise } = await this.#noise(options);
-      return repeat(this.plan, this.step, { noise, iterations: this.#config(options).nIters });
+      return repeat(this.plan, this.step, await this.#search(options));
     });
   }
 
@@ -200,13 +200,11 @@ export class Reno implements Disposable {
       assertSameRun(resume.config, config);
     }
     const promptSeconds = await this.setPrompt(options.prompt, options.onCut);
-    const { noise, keepsGradients } = await this.#noise(options);
+    const search = await this.#search(options);
     const unmoved = this.levers;
     const trajectory = await runLoop(this.plan, this.step, {
       ...rest,
-      iterations: config.nIters,
-      noise,
-      keepsGradients,
+      ...search,
       levers: options.levers ?? (() => unmoved),
       ...(resume ? { resume } : {}),
       ...(onState ? { onState: (state) => onState({ config, ...state }) } : {}),
@@ -214,28 +212,13 @@ export class Reno implements Disposable {
     return { trajectory, history: this.#history(config, trajectory, promptSeconds) };
   }
 
-  async #noise({
-    seed,
-    draw,
-    resume,
-    latents,
-    push,
-  }: GenerateOptions): Promise<Required<Pick<LoopOptions, 'noise' | 'keepsGradients'>>> {
-    const { mode, optim, noise, lr, regWeight } = this.settings;
-    if (mode === 'reno' && optim === 'lbfgs') {
-      const start = drawNoise(this.latentShape, seed, draw ?? 0, noise);
-      const { lbfgsNoise } = await import('./lbfgs_noise.ts'); // Few runs need it, so bundles load it then.
-      const search = lbfgsNoise(this.plan, this.step, { start, lr, regWeight, ...(resume ? { past: resume } : {}) });
-      return { noise: search, keepsGradients: true };
-    }
-    const source = mode === 'imageselect' ? freshNoise : optimisedNoise;
-    const drawn = source(this.latentShape, seed, noise, draw);
-    if (!latents && !push) {
-      return { noise: drawn, keepsGradients: false };
-    }
-    const now = (): Promise<Float32Array> => this.plan.read(this.step.latents.node.name ?? '');
-    const given: LoopOptions['noise'] = async (i) => (i === 0 ? (latents ?? drawn(0)) : (push?.(i, now) ?? drawn(i)));
-    return { noise: given, keepsGradients: false };
+  #search(options: GenerateOptions): ReturnType<typeof searchOf> {
+    return searchOf({ plan: this.plan, step: this.step, settings: this.#settingsOf(options) }, options);
+  }
+
+  /** The settings with the number of iterations of one run. */
+  #settingsOf({ nIters }: GenerateOptions): RenoSettings {
+    return nIters === undefined ? this.settings : { ...this.settings, nIters };
   }
 
   /** The levers as the settings have them. */
@@ -276,14 +259,16 @@ export class Reno implements Disposable {
   }
 
   #config(options: GenerateOptions): RunConfig {
-    const { mode, noise } = this.settings;
-    const nIters = mode === 'no-optim' ? 1 : (options.nIters ?? this.settings.nIters);
+    const settings = this.#settingsOf(options);
+    const { mode, noise } = settings;
+    const nIters = mode === 'no-optim' ? 1 : settings.nIters;
     return {
       model: this.#model,
       prompt: options.prompt,
       seed: options.seed,
       mode,
-      ...recordedSettings({ ...this.settings, nIters }),
+      ...recordedSettings({ ...settings, nIters }),
+      ...(mode === 'multi-start' ? { search: multiStartOf(settings) } : {}),
       rewards: this.rewards,
       noise: {
         source: noise,

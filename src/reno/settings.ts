@@ -18,8 +18,11 @@ import {
   pixelsKind,
 } from './setting_kinds.ts';
 
-/** `reno` optimises the noise, `imageselect` chooses the best of several noises, `no-optim` takes one noise as it is. */
-export type Mode = 'reno' | 'imageselect' | 'no-optim';
+/**
+ * `reno` optimises the noise, `imageselect` chooses the best of several noises, `no-optim` takes one noise as it is, `multi-start`
+ * judges many noises and optimises the best of them.
+ */
+export type Mode = 'reno' | 'imageselect' | 'no-optim' | 'multi-start';
 
 /** The places besides reno.json in which a setting appears. */
 interface Appearance {
@@ -31,6 +34,8 @@ interface Appearance {
   readonly recorded?: true;
   /** Whether memory and work depend on it: if so, `reno plan` has a flag for it. Default: true. */
   readonly planned?: false;
+  /** The only method that uses it; its flag is refused with others. */
+  readonly method?: Mode;
 }
 
 /** A setting with values of type T; `Absent` is undefined or null where a run can do without a value. */
@@ -130,6 +135,27 @@ export const SETTINGS = {
       help: 'Keep large weights on the GPU as int8, rounded: half the memory of f16, and a little slower',
     },
     recorded: true,
+  }),
+  /** Noises that a search from many judges; absent: as many as `nIters` iterations allow. */
+  candidates: optional(countKind(1, 1_000_000), undefined, {
+    flag: { name: 'candidates', help: 'With --method multi-start: noises that are judged (40 for 50 iterations)' },
+    planned: false,
+    method: 'multi-start',
+  }),
+  /** The number of best candidates that are ascended; absent: as many as `nIters` iterations allow. */
+  chains: optional(countKind(1, 1_000_000), undefined, {
+    flag: {
+      name: 'chains',
+      help: 'With --method multi-start: the best noises, which are ascended (6 for 50 iterations)',
+    },
+    planned: false,
+    method: 'multi-start',
+  }),
+  /** Iterations of each ascent; absent: 5, or fewer where `nIters` allows no more. */
+  chainSteps: optional(countKind(1, 1_000_000), undefined, {
+    flag: { name: 'chain-steps', help: 'With --method multi-start: iterations of each ascent (5 for 50 iterations)' },
+    planned: false,
+    method: 'multi-start',
   }),
   /** The timestep of the generator's one step; absent: its scheduler's own. */
   timestep: optional(countKind(1, 100_000), undefined, {}),

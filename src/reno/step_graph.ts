@@ -3,6 +3,7 @@
  * generator and rewards that the caller has traced. The host reads back only a few scalars.
  */
 import { concat, less, reshape, select, sqrt } from '../kernels/index.ts';
+import type { StageResults } from '../tensor/plan/part.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { gradients } from '../tensor/vjp.ts';
@@ -24,6 +25,8 @@ export interface StepConfig {
   readonly regWeight: number;
   /** Whether the numbers above, the rewards' weights and the optimiser are inputs, which may change from step to step. */
   readonly levers?: boolean;
+  /** Whether an iteration may also only judge its noise: the losses and the best so far, without a gradient. */
+  readonly judges?: boolean;
 }
 
 /** The caller's part of the graph: the noise, its image ([1,H,W,3] in [0,1]), and the rewards of that image. */
@@ -43,6 +46,17 @@ export interface StepGraph {
   readonly image: Tensor;
   /** Null where the graph has no levers. */
   readonly levers: LeverInputs | null;
+  /** Null where every iteration of the graph is a whole one. */
+  readonly judged: JudgedStep | null;
+}
+
+/** The part of a step that judges a noise and leaves it as it is. */
+export interface JudgedStep {
+  /** The output with its scalars. */
+  readonly output: string;
+  /** The name of each element of that output. */
+  readonly scalars: readonly string[];
+  readonly results: StageResults;
 }
 
 /** A loss larger than any real one. It is finite, since shader compilers may assume that infinities do not occur. */
@@ -93,6 +107,7 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     updates.push({ state: bestLoss, value: select(better, objective.rewardLoss, bestLoss), initial: NO_LOSS_YET });
     keep('best_image', image);
     keep('best_latents', latents);
+    const judged = config.judges ? judgedStep(scalars, updates, outputs) : null;
 
     if (config.kind === 'optimise') {
       const [gradient] = gradients(objective.total, [latents]);
@@ -106,10 +121,27 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
       }
       outputs.noise_gradient = gradient;
     }
-    outputs.scalars = concat(
-      [...scalars.values()].map((t) => reshape(t, [1])),
-      0,
-    );
-    return { outputs, updates, scalars: [...scalars.keys()], latents, image, levers };
+    outputs.scalars = inOne(scalars);
+    return { outputs, updates, scalars: [...scalars.keys()], latents, image, levers, judged };
   });
+}
+
+/** The scalars as one output, so that one copy reads them all. */
+function inOne(scalars: ReadonlyMap<string, Tensor>): Tensor {
+  return concat(
+    [...scalars.values()].map((t) => reshape(t, [1])),
+    0,
+  );
+}
+
+/** Adds the output of a judged step, which has the scalars and states that there are so far. */
+function judgedStep(
+  scalars: ReadonlyMap<string, Tensor>,
+  updates: readonly StateUpdate[],
+  outputs: Record<string, Tensor>,
+): JudgedStep {
+  const output = 'judged_scalars';
+  outputs[output] = inOne(scalars);
+  const states = updates.map(({ state }) => state.node.name ?? '');
+  return { output, scalars: [...scalars.keys()], results: { outputs: Object.keys(outputs), states } };
 }

@@ -1,5 +1,6 @@
 /** Lists of prompts: the pocket models' own, and those of the reference's tasks in their authors' files. */
 import { fileName } from './file_name.ts';
+import { drawsOf, type SizeSettings } from './method.ts';
 import { assertCanRun, listLines, partiRows, promptMetadata } from './prompt_list.ts';
 import type { RenoSettings } from './settings.ts';
 import { RELATIONS, type ScenePrompt } from './verdict.ts';
@@ -80,17 +81,19 @@ function mixed(value: bigint): bigint {
 
 /**
  * Seed and draw of prompt `index`, for `Reno.generate`. PyTorch's generators are seeded once for a whole list, as in the
- * reference's loop: it draws once for each prompt, and with image selection once more for each candidate.
+ * reference's loop: it draws once for each prompt, and with image selection once more for each candidate. Other searches draw as
+ * often as they need.
  */
 export function promptNoise(
-  settings: Pick<RenoSettings, 'noise' | 'mode' | 'nIters'>,
+  settings: SizeSettings & Pick<RenoSettings, 'noise'>,
   seed: number,
   index: number,
 ): { readonly seed: number; readonly draw: number } {
   if (settings.noise === 'reno') {
     return { seed: promptSeed(seed, index), draw: 0 };
   }
-  return { seed, draw: settings.mode === 'imageselect' ? index * (settings.nIters + 1) + 1 : index };
+  const draws = drawsOf(settings);
+  return { seed, draw: settings.mode === 'imageselect' ? index * (draws + 1) + 1 : index * draws };
 }
 
 export const TASKS = ['single', 'example-prompts', 't2i-compbench', 'parti-prompts', 'geneval'] as const;

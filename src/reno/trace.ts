@@ -9,6 +9,7 @@ import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import type { RewardInfo } from './history.ts';
+import { ascends, assertMethod } from './method.ts';
 import { openRewards, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
 import { buildStep, type StepGraph } from './step_graph.ts';
@@ -47,6 +48,7 @@ export async function traceGenerator(
 
 /** Traces a whole run. @param levers whether the run has levers @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
 export async function traceRun(files: ModelFiles, settings: RenoSettings, levers = false): Promise<TracedRun> {
+  assertMethod(settings);
   const graph = new Graph();
   const { dtype, f32Modules } = settings;
   if (f32Modules && dtype === 'f32') {
@@ -68,7 +70,8 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings, levers
   const step = buildStep(
     { latents, image, rewards: terms },
     {
-      kind: settings.mode === 'reno' ? 'optimise' : 'score',
+      kind: ascends(settings.mode) ? 'optimise' : 'score',
+      judges: settings.mode === 'multi-start',
       optimizer: {
         name: settings.optim,
         lr: settings.lr,

@@ -8,6 +8,7 @@ import type { Device } from '../tensor/device.ts';
 import type { Shape } from '../tensor/types.ts';
 import { sameShape } from '../tensor/types.ts';
 import type { History, TransferRecord } from './history.ts';
+import { drawsOf } from './method.ts';
 import { drawNoise, noiseDraws } from './noise/draw_noise.ts';
 import type { ImageSize } from './picture.ts';
 import type { RenoSettings } from './settings.ts';
@@ -83,7 +84,7 @@ export async function transferNoise(
   using sampler = await MultiStepSampler.open(device, model.files, { ...options, ...image });
   const load = (performance.now() - start) / 1000;
   const interruptible = run.signal ? { signal: run.signal } : {};
-  const unused = draw + (config.mode === 'imageselect' ? config.nIters : 1);
+  const unused = draw + drawsOf({ ...config, ...config.search });
   const pictureOf = async (noise: Float32Array): Promise<Float32Array<ArrayBuffer>> => {
     const draws = noiseDraws(shape, config.seed, source);
     const fresh = (step: number): Float32Array => draws(unused + step);

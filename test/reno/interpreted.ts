@@ -2,8 +2,9 @@
 import type { StepRunner } from '../../src/reno/loop.ts';
 import type { StepGraph } from '../../src/reno/step_graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
+import type { StageResults } from '../../src/tensor/plan/part.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { at } from '../../src/tensor/types.ts';
+import { at, type Stage } from '../../src/tensor/types.ts';
 
 export class InterpretedPlan implements StepRunner {
   readonly values = new Map<string, Float32Array<ArrayBuffer>>();
@@ -22,14 +23,16 @@ export class InterpretedPlan implements StepRunner {
     this.values.set(name, Float32Array.from(data));
   }
 
-  run(): void {
-    const names = Object.keys(this.#outputs);
-    const tensors = [...Object.values(this.#outputs), ...this.#updates.map((u) => u.value)];
+  run(_?: Stage, wanted?: StageResults): void {
+    const names = wanted?.outputs ?? Object.keys(this.#outputs);
+    const updates = this.#updates.filter(({ state }) => wanted?.states.includes(state.node.name ?? '') ?? true);
+    const outputs = names.flatMap((name) => this.#outputs[name] ?? []);
+    const tensors = [...outputs, ...updates.map((u) => u.value)];
     const results = interpret(tensors, this.values).map((v) => Float32Array.from(v));
     names.forEach((name, i) => {
       this.values.set(name, at(results, i));
     });
-    this.#updates.forEach(({ state }, i) => {
+    updates.forEach(({ state }, i) => {
       this.values.set(state.node.name ?? '', at(results, names.length + i));
     });
   }

@@ -151,7 +151,7 @@ describe('noise that is pushed', () => {
     const step = toyStep(START, true);
     const start = optimisedNoise(SHAPE, 0);
     const pushed = new Float32Array(12).fill(0.5);
-    const noise: LoopOptions['noise'] = (i) => (i === 3 ? pushed : start(i));
+    const noise: LoopOptions['noise'] = (i, past) => (i === 3 ? pushed : start(i, past));
     const { frames, pushes } = await run(step, {
       levers: () => START,
       noise,

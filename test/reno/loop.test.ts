@@ -63,8 +63,8 @@ describe('ReNO on a toy', () => {
     const start = drawNoise(SHAPE, 0);
     const noise = lbfgsNoise(plan, step, { start, lr: 1, regWeight: 0.01 });
     const tried: Float32Array[] = [];
-    const watched: typeof noise = async (i) => {
-      const z = await noise(i);
+    const watched: typeof noise = async (i, past) => {
+      const z = await noise(i, past);
       tried.push(z instanceof Float32Array ? z : Float32Array.of());
       return z ?? 'done';
     };

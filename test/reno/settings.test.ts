@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { plannedFlags, settingsFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
-import { readSettings, recordedSettings, SETTINGS, type SettingName } from '../../src/reno/settings.ts';
+import { type Mode, readSettings, recordedSettings, SETTINGS, type SettingName } from '../../src/reno/settings.ts';
 
 /** For each setting a value that is not its default, as reno.json and as a flag spell it. */
 const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string | null]>> = {
@@ -20,6 +20,9 @@ const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string
   f32Modules: [['a.b', 'c'], 'c, a.b'],
   budget: [8 * 2 ** 30, '8GiB'],
   weightBits: [8, '8'],
+  candidates: [7, '7'],
+  chains: [3, '3'],
+  chainSteps: [4, '4'],
   timestep: [400, null],
 };
 const NAMES = Object.keys(SETTINGS) as SettingName[];
@@ -39,8 +42,10 @@ describe('a setting', () => {
     const [value, text] = OTHERS[name];
     expect(flagOf(name) === undefined).toBe(text === null);
     const model = { name: 'model', folder: '/model', files: folder({}) };
-    const args = text === null ? {} : { [flagOf(name) ?? '']: text };
-    const before = await settingsFrom({}, model);
+    const { method }: { readonly method?: Mode } = SETTINGS[name];
+    const chosen = method ? { method } : {};
+    const args = { ...chosen, ...(text === null ? {} : { [flagOf(name) ?? '']: text }) };
+    const before = await settingsFrom(chosen, model);
     expect(await settingsFrom(args, model)).toEqual(text === null ? before : { ...before, [name]: value });
   });
 
@@ -67,6 +72,6 @@ describe('a setting', () => {
 
   it('has a flag of `reno plan` where memory or work depend on it', () => {
     const left = Object.keys(settingsFlags).filter((flag) => !(flag in plannedFlags));
-    expect(left).toEqual(['n-iters', 'lr', 'grad-clip', 'noise']);
+    expect(left).toEqual(['n-iters', 'lr', 'grad-clip', 'noise', 'candidates', 'chains', 'chain-steps']);
   });
 });

@@ -1,7 +1,7 @@
 /** What was compiled once and is replayed many times. `compile` makes one. */
 import type { Device } from '../device.ts';
 import { suggestion } from '../nearest_names.ts';
-import type { InputSpec, Schedule, Step } from '../schedule/schedule.ts';
+import type { InputSpec, Schedule, Step, Upload } from '../schedule/schedule.ts';
 import { type PlanSummary, summarize } from '../schedule/summary.ts';
 import type { Stage, TensorType } from '../types.ts';
 import { at } from '../types.ts';
@@ -9,6 +9,7 @@ import { drained } from './drained.ts';
 import { type Encoded, submit } from './encode.ts';
 import { Freshness } from './freshness.ts';
 import { type NotFinite, notFiniteOutput } from './not_finite.ts';
+import { partOf, type StageResults } from './part.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 import { PlanInputs } from './plan_inputs.ts';
 import { readValues } from './readback.ts';
@@ -21,6 +22,13 @@ export interface TimedStep {
   /** Nanoseconds since the stage's first dispatch began. */
   readonly begin: number;
   readonly ns: number;
+}
+
+/** What one run of a stage encodes. */
+interface Replay {
+  readonly list: readonly Encoded[];
+  readonly uploads: readonly Upload[];
+  readonly copies: Schedule['copies'];
 }
 
 /** A compiled computation: its inputs are written, its stages run, and its outputs read, as often as wanted. */
@@ -38,6 +46,8 @@ export class Plan implements Disposable {
   readonly #encoded: Readonly<Record<Stage, readonly Encoded[]>>;
   readonly #uniforms: GPUBuffer | null;
   readonly #fresh: Freshness;
+  /** The parts of stages that were run, by what was wanted of them. */
+  readonly #parts = new Map<string, Replay>();
   #isDestroyed = false;
 
   /**
@@ -145,10 +155,11 @@ export class Plan implements Disposable {
    * Resolves as soon as the stage is queued. After `step`, every state has its new value. A stage without streamed inputs is
    * queued when this returns; another waits for their bytes, and for the GPU to take them, so nothing else may be written or
    * run on this plan until it resolves.
+   * @param results only these outputs and states are computed, with what they need; the others keep their values. Default: all
    * @throws Error, one sentence: an earlier stage is stale, an input was never written, the load stage cannot run again
-   *   because its weights were given back, or bytes of a streamed input are missing
+   *   because its weights were given back, bytes of a streamed input are missing, or a result has no such name
    */
-  async run(stage: Stage): Promise<void> {
+  async run(stage: Stage, results?: StageResults): Promise<void> {
     this.#assertUsable('run');
     const { gpu } = this.#device;
     this.#device.assertHealthy();
@@ -156,19 +167,19 @@ export class Plan implements Disposable {
     if (stage === 'load') {
       this.#buffers.assertLoadable();
     }
-    const list = this.#encoded[stage];
+    const { list, uploads, copies } = this.#replay(stage, results);
     let done = 0;
     const upTo = (end: number): void => {
       submit(gpu, stage, list, done, end);
       done = end;
     };
-    if (this.schedule.uploads[stage].length > 0) {
-      await this.#streamed(stage, upTo);
+    if (uploads.length > 0) {
+      await this.#streamed(uploads, upTo);
     }
     upTo(list.length);
-    if (stage === 'step' && this.schedule.copies.length > 0) {
+    if (copies.length > 0) {
       const encoder = gpu.createCommandEncoder({ label: 'updates' });
-      for (const { from, to, bytes } of this.schedule.copies) {
+      for (const { from, to, bytes } of copies) {
         encoder.copyBufferToBuffer(this.#buffers.at(from), 0, this.#buffers.at(to), 0, bytes);
       }
       gpu.queue.submit([encoder.finish()]);
@@ -179,10 +190,26 @@ export class Plan implements Disposable {
     this.#fresh.ran(stage);
   }
 
-  /** Brings in the streamed inputs of a stage, each when the steps before it have been queued by `upTo`. */
-  async #streamed(stage: Stage, upTo: (end: number) => Promise<void> | void): Promise<void> {
+  /** Returns what a stage, or the part of it that gives some results, encodes. */
+  #replay(stage: Stage, results: StageResults | undefined): Replay {
+    const encoded = this.#encoded[stage];
+    if (!results) {
+      const copies = stage === 'step' ? this.schedule.copies : [];
+      return { list: encoded, uploads: this.schedule.uploads[stage], copies };
+    }
+    const key = JSON.stringify([stage, results.outputs, results.states]);
+    let replay = this.#parts.get(key);
+    if (!replay) {
+      const { steps, ...rest } = partOf(this.schedule, stage, results);
+      replay = { list: steps.map((i) => at(encoded, i)), ...rest };
+      this.#parts.set(key, replay);
+    }
+    return replay;
+  }
+
+  /** Brings in streamed inputs, each when the steps before it have been queued by `upTo`. */
+  async #streamed(uploads: readonly Upload[], upTo: (end: number) => Promise<void> | void): Promise<void> {
     const throttle = new Throttle(this.#device);
-    const uploads = this.schedule.uploads[stage];
     for await (const { upload, offset, bytes } of prefetched(uploads, (name) => this.#inputs.source(name))) {
       await upTo(upload.before);
       this.#inputs.put(upload.input, upload, bytes, offset);
@@ -208,7 +235,7 @@ export class Plan implements Disposable {
         found = await notFiniteOutput(this.#device, steps, done, this.#buffers);
       }
     };
-    await this.#streamed(stage, upTo);
+    await this.#streamed(this.schedule.uploads[stage], upTo);
     await upTo(steps.length);
     return found;
   }

@@ -1,0 +1,81 @@
+/** The methods by which a run looks for a noise: their names, their own defaults, and what they cannot do. */
+import { type MultiStart, multiStartFor, searchLength } from './multi_start.ts';
+import type { Mode, RenoSettings } from './settings.ts';
+
+/** The names of the methods, and the mode that each runs in. */
+export const METHODS = {
+  reno: 'reno',
+  'best-of-n': 'imageselect',
+  'multi-start': 'multi-start',
+} as const satisfies Record<string, Mode>;
+
+/** A method by its name. */
+export type MethodName = keyof typeof METHODS;
+
+/** The names of all methods. */
+export const METHOD_NAMES = Object.keys(METHODS) as MethodName[];
+
+/** Whether a mode follows the gradient of the rewards. */
+export function ascends(mode: Mode): boolean {
+  return mode === 'reno' || mode === 'multi-start';
+}
+
+/** Returns settings in another mode. @param mode the wanted one; undefined: the settings as they are */
+export function withMethod(settings: RenoSettings, mode: Mode | undefined): RenoSettings {
+  return mode === undefined ? settings : { ...settings, mode };
+}
+
+/** The settings that decide how many noises a run tries. */
+export type SizeSettings = Pick<RenoSettings, 'mode' | 'nIters' | 'candidates' | 'chains' | 'chainSteps'>;
+
+/** Returns the size of a search from many noises: what the settings say, and else what `nIters` iterations cost. */
+export function multiStartOf({ nIters, candidates, chains, chainSteps }: SizeSettings): MultiStart {
+  const own = multiStartFor(nIters);
+  return {
+    candidates: candidates ?? Math.max(own.candidates, chains ?? 0),
+    chains: chains ?? Math.min(own.chains, candidates ?? own.candidates),
+    steps: chainSteps ?? own.steps,
+  };
+}
+
+/** Returns the number of iterations of a run, each with a picture. */
+export function iterationsOf(settings: SizeSettings): number {
+  switch (settings.mode) {
+    case 'no-optim':
+      return 1;
+    case 'multi-start':
+      return searchLength(multiStartOf(settings));
+    default:
+      return settings.nIters;
+  }
+}
+
+/** Returns the number of draws of the seed that a run uses. */
+export function drawsOf(settings: SizeSettings): number {
+  switch (settings.mode) {
+    case 'imageselect':
+      return settings.nIters;
+    case 'multi-start':
+      return multiStartOf(settings).candidates;
+    default:
+      return 1;
+  }
+}
+
+/** Checks that the settings fit the method. @throws RangeError, one sentence */
+export function assertMethod(settings: RenoSettings): void {
+  const { mode, optim } = settings;
+  if (mode === 'multi-start') {
+    const { candidates, chains } = multiStartOf(settings);
+    if (chains > candidates) {
+      throw new RangeError(
+        `--chains ${chains} ascends more noises than are judged: give at least --candidates ${chains}, not ${candidates}`,
+      );
+    }
+    if (optim === 'lbfgs') {
+      throw new RangeError(
+        '--method multi-start has no --optim lbfgs, whose line search needs one long run: take sgd or adam',
+      );
+    }
+  }
+}

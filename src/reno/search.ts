@@ -1,0 +1,48 @@
+/** The search of a run: the noise of each iteration by the mode of the settings. */
+import type { Plan } from '../tensor/plan/plan.ts';
+import { freshNoise, optimisedNoise } from './image_select.ts';
+import type { LoopOptions, Search } from './loop.ts';
+import { iterationsOf, multiStartOf } from './method.ts';
+import { multiStart } from './multi_start.ts';
+import { drawNoise, noiseDraws } from './noise/draw_noise.ts';
+import type { GenerateOptions } from './session.ts';
+import type { RenoSettings } from './settings.ts';
+import type { StepGraph } from './step_graph.ts';
+
+/** The networks that a search runs on. */
+interface Searched {
+  readonly plan: Plan;
+  readonly step: StepGraph;
+  readonly settings: RenoSettings;
+}
+
+/** Returns the search of a run. @throws Error, one sentence, where the method takes no noise from outside */
+export async function searchOf(
+  { plan, step, settings }: Searched,
+  { seed, draw = 0, resume, latents, push }: GenerateOptions,
+): Promise<Search & Pick<LoopOptions, 'keepsGradients'>> {
+  const { mode, optim, noise, lr, regWeight } = settings;
+  const { shape } = step.latents;
+  const iterations = iterationsOf(settings);
+  if (mode === 'multi-start') {
+    if (latents || push) {
+      throw new Error('a search from many noises begins with draws of the seed: give no noise, or take --method reno');
+    }
+    return multiStart(multiStartOf(settings), noiseDraws(shape, seed, noise), draw);
+  }
+  if (mode === 'reno' && optim === 'lbfgs') {
+    const start = drawNoise(shape, seed, draw, noise);
+    const { lbfgsNoise } = await import('./lbfgs_noise.ts'); // Few runs need it, so bundles load it then.
+    const search = lbfgsNoise(plan, step, { start, lr, regWeight, ...(resume ? { past: resume } : {}) });
+    return { iterations, noise: search, keepsGradients: true };
+  }
+  const source = mode === 'imageselect' ? freshNoise : optimisedNoise;
+  const drawn = source(shape, seed, noise, draw);
+  if (!latents && !push) {
+    return { iterations, noise: drawn };
+  }
+  const now = (): Promise<Float32Array> => plan.read(step.latents.node.name ?? '');
+  const given: Search['noise'] = async (i, past) =>
+    i === 0 ? (latents ?? drawn(0, past)) : (push?.(i, now) ?? drawn(i, past));
+  return { iterations, noise: given };
+}
