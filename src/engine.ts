@@ -36,8 +36,8 @@ export {
 export type { CaseInput, OpCase } from './tensor/op_case.ts';
 export { compile } from './tensor/plan/compile.ts';
 export { evaluate } from './tensor/plan/evaluate.ts';
-export type { StageResults } from './tensor/plan/part.ts';
 export { Plan } from './tensor/plan/plan.ts';
+export type { StageResults } from './tensor/plan/stage_part.ts';
 export type { Pieces } from './tensor/plan/stream.ts';
 export type { PlanSpec, Update } from './tensor/schedule/plan_spec.ts';
 export type { LiveBytes, MemorySummary, PlanSummary } from './tensor/schedule/summary.ts';

@@ -2,6 +2,7 @@
 import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import type { History } from '../reno/history.ts';
 import { NotFiniteError } from '../reno/loop.ts';
+import { iterationsOfRun } from '../reno/method.ts';
 import { describeCut } from '../reno/report.ts';
 import type { RunState } from '../reno/run_state.ts';
 import type { Generated, GenerateOptions } from '../reno/session.ts';
@@ -49,7 +50,9 @@ export async function keptRun(
   const say = (sentence: string): void => console.error(`reno: ${sentence}`);
   const resume = await store.loadState(key, say);
   if (resume) {
-    say(`goes on from iteration ${resume.iteration} of ${resume.config.nIters}, which were saved in ${store.path}`);
+    say(
+      `goes on from iteration ${resume.iteration} of ${iterationsOfRun(resume.config)}, which were saved in ${store.path}`,
+    );
   }
   let isSaid = false;
   const onState = (state: RunState): void => {

@@ -22,11 +22,20 @@ const BAR = 20;
 /** Iterations from one plain line to the next. */
 const PLAIN_EVERY = 10;
 
+/** The place of an iteration in a search from many noises, such as `  ascent 2 (draw 17)`; empty in other methods. */
+function placeOf({ chain, draw }: IterationRecord): string {
+  if (draw === undefined) {
+    return '';
+  }
+  return chain === undefined ? `  draw ${draw}` : `  ascent ${chain + 1} (draw ${draw})`;
+}
+
 export class Progress {
   readonly #terminal: Terminal;
   readonly #total: number;
   readonly #rewards: readonly RewardInfo[];
   #best = 0;
+  #chain: number | undefined;
   /** The first iteration: drivers compile during it, so the time left is estimated from the others. */
   #first: IterationRecord | undefined;
 
@@ -47,7 +56,7 @@ export class Progress {
       ({ name, offset }) => `${name} ${(offset - (record.losses[name] ?? 0)).toFixed(3)}`,
     );
     const time = done < this.#total ? estimate : `${duration(record.seconds)} in all`;
-    const text = `${done}/${this.#total}  ${scores.join('  ')}  best ${this.#best}  ${time}`;
+    const text = `${done}/${this.#total}${placeOf(record)}  ${scores.join('  ')}  best ${this.#best}  ${time}`;
     if (this.#terminal.isTTY) {
       const room = this.#terminal.columns - text.length - 2;
       const width = room < 5 ? 0 : Math.min(BAR, room);
@@ -55,9 +64,10 @@ export class Progress {
       const bar = width === 0 ? '' : `${'█'.repeat(filled)}${'░'.repeat(width - filled)} `;
       const line = `${bar}${text}`.slice(0, this.#terminal.columns - 1);
       this.#terminal.write(`\r${line}\x1b[K${done === this.#total ? '\n' : ''}`);
-    } else if (record.iteration % PLAIN_EVERY === 0 || done === this.#total) {
+    } else if (record.iteration % PLAIN_EVERY === 0 || done === this.#total || record.chain !== this.#chain) {
       this.#terminal.write(`iteration ${text}\n`);
     }
+    this.#chain = record.chain;
   }
 
   /** Ends the redrawn line when the run ended early. */

@@ -1,6 +1,8 @@
 /** The reference's options (arguments.py), with its names: `--n-iters` or `--n_iters`. The table of settings declares them. */
 import type { ArgsDef } from 'citty';
+import { assertMethod, METHOD_NAMES, METHODS, type MethodName, withMethod } from '../reno/method.ts';
 import {
+  type Mode,
   mapSettings,
   type RenoSettings,
   readSettings,
@@ -8,11 +10,11 @@ import {
   type Setting,
   withSettings,
 } from '../reno/settings.ts';
-import { type Args, isSet, valueFlag } from './args.ts';
+import { type Args, isSet, textFlag, valueFlag } from './args.ts';
 import type { ChosenModel } from './chosen_model.ts';
 import type { PlannedModel } from './plan/planned_model.ts';
 import { chosenRewards, givenRewards, rewardFlags } from './reward_flags.ts';
-import { UsageError } from './usage_error.ts';
+import { sentenceOf, UsageError } from './usage_error.ts';
 
 /** The flags of the settings in the table that `wanted` accepts. */
 function tableFlags(wanted: (setting: Setting<unknown, unknown>) => boolean): ArgsDef {
@@ -30,8 +32,13 @@ function tableFlags(wanted: (setting: Setting<unknown, unknown>) => boolean): Ar
 }
 
 const modeFlags: ArgsDef = {
+  method: {
+    type: 'enum',
+    options: METHOD_NAMES,
+    description: 'How the noise is found (default: reno; docs/search.md says when to take which)',
+  },
   'no-optim': { type: 'boolean', description: 'Only generate: one step, nothing optimised' },
-  imageselect: { type: 'boolean', description: 'Choose the best of n noises instead of optimising one' },
+  imageselect: { type: 'boolean', description: 'The same as --method best-of-n' },
 };
 
 /** The flags of a command that always optimises. */
@@ -53,8 +60,36 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
   const given = mapSettings((setting) => flagValue(args, setting));
   const rewards = givenRewards(args);
   const mode = modeFrom(args);
-  const own = await readSettings(model.files);
-  return withSettings(own, { ...given, mode, rewards: await chosenRewards(rewards, own.rewards, model) });
+  assertFlagsOfMethod(args, mode);
+  const own = withMethod(await readSettings(model.files), mode);
+  const settings = withSettings(own, { ...given, rewards: await chosenRewards(rewards, own.rewards, model) });
+  assertFits(settings);
+  return settings;
+}
+
+/** @throws UsageError, one sentence, where a flag belongs to another method */
+function assertFlagsOfMethod(args: Args, mode: Mode): void {
+  for (const { flag, method } of Object.values<Setting<unknown, unknown>>(SETTINGS)) {
+    if (flag && method && method !== mode && isGiven(args, flag.name)) {
+      const here = methodOf(mode);
+      throw new UsageError(
+        `--${flag.name} belongs to --method ${methodOf(method)}, and ${here ? `the method is ${here}` : 'nothing is searched here'}`,
+      );
+    }
+  }
+}
+
+const isGiven = (args: Args, flag: string): boolean => isSet(args, flag) || textFlag(args, flag) !== undefined;
+
+const methodOf = (mode: Mode): MethodName | undefined => METHOD_NAMES.find((name) => METHODS[name] === mode);
+
+/** @throws UsageError, one sentence, where the settings do not fit their method */
+function assertFits(settings: RenoSettings): void {
+  try {
+    assertMethod(settings);
+  } catch (error) {
+    throw new UsageError(sentenceOf(error));
+  }
 }
 
 function flagValue<T>(args: Args, { flag, zero, kind }: Setting<T, null | undefined>): T | undefined {
@@ -62,13 +97,19 @@ function flagValue<T>(args: Args, { flag, zero, kind }: Setting<T, null | undefi
   return flag && (text === undefined ? valueFlag(args, flag.name, kind) : kind.parse(text));
 }
 
-/** @throws UsageError where two modes are asked for */
-function modeFrom(args: Args): RenoSettings['mode'] {
-  const [single, select] = [isSet(args, 'no-optim'), isSet(args, 'imageselect')];
-  if (single && select) {
-    throw new UsageError('--no-optim and --imageselect exclude each other');
+/** The mode that the flags ask for. @throws UsageError where two are asked for */
+function modeFrom(args: Args): Mode {
+  const method = METHOD_NAMES.find((name) => name === textFlag(args, 'method'));
+  const asked = [
+    ...(isSet(args, 'no-optim') ? [{ flag: '--no-optim', mode: 'no-optim' as const }] : []),
+    ...(isSet(args, 'imageselect') ? [{ flag: '--imageselect', mode: 'imageselect' as const }] : []),
+    ...(method ? [{ flag: `--method ${method}`, mode: METHODS[method] }] : []),
+  ];
+  const [first, second] = asked;
+  if (first && second && first.mode !== second.mode) {
+    throw new UsageError(`${first.flag} and ${second.flag} exclude each other`);
   }
-  return single ? 'no-optim' : select ? 'imageselect' : 'reno';
+  return first?.mode ?? 'reno';
 }
 
 /** As `settingsFrom`, for a model that is planned: a published one has all rewards, though its files are not here. */

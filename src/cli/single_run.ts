@@ -1,6 +1,7 @@
 /** One prompt: pictures, numbers and a report. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { iterationsOf } from '../reno/method.ts';
 import type { Transferred } from '../reno/transfer.ts';
 import { debugLevel, printDebug } from './debug_variable.ts';
 import { EXIT } from './exit_codes.ts';
@@ -22,7 +23,7 @@ export async function generateOne(run: GenerateRun, prompt: string, seed: number
   if (run.mustResume && !canResume(run, key)) {
     return EXIT.done;
   }
-  const nIters = settings.mode === 'no-optim' ? 1 : settings.nIters;
+  const nIters = iterationsOf(settings);
   const shown = new Set(stripIterations(nIters));
   const progress = new Progress(stderrTerminal(), nIters, steady.reno.rewards);
   const made = await keptRun(run, key, {

@@ -22,8 +22,8 @@ export const USELESS_FLAGS: readonly UselessFlag[] = [
   },
   {
     flags: OPTIMISER,
-    why: 'with --imageselect, which optimises nothing',
-    when: (args) => isSet(args, 'imageselect'),
+    why: 'where the best of n noises is chosen: nothing is optimised',
+    when: (args) => isSet(args, 'imageselect') || textFlag(args, 'method') === 'best-of-n',
   },
   ...REWARD_NAMES.map(rewardFlagName).map((name) => ({
     flags: [`${name}-weighting`],

@@ -2,7 +2,7 @@
  * The loop over iterations: runs a step graph again and again. It waits only for the scalars of two iterations ago,
  * which keeps the GPU's queue busy and short.
  */
-import type { StageResults } from '../tensor/plan/part.ts';
+import type { StageResults } from '../tensor/plan/stage_part.ts';
 import type { Stage } from '../tensor/types.ts';
 import { at } from '../tensor/types.ts';
 import type { IterationRecord, Origin } from './history.ts';

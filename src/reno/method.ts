@@ -1,4 +1,5 @@
 /** The methods by which a run looks for a noise: their names, their own defaults, and what they cannot do. */
+import type { RunConfig } from './history.ts';
 import { type MultiStart, multiStartFor, searchLength } from './multi_start.ts';
 import type { Mode, RenoSettings } from './settings.ts';
 
@@ -48,6 +49,11 @@ export function iterationsOf(settings: SizeSettings): number {
     default:
       return settings.nIters;
   }
+}
+
+/** As `iterationsOf`, for a run that was recorded. */
+export function iterationsOfRun({ search, nIters }: Pick<RunConfig, 'search' | 'nIters'>): number {
+  return search ? searchLength(search) : nIters;
 }
 
 /** Returns the number of draws of the seed that a run uses. */

@@ -2,6 +2,7 @@
 import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import type { Shape } from '../tensor/types.ts';
 import { at } from '../tensor/types.ts';
+import { chainTable } from './chain_table.ts';
 import { type Chart, lineChart, short } from './chart.ts';
 import type { History, IterationRecord, RewardInfo, RunConfig } from './history.ts';
 import { escapeHtml } from './html.ts';
@@ -50,6 +51,7 @@ ${pair(history, images, first, best)}
 ${transferred(history, images)}
 ${many && images.frames.length > 0 ? `<h2>On the way</h2>\n${strip(history, images, best)}` : ''}
 ${many ? `<h2>Rewards and noise</h2>\n<div class="charts">${charts(history).map(lineChart).join('\n')}</div>\n<p class="legend"><i></i>the best iteration, ${best.iteration}</p>` : ''}
+${chainTable(history)}
 <div class="tables">
 <section><h2>Settings</h2>${settings(history)}</section>
 <section><h2>Machine and time</h2>${machine(history)}</section>

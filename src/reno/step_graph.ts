@@ -3,7 +3,7 @@
  * generator and rewards that the caller has traced. The host reads back only a few scalars.
  */
 import { concat, less, reshape, select, sqrt } from '../kernels/index.ts';
-import type { StageResults } from '../tensor/plan/part.ts';
+import type { StageResults } from '../tensor/plan/stage_part.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { gradients } from '../tensor/vjp.ts';
@@ -107,7 +107,7 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     updates.push({ state: bestLoss, value: select(better, objective.rewardLoss, bestLoss), initial: NO_LOSS_YET });
     keep('best_image', image);
     keep('best_latents', latents);
-    const judged = config.judges ? judgedStep(scalars, updates, outputs) : null;
+    const judged = config.judges ? judgedStep(scalars, updates) : null;
 
     if (config.kind === 'optimise') {
       const [gradient] = gradients(objective.total, [latents]);
@@ -122,6 +122,10 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
       outputs.noise_gradient = gradient;
     }
     outputs.scalars = inOne(scalars);
+    if (judged) {
+      // It comes last, so that each reward's forward pass is still followed by its backward pass.
+      outputs[judged.output] = judged.tensor;
+    }
     return { outputs, updates, scalars: [...scalars.keys()], latents, image, levers, judged };
   });
 }
@@ -134,14 +138,13 @@ function inOne(scalars: ReadonlyMap<string, Tensor>): Tensor {
   );
 }
 
-/** Adds the output of a judged step, which has the scalars and states that there are so far. */
+/** A judged step with the scalars and states that there are so far, and its output's value. */
 function judgedStep(
   scalars: ReadonlyMap<string, Tensor>,
   updates: readonly StateUpdate[],
-  outputs: Record<string, Tensor>,
-): JudgedStep {
+): JudgedStep & { readonly tensor: Tensor } {
   const output = 'judged_scalars';
-  outputs[output] = inOne(scalars);
   const states = updates.map(({ state }) => state.node.name ?? '');
-  return { output, scalars: [...scalars.keys()], results: { outputs: Object.keys(outputs), states } };
+  const results = { outputs: ['image', output], states };
+  return { output, scalars: [...scalars.keys()], results, tensor: inOne(scalars) };
 }

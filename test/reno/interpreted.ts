@@ -2,7 +2,7 @@
 import type { StepRunner } from '../../src/reno/loop.ts';
 import type { StepGraph } from '../../src/reno/step_graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import type { StageResults } from '../../src/tensor/plan/part.ts';
+import type { StageResults } from '../../src/tensor/plan/stage_part.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { at, type Stage } from '../../src/tensor/types.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { lineChart, ticks } from '../../src/reno/chart.ts';
-import type { History } from '../../src/reno/history.ts';
+import type { History, IterationRecord, RunConfig } from '../../src/reno/history.ts';
 import { dataUri } from '../../src/reno/html.ts';
 import { renderReport } from '../../src/reno/report.ts';
 import { unbalanced } from '../support/unbalanced_elements.ts';
@@ -53,6 +53,23 @@ describe('report', () => {
 
   it('is well-formed: every element is closed where it was opened', () => {
     expect(unbalanced(html)).toEqual([]);
+  });
+
+  it('shows every ascent of a search from many noises, and which one is best', () => {
+    const run = history(8);
+    const origins = [{ draw: 0 }, { draw: 1 }, { draw: 2 }, { draw: 1, chain: 0 }, { draw: 1, chain: 0 }];
+    const more = [0, 0, 0].map(() => ({ draw: 2, chain: 1 }));
+    const iterations = [...origins, ...more].map(
+      (origin, i) => ({ ...run.iterations[i], ...origin }) as IterationRecord,
+    );
+    const config: RunConfig = { ...run.config, mode: 'multi-start', search: { candidates: 3, chains: 2, steps: 3 } };
+    const shown = renderReport({ ...run, config, iterations }, { init: uri, best: uri, frames });
+    expect(unbalanced(shown)).toEqual([]);
+    expect(shown).toContain('3 noises judged, the best 2 optimised for 3 iterations each');
+    expect(shown).toContain('Ascents from the best of 3 noises');
+    expect(shown).toContain('<tr><td>1</td><td>1</td><td>4.85</td><td>4.8</td></tr>');
+    expect(shown).toContain('<tr class="is-best"><td>2</td><td>2</td><td>4.75</td><td>4.65</td></tr>');
+    expect(renderReport(run, { init: uri, best: uri, frames })).not.toContain('Ascents');
   });
 
   it('shows the noise in another model where it was handed over, and only there', () => {

@@ -64,6 +64,25 @@ describe('Reno', () => {
     expect(again.history.config.noise.given).toBe(true);
   });
 
+  it('judges many noises and ascends the best by one plan, with the losses and noises of separate runs', async () => {
+    const sizes = { candidates: 3, chains: 2, chainSteps: 2 } as const;
+    using searching = await Reno.open(device, 'pocket', files, { ...settings, mode: 'multi-start', ...sizes });
+    const { trajectory, history } = await searching.generate(cat);
+    const { records } = trajectory;
+    const whole = await Promise.all([0, 1, 2].map((draw) => reno.generate({ ...cat, draw, nIters: 2 })));
+    const separate = whole.map(({ trajectory: { records: all } }) => all.map(({ total }) => total));
+    const order = [0, 1, 2].sort((a, b) => (separate[a]?.[0] ?? 0) - (separate[b]?.[0] ?? 0));
+    const wanted = [...separate.map(([first]) => first), ...order.slice(0, 2).flatMap((draw) => separate[draw] ?? [])];
+    expect(records.map(({ total }) => total)).toEqual(wanted);
+    expect(history.config.search).toEqual({ candidates: 3, chains: 2, steps: 2 });
+    expect(history.config.mode).toBe('multi-start');
+    const best = whole.find(({ trajectory: { records: all } }) =>
+      all.some((r) => r.total === records[trajectory.best]?.total),
+    );
+    expect(trajectory.bestImage).toEqual(best?.trajectory.bestImage);
+    expect(trajectory.bestLatents).toEqual(best?.trajectory.bestLatents);
+  });
+
   it('gives the same bytes again after another prompt and seed, and compiles nothing for them', async () => {
     const compiled = device.pipelineCount;
     const other = await reno.generate({ ...cat, prompt: 'a photo of two cars', seed: 4 });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { plannedFlags, settingsFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
+import { METHOD_NAMES, METHODS } from '../../src/reno/method.ts';
 import { type Mode, readSettings, recordedSettings, SETTINGS, type SettingName } from '../../src/reno/settings.ts';
 
 /** For each setting a value that is not its default, as reno.json and as a flag spell it. */
@@ -54,11 +55,40 @@ describe('a setting', () => {
     expect((await settingsFrom({ 'disable-reg': true, 'reg-weight': '2' }, model)).regWeight).toBe(0);
   });
 
+  it.each([
+    [{ candidates: '7' }, '--candidates belongs to --method multi-start, and the method is reno'],
+    [{ 'no-optim': true, chains: '7' }, '--chains belongs to --method multi-start, and nothing is searched here'],
+    [
+      { method: 'best-of-n', 'chain-steps': '2' },
+      '--chain-steps belongs to --method multi-start, and the method is best-of-n',
+    ],
+    [{ method: 'reno', imageselect: true }, '--imageselect and --method reno exclude each other'],
+    [{ method: 'multi-start', 'no-optim': true }, '--no-optim and --method multi-start exclude each other'],
+    [{ method: 'multi-start', optim: 'lbfgs' }, '--method multi-start has no --optim lbfgs'],
+    [
+      { method: 'multi-start', candidates: '3', chains: '4' },
+      '--chains 4 ascends more noises than are judged: give at least --candidates 4, not 3',
+    ],
+  ])('is refused where it does not fit the method: %j', async (args, sentence) => {
+    const model = { name: 'model', folder: '/model', files: folder({}) };
+    await expect(settingsFrom(args, model)).rejects.toThrow(sentence);
+  });
+
+  it('has a mode for each name of a method, and two spellings of best-of-n', async () => {
+    const model = { name: 'model', folder: '/model', files: folder({}) };
+    const modes = METHOD_NAMES.map(async (method) => (await settingsFrom({ method }, model)).mode);
+    expect(await Promise.all(modes)).toEqual(Object.values(METHODS));
+    expect(await settingsFrom({ method: 'best-of-n', imageselect: true }, model)).toEqual(
+      await settingsFrom({ imageselect: true }, model),
+    );
+  });
+
   it('stands at one place in the JSON, whoever set it', async () => {
     const all = Object.fromEntries(NAMES.map((name) => [name, OTHERS[name][0]]));
     const own = await readSettings(folder(all));
     expect(Object.keys(own)).toEqual(['mode', ...NAMES, 'rewards']);
-    const flags = { 'weight-bits': '8', 'f32-modules': 'a.b', budget: '1GiB', 'n-iters': '3' };
+    const search = { method: 'multi-start', candidates: '4', chains: '2', 'chain-steps': '3' };
+    const flags = { ...search, 'weight-bits': '8', 'f32-modules': 'a.b', budget: '1GiB', 'n-iters': '3' };
     const model = { name: 'model', folder: '/model', files: folder({ timestep: 400 }) };
     expect(Object.keys(await settingsFrom(flags, model))).toEqual(['mode', ...NAMES, 'rewards']);
   });

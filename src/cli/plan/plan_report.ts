@@ -1,10 +1,12 @@
 /** A planned run in numbers, which `reno plan --json` prints. */
 
+import { iterationsOf, multiStartOf } from '../../reno/method.ts';
 import { showPath } from '../../tensor/graph.ts';
+import { partOf } from '../../tensor/plan/stage_part.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';
 import { memorySummary, type Work, workOf } from '../../tensor/schedule/summary.ts';
 import type { Stage } from '../../tensor/types.ts';
-import { byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
+import { at, byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
 import { GPUS, type Gpu } from './gpus.ts';
 import type { PlannedRun } from './planned_run.ts';
 import { type KernelTime, kernelTimes, type Roofline, roofline } from './roofline.ts';
@@ -48,6 +50,8 @@ export interface PlanReport {
   /** The modules that store activations as f32 beside f16. */
   readonly f32Modules: readonly string[];
   readonly mode: string;
+  /** The whole run: its pictures, and its work beside the prompt's. */
+  readonly run: { readonly iterations: number; readonly judged: Amounts | null; readonly flops: number };
   readonly rewards: Readonly<Record<string, number>>;
   /** The memory budget in bytes; null where none was given. */
   readonly budget: number | null;
@@ -115,6 +119,7 @@ export function planReport(
     dtype: settings.dtype,
     f32Modules: settings.f32Modules ?? [],
     mode: settings.mode,
+    run: wholeRun(planned, stages.step),
     rewards: Object.fromEntries(run.rewards.map(({ name, weight }) => [name, weight])),
     budget: settings.budget ?? null,
     weightBits: settings.weightBits ?? null,
@@ -132,6 +137,22 @@ export function planReport(
     rooflines: gpus.map((gpu) => roofline(gpu, needs)),
     kernels: byKernel.map((gpu) => ({ gpu: gpu.name, times: kernelTimes(gpu, needs.work) })),
   };
+}
+
+/** The work of all iterations. `judged`: an iteration that computes no gradient, where the method has such. */
+function wholeRun({ settings, run, schedule }: PlannedRun, step: StageReport): PlanReport['run'] {
+  const iterations = iterationsOf(settings);
+  const { judged } = run.step;
+  if (!judged) {
+    return { iterations, judged: null, flops: iterations * step.flops };
+  }
+  const { steps } = partOf(schedule, 'step', judged.results);
+  const part = amounts(
+    workOf({ ...schedule, steps: { load: [], prompt: [], step: steps.map((i) => at(schedule.steps.step, i)) } }),
+  );
+  const { candidates, chains, steps: chainSteps } = multiStartOf(settings);
+  const flops = (candidates + chains) * part.flops + chains * (chainSteps - 1) * step.flops;
+  return { iterations, judged: part, flops };
 }
 
 function parametersOf({ run }: PlannedRun): PlanReport['parameters'] {

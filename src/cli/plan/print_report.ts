@@ -61,7 +61,7 @@ function parameters({ parameters: { networks, total } }: PlanReport): string[] {
   return table('Parameters that are read', [...rows, ['total', millions(total), bytesOf(bytes)]]);
 }
 
-function work({ stages }: PlanReport): string[] {
+function work({ stages, run }: PlanReport): string[] {
   const { step } = stages;
   const columns: readonly (Amounts & { readonly uploadedBytes?: number })[] = [
     stages.load,
@@ -69,15 +69,17 @@ function work({ stages }: PlanReport): string[] {
     step,
     step.forward,
     step.backward,
+    ...(run.judged ? [run.judged] : []),
   ];
   const row = (name: string, of: (c: (typeof columns)[number]) => string): string[] => [name, ...columns.map(of)];
-  return table('Work', [
-    ['', 'load', 'prompt', 'iteration', 'forward', 'backward'],
+  const rows = table('Work', [
+    ['', 'load', 'prompt', 'iteration', 'forward', 'backward', ...(run.judged ? ['only judged'] : [])],
     row('arithmetic', (c) => flopsOf(c.flops)),
     row('moved', (c) => bytesOf(c.bytes)),
     row('dispatches', (c) => String(c.dispatches)),
     row('uploaded', (c) => (c.uploadedBytes === undefined ? '' : bytesOf(c.uploadedBytes))),
   ]);
+  return [...rows, `  the whole run: ${flopsOf(run.flops)} in ${run.iterations} iterations`];
 }
 
 function memory({ memory: { phases, largestBinding, largestBuffer } }: PlanReport): string[] {

@@ -1,6 +1,7 @@
 /** The states of unfinished runs in an output folder: one index for each run, which names its files by their hashes. */
 import { join } from 'node:path';
 import type { Frame } from '../../reno/loop.ts';
+import { iterationsOfRun } from '../../reno/method.ts';
 import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
 import { createFile, type FileSystem, removeFile } from './file_system.ts';
 import { isRecord, randomName, readJson, replaceJson, STORE, sha256 } from './names.ts';
@@ -66,14 +67,14 @@ export function saveState(fs: FileSystem, folder: string, key: string, state: Ru
       const known = before?.frames.find((frame) => frame.iteration === iteration);
       return known ?? { iteration, ...put(new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength)) };
     });
-    const { prompt, seed, nIters } = state.config;
+    const { prompt, seed } = state.config;
     const index: SavedRun = {
       format: 1,
       key,
       prompt,
       seed,
       iteration: state.iteration,
-      iterations: nIters,
+      iterations: iterationsOfRun(state.config),
       state: put(encodeRunState({ ...state, frames: [] })),
       frames,
     };

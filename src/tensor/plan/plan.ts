@@ -9,10 +9,10 @@ import { drained } from './drained.ts';
 import { type Encoded, submit } from './encode.ts';
 import { Freshness } from './freshness.ts';
 import { type NotFinite, notFiniteOutput } from './not_finite.ts';
-import { partOf, type StageResults } from './part.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 import { PlanInputs } from './plan_inputs.ts';
 import { readValues } from './readback.ts';
+import { partOf, type StageResults } from './stage_part.ts';
 import { type Pieces, prefetched, Throttle } from './stream.ts';
 import { timed, timedPasses } from './timestamps.ts';
 

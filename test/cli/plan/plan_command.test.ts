@@ -55,6 +55,18 @@ describe('reno plan', { timeout: 60_000 }, () => {
     expect(forward?.memory.peak).toBeLessThan(both?.memory.peak ?? 0);
   });
 
+  it('knows that a search from many noises judges most of them without a gradient, in the same memory', async () => {
+    const plan = async (...more: string[]) => rowsOf((await inProcess(['plan', '--json', ...more])).stdout)[0];
+    const [long, search] = [await plan(), await plan('--method', 'multi-start')];
+    const forward = (await plan('--no-optim'))?.stages.step.flops ?? Number.NaN;
+    expect([search?.mode, search?.run.iterations, long?.run.iterations]).toEqual(['multi-start', 70, 50]);
+    expect(search?.run.judged?.flops).toBeCloseTo(forward, -6);
+    expect(search?.run.judged?.dispatches).toBeLessThan(0.6 * (search?.stages.step.dispatches ?? 0));
+    expect(search?.run.flops).toBeLessThan(long?.run.flops ?? 0);
+    expect(search?.run.flops).toBeGreaterThan(0.8 * (long?.run.flops ?? Number.NaN));
+    expect(Math.abs((search?.memory.peak ?? 0) - (long?.memory.peak ?? 0))).toBeLessThan(2 ** 16);
+  });
+
   it('keeps weights in 8 bits on request', async () => {
     const plan = async (...more: string[]) => {
       const { stdout } = await inProcess(['plan', '--model', 'sd-turbo', '--gpu', 'a100', '--json', ...more]);
