@@ -9,8 +9,8 @@ import type { BrowserAdapter, RegistryRow } from './registry_row.ts';
 
 /** The functions by which the command and this script speak with each other. */
 export interface Bridge {
-  /** Says which ops are wanted: those with these letters in their name; and how many of their cases at most. */
-  readonly wanted: () => Promise<{ readonly letters: string; readonly cases: number }>;
+  /** Says which ops are wanted: those with one of these texts in their name; and how many of their cases at most. */
+  readonly wanted: () => Promise<{ readonly names: readonly string[]; readonly cases: number }>;
   readonly row: (row: RegistryRow) => Promise<void>;
   readonly done: (end: { readonly adapters: BrowserAdapter[] } | { readonly sentence: string }) => Promise<void>;
 }
@@ -19,11 +19,11 @@ const bridge = globalThis as unknown as Bridge;
 const sentenceOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 try {
-  const { letters, cases } = await bridge.wanted();
+  const { names, cases } = await bridge.wanted();
   const device = await openDevice();
   const adapters = await listAdapters(device);
   for (const op of allOps().values()) {
-    if (op.name.includes(letters)) {
+    if (names.some((name) => op.name.includes(name))) {
       await bridge.row(await checkOn(device, { ...op, cases: op.cases.slice(0, cases) }));
     }
   }

@@ -7,7 +7,7 @@ import type { BrowserAdapter, RegistryRow } from './registry_row.ts';
 export const opsCommand: Command = {
   meta: { name: 'ops', description: 'Run the op registry in Chromium, by the functions that the tests in Node call' },
   args: {
-    ops: { type: 'string', description: 'Only ops with these letters in their name', valueHint: 'text' },
+    ops: { type: 'string', description: 'Only ops with one of these texts in their name', valueHint: 'a,b' },
     cases: { type: 'string', description: 'Only so many cases of each op', valueHint: 'n' },
     ...jsonFlag,
   },
@@ -15,7 +15,7 @@ export const opsCommand: Command = {
 };
 
 async function run(args: Args): Promise<number> {
-  const part = { letters: textFlag(args, 'ops'), cases: countFlag(args, 'cases', 1) };
+  const part = { names: textFlag(args, 'ops')?.split(','), cases: countFlag(args, 'cases', 1) };
   await assertChromium();
   const { runRegistry } = await import('./run_registry.ts');
   const { browser, adapters, rows } = await runRegistry(part, (row) => console.log(line(row)));
@@ -27,7 +27,7 @@ async function run(args: Args): Promise<number> {
   const used = adapters.find(({ used }) => used);
   const summary =
     rows.length === 0
-      ? `There is no op with "${part.letters}" in its name.`
+      ? `There is no op with ${part.names?.join(' or ')} in its name.`
       : `${ok} comparisons of ${rows.length} ops and ${total((r) => r.cases)} cases hold, ${failed} fail, and ${leftOut} are left out, ` +
         `because the adapter does not take them: ${browser}, ${used ? described(used) : 'no adapter'}.`;
   return finish(args, ok > 0 && failed === 0, summary, [...adapters, ...rows]);

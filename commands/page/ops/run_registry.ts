@@ -17,8 +17,8 @@ export interface RegistryRun {
 
 /** How much of the registry runs. */
 export interface RegistryPart {
-  /** Only ops with these letters in their name. Default: all. */
-  readonly letters?: string | undefined;
+  /** Only ops with one of these texts in their name. Default: all. */
+  readonly names?: readonly string[] | undefined;
   /** So many cases of each op at most. Default: all. */
   readonly cases?: number | undefined;
 }
@@ -28,7 +28,7 @@ export interface RegistryPart {
  * @throws Error, one sentence: the browser has no adapter, its device or the tab was lost, or the policy refused something
  */
 export async function runRegistry(
-  { letters = '', cases = Number.MAX_SAFE_INTEGER }: RegistryPart,
+  { names = [''], cases = Number.MAX_SAFE_INTEGER }: RegistryPart,
   onRow: (row: RegistryRow) => void = () => {},
 ): Promise<RegistryRun> {
   const files = await buildBarePage('commands/page/ops/in_browser.ts');
@@ -39,7 +39,7 @@ export async function runRegistry(
     const page = await browser.newPage();
     const adapters = await new Promise<readonly BrowserAdapter[]>((resolve, reject) => {
       const bridge: Bridge = {
-        wanted: async () => ({ letters, cases }),
+        wanted: async () => ({ names, cases }),
         row: async (row) => {
           rows.push(row);
           onRow(row);
