@@ -1,6 +1,5 @@
 /** `reno kernels edit`: writes a variant's WGSL into a file and, each time the file is saved, says whether it is right and how fast. */
-import { existsSync, watch, writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { existsSync, writeFileSync } from 'node:fs';
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { adapterChoice } from '../../src/cli/shared.ts';
@@ -11,6 +10,7 @@ import { chosenKernel, chosenOp, fromWish } from './chosen_kernel.ts';
 import { compiledFor } from './compiled_for.ts';
 import { readWgsl } from './read_wgsl.ts';
 import { describeMeasured, editedPlace, runFlags } from './run.ts';
+import { saves } from './saves.ts';
 
 export const editCommand: Command = {
   meta: { name: 'edit', description: 'Write the WGSL of a kernel into a file, and check and time it at each save' },
@@ -25,9 +25,6 @@ export const editCommand: Command = {
   },
   run: edit,
 };
-
-/** Editors write a file in several steps: wait until they are through. */
-const SETTLE_MS = 150;
 
 async function edit(args: Args, positionals: readonly string[]): Promise<number> {
   const op = chosenOp(positionals, 'reno kernels edit');
@@ -63,43 +60,4 @@ async function edit(args: Args, positionals: readonly string[]): Promise<number>
     }
   }
   return 0;
-}
-
-/** Yields at once and after each save of `file`, until SIGINT. Editors replace files, so the folder is watched. */
-async function* saves(file: string): AsyncGenerator<void> {
-  const name = basename(file);
-  let wake = (): void => {};
-  let pending = true;
-  let ended = false;
-  let timer: NodeJS.Timeout | undefined;
-  const watcher = watch(dirname(file) || '.', (_, changed) => {
-    if (changed === name) {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        pending = true;
-        wake();
-      }, SETTLE_MS);
-    }
-  });
-  const end = (): void => {
-    ended = true;
-    wake();
-  };
-  process.once('SIGINT', end);
-  try {
-    while (!ended) {
-      if (pending) {
-        pending = false;
-        yield;
-      } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  } finally {
-    clearTimeout(timer);
-    watcher.close();
-    process.off('SIGINT', end);
-  }
 }

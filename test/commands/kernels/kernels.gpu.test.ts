@@ -1,8 +1,11 @@
 /** `reno kernels` on the adapter that is here: shows, runs, and judges WGSL that a reader changed. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';
 import { inProcess } from '../../cli/in_process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'reno-kernels-'));
@@ -134,4 +137,35 @@ describe('what cannot be done is one sentence', () => {
     expect(stderr.join('\n')).toMatch(sentence);
     expect(code).toBe(2);
   });
+});
+
+it('reno kernels edit runs the file at each save, and ends with Ctrl-C', { timeout: 60_000 }, async () => {
+  const file = join(folder, 'watched.wgsl');
+  const command = [
+    '--import',
+    join(PACKAGE_ROOT, 'node_modules/tsx/dist/loader.mjs'),
+    join(PACKAGE_ROOT, 'commands/bin.ts'),
+  ];
+  const flags = ['--variant', 'naive', '--shape', '6x9', '--runs', '2', '--file', file];
+  const editing = spawn(process.execPath, [...command, 'kernels', 'edit', 'softmax', ...flags]);
+  let said = '';
+  editing.stdout.on('data', (text) => {
+    said += text;
+  });
+  const ended = once(editing, 'close');
+  /** The output that follows, once it matches. */
+  const after = async (pattern: RegExp): Promise<void> => {
+    while (!pattern.test(said)) {
+      await Promise.race([once(editing.stdout, 'data'), ended.then(() => expect.fail(`it ended: ${said}`))]);
+    }
+    said = '';
+  };
+  await after(/x the speed of the original, timed in turns\n {2}right: output 0/);
+  const right = readFileSync(file, 'utf8');
+  writeFileSync(file, right.replace('y[i] = f32(v);', 'y[i] = select(v, 7.0, i == 21u);'));
+  await after(/WRONG: output 0 .* the largest error is at \[2,3\]: 7 in place of/);
+  writeFileSync(file, right.replace('y[i] = f32(v);', 'z[i] = f32(v);'));
+  await after(/watched\.wgsl:\d+:\d+: unresolved value 'z'/);
+  editing.kill('SIGINT');
+  expect((await ended)[0]).toBe(0);
 });
