@@ -87,7 +87,8 @@ function modelOf(args: Args): ChosenModel {
   }
   if (own === undefined && !published) {
     const known = [...Object.keys(EMBEDDED), ...readManifest().models.map((model) => model.name)];
-    throw new UsageError(`there is no model "${name}"; the models are ${known.join(', ')}`);
+    const folder = isFolder(name) ? `; a folder is read with --weights ${name}` : '';
+    throw new UsageError(`there is no model "${name}"; the models are ${known.join(', ')}${folder}`);
   }
   const folder = given === undefined ? join(PACKAGE_ROOT, own ?? '') : weightsFolder(given, '--weights');
   if (!isFolder(folder)) {

@@ -172,6 +172,33 @@ describe('broken weights', () => {
     await expectRefusal([...generate, '--decoder', 'taesd'], 1, /get it with: reno weights pull taesd$/);
   });
 
+  it('a NaN among the weights ends the run, and what was made until then is kept', async () => {
+    const out = join(work, 'nan');
+    const folder = spoiled(unet, (b) => {
+      const start = 8 + Number(b.readBigUInt64LE(0));
+      const header = JSON.parse(b.toString('utf8', 8, start)) as Record<string, Entry>;
+      const { data_offsets } = header['conv_norm_out.weight'] ?? expect.fail('the network has no such tensor');
+      b.writeUInt16LE(0x7e00, start + data_offsets[0]);
+      return b;
+    });
+    const { code, said } = await reno([
+      'generate',
+      '--prompt',
+      'a photo of a cat',
+      '--n-iters',
+      '2',
+      '--weights',
+      folder,
+      '--out',
+      out,
+    ]);
+    expect(said).toEqual([
+      'reno: the gradient of the noise became NaN at iteration 0; check the weights; the best picture until then is kept',
+    ]);
+    expect(code).toBe(1);
+    expect(readdirSync(out)).toEqual(expect.arrayContaining(['best.png', 'history.json', 'report.html']));
+  });
+
   it('is said by the spawned command too, with its exit code', async () => {
     const folder = spoiled(unet, (b) => b.subarray(0, 1000));
     await expectRefusal(

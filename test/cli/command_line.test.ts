@@ -23,10 +23,11 @@ describe('a wrong command line', () => {
     [[...generate, '--weight-bits', '4'], /--weight-bits \(4\)\. Expected one of: 8/],
     [[...generate, '--optim', 'lion'], /invalid value for argument: --optim \(lion\)\. Expected one of: sgd, adam/],
     [[...generate, '--noise', 'numpy'], /--noise \(numpy\)\. Expected one of: reno, torch-cpu, torch-cuda/],
-    [[...generate, '--model', 'sdxl'], /there is no model "sdxl"; the models are pocket/],
+    [[...generate, '--model', 'sdxl'], /there is no model "sdxl"; the models are pocket[^;]*$/],
+    [[...generate, '--model', '/tmp'], /there is no model "\/tmp"; .*; a folder is read with --weights \/tmp$/],
     [[...generate, '--rewards', 'hps,beauty'], /there is no reward "beauty"; the rewards are hps, clip/],
     [['evaluate', 'pocket', '--part', '3/2'], /--part must be a share such as 1\/2 or 2\/2, not "3\/2"/],
-    [['evaluate', 'pocket', '--seeds', '0,x'], /--seeds must be whole numbers such as 0,1,2, not "0,x"/],
+    [['evaluate', 'pocket', '--seeds', '0,x'], /--seeds must be whole numbers such as 0,1,2 or 0-3, not "0,x"/],
     [['generate', '-p', 'a', '--no-optim', '--imageselect'], /--no-optim and --imageselect exclude each other/],
     [[...generate, '--disable_hps', '--disable_clip', '--disable_imagereward'], /no reward is left/],
   ])('%j is refused in one sentence', async (args, sentence) => {
