@@ -110,7 +110,7 @@ if __name__ == '__main__':
     import time
     from PIL import Image
     import art
-    rng, t, n, lost, bad, sizes = np.random.default_rng(0), time.process_time(), 2000, {}, 0, {}
+    rng, t, n, lost, bad, sizes = np.random.default_rng(0), time.process_time(), 600, {}, 0, {}
     use = np.zeros((12, 12))
     for _ in range(n):
         text, spec, _, _ = W.draw(rng)

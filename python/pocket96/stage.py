@@ -157,6 +157,11 @@ def sheet(x, columns, path):
     Image.fromarray(a).save(path)
 
 
+def few(n):
+    """n cases of a measurement; very few in a trial of the scripts (POCKET_STEPS set)."""
+    return 3 if 'POCKET_STEPS' in os.environ else n
+
+
 def half(module):
     """A copy with f16-rounded values in f32."""
     return round_half(copy.deepcopy(module)).eval()

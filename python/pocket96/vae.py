@@ -83,7 +83,7 @@ def adversarial(disc, x, y, base, last):
 @torch.no_grad()
 def report(s, model):
     r = np.random.default_rng(99)
-    x, _ = batch(r, 48)
+    x, _ = batch(r, stage.few(16) * 3)
     z = torch.cat([model.encode(b).latent_dist.mean for b in x.split(16)])
     y = torch.cat([model.decode(b).sample for b in z.split(16)])
     model.register_to_config(scaling_factor=float(1 / z.std()))

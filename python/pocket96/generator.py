@@ -1,0 +1,198 @@
+"""Stages 2 and 3: the one-step generator (UNet and CLIP text encoder), and its sharpening.
+
+generator   flow matching from scratch with the coupling of coupling.py, target z - x0; the share of t = 1 (the step that ships) grows from a half to all.
+sharpen     UNet, text encoder and decoder together, from noise to picture: L1 and edges to the coupled scene, the patch discriminator and feature matching of vae.py.
+            L2 in the latents leaves a blend where two scenes score alike, and the decoder never saw such latents; here the picture itself is asked to be crisp.
+"""
+import sys
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizerFast
+
+import art
+import stage
+import vae
+import world
+from coupling import couple
+from muon import Muon
+
+C, SHAPE, LENGTH = stage.CONFIG['generator'], tuple(stage.CONFIG['latent']), 16
+WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=1, count_color=1)
+
+
+def make_unet():
+    n = len(C['unet'])
+    u = UNet2DConditionModel(
+        sample_size=SHAPE[1], in_channels=SHAPE[0], out_channels=SHAPE[0], block_out_channels=C['unet'], layers_per_block=1, down_block_types=('CrossAttnDownBlock2D',) * n,
+        up_block_types=('CrossAttnUpBlock2D',) * n, mid_block_type='UNetMidBlock2DCrossAttn', cross_attention_dim=128, norm_num_groups=16, attention_head_dim=tuple(C['heads']),
+        use_linear_projection=True)
+    torch.nn.init.zeros_(u.conv_out.weight)
+    return u
+
+
+def make_text(tokenizer):
+    return CLIPTextModel(CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=128, intermediate_size=512, num_hidden_layers=C['text_layers'], num_attention_heads=4, max_position_embeddings=LENGTH,
+        hidden_act='quick_gelu', projection_dim=128, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id))
+
+
+def tokenizer():
+    return CLIPTokenizerFast.from_pretrained(stage.TOKENIZERS + '/generator/tokenizer')
+
+
+def ids_of(tok, texts):
+    return tok(texts, padding='max_length', max_length=LENGTH, truncation=True, return_tensors='pt').input_ids
+
+
+class Feed:
+    """Coupled samples: token ids, noise, picture, bare background."""
+
+    def __init__(self, tok):
+        self.tok = tok
+        w = np.array([WEIGHTS[c] for c in world.CATEGORIES])
+        self.share = w / w.sum()
+
+    def __call__(self, rng, n):
+        texts, zs, images, grounds, white = [], [], [], [], []
+        while len(texts) < n:
+            text, spec, _, _ = world.draw(rng, world.CATEGORIES[rng.choice(len(self.share), p=self.share)])
+            z = rng.standard_normal(SHAPE).astype(np.float32)
+            scene, theme = couple(z, spec)
+            if scene is None or not world.allowed(scene):
+                continue
+            texts.append(text), zs.append(z), images.append(art.paint(scene, theme)), grounds.append(theme)
+        return ids_of(self.tok, texts), torch.from_numpy(np.stack(zs)), np.stack(images), np.array(grounds)
+
+
+def make_net(tok):
+    torch.manual_seed(stage.CONFIG['seed'] + 20)
+    return torch.nn.ModuleDict(dict(unet=make_unet(), text=make_text(tok)))
+
+
+@torch.no_grad()
+def picture_sheet(s, net, auto, scale):
+    """One-step pictures of held-out prompts, 12 a category."""
+    ps = world.heldout_prompts()
+    texts = [p['prompt'] for c in world.CATEGORIES for p in [q for q in ps if q['category'] == c][:12]]
+    z = torch.randn(len(texts), *SHAPE, generator=torch.Generator().manual_seed(7))
+    y = []
+    for k in range(0, len(texts), 12):
+        h = net['text'](ids_of(tokenizer(), texts[k:k + 12])).last_hidden_state
+        x = z[k:k + 12] - net['unet'](z[k:k + 12], 1000, h, return_dict=False)[0]
+        y.append(auto.decode(x / scale).sample / 2 + .5)
+    stage.sheet(torch.cat(y), 12, s.dir + '/sheet.png')
+
+
+def train():
+    tok = tokenizer()
+    auto = AutoencoderKL.from_pretrained(stage.ROOT + '/vae/model').eval().requires_grad_(False)
+    scale, net, feed = auto.config.scaling_factor, make_net(tok), Feed(tok)
+    opt, ema = Muon(net, C['muon'], C['lr']), stage.Ema(net, .997)
+    keep = Reservoir(C['reservoir'])
+    s = stage.Stage('generator', C['steps'], stage.CONFIG['seed'] + 21, dict(net=net, opt=opt, ema=ema), every=300)
+    s.snapshot = lambda: picture_sheet(s, ema.model, auto, scale)
+    if s.begun:                                              # the reservoir is not kept: it is drawn again
+        s.rng = np.random.default_rng((stage.CONFIG['seed'] + 21, s.begun))
+
+    def fresh(n):
+        ids, z, images, _ = feed(s.rng, n)
+        with torch.no_grad():
+            x = auto.encode(stage.to_tensor(images) * 2 - 1).latent_dist.mean * scale
+        return ids, x, z
+
+    for _ in s:
+        new = fresh(C['fresh'] if len(keep) else C['batch'])
+        ids, x0, z = keep.mix(s.rng, new, C['batch'])
+        n = len(z)
+        share = min(1, .5 + .7 * s.fraction())
+        t = torch.where(torch.rand(n) < share, 1.0, .15 + .85 * torch.rand(n))
+        tt = t[:, None, None, None]
+        h = net['text'](ids).last_hidden_state
+        v = net['unet']((1 - tt) * x0 + tt * z, t * 1000, h, return_dict=False)[0]
+        per = (v - (z - x0)).pow(2).mean((1, 2, 3))
+        opt.zero_grad()
+        per.mean().backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1)
+        opt.step(s.factor())
+        ema.update(net)
+        s.log(loss=per.mean(), one_step=per[t == 1].mean() if (t == 1).any() else float('nan'))
+    s.finish()
+
+
+class Reservoir:
+    """Earlier samples, encoded once and used again: half of each batch."""
+
+    def __init__(self, size):
+        self.size, self.data = size, None
+
+    def __len__(self):
+        return 0 if self.data is None else len(self.data[0])
+
+    def mix(self, rng, new, batch):
+        if not len(self):
+            self.data = list(new)
+            return new
+        k = torch.from_numpy(rng.integers(len(self), size=batch - len(new[0])))
+        out = [torch.cat([q, r[k]]) for q, r in zip(new, self.data)]
+        if len(self) < self.size:
+            self.data = [torch.cat([r, q]) for q, r in zip(new, self.data)]
+        else:
+            slot = torch.from_numpy(rng.integers(self.size, size=len(new[0])))
+            for q, r in zip(new, self.data):
+                r[slot] = q
+        return out
+
+
+def sharpen():
+    c = stage.CONFIG['sharpen']
+    tok = tokenizer()
+    auto = AutoencoderKL.from_pretrained(stage.ROOT + '/vae/model')
+    scale = auto.config.scaling_factor
+    net = make_net(tok)
+    net['decoder'], net['post'] = auto.decoder, auto.post_quant_conv
+    disc = vae.Discriminator()
+    net.load_state_dict(torch.load(stage.ROOT + '/generator/checkpoint.pt', weights_only=False)['ema']['model'], strict=False)
+    disc.load_state_dict(torch.load(stage.ROOT + '/vae/checkpoint.pt', weights_only=False)['disc'])
+    opt = torch.optim.AdamW(net.parameters(), lr=c['lr'], betas=(.9, .98), weight_decay=0)
+    opt_d = torch.optim.AdamW(disc.parameters(), lr=3e-4, betas=(.5, .9), weight_decay=0)
+    ema, feed = stage.Ema(net, .998), Feed(tok)
+    s = stage.Stage('sharpen', c['steps'], stage.CONFIG['seed'] + 31, dict(net=net, disc=disc, opt=opt, opt_d=opt_d, ema=ema), every=300)
+
+    def snapshot():
+        use_decoder(auto, ema.model)
+        picture_sheet(s, ema.model, auto, scale)
+
+    s.snapshot = snapshot
+    for _ in s:
+        for g in opt.param_groups:
+            g['lr'] = c['lr'] * s.factor(100)
+        ids, z, images, themes = feed(s.rng, c['batch'])
+        x = stage.to_tensor(images) * 2 - 1
+        ground = torch.from_numpy(art.GROUNDS[themes]).permute(0, 3, 1, 2) / 127.5 - 1
+        h = net['text'](ids).last_hidden_state
+        latent = z - net['unet'](z, 1000, h, return_dict=False)[0]
+        y = net['decoder'](net['post'](latent / scale))
+        base, d = vae.reconstruction(y, x, vae.weight_map(x, ground))
+        loss = base + vae.adversarial(disc, x, y, base, net['decoder'].conv_out.weight) if s.fraction() > .1 else base
+        opt.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1)
+        opt.step()
+        ema.update(net)
+        ld = vae.hinge(disc, x, y.detach())
+        opt_d.zero_grad()
+        ld.backward()
+        opt_d.step()
+        s.log(base=base, l1=d.abs().mean(), disc=ld)
+    s.finish()
+
+
+def use_decoder(auto, net):
+    """Puts the sharpened decoder into the AutoencoderKL, for sheets and export."""
+    auto.decoder, auto.post_quant_conv = net['decoder'], net['post']
+
+
+if __name__ == '__main__':
+    dict(generator=train, sharpen=sharpen)[sys.argv[1]]()

@@ -1,0 +1,235 @@
+"""Stages: rewards hardened against the loop, in rounds, and the hacking curve on the held-out prompts.
+
+    python loop.py harvest ROUND | harden ROUND REWARD | measure ROUND SEED
+
+harvest   ascents (the loop of ../pocket/reno_loop.py with reno.json) on training captions; pictures at chosen iterations, labelled by the labeller (judge.py), never by the judge. Round 1
+          starts from the rewards as trained, round r from those of round r-1
+harden    one reward learns to order these pictures beside rendered groups (all pairs of different grade)
+measure   how many held-out prompts the judge calls right after 1 to 100 iterations, and with best-of-N (round 0: before any hardening)
+
+The label of a picture is the scene that the labeller detects; its grade for the caption is the number of errors of that scene, where a named colour counts 1 - (the labeller's
+probability of that colour), and doubt: how far its least sure detection is from sure.
+"""
+import glob
+import json
+import os
+import shutil
+import sys
+import time
+
+import numpy as np
+import torch
+
+import data
+import judge
+import rewards
+import stage
+import world as W
+from evaluator import Evaluator
+from generator import SHAPE
+from reno_loop import DEFAULT, Pocket, reno
+from rewards_ir import bradley_terry
+from rewards_pairs import Tokens
+
+C = stage.CONFIG['harden']
+AT = (0, 3, 8, 15, 25, 40, 59)
+CURVE = (1, 3, 5, 10, 20, 35, 50, 75, 100)
+REWARDS = ('image_reward', 'hps', 'clip')
+
+
+class World(Pocket):
+    """../pocket's networks and losses with this world's preprocess."""
+
+    def losses(self, image, c):
+        import reno_loop
+        keep, reno_loop.preprocess = reno_loop.preprocess, data.preprocess
+        try:
+            return super().losses(image, c)
+        finally:
+            reno_loop.preprocess = keep
+
+
+def weights_of(round_):
+    return stage.WEIGHTS if round_ == 0 else f'{stage.ROOT}/harden{round_}/weights'
+
+
+def settings(root):
+    hp = json.loads(json.dumps(DEFAULT))
+    hp.update({k: v for k, v in json.load(open(root + '/reno.json')).items() if k in hp})
+    return hp
+
+
+def label(grid, config, spec):
+    """One picture's logits of the labeller -> (grade, errors, scene with boxes of no size)."""
+    found = judge.decode(grid, config)
+    scene = [(config['objects'].index(d['object']), config['colours'].index(d['colour']), d['x'], d['y'], 0) for d in found]
+    hard, _, _ = W.errors(spec, scene)
+    soft, doubt = float(hard), 0.0
+    cells = [grid[:, int(d['y'] // 8), int(d['x'] // 8)] for d in found]
+    for g in cells:
+        doubt = max(doubt, 2 - 2 * g[0].sigmoid().item(), 1 - g[1:17].softmax(0).max().item())
+    near = grid[0].sigmoid()
+    faint = near[(near < .5) & (near > .1)]
+    doubt = max(doubt, 2 * faint.max().item() if len(faint) else 0.0)
+    for o, c, m in spec.groups:
+        same = [k for k, s in enumerate(scene) if s[0] == o]
+        if c >= 0 and same:
+            soft -= sum(scene[k][1] == c for k in same) < m
+            p = sorted((cells[k][17:25].softmax(0)[c].item() for k in same), reverse=True)
+            soft += 1 - p[min(m, len(p)) - 1]
+    return soft + .5 * min(1.0, doubt), hard, scene
+
+
+def harvest(round_):
+    """Shards of training captions; existing shards are skipped."""
+    out, base = stage.folder(f'harvest{round_}'), weights_of(round_ - 1)
+    model = None
+    for n in range(min(C['shards'], stage.few(99))):
+        path = f'{out}/{n:03d}.npz'
+        if os.path.exists(path):
+            continue
+        if model is None:
+            model, lab, hp = World(base), Evaluator.load(stage.ROOT + '/labeller/model'), {**settings(base), 'nIters': C['iterations']}
+        t, rng = time.time(), np.random.default_rng((stage.CONFIG['seed'], round_, n))
+        specs = [W.draw(rng, W.CATEGORIES[min(8, int(np.searchsorted(data.SHARES, rng.random())))])[1] for _ in range(stage.few(C['captions']))]
+        z, trace = torch.from_numpy(rng.standard_normal((len(specs), *SHAPE)).astype(np.float32)), []
+        reno(model, z, model.condition([W.caption(s) for s in specs]), hp, trace)
+        rows = []
+        for k in AT:
+            x = trace[k]['image']
+            with torch.no_grad():
+                grids = lab(x)
+            for i, spec in enumerate(specs):
+                grade, hard, scene = label(grids[i], lab.config, spec)
+                if W.allowed(scene):
+                    rows.append((i, (x[i] * 255).round().byte().permute(1, 2, 0).numpy(), W.caption(spec), grade, hard, k))
+        rows.sort(key=lambda r: (r[0], r[5]))
+        _, images, captions, grade, hard, at = zip(*rows)
+        np.savez_compressed(path + '.tmp.npz', images=np.stack(images), captions=np.array(captions), grade=np.array(grade), errors=np.array(hard), iteration=np.array(at))
+        os.replace(path + '.tmp.npz', path)
+        print(json.dumps(dict(round=round_, shard=n, seconds=round(time.time() - t), right={k: round(float(np.mean([h == 0 for h, a in zip(hard, at) if a == k])), 3) for k in AT})), flush=True)
+
+
+class Harvest:
+    def __init__(self, rounds):
+        self.by = []
+        for path in sorted(p for r in range(1, rounds + 1) for p in glob.glob(f'{stage.ROOT}/harvest{r}/[0-9][0-9][0-9].npz')):
+            d = np.load(path)
+            images, captions, grade = d['images'], d['captions'], d['grade']
+            for c in dict.fromkeys(captions.tolist()):
+                k = np.flatnonzero(captions == c)
+                if len(k) >= 3:
+                    self.by.append((c, images[k], grade[k]))
+
+    def group(self, rng):
+        """-> images [4], caption, grades; the first is a rendered true picture."""
+        caption, images, grade = self.by[rng.integers(len(self.by))]
+        spec, _ = W.parse(caption)
+        while True:
+            scene = W.fill(rng, spec)
+            if W.allowed(scene):
+                break
+        pick = rng.permutation(len(images))[:3]
+        return [data.render(scene, int(rng.integers(W.NT)))] + [images[j] for j in pick], caption, [0.0] + [float(grade[j]) for j in pick]
+
+
+def harden(round_, name):
+    seed, k = stage.CONFIG['seed'] + 100 * round_ + REWARDS.index(name), 4
+    tokens = Tokens(f'{stage.TOKENIZERS}/{name}', 20 if name == 'image_reward' else 16)
+    torch.manual_seed(seed)
+    net, soften = (rewards.Ranker if name == 'image_reward' else rewards.Clip)(tokens), data.Soften(seed)
+    before = f'{stage.ROOT}/{name}/checkpoint.pt' if round_ == 1 else f'{stage.ROOT}/harden{round_ - 1}/{name}/checkpoint.pt'
+    net.load_state_dict(torch.load(before, weights_only=False)['ema']['model'])
+    opt, ema, found = stage.Opt(net, C['lr'], C['muon']), stage.Ema(net, .98), Harvest(round_)
+    s = stage.Stage(f'harden{round_}/{name}', C['steps'], seed, dict(net=net, opt=opt, ema=ema, soften=soften))
+    n = 6
+    for _ in s:
+        gs = [data.group(s.rng, k) for _ in range(n)]
+        x, level = soften(stage.to_tensor([im[0] for g in gs for im in g.images]), share=.6)
+        owner, cap, grade, texts, _, _ = rewards.rows_of(gs, k, level)
+        rows, images = len(owner), []
+        more = [found.group(s.rng) for _ in range(n)]
+        for i, (ims, text, values) in enumerate(more):
+            images += ims
+            texts += [text] * k
+        owner = torch.cat([owner, n * k + torch.arange(n * k)])
+        cap = torch.cat([cap, 2 * n + torch.arange(n).repeat_interleave(k)])
+        grade = torch.cat([grade, torch.tensor([v for _, _, values in more for v in values])])
+        y = stage.to_tensor(images)
+        x = torch.cat([x, (y + .01 * torch.randn(y.shape)).clamp(0, 1)])
+        score, d = net.score(data.preprocess(x), owner, *tokens(texts))
+        a, ok = bradley_terry(score[:rows], grade[:rows], cap[:rows], owner[:rows])
+        b, mine = bradley_terry(score[rows:], grade[rows:], cap[rows:], owner[rows:])
+        opt.step(a + b, s.factor(20))
+        ema.update(net)
+        s.log(rendered=a, harvest=b, ordered_rendered=ok, ordered_harvest=mine)
+    out = weights_of(round_)
+    os.makedirs(out, exist_ok=True)
+    for part in ('generator', 'evaluator', 'heldout_prompts.json', 'reno.json'):
+        if not os.path.exists(f'{out}/{part}'):
+            (shutil.copytree if os.path.isdir(f'{stage.WEIGHTS}/{part}') else shutil.copy)(f'{stage.WEIGHTS}/{part}', f'{out}/{part}')
+    rewards.ship(name, ema.model, tokens, s, f'{out}/{name}', 40)
+    s.finish()
+
+
+def noise(ids, seed, k=0):
+    return torch.stack([torch.randn(*SHAPE, generator=torch.Generator().manual_seed(int(i) * 1000003 + seed * 1009 + k)) for i in ids])
+
+
+def measure(round_, seed, best=50, size=19):
+    """One JSON a batch of prompts, skipped when it exists; then the table."""
+    root, out = weights_of(round_), stage.folder(f'measure{round_}')
+    prompts = json.load(open(root + '/heldout_prompts.json'))[:stage.few(999)]
+    model = None
+    for s in range(0, len(prompts), size):
+        path = f'{out}/seed{seed}_{s:04d}.json'
+        if os.path.exists(path):
+            continue
+        if model is None:
+            model, ev, hp = World(root), Evaluator.load(root + '/evaluator'), {**settings(root), 'nIters': max(CURVE) + 1}
+        some = prompts[s:s + size]
+        ids, c = [p['id'] for p in some], model.condition([p['prompt'] for p in some])
+
+        def right(images):
+            with torch.no_grad():
+                return [bool(judge.verdict(judge.decode(g, ev.config), p)[0]) for g, p in zip(ev(images), some)]
+
+        part, trace = dict(ids=ids, category=[p['category'] for p in some], reno={}, best_of={}), []
+        reno(model, noise(ids, seed), c, hp, trace)
+        low, pic = torch.full((len(some),), float('inf')), None
+        for k, t in enumerate(trace, 1):
+            better = t['reward'] < low
+            pic, low = t['image'] if pic is None else torch.where(better[:, None, None, None], t['image'], pic), torch.where(better, t['reward'], low)
+            if k in CURVE:
+                part['reno'][k] = right(pic)
+        low, pic, single = torch.full((len(some),), float('inf')), None, np.zeros(len(some))
+        for k in range(1, best + 1):
+            with torch.no_grad():
+                image = model.generate(noise(ids, seed, k - 1), c)
+                loss = sum(hp['rewards'][r] * v for r, v in model.losses(image, c).items() if hp['rewards'].get(r))
+            single += right(image)
+            better = loss < low
+            pic, low = image if pic is None else torch.where(better[:, None, None, None], image, pic), torch.where(better, loss, low)
+            if k in CURVE:
+                part['best_of'][k] = right(pic)
+        part['a_noise'] = (single / best).round(3).tolist()
+        json.dump(part, open(path + '.tmp', 'w'))
+        os.replace(path + '.tmp', path)
+    parts = [json.load(open(f)) for f in sorted(glob.glob(f'{out}/seed{seed}_*.json'))]
+    pct = lambda v: round(100 * float(np.mean(v)), 1)
+    cats = [c for p in parts for c in p['category']]
+    res = dict(round=round_, seed=seed, prompts=len(cats), a_noise=pct([v for p in parts for v in p['a_noise']]))
+    for kind in ('reno', 'best_of'):
+        res[kind] = {k: pct([v for p in parts for v in p[kind][k]]) for k in parts[0][kind]}
+        ok = [v for p in parts for v in p[kind]['50']]
+        res[kind + '_50'] = {c: pct([v for v, q in zip(ok, cats) if q == c]) for c in W.CATEGORIES}
+    print(json.dumps(res), flush=True)
+    json.dump(res, open(f'{out}/seed{seed}.json', 'w'), indent=1)
+
+
+if __name__ == '__main__':
+    what, args = sys.argv[1], sys.argv[2:]
+    if what == 'harden':
+        harden(int(args[0]), args[1])
+    else:
+        dict(harvest=harvest, measure=measure)[what](*map(int, args))
