@@ -1,7 +1,7 @@
 """What every training stage shares: settings, a folder, a length in steps, checkpoints with all random states, a log.
 
 A stage is run by `python NAME.py` with POCKET_WORK set and works in POCKET_WORK/w96/NAME. Stopped at any moment, the same command goes on from its last checkpoint (at most
---every seconds old) and gives the weights that an unbroken run gives. DONE in the folder says that the stage is complete; then the command does nothing.
+four minutes old) and gives the weights that an unbroken run gives (the generator excepted, whose reservoir is drawn anew). DONE in the folder: the stage is complete, the command does nothing.
 """
 import copy
 import json
@@ -51,7 +51,7 @@ class Stage:
                 p.load_state_dict(c[k])
             self.step, self.rng.bit_generator.state = c['step'], c['rng']
             torch.set_rng_state(c['torch'])
-        self.begun = self.step
+        self.begun, self.snapshot, self.shown = self.step, None, time.process_time()
 
     def save(self):
         torch.save(dict(step=self.step, rng=self.rng.bit_generator.state, torch=torch.get_rng_state(), **{k: p.state_dict() for k, p in self.parts.items()}), self.file + '.tmp')
@@ -79,7 +79,7 @@ class Stage:
             f.write(line + '\n')
 
     def __iter__(self):
-        """After the loop's body: checkpoint by the clock (`snapshot`, if the caller sets one, is called with it)."""
+        """After the loop's body: checkpoints by the clock; `snapshot`, if the caller sets one, every ten minutes of computing; finish() calls it last."""
         while self.step < self.steps:
             yield self.step
             self.step += 1
@@ -88,10 +88,13 @@ class Stage:
                 self.sums, self.seen = {}, {}
             if time.time() - self.saved > self.every or self.step == self.steps:
                 self.save()
-                if getattr(self, 'snapshot', None):
-                    self.snapshot()
+            if self.snapshot and self.step < self.steps and time.process_time() - self.shown > 600:
+                self.shown = time.process_time()
+                self.snapshot()
 
     def finish(self):
+        if self.snapshot:
+            self.snapshot()
         with open(os.path.join(self.dir, 'DONE'), 'w') as f:
             f.write('\n')
 

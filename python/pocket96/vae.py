@@ -126,7 +126,6 @@ def main():
             opt_d.step()
             s.log(disc=ld)
         s.log(base=base, l1=d.abs().mean(), kl=kl)
-    report(s, ema.model)
     s.finish()
 
 

@@ -23,7 +23,7 @@ NUMBERS = {2: 'two', 3: 'three', 4: 'four'}
 CATEGORIES = ('single_object', 'two_object', 'counting', 'colors', 'position', 'color_attr', 'three_colors', 'chain', 'count_color')
 GAP = 3
 BORDER = 2
-SIZES_OF = {1: (36, 40, 48, 56), 2: (28, 32, 36, 40), 3: (24, 28, 32), 4: (24, 28)}
+SIZES_OF = {1: (36, 40, 48, 56), 2: (28, 32, 36, 40), 3: (28, 32), 4: (24, 28)}
 RELATION_MARGIN, RELATION_COSINE = 7.0, .5
 
 
