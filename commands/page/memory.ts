@@ -7,7 +7,7 @@ import { assertChromium } from './assert_chromium.ts';
 
 const RUNS = 10;
 const ITERATIONS = 5;
-/** What the first runs bring for good, such as the evaluator and compiled code, is not growth: the third run is the base. */
+/** The first runs bring things that stay, such as the evaluator and compiled code: growth is counted from the third run on. */
 const WARM = 2;
 /** The largest growth of the heaps from the base to the last run, as a share: garbage that was not yet collected. */
 const GROWTH = 0.03;

@@ -22,7 +22,7 @@ export interface CocoBox {
 
 /** A box must score more than this. */
 const LEAST_SCORE = 0.25;
-/** Of two boxes of a class that share more of their union than this, the better one stays. */
+/** Where two boxes of a class share more of their union than this, the better one stays. */
 const MOST_OVERLAP = 0.45;
 const CHANNELS = 5 + COCO_NAMES.length;
 

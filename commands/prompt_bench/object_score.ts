@@ -2,10 +2,10 @@
 import { promptMetadata } from '../../src/reno/prompt_list.ts';
 import type { CocoBox } from './coco_boxes.ts';
 
-/** What a detector says about a picture's objects. */
+/** A detector's judgement of a picture's objects. */
 export interface ObjectScore {
   readonly right: boolean;
-  /** What is missing, or too many; null: nothing. */
+  /** The objects that are missing or too many; null where there are none. */
   readonly reason: string | null;
 }
 

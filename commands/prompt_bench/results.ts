@@ -21,7 +21,7 @@ export interface Picture {
   readonly result: PictureResult;
   /** The first picture of the same run, for the gain. */
   readonly first: PictureResult;
-  /** What a detector says about GenEval's objects; null where none looked. */
+  /** A detector's judgement of GenEval's objects; null where none looked. */
   readonly objects: ObjectScore | null;
 }
 

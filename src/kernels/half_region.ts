@@ -91,7 +91,7 @@ function scaleOf(dy: Tensor): Tensor {
 /** y as f32; its cotangent is scaled so that it fits f16. */
 const leaveOp = defineOp<None>({
   name: 'leave_f16',
-  // Of the scalar nothing is read.
+  // The scalar is not read.
   pointwise: () => ({ expression: 'a' }),
   infer: ([y, one]) => {
     if (!y || !one || sizeOf(one.shape) !== 1) {

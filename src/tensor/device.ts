@@ -112,7 +112,7 @@ export class Device {
     });
   }
 
-  /** What kernels may rely on. */
+  /** The capabilities that kernels may rely on. */
   get caps(): DeviceCaps {
     return this.#caps;
   }

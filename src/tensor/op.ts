@@ -120,7 +120,7 @@ export interface OpDefinition<A extends Attrs> {
   readonly variants: readonly Variant<A>[];
   /** The work of one use of it. */
   readonly cost: (site: OpSite<A>) => Cost;
-  /** What it is tested with (`checkOp`). */
+  /** The cases that it is tested with (`checkOp`). */
   readonly cases: readonly OpCase<A>[];
   /** Output 0 is input 0's buffer under another shape: nothing runs. */
   readonly isView?: boolean;

@@ -33,7 +33,7 @@ export function tunedAdapter({
   readonly info: AdapterSummary;
   readonly caps: DeviceCaps;
 }): TunedAdapter {
-  // What a check left out is a result that the table holds.
+  // A kernel that a check left out is a result that the table holds.
   const { leftOut: _, ...probed } = caps;
   const shown = Object.entries(probed).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return {

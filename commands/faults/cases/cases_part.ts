@@ -10,7 +10,7 @@ import { CASES_FOLDER, type SharedCase } from './shared_case.ts';
 /** All cases. A test checks that each file of the folder belongs to one. */
 const CASES: readonly SharedCase[] = [...HOSTILE_CASES, ...READING_CASES, ...RUN_CASES];
 
-/** What reading a file may take: seconds of processor time, and MiB. */
+/** The limits of reading a file: seconds of processor time, and MiB. */
 const MOST_SECONDS = 2;
 const MOST_MEBIBYTES = 200;
 

@@ -104,7 +104,7 @@ export function brokenPromise(found: Trial, calm: Trial): string | null {
   return said.some((sentence) => sentence.includes('8 bits')) ? null : difference(made, calm.made);
 }
 
-/** What became of a run, in a few words. */
+/** The end of a run, in a few words. */
 export function outcome({ made, error, devices, said }: Trial): string {
   if (!made) {
     return `ended: ${sentenceOf(error)}`;

@@ -1,7 +1,7 @@
 /** Follows a value from pass to pass. The functions of this file also run in graph.html, so they use nothing from outside their parameters. */
 import type { PassNode } from '../passes.ts';
 
-/** What following needs of a pass. */
+/** The parts of a pass that following a value needs. */
 export interface FollowablePass<N> {
   readonly nodes: readonly N[];
   readonly into: ReadonlyMap<number, number>;

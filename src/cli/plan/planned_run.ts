@@ -35,7 +35,7 @@ export const MATRIX_GPU: Pick<Device, 'caps' | 'info'> = {
 export interface PlanOptions extends Partial<RenoSettings> {
   /** A name or folder as `plannedModel` takes it. */
   readonly model: string;
-  /** What it is planned for: a real adapter, or MATRIX_GPU. Default: a GPU with f16 and subgroups of 32, without matrix units. */
+  /** The adapter that it is planned for: a real one, or MATRIX_GPU. Default: a GPU with f16 and subgroups of 32, without matrix units. */
   readonly device?: Pick<Device, 'caps' | 'info'>;
 }
 

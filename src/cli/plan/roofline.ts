@@ -2,7 +2,7 @@
 import type { Work } from '../../tensor/schedule/summary.ts';
 import type { Gpu } from './gpus.ts';
 
-/** What an iteration costs on a GPU. Times are in seconds. */
+/** The cost of an iteration on a GPU. Times are in seconds. */
 export interface Roofline {
   readonly gpu: string;
   readonly memoryBytes: number;
@@ -26,7 +26,7 @@ export interface Roofline {
   readonly uploadSeconds: number;
 }
 
-/** What one kernel costs in an iteration on a GPU, on its matrix units where it uses them. Times are in seconds. */
+/** The cost of one kernel in an iteration on a GPU, on its matrix units where it uses them. Times are in seconds. */
 export interface KernelTime {
   /** Op and variant. */
   readonly kernel: string;

@@ -12,7 +12,7 @@ import { checkedInputs, gradientPair, runVariant, supported } from './run_case.t
 
 /** One comparison that an op has passed. */
 export interface OpCheck {
-  /** What was compared, such as `naive #0 f32[3,5]` or `gradient #0 f32[3,5]`. */
+  /** The values that were compared, such as `naive #0 f32[3,5]` or `gradient #0 f32[3,5]`. */
   readonly name: string;
   /** The normalised mean squared error Σ(a−b)² / Σb² of each output, or of the gradient of each input. */
   readonly errors: readonly number[];

@@ -17,7 +17,7 @@ import { at, type TensorType } from '../../tensor/types.ts';
 import { valueBound } from './check_op.ts';
 import { runCase, siteOfCase, supported } from './run_case.ts';
 
-/** What is known from earlier checks on the same adapter and driver, and how new results are kept. */
+/** The results of earlier checks on the same adapter and driver, and the function that keeps new ones. */
 export interface CheckMemory {
   readonly known: Readonly<Record<string, Checked>>;
   readonly keep: (checks: Readonly<Record<string, Checked>>) => Promise<void>;

@@ -10,7 +10,7 @@ import { activated, type HiddenAct, LayerNorm, Linear } from '../layers/basic.ts
 import { firstToken } from '../layers/tokens.ts';
 import type { Weights } from '../weights/weights.ts';
 
-/** What the text and the vision encoder of CLIP have in common. */
+/** The parts that the text and the vision encoder of CLIP have in common. */
 export interface CLIPEncoderConfig {
   readonly hidden_size: number;
   readonly intermediate_size: number;

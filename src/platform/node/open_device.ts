@@ -29,7 +29,7 @@ export interface AdapterName {
   readonly name: string;
 }
 
-/** What helps where no adapter is found. */
+/** The advice where no adapter is found. */
 export const NO_ADAPTER_HELP =
   "install a Vulkan driver: a GPU vendor's, or Mesa's software driver (Debian and Ubuntu: mesa-vulkan-drivers; Debian 12 needs it from bookworm-backports)";
 

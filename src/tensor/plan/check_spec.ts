@@ -1,4 +1,4 @@
-/** What can be wrong with a spec before anything is planned. */
+/** Checks a spec before anything is planned. */
 import type { Graph } from '../graph.ts';
 import type { PlanSpec } from '../schedule/plan_spec.ts';
 import { checkUpdate } from '../state.ts';

@@ -1,4 +1,4 @@
-/** What was compiled once and is replayed many times. `compile` makes one. */
+/** A plan is compiled once and replayed many times. `compile` makes one. */
 import type { Device } from '../device.ts';
 import { suggestion } from '../nearest_names.ts';
 import type { InputSpec, Schedule, Step, Upload } from '../schedule/schedule.ts';
@@ -24,7 +24,7 @@ export interface TimedStep {
   readonly ns: number;
 }
 
-/** What one run of a stage encodes. */
+/** The work of one run of a stage. */
 interface Replay {
   readonly list: readonly Encoded[];
   readonly uploads: readonly Upload[];
@@ -33,10 +33,10 @@ interface Replay {
 
 /** A compiled computation: its inputs are written, its stages run, and its outputs read, as often as wanted. */
 export class Plan implements Disposable {
-  /** What the plan takes, in totals: dispatches, arithmetic and memory. */
+  /** The totals of the plan: dispatches, arithmetic and memory. */
   readonly summary: PlanSummary;
   /**
-   * What runs, in which order and in which buffers.
+   * The dispatches, their order and their buffers.
    * @internal
    */
   readonly schedule: Schedule;

@@ -11,11 +11,11 @@ export interface Update {
   readonly value: Tensor;
 }
 
-/** What a plan computes. */
+/** The computation of a plan. */
 export interface PlanSpec {
-  /** What can be read, by name. */
+  /** The values that can be read, by name. */
   readonly outputs: Readonly<Record<string, Tensor>>;
-  /** What the states become when a step ends. */
+  /** The new values of the states when a step ends. */
   readonly updates?: readonly Update[];
   /** Forces a variant by op name, such as `{ conv2d: 'naive' }`. */
   readonly variants?: Readonly<Record<string, string>>;

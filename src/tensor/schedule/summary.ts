@@ -1,4 +1,4 @@
-/** What a schedule needs: dispatches, arithmetic and memory. It is known before any memory is allocated. */
+/** The needs of a schedule: dispatches, arithmetic and memory. It is known before any memory is allocated. */
 import { siteKey, tunable } from '../choose.ts';
 import type { Dispatch } from '../dispatch.ts';
 import { type Node, siteOf } from '../graph.ts';
@@ -45,7 +45,7 @@ export interface MemorySummary {
   readonly peak: number;
   /** The total after the load stage. */
   readonly steady: number;
-  /** What is live in the shared buffers at the moment of each stage that needs most. Its sum is a lower bound of `shared`. */
+  /** The bytes that are live in the shared buffers at the moment of each stage that needs most. Their sum is a lower bound of `shared`. */
   readonly peakLive: Readonly<Record<Stage, LiveBytes>>;
   /** Bytes of streamed weights that each run of a stage uploads. */
   readonly uploaded: Readonly<Record<Stage, number>>;
