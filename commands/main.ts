@@ -13,12 +13,13 @@ import { command as parity } from './parity/index.ts';
 import { command as profile } from './profile/index.ts';
 
 import { command as record } from './record/index.ts';
+import { command as results } from './results/index.ts';
 import { command as scale } from './scale/index.ts';
 
 const root: Command = {
   meta: { name: 'npm run', description: 'Measurements and comparisons of this repository' },
   helpFlag: '-- --help',
-  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, matrix, faults, record, page, scale },
+  subCommands: { evaluate, parity, fullsize, fidelity, bench, profile, matrix, faults, record, page, results, scale },
 };
 
 watchOutput();

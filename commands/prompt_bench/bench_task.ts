@@ -35,6 +35,7 @@ export const benchFlags: NonNullable<Command['args']> = {
     description: "FastestDet.onnx: says which of GenEval's objects are in the pictures (see docs/scale.md)",
     valueHint: 'file',
   },
+  'report-only': { type: 'boolean', description: 'Run nothing: write the results of the jobs that are done' },
   ...queueFlag,
   workers: {
     type: 'string',

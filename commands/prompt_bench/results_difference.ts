@@ -4,40 +4,21 @@ import type { Command } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { reasonOf, UsageError } from '../../src/cli/usage_error.ts';
 import { alignedTable } from '../../src/reno/markdown_table.ts';
+import { type PairedDifference, pairedDifference } from './paired.ts';
 import { type BenchResults, number, type PictureRow, percent } from './results.ts';
 import { openToRead } from './results_place.ts';
-import { type Estimate, estimate } from './statistics.ts';
 
-/** A method that both have. */
-export interface Difference {
+/** A method that both have, B minus A. */
+export interface Difference extends PairedDifference {
   readonly method: string;
-  readonly pairs: number;
-  /** Loss of B minus loss of A, over the pictures that both have. */
-  readonly loss: Estimate;
-  /** Share of right pictures of B minus that of A; null where one was not judged. */
-  readonly right: Estimate | null;
 }
 
 /** Compares pictures of the same method, prompt and seed. */
 export function differences(a: readonly PictureRow[], b: readonly PictureRow[]): Difference[] {
-  const id = ({ method, index, seed }: PictureRow): string => `${method}\0${index}\0${seed}`;
-  const others = new Map(b.map((row) => [id(row), row]));
-  const pairs = a.flatMap((row) => {
-    const other = others.get(id(row));
-    return other ? [{ row, other }] : [];
-  });
-  return [...new Set(pairs.map(({ row }) => row.method))].map((method) => {
-    const own = pairs.filter(({ row }) => row.method === method);
-    const groups = [...new Set(own.map(({ row }) => row.index))].map((i) => own.filter(({ row }) => row.index === i));
-    const of = (value: (row: PictureRow) => number): Estimate =>
-      estimate(groups.map((group) => group.map(({ row, other }) => value(other) - value(row))));
-    const isJudged = own.every(({ row, other }) => row.right !== null && other.right !== null);
-    return {
-      method,
-      pairs: own.length,
-      loss: of(({ loss }) => loss),
-      right: isJudged ? of(({ right }) => Number(right)) : null,
-    };
+  return [...new Set(a.map(({ method }) => method))].flatMap((method) => {
+    const own = (rows: readonly PictureRow[]): PictureRow[] => rows.filter((row) => row.method === method);
+    const found = pairedDifference(own(a), own(b));
+    return found ? [{ method, ...found }] : [];
   });
 }
 

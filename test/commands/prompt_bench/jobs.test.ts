@@ -257,7 +257,7 @@ describe('results', () => {
     const rows = (shift: number) =>
       [0, 1, 2, 3].map((index) => ({ method: 'reno', index, seed: 0, loss: index + shift, right: shift > 0 }));
     expect(differences(rows(0), rows(1))).toEqual([
-      { method: 'reno', pairs: 4, loss: { mean: 1, low: 1, high: 1 }, right: { mean: 1, low: 1, high: 1 } },
+      { method: 'reno', prompts: 4, pairs: 4, loss: { mean: 1, low: 1, high: 1 }, right: { mean: 1, low: 1, high: 1 } },
     ]);
     expect(differences(rows(0), [])).toEqual([]);
   });
