@@ -17,7 +17,8 @@ import { failureOf, type JobStore } from './job_store.ts';
 import { ledgerLine, ledgerOf } from './ledger.ts';
 import { command as merge } from './merge.ts';
 import { openRunner } from './open_runner.ts';
-import { awaitJobs, connected, enqueue, queueName, queuePackages } from './queue.ts';
+import { awaitJobs, enqueue, queueName } from './queue.ts';
+import { openQueueEngine } from './queue_engine.ts';
 import { command as compare } from './results_difference.ts';
 import { openPlace, outFlag, type ResultsPlace } from './results_place.ts';
 import { finishJob, type JobEnd } from './run_jobs.ts';
@@ -93,7 +94,7 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
   console.error(
     `${mine.length} jobs${shard ? `, share ${shard.index + 1} of ${shard.count} (${shard.from})` : ''}: ${already === 0 ? 'none is there' : `${already} are there`} already`,
   );
-  if (jobs.length > 0) {
+  if (jobs.length > 0 && !isSet(args, 'report-only')) {
     await runJobs({ task, args, workers, store, jobs, signal, progress: progressOf(jobs.length) });
   }
   return report({ args, task, place, interruption, detector }, mine);
@@ -152,9 +153,8 @@ async function inProcesses(
 
 /** Puts the jobs into a queue and waits for workers (`reno worker`) to do them. */
 async function throughQueue({ task, store, jobs, signal, progress }: BenchRun, url: string): Promise<void> {
-  const packages = await queuePackages();
-  const connection = await connected(packages, url);
-  const queue = new packages.bullmq.Queue(queueName(task.model.name), { connection });
+  const engine = await openQueueEngine(url);
+  const queue = engine.queue(queueName(task.model.name));
   queue.on('error', (error) => console.error(`reno: the queue: ${error.message}`));
   try {
     await enqueue(queue, jobs);
@@ -162,7 +162,7 @@ async function throughQueue({ task, store, jobs, signal, progress }: BenchRun, u
     await awaitJobs(queue, store, jobs, { onEnd: progress, signal });
   } finally {
     await queue.close();
-    connection.disconnect();
+    await engine.close();
   }
 }
 

@@ -12,7 +12,8 @@ import { identified } from './identity.ts';
 import type { Job } from './job.ts';
 import type { JobStore } from './job_store.ts';
 import { openRunner } from './open_runner.ts';
-import { connected, LOCK_MS, MOST_STALLS, queueFlag, queueName, queuePackages } from './queue.ts';
+import { LOCK_MS, MOST_STALLS, queueFlag, queueName } from './queue.ts';
+import { openQueueEngine } from './queue_engine.ts';
 import { openPlace, outFlag } from './results_place.ts';
 import { finishJob } from './run_jobs.ts';
 
@@ -44,9 +45,8 @@ export async function work({
   untilEmpty,
   signal,
 }: WorkerOptions): Promise<WorkerResult> {
-  const packages = await queuePackages();
-  const { Worker, UnrecoverableError } = packages.bullmq;
-  const connection = await connected(packages, url);
+  const engine = await openQueueEngine(url);
+  const { UnrecoverableError } = engine.bullmq;
   using runner = openRunner(model, openDevice, new AbortController().signal);
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
@@ -57,7 +57,7 @@ export async function work({
   const leaving = new Promise<void>((resolve) => {
     leave = resolve;
   });
-  const worker = new Worker<Job>(
+  const worker = engine.worker(
     queueName(model.name),
     async ({ data }) => {
       try {
@@ -77,7 +77,6 @@ export async function work({
       }
     },
     {
-      connection,
       name: `${hostname()}-${process.pid}`,
       concurrency: 1,
       lockDuration: LOCK_MS,
@@ -91,7 +90,7 @@ export async function work({
   signal.addEventListener('abort', leave);
   await leaving;
   await worker.close();
-  connection.disconnect();
+  await engine.close();
   delay.disable();
   return { jobs, longestBlock: delay.max / 1e6, stopped };
 }

@@ -12,8 +12,13 @@ import { loadPart } from './load_part.ts';
 import { queuePart } from './queue_part.ts';
 import { type ScaleOptions, type ScaleRow, shardsPart } from './shards_part.ts';
 
-const PARTS = ['queue', 'shards', 'bucket', 'load'] as const;
-const JOB_PARTS = { queue: queuePart, shards: shardsPart, bucket: bucketPart } as const;
+const PARTS = ['queue', 'postgres', 'shards', 'bucket', 'load'] as const;
+const JOB_PARTS: Readonly<Record<string, (options: ScaleOptions) => Promise<void>>> = {
+  queue: (options) => queuePart('queue', options),
+  postgres: (options) => queuePart('postgres', options),
+  shards: shardsPart,
+  bucket: bucketPart,
+};
 
 export const command: Command = {
   meta: {
@@ -22,7 +27,7 @@ export const command: Command = {
   },
   args: {
     only: { type: 'enum', options: [...PARTS], description: 'Only one part' },
-    jobs: { type: 'string', description: 'Jobs of the parts queue, shards and bucket', default: '200', valueHint: 'n' },
+    jobs: { type: 'string', description: 'Jobs of all parts but load', default: '200', valueHint: 'n' },
     workers: { type: 'string', description: 'Simulated workers of the part load', default: '1000', valueHint: 'n' },
     ...jsonFlag,
   },

@@ -3,7 +3,6 @@ import { fork } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
-import { queuePackages } from '../prompt_bench/queue.ts';
 import { RedisServer } from './redis_server.ts';
 import type { ScaleOptions } from './shards_part.ts';
 
@@ -21,7 +20,7 @@ export interface LoadOrder {
 }
 
 export async function loadPart(folder: string, workers: number, add: ScaleOptions['add']): Promise<void> {
-  const { bullmq, Redis } = await queuePackages();
+  const [bullmq, { Redis }] = await Promise.all([import('bullmq'), import('ioredis')]);
   const data = join(folder, 'redis-load');
   mkdirSync(data);
   const redis = await RedisServer.start(data);

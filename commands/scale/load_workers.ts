@@ -1,9 +1,8 @@
 /** A process of simulated workers, which only wait: started by the part `load`. */
-import { queuePackages } from '../prompt_bench/queue.ts';
 import type { LoadOrder } from './load_part.ts';
 
 process.once('message', async ({ url, queue, workers }: LoadOrder) => {
-  const { bullmq, Redis } = await queuePackages();
+  const [bullmq, { Redis }] = await Promise.all([import('bullmq'), import('ioredis')]);
   const all = Array.from({ length: workers }, () => {
     const connection = new Redis(url, { maxRetriesPerRequest: null });
     const worker = new bullmq.Worker<{ wait: number }>(

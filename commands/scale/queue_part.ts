@@ -1,22 +1,42 @@
-/** The part `queue`: three workers; one is killed, one loses its device, Redis restarts, one job always fails. */
+/** The parts `queue` and `postgres`: three workers; one is killed, one loses its device, the server restarts, one job always fails. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { FolderStore } from '../prompt_bench/job_store.ts';
 import { differenceOf, jobHashes, started } from './job_set.ts';
+import { PostgresServer } from './postgres_server.ts';
 import { RedisServer } from './redis_server.ts';
 import { type ScaleOptions, until } from './shards_part.ts';
 
-export async function queuePart({ folder, tokens, count, expected, add }: ScaleOptions): Promise<void> {
-  const out = join(folder, 'queue');
-  const data = join(folder, 'redis');
+/** A server that a test starts, kills and starts again. */
+interface TestServer {
+  readonly url: string;
+  start(): Promise<void>;
+  /** Ends it as a power failure would. */
+  kill(): Promise<void>;
+}
+
+const SERVERS: Readonly<
+  Record<'queue' | 'postgres', { name: string; start: (folder: string) => Promise<TestServer> }>
+> = {
+  queue: { name: 'Redis', start: RedisServer.start },
+  postgres: { name: 'Postgres', start: PostgresServer.start },
+};
+
+export async function queuePart(
+  part: keyof typeof SERVERS,
+  { folder, tokens, count, expected, add }: ScaleOptions,
+): Promise<void> {
+  const out = join(folder, part);
+  const data = join(folder, `${part}-data`);
   mkdirSync(data);
   mkdirSync(out);
-  const redis = await RedisServer.start(data);
+  const { name, start } = SERVERS[part];
+  const server = await start(data);
   const store = new FolderStore(out);
-  const worker = () => started('commands/bin.ts', ['worker', '--queue', redis.url, '--out', out, '--json']);
-  const workers = [worker(), worker(), started('commands/scale/losing_worker.ts', [redis.url, out])];
+  const worker = () => started('commands/bin.ts', ['worker', '--queue', server.url, '--out', out, '--json']);
+  const workers = [worker(), worker(), started('commands/scale/losing_worker.ts', [server.url, out])];
   try {
-    const producer = started('commands/bin.ts', [...tokens, '--out', out, '--queue', redis.url, '--json']);
+    const producer = started('commands/bin.ts', [...tokens, '--out', out, '--queue', server.url, '--json']);
     const reached = async (share: number): Promise<void> => {
       let done = 0;
       const watch = setInterval(() => {
@@ -30,8 +50,8 @@ export async function queuePart({ folder, tokens, count, expected, add }: ScaleO
     await reached(0.25);
     workers[0]?.kill('SIGKILL');
     await reached(0.5);
-    await redis.kill();
-    await redis.start();
+    await server.kill();
+    await server.start();
     const { code, out: said } = await producer.ended;
     for (const { kill } of workers.slice(1)) {
       kill('SIGTERM');
@@ -42,8 +62,8 @@ export async function queuePart({ folder, tokens, count, expected, add }: ScaleO
     const ok =
       problem === null && code === 1 && failures.length === 1 && /line \d+ of the list/.test(failures[0]?.reason ?? '');
     add({
-      part: 'queue',
-      what: `${count} jobs, 3 workers: one killed with SIGKILL, Redis killed and restarted, one device lost, one job that always fails`,
+      part,
+      what: `${count} jobs, 3 workers: one killed with SIGKILL, ${name} killed and restarted, one device lost, one job that always fails`,
       ok,
       found:
         problem ??
@@ -52,21 +72,21 @@ export async function queuePart({ folder, tokens, count, expected, add }: ScaleO
     const losing = ends[1]?.out.trim().split('\n').at(-1) ?? '';
     const lost = JSON.parse(losing || '{}') as { lost?: boolean; jobs?: number; devices?: number };
     add({
-      part: 'queue',
+      part,
       what: 'the worker whose device was lost',
       ok: lost.lost === true && (lost.devices ?? 0) >= 2,
       found: `lost it, opened ${(lost.devices ?? 1) - 1} other, did ${lost.jobs} jobs`,
     });
     const other = JSON.parse(ends[0]?.out.trim().split('\n').at(-1) || '{}') as { summary?: string };
     add({
-      part: 'queue',
+      part,
       what: 'a worker that was not disturbed',
       ok: ends[0]?.code === 0,
       found: other.summary ?? 'said nothing',
     });
     const last = JSON.parse(said.trim().split('\n').at(-1) || '{}') as { summary?: string };
     add({
-      part: 'queue',
+      part,
       what: 'the command that put them in',
       ok: last.summary?.startsWith(`${count - 1} of ${count} jobs done, 1 failed`) === true,
       found: last.summary?.split(': /')[0] ?? 'said nothing',
@@ -75,6 +95,6 @@ export async function queuePart({ folder, tokens, count, expected, add }: ScaleO
     for (const { kill } of workers) {
       kill('SIGKILL');
     }
-    await redis.kill();
+    await server.kill();
   }
 }
