@@ -2,6 +2,7 @@
  * Jobs through a queue on an engine that exists: BullMQ (https://docs.bullmq.io), on Redis or Postgres (queue_engine.ts). A job's id is
  * its key, so that it stands in the queue once.
  */
+import { sentenceOf } from '../../src/cli/usage_error.ts';
 import type { Job } from './job.ts';
 import { failureOf, type JobStore } from './job_store.ts';
 import type { JobQueue } from './queue_engine.ts';
@@ -58,9 +59,13 @@ export interface AwaitHooks {
   readonly signal: AbortSignal;
 }
 
+/** A queue that has not answered for this long, in milliseconds, is given up; the jobs stay in it. */
+const MOST_SILENCE = 10 * 60_000;
+
 /**
  * Waits until each job has a result in the store, or stands in the queue's failed set with its last reason, which is recorded.
- * It asks store and queue once a second, so that a lost message loses nothing.
+ * It asks store and queue once a second, so that a lost message loses nothing, and a server that starts again is waited for.
+ * @throws Error, one sentence, when the queue has not answered for ten minutes
  */
 export async function awaitJobs(
   queue: JobQueue,
@@ -69,6 +74,23 @@ export async function awaitJobs(
   hooks: AwaitHooks,
 ): Promise<void> {
   const open = new Map(jobs.map((job) => [job.key, job]));
+  let silentSince: number | null = null;
+  const failedJobs = async (): Promise<Awaited<ReturnType<JobQueue['getFailed']>>> => {
+    try {
+      const failed = await queue.getFailed(0, -1);
+      silentSince = null;
+      return failed;
+    } catch (error) {
+      if (silentSince === null) {
+        console.error(`reno: the queue does not answer (${sentenceOf(error)}); it is asked again`);
+      }
+      silentSince ??= performance.now();
+      if (performance.now() - silentSince > MOST_SILENCE) {
+        throw new Error(`the queue has not answered for ten minutes: ${sentenceOf(error)}; the same command goes on`);
+      }
+      return [];
+    }
+  };
   while (open.size > 0 && !hooks.signal.aborted) {
     const done = await store.done();
     for (const [key, job] of open) {
@@ -77,7 +99,7 @@ export async function awaitJobs(
         hooks.onEnd(job, 'done');
       }
     }
-    for (const failed of await queue.getFailed(0, -1)) {
+    for (const failed of await failedJobs()) {
       const job = open.get(failed.id ?? '');
       if (job) {
         await store.fail(failureOf(job, failed.failedReason ?? 'unknown'));

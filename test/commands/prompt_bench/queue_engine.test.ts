@@ -1,6 +1,12 @@
 /** What is said of queues that cannot be used. `npm run test:scale` has real servers. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openQueueEngine } from '../../../commands/prompt_bench/queue_engine.ts';
+import type { Job } from '../../../commands/prompt_bench/job.ts';
+import { FolderStore } from '../../../commands/prompt_bench/job_store.ts';
+import { awaitJobs } from '../../../commands/prompt_bench/queue.ts';
+import { type JobQueue, openQueueEngine } from '../../../commands/prompt_bench/queue_engine.ts';
 
 describe('a queue', () => {
   it('is on Redis or Postgres', async () => {
@@ -15,4 +21,29 @@ describe('a queue', () => {
       `cannot use the queue ${kind}://me:…@127.0.0.1:1/x: connect ECONNREFUSED 127.0.0.1:1`,
     );
   });
+});
+
+it('the wait for jobs goes on when the server starts again, and a job that failed is recorded', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'reno-queue-'));
+  try {
+    const store = new FolderStore(folder);
+    const job = { key: 'ab'.repeat(32), prompt: 'p', arm: 'reno', index: 0, listSeed: 0 } as Job;
+    let asked = 0;
+    const queue = {
+      getFailed: async () => {
+        asked += 1;
+        if (asked === 1) {
+          throw new Error('read ECONNRESET');
+        }
+        return [{ id: job.key, failedReason: 'the loss is not finite' }];
+      },
+    } as unknown as JobQueue;
+    const ends: string[] = [];
+    const onEnd = ({ key }: Job, end: string): void => void ends.push(`${key} ${end}`);
+    await awaitJobs(queue, store, [job], { onEnd, signal: new AbortController().signal });
+    expect(ends).toEqual([`${job.key} failed`]);
+    expect((await store.failures())[0]?.reason).toBe('the loss is not finite');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
