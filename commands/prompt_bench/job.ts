@@ -32,14 +32,17 @@ export interface Job {
   readonly problem?: string;
 }
 
-/** The jobs of a comparison: one kind of run after another, so that a process seldom opens other networks. */
+/**
+ * The jobs of a comparison, seed by seed: a list that is stopped early has every kind of run for its first seeds. Within a seed one
+ * kind of run follows another, so that a process seldom opens other networks.
+ */
 export function jobsOf(
   entries: readonly PromptEntry[],
   seeds: readonly number[],
   arms: readonly (Arm & { readonly identity: JobIdentity })[],
 ): Job[] {
-  return arms.flatMap((arm) =>
-    seeds.flatMap((listSeed) => entries.map((entry) => jobOf(entry, listSeed, arm, arm.identity))),
+  return seeds.flatMap((listSeed) =>
+    arms.flatMap((arm) => entries.map((entry) => jobOf(entry, listSeed, arm, arm.identity))),
   );
 }
 

@@ -40,6 +40,12 @@ describe('the key of a job', () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
+  it('comes after those of the seeds before, whatever the kind of run', () => {
+    const arms = ['a', 'b'].map((name, i) => ({ name, settings: withSettings(settings, { lr: i + 1 }), identity }));
+    const order = jobsOf(entries.slice(0, 1), [3, 4], arms).map(({ listSeed, arm }) => `${listSeed}${arm}`);
+    expect(order).toEqual(['3a', '3b', '4a', '4b']);
+  });
+
   it('does not depend on the memory that a run may take, or on the name of its arm', () => {
     const [a] = jobsWith();
     const [b] = jobsWith({ budget: 2 ** 30 });
