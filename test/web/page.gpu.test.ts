@@ -8,6 +8,7 @@ import { Studio } from './studio.ts';
 import { firstMinuteSuite } from './suites/first_minute_suite.ts';
 import { keepSuite } from './suites/keep_suite.ts';
 import { labSuite } from './suites/lab_suite.ts';
+import { liveSuite } from './suites/live_suite.ts';
 import { loadSuite } from './suites/load_suite.ts';
 import { modelsSuite } from './suites/models_suite.ts';
 import { panelSuite } from './suites/panel_suite.ts';
@@ -34,6 +35,7 @@ describe.skipIf(missing !== null)('the page', { timeout: BROWSER_PATIENCE }, () 
   firstMinuteSuite(() => studio);
   labSuite(() => studio);
   panelSuite(() => studio);
+  liveSuite(() => studio);
   loadSuite(() => studio);
   runSuite(() => studio);
   useSuite(() => studio);

@@ -28,6 +28,17 @@ export class Pause {
     }
   }
 
+  /** Lets those pass who wait now, and stays closed. */
+  step(): void {
+    const release = this.#release;
+    if (release) {
+      this.#open = new Promise((resolve) => {
+        this.#release = resolve;
+      });
+      release();
+    }
+  }
+
   open(): void {
     if (this.#release) {
       this.#paused += performance.now() - this.#closedAt;

@@ -43,6 +43,8 @@ export type ToEngine =
       readonly settings: RunSettings;
       readonly keep: boolean;
       readonly latents: Float32Array<ArrayBuffer> | null;
+      /** Whether best-of-N runs beside it, at equal work. */
+      readonly lanes: boolean;
     }
   /** Whether frames come with their noise and its gradient. */
   | { readonly kind: 'watch noise'; readonly on: boolean }
@@ -52,7 +54,8 @@ export type ToEngine =
   | { readonly kind: 'levers'; readonly levers: Levers | null }
   /** Goes on with the run that is kept; `paused`: when `go on` says so. */
   | { readonly kind: 'resume'; readonly paused: boolean }
-  | { readonly kind: 'pause' | 'go on' | 'stop' }
+  /** `step`: one more iteration of a run that is paused. */
+  | { readonly kind: 'pause' | 'step' | 'go on' | 'stop' }
   | { readonly kind: 'look'; readonly id: number; readonly picture: LookedAt };
 
 export type FromEngine =
@@ -67,6 +70,9 @@ export type FromEngine =
   /** Something failed, and the run goes on. */
   | { readonly kind: 'recovering'; readonly sentence: string }
   | { readonly kind: 'frame'; readonly frame: ShownFrame; readonly isBest: boolean }
+  /** A picture of best-of-N beside the run. */
+  | { readonly kind: 'lane'; readonly frame: ShownFrame; readonly isBest: boolean }
+  | { readonly kind: 'lane failed'; readonly sentence: string }
   | { readonly kind: 'done'; readonly outcome: Outcome }
   | { readonly kind: 'failed'; readonly during: 'open' | 'run'; readonly sentence: string }
   | { readonly kind: 'looked'; readonly id: number; readonly sight: Sight }

@@ -5,11 +5,10 @@
 import { subfolder } from '../../models/checkpoint/files.ts';
 import { adoptTuning } from '../../platform/browser/tuning_db.ts';
 import { sentenceOf } from '../../platform/sentence_of.ts';
-import { Judge } from '../../reno/judge.ts';
 import type { Levers } from '../../reno/levers.ts';
 import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
 import { adapterRecord, Reno } from '../../reno/session.ts';
-import { withSettings } from '../../reno/settings.ts';
+import { type RenoSettings, withSettings } from '../../reno/settings.ts';
 import { openSteadyReno, type SteadyReno } from '../../reno/steady_reno.ts';
 import type { Device } from '../../tensor/device.ts';
 import { at } from '../../tensor/types.ts';
@@ -19,19 +18,28 @@ import { planModel, settingsFor } from '../models/plan_model.ts';
 import { RunKeeper, readKeptRun } from '../session/kept_run.ts';
 import type { EngineFacts, RunSettings } from '../state/studio_state.ts';
 import { awaitDevice } from './await_device.ts';
+import { BestOfN } from './best_of_n.ts';
+import { Pace, RENO } from './pace.ts';
 import { Pause } from './pause.ts';
-import type { FromEngine, LookedAt, Push, Sight, ToEngine } from './protocol.ts';
-import { toFloats, toRgba } from './rgba.ts';
+import { PictureJudge } from './picture_judge.ts';
+import type { FromEngine, LookedAt, Push, ToEngine } from './protocol.ts';
+import { toRgba } from './rgba.ts';
 import { tuneHere } from './tune.ts';
+
+interface OpenedModel {
+  readonly source: OpenedSource;
+  readonly choices: ModelChoices;
+}
 
 class Engine {
   readonly #tell: (message: FromEngine) => void;
   readonly #pause = new Pause();
   #abort = new AbortController();
-  #model: { readonly source: OpenedSource; readonly choices: ModelChoices } | null = null;
+  #model: OpenedModel | null = null;
   #steady: SteadyReno | null = null;
-  /** The evaluator, on the device that it was opened on. */
-  #judge: { readonly device: Device; readonly judge: Promise<Judge> } | null = null;
+  readonly #judge = new PictureJudge();
+  /** The search beside a run. */
+  readonly #bestOfN = new BestOfN(() => this.#openSteadily({ mode: 'imageselect' }));
   #tunes = false;
   #watches = false;
   /** Waiting for the next iteration. */
@@ -55,7 +63,7 @@ class Engine {
       case 'plan':
         return this.#plan(message.source, message.choices);
       case 'run':
-        return this.#during('run', () => this.#start(message.settings, message.keep, message.latents));
+        return this.#during('run', () => this.#start(message));
       case 'watch noise':
         this.#watches = message.on;
         return;
@@ -70,6 +78,8 @@ class Engine {
       case 'pause':
         this.#pause.close();
         return this.#keep({ paused: true });
+      case 'step':
+        return this.#pause.step();
       case 'go on':
         this.#pause.open();
         return this.#keep({ paused: false });
@@ -133,17 +143,27 @@ class Engine {
     return await use(device);
   }
 
-  /** The networks on a device that works, opened again where they were given up. */
-  async #steadily(): Promise<SteadyReno> {
+  get #opened(): OpenedModel {
     if (!this.#model) {
       throw new Error('the models are not loaded yet');
     }
-    const { source, choices } = this.#model;
+    return this.#model;
+  }
+
+  /** The networks on a device that works, opened again where they were given up. */
+  async #steadily(): Promise<SteadyReno> {
+    this.#steady ??= await this.#openSteadily();
+    return this.#steady;
+  }
+
+  /** @param own settings in place of the model's */
+  #openSteadily(own: Partial<Pick<RenoSettings, 'mode'>> = {}): Promise<SteadyReno> {
+    const { source, choices } = this.#opened;
     const { name, files } = source;
-    this.#steady ??= await openSteadyReno({
+    return openSteadyReno({
       openDevice: awaitDevice,
       openReno: async (device, changes) => {
-        const settings = await settingsFor(source, device, choices);
+        const settings = withSettings(await settingsFor(source, device, choices), own);
         if (this.#tunes) {
           this.#tunes = false;
           await tuneHere(device, files, settings, (done, total) =>
@@ -158,16 +178,15 @@ class Engine {
       },
       say: (sentence) => this.#tell({ kind: 'recovering', sentence }),
     });
-    return this.#steady;
   }
 
-  async #start(settings: RunSettings, keep: boolean, latents: Float32Array<ArrayBuffer> | null): Promise<void> {
+  async #start({ settings, keep, latents, lanes }: Extract<ToEngine, { kind: 'run' }>): Promise<void> {
     const { device, reno } = await this.#steadily();
     this.#pause.open();
     this.#keeper = keep
-      ? await RunKeeper.begin(factsOf(this.#model?.source.name ?? '', device, reno), settings).catch(unkept)
+      ? await RunKeeper.begin(factsOf(this.#model?.source.name ?? '', device, reno), settings, lanes).catch(unkept)
       : null;
-    await this.#run(settings, latents ? { latents } : {});
+    await this.#run(settings, lanes, latents ? { latents } : {});
   }
 
   async #resume(paused: boolean): Promise<void> {
@@ -190,25 +209,47 @@ class Engine {
     if (this.#levers) {
       this.#tell({ kind: 'levers', levers: this.#levers });
     }
-    await this.#run(kept.settings, resume ? { resume } : {});
+    await this.#run(kept.settings, kept.lanes, resume ? { resume } : {});
   }
 
-  /** @param from the state or the noise to start from, instead of the seed's noise */
+  /** @param lanes whether best-of-N runs beside it @param from the state or the noise to start from, instead of the seed's noise */
   async #run(
-    { prompt, seed, iterations }: RunSettings,
+    settings: RunSettings,
+    lanes: boolean,
     from: { readonly resume?: RunState; readonly latents?: Float32Array },
   ): Promise<void> {
     this.#abort = new AbortController();
     this.#pushes = [];
     const steady = await this.#steadily();
     const usual = steady.reno.levers;
-    const { trajectory, history } = await steady.generate({
+    const pace = new Pace();
+    const other = lanes
+      ? await this.#bestOfN.begin(settings, {
+          signal: this.#abort.signal,
+          pause: this.#pause,
+          pace,
+          onPicture: (pixels, record, isBest) =>
+            this.#tell({
+              kind: 'lane',
+              frame: { iteration: record.iteration, pixels: toRgba(pixels), record },
+              isBest,
+            }),
+          onFailure: (error) => this.#tell({ kind: 'lane failed', sentence: sentenceOf(error) }),
+        })
+      : null;
+    const { prompt, seed, iterations } = settings;
+    const made = steady.generate({
       prompt,
       seed,
       nIters: iterations,
       signal: this.#abort.signal,
       now: () => this.#pause.now(),
-      beforeIteration: () => this.#pause.pass(),
+      beforeIteration: async (iteration) => {
+        await this.#pause.pass();
+        if (other) {
+          await pace.pass(RENO, 2 * iteration);
+        }
+      },
       wantsFrame: () => true,
       wantsNoise: () => this.#watches,
       onFrame: ({ iteration, pixels, noise }, record, isBest) => {
@@ -229,6 +270,16 @@ class Engine {
       ...(steady.reno.step.levers ? { push: (_, now) => this.#pushed(now) } : {}),
       ...from,
     });
+    const { trajectory, history } = await made
+      .catch((error: unknown) => {
+        this.#abort.abort();
+        this.#pause.open();
+        throw error;
+      })
+      .finally(async () => {
+        pace.end(RENO);
+        await other?.ended;
+      });
     // Iterations that were on the way end during a pause; a reload must find the run paused, not ended.
     await this.#pause.pass();
     const outcome = { history, bestLatents: trajectory.bestLatents };
@@ -258,30 +309,19 @@ class Engine {
 
   async #answer(id: number, picture: LookedAt): Promise<void> {
     try {
-      this.#tell({ kind: 'looked', id, sight: await this.#look(picture) });
+      const { device } = await this.#steadily();
+      const sight = await this.#judge.look(device, subfolder(this.#opened.source.files, 'evaluator'), picture);
+      this.#tell({ kind: 'looked', id, sight });
     } catch (error) {
-      this.#judge = null;
       this.#tell({ kind: 'unseen', id, sentence: sentenceOf(error) });
     }
-  }
-
-  async #look({ pixels, height, width }: LookedAt): Promise<Sight> {
-    const { device } = await this.#steadily();
-    const files = this.#model?.source.files;
-    if (this.#judge?.device !== device && files) {
-      this.#judge = { device, judge: Judge.open(device, subfolder(files, 'evaluator'), { height, width }) };
-    }
-    const judge = await this.#judge?.judge;
-    if (!judge) {
-      throw new Error('the evaluator is not loaded yet');
-    }
-    return { detections: await judge.look(toFloats(pixels)), config: judge.config };
   }
 
   #close(): void {
     this.#steady?.[Symbol.dispose]();
     this.#steady = null;
-    this.#judge = null;
+    this.#bestOfN[Symbol.dispose]();
+    this.#judge.forget();
   }
 }
 

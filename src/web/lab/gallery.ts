@@ -3,7 +3,7 @@ import { sentenceOf } from '../../platform/sentence_of.ts';
 import { short } from '../../reno/chart.ts';
 import { button, element } from '../elements.ts';
 import { framePng } from '../share/draw_frame.ts';
-import type { ShownRun, Studio } from '../state/studio_state.ts';
+import type { ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
 import { adapterName } from '../words.ts';
 import { deletePicture, type Kept, keepPicture, keptPictures } from './gallery_store.ts';
 
@@ -11,8 +11,12 @@ export function mountGallery(studio: Studio): void {
   const section = element('gallery', HTMLElement);
   const list = element('gallery-list', HTMLUListElement);
   let addresses: string[] = [];
-  /** The first picture of the run that was kept last; a run that was restored has been kept before. */
-  let last = studio.state.run?.outcome ? studio.state.run.frames[0] : undefined;
+  /** The first pictures of runs that are kept; a run that was restored has been kept before, and a run of a row is shown again. */
+  const kept = new WeakSet<ShownFrame>();
+  const first = studio.state.run?.outcome && studio.state.run.frames[0];
+  if (first) {
+    kept.add(first);
+  }
 
   const show = async (): Promise<void> => {
     const pictures = await keptPictures();
@@ -27,12 +31,13 @@ export function mountGallery(studio: Studio): void {
       return image;
     };
     section.hidden = pictures.length === 0;
-    list.replaceChildren(...pictures.map((kept) => item(kept, picture, studio, show)));
+    list.replaceChildren(...pictures.map((one) => item(one, picture, studio, show)));
   };
   element('gallery-clear', HTMLButtonElement).addEventListener('click', () => void deletePicture(null).then(show));
   studio.watch(['run'], ({ run }) => {
-    if (run?.source === 'live' && run.outcome && run.frames[0] !== last) {
-      last = run.frames[0];
+    const before = run?.frames[0];
+    if (run?.source === 'live' && run.outcome && before && !kept.has(before)) {
+      kept.add(before);
       void keep(run, studio).then(show, quietly);
     }
   });

@@ -22,7 +22,7 @@ export function mountImport(studio: Studio, controller: RunController): void {
       const bytes = new Uint8Array(await file.arrayBuffer());
       const latents = await readLatents(file.name, bytes, engine.charted.noise.shape);
       said.textContent = `The run starts from the best noise of ${file.name}.`;
-      controller.start(latents);
+      controller.start({ latents });
     } catch (error) {
       said.textContent = errorSentence(error);
     }

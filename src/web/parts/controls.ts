@@ -4,7 +4,7 @@ import type { RunController } from '../run/run_controller.ts';
 import { LIMITS, withSettingsIn } from '../share/address.ts';
 import type { Studio } from '../state/studio_state.ts';
 
-/** Connects the form with the state. What is typed while the models load is kept. */
+/** Connects the form with the state. Other buttons that send the form start what they name, after this has read it. What is typed while the models load is kept. */
 export function mountControls(studio: Studio, controller: RunController): void {
   const form = element('controls', HTMLFormElement);
   const prompt = element('prompt', HTMLInputElement);
@@ -12,6 +12,7 @@ export function mountControls(studio: Studio, controller: RunController): void {
   const iterations = element('iterations', HTMLInputElement);
   const run = element('run', HTMLButtonElement);
   const pause = element('pause', HTMLButtonElement);
+  const step = element('step', HTMLButtonElement);
   const stop = element('stop', HTMLButtonElement);
   seed.max = String(LIMITS.seed);
   iterations.max = String(LIMITS.iterations);
@@ -50,10 +51,14 @@ export function mountControls(studio: Studio, controller: RunController): void {
     const running = phase === 'running' || phase === 'paused';
     // Not `disabled`: a button that becomes disabled loses the focus.
     run.setAttribute('aria-disabled', String(phase !== 'ready'));
-    if (!running && (document.activeElement === pause || document.activeElement === stop)) {
+    const focused = document.activeElement;
+    if (!running && (focused === pause || focused === step || focused === stop)) {
       run.focus();
+    } else if (phase === 'running' && focused === step) {
+      pause.focus();
     }
     pause.hidden = !running;
+    step.hidden = phase !== 'paused';
     stop.hidden = !running;
     pause.textContent = phase === 'paused' ? 'Go on' : 'Pause';
   });
@@ -66,8 +71,11 @@ export function mountControls(studio: Studio, controller: RunController): void {
     readForm();
     studio.change({ settings: { ...studio.state.settings, prompt: prompt.value.trim() } });
     history.replaceState(null, '', withSettingsIn(location.href, studio.state.settings));
-    controller.start();
+    if (event.submitter === null || event.submitter === run) {
+      controller.start();
+    }
   });
   pause.addEventListener('click', () => (studio.state.phase === 'paused' ? controller.goOn() : controller.pause()));
+  step.addEventListener('click', () => controller.step());
   stop.addEventListener('click', () => controller.stop());
 }

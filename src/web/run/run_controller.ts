@@ -1,14 +1,15 @@
 /** Starts, pauses, stops and resumes runs, and puts what the engine tells into the page's state. */
-import type { NeededFile } from '../../platform/browser/hub_files.ts';
 import type { Levers } from '../../reno/levers.ts';
-import { duration } from '../../reno/report.ts';
 import { EngineClient, type EngineEvent } from '../engine/client.ts';
 import type { LookedAt, Push, Sight } from '../engine/protocol.ts';
 import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
-import { type KeptRun, keepsRuns, readKeptRun, shownFromKept } from '../session/kept_run.ts';
-import { sameSettings } from '../share/address.ts';
-import type { Outcome, RunSettings, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
-import { counted, sentence } from '../words.ts';
+import { LIMITS } from '../share/address.ts';
+import type { Outcome, RunSettings, ShownRun, Studio } from '../state/studio_state.ts';
+import { sentence } from '../words.ts';
+import { KeptRuns } from './kept_runs.ts';
+import { planApart } from './plan_apart.ts';
+import { emptyLane } from './second_lane.ts';
+import { pausedAfter, showDownload, showFrame, showLanePicture, showLoading, showOutcome } from './told.ts';
 
 /** Addresses that the build knows. */
 export interface EngineAddresses {
@@ -16,6 +17,16 @@ export interface EngineAddresses {
   readonly script: string;
   /** The list of packed weights. */
   readonly models: string;
+}
+
+/** Where and how runs start. */
+export interface StartOptions {
+  /** The noise to start from, instead of the seed's. */
+  readonly latents?: Float32Array<ArrayBuffer> | null;
+  /** Whether best-of-N runs beside ReNO, at equal work. */
+  readonly lanes?: boolean;
+  /** The number of runs, one after another: of the form's seed and of those after it. Default 1. */
+  readonly seeds?: number;
 }
 
 /** The status of a run that is about to end. */
@@ -28,20 +39,22 @@ export class RunController {
   #source: ModelSource;
   #choices: ModelChoices = { budget: null, eightBits: false };
   #engine: EngineClient | null = null;
-  /** Messages that the engine sent while the run was paused: they are shown when it goes on. */
+  /** Pictures and ends that the engine sent while the run was paused: they are shown when it goes on or makes a step. */
   #held: EngineEvent[] = [];
   #watchesNoise = false;
   #levered = false;
-  /** Whether this tab keeps its runs in the browser. */
-  #keeps = false;
-  /** The run that goes on when the models are loaded. */
-  #unfinished: KeptRun | null = null;
+  readonly #kept: KeptRuns;
+  /** Settings of the runs that follow this one. */
+  #waiting: RunSettings[] = [];
+  /** Iterations that a paused run may still show. */
+  #steps = 0;
 
   constructor(studio: Studio, addresses: EngineAddresses, { tune = false } = {}) {
     this.#studio = studio;
     this.#addresses = addresses;
     this.#source = { kind: 'pocket', list: addresses.models };
     this.#tune = tune;
+    this.#kept = new KeptRuns(studio, (paused) => this.#engine?.send({ kind: 'resume', paused }));
   }
 
   /** Loads the models of the page, or another one; again after a failure. */
@@ -57,87 +70,12 @@ export class RunController {
 
   /** Says what a model would need; nothing is downloaded but headers. @throws Error, one sentence, where it cannot be planned */
   plan(source: ModelSource, choices: ModelChoices): Promise<ModelPlan> {
-    return new Promise((resolve, reject) => {
-      // A worker of its own: the models that are loaded stay as they are.
-      const engine = new EngineClient(this.#addresses.script, (event) => {
-        if (event.kind === 'planned') {
-          resolve(event.plan);
-        } else if (event.kind === 'unplanned' || event.kind === 'failed') {
-          reject(new Error(event.sentence));
-        } else {
-          return;
-        }
-        engine.close();
-      });
-      engine.send({ kind: 'plan', source, choices });
-    });
+    return planApart(this.#addresses.script, source, choices);
   }
 
-  /**
-   * Shows the run that the browser keeps, unless the address asks for another one; an unfinished one goes on when the models are
-   * loaded and no other tab has it. @param asked settings that the address names
-   */
-  async restore(asked: RunSettings | null): Promise<void> {
-    const alone = keepsRuns();
-    const shown = await this.#showKept(asked, null);
-    void alone.then(async (keeps) => {
-      this.#keeps = keeps;
-      if (!keeps) {
-        this.#leaveToOtherTab();
-      } else if (shown) {
-        // A tab that was closing may have written more meanwhile.
-        await this.#showKept(asked, shown);
-        this.#resume();
-      }
-    });
-  }
-
-  /** @param instead the run that may be replaced: none, or what was shown before @returns what is shown now, if it is kept */
-  async #showKept(asked: RunSettings | null, instead: ShownRun | null): Promise<ShownRun | null> {
-    const kept = await readKeptRun();
-    if (!kept || (asked && !sameSettings(asked, kept.settings))) {
-      return null;
-    }
-    const run = await shownFromKept(kept);
-    const { typed, phase, run: now } = this.#studio.state;
-    // A run that was started meanwhile stays, and so do words that were typed.
-    if (now !== instead || (phase !== 'loading' && phase !== 'ready')) {
-      return null;
-    }
-    this.#unfinished = kept.outcome ? null : kept;
-    this.#studio.change({ run, ...(typed ? {} : { settings: run.settings }) });
-    return run;
-  }
-
-  /** Another tab keeps its runs, so this one shows what it read and computes anew. */
-  #leaveToOtherTab(): void {
-    if (this.#unfinished) {
-      this.#unfinished = null;
-      this.#studio.change({ notice: { text: 'This run goes on in another tab. A run that starts here is not kept.' } });
-    }
-  }
-
-  /** Goes on with the run that is kept, where there is one and both the models and the run are this tab's. */
-  #resume(): void {
-    const kept = this.#unfinished;
-    const { phase, run } = this.#studio.state;
-    if (!kept || !this.#keeps || phase !== 'ready') {
-      return;
-    }
-    this.#unfinished = null;
-    if (run?.source !== 'live') {
-      return;
-    }
-    // The loop knows the iterations up to the state; a picture that was kept after it is made again.
-    const frames = run.frames.slice(0, kept.records.length);
-    const count = counted(frames.length, 'iteration');
-    this.#studio.change({
-      run: { ...run, frames, outcome: null },
-      phase: kept.paused ? 'paused' : 'running',
-      status: kept.paused ? `Paused after ${count}` : `The run goes on after ${count}…`,
-      notice: null,
-    });
-    this.#engine?.send({ kind: 'resume', paused: kept.paused });
+  /** Shows the run that the browser keeps: see `KeptRuns.restore`. @param asked settings that the address names */
+  restore(asked: RunSettings | null): Promise<void> {
+    return this.#kept.restore(asked);
   }
 
   /** Whether pictures come with their noise and its gradient. */
@@ -163,13 +101,26 @@ export class RunController {
     this.#engine?.send({ kind: 'levers', levers });
   }
 
-  /**
-   * Starts a run with the settings of the form. Does nothing unless the page is ready.
-   * @param latents the noise to start from, instead of the seed's
-   */
-  start(latents: Float32Array<ArrayBuffer> | null = null): void {
-    const { phase, engine, settings } = this.#studio.state;
-    if (phase !== 'ready' || !engine) {
+  /** Starts runs with the settings of the form. Does nothing unless the page is ready. */
+  start({ latents = null, lanes = false, seeds = 1 }: StartOptions = {}): void {
+    const { phase, settings } = this.#studio.state;
+    if (phase !== 'ready') {
+      return;
+    }
+    const row = Array.from({ length: seeds }, (_, i) => ({
+      ...settings,
+      seed: (settings.seed + i) % (LIMITS.seed + 1),
+    }));
+    const [first = settings, ...others] = row;
+    this.#kept.forget();
+    this.#studio.change({ lane: lanes ? emptyLane(first) : null, seeds: others.length > 0 ? row : [] });
+    this.#waiting = others;
+    this.#begin(first, { latents, lanes });
+  }
+
+  #begin(settings: RunSettings, { latents = null, lanes = false }: StartOptions = {}): void {
+    const { engine } = this.#studio.state;
+    if (!engine) {
       return;
     }
     this.#held = [];
@@ -182,9 +133,14 @@ export class RunController {
       best: 0,
       outcome: null,
     };
-    this.#studio.change({ phase: 'running', status: 'Reading the prompt…', notice: null, shown: null, run });
-    this.#unfinished = null;
-    this.#engine?.send({ kind: 'run', settings, keep: this.#keeps && this.#source.kind === 'pocket', latents });
+    const status = lanes ? 'Preparing both lanes…' : 'Reading the prompt…';
+    this.#studio.change({ phase: 'running', status, notice: null, shown: null, run });
+    this.#engine?.send({ kind: 'run', settings, keep: this.#keeps, latents, lanes });
+  }
+
+  /** Whether a run is kept in the browser: one of the page's own models, in one tab. */
+  get #keeps(): boolean {
+    return this.#kept.keeps && this.#source.kind === 'pocket';
   }
 
   /** Holds the run: at once on the page, and before the next iteration on the GPU. */
@@ -192,11 +148,23 @@ export class RunController {
     const { phase, run } = this.#studio.state;
     if (phase === 'running' && run) {
       this.#engine?.send({ kind: 'pause' });
+      this.#steps = 0;
       this.#studio.change({
         phase: 'paused',
-        status: `Paused after ${counted(run.frames.length, 'iteration')}`,
+        status: pausedAfter(run.frames.length),
       });
     }
+  }
+
+  /** Shows one more iteration of a run that is paused. */
+  step(): void {
+    if (this.#studio.state.phase !== 'paused') {
+      return;
+    }
+    // Two iterations are always on the way, so the next one to be shown may be here already.
+    this.#engine?.send({ kind: 'step' });
+    this.#steps += 1;
+    this.#release();
   }
 
   goOn(): void {
@@ -223,27 +191,36 @@ export class RunController {
     return this.#engine?.look(picture) ?? Promise.reject(new Error('the models are not loaded'));
   }
 
+  /** Shows what waits: all of it, or as many iterations of a paused run as steps were asked for. */
   #release(): void {
-    for (const event of this.#held.splice(0)) {
-      this.#receive(event);
+    const paused = (): boolean => this.#studio.state.phase === 'paused';
+    for (let next = this.#held[0]; next && (!paused() || this.#steps > 0); next = this.#held[0]) {
+      this.#held.shift();
+      this.#steps -= paused() && next.kind !== 'lane' ? 1 : 0;
+      this.#take(next);
     }
   }
 
   #receive(event: EngineEvent): void {
-    if (this.#studio.state.phase === 'paused' && (event.kind === 'frame' || event.kind === 'done')) {
+    if (event.kind === 'frame' || event.kind === 'lane' || event.kind === 'done') {
       this.#held.push(event);
-      return;
+      this.#release();
+    } else {
+      this.#take(event);
     }
+  }
+
+  #take(event: EngineEvent): void {
     switch (event.kind) {
       case 'loading':
-        this.#loading(event.what, event.done, event.total);
+        showLoading(this.#studio, event.what, event.done, event.total);
         break;
       case 'downloading':
-        this.#downloading(event.file);
+        showDownload(this.#studio, event.file);
         break;
       case 'opened':
         this.#studio.change({ engine: event.facts, levers: null, phase: 'ready', status: 'Ready', loading: null });
-        this.#resume();
+        this.#kept.goOn();
         break;
       case 'levers':
         this.#studio.change({ levers: event.levers });
@@ -252,10 +229,18 @@ export class RunController {
         this.#studio.change({ notice: { text: sentence(event.sentence) } });
         break;
       case 'frame':
-        this.#show(event.frame, event.isBest);
+        showFrame(this.#studio, event.frame, event.isBest);
+        break;
+      case 'lane':
+        showLanePicture(this.#studio, event.frame, event.isBest);
+        break;
+      case 'lane failed':
+        this.#studio.change({
+          notice: { text: `Best-of-N has failed, and the run goes on: ${sentence(event.sentence)}` },
+        });
         break;
       case 'done':
-        this.#finish(event.outcome);
+        this.#end(event.outcome);
         break;
       case 'failed':
         this.#fail(event.during, event.sentence);
@@ -263,51 +248,12 @@ export class RunController {
     }
   }
 
-  #loading(what: string, done: number, total: number): void {
-    const status =
-      what === 'kernels'
-        ? `Timing kernels on this adapter: ${done} of ${total}`
-        : done < total
-          ? `Loading the models: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`
-          : 'Preparing the models…';
-    if (this.#studio.state.phase === 'loading') {
-      this.#studio.change({ status, loading: { done, total } });
+  #end(outcome: Outcome): void {
+    const next = outcome.history.stopped ? undefined : this.#waiting.shift();
+    showOutcome(this.#studio, outcome, next !== undefined);
+    if (next) {
+      this.#begin(next);
     }
-  }
-
-  #downloading({ path, bytes, here }: NeededFile): void {
-    this.#studio.change({
-      status: `Downloading ${path}: ${(here / 1e6).toFixed(1)} of ${(bytes / 1e6).toFixed(1)} MB`,
-      loading: { done: here, total: bytes },
-    });
-  }
-
-  #show(frame: ShownFrame, isBest: boolean): void {
-    const { run } = this.#studio.state;
-    if (!run) {
-      return;
-    }
-    // After a failure the run goes on from its last state, and makes the iterations after it again.
-    const before = run.frames.filter(({ iteration }) => iteration < frame.iteration);
-    const frames = [...before, frame];
-    const again = before.length < run.frames.length;
-    const best = isBest ? frames.length - 1 : again ? lowest(frames) : run.best;
-    const each = duration(frame.record.seconds / frames.length);
-    this.#studio.change({
-      run: { ...run, frames, best },
-      status: `Iteration ${frames.length} of ${run.settings.iterations}, ${each} each`,
-    });
-  }
-
-  #finish(outcome: Outcome): void {
-    const { run } = this.#studio.state;
-    const { history } = outcome;
-    const took = `${counted(history.iterations.length, 'iteration')} in ${duration(history.seconds.iterations)}`;
-    this.#studio.change({
-      phase: 'ready',
-      status: history.stopped ? `${took}: ${history.stopped}` : `Done: ${took}`,
-      ...(run ? { run: { ...run, best: history.best, outcome } } : {}),
-    });
   }
 
   #fail(during: 'open' | 'run', what: string): void {
@@ -328,22 +274,9 @@ export class RunController {
     }
     const done = this.#studio.state.run?.frames.length ?? 0;
     const action =
-      this.#keeps && this.#source.kind === 'pocket' && done > 0
-        ? { label: 'Go on', run: () => void this.#again() }
+      this.#keeps && done > 0
+        ? { label: 'Go on', run: () => void this.#kept.again() }
         : { label: 'Run again', run: () => this.start() };
     this.#studio.change({ phase: 'ready', status: 'Stopped', notice: { text: sentence(what), action } });
   }
-
-  /** Goes on after a failure, from the last state that was kept. */
-  async #again(): Promise<void> {
-    const kept = await readKeptRun();
-    this.#unfinished = kept && { ...kept, paused: false };
-    this.#resume();
-  }
-}
-
-/** Position of the lowest loss. */
-function lowest(frames: readonly ShownFrame[]): number {
-  const losses = frames.map(({ record }) => record.total);
-  return losses.indexOf(Math.min(...losses));
 }

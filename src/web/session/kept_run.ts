@@ -26,6 +26,8 @@ export interface KeptRun {
   /** The result of `encodeRunState`, without frames; null before the first iteration has ended. */
   readonly state: Uint8Array<ArrayBuffer> | null;
   readonly paused: boolean;
+  /** Whether best-of-N runs beside it. */
+  readonly lanes: boolean;
   /** The result, when the run has ended. */
   readonly outcome: Outcome | null;
 }
@@ -64,7 +66,7 @@ export class RunKeeper {
   }
 
   /** Replaces the run that was kept before. */
-  static async begin(facts: EngineFacts, settings: RunSettings): Promise<RunKeeper> {
+  static async begin(facts: EngineFacts, settings: RunSettings, lanes: boolean): Promise<RunKeeper> {
     const { size, charted, adapter } = facts;
     const kept: KeptRun = {
       settings,
@@ -75,6 +77,7 @@ export class RunKeeper {
       best: 0,
       state: null,
       paused: false,
+      lanes,
       outcome: null,
     };
     await transact('readwrite', async (run, frames) => {

@@ -44,6 +44,17 @@ export interface ShownRun {
   readonly outcome: Outcome | null;
 }
 
+/** Best-of-N beside a run: fresh noises, of which the rewards choose one. */
+export interface SecondLane {
+  /** The number of pictures that cost as much as the run's iterations. */
+  readonly total: number;
+  /** The newest picture, and the best so far; null before the first. */
+  readonly now: ShownFrame | null;
+  readonly best: ShownFrame | null;
+  /** The weighted loss of each picture. */
+  readonly losses: readonly number[];
+}
+
 /** Facts that are known once the models are on the GPU. */
 export interface EngineFacts {
   /** The model's name. */
@@ -87,6 +98,10 @@ export interface StudioState {
   /** The levers that were moved; null: as the settings have them. */
   readonly levers: Levers | null;
   readonly run: ShownRun | null;
+  /** Best-of-N beside the run; null where it runs alone. */
+  readonly lane: SecondLane | null;
+  /** The settings of several runs that differ in their seeds; empty where one run was started alone. */
+  readonly seeds: readonly RunSettings[];
   /** The iteration that is looked at; null: the newest. */
   readonly shown: number | null;
 }
@@ -104,6 +119,8 @@ export function openStudio(settings: RunSettings): Studio {
     engine: null,
     levers: null,
     run: null,
+    lane: null,
+    seeds: [],
     shown: null,
   });
 }

@@ -3,7 +3,7 @@ import { verdictLine } from '../../reno/scene/verdict_words.ts';
 import type { CardWords } from '../share/share_card.ts';
 import type { ShownFrame, ShownRun } from '../state/studio_state.ts';
 import type { Sights } from './sights.ts';
-import { judgement } from './verdicts.ts';
+import { judgement } from './verdict_line.ts';
 
 /** The evaluator may still look at the last picture. */
 const PATIENCE_MS = 3000;

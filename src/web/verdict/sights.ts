@@ -8,7 +8,8 @@ export class Sights {
   readonly #look: (picture: LookedAt) => Promise<Sight>;
   readonly #known = new WeakMap<ShownFrame, Sight>();
   readonly #listeners = new Set<() => void>();
-  #wanted: readonly ShownFrame[] = [];
+  /** The pictures that each part of the page waits for. */
+  readonly #wanted = new Map<string, readonly ShownFrame[]>();
   #looks = false;
 
   /** @param look asks the evaluator */
@@ -30,22 +31,36 @@ export class Sights {
     this.#listeners.add(listener);
   }
 
-  /** Asks for these pictures in their order. Those that were wanted before, and not looked at yet, are forgotten. */
-  want(frames: readonly ShownFrame[], size: ImageSize): void {
-    this.#wanted = frames.filter((frame) => !this.#known.has(frame));
+  /**
+   * Asks for these pictures in their order. Those that the same part of the page wanted before, and that were not looked at yet, are
+   * forgotten. @param who the part
+   */
+  want(who: string, frames: readonly ShownFrame[], size: ImageSize): void {
+    this.#wanted.delete(who); // Another part comes first the next time.
+    this.#wanted.set(who, frames);
     if (!this.#looks) {
       void this.#work(size);
     }
   }
 
+  /** The picture to look at now. */
+  #next(): ShownFrame | undefined {
+    for (const frames of this.#wanted.values()) {
+      const unknown = frames.find((frame) => !this.#known.has(frame));
+      if (unknown) {
+        return unknown;
+      }
+    }
+    return undefined;
+  }
+
   async #work(size: ImageSize): Promise<void> {
     this.#looks = true;
-    for (let frame = this.#wanted[0]; frame; frame = this.#wanted[0]) {
-      this.#wanted = this.#wanted.slice(1);
+    for (let frame = this.#next(); frame; frame = this.#next()) {
       try {
         this.#known.set(frame, await this.#look({ pixels: frame.pixels, ...size }));
       } catch {
-        this.#wanted = []; // The engine has failed, and says so itself; the next picture asks again.
+        this.#wanted.clear(); // The engine has failed, and says so itself; the next picture asks again.
         break;
       }
       for (const listener of this.#listeners) {

@@ -129,26 +129,4 @@ export function firstMinuteSuite(studio: () => Studio): void {
       expect(tab.problems).toEqual([]);
     });
   });
-
-  it(
-    'judges the pictures of a run here, beside before, best and now',
-    async () => {
-      const tab = await studio().open({ prompt: 'a photo of four chairs', seed: '50', iterations: '2' });
-      await tab.waitFor('ready');
-      expect(await tab.page.textContent('#run-title')).toBe('');
-      await tab.run();
-      for (const name of ['init', 'best', 'now']) {
-        await tab.page.waitForFunction(
-          (id) => /found: .*[✓✗]$/.test(document.getElementById(`${id}-verdict`)?.textContent ?? ''),
-          name,
-          { timeout: BROWSER_PATIENCE },
-        );
-      }
-      expect(await tab.page.textContent('#run-title')).toContain('computed on this machine');
-      expect(await tab.page.textContent('#init-verdict')).toContain('asked: four chairs; found: three');
-      expect(tab.problems).toEqual([]);
-      await tab.close();
-    },
-    BROWSER_PATIENCE,
-  );
 }

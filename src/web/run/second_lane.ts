@@ -1,0 +1,14 @@
+/** The lane beside a run of ReNO: best-of-N, with as many pictures as the run's iterations cost. */
+import { forwardPasses } from '../../reno/multi_start.ts';
+import type { RunSettings, SecondLane, ShownFrame } from '../state/studio_state.ts';
+
+/** The lane before its first picture. */
+export function emptyLane({ iterations }: RunSettings): SecondLane {
+  return { total: forwardPasses(iterations), now: null, best: null, losses: [] };
+}
+
+/** The lane with one picture more. After a failure it makes pictures again that are known. */
+export function withPicture(lane: SecondLane, frame: ShownFrame, isBest: boolean): SecondLane {
+  const losses = [...lane.losses.slice(0, frame.iteration), frame.record.total];
+  return { ...lane, now: frame, best: isBest || !lane.best ? frame : lane.best, losses };
+}
