@@ -1,4 +1,4 @@
-/** Saves pictures, the run as a GIF, its numbers and its noise as files. */
+/** Saves pictures, the run as a GIF or a film, its numbers and its noise as files. */
 import { fileName } from '../../reno/file_name.ts';
 import type { ImageSize } from '../../reno/picture.ts';
 import { element } from '../elements.ts';
@@ -6,10 +6,12 @@ import { framePng } from '../share/draw_frame.ts';
 import { shownFrame } from '../state/shown_frame.ts';
 import type { Outcome, ShownRun, Studio } from '../state/studio_state.ts';
 import { errorSentence } from '../words.ts';
+import { makeWebm, webmType } from './webm.ts';
 
 /** Small pictures are saved enlarged to about this many pixels a side. */
 const SIDE = 256;
 const GIF = { delay: 80, rest: 1200 };
+const WEBM = { delay: 60, rest: 800 };
 
 export function mountExports(studio: Studio): void {
   const said = element('lab-said', HTMLParagraphElement);
@@ -49,6 +51,13 @@ export function mountExports(studio: Studio): void {
     const pictures = run.frames.map(({ pixels }) => pixels);
     const bytes = await makeGif(pictures, run.size, { scale: scaleOf(run.size), ...GIF });
     return new File([bytes], named(run, '.gif'), { type: 'image/gif' });
+  });
+  // Only a browser that records can offer it.
+  element('save-webm', HTMLButtonElement).hidden = webmType() === undefined;
+  bind('save-webm', async (run) => {
+    said.textContent = 'Recording the film, as fast as it plays…';
+    const film = await makeWebm(run.frames, run.size, { scale: scaleOf(run.size), ...WEBM });
+    return new File([film], named(run, '.webm'), { type: 'video/webm' });
   });
   bind('save-history', async (run) => {
     const text = `${JSON.stringify(ended(run).history, null, 1)}\n`;

@@ -72,12 +72,28 @@ export function labSuite(studio: () => Studio): void {
       expect(await tab.page.isVisible('#compare-cut')).toBe(false);
     });
 
-    it('saves the picture, the run as a GIF and its numbers, and says why it has no noise', async () => {
+    it('saves the picture, the run as a GIF and as a film, and its numbers, and says why it has no noise', async () => {
       const png = await save('#save-png');
       expect(png.name).toMatch(/ iteration 40\.png$/);
       expect(png.bytes.readUInt32BE(16)).toBe(256);
       const gif = await save('#save-gif');
       expect(gif.bytes.toString('latin1', 0, 6)).toBe('GIF89a');
+      const film = await save('#save-webm');
+      expect(film.name).toMatch(/\.webm$/);
+      // The browser plays it itself.
+      const player = await studio().browser.newPage();
+      const size = await player.evaluate(
+        async (bytes) => {
+          const video = document.createElement('video');
+          video.muted = true;
+          video.src = URL.createObjectURL(new Blob([new Uint8Array(bytes)], { type: 'video/webm' }));
+          await video.play();
+          return `${video.videoWidth}×${video.videoHeight}`;
+        },
+        [...film.bytes],
+      );
+      expect(size).toBe('256×256');
+      await player.close();
       const history = JSON.parse((await save('#save-history')).bytes.toString()) as { iterations: unknown[] };
       expect(history.iterations.length).toBeGreaterThan(10);
       await tab.page.click('#save-latents');

@@ -46,6 +46,7 @@ export function panelSuite(studio: () => Studio): void {
               route.fulfill({ contentType: 'text/javascript', body: ENGINE }),
             );
             await page.addInitScript(() => {
+              Object.assign(globalThis, { MediaRecorder: undefined });
               const messages: unknown[] = [];
               Object.assign(globalThis, { heard: messages });
               new BroadcastChannel('heard').onmessage = ({ data }) => messages.push(data);
@@ -86,6 +87,11 @@ export function panelSuite(studio: () => Studio): void {
       await expect.poll(() => last('levers')).toEqual({ kind: 'levers', levers: null });
       expect(await tab.page.isChecked(lever('HPS counts'))).toBe(true);
       expect(await tab.page.inputValue(lever('Learning rate'))).toBe('2');
+    });
+
+    it('offers no film where the browser records none', async () => {
+      expect(await tab.page.isVisible('#save-gif')).toBe(true);
+      expect(await tab.page.isVisible('#save-webm')).toBe(false);
     });
 
     it('explains each lever in place', async () => {
