@@ -1,6 +1,6 @@
 /**
  * `npm run page`: measures the browser page in Chromium, on a first and a second visit. `--url` measures a page that is served
- * already, such as one of an older commit. `ops`, `parity` and `memory` check what the page computes.
+ * already, such as one of an older commit. `ops`, `parity` and `memory` check what the page computes, and `screenshots` takes its pictures.
  */
 import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
@@ -10,6 +10,7 @@ import type { Visit } from './measure.ts';
 import { memoryCommand } from './memory.ts';
 import { opsCommand } from './ops/index.ts';
 import { parityCommand } from './parity.ts';
+import { screenshotsCommand } from './screenshots.ts';
 
 const DEFAULT_ITERATIONS = 50;
 /** The longest task of the main thread that a page which answers at once may have, in milliseconds. Source: Long Tasks API, W3C. */
@@ -30,7 +31,7 @@ export const command: Command = {
     },
     ...jsonFlag,
   },
-  subCommands: { ops: opsCommand, parity: parityCommand, memory: memoryCommand },
+  subCommands: { ops: opsCommand, parity: parityCommand, memory: memoryCommand, screenshots: screenshotsCommand },
   run,
 };
 

@@ -31,18 +31,17 @@ export class StudioPage {
     await this.#ready();
   }
 
-  /** Fills the form, starts a run and waits for its end. @returns seconds until the first picture and until the end */
-  async run({
-    prompt,
-    seed,
-    iterations,
-  }: AskedRun): Promise<{ readonly firstPicture: number; readonly whole: number }> {
+  /** Fills the form, starts a run and waits for its end. @param button starts it @returns seconds until the first picture and until the end */
+  async run(
+    { prompt, seed, iterations }: AskedRun,
+    button = '#run',
+  ): Promise<{ readonly firstPicture: number; readonly whole: number }> {
     await this.page.fill('#prompt', prompt);
     await this.page.fill('#seed', String(seed));
     await this.page.fill('#iterations', String(iterations));
     await this.page.evaluate(() => document.getElementById('init-loss')?.replaceChildren());
     const begun = performance.now();
-    await this.page.click('#run');
+    await this.page.click(button);
     await this.page.waitForFunction(() => document.getElementById('init-loss')?.textContent?.includes('loss'));
     const shown = performance.now();
     await this.#ready();
