@@ -4,6 +4,7 @@ import { BEST_OF_N, Pace, RENO } from '../../src/web/engine/pace.ts';
 import { Pause } from '../../src/web/engine/pause.ts';
 import { lowestSoFar } from '../../src/web/lanes/course.ts';
 import { type Standing, standingWords, weightedLoss } from '../../src/web/lanes/standing.ts';
+import { HeldEvents } from '../../src/web/run/held_events.ts';
 import { emptyLane, withPicture } from '../../src/web/run/second_lane.ts';
 import type { ShownFrame } from '../../src/web/state/studio_state.ts';
 
@@ -67,6 +68,37 @@ it('a step lets one iteration pass, and the pause stays', async () => {
   await ended;
   pause.step();
   expect(pause.paused).toBe(false);
+});
+
+it('a paused page shows one iteration for each step, and the rest when the run goes on', () => {
+  let paused = false;
+  const shown: string[] = [];
+  const held = new HeldEvents(
+    () => paused,
+    (event) => shown.push(event.kind),
+  );
+  const event = (kind: 'frame' | 'lane' | 'done') => ({ kind }) as Parameters<HeldEvents['add']>[0];
+  held.add(event('frame'));
+  paused = true;
+  held.add(event('lane'));
+  held.add(event('frame'));
+  held.add(event('frame'));
+  expect(shown).toEqual(['frame']);
+  held.step();
+  expect(shown).toEqual(['frame', 'lane', 'frame']);
+  held.step();
+  held.step(); // Nothing waits: the next one that comes is shown.
+  held.add(event('frame'));
+  held.add(event('done'));
+  expect(shown.length).toBe(5);
+  held.step();
+  expect(shown.at(-1)).toBe('done');
+  held.step();
+  paused = false;
+  held.release();
+  paused = true;
+  held.add(event('frame'));
+  expect(shown.length).toBe(6);
 });
 
 describe('the second lane', () => {

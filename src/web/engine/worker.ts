@@ -2,50 +2,30 @@
  * The worker in which the engine runs: tracing, planning and the loop take seconds, in which the page must answer. The first message
  * brings the port over which the others come.
  */
-import { subfolder } from '../../models/checkpoint/files.ts';
-import { adoptTuning } from '../../platform/browser/tuning_db.ts';
 import { sentenceOf } from '../../platform/sentence_of.ts';
 import type { Levers } from '../../reno/levers.ts';
 import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
-import { adapterRecord, Reno } from '../../reno/session.ts';
-import { type RenoSettings, withSettings } from '../../reno/settings.ts';
-import { openSteadyReno, type SteadyReno } from '../../reno/steady_reno.ts';
-import type { Device } from '../../tensor/device.ts';
 import { at } from '../../tensor/types.ts';
 import type { ModelChoices, ModelSource } from '../models/model_source.ts';
-import { type OpenedSource, openSource } from '../models/open_source.ts';
-import { planModel, settingsFor } from '../models/plan_model.ts';
 import { RunKeeper, readKeptRun } from '../session/kept_run.ts';
-import type { EngineFacts, RunSettings } from '../state/studio_state.ts';
-import { awaitDevice } from './await_device.ts';
+import type { RunSettings } from '../state/studio_state.ts';
 import { BestOfN } from './best_of_n.ts';
+import { EngineModel } from './engine_model.ts';
 import { Pace, RENO } from './pace.ts';
 import { Pause } from './pause.ts';
-import { PictureJudge } from './picture_judge.ts';
 import type { FromEngine, LookedAt, Push, ToEngine } from './protocol.ts';
 import { toRgba } from './rgba.ts';
-import { tuneHere } from './tune.ts';
-
-interface OpenedModel {
-  readonly source: OpenedSource;
-  readonly choices: ModelChoices;
-}
 
 class Engine {
   readonly #tell: (message: FromEngine) => void;
   readonly #pause = new Pause();
   #abort = new AbortController();
-  #model: OpenedModel | null = null;
-  #steady: SteadyReno | null = null;
-  readonly #judge = new PictureJudge();
+  readonly #model: EngineModel;
   /** The search beside a run. */
-  readonly #bestOfN = new BestOfN(() => this.#openSteadily({ mode: 'imageselect' }));
-  #tunes = false;
+  readonly #bestOfN = new BestOfN(() => this.#model.openApart({ mode: 'imageselect' }));
   #watches = false;
   /** Waiting for the next iteration. */
   #pushes: Push[] = [];
-  /** Whether runs have levers. */
-  #levered = false;
   /** Null: as the settings have them. */
   #levers: Levers | null = null;
   /** Writes the run into the browser's storage. */
@@ -53,13 +33,14 @@ class Engine {
 
   constructor(tell: (message: FromEngine) => void) {
     this.#tell = tell;
+    this.#model = new EngineModel(tell);
   }
 
   async receive(message: ToEngine): Promise<void> {
     switch (message.kind) {
       case 'open':
-        this.#levered = message.levers;
-        return this.#during('open', () => this.#open(message.source, message.choices, message.tune));
+        this.#abort = new AbortController();
+        return this.#during('open', () => this.#model.open(message, this.#abort.signal));
       case 'plan':
         return this.#plan(message.source, message.choices);
       case 'run':
@@ -101,91 +82,18 @@ class Engine {
     }
   }
 
-  async #open(from: ModelSource, choices: ModelChoices, tune: boolean): Promise<void> {
-    const source = await this.#sourceOf(from);
-    if (source.hubs.length > 0) {
-      // Only a trace knows which files are needed.
-      await this.#onDevice((device) => planModel(source, device, choices));
-      this.#abort = new AbortController();
-      for (const hub of source.hubs) {
-        await hub.download(
-          (file) => this.#tell({ kind: 'downloading', file: { ...file, path: `${hub.name}/${file.path}` } }),
-          this.#abort.signal,
-        );
-      }
-    }
-    this.#close();
-    this.#model = { source, choices };
-    this.#tunes = tune;
-    const { device, reno } = await this.#steadily();
-    this.#tell({ kind: 'opened', facts: factsOf(source.name, device, reno) });
-  }
-
-  async #plan(from: ModelSource, choices: ModelChoices): Promise<void> {
+  async #plan(source: ModelSource, choices: ModelChoices): Promise<void> {
     try {
-      const source = await this.#sourceOf(from);
-      this.#tell({ kind: 'planned', plan: await this.#onDevice((device) => planModel(source, device, choices)) });
+      this.#tell({ kind: 'planned', plan: await this.#model.plan(source, choices) });
     } catch (error) {
       this.#tell({ kind: 'unplanned', sentence: sentenceOf(error) });
     }
   }
 
-  #sourceOf(from: ModelSource): Promise<OpenedSource> {
-    return openSource(from, (pack, done, total) => this.#tell({ kind: 'loading', what: pack, done, total }));
-  }
-
-  /** Uses the device that is open, or another one for as long as it is needed. */
-  async #onDevice<T>(use: (device: Device) => Promise<T>): Promise<T> {
-    if (this.#steady) {
-      return use(this.#steady.device);
-    }
-    using device = await awaitDevice();
-    return await use(device);
-  }
-
-  get #opened(): OpenedModel {
-    if (!this.#model) {
-      throw new Error('the models are not loaded yet');
-    }
-    return this.#model;
-  }
-
-  /** The networks on a device that works, opened again where they were given up. */
-  async #steadily(): Promise<SteadyReno> {
-    this.#steady ??= await this.#openSteadily();
-    return this.#steady;
-  }
-
-  /** @param own settings in place of the model's */
-  #openSteadily(own: Partial<Pick<RenoSettings, 'mode'>> = {}): Promise<SteadyReno> {
-    const { source, choices } = this.#opened;
-    const { name, files } = source;
-    return openSteadyReno({
-      openDevice: awaitDevice,
-      openReno: async (device, changes) => {
-        const settings = withSettings(await settingsFor(source, device, choices), own);
-        if (this.#tunes) {
-          this.#tunes = false;
-          await tuneHere(device, files, settings, (done, total) =>
-            this.#tell({ kind: 'loading', what: 'kernels', done, total }),
-          );
-          await adoptTuning(device);
-        }
-        const levers = this.#levered && settings.mode === 'reno' && settings.optim !== 'lbfgs';
-        const reno = await Reno.open(device, name, files, withSettings(settings, changes), { levers });
-        source.release();
-        return reno;
-      },
-      say: (sentence) => this.#tell({ kind: 'recovering', sentence }),
-    });
-  }
-
   async #start({ settings, keep, latents, lanes }: Extract<ToEngine, { kind: 'run' }>): Promise<void> {
-    const { device, reno } = await this.#steadily();
+    const facts = await this.#model.facts();
     this.#pause.open();
-    this.#keeper = keep
-      ? await RunKeeper.begin(factsOf(this.#model?.source.name ?? '', device, reno), settings, lanes).catch(unkept)
-      : null;
+    this.#keeper = keep ? await RunKeeper.begin(facts, settings, lanes).catch(unkept) : null;
     await this.#run(settings, lanes, latents ? { latents } : {});
   }
 
@@ -202,11 +110,8 @@ class Engine {
     this.#keeper = RunKeeper.goOn(kept);
     const resume = kept.state ? await decodeRunState('the run that was kept', kept.state) : undefined;
     this.#levers = resume?.moves?.at(-1)?.levers ?? null;
-    if (this.#levers && !this.#levered) {
-      this.#levered = true;
-      this.#close();
-    }
     if (this.#levers) {
+      this.#model.withLevers();
       this.#tell({ kind: 'levers', levers: this.#levers });
     }
     await this.#run(kept.settings, kept.lanes, resume ? { resume } : {});
@@ -220,7 +125,7 @@ class Engine {
   ): Promise<void> {
     this.#abort = new AbortController();
     this.#pushes = [];
-    const steady = await this.#steadily();
+    const steady = await this.#model.steadily();
     const usual = steady.reno.levers;
     const pace = new Pace();
     const other = lanes
@@ -309,19 +214,15 @@ class Engine {
 
   async #answer(id: number, picture: LookedAt): Promise<void> {
     try {
-      const { device } = await this.#steadily();
-      const sight = await this.#judge.look(device, subfolder(this.#opened.source.files, 'evaluator'), picture);
-      this.#tell({ kind: 'looked', id, sight });
+      this.#tell({ kind: 'looked', id, sight: await this.#model.look(picture) });
     } catch (error) {
       this.#tell({ kind: 'unseen', id, sentence: sentenceOf(error) });
     }
   }
 
   #close(): void {
-    this.#steady?.[Symbol.dispose]();
-    this.#steady = null;
+    this.#model.close();
     this.#bestOfN[Symbol.dispose]();
-    this.#judge.forget();
   }
 }
 
@@ -329,19 +230,6 @@ class Engine {
 function unkept(error: unknown): null {
   console.info(`This run is not kept: ${sentenceOf(error)}`);
   return null;
-}
-
-function factsOf(model: string, device: Device, reno: Reno): EngineFacts {
-  return {
-    model,
-    adapter: adapterRecord(device),
-    software: device.caps.software,
-    size: reno.imageSize,
-    charted: { rewards: reno.rewards, gradClip: reno.settings.gradClip, noise: { shape: reno.latentShape } },
-    iterations: reno.settings.nIters,
-    loadSeconds: reno.loadSeconds,
-    levers: reno.step.levers ? reno.levers : null,
-  };
 }
 
 addEventListener(

@@ -40,7 +40,7 @@ export function mountRace(studio: Studio, sights: Sights): void {
     element('lane-other-name', HTMLElement).textContent = shown[1].name;
     sights.want(
       'race',
-      shown.flatMap(({ best, now }) => [best, now].filter((frame) => frame !== undefined)),
+      shown.flatMap(({ best }) => best ?? []),
       run.size,
     );
     const standings = shown.map((one) => show(one, run, sights));

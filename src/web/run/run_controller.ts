@@ -6,6 +6,7 @@ import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_sourc
 import { LIMITS } from '../share/address.ts';
 import type { Outcome, RunSettings, ShownRun, Studio } from '../state/studio_state.ts';
 import { sentence } from '../words.ts';
+import { HeldEvents } from './held_events.ts';
 import { KeptRuns } from './kept_runs.ts';
 import { planApart } from './plan_apart.ts';
 import { emptyLane } from './second_lane.ts';
@@ -39,21 +40,30 @@ export class RunController {
   #source: ModelSource;
   #choices: ModelChoices = { budget: null, eightBits: false };
   #engine: EngineClient | null = null;
-  /** Pictures and ends that the engine sent while the run was paused: they are shown when it goes on or makes a step. */
-  #held: EngineEvent[] = [];
+  readonly #held: HeldEvents;
   #watchesNoise = false;
   #levered = false;
   readonly #kept: KeptRuns;
   /** Settings of the runs that follow this one. */
   #waiting: RunSettings[] = [];
-  /** Iterations that a paused run may still show. */
-  #steps = 0;
 
   constructor(studio: Studio, addresses: EngineAddresses, { tune = false } = {}) {
     this.#studio = studio;
     this.#addresses = addresses;
     this.#source = { kind: 'pocket', list: addresses.models };
     this.#tune = tune;
+    this.#held = new HeldEvents(
+      () => studio.state.phase === 'paused',
+      (event) => {
+        if (event.kind === 'frame') {
+          showFrame(studio, event.frame, event.isBest);
+        } else if (event.kind === 'lane') {
+          showLanePicture(studio, event.frame, event.isBest);
+        } else {
+          this.#end(event.outcome);
+        }
+      },
+    );
     this.#kept = new KeptRuns(studio, (paused) => this.#engine?.send({ kind: 'resume', paused }));
   }
 
@@ -123,7 +133,7 @@ export class RunController {
     if (!engine) {
       return;
     }
-    this.#held = [];
+    this.#held.clear();
     const run: ShownRun = {
       source: 'live',
       settings,
@@ -148,7 +158,6 @@ export class RunController {
     const { phase, run } = this.#studio.state;
     if (phase === 'running' && run) {
       this.#engine?.send({ kind: 'pause' });
-      this.#steps = 0;
       this.#studio.change({
         phase: 'paused',
         status: pausedAfter(run.frames.length),
@@ -163,8 +172,7 @@ export class RunController {
     }
     // Two iterations are always on the way, so the next one to be shown may be here already.
     this.#engine?.send({ kind: 'step' });
-    this.#steps += 1;
-    this.#release();
+    this.#held.step();
   }
 
   goOn(): void {
@@ -173,7 +181,7 @@ export class RunController {
     }
     this.#studio.change({ phase: 'running', status: 'Going on…' });
     this.#engine?.send({ kind: 'go on' });
-    this.#release();
+    this.#held.release();
   }
 
   /** Ends the run after the iterations that are on the way. */
@@ -182,7 +190,7 @@ export class RunController {
     if (phase === 'running' || phase === 'paused') {
       this.#studio.change({ phase: 'running', status: STOPPING });
       this.#engine?.send({ kind: 'stop' });
-      this.#release();
+      this.#held.release();
     }
   }
 
@@ -191,27 +199,13 @@ export class RunController {
     return this.#engine?.look(picture) ?? Promise.reject(new Error('the models are not loaded'));
   }
 
-  /** Shows what waits: all of it, or as many iterations of a paused run as steps were asked for. */
-  #release(): void {
-    const paused = (): boolean => this.#studio.state.phase === 'paused';
-    for (let next = this.#held[0]; next && (!paused() || this.#steps > 0); next = this.#held[0]) {
-      this.#held.shift();
-      this.#steps -= paused() && next.kind !== 'lane' ? 1 : 0;
-      this.#take(next);
-    }
-  }
-
   #receive(event: EngineEvent): void {
-    if (event.kind === 'frame' || event.kind === 'lane' || event.kind === 'done') {
-      this.#held.push(event);
-      this.#release();
-    } else {
-      this.#take(event);
-    }
-  }
-
-  #take(event: EngineEvent): void {
     switch (event.kind) {
+      case 'frame':
+      case 'lane':
+      case 'done':
+        this.#held.add(event);
+        break;
       case 'loading':
         showLoading(this.#studio, event.what, event.done, event.total);
         break;
@@ -228,19 +222,10 @@ export class RunController {
       case 'recovering':
         this.#studio.change({ notice: { text: sentence(event.sentence) } });
         break;
-      case 'frame':
-        showFrame(this.#studio, event.frame, event.isBest);
-        break;
-      case 'lane':
-        showLanePicture(this.#studio, event.frame, event.isBest);
-        break;
       case 'lane failed':
         this.#studio.change({
           notice: { text: `Best-of-N has failed, and the run goes on: ${sentence(event.sentence)}` },
         });
-        break;
-      case 'done':
-        this.#end(event.outcome);
         break;
       case 'failed':
         this.#fail(event.during, event.sentence);
