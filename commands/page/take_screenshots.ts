@@ -1,8 +1,10 @@
 /** Takes pictures of the page: its first minute, the laboratory and two lanes. */
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import { decodePng } from '../../src/platform/node/png.ts';
 import { launchChromium } from './launch_chromium.ts';
+import { palettePng } from './palette_png.ts';
 import { servePage } from './served.ts';
 import { type AskedRun, StudioPage } from './studio_page.ts';
 
@@ -83,8 +85,9 @@ async function onScreens(page: Page, folder: string, name: string, parts: readon
     const top = Math.max(0, (first?.top ?? 0) - MARGIN);
     const clip = { x: 0, y: top, width, height: (last?.bottom ?? HEIGHT) + MARGIN - top };
     const file = `${name}${after}.png`;
-    await page.screenshot({ path: join(folder, file), clip, fullPage: true });
-    taken.push({ file, bytes: (await stat(join(folder, file))).size });
+    const bytes = palettePng(decodePng(await page.screenshot({ clip, fullPage: true })));
+    await writeFile(join(folder, file), bytes);
+    taken.push({ file, bytes: bytes.length });
   }
   return taken;
 }
