@@ -44,8 +44,7 @@ restored
   .then(
     (recorded) => {
       mountPrompt(studio, recorded);
-      void import('./lab/lab.ts').then(({ mountLab }) => mountLab(studio, controller));
-      void import('./lanes/lanes.ts').then(({ mountLanes }) => mountLanes(studio, controller, sights));
+      void import('./lab/lab.ts').then(({ mountLab }) => mountLab(studio, controller, sights));
     },
     (error: unknown) => console.info(`The recorded run is not shown: ${sentenceOf(error)}`),
   );

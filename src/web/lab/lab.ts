@@ -1,7 +1,9 @@
-/** The laboratory: look at any iteration, compare it with the first, and take the run with you. It loads after the first minute. */
+/** The laboratory: look at any iteration, compare it with the first, take the run with you, and question it. It loads after the first minute. */
 import { element } from '../elements.ts';
+import { mountLanes } from '../lanes/lanes.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';
+import type { Sights } from '../verdict/sights.ts';
 import { mountComparison } from './comparison.ts';
 import { mountCursor } from './cursor.ts';
 import { mountExports } from './exports.ts';
@@ -11,7 +13,7 @@ import { mountLevers } from './levers_panel.ts';
 import { mountNoise } from './noise_view.ts';
 import { mountTransport } from './transport.ts';
 
-export function mountLab(studio: Studio, controller: RunController): void {
+export function mountLab(studio: Studio, controller: RunController, sights: Sights): void {
   const section = element('lab', HTMLElement);
   studio.watch(['run'], ({ run }) => {
     section.hidden = (run?.frames.length ?? 0) < 2;
@@ -24,4 +26,5 @@ export function mountLab(studio: Studio, controller: RunController): void {
   mountNoise(studio, controller);
   mountGallery(studio);
   mountExports(studio);
+  mountLanes(studio, controller, sights);
 }
