@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { History } from '../../../src/reno/history.ts';
 import { BROWSER_PATIENCE } from '../../support/chromium.ts';
 import { findings } from '../axe.ts';
-import type { Studio, Tab } from '../studio.ts';
+import { type Studio, type Tab, withoutWebGpu } from '../studio.ts';
 
 const RUN = { prompt: 'a photo of four chairs', seed: '50', iterations: '5' };
 const JUDGED = /found: .*[✓✗]$/;
@@ -115,9 +115,9 @@ export function liveSuite(studio: () => Studio): void {
       expect(names.map((name) => /seed (\d+)/.exec(name)?.[1])).toEqual(['51', '50', '50']);
       await entries.first().locator('button:last-child').click();
       await expect.poll(() => entries.count()).toBe(2);
-      await tab.page.reload();
-      await tab.waitFor('ready');
-      await expect.poll(() => entries.count()).toBe(2);
+      const later = await studio().open({}, { context: tab.page.context(), before: withoutWebGpu });
+      await expect.poll(() => later.page.locator('#gallery-list li').count()).toBe(2);
+      await later.close();
       await tab.page.click('#gallery-clear');
       await tab.page.waitForSelector('#gallery', { state: 'hidden' });
     });
