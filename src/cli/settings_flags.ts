@@ -61,7 +61,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
   const rewards = givenRewards(args);
   const mode = modeFrom(args);
   assertFlagsOfMethod(args, mode);
-  const own = withMethod(await readSettings(model.files), mode);
+  const own = withMethod(await readSettings(model.files), mode, given.project);
   const settings = withSettings(own, { ...given, rewards: await chosenRewards(rewards, own.rewards, model) });
   assertFits(settings);
   return settings;

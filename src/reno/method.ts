@@ -8,6 +8,7 @@ export const METHODS = {
   reno: 'reno',
   'best-of-n': 'imageselect',
   'multi-start': 'multi-start',
+  preconditioned: 'preconditioned',
 } as const satisfies Record<string, Mode>;
 
 /** A method by its name. */
@@ -18,12 +19,25 @@ export const METHOD_NAMES = Object.keys(METHODS) as MethodName[];
 
 /** Whether a mode follows the gradient of the rewards. */
 export function ascends(mode: Mode): boolean {
-  return mode === 'reno' || mode === 'multi-start';
+  return mode === 'reno' || mode === 'multi-start' || mode === 'preconditioned';
 }
 
-/** Returns settings in another mode. @param mode the wanted one; undefined: the settings as they are */
-export function withMethod(settings: RenoSettings, mode: Mode | undefined): RenoSettings {
-  return mode === undefined ? settings : { ...settings, mode };
+/** Adam's step, clip and no regulariser: a projected gradient has a fixed norm, so the numbers of SGD do not fit it. */
+const PRECONDITIONED = { optim: 'adam', lr: 0.1, gradClip: 0.03, regWeight: 0 } as const;
+
+/**
+ * Returns settings in another mode, with the mode's own values of the optimiser where it has them.
+ * @param mode the wanted one; undefined: the settings as they are @param project what a preconditioned run projects
+ */
+export function withMethod(
+  settings: RenoSettings,
+  mode: Mode | undefined,
+  project: RenoSettings['project'] = settings.project,
+): RenoSettings {
+  if (mode === undefined) {
+    return settings;
+  }
+  return { ...settings, ...(mode === 'preconditioned' && project !== 'latents' ? PRECONDITIONED : {}), mode };
 }
 
 /** The settings that decide how many noises a run tries. */
@@ -78,10 +92,10 @@ export function assertMethod(settings: RenoSettings): void {
         `--chains ${chains} ascends more noises than are judged: give at least --candidates ${chains}, not ${candidates}`,
       );
     }
-    if (optim === 'lbfgs') {
-      throw new RangeError(
-        '--method multi-start has no --optim lbfgs, whose line search needs one long run: take sgd or adam',
-      );
-    }
+  }
+  if (optim === 'lbfgs' && mode !== 'reno' && ascends(mode)) {
+    throw new RangeError(
+      `--method ${mode} has no --optim lbfgs, whose line search needs the gradient as it is and one long run: take sgd or adam`,
+    );
   }
 }

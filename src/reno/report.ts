@@ -68,6 +68,7 @@ function describeRun({ config, iterations, seconds }: History): string {
   const { candidates = 0, chains = 0, steps = 0 } = config.search ?? {};
   const how = {
     'multi-start': `${candidates} noises judged, the best ${chains} optimised for ${steps} iterations each`,
+    preconditioned: `noise optimised for ${iterations.length} iterations, ${config.project ?? 'gradient'} projected on white noise`,
     reno: `noise optimised for ${iterations.length} iterations`,
     imageselect: `best of ${iterations.length} noises`,
     'no-optim': 'one step, nothing optimised',

@@ -4,6 +4,7 @@ import type { ModelFiles } from '../models/checkpoint/files.ts';
 import { readConfig } from '../models/checkpoint/read_config.ts';
 import { COMPUTE_DTYPES } from '../models/layers/half_precision.ts';
 import { NOISE_SOURCES } from './noise/draw_noise.ts';
+import { PROJECTIONS } from './noise/white_noise.ts';
 import { OPTIMIZERS } from './optimizer.ts';
 import { hasReward, REWARDS, type RewardWeights } from './rewards/index.ts';
 import {
@@ -20,9 +21,9 @@ import {
 
 /**
  * `reno` optimises the noise, `imageselect` chooses the best of several noises, `no-optim` takes one noise as it is, `multi-start`
- * judges many noises and optimises the best of them.
+ * judges many noises and optimises the best of them, `preconditioned` optimises the noise in directions that look like noise.
  */
-export type Mode = 'reno' | 'imageselect' | 'no-optim' | 'multi-start';
+export type Mode = 'reno' | 'imageselect' | 'no-optim' | 'multi-start' | 'preconditioned';
 
 /** The places besides reno.json in which a setting appears. */
 interface Appearance {
@@ -156,6 +157,15 @@ export const SETTINGS = {
     flag: { name: 'chain-steps', help: 'With --method multi-start: iterations of each ascent (5 for 50 iterations)' },
     planned: false,
     method: 'multi-start',
+  }),
+  /** What a preconditioned run projects on vectors that look like white noise; absent: the gradient. */
+  project: optional(choiceKind(PROJECTIONS), undefined, {
+    flag: {
+      name: 'project',
+      help: 'With --method preconditioned: what is made to look like white noise (default: gradient)',
+    },
+    recorded: true,
+    method: 'preconditioned',
   }),
   /** The timestep of the generator's one step; absent: its scheduler's own. */
   timestep: optional(countKind(1, 100_000), undefined, {}),

@@ -2,13 +2,14 @@
  * One iteration of ReNO as one graph: losses, gradient to the noise, clip, optimiser and best-of-trajectory, around a
  * generator and rewards that the caller has traced. The host reads back only a few scalars.
  */
-import { concat, less, reshape, select, sqrt } from '../kernels/index.ts';
+import { concat, less, reshape, select, sqrt, square, sum } from '../kernels/index.ts';
 import type { StageResults } from '../tensor/plan/stage_part.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { gradients } from '../tensor/vjp.ts';
 import { clipGradNorm } from './grad_clip.ts';
 import { type LeverInputs, leverInputs } from './levers.ts';
+import { type Projection, whiteNoise } from './noise/white_noise.ts';
 import { buildObjective, type RewardTerm, regulariserFactors } from './objective.ts';
 import { eitherStep, type OptimizerConfig, optimizerStep, type StateUpdate } from './optimizer.ts';
 
@@ -25,6 +26,8 @@ export interface StepConfig {
   readonly regWeight: number;
   /** Whether the numbers above, the rewards' weights and the optimiser are inputs, which may change from step to step. */
   readonly levers?: boolean;
+  /** What is projected on vectors that look like white noise: the gradient of the whole loss, the noise after each step, or both. */
+  readonly project?: Projection | undefined;
   /** Whether an iteration may also only judge its noise: the losses and the best so far, without a gradient. */
   readonly judges?: boolean;
 }
@@ -111,13 +114,17 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
 
     if (config.kind === 'optimise') {
       const [gradient] = gradients(objective.total, [latents]);
-      const clipped = clipGradNorm(gradient, levers?.gradClip ?? config.gradClip);
-      scalars.set(GRAD_NORM, clipped.norm);
+      const { project } = config;
+      const isProjected = project === 'gradient' || project === 'both';
+      const clipped = clipGradNorm(isProjected ? whiteNoise(gradient) : gradient, levers?.gradClip ?? config.gradClip);
+      // A projected gradient always has the same norm.
+      scalars.set(GRAD_NORM, isProjected ? sqrt(sum(square(gradient))) : clipped.norm);
       if (optimizer.name !== 'lbfgs') {
         const step = levers
           ? eitherStep(latents, clipped.grad, levers.adam, { ...optimizer, lr: levers.lr })
           : optimizerStep(latents, clipped.grad, optimizer);
-        updates.push({ state: latents, value: step.next, initial: null }, ...step.updates);
+        const next = project === 'latents' || project === 'both' ? whiteNoise(step.next) : step.next;
+        updates.push({ state: latents, value: next, initial: null }, ...step.updates);
       }
       outputs.noise_gradient = gradient;
     }

@@ -81,6 +81,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings, levers
       },
       gradClip: settings.gradClip,
       regWeight: settings.regWeight,
+      project: settings.mode === 'preconditioned' ? (settings.project ?? 'gradient') : undefined,
       levers,
     },
   );

@@ -1,0 +1,122 @@
+"""Ten steps of the methods of `reno generate --method` on a small seeded network, in f64, for test/reno/search_methods.test.ts.
+
+    python python/reference/search_methods.py
+
+writes parity/search_methods.safetensors: the network, noises, and for each method the losses and the gradients of every step. The
+Fourier transform is torch's own, the magnitudes are projected by a search for the threshold, and Adam and SGD are torch.optim's.
+"""
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+torch.set_default_dtype(torch.float64)
+SHAPE, STEPS, BLOCK = (1, 4, 8, 12), 10, 16
+N = math.prod(SHAPE)
+SUM, SQUARES = math.sqrt(math.pi) / 2 * BLOCK, BLOCK
+
+
+def network(generator):
+    draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float32).double()
+    return {"w1": draw(48, N) / N**0.5, "w2": draw(48, 48) / 48**0.5, "taste": draw(48)}
+
+
+def picture(net, z):
+    return torch.sigmoid(2 * torch.tanh(3 * z.reshape(-1) @ net["w1"].T) @ net["w2"].T)
+
+
+def losses(net, z):
+    image = picture(net, z)
+    flat = (image - 0.3).square().mean()
+    cosine = 1 - torch.nn.functional.cosine_similarity(image - image.mean(), net["taste"], dim=0)
+    return flat, cosine
+
+
+def total(net, z):
+    flat, cosine = losses(net, z)
+    return 2 * flat + 5 * cosine
+
+
+def regulariser(z, weight):
+    s = z.square().sum()
+    return weight * (0.5 * s - (N - 1) * 0.5 * s.log())
+
+
+def projected(m):
+    """The magnitudes s * max(m - tau, 0) of a block with the two sums; tau by bisection of the ratio of the sums."""
+    low, high = m.min() - 1000 * m.max(), m.max()
+
+    def ratio(tau):
+        kept = (m - tau).clamp(min=0)
+        return kept.sum() ** 2 / kept.square().sum()
+
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if ratio(middle) > SUM**2 / SQUARES else (low, middle)
+    kept = (m - low).clamp(min=0)
+    return kept * SUM / kept.sum()
+
+
+def white_noise(x):
+    spectrum = torch.fft.rfft(x.reshape(-1), norm="ortho")
+    y = spectrum[:-1].clone()
+    y[0] = torch.complex(spectrum[0].real, spectrum[-1].real) / math.sqrt(2)
+    size = torch.cat([projected(block) for block in y.abs().split(BLOCK)])
+    y = y / y.abs() * size
+    whole = torch.cat([y, y[:1]])
+    whole[0] = torch.complex(y[0].real * math.sqrt(2), torch.tensor(0.0))
+    whole[-1] = torch.complex(y[0].imag * math.sqrt(2), torch.tensor(0.0))
+    return torch.fft.irfft(whole, n=N, norm="ortho").reshape(x.shape)
+
+
+def run(net, start, steps, optimizer, clip, weight, project=""):
+    z = torch.nn.Parameter(start.clone())
+    optimizer = optimizer([z])
+    out = {"losses": [], "gradients": []}
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = total(net, z)
+        out["losses"].append(loss.item())
+        (loss + regulariser(z, weight)).backward()
+        out["gradients"].append(z.grad.clone().reshape(-1))
+        if project in ("gradient", "both"):
+            z.grad = white_noise(z.grad)
+        torch.nn.utils.clip_grad_norm_([z], clip)
+        optimizer.step()
+        if project in ("latents", "both"):
+            z.data = white_noise(z.data)
+    return {"losses": torch.tensor(out["losses"]), "gradients": torch.stack(out["gradients"]), "end": z.data.reshape(-1)}
+
+
+def main():
+    generator = torch.Generator().manual_seed(7)
+    net = network(generator)
+    noises = torch.randn(8, *SHAPE, generator=generator, dtype=torch.float32).double()
+    start = noises[0]
+    adam = lambda parameters: torch.optim.Adam(parameters, lr=0.1, eps=1e-2)
+    sgd = lambda parameters: torch.optim.SGD(parameters, lr=5, momentum=0.9, nesterov=True)
+    made = {**net, "noises": noises, "white": torch.stack([white_noise(z) for z in noises])}
+    runs = {
+        "reno": run(net, start, STEPS, sgd, 0.1, 0.01),
+        "gradient": run(net, start, STEPS, adam, 0.03, 0, "gradient"),
+        "latents": run(net, start, STEPS, sgd, 0.1, 0.01, "latents"),
+        "both": run(net, start, STEPS, adam, 0.03, 0, "both"),
+    }
+    judged = torch.stack([total(net, z) for z in noises])
+    best = judged.argsort()[:2]
+    chains = [run(net, noises[i], 4, sgd, 0.1, 0.01) for i in best]
+    runs["multi_start"] = {
+        "losses": torch.cat([judged, *(chain["losses"] for chain in chains)]),
+        "draws": best.double(),
+        "gradients": torch.cat([chain["gradients"][:-1] for chain in chains]),
+    }
+    for name, values in runs.items():
+        made |= {f"{name}.{key}": value for key, value in values.items()}
+    path = Path(__file__).parents[2] / "parity/search_methods.safetensors"
+    metadata = {"made_by": "python/reference/search_methods.py", "torch": torch.__version__}
+    save_file({key: value.float().contiguous() for key, value in made.items()}, path, metadata)
+    print({key: values["losses"][[0, -1]].tolist() for key, values in runs.items()})
+
+
+main()
