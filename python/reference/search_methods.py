@@ -89,6 +89,19 @@ def run(net, start, steps, optimizer, clip, weight, project=""):
     return {"losses": torch.tensor(out["losses"]), "gradients": torch.stack(out["gradients"]), "end": z.data.reshape(-1)}
 
 
+def zeroth_order(net, centre, draws, samples=4, radius=0.5, temperature=0.5):
+    """Rounds of antithetic noises around a centre, which moves along their mean, weighted by softmax(-loss / (temperature * std))."""
+    losses = [total(net, centre)]
+    for pairs in draws.split(samples // 2):
+        noises = torch.stack([sign * draw for draw in pairs for sign in (1, -1)])
+        values = torch.stack([total(net, (1 - radius**2) ** 0.5 * centre + radius * noise) for noise in noises])
+        losses += values
+        weights = torch.softmax(-values / (temperature * values.std(correction=0)), 0)
+        mean = torch.einsum("i,i...->...", weights, noises)
+        centre = (1 - radius**2) ** 0.5 * centre + radius * mean / (weights[::2] - weights[1::2]).norm()
+    return {"losses": torch.stack(losses), "end": centre}
+
+
 def main():
     generator = torch.Generator().manual_seed(7)
     net = network(generator)
@@ -111,6 +124,9 @@ def main():
         "draws": best.double(),
         "gradients": torch.cat([chain["gradients"][:-1] for chain in chains]),
     }
+    draws = torch.randn(6, *SHAPE, generator=generator, dtype=torch.float32).double()
+    made["draws"] = draws
+    runs["zeroth_order"] = zeroth_order(net, start, draws)
     for name, values in runs.items():
         made |= {f"{name}.{key}": value for key, value in values.items()}
     path = Path(__file__).parents[2] / "parity/search_methods.safetensors"

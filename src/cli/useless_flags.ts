@@ -8,6 +8,9 @@ const isSingle = (args: Args): boolean => (textFlag(args, 'task') ?? 'single') =
 /** Flags of the optimiser and its loss. */
 const OPTIMISER = ['lr', 'optim', 'grad-clip', 'reg-weight', 'disable-reg'];
 
+/** Methods without an optimiser. */
+const UNASCENDED: readonly string[] = ['best-of-n', 'zeroth-order'];
+
 export const USELESS_FLAGS: readonly UselessFlag[] = [
   { flags: ['prompts'], why: 'without --task: one --prompt runs', when: isSingle },
   {
@@ -22,8 +25,8 @@ export const USELESS_FLAGS: readonly UselessFlag[] = [
   },
   {
     flags: OPTIMISER,
-    why: 'where the best of n noises is chosen: nothing is optimised',
-    when: (args) => isSet(args, 'imageselect') || textFlag(args, 'method') === 'best-of-n',
+    why: 'where no gradient is followed',
+    when: (args) => isSet(args, 'imageselect') || UNASCENDED.includes(textFlag(args, 'method') ?? ''),
   },
   ...REWARD_NAMES.map(rewardFlagName).map((name) => ({
     flags: [`${name}-weighting`],

@@ -64,6 +64,9 @@ export interface RunConfig extends Pick<RenoSettings, RecordedSetting> {
   readonly noise: NoiseRecord;
   /** The size of a search from many noises; absent in other modes. */
   readonly search?: MultiStart;
+  /** The rounds of a search without a gradient; absent in other modes. */
+  readonly samples?: number;
+  readonly radius?: number;
 }
 
 /** A transfer: a model of several steps started from the run's noise. */

@@ -9,6 +9,7 @@ export const METHODS = {
   'best-of-n': 'imageselect',
   'multi-start': 'multi-start',
   preconditioned: 'preconditioned',
+  'zeroth-order': 'zeroth-order',
 } as const satisfies Record<string, Mode>;
 
 /** A method by its name. */
@@ -74,6 +75,7 @@ export function iterationsOfRun({ search, nIters }: Pick<RunConfig, 'search' | '
 export function drawsOf(settings: SizeSettings): number {
   switch (settings.mode) {
     case 'imageselect':
+    case 'zeroth-order':
       return settings.nIters;
     case 'multi-start':
       return multiStartOf(settings).candidates;
@@ -84,7 +86,7 @@ export function drawsOf(settings: SizeSettings): number {
 
 /** Checks that the settings fit the method. @throws RangeError, one sentence */
 export function assertMethod(settings: RenoSettings): void {
-  const { mode, optim } = settings;
+  const { mode, optim, samples } = settings;
   if (mode === 'multi-start') {
     const { candidates, chains } = multiStartOf(settings);
     if (chains > candidates) {
@@ -92,6 +94,9 @@ export function assertMethod(settings: RenoSettings): void {
         `--chains ${chains} ascends more noises than are judged: give at least --candidates ${chains}, not ${candidates}`,
       );
     }
+  }
+  if (mode === 'zeroth-order' && samples % 2 === 1) {
+    throw new RangeError(`--samples ${samples} is odd: each draw is tried with both signs, so give an even number`);
   }
   if (optim === 'lbfgs' && mode !== 'reno' && ascends(mode)) {
     throw new RangeError(

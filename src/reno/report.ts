@@ -69,6 +69,7 @@ function describeRun({ config, iterations, seconds }: History): string {
   const how = {
     'multi-start': `${candidates} noises judged, the best ${chains} optimised for ${steps} iterations each`,
     preconditioned: `noise optimised for ${iterations.length} iterations, ${config.project ?? 'gradient'} projected on white noise`,
+    'zeroth-order': `${iterations.length} noises in rounds of ${config.samples}, no gradient`,
     reno: `noise optimised for ${iterations.length} iterations`,
     imageselect: `best of ${iterations.length} noises`,
     'no-optim': 'one step, nothing optimised',

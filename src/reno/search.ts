@@ -8,6 +8,7 @@ import { drawNoise, noiseDraws } from './noise/draw_noise.ts';
 import type { GenerateOptions } from './session.ts';
 import type { RenoSettings } from './settings.ts';
 import type { StepGraph } from './step_graph.ts';
+import { zerothOrder } from './zeroth_order.ts';
 
 /** The networks that a search runs on. */
 interface Searched {
@@ -21,13 +22,16 @@ export async function searchOf(
   { plan, step, settings }: Searched,
   { seed, draw = 0, resume, latents, push }: GenerateOptions,
 ): Promise<Search & Pick<LoopOptions, 'keepsGradients'>> {
-  const { mode, optim, noise, lr, regWeight } = settings;
+  const { mode, optim, noise, lr, regWeight, samples, radius } = settings;
   const { shape } = step.latents;
   const iterations = iterationsOf(settings);
+  if ((mode === 'multi-start' || mode === 'zeroth-order') && (latents || push)) {
+    throw new Error(`--method ${mode} begins with draws of the seed: give no noise, or take --method reno`);
+  }
+  if (mode === 'zeroth-order') {
+    return zerothOrder({ iterations, samples, radius }, noiseDraws(shape, seed, noise), draw);
+  }
   if (mode === 'multi-start') {
-    if (latents || push) {
-      throw new Error('a search from many noises begins with draws of the seed: give no noise, or take --method reno');
-    }
     return multiStart(multiStartOf(settings), noiseDraws(shape, seed, noise), draw);
   }
   if (mode === 'reno' && optim === 'lbfgs') {

@@ -260,7 +260,7 @@ export class Reno implements Disposable {
 
   #config(options: GenerateOptions): RunConfig {
     const settings = this.#settingsOf(options);
-    const { mode, noise } = settings;
+    const { mode, noise, samples, radius } = settings;
     const nIters = mode === 'no-optim' ? 1 : settings.nIters;
     return {
       model: this.#model,
@@ -269,6 +269,7 @@ export class Reno implements Disposable {
       mode,
       ...recordedSettings({ ...settings, nIters }),
       ...(mode === 'multi-start' ? { search: multiStartOf(settings) } : {}),
+      ...(mode === 'zeroth-order' ? { samples, radius } : {}),
       rewards: this.rewards,
       noise: {
         source: noise,

@@ -21,9 +21,10 @@ import {
 
 /**
  * `reno` optimises the noise, `imageselect` chooses the best of several noises, `no-optim` takes one noise as it is, `multi-start`
- * judges many noises and optimises the best of them, `preconditioned` optimises the noise in directions that look like noise.
+ * judges many noises and optimises the best of them, `preconditioned` optimises the noise in directions that look like noise,
+ * `zeroth-order` moves it by the losses of noises around it, without a gradient.
  */
-export type Mode = 'reno' | 'imageselect' | 'no-optim' | 'multi-start' | 'preconditioned';
+export type Mode = 'reno' | 'imageselect' | 'no-optim' | 'multi-start' | 'preconditioned' | 'zeroth-order';
 
 /** The places besides reno.json in which a setting appears. */
 interface Appearance {
@@ -166,6 +167,21 @@ export const SETTINGS = {
     },
     recorded: true,
     method: 'preconditioned',
+  }),
+  /** Noises of a round of a search without a gradient, an even number. */
+  samples: setting(countKind(2, 1_000_000), 8, {
+    flag: {
+      name: 'samples',
+      help: 'With --method zeroth-order: noises that are judged before each move, an even number',
+    },
+    planned: false,
+    method: 'zeroth-order',
+  }),
+  /** The share of fresh noise in each of them. */
+  radius: setting(numberKind(0, 1), 0.5, {
+    flag: { name: 'radius', help: 'With --method zeroth-order: share of fresh noise in each of them, 0 to 1' },
+    planned: false,
+    method: 'zeroth-order',
   }),
   /** The timestep of the generator's one step; absent: its scheduler's own. */
   timestep: optional(countKind(1, 100_000), undefined, {}),

@@ -4,9 +4,10 @@ import { cosine } from '../../commands/common/distances.ts';
 import { runLoop, type Search, type StepRunner, type Trajectory } from '../../src/reno/loop.ts';
 import { multiStart } from '../../src/reno/multi_start.ts';
 import type { StepConfig, StepGraph } from '../../src/reno/step_graph.ts';
+import { zerothOrder } from '../../src/reno/zeroth_order.ts';
 import { at } from '../../src/tensor/types.ts';
 import { InterpretedPlan } from './interpreted.ts';
-import { golden, NOISE_SIZE, noiseAt, seededStep } from './seeded_network.ts';
+import { golden, NOISE_SIZE, noiseAt, seededStep } from './search_network.ts';
 
 const SGD: StepConfig = { kind: 'optimise', optimizer: { name: 'sgd', lr: 5 }, gradClip: 0.1, regWeight: 0.01 };
 const ADAM: StepConfig = { kind: 'optimise', optimizer: { name: 'adam', lr: 0.1 }, gradClip: 0.03, regWeight: 0 };
@@ -61,6 +62,21 @@ describe('ten steps, as PyTorch', () => {
     const made = await run(seededStep(config), one);
     await expectAsPyTorch(name, made);
     expect(cosine(made.end, await golden(`${name}.end`))).toBeGreaterThan(0.99999);
+  });
+
+  it('zeroth-order, a round at a time, without a gradient', async () => {
+    const draws = await golden('draws');
+    const noise = (draw: number) => (draw === 0 ? noiseAt(0) : draws.slice((draw - 1) * NOISE_SIZE, draw * NOISE_SIZE));
+    const search = zerothOrder({ iterations: 13, samples: 4, radius: 0.5 }, noise);
+    const step = seededStep({ ...SGD, kind: 'score' });
+    const { records, best } = await runLoop(new InterpretedPlan(step), step, { ...search, now: () => 0 });
+    const losses = await golden('zeroth_order.losses');
+    expect(losses).toHaveLength(13);
+    records.forEach(({ total }, i) => {
+      expect(Math.abs(total - at(losses, i)), `loss of iteration ${i}`).toBeLessThan(1e-4 * at(losses, i));
+    });
+    expect(best).toBe(losses.indexOf(Math.min(...losses)));
+    expect(best).toBeGreaterThan(4);
   });
 
   it('multi-start', async () => {

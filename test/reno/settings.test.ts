@@ -25,6 +25,8 @@ const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string
   chains: [3, '3'],
   chainSteps: [4, '4'],
   project: ['both', 'both'],
+  samples: [4, '4'],
+  radius: [0.25, '0.25'],
   timestep: [400, null],
 };
 const NAMES = Object.keys(SETTINGS) as SettingName[];
@@ -67,6 +69,10 @@ describe('a setting', () => {
     [{ method: 'multi-start', 'no-optim': true }, '--no-optim and --method multi-start exclude each other'],
     [{ method: 'multi-start', optim: 'lbfgs' }, '--method multi-start has no --optim lbfgs'],
     [
+      { method: 'zeroth-order', samples: '3' },
+      '--samples 3 is odd: each draw is tried with both signs, so give an even number',
+    ],
+    [
       { method: 'multi-start', candidates: '3', chains: '4' },
       '--chains 4 ascends more noises than are judged: give at least --candidates 4, not 3',
     ],
@@ -91,6 +97,7 @@ describe('a setting', () => {
     const search = { method: 'multi-start', candidates: '4', chains: '2', 'chain-steps': '3' };
     const flags = { ...search, 'weight-bits': '8', 'f32-modules': 'a.b', budget: '1GiB', 'n-iters': '3' };
     const model = { name: 'model', folder: '/model', files: folder({ timestep: 400 }) };
+    // Every setting has a place; `project` has no value here.
     const ofMethod = NAMES.filter((name) => name !== 'project');
     expect(Object.keys(await settingsFrom(flags, model))).toEqual(['mode', ...ofMethod, 'rewards']);
   });
@@ -104,6 +111,16 @@ describe('a setting', () => {
 
   it('has a flag of `reno plan` where memory or work depend on it', () => {
     const left = Object.keys(settingsFlags).filter((flag) => !(flag in plannedFlags));
-    expect(left).toEqual(['n-iters', 'lr', 'grad-clip', 'noise', 'candidates', 'chains', 'chain-steps']);
+    expect(left).toEqual([
+      'n-iters',
+      'lr',
+      'grad-clip',
+      'noise',
+      'candidates',
+      'chains',
+      'chain-steps',
+      'samples',
+      'radius',
+    ]);
   });
 });

@@ -24,7 +24,7 @@ const ROUNDS = 4;
 const TINY = 1e-20;
 
 /** The number of values must be a multiple of this. */
-export const WHITE_NOISE_UNIT = 2 * BLOCK;
+const WHITE_NOISE_UNIT = 2 * BLOCK;
 
 /**
  * Returns the nearest vector in the set to `x`, up to its length: the set holds vectors of one norm only, √N, and the result is the same for

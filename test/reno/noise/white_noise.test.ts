@@ -9,7 +9,7 @@ import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
-import { golden, NOISE_SIZE, noiseAt } from '../seeded_network.ts';
+import { golden, NOISE_SIZE, noiseAt } from '../search_network.ts';
 
 const HALF_PI = Math.sqrt(Math.PI) / 2;
 
