@@ -19,12 +19,8 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
     '',
     `\`npm run results\` wrote this page from results of \`reno bench pocket\`, on ${date} at commit ${commit} (${tool}): model ${model},`,
     `${prompts} held-out prompts, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}, ${n} iterations, ${jobs.done} of ${jobs.all} jobs${jobs.failed.length > 0 ? ` (${jobs.failed.length} failed)` : ''}, on ${adapters.join('; ')}.`,
-    ...(isWhole
-      ? []
-      : [
-          '',
-          `**The runs are not complete**: the tables are of the ${jobs.done} jobs that are done, and methods whose runs have not begun are not in them.`,
-        ]),
+    ...(isWhole ? [] : ['', `**The runs are not complete**: the tables are of the ${jobs.done} jobs that are done.`]),
+    ...missingMethods(methods, n),
     ...(seeds < 4
       ? ['', 'Fewer than four seeds are done: intervals are over prompts, and say little about other seeds.']
       : []),
@@ -66,6 +62,36 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
     'figure for ReNO to be held against; the table of comparisons above has ours.',
     '',
   ].join('\n');
+}
+
+/** Names the methods that have no picture yet, and the command that makes them. */
+function missingMethods(methods: readonly MethodResult[], n: number): string[] {
+  const kinds: readonly (readonly [name: string, pattern: RegExp])[] = [
+    [`best-of-${n}`, new RegExp(`^best-of-${n}$`)],
+    [`best-of-${2 * n - 1}`, new RegExp(`^best-of-${2 * n - 1}$`)],
+    ['multi-start', /^multi-start/],
+    ['each reward alone', / alone$/],
+    ['each reward left out', / without /],
+  ];
+  const missing = kinds.filter(([, pattern]) => !methods.some(({ method }) => pattern.test(method)));
+  return missing.length === 0
+    ? []
+    : [
+        '',
+        `Not in these results: ${missing.map(([name]) => name).join(', ')}. The command goes on with them, and \`npm run results -- FOLDER\` writes this page again:`,
+        '',
+        '```sh',
+        'reno bench pocket --seeds 0-3 --limit 6 --out FOLDER \\',
+        '  --methods base,best-of-n,equal-compute,reno,multi-start,each-reward,leave-one-out',
+        '```',
+        ...(missing.some(([name]) => name === `best-of-${n}`)
+          ? [
+              '',
+              '[pocket.md](pocket.md#renos-place-beside-best-of-50) has a run of all 137 held-out prompts with one seed, in which best-of-50 was ahead of',
+              'ReNO. Whether ReNO is ahead of one step is one question; whether it is ahead of as many fresh noises is another.',
+            ]
+          : []),
+      ];
 }
 
 function methodTable(methods: readonly MethodResult[], pictures: readonly PictureRow[]): string[] {

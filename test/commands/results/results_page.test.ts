@@ -97,6 +97,9 @@ describe('the page', () => {
     const page = resultsPage(results({ base: 2, 'reno-50': 9 }, { all: 40, done: 3, failed: [] }), revision);
     expect(page).toContain('**The runs are not complete**: the tables are of the 3 jobs that are done');
     expect(page).toContain('these runs are not there');
+    expect(page).toContain(
+      'Not in these results: best-of-50, best-of-99, multi-start, each reward alone, each reward left out.',
+    );
     expect(page).not.toContain('## Equal iterations, equal compute');
   });
 });
