@@ -41,7 +41,7 @@ export async function enqueue(queue: JobQueue, jobs: readonly Job[]): Promise<vo
     await queue.addBulk(
       batch.map((job) => ({
         name: `${job.arm}: ${job.prompt.slice(0, 80)}`,
-        data: job,
+        data: { job: JSON.stringify(job) },
         opts: {
           jobId: job.key,
           attempts: ATTEMPTS,

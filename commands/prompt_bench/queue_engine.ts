@@ -4,9 +4,13 @@
  */
 import type { PgPool } from 'bullmq';
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
-import type { Job } from './job.ts';
 
 type BullMq = typeof import('bullmq');
+
+/** What a job carries: JSON as text, because Postgres keeps the keys of objects in an order of its own, and bytes depend on it. */
+export interface QueueData {
+  readonly job: string;
+}
 
 /** A job as it stands in the queue. */
 interface QueuedJob {
@@ -24,7 +28,7 @@ export interface JobQueue {
   addBulk(
     jobs: {
       name: string;
-      data: Job;
+      data: QueueData;
       opts: {
         jobId: string;
         attempts: number;
@@ -55,7 +59,11 @@ export interface QueueWorkerOptions {
 export interface QueueEngine {
   readonly bullmq: BullMq;
   queue(name: string): JobQueue;
-  worker(name: string, run: (job: { readonly data: Job }) => Promise<void>, options: QueueWorkerOptions): QueueWorker;
+  worker(
+    name: string,
+    run: (job: { readonly data: QueueData }) => Promise<void>,
+    options: QueueWorkerOptions,
+  ): QueueWorker;
   /** Ends the connection, after its queues and workers are closed. */
   close(): Promise<void>;
 }
@@ -120,8 +128,8 @@ async function redisEngine(url: string, noted: (error: Error) => void): Promise<
   }
   return {
     bullmq,
-    queue: (name) => new bullmq.Queue<Job>(name, { connection }),
-    worker: (name, run, options) => new bullmq.Worker<Job>(name, run, { connection, ...options }),
+    queue: (name) => new bullmq.Queue<QueueData>(name, { connection }),
+    worker: (name, run, options) => new bullmq.Worker<QueueData>(name, run, { connection, ...options }),
     close: async () => connection.disconnect(),
   };
 }
@@ -148,8 +156,8 @@ async function postgresEngine(url: string, noted: (error: Error) => void): Promi
   const connection = pool as unknown as PgPool; // What BullMQ asks for; only the overloads of @types/pg are others.
   return {
     bullmq,
-    queue: (name) => new Queue<Job>(name, { connection }),
-    worker: (name, run, options) => new Worker<Job>(name, run, { connection, ...options }),
+    queue: (name) => new Queue<QueueData>(name, { connection }),
+    worker: (name, run, options) => new Worker<QueueData>(name, run, { connection, ...options }),
     close: () => pool.end(),
   };
 }

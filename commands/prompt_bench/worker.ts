@@ -61,9 +61,10 @@ export async function work({
     queueName(model.name),
     async ({ data }) => {
       try {
-        await assertSameModel(model, data, known);
-        const { end, reason } = await finishJob(runner, store, data);
-        console.error(`${end.padEnd(6)}  ${data.arm}, seed ${data.listSeed}: ${data.prompt}`);
+        const job = JSON.parse(data.job) as Job;
+        await assertSameModel(model, job, known);
+        const { end, reason } = await finishJob(runner, store, job);
+        console.error(`${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}`);
         if (reason !== undefined) {
           throw new UnrecoverableError(reason); // The job itself is at fault.
         }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../../commands/prompt_bench/job.ts';
 import { FolderStore } from '../../../commands/prompt_bench/job_store.ts';
-import { awaitJobs } from '../../../commands/prompt_bench/queue.ts';
+import { awaitJobs, enqueue } from '../../../commands/prompt_bench/queue.ts';
 import { type JobQueue, openQueueEngine } from '../../../commands/prompt_bench/queue_engine.ts';
 
 describe('a queue', () => {
@@ -46,4 +46,16 @@ it('the wait for jobs goes on when the server starts again, and a job that faile
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+it('a job stands in the queue as text, since Postgres reorders the keys of objects', async () => {
+  const added: Parameters<JobQueue['addBulk']>[0] = [];
+  const queue = {
+    getJob: async () => undefined,
+    addBulk: async (jobs: typeof added) => void added.push(...jobs),
+  } as unknown as JobQueue;
+  const job = { key: 'ab'.repeat(32), prompt: 'p', arm: 'reno', noise: { seed: 1, draw: 0 } } as Job;
+  await enqueue(queue, [job]);
+  expect(added[0]?.data).toEqual({ job: JSON.stringify(job) });
+  expect(added[0]?.opts.jobId).toBe(job.key);
 });
