@@ -14,6 +14,7 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
   const [prompts, seeds] = [count(({ index }) => index), count(({ seed }) => seed)];
   const n = (results.settings as { readonly nIters: number }).nIters;
   const isWhole = jobs.done === jobs.all;
+  const compared = comparisons(pictures, methods, n);
   return [
     '# What the methods reach',
     '',
@@ -36,7 +37,7 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
     '',
     ...methodTable(methods, pictures),
     '',
-    ...comparisons(pictures, methods, n),
+    ...compared,
     '## Right by category',
     '',
     ...categoryTable(categories.slice(0, -1), methods),
@@ -59,7 +60,7 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
     ),
     '',
     'The paper compares at equal iterations only. At equal compute, where best-of-N may make as many pictures as a run of ReNO costs, it gives no',
-    'figure for ReNO to be held against; the table of comparisons above has ours.',
+    `figure for ReNO to be held against${compared.length > 0 ? '; the table of comparisons above has ours' : ''}.`,
     '',
   ].join('\n');
 }
