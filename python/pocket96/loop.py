@@ -89,13 +89,13 @@ def harvest(round_):
         if os.path.exists(path):
             continue
         if model is None:
-            model, lab, hp = World(base), Evaluator.load(stage.ROOT + '/labeller/model'), {**settings(base), 'nIters': C['iterations']}
+            model, lab, hp = World(base), Evaluator.load(stage.ROOT + '/labeller/model'), {**settings(base), 'nIters': stage.few(C['iterations'])}
         t, rng = time.time(), np.random.default_rng((stage.CONFIG['seed'], round_, n))
         specs = [W.draw(rng, W.CATEGORIES[min(8, int(np.searchsorted(data.SHARES, rng.random())))])[1] for _ in range(stage.few(C['captions']))]
         z, trace = torch.from_numpy(rng.standard_normal((len(specs), *SHAPE)).astype(np.float32)), []
         reno(model, z, model.condition([W.caption(s) for s in specs]), hp, trace)
         rows = []
-        for k in AT:
+        for k in (k for k in AT if k < len(trace)):
             x = trace[k]['image']
             with torch.no_grad():
                 grids = lab(x)
@@ -104,10 +104,10 @@ def harvest(round_):
                 if W.allowed(scene):
                     rows.append((i, (x[i] * 255).round().byte().permute(1, 2, 0).numpy(), W.caption(spec), grade, hard, k))
         rows.sort(key=lambda r: (r[0], r[5]))
-        _, images, captions, grade, hard, at = zip(*rows)
-        np.savez_compressed(path + '.tmp.npz', images=np.stack(images), captions=np.array(captions), grade=np.array(grade), errors=np.array(hard), iteration=np.array(at))
+        images, captions, grade, hard, at = ([r[k] for r in rows] for k in range(1, 6))
+        np.savez_compressed(path + '.tmp.npz', images=np.array(images, np.uint8), captions=np.array(captions, str), grade=np.array(grade), errors=np.array(hard), iteration=np.array(at))
         os.replace(path + '.tmp.npz', path)
-        print(json.dumps(dict(round=round_, shard=n, seconds=round(time.time() - t), right={k: round(float(np.mean([h == 0 for h, a in zip(hard, at) if a == k])), 3) for k in AT})), flush=True)
+        print(json.dumps(dict(round=round_, shard=n, seconds=round(time.time() - t), right={k: round(float(np.mean([h == 0 for h, a in zip(hard, at) if a == k])), 3) for k in sorted(set(at))})), flush=True)
 
 
 class Harvest:
@@ -120,6 +120,8 @@ class Harvest:
                 k = np.flatnonzero(captions == c)
                 if len(k) >= 3:
                     self.by.append((c, images[k], grade[k]))
+        if not self.by:
+            raise SystemExit(f'No caption of harvest1 to harvest{rounds} keeps three pictures: the labeller sees held-out combinations everywhere, is it trained?')
 
     def group(self, rng):
         """-> images [4], caption, grades; the first is a rendered true picture."""
@@ -186,7 +188,8 @@ def measure(round_, seed, best=50, size=19):
         if os.path.exists(path):
             continue
         if model is None:
-            model, ev, hp = World(root), Evaluator.load(root + '/evaluator'), {**settings(root), 'nIters': max(CURVE) + 1}
+            model, ev, hp = World(root), Evaluator.load(root + '/evaluator'), {**settings(root), 'nIters': stage.few(max(CURVE) + 1)}
+            best = stage.few(best)
         some = prompts[s:s + size]
         ids, c = [p['id'] for p in some], model.condition([p['prompt'] for p in some])
 
@@ -221,8 +224,8 @@ def measure(round_, seed, best=50, size=19):
     res = dict(round=round_, seed=seed, prompts=len(cats), a_noise=pct([v for p in parts for v in p['a_noise']]))
     for kind in ('reno', 'best_of'):
         res[kind] = {k: pct([v for p in parts for v in p[kind][k]]) for k in parts[0][kind]}
-        ok = [v for p in parts for v in p[kind]['50']]
-        res[kind + '_50'] = {c: pct([v for v, q in zip(ok, cats) if q == c]) for c in W.CATEGORIES}
+        ok = [v for p in parts for v in p[kind].get('50', [])]
+        res[kind + '_50'] = {c: pct([v for v, q in zip(ok, cats) if q == c]) for c in dict.fromkeys(cats) if ok}
     print(json.dumps(res), flush=True)
     json.dump(res, open(f'{out}/seed{seed}.json', 'w'), indent=1)
 
