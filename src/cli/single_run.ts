@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { iterationsOf } from '../reno/method.ts';
 import type { Transferred } from '../reno/transfer.ts';
+import { describeDivergence, divergences } from '../reno/watched_rewards.ts';
 import { debugLevel, printDebug } from './debug_variable.ts';
 import { EXIT } from './exit_codes.ts';
 import { type GenerateRun, keptRun, resultRow, runKey, writtenHistory } from './generate_run.ts';
@@ -65,6 +66,9 @@ export async function generateOne(run: GenerateRun, prompt: string, seed: number
       : `loss ${row.initLoss.toFixed(4)} to ${row.bestLoss.toFixed(4)} at iteration ${row.bestIteration}`;
   const summary = `${losses}, ${trajectory.seconds.toFixed(1)} s`;
   console.log(`${summary}\npictures and report: ${join(store.path, 'report.html')}`);
+  for (const found of divergences(history)) {
+    console.error(`reno: ${describeDivergence(found)}`);
+  }
   if (trajectory.stopped) {
     const why = interruption.what === '' ? trajectory.stopped : `${trajectory.stopped} (${interruption.what})`;
     const next = trajectory.stoppedBy === 'signal' ? '; the same command goes on from there' : '';

@@ -40,6 +40,8 @@ export interface RewardInfo {
   readonly weight: number;
   /** score = offset − loss is the reward as its authors report it (ImageReward score, CLIP logit, cosine). */
   readonly offset: number;
+  /** True for a reward that only watches: it has no part in the total. */
+  readonly watched?: true;
 }
 
 /** The noise that a run started from. */

@@ -85,7 +85,7 @@ export interface LoopOptions extends Search {
 export interface Trajectory {
   /** The losses of each iteration that ran. */
   readonly records: readonly IterationRecord[];
-  /** Position in `records` of the lowest total. */
+  /** Position in `records` of the lowest total, or of the lowest loss of the reward that chooses. */
   readonly best: number;
   /** The picture from the first noise. */
   readonly initImage: Float32Array<ArrayBuffer>;
@@ -174,6 +174,9 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     );
   };
 
+  const chosenBy = ({ total, losses }: IterationRecord): number =>
+    step.selectBy === TOTAL ? total : (losses[step.selectBy] ?? total);
+
   const settle = async (): Promise<void> => {
     const oldest = pending.shift();
     if (!oldest) {
@@ -195,7 +198,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     }
     records.push(record);
     const isFirst = records.length === 1 || levers?.restarts.has(record.iteration) === true;
-    const isBest = isFirst || record.total < at(records, best).total;
+    const isBest = isFirst || chosenBy(record) < chosenBy(at(records, best));
     best = isBest ? records.length - 1 : best;
     options.onIteration?.(record, isBest);
     if (options.onFrame && oldest.frame) {

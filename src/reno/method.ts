@@ -1,6 +1,7 @@
 /** The methods by which a run looks for a noise: their names, their own defaults, and what they cannot do. */
 import type { RunConfig } from './history.ts';
 import { type MultiStart, multiStartFor, searchLength } from './multi_start.ts';
+import { REWARD_NAMES } from './rewards/index.ts';
 import type { Mode, RenoSettings } from './settings.ts';
 
 /** The names of the methods, and the mode that each runs in. */
@@ -86,7 +87,16 @@ export function drawsOf(settings: SizeSettings): number {
 
 /** Checks that the settings fit the method. @throws RangeError, one sentence */
 export function assertMethod(settings: RenoSettings): void {
-  const { mode, optim, samples } = settings;
+  const { mode, optim, samples, watch = [], selectBy, rewards } = settings;
+  const optimised = REWARD_NAMES.filter((name) => (rewards[name] ?? 0) > 0 && !watch.includes(name));
+  if (watch.length > 0 && optimised.length === 0) {
+    throw new RangeError('--watch leaves no reward to optimise: name fewer, or give others a weight');
+  }
+  if (selectBy && ![...optimised, ...watch].includes(selectBy)) {
+    throw new RangeError(
+      `--select-by ${selectBy}: this reward is neither optimised nor watched; give --watch ${selectBy} too`,
+    );
+  }
   if (mode === 'multi-start') {
     const { candidates, chains } = multiStartOf(settings);
     if (chains > candidates) {

@@ -11,6 +11,8 @@ export interface RewardTerm {
   readonly weight: Operand;
   /** One element, any rank. */
   readonly loss: Tensor;
+  /** True for a reward that is computed and recorded, but is no part of the sum. */
+  readonly watched?: true;
 }
 
 interface Objective {
@@ -57,7 +59,7 @@ export function buildObjective(
     }
     return reshape(loss, []);
   });
-  const weighted = losses.map((loss, i) => scaled(loss, terms[i]?.weight ?? 0));
+  const weighted = losses.flatMap((loss, i) => (terms[i]?.watched ? [] : [scaled(loss, terms[i]?.weight ?? 0)]));
   const [first, ...rest] = weighted;
   if (!first) {
     throw new Error('ReNO needs at least one reward');

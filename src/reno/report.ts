@@ -8,6 +8,7 @@ import type { History, IterationRecord, RewardInfo, RunConfig } from './history.
 import { escapeHtml } from './html.ts';
 import { ascends } from './method.ts';
 import { REPORT_SCRIPT, REPORT_STYLE } from './report_style.ts';
+import { watchedSection } from './watched_rewards.ts';
 
 /** Pictures as `data:` URIs. */
 export interface ReportImages {
@@ -47,6 +48,7 @@ export function renderReport(history: History, images: ReportImages): string {
 <p class="facts">${escapeHtml(describeRun(history))}</p>
 ${history.stopped ? `<p class="warning">This run ended early: ${escapeHtml(history.stopped)}.</p>` : ''}
 ${(history.cuts ?? []).map((cut) => `<p class="warning">${escapeHtml(describeCut(cut))}.</p>`).join('\n')}
+${watchedSection(history)}
 ${pair(history, images, first, best)}
 ${transferred(history, images)}
 ${many && images.frames.length > 0 ? `<h2>On the way</h2>\n${strip(history, images, best)}` : ''}
@@ -139,9 +141,9 @@ export interface ChartedRun extends Pick<History, 'iterations' | 'best'> {
 /** The weighted loss, every reward as its authors report it, and the noise. */
 export function charts({ config, iterations, best }: ChartedRun): Chart[] {
   const dimension = config.noise.shape.reduce((n, d) => n * d, 1);
-  const score = ({ name, weight, offset }: RewardInfo): Chart => ({
+  const score = ({ name, weight, offset, watched }: RewardInfo): Chart => ({
     title: name,
-    note: `higher is better; weight ${short(weight)}`,
+    note: `higher is better; ${watched ? 'only watches' : `weight ${short(weight)}`}`,
     values: iterations.map((r) => offset - (r.losses[name] ?? Number.NaN)),
     best,
   });
@@ -180,7 +182,8 @@ function settings({ config }: History): string {
     ['Seed', String(config.seed)],
     ['Noise', `[${config.noise.shape.join(', ')}], ${config.noise.generator}`],
     ...(ascends(config.mode) ? optimised : []),
-    ['Rewards', config.rewards.map((r) => `${r.name} × ${r.weight}`).join(', ')],
+    ['Rewards', config.rewards.map((r) => (r.watched ? `${r.name} watches` : `${r.name} × ${r.weight}`)).join(', ')],
+    ...(config.selectBy ? [['Best picture by', config.selectBy] as [string, string]] : []),
   ]);
 }
 

@@ -224,7 +224,9 @@ export class Reno implements Disposable {
   /** The levers as the settings have them. */
   get levers(): Levers {
     const { lr, gradClip, regWeight, optim } = this.settings;
-    const rewards = Object.fromEntries(this.rewards.map(({ name, weight }) => [name, weight]));
+    const rewards = Object.fromEntries(
+      this.rewards.flatMap(({ name, weight, watched }) => (watched ? [] : [[name, weight] as const])),
+    );
     return { rewards, lr, gradClip, regWeight, optim: optim === 'adam' ? 'adam' : 'sgd' };
   }
 

@@ -6,6 +6,7 @@ import { COMPUTE_DTYPES } from '../models/layers/half_precision.ts';
 import { NOISE_SOURCES } from './noise/draw_noise.ts';
 import { PROJECTIONS } from './noise/white_noise.ts';
 import { OPTIMIZERS } from './optimizer.ts';
+import { rewardNameKind, rewardNamesKind } from './reward_kinds.ts';
 import { hasReward, REWARDS, type RewardWeights } from './rewards/index.ts';
 import {
   booleanKind,
@@ -182,6 +183,19 @@ export const SETTINGS = {
     flag: { name: 'radius', help: 'With --method zeroth-order: share of fresh noise in each of them, 0 to 1' },
     planned: false,
     method: 'zeroth-order',
+  }),
+  /** Rewards that are computed and recorded and have no part in the loss; absent: none. */
+  watch: optional(rewardNamesKind, undefined, {
+    flag: { name: 'watch', help: 'Rewards that only watch, such as pickscore: computed and shown, not optimised' },
+    recorded: true,
+  }),
+  /** The reward by which the best picture is chosen; absent: the weighted loss. */
+  selectBy: optional(rewardNameKind, undefined, {
+    flag: {
+      name: 'select-by',
+      help: 'The reward that chooses the best picture (default: all that are optimised, weighted)',
+    },
+    recorded: true,
   }),
   /** The timestep of the generator's one step; absent: its scheduler's own. */
   timestep: optional(countKind(1, 100_000), undefined, {}),

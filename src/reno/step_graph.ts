@@ -28,6 +28,8 @@ export interface StepConfig {
   readonly levers?: boolean;
   /** What is projected on vectors that look like white noise: the gradient of the whole loss, the noise after each step, or both. */
   readonly project?: Projection | undefined;
+  /** The label of the reward by which the best picture is chosen; absent: by the weighted sum. */
+  readonly selectBy?: string | undefined;
   /** Whether an iteration may also only judge its noise: the losses and the best so far, without a gradient. */
   readonly judges?: boolean;
 }
@@ -47,6 +49,8 @@ export interface StepGraph {
   readonly scalars: readonly string[];
   readonly latents: Tensor;
   readonly image: Tensor;
+  /** The name of the scalar that is lowest for the best picture. */
+  readonly selectBy: string;
   /** Null where the graph has no levers. */
   readonly levers: LeverInputs | null;
   /** Null where every iteration of the graph is a whole one. */
@@ -85,12 +89,12 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     const levers = config.levers
       ? leverInputs(
           graph,
-          rewards.map(({ name }) => name),
+          rewards.filter(({ watched }) => !watched).map(({ name }) => name),
         )
       : null;
     const objective = buildObjective(
       latents,
-      rewards.map((term, i) => ({ ...term, weight: levers?.rewards[i] ?? term.weight })),
+      weighedBy(rewards, levers),
       levers?.regulariser ?? regulariserFactors(sizeOf(latents.shape), config.regWeight),
     );
     const scalars = new Map<string, Tensor>(rewards.map(({ name }, i) => [name, at(objective.losses, i)]));
@@ -102,12 +106,17 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
 
     // The comparison with the best comes before the optimiser changes the noise, so that image and noise belong together.
     const bestLoss = graph.input(BEST_LOSS, [], 'step');
-    const better = less(objective.rewardLoss, bestLoss);
+    const selectBy = config.selectBy ?? TOTAL;
+    const chosenBy = scalars.get(selectBy);
+    if (!chosenBy) {
+      throw new Error(`the best picture cannot be chosen by ${selectBy}, which is no reward of this run`);
+    }
+    const better = less(chosenBy, bestLoss);
     const keep = (name: string, value: Tensor): void => {
       const state = graph.input(name, value.shape, 'step');
       updates.push({ state, value: select(better, value, state), initial: 0 });
     };
-    updates.push({ state: bestLoss, value: select(better, objective.rewardLoss, bestLoss), initial: NO_LOSS_YET });
+    updates.push({ state: bestLoss, value: select(better, chosenBy, bestLoss), initial: NO_LOSS_YET });
     keep('best_image', image);
     keep('best_latents', latents);
     const judged = config.judges ? judgedStep(scalars, updates) : null;
@@ -133,8 +142,14 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
       // It comes last, so that each reward's forward pass is still followed by its backward pass.
       outputs[judged.output] = judged.tensor;
     }
-    return { outputs, updates, scalars: [...scalars.keys()], latents, image, levers, judged };
+    return { outputs, updates, scalars: [...scalars.keys()], latents, image, selectBy, levers, judged };
   });
+}
+
+/** The rewards with the levers' weights, where there are levers: those that only watch have none. */
+function weighedBy(rewards: readonly RewardTerm[], levers: LeverInputs | null): RewardTerm[] {
+  const weights = [...(levers?.rewards ?? [])];
+  return rewards.map((term) => (term.watched ? term : { ...term, weight: weights.shift() ?? term.weight }));
 }
 
 /** The scalars as one output, so that one copy reads them all. */

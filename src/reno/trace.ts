@@ -56,15 +56,19 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings, levers
   }
   graph.raised = f32Modules ? new RaisedModules(f32Modules) : null;
   const { pipeline, latents, image } = await traceGenerator(files, settings, graph);
-  const wanted = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0);
+  const watched = new Set(settings.watch);
+  const wanted = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0 || watched.has(name));
   const networks = await openRewards(graph, wanted, (name) => subfolder(files, name), dtype);
   const rewards: RewardInfo[] = networks.map(({ name, offset }, i) => {
-    return { name, weight: settings.rewards[at(wanted, i)] ?? 0, offset };
+    return watched.has(at(wanted, i))
+      ? { name, weight: 0, offset, watched: true }
+      : { name, weight: settings.rewards[at(wanted, i)] ?? 0, offset };
   });
   const terms = networks.map((network, i) => ({
     name: network.name,
     weight: rewards[i]?.weight ?? 0,
     loss: network.loss(image),
+    ...(rewards[i]?.watched ? { watched: true as const } : {}),
   }));
   graph.raised?.assertFound();
   const step = buildStep(
@@ -83,6 +87,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings, levers
       regWeight: settings.regWeight,
       project: settings.mode === 'preconditioned' ? (settings.project ?? 'gradient') : undefined,
       levers,
+      selectBy: settings.selectBy && networks[wanted.indexOf(settings.selectBy)]?.name,
     },
   );
   const weights = [pipeline, ...networks].flatMap((part) => part.weights);

@@ -25,6 +25,8 @@ const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string
   chains: [3, '3'],
   chainSteps: [4, '4'],
   project: ['both', 'both'],
+  watch: [['pick_score'], 'pickscore'],
+  selectBy: ['hps', 'hps'],
   samples: [4, '4'],
   radius: [0.25, '0.25'],
   timestep: [400, null],
@@ -67,6 +69,9 @@ describe('a setting', () => {
     ],
     [{ method: 'reno', imageselect: true }, '--imageselect and --method reno exclude each other'],
     [{ method: 'multi-start', 'no-optim': true }, '--no-optim and --method multi-start exclude each other'],
+    [{ watch: 'hps' }, '--watch leaves no reward to optimise: name fewer, or give others a weight'],
+    [{ watch: 'taste' }, '--watch must name rewards (hps, '],
+    [{ 'select-by': 'clip' }, '--select-by clip: this reward is neither optimised nor watched; give --watch clip too'],
     [{ method: 'multi-start', optim: 'lbfgs' }, '--method multi-start has no --optim lbfgs'],
     [
       { method: 'zeroth-order', samples: '3' },
