@@ -102,8 +102,8 @@ describe('a setting', () => {
     const search = { method: 'multi-start', candidates: '4', chains: '2', 'chain-steps': '3' };
     const flags = { ...search, 'weight-bits': '8', 'f32-modules': 'a.b', budget: '1GiB', 'n-iters': '3' };
     const model = { name: 'model', folder: '/model', files: folder({ timestep: 400 }) };
-    // Every setting has a place; `project` has no value here.
-    const ofMethod = NAMES.filter((name) => name !== 'project');
+    // These have no value here.
+    const ofMethod = NAMES.filter((name) => !['project', 'watch', 'selectBy'].includes(name));
     expect(Object.keys(await settingsFrom(flags, model))).toEqual(['mode', ...ofMethod, 'rewards']);
   });
 

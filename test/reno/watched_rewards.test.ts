@@ -12,9 +12,9 @@ import { InterpretedPlan } from './interpreted.ts';
 import { noiseAt, seededStep } from './search_network.ts';
 
 const SGD: StepConfig = { kind: 'optimise', optimizer: { name: 'sgd', lr: 5 }, gradClip: 0.1, regWeight: 0.01 };
-/** It likes bright pictures, and the others like dark ones. */
-const bright = (image: Tensor): RewardTerm[] => [
-  { name: 'bright', weight: 0, loss: mean(square(affine(image, 1, -0.9))), watched: true },
+/** It likes dark pictures, and the others do not. */
+const dark = (image: Tensor): RewardTerm[] => [
+  { name: 'dark', weight: 0, loss: mean(square(affine(image, 1, -0.1))), watched: true },
 ];
 
 async function run(config: StepConfig, more?: (image: Tensor) => RewardTerm[]) {
@@ -25,20 +25,20 @@ async function run(config: StepConfig, more?: (image: Tensor) => RewardTerm[]) {
 
 describe('a reward that watches', () => {
   it('is recorded, and changes nothing else', async () => {
-    const [alone, watched] = [await run(SGD), await run(SGD, bright)];
-    const without = watched.records.map(({ losses: { bright: _, ...losses }, ...rest }) => ({ ...rest, losses }));
+    const [alone, watched] = [await run(SGD), await run(SGD, dark)];
+    const without = watched.records.map(({ losses: { dark: _, ...losses }, ...rest }) => ({ ...rest, losses }));
     expect(without).toEqual(alone.records);
     expect(watched.bestLatents).toEqual(alone.bestLatents);
-    expect(watched.records.every(({ losses }) => (losses.bright ?? 0) > 0)).toBe(true);
+    expect(watched.records.every(({ losses }) => (losses.dark ?? 0) > 0)).toBe(true);
   });
 
   it('chooses the best picture where it is asked to', async () => {
-    const { records, best, bestImage } = await run({ ...SGD, selectBy: 'bright' }, bright);
-    const losses = records.map((r) => r.losses.bright ?? Number.NaN);
+    const { records, best, bestImage } = await run({ ...SGD, selectBy: 'dark' }, dark);
+    const losses = records.map((r) => r.losses.dark ?? Number.NaN);
     const totals = records.map((r) => r.total);
     expect(best).toBe(losses.indexOf(Math.min(...losses)));
     expect(best).not.toBe(totals.indexOf(Math.min(...totals)));
-    expect(mean64(bestImage.map((v) => (v - 0.9) ** 2))).toBeCloseTo(at(losses, best), 5);
+    expect(mean64(bestImage.map((v) => (v - 0.1) ** 2))).toBeCloseTo(at(losses, best), 5);
     expect(() => seededStep({ ...SGD, selectBy: 'other' })).toThrow(
       'the best picture cannot be chosen by other, which is no reward of this run',
     );
