@@ -90,16 +90,21 @@ export async function chosenRewards(
     }
   }
   const chosen = REWARD_NAMES.filter((name) => rewards[name] !== undefined);
-  for (const name of model.assertHere ? [] : chosen) {
+  if (chosen.length === 0) {
+    throw new UsageError('no reward is left; ReNO needs at least one of weight above 0');
+  }
+  await assertRewardsHere(chosen, model);
+  return rewards;
+}
+
+/** Checks that a model has the files of rewards. @throws UsageError, one sentence, naming the first that it has not */
+export async function assertRewardsHere(names: readonly RewardName[], model: ChosenModel): Promise<void> {
+  for (const name of model.assertHere ? [] : names) {
     if (!(await hasReward(model.files, name))) {
       throw new UsageError(
         `model ${model.name} has no reward ${rewardFlagName(name)}: ${model.folder}/${name} is not there`,
       );
     }
   }
-  if (chosen.length === 0) {
-    throw new UsageError('no reward is left; ReNO needs at least one of weight above 0');
-  }
-  model.assertHere?.(chosen);
-  return rewards;
+  model.assertHere?.(names);
 }

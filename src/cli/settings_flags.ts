@@ -13,7 +13,7 @@ import {
 import { type Args, isSet, textFlag, valueFlag } from './args.ts';
 import type { ChosenModel } from './chosen_model.ts';
 import type { PlannedModel } from './plan/planned_model.ts';
-import { chosenRewards, givenRewards, rewardFlags } from './reward_flags.ts';
+import { assertRewardsHere, chosenRewards, givenRewards, rewardFlags } from './reward_flags.ts';
 import { sentenceOf, UsageError } from './usage_error.ts';
 
 /** The flags of the settings in the table that `wanted` accepts. */
@@ -64,6 +64,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
   const own = withMethod(await readSettings(model.files), mode, given.project);
   const settings = withSettings(own, { ...given, rewards: await chosenRewards(rewards, own.rewards, model) });
   assertFits(settings);
+  await assertRewardsHere(settings.watch ?? [], model);
   return settings;
 }
 

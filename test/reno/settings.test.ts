@@ -33,7 +33,8 @@ const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string
 };
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 
-const folder = (reno: unknown) => memoryFiles('model', { 'reno.json': JSON.stringify(reno), 'hps/config.json': '{}' });
+const folder = (reno: unknown) =>
+  memoryFiles('model', { 'reno.json': JSON.stringify(reno), 'hps/config.json': '{}', 'pick_score/config.json': '{}' });
 const flagOf = (name: SettingName): string | undefined => SETTINGS[name].flag?.name;
 
 describe('a setting', () => {
@@ -69,7 +70,8 @@ describe('a setting', () => {
     ],
     [{ method: 'reno', imageselect: true }, '--imageselect and --method reno exclude each other'],
     [{ method: 'multi-start', 'no-optim': true }, '--no-optim and --method multi-start exclude each other'],
-    [{ watch: 'hps' }, '--watch leaves no reward to optimise: name fewer, or give others a weight'],
+    [{ watch: 'hps,pickscore' }, '--watch leaves no reward to optimise: name fewer, or give others a weight'],
+    [{ watch: 'aesthetic' }, 'model model has no reward aesthetic: /model/aesthetic is not there'],
     [{ watch: 'taste' }, '--watch must name rewards (hps, '],
     [{ 'select-by': 'clip' }, '--select-by clip: this reward is neither optimised nor watched; give --watch clip too'],
     [{ method: 'multi-start', optim: 'lbfgs' }, '--method multi-start has no --optim lbfgs'],
