@@ -13,7 +13,7 @@ export const screenshotsCommand: Command = {
   args: {
     iterations: {
       type: 'string',
-      description: 'Iterations of the run that the laboratory and the two lanes show',
+      description: 'Iterations of the run that the two lanes show',
       default: String(RUN.iterations),
       valueHint: 'number',
     },

@@ -23,48 +23,42 @@ interface Screenshot {
   readonly bytes: number;
 }
 
-/** @param folder it is made where it is not there @param run the run that the laboratory and the lanes show */
+/** @param folder it is made where it is not there @param run the run that the lanes show */
 export async function takeScreenshots(folder: string, run: AskedRun): Promise<Screenshot[]> {
   await mkdir(folder, { recursive: true });
   const served = await servePage();
   const browser = await launchChromium();
   try {
-    return [
-      ...(await firstMinute(browser, served.url, folder)),
-      ...(await laboratoryAndLanes(browser, served.url, folder, run)),
-    ];
+    return [...(await recordedRun(browser, served.url, folder)), ...(await lanes(browser, served.url, folder, run))];
   } finally {
     await browser.close();
     await served.close();
   }
 }
 
-/** The recorded run at its end, which needs no WebGPU. */
-async function firstMinute(browser: Browser, url: string, folder: string): Promise<Screenshot[]> {
+/** The recorded run at its end, and the laboratory on it: they need no WebGPU. */
+async function recordedRun(browser: Browser, url: string, folder: string): Promise<Screenshot[]> {
   const page = await browser.newPage({ reducedMotion: 'reduce' });
   // The models never come, so the page stays as it is.
   await page.route(/\.bin$/, () => {});
   await page.goto(url);
   await page.waitForSelector('#replay:visible');
   await page.waitForSelector('#examples:visible');
-  const taken = await onScreens(page, folder, 'page_first_minute', ['header', '#evaluator']);
-  await page.close();
-  return taken;
+  await page.waitForSelector('#lab:visible');
+  return [
+    ...(await onScreens(page, folder, 'page_first_minute', ['header', '#evaluator'])),
+    ...(await onScreens(page, folder, 'page_laboratory', ['#lab', '#legend'])),
+  ];
 }
 
-/** One run of both lanes, with the levers open. */
-async function laboratoryAndLanes(browser: Browser, url: string, folder: string, run: AskedRun): Promise<Screenshot[]> {
+/** A run of both lanes. */
+async function lanes(browser: Browser, url: string, folder: string, run: AskedRun): Promise<Screenshot[]> {
   const page = await browser.newPage({ reducedMotion: 'reduce' });
   const studio = new StudioPage(page);
   await studio.open(url);
-  await page.click('#levers-open');
-  await page.waitForSelector('#levers:visible');
   await studio.run(run, '#race');
   await page.waitForFunction(() => /By verdict/.test(document.getElementById('race-words')?.textContent ?? ''));
-  return [
-    ...(await onScreens(page, folder, 'page_lanes', ['#lanes'])),
-    ...(await onScreens(page, folder, 'page_laboratory', ['#lab'])),
-  ];
+  return onScreens(page, folder, 'page_lanes', ['#lanes']);
 }
 
 /** @param parts the first and the last part of the page that a picture shows */
