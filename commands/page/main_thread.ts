@@ -38,12 +38,9 @@ interface TraceEvent {
 /** Does `work`, and returns the tasks of the page's main thread meanwhile, the longest by CPU time first. */
 export async function tracedTasks(browser: Browser, page: Page, work: () => Promise<void>): Promise<Task[]> {
   await browser.startTracing(page, { categories: CATEGORIES });
-  let trace: Buffer;
-  try {
-    await work();
-  } finally {
-    trace = await browser.stopTracing();
-  }
+  // Where the work fails, the trace ends with the browser; one that is gone would not answer.
+  await work();
+  const trace = await browser.stopTracing();
   const { traceEvents } = JSON.parse(trace.toString('utf8')) as { traceEvents: TraceEvent[] };
   return tasksOf(traceEvents);
 }

@@ -137,12 +137,12 @@ function parts(site: OpSite<Attrs>): { norm: OpSite<LayerNorm>; product: OpSite<
 const rebound = (dispatches: readonly Dispatch[], ref: (ref: BufferRef) => BufferRef): Dispatch[] =>
   dispatches.map((d) => ({ ...d, bindings: d.bindings.map((b): Binding => ({ ...b, ref: ref(b.ref) })) }));
 
-/** Moves the product's operands behind the norm's, and its scratch behind the norm's result. */
+/** Moves the product's operands behind the norm's, and its scratch behind the norm's result where that is scratch too. */
 const shifted = (ref: BufferRef, norm: BufferRef): BufferRef => {
   if ('input' in ref) {
     return ref.input === 0 ? norm : { input: ref.input + NORM_INPUTS - 1 };
   }
-  return 'scratch' in ref ? { ...ref, scratch: ref.scratch + 1 } : ref;
+  return 'scratch' in ref && 'scratch' in norm ? { ...ref, scratch: ref.scratch + 1 } : ref;
 };
 
 /** Number of groups of rows that have a gain of their own: one, or one for each product of the batch. */
