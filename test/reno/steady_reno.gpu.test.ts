@@ -1,4 +1,5 @@
 /** A run outlives its device: lost at each phase, refused commands, and memory that runs out. */
+import { resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   brokenPromise,
@@ -8,16 +9,20 @@ import {
   trial,
 } from '../../commands/faults/device/device_trial.ts';
 import { failing, phaseFaults } from '../../commands/faults/device/planned_faults.ts';
-import { SMALLEST_SETTINGS, smallestModel } from '../../commands/faults/device/smallest_model.ts';
+import { nodeFiles } from '../../src/platform/node/node_files.ts';
+import { readSettings, withSettings } from '../../src/reno/settings.ts';
 import { openSteadyReno } from '../../src/reno/steady_reno.ts';
 import { GpuError } from '../../src/tensor/gpu_error.ts';
 import { testDevice } from '../support/test_device.ts';
+
+const files = nodeFiles(resolve(import.meta.dirname, '../../weights/pocket'));
 
 describe('a run on a device that fails', () => {
   let setting: TrialSetting;
   let calm: Trial;
   beforeAll(async () => {
-    setting = { openDevice: () => testDevice(), files: smallestModel(), settings: SMALLEST_SETTINGS };
+    const settings = withSettings(await readSettings(files), { rewards: { clip: 1 } });
+    setting = { openDevice: () => testDevice(), files, settings };
     calm = await trial(setting);
   });
 
