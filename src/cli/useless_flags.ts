@@ -25,9 +25,14 @@ export const USELESS_FLAGS: readonly UselessFlag[] = [
   },
   {
     flags: OPTIMISER,
-    why: 'where no gradient is followed',
-    when: (args) => isSet(args, 'imageselect') || UNASCENDED.includes(textFlag(args, 'method') ?? ''),
+    why: 'with --imageselect, which follows no gradient',
+    when: (args) => isSet(args, 'imageselect'),
   },
+  ...UNASCENDED.map((method) => ({
+    flags: OPTIMISER,
+    why: `with --method ${method}, which follows no gradient`,
+    when: (args: Args) => textFlag(args, 'method') === method,
+  })),
   ...REWARD_NAMES.map(rewardFlagName).map((name) => ({
     flags: [`${name}-weighting`],
     why: `with --disable-${name}`,

@@ -156,6 +156,7 @@ describe('flags that are repeated or change nothing', () => {
     [['--task', 'parti-prompts', '--prompts', 'none', '--prompt', 'a'], '--prompt has no effect with --task'],
     [['--prompt', 'a', '--no-optim', '--lr', '3'], '--lr has no effect with --no-optim'],
     [['--prompt', 'a', '--imageselect', '--optim', 'adam'], '--optim has no effect with --imageselect'],
+    [['--prompt', 'a', '--method', 'zeroth-order', '--lr', '3'], '--lr has no effect with --method zeroth-order'],
     [['--prompt', 'a', '--disable-hps', '--hps-weighting', '3'], '--hps-weighting has no effect with --disable-hps'],
   ])('%j is said', async (flags, sentence) => {
     const { stderr } = await generate(...flags);
