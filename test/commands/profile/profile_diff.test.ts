@@ -13,7 +13,7 @@ beforeAll(() => {
   writeFileSync(join(work, 'profile.json'), JSON.stringify(madeProfile()));
   writeFileSync(join(work, 'after.json'), JSON.stringify(madeProfile(undefined, { 'matmul.tile': 1.3 })));
   writeFileSync(join(work, 'few.json'), JSON.stringify(madeProfile([1, 1.01])));
-  writeFileSync(join(work, 'broken.json'), '{"dispatches":[],"format":1}');
+  writeFileSync(join(work, 'broken.json'), '{"dispatches":[],"format":2}');
 });
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
