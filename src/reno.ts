@@ -14,7 +14,7 @@ export type {
 } from './reno/history.ts';
 export type { LeverMove, Levers } from './reno/levers.ts';
 export type { Frame, Trajectory } from './reno/loop.ts';
-export type { MultiStart } from './reno/multi_start.ts';
+export type { MultiStart } from './reno/multi_start_size.ts';
 export { openRenoFrom, type RenoOptions } from './reno/open_reno.ts';
 export type { ImageSize, Picture } from './reno/picture.ts';
 export { type ReportImages, renderReport } from './reno/report.ts';

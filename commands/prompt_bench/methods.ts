@@ -4,7 +4,7 @@
  */
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
 import { multiStartOf } from '../../src/reno/method.ts';
-import { forwardPasses, searchCost } from '../../src/reno/multi_start.ts';
+import { forwardPasses, searchCost } from '../../src/reno/multi_start_size.ts';
 import { REWARD_NAMES, type RewardName } from '../../src/reno/rewards/index.ts';
 import { REWARD_WEIGHT, type RenoSettings, withSettings } from '../../src/reno/settings.ts';
 

@@ -65,15 +65,15 @@ def main():
  */
 
 /** HTML's names without the semicolon, each with its text. */
-export const ENTITIES =
+export const ENTITIES: string =
   {js(pairs(full))};
 
 /** The names that need no semicolon. */
-export const OLD_ENTITIES =
+export const OLD_ENTITIES: string =
   {js(" ".join(old))};
 
 /** Ligatures, each with its letters. */
-export const LIGATURES =
+export const LIGATURES: string =
   {js(pairs({chr(c): text for c, text in chardata.LIGATURES.items()}))};
 
 /** Encodings in the order of trying, with the characters of bytes 0x80 to 0xff. */
@@ -82,11 +82,11 @@ export const CHARMAPS: readonly (readonly [name: string, upper: string])[] = [
 ];
 
 /** Matches text that looks like mojibake. */
-export const BADNESS =
+export const BADNESS: string =
   {js(expression(badness.BADNESS_RE.pattern))};
 
 /** Matches UTF-8 that was read in one of the encodings. */
-export const UTF8_DETECTOR =
+export const UTF8_DETECTOR: string =
   {js(expression(chardata.UTF8_DETECTOR_RE.pattern))};""")
 
 

@@ -14,18 +14,20 @@ import { type Args, isSet, textFlag, valueFlag } from './args.ts';
 import type { ChosenModel } from './chosen_model.ts';
 import type { PlannedModel } from './plan/planned_model.ts';
 import { assertRewardsHere, chosenRewards, givenRewards, rewardFlags } from './reward_flags.ts';
+import { SETTINGS_HELP } from './settings_help.ts';
 import { sentenceOf, UsageError } from './usage_error.ts';
+
+const descriptionOf = (flag: string): string => (SETTINGS_HELP as Readonly<Record<string, string>>)[flag] ?? '';
 
 /** The flags of the settings in the table that `wanted` accepts. */
 function tableFlags(wanted: (setting: Setting<unknown, unknown>) => boolean): ArgsDef {
   const settings: Setting<unknown, unknown>[] = Object.values(SETTINGS);
   return Object.fromEntries(
     settings.filter(wanted).flatMap(({ flag, zero, kind: { options, hint } }) => {
-      const { name = '', help = '' } = flag ?? {};
       const value = options ? { type: 'enum', options: [...options] } : { type: 'string', valueHint: hint };
       return [
-        ...(flag ? [[name, { ...value, description: help }]] : []),
-        ...(zero ? [[zero.name, { type: 'boolean', description: zero.help }]] : []),
+        ...(flag ? [[flag, { ...value, description: descriptionOf(flag) }]] : []),
+        ...(zero ? [[zero, { type: 'boolean', description: descriptionOf(zero) }]] : []),
       ];
     }),
   );
@@ -71,10 +73,10 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
 /** @throws UsageError, one sentence, where a flag belongs to another method */
 function assertFlagsOfMethod(args: Args, mode: Mode): void {
   for (const { flag, method } of Object.values<Setting<unknown, unknown>>(SETTINGS)) {
-    if (flag && method && method !== mode && isGiven(args, flag.name)) {
+    if (flag && method && method !== mode && isGiven(args, flag)) {
       const here = methodOf(mode);
       throw new UsageError(
-        `--${flag.name} belongs to --method ${methodOf(method)}, and ${here ? `the method is ${here}` : 'nothing is searched here'}`,
+        `--${flag} belongs to --method ${methodOf(method)}, and ${here ? `the method is ${here}` : 'nothing is searched here'}`,
       );
     }
   }
@@ -94,8 +96,8 @@ function assertFits(settings: RenoSettings): void {
 }
 
 function flagValue<T>(args: Args, { flag, zero, kind }: Setting<T, null | undefined>): T | undefined {
-  const text = zero && isSet(args, zero.name) ? '0' : undefined;
-  return flag && (text === undefined ? valueFlag(args, flag.name, kind) : kind.parse(text));
+  const text = zero && isSet(args, zero) ? '0' : undefined;
+  return flag === undefined ? undefined : text === undefined ? valueFlag(args, flag, kind) : kind.parse(text);
 }
 
 /** The mode that the flags ask for. @throws UsageError where two are asked for */

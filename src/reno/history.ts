@@ -2,7 +2,7 @@
 import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
 import type { KernelRecord } from '../tensor/choose.ts';
 import type { LeverMove } from './levers.ts';
-import type { MultiStart } from './multi_start.ts';
+import type { MultiStart } from './multi_start_size.ts';
 import type { NoiseSource } from './noise/draw_noise.ts';
 import type { Mode, RecordedSetting, RenoSettings } from './settings.ts';
 

@@ -6,7 +6,7 @@ import type { StageResults } from '../tensor/plan/stage_part.ts';
 import type { Stage } from '../tensor/types.ts';
 import { at } from '../tensor/types.ts';
 import type { IterationRecord, Origin } from './history.ts';
-import { LeverWriter } from './lever_writer.ts';
+import type { LeverWriter } from './lever_writer.ts';
 import type { LeverMove, Levers } from './levers.ts';
 import { queueStep, quiet, readStates, resetOptimizer, setStates } from './loop_states.ts';
 import type { LoopState, StateTensor } from './run_state.ts';
@@ -134,7 +134,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
   const records: IterationRecord[] = [...(resume?.records ?? [])];
   const frames: Promise<Frame>[] = (resume?.frames ?? []).map((frame) => Promise.resolve(frame));
   const gradients: Promise<Float32Array<ArrayBuffer>>[] = (resume?.gradients ?? []).map((g) => Promise.resolve(g));
-  const levers = step.levers && options.levers ? new LeverWriter(runner, step, options.levers, resume?.moves) : null;
+  const levers = options.levers ? await leverWriter(runner, step, options.levers, resume) : null;
   const pushes = [...(resume?.pushes ?? [])];
   const times = new SavingTimes(now, options.saveEvery);
   let best = resume?.best ?? 0;
@@ -280,6 +280,20 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
     stoppedBy: failure !== null ? 'not-finite' : interruption !== null ? 'signal' : null,
     seconds: (now() - start) / 1000,
   };
+}
+
+/** The writer of a run's levers; null where the graph has none. */
+async function leverWriter(
+  runner: StepRunner,
+  step: StepGraph,
+  levers: () => Levers,
+  resume: LoopState | undefined,
+): Promise<LeverWriter | null> {
+  if (!step.levers) {
+    return null;
+  }
+  const { LeverWriter } = await import('./lever_writer.ts'); // Few runs need it, so bundles load it then.
+  return new LeverWriter(runner, step, levers, resume?.moves);
 }
 
 async function frameOf(

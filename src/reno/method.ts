@@ -1,6 +1,6 @@
 /** The methods by which a run looks for a noise: their names, their own defaults, and what they cannot do. */
 import type { RunConfig } from './history.ts';
-import { type MultiStart, multiStartFor, searchLength } from './multi_start.ts';
+import { type MultiStart, multiStartFor, searchLength } from './multi_start_size.ts';
 import { REWARD_NAMES } from './rewards/index.ts';
 import type { Mode, RenoSettings } from './settings.ts';
 
@@ -18,6 +18,9 @@ export type MethodName = keyof typeof METHODS;
 
 /** The names of all methods. */
 export const METHOD_NAMES = Object.keys(METHODS) as MethodName[];
+
+/** The parts of a preconditioned run that can be projected: the gradient, the noise after each step, or both. */
+export const PROJECTIONS = ['gradient', 'latents', 'both'] as const;
 
 /** Whether a mode follows the gradient of the rewards. */
 export function ascends(mode: Mode): boolean {

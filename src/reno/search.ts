@@ -3,12 +3,10 @@ import type { Plan } from '../tensor/plan/plan.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
 import type { LoopOptions, Search } from './loop.ts';
 import { iterationsOf, multiStartOf } from './method.ts';
-import { multiStart } from './multi_start.ts';
 import { drawNoise, noiseDraws } from './noise/draw_noise.ts';
 import type { GenerateOptions } from './session.ts';
 import type { RenoSettings } from './settings.ts';
 import type { StepGraph } from './step_graph.ts';
-import { zerothOrder } from './zeroth_order.ts';
 
 /** The networks that a search runs on. */
 interface Searched {
@@ -29,14 +27,16 @@ export async function searchOf(
     throw new Error(`--method ${mode} begins with draws of the seed: give no noise, or take --method reno`);
   }
   if (mode === 'zeroth-order') {
+    const { zerothOrder } = await import('./zeroth_order.ts'); // Few runs need it, so bundles load it then.
     return zerothOrder({ iterations, samples, radius }, noiseDraws(shape, seed, noise), draw);
   }
   if (mode === 'multi-start') {
+    const { multiStart } = await import('./multi_start.ts'); // As above.
     return multiStart(multiStartOf(settings), noiseDraws(shape, seed, noise), draw);
   }
   if (mode === 'reno' && optim === 'lbfgs') {
     const start = drawNoise(shape, seed, draw, noise);
-    const { lbfgsNoise } = await import('./lbfgs_noise.ts'); // Few runs need it, so bundles load it then.
+    const { lbfgsNoise } = await import('./lbfgs_noise.ts'); // As above.
     const search = lbfgsNoise(plan, step, { start, lr, regWeight, ...(resume ? { past: resume } : {}) });
     return { iterations, noise: search, keepsGradients: true };
   }

@@ -10,13 +10,13 @@ import type { Plan } from '../tensor/plan/plan.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import { differentSizes } from '../tensor/size_words.ts';
 import type { Shape } from '../tensor/types.ts';
-import { type BadValue, findBadValue } from './bad_value.ts';
+import type { BadValue } from './bad_value.ts';
 import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
 import { haveMoved, type Levers } from './levers.ts';
 import { type LoopOptions, runLoop, type Search, type Trajectory } from './loop.ts';
 import { multiStartOf } from './method.ts';
 import { NOISE_GENERATORS } from './noise/draw_noise.ts';
-import { findOverflow, type Overflow } from './overflow.ts';
+import type { Overflow } from './overflow.ts';
 import type { ImageSize } from './picture.ts';
 import type { Reward } from './rewards/index.ts';
 import { assertSameRun, type RunState } from './run_state.ts';
@@ -162,7 +162,8 @@ export class Reno implements Disposable {
    * Repeats a run whose losses became not finite. @returns where f16 overflowed, or null where it did not @throws Error as `generate`
    * @internal
    */
-  findOverflow(options: GenerateOptions): Promise<Overflow | null> {
+  async findOverflow(options: GenerateOptions): Promise<Overflow | null> {
+    const { findOverflow } = await import('./overflow.ts'); // Few runs need it, so bundles load it then.
     return this.#repeated(options, findOverflow);
   }
 
@@ -171,7 +172,8 @@ export class Reno implements Disposable {
    * @throws Error as `generate`
    * @internal
    */
-  findBadValue(options: GenerateOptions): Promise<BadValue | null> {
+  async findBadValue(options: GenerateOptions): Promise<BadValue | null> {
+    const { findBadValue } = await import('./bad_value.ts'); // As above.
     return this.#repeated(options, findBadValue);
   }
 

@@ -1,10 +1,11 @@
 /** Everything that decides a run except the prompt and the seed. Each setting is declared once, in `SETTINGS`. */
+
 import { type Config, inertKeys } from '../models/checkpoint/config.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import { readConfig } from '../models/checkpoint/read_config.ts';
 import { COMPUTE_DTYPES } from '../models/layers/half_precision.ts';
+import { PROJECTIONS } from './method.ts';
 import { NOISE_SOURCES } from './noise/draw_noise.ts';
-import { PROJECTIONS } from './noise/white_noise.ts';
 import { OPTIMIZERS } from './optimizer.ts';
 import { rewardNameKind, rewardNamesKind } from './reward_kinds.ts';
 import { hasReward, REWARDS, type RewardWeights } from './rewards/index.ts';
@@ -29,10 +30,10 @@ export type Mode = 'reno' | 'imageselect' | 'no-optim' | 'multi-start' | 'precon
 
 /** The places besides reno.json in which a setting appears. */
 interface Appearance {
-  /** The name of its flag on the command line. */
-  readonly flag?: { readonly name: string; readonly help: string };
+  /** The name of its flag on the command line (src/cli/settings_help.ts describes it). */
+  readonly flag?: string;
   /** A second flag, without a value, that sets the setting to 0. */
-  readonly zero?: { readonly name: string; readonly help: string };
+  readonly zero?: string;
   /** Whether history.json records the value. */
   readonly recorded?: true;
   /** Whether memory and work depend on it: if so, `reno plan` has a flag for it. Default: true. */
@@ -62,19 +63,20 @@ function optional<T, Absent extends null | undefined, const A extends Appearance
 
 /**
  * All settings by their key in reno.json and history.json, in the order of the help texts. Initial values are the reference's
- * (arguments.py). A new setting is one entry here, and its use in the loop.
+ * (arguments.py). A new setting is one entry here, the description of its flag,
+ * and its use in the loop.
  */
 export const SETTINGS = {
   /** Iterations of a run, or noises to choose from. */
   nIters: setting(countKind(1, 1_000_000), 50, {
-    flag: { name: 'n-iters', help: 'Iterations, or noises to choose from' },
+    flag: 'n-iters',
     recorded: true,
     planned: false,
   }),
   /** The optimiser's learning rate. */
-  lr: setting(numberKind(0, 1e6), 5, { flag: { name: 'lr', help: 'Learning rate' }, recorded: true, planned: false }),
+  lr: setting(numberKind(0, 1e6), 5, { flag: 'lr', recorded: true, planned: false }),
   /** The optimiser of the noise. */
-  optim: setting(choiceKind(OPTIMIZERS), 'sgd', { flag: { name: 'optim', help: 'Optimiser' }, recorded: true }),
+  optim: setting(choiceKind(OPTIMIZERS), 'sgd', { flag: 'optim', recorded: true }),
   /** Whether SGD uses Nesterov momentum. */
   nesterov: setting(booleanKind, true, {}),
   /** SGD's momentum. */
@@ -83,118 +85,88 @@ export const SETTINGS = {
   adamEps: setting(numberKind(0, 1e6), 1e-2, {}),
   /** Largest 2-norm of the gradient that reaches the optimiser. */
   gradClip: setting(numberKind(0, 1e6), 0.1, {
-    flag: { name: 'grad-clip', help: 'Largest norm of the gradient' },
+    flag: 'grad-clip',
     recorded: true,
     planned: false,
   }),
   /** Weight of the norm regulariser; 0 turns it off. */
   regWeight: setting(numberKind(0, 1e6), 0.01, {
-    flag: { name: 'reg-weight', help: 'Weight of the noise regulariser' },
-    zero: { name: 'disable-reg', help: 'No noise regulariser' },
+    flag: 'reg-weight',
+    zero: 'disable-reg',
     recorded: true,
   }),
   /** The generator of the noise. history.json records it with the noise's shape and draw. */
   noise: setting(choiceKind(NOISE_SOURCES), 'reno', {
-    flag: {
-      name: 'noise',
-      help: "Who makes a seed's noise: this engine, or PyTorch's randn on the CPU (f32) or on CUDA (f16)",
-    },
+    flag: 'noise',
     planned: false,
   }),
   /** Height and width of the picture; null: the size that the generator was trained at. */
   size: optional(pixelsKind, null, {
-    flag: {
-      name: 'size',
-      help: "Picture in pixels, such as 512 or 768x512 (width x height); default: the generator's own",
-    },
+    flag: 'size',
   }),
   /** The storage of the networks' activations. */
   dtype: setting(choiceKind(COMPUTE_DTYPES), 'f32', {
-    flag: {
-      name: 'dtype',
-      help: "How the networks' activations (and f32 weights) are stored: f16 takes half the memory",
-    },
+    flag: 'dtype',
     recorded: true,
   }),
   /** Modules, by their paths in the graph, whose activations are stored as f32 beside dtype f16; absent: none. */
   f32Modules: optional(namesKind, undefined, {
-    flag: {
-      name: 'f32-modules',
-      help: 'Modules that store activations as f32 beside --dtype f16, such as generator.vae.decoder.up_blocks.3,generator.unet.mid_block',
-    },
+    flag: 'f32-modules',
     recorded: true,
   }),
   /** Most bytes of GPU buffers at any time; absent: as many as a fast run needs. */
   budget: optional(bytesKind, undefined, {
-    flag: {
-      name: 'budget',
-      help: 'GPU memory that the run may take, such as 8GiB; activations are computed again and weights brought in as needed',
-    },
+    flag: 'budget',
   }),
   /** 8: large weights are kept on the GPU as int8; absent: weights are kept as they are stored. */
   weightBits: optional(eightBitsKind, undefined, {
-    flag: {
-      name: 'weight-bits',
-      help: 'Keep large weights on the GPU as int8, rounded: half the memory of f16, and a little slower',
-    },
+    flag: 'weight-bits',
     recorded: true,
   }),
   /** Noises that a search from many judges; absent: as many as `nIters` iterations allow. */
   candidates: optional(countKind(1, 1_000_000), undefined, {
-    flag: { name: 'candidates', help: 'With --method multi-start: noises that are judged (40 for 50 iterations)' },
+    flag: 'candidates',
     planned: false,
     method: 'multi-start',
   }),
   /** The number of best candidates that are ascended; absent: as many as `nIters` iterations allow. */
   chains: optional(countKind(1, 1_000_000), undefined, {
-    flag: {
-      name: 'chains',
-      help: 'With --method multi-start: the best noises, which are ascended (6 for 50 iterations)',
-    },
+    flag: 'chains',
     planned: false,
     method: 'multi-start',
   }),
   /** Iterations of each ascent; absent: 5, or fewer where `nIters` allows no more. */
   chainSteps: optional(countKind(1, 1_000_000), undefined, {
-    flag: { name: 'chain-steps', help: 'With --method multi-start: iterations of each ascent (5 for 50 iterations)' },
+    flag: 'chain-steps',
     planned: false,
     method: 'multi-start',
   }),
   /** What a preconditioned run projects on vectors that look like white noise; absent: the gradient. */
   project: optional(choiceKind(PROJECTIONS), undefined, {
-    flag: {
-      name: 'project',
-      help: 'With --method preconditioned: what is made to look like white noise (default: gradient)',
-    },
+    flag: 'project',
     recorded: true,
     method: 'preconditioned',
   }),
   /** Noises of a round of a search without a gradient, an even number. */
   samples: setting(countKind(2, 1_000_000), 8, {
-    flag: {
-      name: 'samples',
-      help: 'With --method zeroth-order: noises that are judged before each move, an even number',
-    },
+    flag: 'samples',
     planned: false,
     method: 'zeroth-order',
   }),
   /** The share of fresh noise in each of them. */
   radius: setting(numberKind(0, 1), 0.5, {
-    flag: { name: 'radius', help: 'With --method zeroth-order: share of fresh noise in each of them, 0 to 1' },
+    flag: 'radius',
     planned: false,
     method: 'zeroth-order',
   }),
   /** Rewards that are computed and recorded and have no part in the loss; absent: none. */
   watch: optional(rewardNamesKind, undefined, {
-    flag: { name: 'watch', help: 'Rewards that only watch, such as pickscore: computed and shown, not optimised' },
+    flag: 'watch',
     recorded: true,
   }),
   /** The reward by which the best picture is chosen; absent: the weighted loss. */
   selectBy: optional(rewardNameKind, undefined, {
-    flag: {
-      name: 'select-by',
-      help: 'The reward that chooses the best picture (default: all that are optimised, weighted)',
-    },
+    flag: 'select-by',
     recorded: true,
   }),
   /** The timestep of the generator's one step; absent: its scheduler's own. */
@@ -202,6 +174,11 @@ export const SETTINGS = {
 };
 
 type Table = typeof SETTINGS;
+type NameOf<S> =
+  | (S extends { readonly flag: infer N } ? N : never)
+  | (S extends { readonly zero: infer N } ? N : never);
+/** The names of all flags of settings. */
+export type SettingFlag = NameOf<Table[keyof Table]>;
 export type SettingName = keyof Table;
 type Value<K extends SettingName> = Table[K]['initial'];
 type Optional = { [K in SettingName]: undefined extends Value<K> ? K : never }[SettingName];

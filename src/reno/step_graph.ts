@@ -9,12 +9,17 @@ import { at, sizeOf } from '../tensor/types.ts';
 import { gradients } from '../tensor/vjp.ts';
 import { clipGradNorm } from './grad_clip.ts';
 import { type LeverInputs, leverInputs } from './levers.ts';
-import { type Projection, whiteNoise } from './noise/white_noise.ts';
 import { buildObjective, type RewardTerm, regulariserFactors } from './objective.ts';
 import { eitherStep, type OptimizerConfig, optimizerStep, type StateUpdate } from './optimizer.ts';
 
 /** `optimise`: the step changes the noise. `score`: it only scores the image of a given noise (best-of-N, no optimisation). */
 type StepKind = 'optimise' | 'score';
+
+/** Projections, such as `whiteNoise`. */
+interface Projections {
+  readonly gradient?: (gradient: Tensor) => Tensor;
+  readonly latents?: (latents: Tensor) => Tensor;
+}
 
 export interface StepConfig {
   readonly kind: StepKind;
@@ -26,8 +31,8 @@ export interface StepConfig {
   readonly regWeight: number;
   /** Whether the numbers above, the rewards' weights and the optimiser are inputs, which may change from step to step. */
   readonly levers?: boolean;
-  /** What is projected on vectors that look like white noise: the gradient of the whole loss, the noise after each step, or both. */
-  readonly project?: Projection | undefined;
+  /** Functions that change the gradient of the whole loss, and the noise after each step; absent: they stay. */
+  readonly project?: Projections | undefined;
   /** The label of the reward by which the best picture is chosen; absent: by the weighted sum. */
   readonly selectBy?: string | undefined;
   /** Whether an iteration may also only judge its noise: the losses and the best so far, without a gradient. */
@@ -124,16 +129,17 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     if (config.kind === 'optimise') {
       const [gradient] = gradients(objective.total, [latents]);
       const { project } = config;
-      const isProjected = project === 'gradient' || project === 'both';
-      const clipped = clipGradNorm(isProjected ? whiteNoise(gradient) : gradient, levers?.gradClip ?? config.gradClip);
+      const clipped = clipGradNorm(project?.gradient?.(gradient) ?? gradient, levers?.gradClip ?? config.gradClip);
       // A projected gradient always has the same norm.
-      scalars.set(GRAD_NORM, isProjected ? sqrt(sum(square(gradient))) : clipped.norm);
+      scalars.set(GRAD_NORM, project?.gradient ? sqrt(sum(square(gradient))) : clipped.norm);
       if (optimizer.name !== 'lbfgs') {
         const step = levers
           ? eitherStep(latents, clipped.grad, levers.adam, { ...optimizer, lr: levers.lr })
           : optimizerStep(latents, clipped.grad, optimizer);
-        const next = project === 'latents' || project === 'both' ? whiteNoise(step.next) : step.next;
-        updates.push({ state: latents, value: next, initial: null }, ...step.updates);
+        updates.push(
+          { state: latents, value: project?.latents?.(step.next) ?? step.next, initial: null },
+          ...step.updates,
+        );
       }
       outputs.noise_gradient = gradient;
     }

@@ -12,7 +12,7 @@ import type { RewardInfo } from './history.ts';
 import { ascends, assertMethod } from './method.ts';
 import { openRewards, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
-import { buildStep, type StepGraph } from './step_graph.ts';
+import { buildStep, type StepConfig, type StepGraph } from './step_graph.ts';
 
 export interface TracedRun {
   readonly pipeline: TextToImagePipeline;
@@ -85,7 +85,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings, levers
       },
       gradClip: settings.gradClip,
       regWeight: settings.regWeight,
-      project: settings.mode === 'preconditioned' ? (settings.project ?? 'gradient') : undefined,
+      project: await projectionsOf(settings),
       levers,
       selectBy: settings.selectBy && networks[wanted.indexOf(settings.selectBy)]?.name,
     },
@@ -105,5 +105,17 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings, levers
       ...(budget === undefined ? {} : { budget }),
       ...(weightBits === undefined ? {} : { weightBits }),
     },
+  };
+}
+
+/** The projections of a preconditioned run; undefined for other methods. */
+async function projectionsOf({ mode, project = 'gradient' }: RenoSettings): Promise<StepConfig['project']> {
+  if (mode !== 'preconditioned') {
+    return undefined;
+  }
+  const { whiteNoise } = await import('./noise/white_noise.ts'); // Few runs need it, so bundles load it then.
+  return {
+    ...(project === 'latents' ? {} : { gradient: whiteNoise }),
+    ...(project === 'gradient' ? {} : { latents: whiteNoise }),
   };
 }

@@ -9,7 +9,7 @@ import { inProcess } from './in_process.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 /** One reward is enough for what is kept, and the networks are opened for every command. */
 const ONE_REWARD = ['--rewards', 'clip'];
-const ITERATIONS = 12;
+const ITERATIONS = 24;
 const seeded = (seed: number): string[] => {
   const run = ['generate', '--prompt', 'a photo of a red cat', '--seed', `${seed}`, '--n-iters', `${ITERATIONS}`];
   return [...run, '--no-times', ...ONE_REWARD];
@@ -59,10 +59,10 @@ describe('a run that is interrupted', () => {
     expect(JSON.parse(readFileSync(join(out, 'history.json'), 'utf8'))).toMatchObject({ config: { seed: 4 } });
     const other = await inProcess([...seeded(5), '--out', out, '--resume']);
     expect(other.stderr.at(-1)).toMatch(
-      /has no unfinished run of this prompt, seed, model and settings, but of "a photo of a red cat" with seed 4, \d+ of 12/,
+      /has no unfinished run of this prompt, seed, model and settings, but of "a photo of a red cat" with seed 4, \d+ of 24/,
     );
     const again = await inProcess([...RUN, '--out', out, '--resume']);
-    expect(again.stderr.join('\n')).toMatch(/goes on from iteration \d+ of 12/);
+    expect(again.stderr.join('\n')).toMatch(/goes on from iteration \d+ of 24/);
     expect(again.code).toBe(0);
     expect(contents(out)).toEqual(contents(calm));
     expect((await inProcess([...RUN, '--out', out, '--resume'])).stdout).toMatch(/^this run is complete already: /);

@@ -8,9 +8,8 @@ import type { History } from '../../src/reno/history.ts';
 import { inProcess } from './in_process.ts';
 
 const pocket = resolve(import.meta.dirname, '../../weights/pocket');
-const short = ['generate', '--prompt', 'a photo of a red cat', '--n-iters', '2', '--seed', '3'];
-/** The transfer does not depend on the rewards. */
-const generate = [...short, '--rewards', 'clip'];
+/** With these rewards the second picture is the better one, so that best and first picture differ. */
+const generate = ['generate', '--prompt', 'a photo of a red cat', '--n-iters', '2', '--seed', '3'];
 let work = '';
 beforeAll(() => {
   work = mkdtempSync(join(tmpdir(), 'reno-transfer-'));

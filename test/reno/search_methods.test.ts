@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { cosine } from '../../commands/common/distances.ts';
 import { runLoop, type Search, type StepRunner, type Trajectory } from '../../src/reno/loop.ts';
 import { multiStart } from '../../src/reno/multi_start.ts';
+import { whiteNoise } from '../../src/reno/noise/white_noise.ts';
 import type { StepConfig, StepGraph } from '../../src/reno/step_graph.ts';
 import { zerothOrder } from '../../src/reno/zeroth_order.ts';
 import { at } from '../../src/tensor/types.ts';
@@ -13,9 +14,9 @@ const SGD: StepConfig = { kind: 'optimise', optimizer: { name: 'sgd', lr: 5 }, g
 const ADAM: StepConfig = { kind: 'optimise', optimizer: { name: 'adam', lr: 0.1 }, gradClip: 0.03, regWeight: 0 };
 const CONFIGS = {
   reno: SGD,
-  gradient: { ...ADAM, project: 'gradient' },
-  latents: { ...SGD, project: 'latents' },
-  both: { ...ADAM, project: 'both' },
+  gradient: { ...ADAM, project: { gradient: whiteNoise } },
+  latents: { ...SGD, project: { latents: whiteNoise } },
+  both: { ...ADAM, project: { gradient: whiteNoise, latents: whiteNoise } },
 } as const satisfies Record<string, StepConfig>;
 const one: Search = { iterations: 10, noise: (i) => (i === 0 ? noiseAt(0) : null) };
 

@@ -35,7 +35,7 @@ const NAMES = Object.keys(SETTINGS) as SettingName[];
 
 const folder = (reno: unknown) =>
   memoryFiles('model', { 'reno.json': JSON.stringify(reno), 'hps/config.json': '{}', 'pick_score/config.json': '{}' });
-const flagOf = (name: SettingName): string | undefined => SETTINGS[name].flag?.name;
+const flagOf = (name: SettingName): string | undefined => SETTINGS[name].flag;
 
 describe('a setting', () => {
   it.each(NAMES)('%s is read from reno.json, by itself', async (name) => {

@@ -12,6 +12,8 @@ const command = {
   platform: 'node',
   format: 'esm',
   target: 'node20',
+  // Fewer bytes to install; names stay, so that the stack of a bug says something.
+  minifyWhitespace: true,
 };
 
 /** The command `reno`: one file beside node_modules, since Dawn and the tokenizers stay packages. */

@@ -1,5 +1,4 @@
 /** Keeps measured times in the browser: IndexedDB holds a table for each adapter. A table that cannot be read counts as missing. */
-import { selfCheck } from '../../kernels/check/self_check.ts';
 import type { Device } from '../../tensor/device.ts';
 import {
   checkTuning,
@@ -58,6 +57,7 @@ export async function adoptTuning(device: Device): Promise<void> {
   const table = await tuningDatabase.load(adapter);
   device.tuning = tuningOf(adapter, table, 'this browser');
   if (device.caps.subgroupMatrices) {
+    const { selfCheck } = await import('../../kernels/check/self_check.ts'); // Few adapters need it, so bundles load it then.
     device.kernelCheck = selfCheck(device, {
       known: table?.checks ?? {},
       keep: async (checks) => tuningDatabase.save(withChecks(adapter, await tuningDatabase.load(adapter), checks)),

@@ -8,10 +8,6 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import { compactSpectrum, fromCompactSpectrum } from './spectrum.ts';
 
-/** What a preconditioned run projects: the gradient, the noise after each step, or both. */
-export const PROJECTIONS = ['gradient', 'latents', 'both'] as const;
-export type Projection = (typeof PROJECTIONS)[number];
-
 /** Frequencies of a block. */
 export const BLOCK = 16;
 /** The sum of a block's magnitudes. The sum of their squares is BLOCK. */

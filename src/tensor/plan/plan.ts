@@ -8,13 +8,12 @@ import { at } from '../types.ts';
 import { drained } from './drained.ts';
 import { type Encoded, submit } from './encode.ts';
 import { Freshness } from './freshness.ts';
-import { type NotFinite, notFiniteOutput } from './not_finite.ts';
+import type { NotFinite } from './not_finite.ts';
 import type { PlanBuffers } from './plan_buffers.ts';
 import { PlanInputs } from './plan_inputs.ts';
 import { readValues } from './readback.ts';
 import { partOf, type StageResults } from './stage_part.ts';
 import { type Pieces, prefetched, Throttle } from './stream.ts';
-import { timed, timedPasses } from './timestamps.ts';
 
 /** A dispatch that was timed on the GPU. */
 export interface TimedStep {
@@ -226,6 +225,7 @@ export class Plan implements Disposable {
     this.#assertUsable('run');
     this.#device.assertHealthy();
     this.#fresh.assertReady(stage);
+    const { notFiniteOutput } = await import('./not_finite.ts'); // Few programs need it, so bundles load it then.
     const steps = this.schedule.steps[stage];
     let done = 0;
     let found: NotFinite | null = null;
@@ -288,6 +288,7 @@ export class Plan implements Disposable {
    */
   async profile(stage: Stage): Promise<TimedStep[] | null> {
     const list = this.#timeable(stage);
+    const { timed } = await import('./timestamps.ts'); // As above.
     const spans = list && (await timed(this.#device, list));
     return (
       spans?.map(({ begin, end }, i) => ({ step: at(this.schedule.steps[stage], i), begin, ns: end - begin })) ?? null
@@ -309,6 +310,7 @@ export class Plan implements Disposable {
     }
     const count = Math.ceil(list.length / length);
     const passes = Array.from({ length: count }, (_, i) => list.slice(i * length, (i + 1) * length));
+    const { timedPasses } = await import('./timestamps.ts'); // As above.
     const spans = await timedPasses(this.#device, passes);
     return spans.map(({ begin, end }, i) => ({ dispatches: at(passes, i).length, ns: end - begin }));
   }

@@ -3,7 +3,7 @@
  * at the same work.
  */
 import type { IterationRecord } from '../../reno/history.ts';
-import { forwardPasses } from '../../reno/multi_start.ts';
+import { forwardPasses } from '../../reno/multi_start_size.ts';
 import type { SteadyReno } from '../../reno/steady_reno.ts';
 import type { RunSettings } from '../state/studio_state.ts';
 import { BEST_OF_N, type Pace, RENO } from './pace.ts';

@@ -1,6 +1,6 @@
 /** Draws the lowest loss so far of two lanes over the work that each has done. */
 import { short, ticks } from '../../reno/chart.ts';
-import { forwardPasses } from '../../reno/multi_start.ts';
+import { forwardPasses } from '../../reno/multi_start_size.ts';
 import { at } from '../../tensor/types.ts';
 
 const SVG = 'http://www.w3.org/2000/svg';

@@ -1,6 +1,6 @@
 /** ReNO beside best-of-N: both lanes' pictures, losses and verdicts while they run, and who is ahead. */
 import { short } from '../../reno/chart.ts';
-import { forwardPasses } from '../../reno/multi_start.ts';
+import { forwardPasses } from '../../reno/multi_start_size.ts';
 import { element } from '../elements.ts';
 import { drawFrame } from '../share/draw_frame.ts';
 import type { SecondLane, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';

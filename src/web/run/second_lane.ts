@@ -1,5 +1,5 @@
 /** The lane beside a run of ReNO: best-of-N, with as many pictures as the run's iterations cost. */
-import { forwardPasses } from '../../reno/multi_start.ts';
+import { forwardPasses } from '../../reno/multi_start_size.ts';
 import type { RunSettings, SecondLane, ShownFrame } from '../state/studio_state.ts';
 
 /** The lane before its first picture. */
