@@ -70,6 +70,38 @@ it('a step lets one iteration pass, and the pause stays', async () => {
   expect(pause.paused).toBe(false);
 });
 
+it('a step of a paused loop that still computes counts when the loop comes to the gate', async () => {
+  const pause = new Pause();
+  pause.close();
+  pause.step();
+  pause.step();
+  let passed = 0;
+  const loop = async (): Promise<void> => {
+    for (; passed < 5; passed++) {
+      await pause.pass();
+    }
+  };
+  const ended = loop();
+  await settle();
+  expect(passed).toBe(2);
+  pause.step();
+  pause.step();
+  await settle();
+  expect(passed).toBe(4);
+  pause.open();
+  await ended;
+  // Steps that nobody used end with the pause.
+  pause.close();
+  pause.step();
+  pause.open();
+  pause.close();
+  const waits = pause.pass();
+  const first = await Promise.race([waits.then(() => 'passed'), settle().then(() => 'waits')]);
+  expect(first).toBe('waits');
+  pause.open();
+  await waits;
+});
+
 it('a paused page shows one iteration for each step, and the rest when the run goes on', () => {
   let paused = false;
   const shown: string[] = [];

@@ -4,6 +4,10 @@ export class Pause {
   #release: (() => void) | null = null;
   #closedAt = 0;
   #paused = 0;
+  /** Those who wait at the gate. */
+  #waiting = 0;
+  /** Those who may still pass the closed gate, when they come. */
+  #passes = 0;
 
   get paused(): boolean {
     return this.#release !== null;
@@ -14,9 +18,14 @@ export class Pause {
     return (this.paused ? this.#closedAt : performance.now()) - this.#paused;
   }
 
-  /** Resolves at once where the gate is open, else when it opens. */
-  pass(): Promise<void> {
-    return this.#open;
+  /** Resolves at once where the gate is open, else when it opens or a step is made. */
+  async pass(): Promise<void> {
+    if (this.paused && this.#passes > 0) {
+      this.#passes -= 1;
+    } else if (this.paused) {
+      this.#waiting += 1;
+      await this.#open;
+    }
   }
 
   close(): void {
@@ -28,15 +37,21 @@ export class Pause {
     }
   }
 
-  /** Lets those pass who wait now, and stays closed. */
+  /** Lets those pass who wait now, or the next who comes; the gate stays closed. */
   step(): void {
     const release = this.#release;
-    if (release) {
-      this.#open = new Promise((resolve) => {
-        this.#release = resolve;
-      });
-      release();
+    if (!release) {
+      return;
     }
+    if (this.#waiting === 0) {
+      this.#passes += 1;
+      return;
+    }
+    this.#waiting = 0;
+    this.#open = new Promise((resolve) => {
+      this.#release = resolve;
+    });
+    release();
   }
 
   open(): void {
@@ -44,6 +59,8 @@ export class Pause {
       this.#paused += performance.now() - this.#closedAt;
       this.#release();
       this.#release = null;
+      this.#waiting = 0;
+      this.#passes = 0;
     }
   }
 }
