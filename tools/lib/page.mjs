@@ -118,9 +118,12 @@ function listPublished(files) {
   return addAsset(files, 'published.json', Buffer.from(JSON.stringify({ models, rewards, repos, packaged })));
 }
 
+/** Scripts that hold the engine. They need most of what they import later anyway, and its parts would share many small files. */
+const WHOLE = ['engine/worker.ts', 'profile/main.ts'];
+
 /**
  * Bundles a script or a style sheet. Each alone: code that several share would otherwise be split into many small files, each of
- * which is a request. Only what a script imports later has files of its own.
+ * which is a request. Only what a script imports later has files of its own, and not even that in those that are whole.
  * @returns the output's path
  */
 async function bundle(files, source, { minify }) {
@@ -129,7 +132,7 @@ async function bundle(files, source, { minify }) {
     entryPoints: [join('src/web', source)],
     entryNames: 'assets/[name]-[hash]',
     chunkNames: 'assets/[name]-[hash]',
-    splitting: true,
+    splitting: !WHOLE.includes(source),
     outdir: root,
     metafile: true,
     minify,
