@@ -3,7 +3,7 @@ import type { NotFinite } from '../tensor/plan/not_finite.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import { at } from '../tensor/types.ts';
 import type { Search } from './loop.ts';
-import { queueStep, readStates, resetOptimizer, setStates } from './loop_states.ts';
+import { queueStep, readStates, setStates, writeNoise } from './loop_states.ts';
 import { type StepGraph, TOTAL } from './step_graph.ts';
 
 /** The first result that holds a value which is no finite number. */
@@ -34,10 +34,7 @@ export async function findBadValue(
       return null;
     }
     if (latents) {
-      plan.write(step.latents.node.name ?? '', latents);
-      if (beginsAnew?.(i)) {
-        resetOptimizer(plan, step);
-      }
+      writeNoise(plan, step, latents, beginsAnew?.(i));
     }
     const states = readStates(plan, step);
     const queued = await queueStep(plan, step, isJudged?.(i));

@@ -8,7 +8,7 @@ import { at } from '../tensor/types.ts';
 import type { IterationRecord, Origin } from './history.ts';
 import type { LeverWriter } from './lever_writer.ts';
 import type { LeverMove, Levers } from './levers.ts';
-import { queueStep, quiet, readStates, resetOptimizer, setStates } from './loop_states.ts';
+import { queueStep, quiet, readStates, setStates, writeNoise } from './loop_states.ts';
 import type { LoopState, StateTensor } from './run_state.ts';
 import { SavingTimes } from './saving_times.ts';
 import { GRAD_NORM, NOISE_NORM, REGULARISER, type StepGraph, TOTAL } from './step_graph.ts';
@@ -226,10 +226,7 @@ export async function runLoop(runner: StepRunner, step: StepGraph, options: Loop
       break;
     }
     if (noise) {
-      runner.write(latents, noise);
-      if (options.beginsAnew?.(i)) {
-        resetOptimizer(runner, step);
-      }
+      writeNoise(runner, step, noise, options.beginsAnew?.(i));
       if (levers && i > 0) {
         pushes.push(i);
       }

@@ -24,8 +24,16 @@ export function setStates(runner: StepRunner, step: StepGraph, resume: LoopState
   }
 }
 
+/** Writes the noise of an iteration that does not go on from the one before. @param beginsAnew whether the optimiser forgets its past */
+export function writeNoise(runner: StepRunner, step: StepGraph, noise: Float32Array, beginsAnew = false): void {
+  runner.write(step.latents.node.name ?? '', noise);
+  if (beginsAnew) {
+    resetOptimizer(runner, step);
+  }
+}
+
 /** Sets the states of the optimiser to their initial values. The noise and the best so far stay. */
-export function resetOptimizer(runner: StepRunner, step: StepGraph): void {
+function resetOptimizer(runner: StepRunner, step: StepGraph): void {
   for (const { state, initial } of step.updates) {
     const name = state.node.name ?? '';
     if (name.startsWith(OPTIMIZER_STATE) && initial !== null) {
