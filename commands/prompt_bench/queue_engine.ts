@@ -7,7 +7,7 @@ import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
 
 type BullMq = typeof import('bullmq');
 
-/** What a job carries: JSON as text, because Postgres keeps the keys of objects in an order of its own, and bytes depend on it. */
+/** The data of a queued job: JSON as text, because Postgres keeps the keys of objects in an order of its own, and bytes depend on it. */
 export interface QueueData {
   readonly job: string;
 }

@@ -9,6 +9,7 @@ import {
   judgedColumns,
   type MethodResult,
   number,
+  overallTable,
   type Picture,
   percent,
 } from './results.ts';
@@ -84,7 +85,7 @@ ${jobs.done < jobs.all ? `<p class="warning">${jobs.done} of ${jobs.all} jobs ar
 <h2>All prompts</h2>
 <p>Means over prompts with 95 % bootstrap intervals. A forward pass is the unit of work; an iteration with its gradient counts two.</p>
 ${results.detector ? `<p>${escapeHtml(detectorNote(results.detector))}</p>` : ''}
-${overallTable(overall.methods)}
+${overallHtml(overall.methods)}
 ${categoryTables(results)}
 ${failedList(jobs.failed)}
 <h2>Gallery</h2>
@@ -98,31 +99,12 @@ ${failedList(jobs.failed)}
 `;
 }
 
-function overallTable(methods: readonly MethodResult[]): string {
-  const rewards = [...new Set(methods.flatMap(({ scores }) => Object.keys(scores)))];
-  const judged = judgedColumns(methods);
-  const head = [
-    'method',
-    'forwards',
-    'pictures',
-    ...judged.map((column) => column.head),
-    'loss',
-    'improved',
-    ...rewards,
-  ];
-  const rows = methods.map((m) => [
-    escapeHtml(m.method),
-    String(m.cost),
-    String(m.pictures),
-    ...judged.map(({ of }) => {
-      const share = of(m);
-      return share ? interval(percent(share)) : '';
-    }),
-    interval(number(m.loss)),
-    interval(percent(m.improved)),
-    ...rewards.map((name) => (m.scores[name] ? interval(number(m.scores[name])) : '')),
-  ]);
-  return htmlTable(head, rows);
+function overallHtml(methods: readonly MethodResult[]): string {
+  const { head, rows } = overallTable(methods, interval);
+  return htmlTable(
+    head,
+    rows.map(([method = '', ...others]) => [escapeHtml(method), ...others]),
+  );
 }
 
 /** The share of right pictures, of objects found, or the loss of each category, as bars with intervals on one scale. */

@@ -170,30 +170,34 @@ export function judgedColumns(
   return columns.filter(({ of }) => methods.some((m) => of(m) !== null));
 }
 
+/** The overall results as a table. @param shown shows an estimate's text, such as `66.2 % (57.4 to 74.8)` */
+export function overallTable(
+  methods: readonly MethodResult[],
+  shown: (estimate: string) => string = (text) => text,
+): { readonly head: string[]; readonly rows: string[][] } {
+  const rewards = [...new Set(methods.flatMap(({ scores }) => Object.keys(scores)))];
+  const judged = judgedColumns(methods);
+  const cell = (estimate: Estimate | null | undefined, text: (estimate: Estimate) => string): string =>
+    estimate ? shown(text(estimate)) : '';
+  return {
+    head: ['method', 'forwards', 'pictures', ...judged.map(({ head }) => head), 'loss', 'improved', ...rewards],
+    rows: methods.map((m) => [
+      m.method,
+      String(m.cost),
+      String(m.pictures),
+      ...judged.map(({ of }) => cell(of(m), percent)),
+      cell(m.loss, number),
+      cell(m.improved, percent),
+      ...rewards.map((name) => cell(m.scores[name], number)),
+    ]),
+  };
+}
+
 /** The overall results, and the share of right pictures by category, as Markdown tables. */
 export function renderMarkdown({ categories, list, model, seeds, jobs, tool, detector }: BenchResults): string {
   const overall = at(categories, categories.length - 1);
-  const rewards = [...new Set(overall.methods.flatMap(({ scores }) => Object.keys(scores)))];
   const judged = judgedColumns(overall.methods);
-  const share = (estimate: Estimate | null | undefined): string => (estimate ? percent(estimate) : '');
-  const head = [
-    'method',
-    'forwards',
-    'pictures',
-    ...judged.map((column) => column.head),
-    'loss',
-    'improved',
-    ...rewards,
-  ];
-  const rows = overall.methods.map((m) => [
-    m.method,
-    String(m.cost),
-    String(m.pictures),
-    ...judged.map(({ of }) => share(of(m))),
-    number(m.loss),
-    percent(m.improved),
-    ...rewards.map((reward) => (m.scores[reward] ? number(m.scores[reward]) : '')),
-  ]);
+  const { head, rows } = overallTable(overall.methods);
   const groups = categories.slice(0, -1);
   const titles = { right: 'Right by the independent evaluator', objects: 'Objects found by the detector' };
   const byCategory =
@@ -210,7 +214,8 @@ export function renderMarkdown({ categories, list, model, seeds, jobs, tool, det
               String(group.prompts),
               ...overall.methods.map(({ method }) => {
                 const own = group.methods.find((m) => m.method === method);
-                return own ? share(column.of(own)) : '';
+                const share = own && column.of(own);
+                return share ? percent(share) : '';
               }),
             ]),
           ),

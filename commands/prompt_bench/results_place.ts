@@ -7,16 +7,21 @@ import { FolderStore, type JobStore } from './job_store.ts';
 import { openBucket } from './s3_bucket.ts';
 import { BucketStore, type ObjectStore } from './s3_store.ts';
 
-export interface ResultsPlace {
+/** A place that is read. */
+export interface ResultsReader {
   /** The path or the address, for messages. */
   readonly name: string;
   readonly store: JobStore;
-  /** Writes a file whole: a reader sees all of it or the former one. @throws Error, one sentence */
-  write(path: string, content: Uint8Array | string): Promise<void>;
   /** Returns a file's bytes; null where there is none. */
   read(path: string): Promise<Uint8Array | null>;
   /** Returns the names of the files in a folder, in order. */
   list(folder: string): Promise<string[]>;
+}
+
+/** A place that is written too. */
+export interface ResultsPlace extends ResultsReader {
+  /** Writes a file whole: a reader sees all of it or the former one. @throws Error, one sentence */
+  write(path: string, content: Uint8Array | string): Promise<void>;
   /** Removes a folder that this command made, if nothing is in it. */
   discardIfEmpty(): void;
 }
@@ -47,44 +52,46 @@ export async function openPlace(out: string): Promise<ResultsPlace> {
 }
 
 /** Opens a place to read results from. @throws Error, one sentence */
-export async function openToRead(place: string): Promise<ResultsPlace> {
-  return place.startsWith('s3://') ? new BucketPlace(await openBucket(place)) : new FolderPlace({ path: place });
+export async function openToRead(place: string): Promise<ResultsReader> {
+  return place.startsWith('s3://') ? new BucketPlace(await openBucket(place)) : new FolderReader(place);
 }
 
-class FolderPlace implements ResultsPlace {
-  readonly #folder: Pick<OutFolder, 'path'> | OutFolder;
+class FolderReader implements ResultsReader {
+  readonly name: string;
   #store: FolderStore | null = null;
 
-  /** @param folder without methods: only to read */
-  constructor(folder: Pick<OutFolder, 'path'> | OutFolder) {
-    this.#folder = folder;
-  }
-
-  get name(): string {
-    return this.#folder.path;
+  constructor(path: string) {
+    this.name = path;
   }
 
   get store(): JobStore {
-    this.#store ??= new FolderStore(this.#folder.path);
+    this.#store ??= new FolderStore(this.name);
     return this.#store;
   }
 
-  async write(path: string, content: Uint8Array | string): Promise<void> {
-    (this.#folder instanceof OutFolder ? this.#folder : new OutFolder(this.#folder.path)).write(path, content);
-  }
-
   async read(path: string): Promise<Uint8Array | null> {
-    return nodeFileSystem.read(join(this.#folder.path, path));
+    return nodeFileSystem.read(join(this.name, path));
   }
 
   async list(folder: string): Promise<string[]> {
-    return nodeFileSystem.list(join(this.#folder.path, folder)).sort();
+    return nodeFileSystem.list(join(this.name, folder)).sort();
+  }
+}
+
+class FolderPlace extends FolderReader implements ResultsPlace {
+  readonly #folder: OutFolder;
+
+  constructor(folder: OutFolder) {
+    super(folder.path);
+    this.#folder = folder;
+  }
+
+  async write(path: string, content: Uint8Array | string): Promise<void> {
+    this.#folder.write(path, content);
   }
 
   discardIfEmpty(): void {
-    if (this.#folder instanceof OutFolder) {
-      this.#folder.discardIfEmpty();
-    }
+    this.#folder.discardIfEmpty();
   }
 }
 

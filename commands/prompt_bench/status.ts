@@ -5,7 +5,7 @@ import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import type { BenchTask } from './bench_task.ts';
 import { type Ledger, type LedgerJob, ledgerLine, ledgerOf } from './ledger.ts';
-import { openToRead, type ResultsPlace } from './results_place.ts';
+import { openToRead, type ResultsPlace, type ResultsReader } from './results_place.ts';
 
 const TASKS = 'tasks';
 
@@ -34,7 +34,7 @@ export async function writeTask(place: ResultsPlace, task: RememberedTask): Prom
 }
 
 /** The tasks of a place. @throws UsageError when reno bench has not written to it */
-export async function rememberedTasks(place: ResultsPlace): Promise<RememberedTask[]> {
+export async function rememberedTasks(place: ResultsReader): Promise<RememberedTask[]> {
   const names = (await place.list(TASKS)).filter((name) => name.endsWith('.json'));
   if (names.length === 0) {
     throw new UsageError(`${place.name} is no folder that reno bench has written to`);
