@@ -113,6 +113,20 @@ def verdict(detections, prompt, config):
 
     prompt: {objects: [{name, color|null, count}], relation: null | {a, rel, b}} as in heldout_prompts.json.
     Returns (right, reason)."""
+    wrong = wrong_objects(detections, prompt)
+    if wrong:
+        return False, wrong
+    rel = prompt.get("relation")
+    if rel:
+        a, b = (next(d for d in detections if d["object"] == prompt["objects"][rel[k]]["name"]) for k in ("a", "b"))
+        holds = rel["rel"] in relations_between(a, b, config["thresholds"])
+        if not holds:
+            return False, f"{a['object']} is not {rel['rel']} {b['object']}"
+    return True, "right"
+
+
+def wrong_objects(detections, prompt):
+    """The first number of objects, or of objects in a colour, that is not the requested one, in words; None where all are right."""
     want = {}
     for o in prompt["objects"]:
         want[o["name"]] = want.get(o["name"], 0) + o["count"]
@@ -121,16 +135,10 @@ def verdict(detections, prompt, config):
         have[d["object"]] = have.get(d["object"], 0) + 1
     for name in sorted(set(want) | set(have)):
         if want.get(name, 0) != have.get(name, 0):
-            return False, f"{name}: expected {want.get(name, 0)}, found {have.get(name, 0)}"
+            return f"{name}: expected {want.get(name, 0)}, found {have.get(name, 0)}"
     for o in prompt["objects"]:
         if o.get("color"):
             n = sum(d["object"] == o["name"] and d["colour"] == o["color"] for d in detections)
             if n < o["count"]:
-                return False, f"{o['color']} {o['name']}: expected {o['count']}, found {n}"
-    rel = prompt.get("relation")
-    if rel:
-        a, b = (next(d for d in detections if d["object"] == prompt["objects"][rel[k]]["name"]) for k in ("a", "b"))
-        holds = rel["rel"] in relations_between(a, b, config["thresholds"])
-        if not holds:
-            return False, f"{a['object']} is not {rel['rel']} {b['object']}"
-    return True, "right"
+                return f"{o['color']} {o['name']}: expected {o['count']}, found {n}"
+    return None

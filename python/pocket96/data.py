@@ -168,17 +168,8 @@ def broken(rng, image, scene):
     return out
 
 
-class Soften:
+class Soften(stage.Random):
     """Random damage as a weak generator makes it; returns pictures and a damage level in 0..1 per picture. A part that checkpoints."""
-
-    def __init__(self, seed):
-        self.g = torch.Generator().manual_seed(seed)
-
-    def state_dict(self):
-        return dict(g=self.g.get_state())
-
-    def load_state_dict(self, s):
-        self.g.set_state(s['g'])
 
     def rand(self, *shape):
         return torch.rand(*shape, generator=self.g)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 import data
 import stage
 import world as W
-from evaluator import Evaluator
+from evaluator import Evaluator, wrong_objects
 
 CELLS, STRIDE = 12, 8
 
@@ -96,19 +96,9 @@ def decode(grid, config):
 
 def verdict(found, prompt):
     """GenEval's rules, strict: exactly the requested objects, their colours, all relations. -> (right, reason)"""
-    want, have = {}, {}
-    for o in prompt['objects']:
-        want[o['name']] = want.get(o['name'], 0) + o['count']
-    for d in found:
-        have[d['object']] = have.get(d['object'], 0) + 1
-    for name in sorted(set(want) | set(have)):
-        if want.get(name, 0) != have.get(name, 0):
-            return False, f'{name}: expected {want.get(name, 0)}, found {have.get(name, 0)}'
-    for o in prompt['objects']:
-        if o.get('color'):
-            n = sum(d['object'] == o['name'] and d['colour'] == o['color'] for d in found)
-            if n < o['count']:
-                return False, f"{o['color']} {o['name']}: expected {o['count']}, found {n}"
+    wrong = wrong_objects(found, prompt)
+    if wrong:
+        return False, wrong
     for r in prompt.get('relations') or ([prompt['relation']] if prompt.get('relation') else []):
         a, b = (next(d for d in found if d['object'] == prompt['objects'][r[k]]['name']) for k in ('a', 'b'))
         if r['rel'] not in W.holding(a['x'] - b['x'], a['y'] - b['y']):
