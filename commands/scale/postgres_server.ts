@@ -1,11 +1,13 @@
 /** A Postgres of its own for a test: on loopback, with its files in a temporary folder, started and stopped here. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { freePort } from './loopback.ts';
+import { ServerProcess } from './server_process.ts';
 
 /** Debian's place for the programs of each version. */
 const DEBIAN = '/usr/lib/postgresql';
+const MISSING = 'Postgres is not here; on Debian and Ubuntu: apt-get install postgresql';
 
 export class PostgresServer {
   readonly url: string;
@@ -13,7 +15,7 @@ export class PostgresServer {
   readonly #folder: string;
   /** Postgres refuses to run as root, so that another user's numbers are taken then. */
   readonly #user: { readonly uid?: number; readonly gid?: number };
-  #process: ChildProcess | null = null;
+  readonly #process = new ServerProcess();
 
   private constructor(port: number, folder: string) {
     this.#port = port;
@@ -47,28 +49,17 @@ export class PostgresServer {
       cwd: this.#folder,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    this.#process = child;
-    process.once('exit', () => child.kill('SIGKILL'));
-    await new Promise<void>((resolve, reject) => {
-      child.stderr.on('data', (text: Buffer) => {
-        if (text.includes('ready to accept connections')) {
-          resolve();
-        }
-      });
-      child.on('error', reject);
-      child.on('exit', (code) => reject(new Error(`postgres ended with code ${code} before it was ready`)));
+    await this.#process.started(child, {
+      name: 'postgres',
+      output: child.stderr,
+      ready: 'ready to accept connections',
+      missing: MISSING,
     });
   }
 
   /** Ends it at once, without saving: SIGQUIT, as SIGKILL would leave its children and their shared memory. */
-  async kill(): Promise<void> {
-    const child = this.#process;
-    this.#process = null;
-    if (child && child.exitCode === null) {
-      const gone = new Promise((resolve) => child.on('exit', resolve));
-      child.kill('SIGQUIT');
-      await gone;
-    }
+  kill(): Promise<void> {
+    return this.#process.end('SIGQUIT');
   }
 }
 
@@ -76,7 +67,7 @@ function program(name: string): string {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
   const path = versions.map((version) => join(DEBIAN, version, 'bin', name)).find((file) => existsSync(file));
   if (path === undefined) {
-    throw new Error('Postgres is not here; on Debian and Ubuntu: apt-get install postgresql');
+    throw new Error(MISSING);
   }
   return path;
 }

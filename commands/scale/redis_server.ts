@@ -1,12 +1,13 @@
 /** A Redis of its own for a test: on loopback, with an append-only file in a temporary folder, started and stopped here. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { freePort } from './loopback.ts';
+import { ServerProcess } from './server_process.ts';
 
 export class RedisServer {
   readonly url: string;
   readonly #port: number;
   readonly #folder: string;
-  #process: ChildProcess | null = null;
+  readonly #process = new ServerProcess();
 
   private constructor(port: number, folder: string) {
     this.#port = port;
@@ -39,29 +40,16 @@ export class RedisServer {
         stdio: ['ignore', 'pipe', 'ignore'],
       },
     );
-    this.#process = child;
-    process.once('exit', () => child.kill('SIGKILL'));
-    await new Promise<void>((resolve, reject) => {
-      child.stdout.on('data', (text: Buffer) => {
-        if (text.includes('Ready to accept connections')) {
-          resolve();
-        }
-      });
-      child.on('error', () =>
-        reject(new Error('redis-server is not here; on Debian and Ubuntu: apt-get install redis-server')),
-      );
-      child.on('exit', (code) => reject(new Error(`redis-server ended with code ${code} before it was ready`)));
+    await this.#process.started(child, {
+      name: 'redis-server',
+      output: child.stdout,
+      ready: 'Ready to accept connections',
+      missing: 'redis-server is not here; on Debian and Ubuntu: apt-get install redis-server',
     });
   }
 
   /** Ends it as a power failure would. */
-  async kill(): Promise<void> {
-    const child = this.#process;
-    this.#process = null;
-    if (child && child.exitCode === null) {
-      const gone = new Promise((resolve) => child.on('exit', resolve));
-      child.kill('SIGKILL');
-      await gone;
-    }
+  kill(): Promise<void> {
+    return this.#process.end('SIGKILL');
   }
 }
