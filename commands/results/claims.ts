@@ -1,4 +1,4 @@
-/** What the paper says about methods, beside what was measured here. */
+/** The paper's claims about methods, beside the measurements made here. */
 import { pairedDifference } from '../prompt_bench/paired.ts';
 import { type BenchResults, type PictureRow, percent } from '../prompt_bench/results.ts';
 import type { Estimate } from '../prompt_bench/statistics.ts';
@@ -6,7 +6,7 @@ import type { Estimate } from '../prompt_bench/statistics.ts';
 export interface Claim {
   /** The paper's sentence with its figures (GenEval overall, T2I-CompBench colour, SD-Turbo). */
   readonly paper: string;
-  /** What was measured, with its interval; null: the runs for it are not there. */
+  /** The measured figure with its interval; null where its runs are not there. */
   readonly measured: string | null;
   readonly verdict: 'as in the paper' | 'the opposite' | 'not decided: the interval holds 0' | 'not measured';
 }

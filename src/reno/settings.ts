@@ -141,7 +141,7 @@ export const SETTINGS = {
     planned: false,
     method: 'multi-start',
   }),
-  /** What a preconditioned run projects on vectors that look like white noise; absent: the gradient. */
+  /** The parts of a preconditioned run that are projected on vectors that look like white noise; absent: the gradient. */
   project: optional(choiceKind(PROJECTIONS), undefined, {
     flag: 'project',
     recorded: true,

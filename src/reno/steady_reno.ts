@@ -53,7 +53,7 @@ export class SteadyReno implements Disposable {
   /** Said when the networks are open again: not every step of the ladder has a plan. */
   #sentence: string | null = null;
   #failures = 0;
-  /** How often this run raised a module to f32. */
+  /** The number of modules that this run has raised to f32. */
   #raised = 0;
 
   /** @internal */

@@ -1,4 +1,4 @@
-/** What the rewards that only watch saw: whether they fell while the optimised ones rose. */
+/** Finds out whether rewards that only watch fell while the optimised ones rose. */
 import { at } from '../tensor/types.ts';
 import { short } from './chart.ts';
 import type { History, IterationRecord, RewardInfo } from './history.ts';

@@ -1,4 +1,4 @@
-/** What is said of queues that cannot be used. `npm run test:scale` has real servers. */
+/** A queue that cannot be used is refused in one sentence. `npm run test:scale` has real servers. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

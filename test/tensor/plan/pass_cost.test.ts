@@ -21,7 +21,7 @@ it.each([
 
 it('does not count what another program takes', async () => {
   let count = 0;
-  // Of 392 dispatches in a sample, those at the beginning take a hundred times as long.
+  // The first 150 of the sample's 400 dispatches take a hundred times as long.
   using probe = probeOf(() => (count++ < 150 ? 2500 : 25), 40);
   await probe.sample();
   expect(probe.ns).toBe(41);
