@@ -82,7 +82,7 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
   const { signal } = interruption;
   if (process.env[WORKER_VARIABLE] === '1') {
     using runner = openRunner(task.model, () => openAdapter(adapterChoice(args)), signal);
-    await serveParent(task.jobs, async (job) => (await finishJob(runner, store, job, signal)).end);
+    await serveParent(task.jobs, async (job) => (await finishJob(runner, store, job, { signal })).end);
     return EXIT.done;
   }
   const detector = detectorFile === undefined ? null : await openCocoDetector(detectorFile);
@@ -127,7 +127,7 @@ function progressOf(count: number): Progress {
 async function here({ task, args, store, jobs, signal, progress }: BenchRun): Promise<void> {
   using runner = openRunner(task.model, () => openAdapter(adapterChoice(args)), signal);
   for (const job of jobs) {
-    const { end } = await finishJob(runner, store, job, signal);
+    const { end } = await finishJob(runner, store, job, { signal });
     if (end === 'interrupted') {
       return;
     }

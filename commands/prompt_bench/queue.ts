@@ -40,8 +40,8 @@ export async function enqueue(queue: JobQueue, jobs: readonly Job[]): Promise<vo
     }
     await queue.addBulk(
       batch.map((job) => ({
-        name: `${job.arm}: ${job.prompt.slice(0, 80)}`,
-        data: { job: JSON.stringify(job) },
+        name: `${job.prompt.slice(0, 80)} (${job.arm}, seed ${job.listSeed})`,
+        data: { prompt: job.prompt, method: job.arm, seed: job.listSeed, job: JSON.stringify(job) },
         opts: {
           jobId: job.key,
           attempts: ATTEMPTS,

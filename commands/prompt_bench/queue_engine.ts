@@ -7,9 +7,23 @@ import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
 
 type BullMq = typeof import('bullmq');
 
-/** The data of a queued job: JSON as text, because Postgres keeps the keys of objects in an order of its own, and bytes depend on it. */
+/** The data of a queued job. All but `job` is for people who look at the queue in a dashboard. */
 export interface QueueData {
+  readonly prompt: string;
+  readonly method: string;
+  /** The seed of the list. */
+  readonly seed: number;
+  /** The job as JSON in a text, because Postgres keeps the keys of objects in an order of its own, and bytes depend on it. */
   readonly job: string;
+}
+
+/** A job that a worker has taken. */
+export interface TakenJob {
+  readonly data: QueueData;
+  /** Tells the queue how much is done, in percent. */
+  updateProgress(percent: number): Promise<void>;
+  /** Adds a line to the job's log in the queue. */
+  log(line: string): Promise<unknown>;
 }
 
 /** A job as it stands in the queue. */
@@ -59,11 +73,7 @@ export interface QueueWorkerOptions {
 export interface QueueEngine {
   readonly bullmq: BullMq;
   queue(name: string): JobQueue;
-  worker(
-    name: string,
-    run: (job: { readonly data: QueueData }) => Promise<void>,
-    options: QueueWorkerOptions,
-  ): QueueWorker;
+  worker(name: string, run: (job: TakenJob) => Promise<unknown>, options: QueueWorkerOptions): QueueWorker;
   /** Ends the connection, after its queues and workers are closed. */
   close(): Promise<void>;
 }

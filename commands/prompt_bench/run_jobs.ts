@@ -71,6 +71,8 @@ interface Made {
   readonly draws?: readonly number[];
 }
 
+type OnIteration = (record: IterationRecord) => void;
+
 export interface JobHooks {
   readonly open: (settings: RenoSettings) => Promise<OpenedArm>;
   readonly host: string;
@@ -87,12 +89,15 @@ export class JobRunner implements Disposable {
     this.#hooks = hooks;
   }
 
-  /** @throws Error, one sentence, when the job gives no picture; GpuError when the GPU failed again and again */
-  async run(job: Job): Promise<ResultFiles> {
+  /**
+   * @param onIteration is told of each picture's losses
+   * @throws Error, one sentence, when the job gives no picture; GpuError when the GPU failed again and again
+   */
+  async run(job: Job, onIteration?: OnIteration): Promise<ResultFiles> {
     if (job.problem !== undefined) {
       throw new Error(job.problem);
     }
-    const { arm, made } = await this.#made(job);
+    const { arm, made } = await this.#made(job, onIteration);
     if (made.stopped) {
       throw new Error(made.stopped);
     }
@@ -113,9 +118,14 @@ export class JobRunner implements Disposable {
     ]);
   }
 
-  async #made({ settings, prompt, noise }: Job): Promise<{ arm: OpenedArm; made: Made }> {
+  async #made({ settings, prompt, noise }: Job, onIteration?: OnIteration): Promise<{ arm: OpenedArm; made: Made }> {
     const arm = await this.#arm(settings);
-    const { trajectory, history } = await arm.steady.generate({ prompt, ...noise, signal: this.#hooks.signal });
+    const { trajectory, history } = await arm.steady.generate({
+      prompt,
+      ...noise,
+      signal: this.#hooks.signal,
+      ...(onIteration ? { onIteration } : {}),
+    });
     const { records, best, stopped, seconds, initImage, bestImage } = trajectory;
     return {
       arm,
@@ -191,6 +201,12 @@ interface FinishedJob {
   readonly reason?: string;
 }
 
+/** How a job is watched while it runs. */
+interface JobWatch {
+  readonly signal?: AbortSignal;
+  readonly onIteration?: OnIteration;
+}
+
 /**
  * Runs a job into the store, unless its key is there. A failure is recorded with its reason.
  * @throws Error when no further job can run: the GPU failed again and again, or the store cannot be written
@@ -199,14 +215,14 @@ export async function finishJob(
   runner: Pick<JobRunner, 'run'>,
   store: JobStore,
   job: Job,
-  signal?: AbortSignal,
+  { signal, onIteration }: JobWatch = {},
 ): Promise<FinishedJob> {
   if (await store.has(job.key)) {
     return { end: 'there' };
   }
   let files: ResultFiles;
   try {
-    files = await runner.run(job);
+    files = await runner.run(job, onIteration);
   } catch (error) {
     if (signal?.aborted) {
       return { end: 'interrupted' };

@@ -14,6 +14,7 @@ import type { JobStore } from './job_store.ts';
 import { openRunner } from './open_runner.ts';
 import { LOCK_MS, MOST_STALLS, queueFlag, queueName } from './queue.ts';
 import { openQueueEngine } from './queue_engine.ts';
+import { QueueProgress } from './queue_progress.ts';
 import { openPlace, outFlag } from './results_place.ts';
 import { finishJob } from './run_jobs.ts';
 
@@ -53,22 +54,30 @@ export async function work({
   let jobs = 0;
   let stopped: string | null = null;
   const known = new Map<string, string>();
+  const name = `${hostname()}-${process.pid}`;
   let leave = (): void => {};
   const leaving = new Promise<void>((resolve) => {
     leave = resolve;
   });
   const worker = engine.worker(
     queueName(model.name),
-    async ({ data }) => {
+    async (taken) => {
       try {
-        const job = JSON.parse(data.job) as Job;
+        const job = JSON.parse(taken.data.job) as Job;
+        const progress = new QueueProgress(taken, job);
+        progress.say(`taken by ${name}`);
         await assertSameModel(model, job, known);
-        const { end, reason } = await finishJob(runner, store, job);
+        const { end, reason } = await finishJob(runner, store, job, {
+          onIteration: (record) => progress.onIteration(record),
+        });
         console.error(`${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}`);
         if (reason !== undefined) {
-          throw new UnrecoverableError(reason); // The job itself is at fault.
+          const failure = new UnrecoverableError(reason); // The job itself is at fault.
+          failure.stack = reason; // Dashboards show it: the reason, and not lines of this program.
+          throw failure;
         }
         jobs += 1;
+        return progress.ended();
       } catch (error) {
         if (!(error instanceof UnrecoverableError)) {
           stopped = sentenceOf(error); // This machine cannot go on; the job goes to another.
@@ -78,7 +87,7 @@ export async function work({
       }
     },
     {
-      name: `${hostname()}-${process.pid}`,
+      name,
       concurrency: 1,
       lockDuration: LOCK_MS,
       maxStalledCount: MOST_STALLS,

@@ -70,7 +70,7 @@ describe('jobs', () => {
     };
     const ends: string[] = [];
     for (const job of jobs) {
-      ends.push((await finishJob(runner, store, job, never)).end);
+      ends.push((await finishJob(runner, store, job, { signal: never })).end);
     }
     expect(ends).toEqual(['done', 'failed', 'done']);
     const ledger = await ledgerOf(jobs, store);
@@ -78,7 +78,7 @@ describe('jobs', () => {
     expect(ledger.failed[0]).toMatchObject({ prompt: 'prompt 1', reason: 'the loss is not finite' });
     isBroken = false;
     for (const job of jobs) {
-      ends.push((await finishJob(runner, store, job, never)).end);
+      ends.push((await finishJob(runner, store, job, { signal: never })).end);
     }
     expect(ends.slice(3)).toEqual(['there', 'done', 'there']);
     expect(ledgerLine(await ledgerOf(jobs, store))).toBe('3 of 3 jobs done');

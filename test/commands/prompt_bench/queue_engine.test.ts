@@ -7,6 +7,8 @@ import type { Job } from '../../../commands/prompt_bench/job.ts';
 import { FolderStore } from '../../../commands/prompt_bench/job_store.ts';
 import { awaitJobs, enqueue } from '../../../commands/prompt_bench/queue.ts';
 import { type JobQueue, openQueueEngine } from '../../../commands/prompt_bench/queue_engine.ts';
+import { QueueProgress } from '../../../commands/prompt_bench/queue_progress.ts';
+import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings.ts';
 
 describe('a queue', () => {
   it('is on Redis or Postgres', async () => {
@@ -54,8 +56,34 @@ it('a job stands in the queue as text, since Postgres reorders the keys of objec
     getJob: async () => undefined,
     addBulk: async (jobs: typeof added) => void added.push(...jobs),
   } as unknown as JobQueue;
-  const job = { key: 'ab'.repeat(32), prompt: 'p', arm: 'reno', noise: { seed: 1, draw: 0 } } as Job;
+  const job = { key: 'ab'.repeat(32), prompt: 'p', arm: 'reno', listSeed: 1, noise: { seed: 1, draw: 0 } } as Job;
   await enqueue(queue, [job]);
-  expect(added[0]?.data).toEqual({ job: JSON.stringify(job) });
+  expect(added[0]?.name).toBe('p (reno, seed 1)');
+  expect(added[0]?.data).toEqual({ prompt: 'p', method: 'reno', seed: 1, job: JSON.stringify(job) });
   expect(added[0]?.opts.jobId).toBe(job.key);
+});
+
+it('a dashboard sees percent at most once a second, log lines and the result in short; a queue that is away stops no run', () => {
+  const percents: number[] = [];
+  const lines: string[] = [];
+  const taken = {
+    updateProgress: async (percent: number) => void percents.push(percent),
+    log: async (line: string) => {
+      lines.push(line);
+      throw new Error('read ECONNRESET');
+    },
+  };
+  let time = 0;
+  const progress = new QueueProgress(
+    taken,
+    { settings: withSettings(REFERENCE_SETTINGS, { nIters: 4 }) } as Job,
+    () => time,
+  );
+  for (const total of [3, 1, 2, 1.5]) {
+    time += 600;
+    progress.onIteration({ total });
+  }
+  expect(progress.ended()).toEqual({ pictures: 4, seconds: 2.4, firstLoss: 3, bestLoss: 1, bestIteration: 1 });
+  expect(percents).toEqual([50, 100, 100]);
+  expect(lines).toEqual(['4 pictures in 2.4 s; the weighted loss fell from 3.000 to 1.000, at iteration 1']);
 });
