@@ -14,7 +14,10 @@ export const command: Command = {
       description: 'Inputs or repetitions of each part, instead of a short run',
       valueHint: 'n',
     },
-    all: { type: 'boolean', description: 'A fault at every allocation, not at some of them: hours' },
+    all: {
+      type: 'boolean',
+      description: 'A fault at every allocation of the made-up device, not at some of them: an hour',
+    },
     seed: { type: 'string', description: 'Seed of everything random', default: '1', valueHint: 'n' },
     ...jsonFlag,
   },

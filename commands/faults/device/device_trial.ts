@@ -134,3 +134,17 @@ export function difference(a: Generated | null, b: Generated | null): string | n
     ? null
     : 'another picture';
 }
+
+/** @returns the promise that was broken, or null; and what became of the run */
+export async function tried(
+  setting: TrialSetting,
+  calm: Trial,
+  faults: readonly PlannedFault[],
+): Promise<readonly [broken: string | null, outcome: string]> {
+  try {
+    const found = await trial(setting, ...faults);
+    return [brokenPromise(found, calm), outcome(found)];
+  } catch (error) {
+    return [sentenceOf(error), ''];
+  }
+}
