@@ -72,9 +72,7 @@ export async function work({
         });
         console.error(`${end.padEnd(6)}  ${job.arm}, seed ${job.listSeed}: ${job.prompt}`);
         if (reason !== undefined) {
-          const failure = new UnrecoverableError(reason); // The job itself is at fault.
-          failure.stack = reason; // Dashboards show it: the reason, and not lines of this program.
-          throw failure;
+          throw new UnrecoverableError(reason); // The job itself is at fault.
         }
         jobs += 1;
         return progress.ended();
