@@ -1,6 +1,7 @@
 /** The reference's options (arguments.py), with its names: `--n-iters` or `--n_iters`. The table of settings declares them. */
 import type { ArgsDef } from 'citty';
-import { assertMethod, METHOD_NAMES, METHODS, type MethodName, withMethod } from '../reno/method.ts';
+import { assertMethod, withMethod } from '../reno/method.ts';
+import { METHOD_NAMES, METHODS, methodOf } from '../reno/method_names.ts';
 import {
   type Mode,
   mapSettings,
@@ -83,8 +84,6 @@ function assertFlagsOfMethod(args: Args, mode: Mode): void {
 }
 
 const isGiven = (args: Args, flag: string): boolean => isSet(args, flag) || textFlag(args, flag) !== undefined;
-
-const methodOf = (mode: Mode): MethodName | undefined => METHOD_NAMES.find((name) => METHODS[name] === mode);
 
 /** @throws UsageError, one sentence, where the settings do not fit their method */
 function assertFits(settings: RenoSettings): void {

@@ -1,4 +1,5 @@
-/** Short texts on the parts of a run. The page shows them in place, and docs/reno.md has the same ones. */
+/** Short texts on the parts of a run and on its methods. The page shows them in place; docs/reno.md and docs/search.md have the same ones. */
+import type { MethodName } from './method_names.ts';
 
 /** A part of a run that can be explained. */
 export interface Explanation {
@@ -49,6 +50,30 @@ export const EXPLANATIONS: readonly Explanation[] = [
     text: 'SGD with momentum follows an average of the latest gradients; Adam also divides each number by its usual size, so that all parts of the noise move alike.',
   },
 ];
+
+/** Each method by the name that the page gives it, with a sentence on what it does and when to take it. */
+export const METHOD_TEXTS: Readonly<Record<MethodName, { readonly label: string; readonly text: string }>> = {
+  reno: {
+    label: 'ReNO',
+    text: 'One noise is improved step by step along the gradient of the rewards: take it when you want the method of the paper, exactly, or when the reward is right along a long ascent.',
+  },
+  'best-of-n': {
+    label: 'Best of N',
+    text: 'Fresh noises are judged and the best one is kept: take it when memory is short, or when a reward is easily pleased by a bent noise.',
+  },
+  'multi-start': {
+    label: 'Multi-start',
+    text: 'Many noises are judged and the best few are improved for a few steps each: take it when a picture should be right rather than score highest.',
+  },
+  preconditioned: {
+    label: 'Preconditioned',
+    text: 'One noise is improved in directions that look like noise themselves: take it when the noise of long runs drifts to where pictures fall apart.',
+  },
+  'zeroth-order': {
+    label: 'Zeroth-order',
+    text: 'A noise is moved by the losses of noises around it, without a gradient: take it when memory is short and fresh noises gain too little, or when a reward has no gradient.',
+  },
+};
 
 /** The text on a part of a run, by its name. */
 export function explanationOf(name: string): string | undefined {

@@ -1,23 +1,8 @@
-/** The methods by which a run looks for a noise: their names, their own defaults, and what they cannot do. */
+/** The methods by which a run looks for a noise: their own defaults, their sizes, and what they cannot do. */
 import type { RunConfig } from './history.ts';
 import { type MultiStart, multiStartFor, searchLength } from './multi_start_size.ts';
 import { REWARD_NAMES } from './rewards/index.ts';
 import type { Mode, RenoSettings } from './settings.ts';
-
-/** The names of the methods, and the mode that each runs in. */
-export const METHODS = {
-  reno: 'reno',
-  'best-of-n': 'imageselect',
-  'multi-start': 'multi-start',
-  preconditioned: 'preconditioned',
-  'zeroth-order': 'zeroth-order',
-} as const satisfies Record<string, Mode>;
-
-/** A method by its name. */
-export type MethodName = keyof typeof METHODS;
-
-/** The names of all methods. */
-export const METHOD_NAMES = Object.keys(METHODS) as MethodName[];
 
 /** The parts of a preconditioned run that can be projected: the gradient, the noise after each step, or both. */
 export const PROJECTIONS = ['gradient', 'latents', 'both'] as const;

@@ -33,7 +33,7 @@ mountControls(studio, controller);
 mountPictures(studio);
 mountCurves(studio);
 mountDroppedFiles(studio, mountModels(studio, controller));
-const sights = new Sights((picture) => controller.look(picture));
+const sights = new Sights((picture) => controller.engine.look(picture));
 mountVerdicts(studio, sights);
 mountDownloads(studio, (run) => cardWords(sights, run));
 
@@ -53,6 +53,6 @@ if (!navigator.gpu) {
 } else if (!(await navigator.gpu.requestAdapter().catch(() => null))) {
   studio.change({ phase: 'unusable', notice: { text: NO_ADAPTER } });
 } else {
-  controller.load();
+  controller.engine.load();
 }
 void keepOffline();

@@ -1,7 +1,7 @@
 /** The texts of the page and of the documentation are the same, and every reward and curve has one. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { EXPLANATIONS, explanationOf } from '../../src/reno/explanations.ts';
+import { EXPLANATIONS, explanationOf, METHOD_TEXTS } from '../../src/reno/explanations.ts';
 import { charts } from '../../src/reno/report.ts';
 import { REWARDS } from '../../src/reno/rewards/index.ts';
 
@@ -9,6 +9,15 @@ describe('explanations', () => {
   it('stand in docs/reno.md word for word', () => {
     const docs = readFileSync(new URL('../../docs/reno.md', import.meta.url), 'utf8');
     expect(EXPLANATIONS.filter(({ name, text }) => !docs.includes(`- **${name}.** ${text}\n`))).toEqual([]);
+  });
+
+  it('of the methods stand in docs/search.md word for word', () => {
+    const docs = readFileSync(new URL('../../docs/search.md', import.meta.url), 'utf8');
+    const missing = Object.entries(METHOD_TEXTS).filter(
+      ([name, { text }]) =>
+        !docs.split('\n').some((line) => line.startsWith(`| \`${name}\``) && line.includes(`| ${text} |`)),
+    );
+    expect(missing).toEqual([]);
   });
 
   it('exist for every reward and every curve', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { plannedFlags, settingsFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
-import { METHOD_NAMES, METHODS } from '../../src/reno/method.ts';
+import { METHOD_NAMES, METHODS } from '../../src/reno/method_names.ts';
 import { type Mode, readSettings, recordedSettings, SETTINGS, type SettingName } from '../../src/reno/settings.ts';
 
 /** For each setting a value that is not its default, as reno.json and as a flag spell it. */

@@ -4,10 +4,15 @@ import { Pause } from '../../src/web/engine/pause.ts';
 import { namesRun, sameSettings, settingsOf, withSettingsIn } from '../../src/web/share/address.ts';
 import { Store } from '../../src/web/state/store.ts';
 
-const OTHERS = { prompt: 'others', seed: 5, iterations: 50 };
+const OTHERS = { prompt: 'others', seed: 5, iterations: 50, method: 'reno' } as const;
 
 it('an address brings back the settings that were written into it, and keeps what else it says', () => {
-  const settings = { prompt: 'two “red” cars & a tree?', seed: 4_294_967_295, iterations: 1 };
+  const settings = {
+    prompt: 'two “red” cars & a tree?',
+    seed: 4_294_967_295,
+    iterations: 1,
+    method: 'multi-start',
+  } as const;
   const address = withSettingsIn('https://host/a/path/?tune=1&seed=3#here', settings);
   expect(address).toMatch(/^https:\/\/host\/a\/path\/\?tune=1&.*#here$/);
   const read = settingsOf(new URL(address).searchParams, OTHERS);

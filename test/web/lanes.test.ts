@@ -138,7 +138,7 @@ describe('the second lane', () => {
     ({ iteration, record: { total } }) as unknown as ShownFrame;
 
   it('has as many pictures as the iterations cost, and keeps the newest and the best', () => {
-    const empty = emptyLane({ prompt: '', seed: 0, iterations: 50 });
+    const empty = emptyLane({ prompt: '', seed: 0, iterations: 50, method: 'reno' });
     expect(empty.total).toBe(99);
     const [a, b, again] = [frame(0, 3), frame(1, 4), frame(1, 5)];
     const two = withPicture(withPicture(empty, a, true), b, false);

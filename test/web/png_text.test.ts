@@ -44,17 +44,19 @@ describe('the settings in a picture', () => {
       best: 3,
     }) as unknown as History;
 
-  it('are the prompt, the seed and the iterations, and the adapter is named', () => {
-    const carried = withRecipe(png, history({ prompt: 'a “red” car 🚗', seed: 7, nIters: 50 }));
+  it('are the prompt, the seed, the iterations and the method, and the adapter is named', () => {
+    const carried = withRecipe(png, history({ prompt: 'a “red” car 🚗', seed: 7, nIters: 50, mode: 'reno' }));
     expect(recipeOf('x.png', carried)).toEqual({
-      settings: { prompt: 'a “red” car 🚗', seed: 7, iterations: 50 },
+      settings: { prompt: 'a “red” car 🚗', seed: 7, iterations: 50, method: 'reno' },
       adapter: 'maker ampere',
     });
   });
 
   it('are refused in one sentence where they are missing or damaged', () => {
     expect(() => recipeOf('x.png', png)).toThrow('x.png: carries no settings');
-    for (const config of [{}, { prompt: ' ', seed: 1, nIters: 5 }, { prompt: 'a', seed: -1, nIters: 5 }]) {
+    const whole = { prompt: 'a', seed: 1, nIters: 5, mode: 'reno' };
+    expect(recipeOf('x.png', withRecipe(png, history(whole))).settings.prompt).toBe('a');
+    for (const config of [{}, { ...whole, prompt: ' ' }, { ...whole, seed: -1 }, { ...whole, mode: 'no-optim' }]) {
       expect(() => recipeOf('x.png', withRecipe(png, history(config)))).toThrow('damaged');
     }
     expect(() => recipeOf('x.png', withText(png, 'reno-webgpu', '{'))).toThrow('damaged');

@@ -1,10 +1,10 @@
 /**
- * Best-of-N beside a run of ReNO. It has a device of its own, so that each search outlives a failure by itself; the pace holds both
+ * Best-of-N beside a run of another method. It has a device of its own, so that each search outlives a failure by itself; the pace holds both
  * at the same work.
  */
 import type { IterationRecord } from '../../reno/history.ts';
-import { forwardPasses } from '../../reno/multi_start_size.ts';
 import type { SteadyReno } from '../../reno/steady_reno.ts';
+import { workOf } from '../run/run_length.ts';
 import type { RunSettings } from '../state/studio_state.ts';
 import { BEST_OF_N, type Pace, RENO } from './pace.ts';
 import type { Pause } from './pause.ts';
@@ -48,14 +48,14 @@ export class BestOfN implements Disposable {
   /** Tries as many noises as the run's iterations cost. The first one is the run's own. */
   async #run(
     steady: SteadyReno,
-    { prompt, seed, iterations }: RunSettings,
+    settings: RunSettings,
     { signal, pause, pace, onPicture }: BestOfNOptions,
   ): Promise<void> {
     try {
       await steady.generate({
-        prompt,
-        seed,
-        nIters: forwardPasses(iterations),
+        prompt: settings.prompt,
+        seed: settings.seed,
+        nIters: workOf(settings),
         signal,
         beforeIteration: async (tried) => {
           await pace.pass(BEST_OF_N, tried);

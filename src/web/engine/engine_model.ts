@@ -1,8 +1,9 @@
 /** The model of the engine: its files, its networks on a device that works, and the evaluator of its pictures. */
 import { subfolder } from '../../models/checkpoint/files.ts';
 import { adoptTuning } from '../../platform/browser/tuning_db.ts';
+import type { MethodName } from '../../reno/method_names.ts';
 import { adapterRecord, Reno } from '../../reno/session.ts';
-import { type RenoSettings, withSettings } from '../../reno/settings.ts';
+import { withSettings } from '../../reno/settings.ts';
 import { openSteadyReno, type SteadyReno } from '../../reno/steady_reno.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
@@ -18,7 +19,8 @@ export class EngineModel {
   readonly #tell: (message: FromEngine) => void;
   readonly #judge = new PictureJudge();
   #model: { readonly source: OpenedSource; readonly choices: ModelChoices } | null = null;
-  #steady: SteadyReno | null = null;
+  #method: MethodName = 'reno';
+  #networks: Promise<SteadyReno> | null = null;
   #tunes = false;
   #levered = false;
 
@@ -28,13 +30,13 @@ export class EngineModel {
 
   /** Opens a model, after bringing what is missing of it. @param signal ends the downloads @throws Error, one sentence */
   async open(
-    { source: from, choices, tune, levers }: Extract<ToEngine, { kind: 'open' }>,
+    { source: from, choices, method, tune, levers }: Extract<ToEngine, { kind: 'open' }>,
     signal: AbortSignal,
   ): Promise<void> {
     const source = await this.#sourceOf(from);
     if (source.hubs.length > 0) {
       // Only a trace knows which files are needed.
-      await this.#onDevice((device) => planModel(source, device, choices));
+      await this.#onDevice((device) => planModel(source, device, choices, method));
       for (const hub of source.hubs) {
         await hub.download(
           (file) => this.#tell({ kind: 'downloading', file: { ...file, path: `${hub.name}/${file.path}` } }),
@@ -44,6 +46,7 @@ export class EngineModel {
     }
     this.close();
     this.#model = { source, choices };
+    this.#method = method;
     this.#tunes = tune;
     this.#levered = levers;
     await this.steadily();
@@ -51,9 +54,18 @@ export class EngineModel {
   }
 
   /** Says what a model would need. @throws Error, one sentence */
-  async plan(from: ModelSource, choices: ModelChoices): Promise<ModelPlan> {
+  async plan(from: ModelSource, choices: ModelChoices, method: MethodName): Promise<ModelPlan> {
     const source = await this.#sourceOf(from);
-    return this.#onDevice((device) => planModel(source, device, choices));
+    return this.#onDevice((device) => planModel(source, device, choices, method));
+  }
+
+  /** Opens networks for a method where those that are open are made for another one. @throws Error, one sentence */
+  async use(method: MethodName): Promise<void> {
+    if (method !== this.#method) {
+      this.close();
+      this.#method = method;
+      this.#tell({ kind: 'reopened', facts: await this.facts() });
+    }
   }
 
   /** Opens the networks again with levers, where they have none. */
@@ -65,19 +77,27 @@ export class EngineModel {
   }
 
   /** Returns the networks on a device that works, opened again where they were given up. @throws Error, one sentence */
-  async steadily(): Promise<SteadyReno> {
-    this.#steady ??= await this.openApart();
-    return this.#steady;
+  steadily(): Promise<SteadyReno> {
+    if (!this.#networks) {
+      const opened = this.openApart(this.#method);
+      this.#networks = opened;
+      opened.catch(() => {
+        if (this.#networks === opened) {
+          this.#networks = null; // The next one who asks opens them anew.
+        }
+      });
+    }
+    return this.#networks;
   }
 
-  /** Opens networks on a device of their own. @param own settings in place of the model's @throws Error, one sentence */
-  openApart(own: Partial<Pick<RenoSettings, 'mode'>> = {}): Promise<SteadyReno> {
+  /** Opens networks on a device of their own. @throws Error, one sentence */
+  openApart(method: MethodName): Promise<SteadyReno> {
     const { source, choices } = this.#opened;
     const { name, files } = source;
     return openSteadyReno({
       openDevice: awaitDevice,
       openReno: async (device, changes) => {
-        const settings = withSettings(await settingsFor(source, device, choices), own);
+        const settings = await settingsFor(source, device, choices, method);
         if (this.#tunes) {
           this.#tunes = false;
           await tuneHere(device, files, settings, (done, total) =>
@@ -85,7 +105,7 @@ export class EngineModel {
           );
           await adoptTuning(device);
         }
-        const levers = this.#levered && settings.mode === 'reno' && settings.optim !== 'lbfgs';
+        const levers = this.#levered && method === 'reno' && settings.optim !== 'lbfgs';
         const reno = await Reno.open(device, name, files, withSettings(settings, changes), { levers });
         source.release();
         return reno;
@@ -99,6 +119,7 @@ export class EngineModel {
     const { device, reno } = await this.steadily();
     return {
       model: this.#opened.source.name,
+      method: this.#method,
       adapter: adapterRecord(device),
       software: device.caps.software,
       size: reno.imageSize,
@@ -117,8 +138,11 @@ export class EngineModel {
 
   /** Gives the networks back; the model itself stays open. */
   close(): void {
-    this.#steady?.[Symbol.dispose]();
-    this.#steady = null;
+    this.#networks?.then(
+      (steady) => steady[Symbol.dispose](),
+      () => {}, // It has been told to whom it was opened for.
+    );
+    this.#networks = null;
     this.#judge.forget();
   }
 
@@ -135,8 +159,8 @@ export class EngineModel {
 
   /** Uses the device that is open, or another one for as long as it is needed. */
   async #onDevice<T>(use: (device: Device) => Promise<T>): Promise<T> {
-    if (this.#steady) {
-      return use(this.#steady.device);
+    if (this.#networks) {
+      return use((await this.#networks).device);
     }
     using device = await awaitDevice();
     return await use(device);

@@ -1,6 +1,7 @@
 /** The messages between the page and the worker in which the engine runs. */
 import type { NeededFile } from '../../platform/browser/hub_files.ts';
 import type { Levers } from '../../reno/levers.ts';
+import type { MethodName } from '../../reno/method_names.ts';
 import type { Detection, VerdictConfig } from '../../reno/verdict.ts';
 import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
 import type { EngineFacts, Outcome, RunSettings, ShownFrame } from '../state/studio_state.ts';
@@ -31,12 +32,19 @@ export type ToEngine =
       readonly kind: 'open';
       readonly source: ModelSource;
       readonly choices: ModelChoices;
+      /** The method that its networks are made for; a run with another one opens others. */
+      readonly method: MethodName;
       readonly tune: boolean;
       /** Whether its runs have levers. */
       readonly levers: boolean;
     }
   /** Says what a model would need. */
-  | { readonly kind: 'plan'; readonly source: ModelSource; readonly choices: ModelChoices }
+  | {
+      readonly kind: 'plan';
+      readonly source: ModelSource;
+      readonly choices: ModelChoices;
+      readonly method: MethodName;
+    }
   /** Starts a run. `keep`: the browser keeps it as it goes on. `latents`: the noise to start from, instead of the seed's. */
   | {
       readonly kind: 'run';
@@ -63,6 +71,8 @@ export type FromEngine =
   /** A file that is being downloaded. */
   | { readonly kind: 'downloading'; readonly file: NeededFile }
   | { readonly kind: 'opened'; readonly facts: EngineFacts }
+  /** Networks for another method were opened for a run. */
+  | { readonly kind: 'reopened'; readonly facts: EngineFacts }
   /** The levers of a run that was kept and goes on. */
   | { readonly kind: 'levers'; readonly levers: Levers }
   | { readonly kind: 'planned'; readonly plan: ModelPlan }

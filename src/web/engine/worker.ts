@@ -6,7 +6,7 @@ import { sentenceOf } from '../../platform/sentence_of.ts';
 import type { Levers } from '../../reno/levers.ts';
 import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
 import { at } from '../../tensor/types.ts';
-import type { ModelChoices, ModelSource } from '../models/model_source.ts';
+import { workBefore } from '../run/run_length.ts';
 import { RunKeeper, readKeptRun } from '../session/kept_run.ts';
 import type { RunSettings } from '../state/studio_state.ts';
 import { BestOfN } from './best_of_n.ts';
@@ -22,7 +22,7 @@ class Engine {
   #abort = new AbortController();
   readonly #model: EngineModel;
   /** The search beside a run. */
-  readonly #bestOfN = new BestOfN(() => this.#model.openApart({ mode: 'imageselect' }));
+  readonly #bestOfN = new BestOfN(() => this.#model.openApart('best-of-n'));
   #watches = false;
   /** Waiting for the next iteration. */
   #pushes: Push[] = [];
@@ -42,7 +42,7 @@ class Engine {
         this.#abort = new AbortController();
         return this.#during('open', () => this.#model.open(message, this.#abort.signal));
       case 'plan':
-        return this.#plan(message.source, message.choices);
+        return this.#plan(message);
       case 'run':
         return this.#during('run', () => this.#start(message));
       case 'watch noise':
@@ -82,15 +82,16 @@ class Engine {
     }
   }
 
-  async #plan(source: ModelSource, choices: ModelChoices): Promise<void> {
+  async #plan({ source, choices, method }: Extract<ToEngine, { kind: 'plan' }>): Promise<void> {
     try {
-      this.#tell({ kind: 'planned', plan: await this.#model.plan(source, choices) });
+      this.#tell({ kind: 'planned', plan: await this.#model.plan(source, choices, method) });
     } catch (error) {
       this.#tell({ kind: 'unplanned', sentence: sentenceOf(error) });
     }
   }
 
   async #start({ settings, keep, latents, lanes }: Extract<ToEngine, { kind: 'run' }>): Promise<void> {
+    await this.#model.use(settings.method);
     const facts = await this.#model.facts();
     this.#pause.open();
     this.#keeper = keep ? await RunKeeper.begin(facts, settings, lanes).catch(unkept) : null;
@@ -108,6 +109,7 @@ class Engine {
       this.#pause.open();
     }
     this.#keeper = RunKeeper.goOn(kept);
+    await this.#model.use(kept.settings.method);
     const resume = kept.state ? await decodeRunState('the run that was kept', kept.state) : undefined;
     this.#levers = resume?.moves?.at(-1)?.levers ?? null;
     if (this.#levers) {
@@ -152,7 +154,7 @@ class Engine {
       beforeIteration: async (iteration) => {
         await this.#pause.pass();
         if (other) {
-          await pace.pass(RENO, 2 * iteration);
+          await pace.pass(RENO, workBefore(settings, iteration));
         }
       },
       wantsFrame: () => true,

@@ -1,9 +1,10 @@
 /** The gallery of finished runs: what was made here stays in this browser until it is deleted. */
 import { sentenceOf } from '../../platform/sentence_of.ts';
 import { short } from '../../reno/chart.ts';
+import { METHOD_TEXTS } from '../../reno/explanations.ts';
 import { button, element } from '../elements.ts';
 import { framePng } from '../share/draw_frame.ts';
-import type { ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
+import { type ShownFrame, type ShownRun, type Studio, withMethodOf } from '../state/studio_state.ts';
 import { adapterName } from '../words.ts';
 import { deletePicture, type Kept, keepPicture, keptPictures } from './gallery_store.ts';
 
@@ -66,17 +67,19 @@ async function keep(run: ShownRun, studio: Studio): Promise<void> {
 }
 
 function item(
-  { id, settings, before, best, losses, adapter, made }: Kept,
+  { id, settings: kept, before, best, losses, adapter, made }: Kept,
   picture: (blob: Blob, alt: string) => HTMLImageElement,
   studio: Studio,
   changed: () => Promise<void>,
 ): HTMLLIElement {
+  const settings = withMethodOf(kept);
   const entry = document.createElement('li');
   const again = button('', () => studio.change({ settings }));
   again.className = 'again';
-  again.title = `Take its prompt, seed and iterations. Made ${made.slice(0, 10)} on ${adapter}`;
+  again.title = `Take its prompt, seed, iterations and method. Made ${made.slice(0, 10)} on ${adapter}`;
   const words = document.createElement('span');
-  words.textContent = `${settings.prompt.replace(/^a photo of /, '')}, seed ${settings.seed}: ${short(losses.before)} → ${short(losses.best)}`;
+  const how = settings.method === 'reno' ? '' : `, ${METHOD_TEXTS[settings.method].label}`;
+  words.textContent = `${settings.prompt.replace(/^a photo of /, '')}, seed ${settings.seed}${how}: ${short(losses.before)} → ${short(losses.best)}`;
   again.append(picture(before, 'before'), picture(best, 'best'), words);
   const remove = button('Delete', () => void deletePicture(id).then(changed));
   remove.setAttribute('aria-label', `Delete ${settings.prompt}, seed ${settings.seed}`);

@@ -1,4 +1,5 @@
 /** Goes on from noise that was saved: here, or by `reno generate`. */
+import { METHOD_TEXTS } from '../../reno/explanations.ts';
 import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';
@@ -12,9 +13,13 @@ export function mountImport(studio: Studio, controller: RunController): void {
   });
   input.addEventListener('change', async () => {
     const file = input.files?.[0];
-    const { engine } = studio.state;
+    const { engine, settings } = studio.state;
     input.value = ''; // The same file can be chosen again.
     if (!file || !engine) {
+      return;
+    }
+    if (settings.method === 'multi-start' || settings.method === 'zeroth-order') {
+      said.textContent = `${METHOD_TEXTS[settings.method].label} begins with noises of its own: choose another method above, then the file again.`;
       return;
     }
     try {

@@ -1,4 +1,6 @@
 /** The laboratory: look at any iteration, compare it with the first, take the run with you, and question it. It loads after the first minute. */
+
+import { mountAscents } from '../ascents/ascents.ts';
 import { element } from '../elements.ts';
 import { mountLanes } from '../lanes/lanes.ts';
 import type { RunController } from '../run/run_controller.ts';
@@ -27,4 +29,5 @@ export function mountLab(studio: Studio, controller: RunController, sights: Sigh
   mountGallery(studio);
   mountExports(studio);
   mountLanes(studio, controller, sights);
+  mountAscents(studio, sights);
 }

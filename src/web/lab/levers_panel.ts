@@ -16,9 +16,10 @@ export function mountLevers(studio: Studio, controller: RunController): void {
   const reset = element('levers-reset', HTMLButtonElement);
   const closed = element('levers-closed', HTMLParagraphElement);
   const open = element('levers-open', HTMLButtonElement);
-  open.addEventListener('click', () => controller.openLevers());
-  studio.watch(['phase', 'engine'], ({ phase, engine }) => {
-    closed.hidden = engine === null || engine.levers !== null;
+  open.addEventListener('click', () => controller.engine.openLevers());
+  studio.watch(['phase', 'engine', 'settings'], ({ phase, engine, settings }) => {
+    // Other methods have no levers.
+    closed.hidden = engine === null || engine.levers !== null || settings.method !== 'reno';
     open.disabled = phase !== 'ready';
   });
   let built: Levers | null = null;
@@ -33,7 +34,7 @@ export function mountLevers(studio: Studio, controller: RunController): void {
         rows,
         initial,
         () => studio.state.levers ?? initial,
-        (moved) => controller.move(moved),
+        (moved) => controller.engine.move(moved),
       );
     }
     if (initial) {
@@ -41,7 +42,7 @@ export function mountLevers(studio: Studio, controller: RunController): void {
       reset.disabled = levers === null;
     }
   });
-  reset.addEventListener('click', () => controller.move(null));
+  reset.addEventListener('click', () => controller.engine.move(null));
 }
 
 /** Fills the panel. @returns a function that shows values in it */

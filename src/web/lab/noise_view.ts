@@ -57,7 +57,7 @@ export function mountNoise(studio: Studio, controller: RunController): void {
     const size = grid();
     const { phase } = studio.state;
     if (size && (phase === 'running' || phase === 'paused')) {
-      controller.push({ index: indexOf(size, Number(channel.value), place.x, place.y), by });
+      controller.engine.push({ index: indexOf(size, Number(channel.value), place.x, place.y), by });
       said = `, pushed ${by > 0 ? 'up' : 'down'} by ${PUSH}`;
     } else {
       said = ': only a run that is on can be pushed';
@@ -67,7 +67,7 @@ export function mountNoise(studio: Studio, controller: RunController): void {
   };
 
   details.addEventListener('toggle', () => {
-    controller.watchNoise(details.open);
+    controller.engine.watchNoise(details.open);
     draw();
   });
   channel.addEventListener('change', draw);

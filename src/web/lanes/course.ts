@@ -1,9 +1,8 @@
 /** Draws the lowest loss so far of two lanes over the work that each has done. */
 import { short, ticks } from '../../reno/chart.ts';
-import { forwardPasses } from '../../reno/multi_start_size.ts';
 import { at } from '../../tensor/types.ts';
+import { svgLabel, svgShape } from '../svg.ts';
 
-const SVG = 'http://www.w3.org/2000/svg';
 const PLOT = { left: 52, right: 350, top: 10, bottom: 168 };
 
 /** The losses of two lanes, in their order. */
@@ -11,6 +10,8 @@ interface Course {
   /** The work of a whole lane, in pictures. */
   readonly total: number;
   readonly reno: readonly number[];
+  /** The work of the run's first iterations, in pictures. */
+  readonly workOf: (count: number) => number;
   readonly other: readonly number[];
 }
 
@@ -26,10 +27,10 @@ export function lowestSoFar(values: readonly number[]): number[] {
   });
 }
 
-export function drawCourse(drawing: SVGSVGElement, { total, reno, other }: Course): void {
+export function drawCourse(drawing: SVGSVGElement, { total, reno, workOf, other }: Course): void {
   const lines = {
     other: lowestSoFar(other).map((loss, i): Point => [i + 1, loss]),
-    reno: lowestSoFar(reno).map((loss, i): Point => [forwardPasses(i + 1), loss]),
+    reno: lowestSoFar(reno).map((loss, i): Point => [workOf(i + 1), loss]),
   };
   const losses = [...lines.other, ...lines.reno].map(([, loss]) => loss);
   if (losses.length === 0) {
@@ -42,24 +43,24 @@ export function drawCourse(drawing: SVGSVGElement, { total, reno, other }: Cours
   const y = (loss: number): number =>
     PLOT.bottom - ((PLOT.bottom - PLOT.top) * (loss - low + margin)) / (high - low + 2 * margin);
   const grid = ticks(low - margin, high + margin).flatMap((loss) => [
-    shape('line', { class: 'grid', x1: PLOT.left, x2: PLOT.right, y1: y(loss), y2: y(loss) }),
-    label(short(loss), { x: PLOT.left - 8, y: y(loss) + 3.5, 'text-anchor': 'end' }),
+    svgShape('line', { class: 'grid', x1: PLOT.left, x2: PLOT.right, y1: y(loss), y2: y(loss) }),
+    svgLabel(short(loss), { x: PLOT.left - 8, y: y(loss) + 3.5, 'text-anchor': 'end' }),
   ]);
   const works = ticks(0, total, 5)
     .filter(Number.isInteger)
-    .map((work) => label(String(work), { x: x(work), y: PLOT.bottom + 18, 'text-anchor': 'middle' }));
+    .map((work) => svgLabel(String(work), { x: x(work), y: PLOT.bottom + 18, 'text-anchor': 'middle' }));
   const curves = (['other', 'reno'] as const).flatMap((name) => {
     const points = lines[name];
     const last = points.at(-1);
     return last
       ? [
-          shape('polyline', {
+          svgShape('polyline', {
             class: `line ${name}`,
             points: stairs(points)
               .map(([w, l]) => `${x(w)},${y(l)}`)
               .join(' '),
           }),
-          shape('circle', { class: `dot ${name}`, cx: x(last[0]), cy: y(last[1]), r: 4 }),
+          svgShape('circle', { class: `dot ${name}`, cx: x(last[0]), cy: y(last[1]), r: 4 }),
         ]
       : [];
   });
@@ -69,18 +70,4 @@ export function drawCourse(drawing: SVGSVGElement, { total, reno, other }: Cours
 /** A best value holds until the next one is found. */
 function stairs(points: readonly Point[]): Point[] {
   return points.flatMap((point, i): Point[] => (i === 0 ? [point] : [[point[0], at(points, i - 1)[1]], point]));
-}
-
-function label(text: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
-  const made = shape('text', attributes);
-  made.textContent = text;
-  return made;
-}
-
-function shape(name: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) {
-    made.setAttribute(key, String(value));
-  }
-  return made;
 }

@@ -1,4 +1,4 @@
-/** Two ways to question a result: best-of-N beside ReNO at equal work, and the same prompt from several seeds. */
+/** Two ways to question a result: best-of-N beside the run at equal work, and the same prompt from several seeds. */
 import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';
@@ -12,6 +12,9 @@ export function mountLanes(studio: Studio, controller: RunController, sights: Si
   const race = element('race', HTMLButtonElement);
   const seeds = element('seeds', HTMLButtonElement);
   const count = element('seeds-count', HTMLSelectElement);
+  studio.watch(['settings'], ({ settings }) => {
+    race.hidden = settings.method === 'best-of-n'; // It would stand beside itself.
+  });
   studio.watch(['engine', 'phase'], ({ engine, phase }) => {
     // The evaluator knows the pocket models' pictures alone, and the second lane holds the networks twice.
     section.hidden = engine?.model !== 'pocket';

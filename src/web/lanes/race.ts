@@ -1,7 +1,8 @@
-/** ReNO beside best-of-N: both lanes' pictures, losses and verdicts while they run, and who is ahead. */
+/** The run beside best-of-N: both lanes' pictures, losses and verdicts while they run, and who is ahead. */
 import { short } from '../../reno/chart.ts';
-import { forwardPasses } from '../../reno/multi_start_size.ts';
+import { METHOD_TEXTS } from '../../reno/explanations.ts';
 import { element } from '../elements.ts';
+import { lengthOf, workOf } from '../run/run_length.ts';
 import { drawFrame } from '../share/draw_frame.ts';
 import type { SecondLane, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
 import type { Sights } from '../verdict/sights.ts';
@@ -36,7 +37,10 @@ export function mountRace(studio: Studio, sights: Sights): void {
     }
     const shown = lanesOf(run, lane);
     element('race-budget', HTMLSpanElement).textContent =
-      `${counted(run.settings.iterations, 'iteration')} stand beside ${counted(lane.total, 'picture')}`;
+      `${counted(lengthOf(run.settings), 'iteration')} stand beside ${counted(lane.total, 'picture')}`;
+    const { name } = shown[0];
+    element('race-key', HTMLSpanElement).textContent = name;
+    element('lane-reno-name', HTMLElement).textContent = name;
     element('lane-other-name', HTMLElement).textContent = shown[1].name;
     sights.want(
       'race',
@@ -46,6 +50,7 @@ export function mountRace(studio: Studio, sights: Sights): void {
     const standings = shown.map((one) => show(one, run, sights));
     drawCourse(chart, {
       total: lane.total,
+      workOf: (count) => workOf(run.settings, count),
       reno: run.frames.map(({ record }) => weightedLoss(record, run.charted.rewards)),
       other: lane.losses,
     });
@@ -72,8 +77,8 @@ function lanesOf(run: ShownRun, lane: SecondLane): [Shown, Shown] {
   const done = run.frames.length;
   const reno = {
     id: 'reno',
-    name: 'ReNO',
-    work: `${done} of ${run.settings.iterations} iterations, the work of ${counted(done === 0 ? 0 : forwardPasses(done), 'picture')}`,
+    name: METHOD_TEXTS[run.settings.method].label,
+    work: `${done} of ${counted(lengthOf(run.settings), 'iteration')}, the work of ${counted(workOf(run.settings, done), 'picture')}`,
     best: run.frames[run.best],
     now: run.frames.at(-1),
   } as const;

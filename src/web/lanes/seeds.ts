@@ -1,6 +1,7 @@
 /** The same prompt from several seeds: a row of their best pictures and verdicts; a click shows a run whole. */
 import { short } from '../../reno/chart.ts';
 import { button, element } from '../elements.ts';
+import { lengthOf } from '../run/run_length.ts';
 import { drawFrame } from '../share/draw_frame.ts';
 import type { RunSettings, ShownFrame, ShownRun, Studio } from '../state/studio_state.ts';
 import type { Sights } from '../verdict/sights.ts';
@@ -81,7 +82,7 @@ function fill({ settings, picture, loss, verdict, run }: Card, sights: Sights): 
     return;
   }
   const first = run.frames[0]?.record.total ?? best.record.total;
-  const done = run.outcome ? '' : ` · ${run.frames.length} of ${settings.iterations}`;
+  const done = run.outcome ? '' : ` · ${run.frames.length} of ${lengthOf(settings)}`;
   loss.textContent = `loss ${short(first)} → ${short(best.record.total)}${done}`;
   const sight = sights.of(best);
   if (sight) {

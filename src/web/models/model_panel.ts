@@ -48,7 +48,7 @@ export class ModelPanel {
     this.#load.addEventListener('click', () => this.#open());
     element('model-stop', HTMLButtonElement).addEventListener('click', () => {
       this.#loads = false;
-      this.#controller.load({ kind: 'pocket', list: linked('reno-models') });
+      this.#controller.engine.load({ kind: 'pocket', list: linked('reno-models') });
     });
     studio.watch(['phase', 'engine'], ({ phase }) => {
       const waits = phase === 'loading' || phase === 'unusable';
@@ -129,7 +129,7 @@ export class ModelPanel {
     this.#answer.textContent = 'Planning: only the headers of the weights are read…';
     this.#load.hidden = true;
     try {
-      const plan = await this.#controller.plan(this.#source(), this.#choices());
+      const plan = await this.#controller.engine.plan(this.#source(), this.#choices());
       this.#answer.replaceChildren(...described(plan, this.#choices()));
       this.#load.hidden = plan.problem !== null;
       this.#load.textContent = missing(plan) > 0 ? `Download ${inGB(missing(plan))} and load` : 'Load it';
@@ -141,7 +141,7 @@ export class ModelPanel {
   #open(): void {
     this.#loads = true;
     void navigator.storage?.persist?.().catch(() => {});
-    this.#controller.load(this.#source(), this.#choices());
+    this.#controller.engine.load(this.#source(), this.#choices());
   }
 
   /** Shows what is kept, with its size and a button that deletes it. */

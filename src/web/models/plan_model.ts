@@ -1,4 +1,6 @@
 /** Plans a run of a model on an adapter: what it needs, before anything is allocated. */
+import { withMethod } from '../../reno/method.ts';
+import { METHODS, type MethodName } from '../../reno/method_names.ts';
 import { hasReward, REWARD_NAMES } from '../../reno/rewards/index.ts';
 import { type RenoSettings, readSettings, withSettings } from '../../reno/settings.ts';
 import { traceRun } from '../../reno/trace.ts';
@@ -8,11 +10,12 @@ import { summarize } from '../../tensor/schedule/summary.ts';
 import type { ModelChoices, ModelPlan } from './model_source.ts';
 import type { OpenedSource } from './open_source.ts';
 
-/** The settings of a model folder for this adapter. @throws Error, one sentence, where no reward is there */
+/** The settings of a model folder for this adapter and a method. @throws Error, one sentence, where no reward is there */
 export async function settingsFor(
   { name, files }: OpenedSource,
   device: Device,
   { budget, eightBits }: ModelChoices,
+  method: MethodName,
 ): Promise<RenoSettings> {
   const own = await readSettings(files);
   const here = await Promise.all(REWARD_NAMES.map((reward) => hasReward(files, reward).catch(() => false)));
@@ -27,7 +30,7 @@ export async function settingsFor(
       `${name}: has no reward model beside the generator; choose at least one reward to download, or put its folder (such as clip) into the model's`,
     );
   }
-  return withSettings(own, {
+  return withSettings(withMethod(own, METHODS[method]), {
     rewards,
     // f32 where the adapter cannot store f16.
     dtype: device.caps.f16 ? own.dtype : 'f32',
@@ -37,8 +40,13 @@ export async function settingsFor(
 }
 
 /** @throws Error, one sentence: what is missing or broken, or that no plan fits the budget */
-export async function planModel(source: OpenedSource, device: Device, choices: ModelChoices): Promise<ModelPlan> {
-  const settings = await settingsFor(source, device, choices);
+export async function planModel(
+  source: OpenedSource,
+  device: Device,
+  choices: ModelChoices,
+  method: MethodName,
+): Promise<ModelPlan> {
+  const settings = await settingsFor(source, device, choices, method);
   const run = await traceRun(source.files, settings);
   const schedule = await scheduleFor(device, run.spec);
   const { memory, flops, dispatches } = summarize(schedule);

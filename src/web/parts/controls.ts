@@ -1,6 +1,9 @@
-/** The form: prompt, seed, iterations, and the buttons that start, pause and stop a run. */
+/** The form: prompt, seed, iterations, method, and the buttons that start, pause and stop a run. */
+import { METHOD_TEXTS } from '../../reno/explanations.ts';
+import { METHOD_NAMES } from '../../reno/method_names.ts';
 import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
+import { lengthWords } from '../run/run_length.ts';
 import { LIMITS, withSettingsIn } from '../share/address.ts';
 import type { Studio } from '../state/studio_state.ts';
 
@@ -10,12 +13,15 @@ export function mountControls(studio: Studio, controller: RunController): void {
   const prompt = element('prompt', HTMLInputElement);
   const seed = element('seed', HTMLInputElement);
   const iterations = element('iterations', HTMLInputElement);
+  const method = element('method', HTMLSelectElement);
+  const words = element('method-words', HTMLParagraphElement);
   const run = element('run', HTMLButtonElement);
   const pause = element('pause', HTMLButtonElement);
   const step = element('step', HTMLButtonElement);
   const stop = element('stop', HTMLButtonElement);
   seed.max = String(LIMITS.seed);
   iterations.max = String(LIMITS.iterations);
+  method.append(...METHOD_NAMES.map((name) => new Option(METHOD_TEXTS[name].label, name)));
 
   const readForm = (): void => {
     const { settings } = studio.state;
@@ -24,6 +30,7 @@ export function mountControls(studio: Studio, controller: RunController): void {
         prompt: prompt.value,
         seed: seed.validity.valid ? seed.valueAsNumber : settings.seed,
         iterations: iterations.validity.valid ? iterations.valueAsNumber : settings.iterations,
+        method: METHOD_NAMES.find((name) => name === method.value) ?? settings.method,
       },
     });
   };
@@ -44,6 +51,8 @@ export function mountControls(studio: Studio, controller: RunController): void {
         input.value = value;
       }
     }
+    method.value = settings.method;
+    words.textContent = `${METHOD_TEXTS[settings.method].text} Here: ${lengthWords(settings)}.`;
     prompt.setCustomValidity(prompt.value.trim() === '' ? 'Write what the picture should show.' : '');
   });
 

@@ -1,6 +1,7 @@
 /** Shows what happens now: a line and a bar for the eye, fewer words for screen readers, and sentences that need attention. */
 import { button, element } from '../elements.ts';
 import { STOPPING } from '../run/run_controller.ts';
+import { lengthOf, lengthWords } from '../run/run_length.ts';
 import type { Phase, Studio, StudioState } from '../state/studio_state.ts';
 
 export function mountStatus(studio: Studio): void {
@@ -16,7 +17,7 @@ export function mountStatus(studio: Studio): void {
     const [value, max] =
       phase === 'loading' && run?.source !== 'live'
         ? [loading?.done ?? 0, loading?.total ?? 1]
-        : [run?.frames.length ?? 0, run?.settings.iterations ?? 1];
+        : [run?.frames.length ?? 0, run ? lengthOf(run.settings) : 1];
     progress.max = max;
     progress.value = value;
     progress.setAttribute('aria-label', phase === 'loading' ? 'Bytes loaded' : 'Iterations done');
@@ -58,7 +59,7 @@ function announcement(before: Phase | null, { phase, run, status }: StudioState)
       }
       return (run?.frames.length ?? 0) > 0 || before === 'paused'
         ? 'The run goes on.'
-        : `The run has started: ${run?.settings.iterations} iterations.`;
+        : `The run has started: ${run ? lengthWords(run.settings) : ''}.`;
     case 'paused':
       return status;
     case 'ready':

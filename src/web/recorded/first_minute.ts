@@ -1,5 +1,6 @@
 /** The first minute: a recorded run plays at once, and the form holds the same prompt and seed, to be run here. */
 
+import { METHOD_TEXTS } from '../../reno/explanations.ts';
 import type { RecordedRun } from '../../reno/scene/recorded_run.ts';
 import { element, linked } from '../elements.ts';
 import type { Studio } from '../state/studio_state.ts';
@@ -56,7 +57,9 @@ function mountTitle(studio: Studio, player: Player, { history }: RecordedRun): v
       }[phase];
       title.textContent = `Recorded before, on ${adapter}: ${name}. ${next}`;
     } else {
-      title.textContent = run ? `${name}, computed on this machine` : '';
+      const method = run?.settings.method ?? 'reno';
+      const how = method === 'reno' ? '' : ` by ${METHOD_TEXTS[method].label}`;
+      title.textContent = run ? `${name}, computed on this machine${how}` : '';
     }
   });
 }

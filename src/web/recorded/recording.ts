@@ -1,6 +1,7 @@
 /** Fetches the recorded run: its numbers, and its pictures as the page shows them. */
+import { methodOf } from '../../reno/method_names.ts';
 import { parseRecordedRun, pictureAt, type RecordedRun } from '../../reno/scene/recorded_run.ts';
-import type { ShownFrame, ShownRun } from '../state/studio_state.ts';
+import { type ShownFrame, type ShownRun, withMethodOf } from '../state/studio_state.ts';
 
 /** Reads the numbers alone. @throws Error, one sentence */
 export async function fetchRecordedRun(address: string): Promise<RecordedRun> {
@@ -25,10 +26,10 @@ export async function fetchRecording(run: RecordedRun, address: string): Promise
     const { data: pixels } = context.getImageData(x, y, image.width, image.height);
     return { iteration: record.iteration, pixels, record };
   });
-  const { prompt, seed, nIters } = config;
+  const { prompt, seed, nIters, mode } = config;
   return {
     source: 'recorded',
-    settings: { prompt, seed, iterations: nIters },
+    settings: withMethodOf({ prompt, seed, iterations: nIters, method: methodOf(mode) }),
     size: image,
     charted: config,
     frames,

@@ -1,24 +1,22 @@
 /** Starts, pauses, stops and resumes runs, and puts what the engine tells into the page's state. */
-import type { Levers } from '../../reno/levers.ts';
-import { EngineClient, type EngineEvent } from '../engine/client.ts';
-import type { LookedAt, Push, Sight } from '../engine/protocol.ts';
-import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
+import { METHOD_TEXTS } from '../../reno/explanations.ts';
+import type { EngineEvent } from '../engine/client.ts';
 import { LIMITS } from '../share/address.ts';
 import type { Outcome, RunSettings, ShownRun, Studio } from '../state/studio_state.ts';
 import { sentence } from '../words.ts';
+import { type EngineAddresses, EngineHost } from './engine_host.ts';
 import { HeldEvents } from './held_events.ts';
 import { KeptRuns } from './kept_runs.ts';
-import { planApart } from './plan_apart.ts';
 import { emptyLane } from './second_lane.ts';
-import { pausedAfter, showDownload, showFrame, showLanePicture, showLoading, showOutcome } from './told.ts';
-
-/** Addresses that the build knows. */
-export interface EngineAddresses {
-  /** The worker's script. */
-  readonly script: string;
-  /** The list of packed weights. */
-  readonly models: string;
-}
+import {
+  pausedAfter,
+  showDownload,
+  showFrame,
+  showLanePicture,
+  showLoading,
+  showOtherNetworks,
+  showOutcome,
+} from './told.ts';
 
 /** Where and how runs start. */
 export interface StartOptions {
@@ -35,23 +33,16 @@ export const STOPPING = 'Stopping…';
 
 export class RunController {
   readonly #studio: Studio;
-  readonly #addresses: EngineAddresses;
-  readonly #tune: boolean;
-  #source: ModelSource;
-  #choices: ModelChoices = { budget: null, eightBits: false };
-  #engine: EngineClient | null = null;
+  /** The model, its levers and its noise. */
+  readonly engine: EngineHost;
   readonly #held: HeldEvents;
-  #watchesNoise = false;
-  #levered = false;
   readonly #kept: KeptRuns;
   /** Settings of the runs that follow this one. */
   #waiting: RunSettings[] = [];
 
   constructor(studio: Studio, addresses: EngineAddresses, { tune = false } = {}) {
     this.#studio = studio;
-    this.#addresses = addresses;
-    this.#source = { kind: 'pocket', list: addresses.models };
-    this.#tune = tune;
+    this.engine = new EngineHost(studio, addresses, tune, (event) => this.#receive(event));
     this.#held = new HeldEvents(
       () => studio.state.phase === 'paused',
       (event) => {
@@ -64,51 +55,12 @@ export class RunController {
         }
       },
     );
-    this.#kept = new KeptRuns(studio, (paused) => this.#engine?.send({ kind: 'resume', paused }));
-  }
-
-  /** Loads the models of the page, or another one; again after a failure. */
-  load(source = this.#source, choices = this.#choices): void {
-    this.#source = source;
-    this.#choices = choices;
-    this.#engine?.close();
-    this.#engine = new EngineClient(this.#addresses.script, (event) => this.#receive(event));
-    this.#studio.change({ phase: 'loading', status: 'Loading the models…', loading: null, notice: null });
-    this.#engine.send({ kind: 'open', source, choices, tune: this.#tune, levers: this.#levered });
-    this.#engine.send({ kind: 'watch noise', on: this.#watchesNoise });
-  }
-
-  /** Says what a model would need; nothing is downloaded but headers. @throws Error, one sentence, where it cannot be planned */
-  plan(source: ModelSource, choices: ModelChoices): Promise<ModelPlan> {
-    return planApart(this.#addresses.script, source, choices);
+    this.#kept = new KeptRuns(studio, (paused) => this.engine.send({ kind: 'resume', paused }));
   }
 
   /** Shows the run that the browser keeps: see `KeptRuns.restore`. @param asked settings that the address names */
   restore(asked: RunSettings | null): Promise<void> {
     return this.#kept.restore(asked);
-  }
-
-  /** Whether pictures come with their noise and its gradient. */
-  watchNoise(on: boolean): void {
-    this.#watchesNoise = on;
-    this.#engine?.send({ kind: 'watch noise', on });
-  }
-
-  /** Adds to one value of the noise before the next iteration. */
-  push(push: Push): void {
-    this.#engine?.send({ kind: 'push', push });
-  }
-
-  /** Loads the models again, with levers. */
-  openLevers(): void {
-    this.#levered = true;
-    this.load();
-  }
-
-  /** Moves the levers of the run that is on, and of those after it; null: as the settings have them. */
-  move(levers: Levers | null): void {
-    this.#studio.change({ levers });
-    this.#engine?.send({ kind: 'levers', levers });
   }
 
   /** Starts runs with the settings of the form. Does nothing unless the page is ready. */
@@ -143,21 +95,26 @@ export class RunController {
       best: 0,
       outcome: null,
     };
-    const status = lanes ? 'Preparing both lanes…' : 'Reading the prompt…';
+    const status =
+      settings.method !== engine.method
+        ? `Preparing the networks for another method: ${METHOD_TEXTS[settings.method].label}…`
+        : lanes
+          ? 'Preparing both lanes…'
+          : 'Reading the prompt…';
     this.#studio.change({ phase: 'running', status, notice: null, shown: null, run });
-    this.#engine?.send({ kind: 'run', settings, keep: this.#keeps, latents, lanes });
+    this.engine.send({ kind: 'run', settings, keep: this.#keeps, latents, lanes });
   }
 
   /** Whether a run is kept in the browser: one of the page's own models, in one tab. */
   get #keeps(): boolean {
-    return this.#kept.keeps && this.#source.kind === 'pocket';
+    return this.#kept.keeps && this.engine.isPocket;
   }
 
   /** Holds the run: at once on the page, and before the next iteration on the GPU. */
   pause(): void {
     const { phase, run } = this.#studio.state;
     if (phase === 'running' && run) {
-      this.#engine?.send({ kind: 'pause' });
+      this.engine.send({ kind: 'pause' });
       this.#studio.change({
         phase: 'paused',
         status: pausedAfter(run.frames.length),
@@ -171,7 +128,7 @@ export class RunController {
       return;
     }
     // Two iterations are always on the way, so the next one to be shown may be here already.
-    this.#engine?.send({ kind: 'step' });
+    this.engine.send({ kind: 'step' });
     this.#held.step();
   }
 
@@ -180,7 +137,7 @@ export class RunController {
       return;
     }
     this.#studio.change({ phase: 'running', status: 'Going on…' });
-    this.#engine?.send({ kind: 'go on' });
+    this.engine.send({ kind: 'go on' });
     this.#held.release();
   }
 
@@ -189,14 +146,9 @@ export class RunController {
     const { phase } = this.#studio.state;
     if (phase === 'running' || phase === 'paused') {
       this.#studio.change({ phase: 'running', status: STOPPING });
-      this.#engine?.send({ kind: 'stop' });
+      this.engine.send({ kind: 'stop' });
       this.#held.release();
     }
-  }
-
-  /** Asks the evaluator. @throws Error, one sentence, where it cannot answer */
-  look(picture: LookedAt): Promise<Sight> {
-    return this.#engine?.look(picture) ?? Promise.reject(new Error('the models are not loaded'));
   }
 
   #receive(event: EngineEvent): void {
@@ -215,6 +167,9 @@ export class RunController {
       case 'opened':
         this.#studio.change({ engine: event.facts, levers: null, phase: 'ready', status: 'Ready', loading: null });
         this.#kept.goOn();
+        break;
+      case 'reopened':
+        showOtherNetworks(this.#studio, event.facts);
         break;
       case 'levers':
         this.#studio.change({ levers: event.levers });
@@ -243,18 +198,7 @@ export class RunController {
 
   #fail(during: 'open' | 'run', what: string): void {
     if (during === 'open') {
-      this.#studio.change({
-        phase: 'unusable',
-        status: '',
-        loading: null,
-        notice: {
-          text:
-            this.#source.kind === 'pocket'
-              ? `The models could not be loaded: ${sentence(what)} Check the connection, then try again.`
-              : `The model could not be loaded: ${sentence(what)}`,
-          action: { label: 'Try again', run: () => this.load() },
-        },
-      });
+      this.engine.showUnopened(what);
       return;
     }
     const done = this.#studio.state.run?.frames.length ?? 0;

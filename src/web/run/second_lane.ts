@@ -1,10 +1,10 @@
-/** The lane beside a run of ReNO: best-of-N, with as many pictures as the run's iterations cost. */
-import { forwardPasses } from '../../reno/multi_start_size.ts';
+/** The lane beside a run: best-of-N, with as many pictures as the run costs. */
 import type { RunSettings, SecondLane, ShownFrame } from '../state/studio_state.ts';
+import { workOf } from './run_length.ts';
 
 /** The lane before its first picture. */
-export function emptyLane({ iterations }: RunSettings): SecondLane {
-  return { total: forwardPasses(iterations), now: null, best: null, losses: [] };
+export function emptyLane(settings: RunSettings): SecondLane {
+  return { total: workOf(settings), now: null, best: null, losses: [] };
 }
 
 /** The lane with one picture more. After a failure it makes pictures again that are known. */

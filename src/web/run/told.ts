@@ -1,8 +1,9 @@
 /** Puts what the engine tells into the page's state. */
 import type { NeededFile } from '../../platform/browser/hub_files.ts';
 import { duration } from '../../reno/report.ts';
-import type { Outcome, ShownFrame, Studio } from '../state/studio_state.ts';
+import type { EngineFacts, Outcome, ShownFrame, Studio } from '../state/studio_state.ts';
 import { counted } from '../words.ts';
+import { placeOf } from './run_length.ts';
 import { withPicture } from './second_lane.ts';
 
 /** The status of a run that is paused. */
@@ -27,6 +28,13 @@ export function showDownload(studio: Studio, { path, bytes, here }: NeededFile):
   });
 }
 
+/** Shows on what a run computes that needed other networks than those that were open. */
+export function showOtherNetworks(studio: Studio, engine: EngineFacts): void {
+  const { run } = studio.state;
+  const { charted } = engine;
+  studio.change({ engine, ...(run?.source === 'live' && run.frames.length === 0 ? { run: { ...run, charted } } : {}) });
+}
+
 /** Adds a picture to the run that is on. */
 export function showFrame(studio: Studio, frame: ShownFrame, isBest: boolean): void {
   const { run, phase } = studio.state;
@@ -41,10 +49,7 @@ export function showFrame(studio: Studio, frame: ShownFrame, isBest: boolean): v
   const each = duration(frame.record.seconds / frames.length);
   studio.change({
     run: { ...run, frames, best },
-    status:
-      phase === 'paused'
-        ? pausedAfter(frames.length)
-        : `Iteration ${frames.length} of ${run.settings.iterations}, ${each} each`,
+    status: phase === 'paused' ? pausedAfter(frames.length) : `${placeOf(run.settings, frame.record)}, ${each} each`,
   });
 }
 

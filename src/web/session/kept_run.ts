@@ -6,7 +6,14 @@ import { settled, withDatabase } from '../../platform/browser/indexed_db.ts';
 import { sentenceOf } from '../../platform/sentence_of.ts';
 import type { AdapterRecord, IterationRecord } from '../../reno/history.ts';
 import { at } from '../../tensor/types.ts';
-import type { EngineFacts, Outcome, RunSettings, ShownFrame, ShownRun } from '../state/studio_state.ts';
+import {
+  type EngineFacts,
+  type Outcome,
+  type RunSettings,
+  type ShownFrame,
+  type ShownRun,
+  withMethodOf,
+} from '../state/studio_state.ts';
 
 const DATABASE = 'reno-studio';
 const RUN = 'run';
@@ -113,7 +120,8 @@ export class RunKeeper {
 /** Returns the run that is kept; null where there is none, or none can be kept. */
 export async function readKeptRun(): Promise<KeptRun | null> {
   try {
-    return (await transact('readonly', (run) => settled<KeptRun | undefined>(run.get(CURRENT)))) ?? null;
+    const kept = await transact('readonly', (run) => settled<KeptRun | undefined>(run.get(CURRENT)));
+    return kept ? { ...kept, settings: withMethodOf(kept.settings) } : null;
   } catch (error) {
     console.info(`No run is kept: ${sentenceOf(error)}`);
     return null;

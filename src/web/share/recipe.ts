@@ -1,5 +1,6 @@
 /** The settings that a saved picture carries: enough to make it again, and to say where its bytes may differ. */
 import type { History } from '../../reno/history.ts';
+import { methodOf } from '../../reno/method_names.ts';
 import type { RunSettings } from '../state/studio_state.ts';
 import { adapterName } from '../words.ts';
 import { LIMITS } from './address.ts';
@@ -27,30 +28,38 @@ export function recipeOf(name: string, png: Uint8Array<ArrayBuffer>): Recipe {
   if (text === null) {
     throw new Error(`${name}: carries no settings; only PNG files that this page has saved, unchanged, do`);
   }
-  const { prompt, seed, nIters, adapter } = fieldsOf(text);
+  const { prompt, seed, nIters, mode, adapter } = fieldsOf(text);
+  const method = methodOf(mode);
   const isCount = (value: unknown, least: number, most: number): value is number =>
     Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
   if (
     typeof prompt !== 'string' ||
     prompt.trim() === '' ||
     !isCount(seed, 0, LIMITS.seed) ||
-    !isCount(nIters, 1, LIMITS.iterations)
+    !isCount(nIters, 1, LIMITS.iterations) ||
+    !method
   ) {
     throw new Error(`${name}: the settings that it carries are damaged`);
   }
-  return { settings: { prompt, seed, iterations: nIters }, adapter };
+  return { settings: { prompt, seed, iterations: nIters, method }, adapter };
 }
 
-function fieldsOf(text: string): { prompt?: unknown; seed?: unknown; nIters?: unknown; adapter: string } {
+function fieldsOf(text: string): {
+  prompt?: unknown;
+  seed?: unknown;
+  nIters?: unknown;
+  mode?: unknown;
+  adapter: string;
+} {
   const object = (value: unknown): Readonly<Record<string, unknown>> =>
     typeof value === 'object' && value !== null ? { ...value } : {};
   try {
     const all = object(JSON.parse(text));
-    const { prompt, seed, nIters } = object(all.config);
+    const { prompt, seed, nIters, mode } = object(all.config);
     const { description, vendor, architecture } = object(all.adapter);
     const word = (value: unknown): string => (typeof value === 'string' ? value : '');
     const adapter = { description: word(description), vendor: word(vendor), architecture: word(architecture) };
-    return { prompt, seed, nIters, adapter: adapterName(adapter) };
+    return { prompt, seed, nIters, mode, adapter: adapterName(adapter) };
   } catch {
     return { adapter: '' };
   }

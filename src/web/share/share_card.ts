@@ -49,7 +49,11 @@ function middle(context: CanvasRenderingContext2D, run: ShownRun, best: ShownFra
   context.fillStyle = COLOURS.soft;
   const lines = [
     `seed ${run.settings.seed}`,
-    best.iteration === 0 ? 'the first picture' : `after ${counted(best.iteration, 'step')}`,
+    best.iteration === 0
+      ? 'the first picture'
+      : run.settings.method === 'reno' || run.settings.method === 'preconditioned'
+        ? `after ${counted(best.iteration, 'step')}`
+        : `the best of ${counted(run.frames.length, 'picture')}`,
     'only the noise changed,',
     'never the model',
   ];

@@ -1,6 +1,7 @@
 /** The state of the page. */
 import type { AdapterRecord, History, IterationRecord } from '../../reno/history.ts';
 import type { Levers } from '../../reno/levers.ts';
+import type { MethodName } from '../../reno/method_names.ts';
 import type { ImageSize } from '../../reno/picture.ts';
 import type { ChartedRun } from '../../reno/report.ts';
 import { Store } from './store.ts';
@@ -9,7 +10,16 @@ import { Store } from './store.ts';
 export interface RunSettings {
   readonly prompt: string;
   readonly seed: number;
+  /** The work of a run, as so many iterations of ReNO: another method may make more pictures for it (see run_length.ts). */
   readonly iterations: number;
+  readonly method: MethodName;
+}
+
+/** Settings that were kept before there were methods: those runs were ReNO's. */
+export function withMethodOf(
+  kept: Omit<RunSettings, 'method'> & { readonly method?: MethodName | undefined },
+): RunSettings {
+  return { ...kept, method: kept.method ?? 'reno' };
 }
 
 /** The picture of an iteration, as it is shown and saved. */
@@ -59,6 +69,8 @@ export interface SecondLane {
 export interface EngineFacts {
   /** The model's name. */
   readonly model: string;
+  /** The method that the networks on the GPU are made for. */
+  readonly method: MethodName;
   readonly adapter: AdapterRecord;
   /** Whether the adapter is the processor and no GPU. */
   readonly software: boolean;

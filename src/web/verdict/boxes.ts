@@ -1,7 +1,7 @@
 /** Boxes over a picture, around what the evaluator found. */
 import type { Sight } from '../engine/protocol.ts';
+import { svgLabel, svgShape } from '../svg.ts';
 
-const SVG = 'http://www.w3.org/2000/svg';
 /** Every object of the pocket models' pictures is so many cells wide and high. */
 const CELLS = 3;
 
@@ -18,17 +18,7 @@ export function drawBoxes(drawing: SVGSVGElement, sight: Sight | null): void {
     const box = CELLS * config.cell;
     const [left, top] = [x - box / 2, y - box / 2];
     const frame = { x: left + 0.5, y: top + 0.5, width: box - 1, height: box - 1, rx: 1.5 };
-    drawing.append(shape('rect', { ...frame, class: 'halo' }), shape('rect', { ...frame, class: 'box' }));
-    const text = shape('text', { x: left + 1.5, y: Math.max(4, top + 4.6) });
-    text.textContent = `${colour} ${object}`;
-    drawing.append(text);
+    drawing.append(svgShape('rect', { ...frame, class: 'halo' }), svgShape('rect', { ...frame, class: 'box' }));
+    drawing.append(svgLabel(`${colour} ${object}`, { x: left + 1.5, y: Math.max(4, top + 4.6) }));
   }
-}
-
-function shape(name: string, attributes: Readonly<Record<string, string | number>>): SVGElement {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) {
-    made.setAttribute(key, String(value));
-  }
-  return made;
 }

@@ -86,8 +86,10 @@ export function liveSuite(studio: () => Studio): void {
       await tab.page.setViewportSize({ width: 1100, height: 900 });
     });
 
-    it('runs several seeds one after another, and shows the one that is chosen', async () => {
+    it('runs several seeds one after another by another method, and shows the one that is chosen with its ascent', async () => {
       await tab.page.fill('#iterations', '2');
+      await tab.page.selectOption('#method', 'multi-start');
+      expect(await text('#method-words')).toMatch(/ Here: 1 noise, then 1 ascent of 1 iteration\.$/);
       await tab.page.selectOption('#seeds-count', '2');
       await tab.page.click('#seeds');
       expect(await tab.page.isVisible('#race-view')).toBe(false);
@@ -97,7 +99,10 @@ export function liveSuite(studio: () => Studio): void {
       for (const at of [1, 2]) {
         await judged(`#seeds-list li:nth-child(${at}) .verdict`);
       }
-      expect(await text('#run-title')).toContain('seed 51');
+      expect(await text('#run-title')).toMatch(/seed 51, computed on this machine by Multi-start$/);
+      expect(new URL(tab.page.url()).searchParams.get('method')).toBe('multi-start');
+      expect(await text('#ascents-words')).toMatch(/^1 noise of the seed judged, 1 ascent from the best of them/);
+      await judged('#ascents-list .verdict');
       const second = await tab.picture('best');
       await cards.first().focus();
       await tab.page.keyboard.press('Enter');
@@ -126,6 +131,10 @@ export function liveSuite(studio: () => Studio): void {
       await tab.page.waitForSelector('#lab:visible');
       const latents = await (await saved('#save-latents')).path();
       const best = await tab.picture('best');
+      expect(await tab.page.isVisible('#levers-open')).toBe(false);
+      await tab.page.setInputFiles('#load-latents', latents);
+      await expect.poll(() => text('#lab-said')).toMatch(/^Multi-start begins with noises of its own/);
+      await tab.page.selectOption('#method', 'reno');
       await tab.page.click('#levers-open');
       await tab.waitFor('loading');
       await tab.waitFor('ready');
