@@ -3,7 +3,8 @@
     python python/reference/search_methods.py
 
 writes parity/search_methods.safetensors: the network, noises, and for each method the losses and the gradients of every step. The
-Fourier transform is torch's own, the magnitudes are projected by a search for the threshold, and Adam and SGD are torch.optim's.
+Fourier transform is torch's own, the magnitudes are projected by a search for the threshold, Adam and SGD are torch.optim's, and the
+regulariser by moments and power spectrum is differentiated by torch.
 """
 import math
 from pathlib import Path
@@ -58,10 +59,20 @@ def projected(m):
     return kept * SUM / kept.sum()
 
 
-def white_noise(x):
+def compact_spectrum(x):
     spectrum = torch.fft.rfft(x.reshape(-1), norm="ortho")
-    y = spectrum[:-1].clone()
-    y[0] = torch.complex(spectrum[0].real, spectrum[-1].real) / math.sqrt(2)
+    first = torch.complex(spectrum[0].real, spectrum[-1].real) / math.sqrt(2)
+    return torch.cat([first[None], spectrum[1:-1]])
+
+
+def gaussianity(x):
+    """Moments and power spectrum of values in a random order (arXiv 2509.07027): K = {1, 2}, lambda = 25, blocks of 16."""
+    power = (compact_spectrum(x).abs().reshape(-1, BLOCK).mean(1) - 0.875).abs().mean()
+    return x.mean().abs() + (x.square().mean().sqrt() - 1).abs() + 25 * power
+
+
+def white_noise(x):
+    y = compact_spectrum(x)
     size = torch.cat([projected(block) for block in y.abs().split(BLOCK)])
     y = y / y.abs() * size
     whole = torch.cat([y, y[:1]])
@@ -87,6 +98,25 @@ def run(net, start, steps, optimizer, clip, weight, project=""):
         if project in ("latents", "both"):
             z.data = white_noise(z.data)
     return {"losses": torch.tensor(out["losses"]), "gradients": torch.stack(out["gradients"]), "end": z.data.reshape(-1)}
+
+
+def run_by_spectrum(net, start, orders, optimizer, clip, weight):
+    """As `run`, with the regulariser's gradient given weight times the norm of the rewards' gradient."""
+    z = torch.nn.Parameter(start.clone())
+    optimizer = optimizer([z])
+    out = {"losses": [], "gradients": [], "regularisers": []}
+    for order in orders:
+        loss, value = total(net, z), gaussianity(z.reshape(-1)[order])
+        out["losses"].append(loss.item())
+        out["regularisers"].append(weight * value.item())
+        (rewards,) = torch.autograd.grad(loss, z)
+        (own,) = torch.autograd.grad(value, z)
+        z.grad = rewards + weight * rewards.norm() / own.norm() * own
+        out["gradients"].append(z.grad.clone().reshape(-1))
+        torch.nn.utils.clip_grad_norm_([z], clip)
+        optimizer.step()
+    numbers = {key: torch.tensor(out[key]) for key in ("losses", "regularisers")}
+    return {**numbers, "gradients": torch.stack(out["gradients"]), "end": z.data.reshape(-1)}
 
 
 def zeroth_order(net, centre, draws, samples=4, radius=0.5, temperature=0.5):
@@ -127,6 +157,9 @@ def main():
     draws = torch.randn(6, *SHAPE, generator=generator, dtype=torch.float32).double()
     made["draws"] = draws
     runs["zeroth_order"] = zeroth_order(net, start, draws)
+    orders = torch.stack([torch.randperm(N, generator=generator) for _ in range(STEPS)])
+    made["orders"] = orders.double()
+    runs["spectrum"] = run_by_spectrum(net, start, orders, sgd, 0.1, 0.5)
     for name, values in runs.items():
         made |= {f"{name}.{key}": value for key, value in values.items()}
     path = Path(__file__).parents[2] / "parity/search_methods.safetensors"

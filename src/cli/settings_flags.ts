@@ -1,6 +1,7 @@
 /** The reference's options (arguments.py), with its names: `--n-iters` or `--n_iters`. The table of settings declares them. */
 import type { ArgsDef } from 'citty';
-import { assertMethod, withMethod } from '../reno/method.ts';
+import { multiStartOf, withMethod } from '../reno/method.ts';
+import { assertMethod } from '../reno/method_fits.ts';
 import { METHOD_NAMES, METHODS, methodOf } from '../reno/method_names.ts';
 import {
   type Mode,
@@ -64,7 +65,7 @@ export async function settingsFrom(args: Args, model: ChosenModel): Promise<Reno
   const rewards = givenRewards(args);
   const mode = modeFrom(args);
   assertFlagsOfMethod(args, mode);
-  const own = withMethod(await readSettings(model.files), mode, given.project);
+  const own = withMethod(await readSettings(model.files), { ...given, mode });
   const settings = withSettings(own, { ...given, rewards: await chosenRewards(rewards, own.rewards, model) });
   assertFits(settings);
   await assertRewardsHere(settings.watch ?? [], model);
@@ -88,7 +89,7 @@ const isGiven = (args: Args, flag: string): boolean => isSet(args, flag) || text
 /** @throws UsageError, one sentence, where the settings do not fit their method */
 function assertFits(settings: RenoSettings): void {
   try {
-    assertMethod(settings);
+    assertMethod(settings, multiStartOf(settings));
   } catch (error) {
     throw new UsageError(sentenceOf(error));
   }

@@ -6,7 +6,7 @@ import { rewardFlagName } from './reward_flags.ts';
 const isSingle = (args: Args): boolean => (textFlag(args, 'task') ?? 'single') === 'single';
 
 /** Flags of the optimiser and its loss. */
-const OPTIMISER = ['lr', 'optim', 'grad-clip', 'reg-weight', 'disable-reg'];
+const OPTIMISER = ['lr', 'optim', 'grad-clip', 'reg', 'reg-weight', 'disable-reg'];
 
 /** Methods without an optimiser. */
 const UNASCENDED: readonly string[] = ['best-of-n', 'zeroth-order'];
@@ -38,5 +38,5 @@ export const USELESS_FLAGS: readonly UselessFlag[] = [
     why: `with --disable-${name}`,
     when: (args: Args) => isSet(args, `disable-${name}`),
   })),
-  { flags: ['reg-weight'], why: 'with --disable-reg', when: (args) => isSet(args, 'disable-reg') },
+  { flags: ['reg', 'reg-weight'], why: 'with --disable-reg', when: (args) => isSet(args, 'disable-reg') },
 ];

@@ -1,11 +1,13 @@
-/** The methods by which a run looks for a noise: their own defaults, their sizes, and what they cannot do. */
+/** The methods by which a run looks for a noise: their own defaults, and their sizes. */
 import type { RunConfig } from './history.ts';
 import { type MultiStart, multiStartFor, searchLength } from './multi_start_size.ts';
-import { REWARD_NAMES } from './rewards/index.ts';
 import type { Mode, RenoSettings } from './settings.ts';
 
 /** The parts of a preconditioned run that can be projected: the gradient, the noise after each step, or both. */
 export const PROJECTIONS = ['gradient', 'latents', 'both'] as const;
+
+/** What a regulariser can hold: the norm of the noise (ReNO), or its moments and power spectrum (src/reno/noise/gaussianity.ts). */
+export const REGULARISERS = ['norm', 'spectrum'] as const;
 
 /** Whether a mode follows the gradient of the rewards. */
 export function ascends(mode: Mode): boolean {
@@ -15,19 +17,24 @@ export function ascends(mode: Mode): boolean {
 /** Adam's step, clip and no regulariser: a projected gradient has a fixed norm, so the numbers of SGD do not fit it. */
 const PRECONDITIONED = { optim: 'adam', lr: 0.1, gradClip: 0.03, regWeight: 0 } as const;
 
+/** The weight of each regulariser, unless somebody gives another: the first is the reference's. */
+const REG_WEIGHTS = { norm: 0.01, spectrum: 1 } as const;
+
 /**
- * Returns settings in another mode, with the mode's own values of the optimiser where it has them.
- * @param mode the wanted one; undefined: the settings as they are @param project what a preconditioned run projects
+ * Returns settings in another mode and with another regulariser, with the values that these have of their own.
+ * @param changes `mode`, `reg` and `project` of them; absent: as in the settings
  */
 export function withMethod(
   settings: RenoSettings,
-  mode: Mode | undefined,
-  project: RenoSettings['project'] = settings.project,
+  { mode, reg, project = settings.project }: Partial<RenoSettings>,
 ): RenoSettings {
-  if (mode === undefined) {
-    return settings;
-  }
-  return { ...settings, ...(mode === 'preconditioned' && project !== 'latents' ? PRECONDITIONED : {}), mode };
+  const regWeight = reg && (reg === (settings.reg ?? 'norm') ? settings.regWeight : REG_WEIGHTS[reg]);
+  return {
+    ...settings,
+    ...(mode === 'preconditioned' && project !== 'latents' ? PRECONDITIONED : {}),
+    ...(mode && { mode }),
+    ...(reg && { regWeight }),
+  };
 }
 
 /** The settings that decide how many noises a run tries. */
@@ -70,35 +77,5 @@ export function drawsOf(settings: SizeSettings): number {
       return multiStartOf(settings).candidates;
     default:
       return 1;
-  }
-}
-
-/** Checks that the settings fit the method. @throws RangeError, one sentence */
-export function assertMethod(settings: RenoSettings): void {
-  const { mode, optim, samples, watch = [], selectBy, rewards } = settings;
-  const optimised = REWARD_NAMES.filter((name) => (rewards[name] ?? 0) > 0 && !watch.includes(name));
-  if (watch.length > 0 && optimised.length === 0) {
-    throw new RangeError('--watch leaves no reward to optimise: name fewer, or give others a weight');
-  }
-  if (selectBy && ![...optimised, ...watch].includes(selectBy)) {
-    throw new RangeError(
-      `--select-by ${selectBy}: this reward is neither optimised nor watched; give --watch ${selectBy} too`,
-    );
-  }
-  if (mode === 'multi-start') {
-    const { candidates, chains } = multiStartOf(settings);
-    if (chains > candidates) {
-      throw new RangeError(
-        `--chains ${chains} ascends more noises than are judged: give at least --candidates ${chains}, not ${candidates}`,
-      );
-    }
-  }
-  if (mode === 'zeroth-order' && samples % 2 === 1) {
-    throw new RangeError(`--samples ${samples} is odd: each draw is tried with both signs, so give an even number`);
-  }
-  if (optim === 'lbfgs' && mode !== 'reno' && ascends(mode)) {
-    throw new RangeError(
-      `--method ${mode} has no --optim lbfgs, whose line search needs the gradient as it is and one long run: take sgd or adam`,
-    );
   }
 }

@@ -19,6 +19,6 @@ export interface RenoOptions extends Partial<RenoSettings> {
  */
 export async function openRenoFrom(device: Device, files: ModelFiles, options: RenoOptions = {}): Promise<Reno> {
   const { model = files.name, planning, ...changed } = options;
-  const settings = withSettings(withMethod(await readSettings(files), changed.mode, changed.project), changed);
+  const settings = withSettings(withMethod(await readSettings(files), changed), changed);
   return Reno.open(device, model, files, settings, planning);
 }

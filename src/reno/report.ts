@@ -175,7 +175,7 @@ function settings({ config }: History): string {
   const optimised: [string, string][] = [
     ['Optimiser', `${config.optim}, learning rate ${config.lr}`],
     ['Gradient clip', String(config.gradClip)],
-    ['Regulariser weight', String(config.regWeight)],
+    ['Regulariser weight', `${config.regWeight}${config.reg === 'spectrum' ? ', by moments and power spectrum' : ''}`],
   ];
   return rows([
     ['Model', config.model],

@@ -17,6 +17,19 @@ interface Searched {
 
 /** Returns the search of a run. @throws Error, one sentence, where the method takes no noise from outside */
 export async function searchOf(
+  searched: Searched,
+  options: GenerateOptions,
+): Promise<Search & Pick<LoopOptions, 'keepsGradients'>> {
+  const search = await searchBy(searched, options);
+  if (searched.settings.reg !== 'spectrum') {
+    return search;
+  }
+  const { reordered } = await import('./noise/gaussianity.ts'); // Few runs need it, so bundles load it then.
+  return reordered(search, searched.plan, searched.step.latents.shape, options.seed);
+}
+
+/** Returns the search by the mode of the settings. */
+async function searchBy(
   { plan, step, settings }: Searched,
   { seed, draw = 0, resume, latents, push }: GenerateOptions,
 ): Promise<Search & Pick<LoopOptions, 'keepsGradients'>> {

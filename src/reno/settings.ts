@@ -4,7 +4,7 @@ import { type Config, inertKeys } from '../models/checkpoint/config.ts';
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import { readConfig } from '../models/checkpoint/read_config.ts';
 import { COMPUTE_DTYPES } from '../models/layers/half_precision.ts';
-import { PROJECTIONS } from './method.ts';
+import { PROJECTIONS, REGULARISERS } from './method.ts';
 import { NOISE_SOURCES } from './noise/draw_noise.ts';
 import { OPTIMIZERS } from './optimizer.ts';
 import { rewardNameKind, rewardNamesKind } from './reward_kinds.ts';
@@ -89,10 +89,15 @@ export const SETTINGS = {
     recorded: true,
     planned: false,
   }),
-  /** Weight of the norm regulariser; 0 turns it off. */
+  /** Weight of the regulariser; 0 turns it off. */
   regWeight: setting(numberKind(0, 1e6), 0.01, {
     flag: 'reg-weight',
     zero: 'disable-reg',
+    recorded: true,
+  }),
+  /** What the regulariser holds: the norm, or moments and power spectrum; absent: the norm. */
+  reg: optional(choiceKind(REGULARISERS), undefined, {
+    flag: 'reg',
     recorded: true,
   }),
   /** The generator of the noise. history.json records it with the noise's shape and draw. */

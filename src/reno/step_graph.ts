@@ -2,13 +2,14 @@
  * One iteration of ReNO as one graph: losses, gradient to the noise, clip, optimiser and best-of-trajectory, around a
  * generator and rewards that the caller has traced. The host reads back only a few scalars.
  */
-import { concat, less, reshape, select, sqrt, square, sum } from '../kernels/index.ts';
+import { affine, concat, less, type Operand, reshape, select, sqrt, square, sum } from '../kernels/index.ts';
 import type { StageResults } from '../tensor/plan/stage_part.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { gradients } from '../tensor/vjp.ts';
 import { clipGradNorm } from './grad_clip.ts';
 import { type LeverInputs, leverInputs } from './levers.ts';
+import type { Regularised } from './noise/gaussianity.ts';
 import { buildObjective, type RewardTerm, regulariserFactors } from './objective.ts';
 import { eitherStep, type OptimizerConfig, optimizerStep, type StateUpdate } from './optimizer.ts';
 
@@ -27,8 +28,10 @@ export interface StepConfig {
   readonly optimizer: OptimizerConfig | { readonly name: 'lbfgs' };
   /** Largest 2-norm of the gradient that reaches the optimiser. */
   readonly gradClip: number;
-  /** Weight of the norm regulariser; 0 turns it off. */
+  /** Weight of the regulariser; 0 turns it off. */
   readonly regWeight: number;
+  /** A regulariser in place of the norm's. */
+  readonly regularise?: ((latents: Tensor, weight: Operand) => Regularised) | undefined;
   /** Whether the numbers above, the rewards' weights and the optimiser are inputs, which may change from step to step. */
   readonly levers?: boolean;
   /** Functions that change the gradient of the whole loss, and the noise after each step; absent: they stay. */
@@ -102,9 +105,10 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
       weighedBy(rewards, levers),
       levers?.regulariser ?? regulariserFactors(sizeOf(latents.shape), config.regWeight),
     );
+    const other = config.regularise?.(latents, levers ? affine(levers.regulariser.half, 2) : config.regWeight);
     const scalars = new Map<string, Tensor>(rewards.map(({ name }, i) => [name, at(objective.losses, i)]));
     scalars.set(TOTAL, objective.rewardLoss);
-    scalars.set(REGULARISER, objective.regulariser);
+    scalars.set(REGULARISER, other?.value ?? objective.regulariser);
     scalars.set(NOISE_NORM, sqrt(objective.squaredNorm));
     const updates: StateUpdate[] = [];
     const outputs: Record<string, Tensor> = { image };
@@ -127,7 +131,8 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     const judged = config.judges ? judgedStep(scalars, updates) : null;
 
     if (config.kind === 'optimise') {
-      const [gradient] = gradients(objective.total, [latents]);
+      const [ofLoss] = gradients(other ? objective.rewardLoss : objective.total, [latents]);
+      const gradient = other?.added(ofLoss) ?? ofLoss;
       const { project } = config;
       const clipped = clipGradNorm(project?.gradient?.(gradient) ?? gradient, levers?.gradClip ?? config.gradClip);
       // A projected gradient always has the same norm.

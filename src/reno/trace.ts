@@ -9,7 +9,7 @@ import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import type { RewardInfo } from './history.ts';
-import { ascends, assertMethod } from './method.ts';
+import { ascends, multiStartOf } from './method.ts';
 import { openRewards, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
 import { buildStep, type StepConfig, type StepGraph } from './step_graph.ts';
@@ -48,7 +48,8 @@ export async function traceGenerator(
 
 /** Traces a whole run. @param levers whether the run has levers @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
 export async function traceRun(files: ModelFiles, settings: RenoSettings, levers = false): Promise<TracedRun> {
-  assertMethod(settings);
+  const { assertMethod } = await import('./method_fits.ts'); // Pages need it only now, so bundles load it then.
+  assertMethod(settings, multiStartOf(settings));
   const graph = new Graph();
   const { dtype, f32Modules } = settings;
   if (f32Modules && dtype === 'f32') {
@@ -85,6 +86,7 @@ export async function traceRun(files: ModelFiles, settings: RenoSettings, levers
       },
       gradClip: settings.gradClip,
       regWeight: settings.regWeight,
+      regularise: settings.reg === 'spectrum' ? (await import('./noise/gaussianity.ts')).gaussianity : undefined,
       project: await projectionsOf(settings),
       levers,
       selectBy: settings.selectBy && networks[wanted.indexOf(settings.selectBy)]?.name,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { cosine } from '../../commands/common/distances.ts';
 import { runLoop, type Search, type StepRunner, type Trajectory } from '../../src/reno/loop.ts';
 import { multiStart } from '../../src/reno/multi_start.ts';
+import { gaussianity, writeOrder } from '../../src/reno/noise/gaussianity.ts';
 import { whiteNoise } from '../../src/reno/noise/white_noise.ts';
 import type { StepConfig, StepGraph } from '../../src/reno/step_graph.ts';
 import { zerothOrder } from '../../src/reno/zeroth_order.ts';
@@ -26,13 +27,19 @@ interface Watched extends Trajectory {
   readonly end: Float32Array;
 }
 
-async function run(step: StepGraph, search: Search): Promise<Watched> {
+async function run(
+  step: StepGraph,
+  search: Search,
+  before: (plan: StepRunner, iteration: number) => void = () => {},
+): Promise<Watched> {
   const plan = new InterpretedPlan(step);
+  let iteration = 0;
   const gradients: Promise<Float32Array>[] = [];
   const watched: StepRunner = {
     write: (name, data) => plan.write(name, data),
     read: (name) => plan.read(name),
     run: (stage, results) => {
+      before(plan, iteration++);
       plan.run(stage, results);
       if (!results) {
         gradients.push(plan.read('noise_gradient'));
@@ -63,6 +70,20 @@ describe('ten steps, as PyTorch', () => {
     const made = await run(seededStep(config), one);
     await expectAsPyTorch(name, made);
     expect(cosine(made.end, await golden(`${name}.end`))).toBeGreaterThan(0.99999);
+  });
+
+  it('reno with the regulariser by moments and power spectrum', async () => {
+    const orders = await golden('orders');
+    const step = seededStep({ ...SGD, regWeight: 0.5, regularise: gaussianity });
+    const made = await run(step, one, (plan, i) =>
+      writeOrder(plan, Int32Array.from(orders.slice(i * NOISE_SIZE, (i + 1) * NOISE_SIZE))),
+    );
+    await expectAsPyTorch('spectrum', made);
+    const values = await golden('spectrum.regularisers');
+    made.records.forEach(({ regulariser }, i) => {
+      expect(regulariser, `iteration ${i}`).toBeCloseTo(at(values, i), 3);
+    });
+    expect(cosine(made.end, await golden('spectrum.end'))).toBeGreaterThan(0.99999);
   });
 
   it('zeroth-order, a round at a time, without a gradient', async () => {

@@ -1,6 +1,7 @@
 /** The table of settings: each is read from reno.json and from its flag, and recorded where it says so. */
 import { describe, expect, it } from 'vitest';
 import { memoryFiles } from '../../commands/parity/fixtures.ts';
+import type { Args } from '../../src/cli/args.ts';
 import { plannedFlags, settingsFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
 import { METHOD_NAMES, METHODS } from '../../src/reno/method_names.ts';
 import { type Mode, readSettings, recordedSettings, SETTINGS, type SettingName } from '../../src/reno/settings.ts';
@@ -24,6 +25,7 @@ const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string
   candidates: [7, '7'],
   chains: [3, '3'],
   chainSteps: [4, '4'],
+  reg: ['spectrum', 'spectrum'],
   project: ['both', 'both'],
   watch: [['pick_score'], 'pickscore'],
   selectBy: ['hps', 'hps'],
@@ -35,6 +37,8 @@ const NAMES = Object.keys(SETTINGS) as SettingName[];
 
 const folder = (reno: unknown) =>
   memoryFiles('model', { 'reno.json': JSON.stringify(reno), 'hps/config.json': '{}', 'pick_score/config.json': '{}' });
+/** What a flag changes beside its own setting: another regulariser has a weight of its own. */
+const brought = (name: SettingName) => (name === 'reg' ? { regWeight: 1 } : {});
 const flagOf = (name: SettingName): string | undefined => SETTINGS[name].flag;
 
 describe('a setting', () => {
@@ -53,7 +57,9 @@ describe('a setting', () => {
     const chosen = method ? { method } : {};
     const args = { ...chosen, ...(text === null ? {} : { [flagOf(name) ?? '']: text }) };
     const before = await settingsFrom(chosen, model);
-    expect(await settingsFrom(args, model)).toEqual(text === null ? before : { ...before, [name]: value });
+    expect(await settingsFrom(args, model)).toEqual(
+      text === null ? before : { ...before, ...brought(name), [name]: value },
+    );
   });
 
   it('set to 0 by a flag without a value wins over the flag with one', async () => {
@@ -76,6 +82,11 @@ describe('a setting', () => {
     [{ 'select-by': 'clip' }, '--select-by clip: this reward is neither optimised nor watched; give --watch clip too'],
     [{ method: 'multi-start', optim: 'lbfgs' }, '--method multi-start has no --optim lbfgs'],
     [
+      { reg: 'spectrum', optim: 'lbfgs' },
+      '--reg spectrum has another order of the noise in each iteration, and --optim lbfgs compares the losses of several: take sgd or adam, or --reg norm',
+    ],
+    [{ reg: 'none' }, '--reg must be one of norm, spectrum, not "none"'],
+    [
       { method: 'zeroth-order', samples: '3' },
       '--samples 3 is odd: each draw is tried with both signs, so give an even number',
     ],
@@ -86,6 +97,21 @@ describe('a setting', () => {
   ])('is refused where it does not fit the method: %j', async (args, sentence) => {
     const model = { name: 'model', folder: '/model', files: folder({}) };
     await expect(settingsFrom(args, model)).rejects.toThrow(sentence);
+  });
+
+  it('gives the regulariser that it names the weight that is its own, where no flag gives another', async () => {
+    const weightOf = async (args: Args, reno: unknown = {}) =>
+      (await settingsFrom(args, { name: 'model', folder: '/model', files: folder(reno) })).regWeight;
+    expect(await weightOf({})).toBe(0.01);
+    expect(await weightOf({ reg: 'spectrum' })).toBe(1);
+    expect(await weightOf({ reg: 'norm' }, { regWeight: 0.02 })).toBe(0.02);
+    expect(await weightOf({ reg: 'spectrum' }, { regWeight: 0.02 })).toBe(1);
+    expect(await weightOf({ reg: 'norm' }, { reg: 'spectrum', regWeight: 2 })).toBe(0.01);
+    expect(await weightOf({ reg: 'spectrum' }, { reg: 'spectrum', regWeight: 2 })).toBe(2);
+    expect(await weightOf({ reg: 'spectrum', 'reg-weight': '0.5' })).toBe(0.5);
+    expect(await weightOf({ reg: 'spectrum', 'disable-reg': true })).toBe(0);
+    expect(await weightOf({ method: 'preconditioned' })).toBe(0);
+    expect(await weightOf({ method: 'preconditioned', reg: 'spectrum' })).toBe(1);
   });
 
   it('has a mode for each name of a method, and two spellings of best-of-n', async () => {
@@ -105,7 +131,7 @@ describe('a setting', () => {
     const flags = { ...search, 'weight-bits': '8', 'f32-modules': 'a.b', budget: '1GiB', 'n-iters': '3' };
     const model = { name: 'model', folder: '/model', files: folder({ timestep: 400 }) };
     // These have no value here.
-    const ofMethod = NAMES.filter((name) => !['project', 'watch', 'selectBy'].includes(name));
+    const ofMethod = NAMES.filter((name) => !['reg', 'project', 'watch', 'selectBy'].includes(name));
     expect(Object.keys(await settingsFrom(flags, model))).toEqual(['mode', ...ofMethod, 'rewards']);
   });
 

@@ -30,7 +30,7 @@ export async function settingsFor(
       `${name}: has no reward model beside the generator; choose at least one reward to download, or put its folder (such as clip) into the model's`,
     );
   }
-  return withSettings(withMethod(own, METHODS[method]), {
+  return withSettings(withMethod(own, { mode: METHODS[method] }), {
     rewards,
     // f32 where the adapter cannot store f16.
     dtype: device.caps.f16 ? own.dtype : 'f32',

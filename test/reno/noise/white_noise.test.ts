@@ -10,23 +10,9 @@ import { interpret } from '../../../src/tensor/interpreter.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
 import { golden, NOISE_SIZE, noiseAt } from '../search_network.ts';
+import { plainSpectrum } from './plain_spectrum.ts';
 
 const HALF_PI = Math.sqrt(Math.PI) / 2;
-
-function plainSpectrum(x: ArrayLike<number>): [re: number, im: number][] {
-  const n = x.length;
-  const transform = (k: number): [number, number] => {
-    let [re, im] = [0, 0];
-    for (let i = 0; i < n; i++) {
-      const angle = (2 * Math.PI * ((k * i) % n)) / n;
-      re += at(x, i) * Math.cos(angle);
-      im -= at(x, i) * Math.sin(angle);
-    }
-    return [re / Math.sqrt(n), im / Math.sqrt(n)];
-  };
-  const first: [number, number] = [transform(0)[0] / Math.SQRT2, transform(n / 2)[0] / Math.SQRT2];
-  return [first, ...Array.from({ length: n / 2 - 1 }, (_, k) => transform(k + 1))];
-}
 
 function plainInverse(y: readonly [number, number][]): Float64Array {
   const n = 2 * y.length;
