@@ -18,7 +18,7 @@ interface Read {
   readonly record: JobRecord;
 }
 
-interface Assembled {
+export interface Assembled {
   readonly results: BenchResults;
   readonly markdown: string;
   /** The page with tables and pictures. */
@@ -104,6 +104,9 @@ function resultsOf(
   detector: CocoDetector | null,
 ): BenchResults {
   const offsets = Object.assign({}, ...read.map(({ result }) => result.offsets)) as Record<string, number>;
+  const curves = read.flatMap(({ result: { index, listSeed: seed, curve } }) =>
+    curve ? [{ index, seed, points: curve }] : [],
+  );
   return {
     format: 1,
     tool: toolVersion(),
@@ -122,8 +125,10 @@ function resultsOf(
       seed: listSeed,
       loss: result.total,
       right: result.right,
+      ...(result.right === false && result.reason ? { fault: result.reason } : {}),
       ...(objects ? { objects: objects.right } : {}),
     })),
+    ...(curves.length > 0 ? { curves } : {}),
   };
 }
 

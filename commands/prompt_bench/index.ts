@@ -8,7 +8,7 @@ import { adapterChoice, printJson } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { duration } from '../../src/reno/report.ts';
 import { gpuNames } from './adapters.ts';
-import { assemble } from './assemble.ts';
+import { type Assembled, assemble } from './assemble.ts';
 import { type BenchTask, benchFlags, benchTask } from './bench_task.ts';
 import { LISTS, type ListName } from './benchmark_lists.ts';
 import { type CocoDetector, openCocoDetector } from './coco_detector.ts';
@@ -62,7 +62,23 @@ interface BenchRun {
   readonly progress: Progress;
 }
 
-async function bench(list: ListName, args: Args, positionals: readonly string[]): Promise<number> {
+/** What a command says about whole results, after they are written. */
+export interface Concluded {
+  /** Whether the command has shown what it is asked for. */
+  readonly ok: boolean;
+  readonly summary: string;
+  readonly rows: readonly unknown[];
+}
+
+export type Conclusion = (made: Assembled, task: BenchTask, place: ResultsPlace) => Promise<Concluded>;
+
+/** Runs the jobs of a list that are still to be done, and writes the results. @param conclude is asked once all jobs of this command are done @returns the exit code */
+export async function bench(
+  list: ListName,
+  args: Args,
+  positionals: readonly string[],
+  conclude?: Conclusion,
+): Promise<number> {
   const shard = shardOf(textFlag(args, 'shard'), process.env);
   const workers = countFlag(args, 'workers', 1);
   if (workers !== undefined && textFlag(args, 'queue') !== undefined) {
@@ -97,7 +113,7 @@ async function bench(list: ListName, args: Args, positionals: readonly string[])
   if (jobs.length > 0 && !isSet(args, 'report-only')) {
     await runJobs({ task, args, workers, store, jobs, signal, progress: progressOf(jobs.length) });
   }
-  return report({ args, task, place, interruption, detector }, mine);
+  return report({ args, task, place, interruption, detector, conclude }, mine);
 }
 
 async function runJobs(run: BenchRun): Promise<void> {
@@ -172,21 +188,24 @@ interface ReportParts {
   readonly place: ResultsPlace;
   readonly interruption: Interruption;
   readonly detector: CocoDetector | null;
+  readonly conclude: Conclusion | undefined;
 }
 
 async function report(
-  { args, task, place, interruption, detector }: ReportParts,
+  { args, task, place, interruption, detector, conclude }: ReportParts,
   mine: readonly Job[],
 ): Promise<number> {
   const whole = await ledgerOf(task.jobs, place.store);
   const own = mine.length === task.jobs.length ? whole : await ledgerOf(mine, place.store);
   let rows: readonly unknown[] = [];
+  let concluded: Concluded | undefined;
   if (whole.left === 0 || mine.length === task.jobs.length) {
     const made = await assemble(task, place, whole, detector);
     if (made) {
       console.log(made.markdown);
       console.log(`report: ${made.report}`);
       rows = made.results.categories.at(-1)?.methods ?? [];
+      concluded = await conclude?.(made, task, place);
     }
   }
   for (const { prompt, arm, listSeed, reason } of own.failed) {
@@ -195,11 +214,11 @@ async function report(
   if (interruption.signal.aborted) {
     console.error(`reno: interrupted (${interruption.what}); the same command goes on from there`);
   }
-  const summary = `${ledgerLine(own)}: ${place.name}/results.json`;
+  const summary = `${concluded ? `${concluded.summary}; ` : ''}${ledgerLine(own)}: ${place.name}/results.json`;
   console.log(summary);
-  const ok = own.left === 0 && own.failed.length === 0;
+  const ok = own.left === 0 && own.failed.length === 0 && concluded?.ok !== false;
   if (isSet(args, 'json')) {
-    printJson({ ok, summary, rows });
+    printJson({ ok, summary, rows: concluded?.rows ?? rows });
   }
   return ok ? EXIT.done : (interruption.code ?? EXIT.failed);
 }

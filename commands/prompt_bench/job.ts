@@ -28,6 +28,8 @@ export interface Job {
   readonly noise: { readonly seed: number; readonly draw: number };
   /** The objects that the independent evaluator looks for; absent: none looks. */
   readonly scene?: ScenePrompt;
+  /** Iterations whose pictures are judged too. */
+  readonly judged?: readonly number[];
   /** The entry's problem, if it has one: the job then fails with this sentence. */
   readonly problem?: string;
 }
@@ -46,11 +48,11 @@ export function jobsOf(
   );
 }
 
-function jobOf(entry: PromptEntry, listSeed: number, { name, settings }: Arm, identity: JobIdentity): Job {
+function jobOf(entry: PromptEntry, listSeed: number, { name, settings, judged }: Arm, identity: JobIdentity): Job {
   const { prompt, index, problem, scene } = entry;
   const noise = promptNoise(settings, listSeed, index);
   const { budget: _, ...decisive } = settings; // The memory that it may take changes no bytes.
-  const key = keyOf({ ...identity, settings: decisive, prompt, ...noise });
+  const key = keyOf({ ...identity, settings: decisive, prompt, ...noise, ...(judged ? { judged } : {}) });
   return {
     key,
     identity,
@@ -61,6 +63,7 @@ function jobOf(entry: PromptEntry, listSeed: number, { name, settings }: Arm, id
     prompt,
     noise,
     ...(scene ? { scene } : {}),
+    ...(judged ? { judged } : {}),
     ...(problem ? { problem } : {}),
   };
 }

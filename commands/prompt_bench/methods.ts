@@ -3,7 +3,7 @@
  * ReNO runs, so one run serves both.
  */
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
-import { multiStartOf } from '../../src/reno/method.ts';
+import { multiStartOf, withMethod } from '../../src/reno/method.ts';
 import { forwardPasses, searchCost } from '../../src/reno/multi_start_size.ts';
 import { REWARD_NAMES, type RewardName } from '../../src/reno/rewards/index.ts';
 import { REWARD_WEIGHT, type RenoSettings, withSettings } from '../../src/reno/settings.ts';
@@ -14,6 +14,9 @@ export const METHOD_KINDS = [
   'equal-compute',
   'reno',
   'multi-start',
+  'preconditioned',
+  'zeroth-order',
+  'curve',
   'leave-one-out',
   'each-reward',
 ] as const;
@@ -23,7 +26,12 @@ type MethodKind = (typeof METHOD_KINDS)[number];
 export interface Arm {
   readonly name: string;
   readonly settings: RenoSettings;
+  /** Iterations whose pictures are judged too, beside the first and the best one. */
+  readonly judged?: readonly number[];
 }
+
+/** The iterations whose pictures `curve` has judged: it shows whether longer runs end in better pictures, or only in lower losses. */
+const CURVE = [0, 5, 10, 20, 50, 100] as const;
 
 /** A column of the results: a picture of a kind of run. */
 export interface Method {
@@ -90,8 +98,9 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
     changes: Partial<RenoSettings>,
     cost: number,
     picture: Method['picture'] = 'best',
+    judged?: Arm['judged'],
   ): void => {
-    const arm: Arm = { name, settings: withSettings(settings, changes) };
+    const arm: Arm = { name, settings: withSettings(settings, changes), ...(judged ? { judged } : {}) };
     const work = ({ name: _, ...rest }: Arm): string => JSON.stringify(rest);
     const same = arms.find((other) => work(other) === work(arm));
     if (!same) {
@@ -118,6 +127,16 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
     const search = multiStartOf(settings);
     const { candidates, chains, steps } = search;
     add(`multi-start ${candidates}-${chains}-${steps}`, { mode: 'multi-start' }, searchCost(search));
+  }
+  if (kinds.includes('preconditioned')) {
+    add(`preconditioned-${n}`, withMethod(settings, { mode: 'preconditioned' }), forwardPasses(n));
+  }
+  if (kinds.includes('zeroth-order')) {
+    add(`zeroth-order-${forwardPasses(n)}`, { mode: 'zeroth-order', nIters: forwardPasses(n) }, forwardPasses(n));
+  }
+  if (kinds.includes('curve')) {
+    const length = Math.max(...CURVE) + 1;
+    add(`reno-${length}`, { mode: 'reno', nIters: length }, forwardPasses(length), 'best', CURVE);
   }
   for (const [kind, changes] of [
     ['leave-one-out', (name: RewardName) => ({ ...settings.rewards, [name]: 0 })],

@@ -5,7 +5,7 @@ import type { PromptEntry } from './benchmark_lists.ts';
 import type { Failure } from './job_store.ts';
 import type { Method } from './methods.ts';
 import type { ObjectScore } from './object_score.ts';
-import type { JobResult, PictureResult } from './run_jobs.ts';
+import type { CurvePoint, JobResult, PictureResult } from './run_jobs.ts';
 import { type Estimate, estimate } from './statistics.ts';
 
 /** A picture of a method. */
@@ -66,6 +66,15 @@ export interface BenchResults {
   readonly categories: readonly CategoryResults[];
   /** Every picture's numbers, so that two runs can be compared prompt by prompt. */
   readonly pictures: readonly PictureRow[];
+  /** The pictures on the way of longer runs; absent where no run judged them. */
+  readonly curves?: readonly CurveRow[];
+}
+
+/** The pictures on the way of one run. */
+export interface CurveRow {
+  readonly index: number;
+  readonly seed: number;
+  readonly points: readonly CurvePoint[];
 }
 
 export interface PictureRow {
@@ -74,6 +83,8 @@ export interface PictureRow {
   readonly seed: number;
   readonly loss: number;
   readonly right: boolean | null;
+  /** The first fault that the evaluator found; absent where it found none. */
+  readonly fault?: string;
   readonly objects?: boolean;
 }
 

@@ -4,6 +4,7 @@ import { sentenceOf } from '../../src/cli/usage_error.ts';
 import { encodePng, toPicture } from '../../src/platform/node/png.ts';
 import type { AdapterRecord, IterationRecord, RewardInfo } from '../../src/reno/history.ts';
 import type { Judge } from '../../src/reno/judge.ts';
+import type { Frame } from '../../src/reno/loop.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
 import type { SteadyReno } from '../../src/reno/steady_reno.ts';
 import type { Verdict } from '../../src/reno/verdict.ts';
@@ -40,6 +41,17 @@ export interface JobResult {
   readonly offsets: Readonly<Record<string, number>>;
   /** The draws of the seed that a search ascended, from the best candidate on. */
   readonly chains?: readonly number[];
+  /** The pictures of some iterations, where the job asks for them. */
+  readonly curve?: readonly CurvePoint[];
+}
+
+/** A picture on the way of a run, and the one with the lowest loss until there. */
+export interface CurvePoint {
+  readonly iteration: number;
+  readonly total: number;
+  /** The independent evaluator's verdict; null: no evaluator looked. */
+  readonly right: boolean | null;
+  readonly best: { readonly iteration: number; readonly total: number; readonly right: boolean | null };
 }
 
 /** The contents of record.json: what differs from one run to the next. */
@@ -69,6 +81,8 @@ interface Made {
   readonly bestImage: Float32Array;
   /** The draws that a search ascended. */
   readonly draws?: readonly number[];
+  /** The pictures by iteration, where the job judges some of them. */
+  readonly frames: readonly Frame[];
 }
 
 type OnIteration = (record: IterationRecord) => void;
@@ -118,13 +132,17 @@ export class JobRunner implements Disposable {
     ]);
   }
 
-  async #made({ settings, prompt, noise }: Job, onIteration?: OnIteration): Promise<{ arm: OpenedArm; made: Made }> {
+  async #made(
+    { settings, prompt, noise, judged }: Job,
+    onIteration?: OnIteration,
+  ): Promise<{ arm: OpenedArm; made: Made }> {
     const arm = await this.#arm(settings);
     const { trajectory, history } = await arm.steady.generate({
       prompt,
       ...noise,
       signal: this.#hooks.signal,
       ...(onIteration ? { onIteration } : {}),
+      ...(judged ? { wantsFrame: () => true } : {}),
     });
     const { records, best, stopped, seconds, initImage, bestImage } = trajectory;
     return {
@@ -137,6 +155,7 @@ export class JobRunner implements Disposable {
         seconds,
         initImage,
         bestImage,
+        frames: trajectory.frames,
         ...(settings.mode === 'multi-start' ? { draws: ascendedDraws(records) } : {}),
       },
     };
@@ -167,6 +186,7 @@ export class JobRunner implements Disposable {
       totals: records.map(({ total }) => total),
       offsets: Object.fromEntries(made.rewards.map(({ name, offset }) => [name, offset])),
       ...(draws ? { chains: draws } : {}),
+      ...(job.judged ? { curve: await curveOf(job.judged, made, async (p) => (await verdict(p))?.right ?? null) } : {}),
     };
   }
 
@@ -184,6 +204,33 @@ export class JobRunner implements Disposable {
     this.#opened?.arm[Symbol.dispose]();
     this.#opened = null;
   }
+}
+
+/** Judges the pictures of these iterations, and the best ones until there. */
+async function curveOf(
+  judged: readonly number[],
+  { records, frames }: Pick<Made, 'records' | 'frames'>,
+  isRight: (pixels: Float32Array) => Promise<boolean | null>,
+): Promise<CurvePoint[]> {
+  const verdicts = new Map<number, boolean | null>();
+  const right = async (iteration: number): Promise<boolean | null> => {
+    const known = verdicts.get(iteration);
+    const verdict = known === undefined ? await isRight(at(frames, iteration).pixels) : known;
+    verdicts.set(iteration, verdict);
+    return verdict;
+  };
+  const points: CurvePoint[] = [];
+  for (const iteration of judged) {
+    const { total } = at(records, iteration);
+    const best = records.slice(0, iteration + 1).reduce((a, b) => (b.total < a.total ? b : a));
+    points.push({
+      iteration,
+      total,
+      right: await right(iteration),
+      best: { iteration: best.iteration, total: best.total, right: await right(best.iteration) },
+    });
+  }
+  return points;
 }
 
 /** The draws that a search from many noises ascended, from the best candidate on. */

@@ -9,17 +9,18 @@ import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
 import { chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
 import { optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
 import { adapterChoice, adapterFlags, toolVersion } from '../../src/cli/shared.ts';
-import { readTextFile } from '../../src/cli/text_file.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { subfolder } from '../../src/models/checkpoint/files.ts';
 import { toPicture } from '../../src/platform/node/png.ts';
-import { parseRows } from '../../src/reno/evaluation.ts';
 import { Judge } from '../../src/reno/judge.ts';
-import { type Example, facts, measuredExamples } from '../../src/reno/scene/examples.ts';
+import { type Example, facts, type JudgedPicture, measuredExamples } from '../../src/reno/scene/examples.ts';
 import { parseScene } from '../../src/reno/scene/grammar.ts';
 import { type RecordedRun, tilePictures } from '../../src/reno/scene/recorded_run.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';
+import { type PocketPrompt, parsePocketPrompts, promptSeed } from '../../src/reno/tasks.ts';
 import { type Detection, judge, type ScenePrompt } from '../../src/reno/verdict.ts';
+import type { BenchResults } from '../prompt_bench/results.ts';
+import { readResults } from '../prompt_bench/results_difference.ts';
 import { smallPng } from './small_png.ts';
 
 const COLUMNS = 10;
@@ -27,9 +28,9 @@ const COLUMNS = 10;
 export const command: Command = {
   meta: { name: 'record', description: 'Record the run that the page plays at once, and choose its examples' },
   args: {
-    rows: {
+    results: {
       type: 'string',
-      description: 'The folder of an evaluation: its rows say which first pictures are wrong',
+      description: 'The folder of an evaluation: it says which first pictures are wrong',
       default: 'reno-out/evaluate-pocket',
       valueHint: 'folder',
     },
@@ -56,15 +57,16 @@ interface Candidate {
 }
 
 async function record(args: Args): Promise<number> {
-  const rowsPath = join(textFlag(args, 'rows') ?? '', 'rows.jsonl');
-  const text = readTextFile('the rows of an evaluation', rowsPath);
-  const examples = measuredExamples(parseRows(text, JSON.parse(text.slice(0, text.indexOf('\n')))));
+  const model = chosenModel(args);
+  const folder = textFlag(args, 'results') ?? '';
+  const list = 'heldout_prompts.json';
+  const prompts = parsePocketPrompts(`${model.files.name}/${list}`, await model.files.readText(list));
+  const examples = measuredExamples(judgedPictures(await readResults(folder), prompts));
   if (examples.length === 0) {
     throw new UsageError(
-      `${rowsPath} has no prompt whose first picture is wrong and whose best is right: evaluate more prompts`,
+      `${folder} has no prompt whose first picture is wrong and whose best is right: evaluate more prompts`,
     );
   }
-  const model = chosenModel(args);
   const settings = await settingsFrom(args, model);
   using device = await openAdapter(adapterChoice(args));
   console.error(`adapter: ${adapterName(device)}`);
@@ -92,6 +94,24 @@ async function record(args: Args): Promise<number> {
     `recorded “${chosen.example.prompt}”, seed ${chosen.example.seed}: ${kilobytes(json.length)} of numbers and ${kilobytes(png.length)} of pictures in ${out}; ${examples.length} examples`,
   );
   return 0;
+}
+
+/** The first and the best pictures of the runs of ReNO among the results. */
+export function judgedPictures(
+  { pictures, settings }: Pick<BenchResults, 'pictures' | 'settings'>,
+  prompts: readonly PocketPrompt[],
+): JudgedPicture[] {
+  const byIndex = new Map(prompts.map((prompt) => [prompt.id, prompt]));
+  const kinds = new Map<string, JudgedPicture['picture']>([
+    ['base', 'first'],
+    [`reno-${(settings as { readonly nIters: number }).nIters}`, 'best'],
+  ]);
+  return pictures.flatMap(({ method, index, seed, loss, right, fault = '' }) => {
+    const [entry, picture] = [byIndex.get(index), kinds.get(method)];
+    return entry && picture && right !== null
+      ? [{ prompt: entry.prompt, category: entry.category, seed: promptSeed(seed, index), picture, right, fault, loss }]
+      : [];
+  });
 }
 
 /**

@@ -1,17 +1,21 @@
-/** `npm run results -- FOLDER`: writes docs/results.md from the results of `reno bench pocket`. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** `npm run results -- FOLDER`: writes docs/results.md and its chart from the results of `npm run evaluate` or `reno bench pocket`. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Command, textFlag } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { reasonOf, UsageError } from '../../src/cli/usage_error.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { revision } from '../common/revision.ts';
+import { curveMeans, curveSvg } from '../evaluate/curve.ts';
 import { readResults } from '../prompt_bench/results_difference.ts';
 import { claims } from './claims.ts';
-import { resultsPage } from './page.ts';
+import { CURVE_FILE, resultsPage } from './page.ts';
 
 export const command: Command = {
-  meta: { name: 'results', description: 'Write docs/results.md from the results of "reno bench pocket"' },
+  meta: {
+    name: 'results',
+    description: 'Write docs/results.md from the results of "npm run evaluate" or "reno bench pocket"',
+  },
   args: {
     to: {
       type: 'string',
@@ -31,6 +35,12 @@ export const command: Command = {
     const to = textFlag(args, 'to') ?? join(PACKAGE_ROOT, 'docs/results.md');
     try {
       writeFileSync(to, resultsPage(results, revision()));
+      const means = curveMeans(results.curves ?? []);
+      if (means.length > 0) {
+        const chart = join(dirname(to), CURVE_FILE);
+        mkdirSync(dirname(chart), { recursive: true });
+        writeFileSync(chart, curveSvg(means));
+      }
     } catch (error) {
       throw new Error(`cannot write ${to}: ${reasonOf(error)}`);
     }

@@ -2,6 +2,7 @@
 import { alignedTable } from '../../src/reno/markdown_table.ts';
 import { at } from '../../src/tensor/types.ts';
 import type { Revision } from '../common/revision.ts';
+import { curveTable } from '../evaluate/curve.ts';
 import { pairedDifference } from '../prompt_bench/paired.ts';
 import { type BenchResults, type MethodResult, number, type PictureRow, percent } from '../prompt_bench/results.ts';
 import { claims, points } from './claims.ts';
@@ -38,6 +39,7 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
     ...methodTable(methods, pictures),
     '',
     ...compared,
+    ...longerRuns(results.curves),
     '## Right by category',
     '',
     ...categoryTable(categories.slice(0, -1), methods),
@@ -63,6 +65,27 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
     `figure for ReNO to be held against${compared.length > 0 ? '; the table of comparisons above has ours' : ''}.`,
     '',
   ].join('\n');
+}
+
+/** The place of the chart of longer runs, beside the page. */
+export const CURVE_FILE = 'images/hacking_curve.svg';
+
+/** Whether longer runs end in better pictures, or only in lower losses. */
+function longerRuns(curves: BenchResults['curves'] = []): string[] {
+  const table = curveTable(curves);
+  return table.length === 0
+    ? []
+    : [
+        '## Longer runs',
+        '',
+        'One run of ReNO, judged on its way: the picture of an iteration, and the one with the lowest loss until there, which a run of that length ends with.',
+        'Where the loss falls and the share of right pictures falls too, the rewards are pleased and the evaluator is not.',
+        '',
+        `![Share of right pictures by iteration](${CURVE_FILE})`,
+        '',
+        ...table,
+        '',
+      ];
 }
 
 /** Names the methods that have no picture yet, and the command that makes them. */

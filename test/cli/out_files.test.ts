@@ -1,16 +1,14 @@
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RowsFile } from '../../commands/evaluate/rows_file.ts';
 import { plain } from '../../src/cli/args.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { Progress } from '../../src/cli/progress.ts';
 import { makeStrip, stack, stripIterations } from '../../src/cli/strip.ts';
 import { readTextFile } from '../../src/cli/text_file.ts';
 import { decodePng, encodePng, toPicture } from '../../src/platform/node/png.ts';
-import type { EvaluationRow } from '../../src/reno/evaluation.ts';
 
 let work = '';
 beforeEach(() => {
@@ -89,46 +87,6 @@ describe('readTextFile', () => {
     if (process.platform === 'linux') {
       expect(() => readTextFile('the list', '/dev/zero')).toThrow('it is a pipe or a device, not a file');
     }
-  });
-});
-
-describe('RowsFile', () => {
-  const header = { format: 1, weights: 'abc', settings: {} } as const;
-  const row = (id: number): EvaluationRow => ({
-    id,
-    category: 'colors',
-    prompt: 'a photo of a red cat',
-    seed: 0,
-    noiseSeed: id,
-    method: 'reno',
-    right: true,
-    reason: 'right',
-    loss: 1,
-    iteration: 3,
-    seconds: 2,
-  });
-
-  it('keeps rows as they come, and goes on after a line that was cut off', () => {
-    const folder = new OutFolder(work);
-    const first = new RowsFile(folder, header, null);
-    first.add(row(0));
-    first.add(row(1));
-    appendFileSync(join(work, 'rows.jsonl'), '{"id":2,"cat');
-    const second = new RowsFile(folder, header, null);
-    expect(second.rows).toEqual([row(0), row(1)]);
-    second.add(row(2));
-    expect(new RowsFile(folder, header, null).rows).toEqual([row(0), row(1), row(2)]);
-  });
-
-  it('lets parts write side by side and be read together', () => {
-    const folder = new OutFolder(work);
-    const parts = [0, 1].map((index) => new RowsFile(folder, header, { index, count: 2 }));
-    parts.forEach((part, i) => {
-      part.add(row(i));
-    });
-    expect(readdirSync(work).sort()).toEqual(['rows.1-of-2.jsonl', 'rows.2-of-2.jsonl']);
-    expect(new RowsFile(folder, header, null).rows).toEqual([row(0), row(1)]);
-    expect(() => new RowsFile(folder, { ...header, weights: 'def' }, null)).toThrow('other weights or settings');
   });
 });
 

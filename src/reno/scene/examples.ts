@@ -1,5 +1,4 @@
 /** Prompts whose first picture was measured to be wrong, and whose best picture was right: examples that show what ReNO does. */
-import type { EvaluationRow } from '../evaluation.ts';
 import type { ScenePrompt } from '../verdict.ts';
 
 /** A prompt and the seed with which it was measured. */
@@ -13,24 +12,38 @@ export interface Example {
   readonly gain: number;
 }
 
+/** A picture that an evaluation judged: the first one of a run, or its best. */
+export interface JudgedPicture {
+  readonly prompt: string;
+  /** The seed of the run's noise. */
+  readonly seed: number;
+  readonly category: string;
+  readonly picture: 'first' | 'best';
+  readonly right: boolean;
+  /** The first fault, where it is not right. */
+  readonly fault: string;
+  /** Its weighted loss. */
+  readonly loss: number;
+}
+
 /**
- * Chooses examples from the rows of an evaluation. They come one from each category in turn, so that the first few are of all kinds;
+ * Chooses examples from the pictures of an evaluation. They come one from each category in turn, so that the first few are of all kinds;
  * no prompt comes twice.
  */
-export function measuredExamples(rows: readonly EvaluationRow[]): Example[] {
-  const keyOf = ({ id, seed }: EvaluationRow): string => `${id} ${seed}`;
+export function measuredExamples(pictures: readonly JudgedPicture[]): Example[] {
+  const keyOf = ({ prompt, seed }: JudgedPicture): string => `${seed} ${prompt}`;
   const mended = new Map(
-    rows.filter(({ method, right }) => method === 'reno' && right).map((row) => [keyOf(row), row]),
+    pictures.filter(({ picture, right }) => picture === 'best' && right).map((row) => [keyOf(row), row]),
   );
   const byCategory = new Map<string, Map<string, Example>>();
-  for (const row of rows) {
-    const { method, right, reason, prompt, category, noiseSeed: seed } = row;
+  for (const row of pictures) {
+    const { picture, right, fault, prompt, category, seed } = row;
     const after = mended.get(keyOf(row));
-    if (method === 'base' && !right && after) {
+    if (picture === 'first' && !right && after) {
       const list = byCategory.get(category) ?? new Map<string, Example>();
       byCategory.set(category, list);
       if (!list.has(prompt)) {
-        list.set(prompt, { prompt, seed, category, fault: reason, gain: row.loss - after.loss });
+        list.set(prompt, { prompt, seed, category, fault, gain: row.loss - after.loss });
       }
     }
   }

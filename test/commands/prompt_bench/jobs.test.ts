@@ -40,6 +40,15 @@ describe('the key of a job', () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
+  it('is another where pictures on the way are judged', () => {
+    const arm = { name: 'reno', settings, identity };
+    const [plain] = jobsOf(entries, [0], [arm]);
+    const [judged] = jobsOf(entries, [0], [{ ...arm, judged: [0, 5] }]);
+    expect(judged?.key).not.toBe(plain?.key);
+    expect(judged?.judged).toEqual([0, 5]);
+    expect(plain && 'judged' in plain).toBe(false);
+  });
+
   it('comes after those of the seeds before, whatever the kind of run', () => {
     const arms = ['a', 'b'].map((name, i) => ({ name, settings: withSettings(settings, { lr: i + 1 }), identity }));
     const order = jobsOf(entries.slice(0, 1), [3, 4], arms).map(({ listSeed, arm }) => `${listSeed}${arm}`);

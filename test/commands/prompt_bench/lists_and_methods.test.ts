@@ -47,6 +47,26 @@ describe('methods', () => {
     ]);
   });
 
+  it('gives every search the work of the iterations, and judges a longer run on its way', () => {
+    const { arms, methods } = compared(settings, parseMethods('reno,preconditioned,zeroth-order,curve'), []);
+    expect(methods.map(({ name, cost }) => [name, cost])).toEqual([
+      ['reno-50', 99],
+      ['preconditioned-50', 99],
+      ['zeroth-order-99', 99],
+      ['reno-101', 201],
+    ]);
+    expect(arms[1]?.settings).toMatchObject({
+      mode: 'preconditioned',
+      optim: 'adam',
+      lr: 0.1,
+      regWeight: 0,
+      nIters: 50,
+    });
+    expect(arms.map(({ judged }) => judged)).toEqual([undefined, undefined, undefined, [0, 5, 10, 20, 50, 100]]);
+    const twice = compared(withSettings(settings, { nIters: 101 }), parseMethods('reno,curve'), []);
+    expect(twice.arms).toHaveLength(2);
+  });
+
   it('takes the base pictures from the ReNO runs, and runs equal settings once', () => {
     const { arms, methods } = compared(settings, parseMethods('base,reno'), parseSweeps('hps=5,0'));
     expect(arms).toHaveLength(2);

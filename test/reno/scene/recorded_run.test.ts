@@ -3,34 +3,23 @@ import { readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { smallPng } from '../../../commands/record/small_png.ts';
 import { decodePng, encodePng } from '../../../src/platform/node/png.ts';
-import type { EvaluationRow } from '../../../src/reno/evaluation.ts';
-import { facts, measuredExamples } from '../../../src/reno/scene/examples.ts';
+import { facts, type JudgedPicture, measuredExamples } from '../../../src/reno/scene/examples.ts';
 import { parseScene, sceneCaption } from '../../../src/reno/scene/grammar.ts';
 import { parseRecordedRun, pictureAt, tilePictures } from '../../../src/reno/scene/recorded_run.ts';
 import { judge } from '../../../src/reno/verdict.ts';
 
-const row = (id: number, category: string, method: EvaluationRow['method'], right: boolean): EvaluationRow => ({
-  ...{
-    id,
-    category,
-    prompt: `prompt ${id}`,
-    seed: 0,
-    noiseSeed: id,
-    method,
-    right,
-    reason: right ? 'right' : 'a fault',
-  },
-  ...{ loss: 1, iteration: 0, seconds: 1 },
+const row = (id: number, category: string, picture: JudgedPicture['picture'], right: boolean): JudgedPicture => ({
+  ...{ prompt: `prompt ${id}`, seed: id, category, picture, right, fault: right ? '' : 'a fault', loss: 1 },
 });
 
 describe('examples', () => {
   it('are prompts that begin wrong and end right, a category after the other', () => {
     const rows = [
-      [row(0, 'counting', 'base', true), row(0, 'counting', 'reno', true)],
-      [row(1, 'counting', 'base', false), row(1, 'counting', 'reno', true)],
-      [row(2, 'counting', 'base', false), row(2, 'counting', 'reno', false), row(2, 'counting', 'best-of-n', true)],
-      [row(3, 'counting', 'base', false), row(3, 'counting', 'reno', true)],
-      [row(4, 'colors', 'base', false), row(4, 'colors', 'reno', true)],
+      [row(0, 'counting', 'first', true), row(0, 'counting', 'best', true)],
+      [row(1, 'counting', 'first', false), row(1, 'counting', 'best', true)],
+      [row(2, 'counting', 'first', false), row(2, 'counting', 'best', false)],
+      [row(3, 'counting', 'first', false), row(3, 'counting', 'best', true)],
+      [row(4, 'colors', 'first', false), row(4, 'colors', 'best', true)],
     ].flat();
     expect(measuredExamples(rows).map(({ prompt }) => prompt)).toEqual(['prompt 1', 'prompt 4', 'prompt 3']);
     expect(measuredExamples([...rows, ...rows])).toHaveLength(3);

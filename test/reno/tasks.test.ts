@@ -1,9 +1,7 @@
+/** Lists of prompts, the seeds of their noises, and names of files from prompts. */
 import { describe, expect, it } from 'vitest';
-import { type EvaluationRow, evaluate, parseRows, renderTable, summarize } from '../../src/reno/evaluation.ts';
 import { fileName } from '../../src/reno/file_name.ts';
-import type { Generated, GenerateOptions } from '../../src/reno/session.ts';
 import { type PocketPrompt, parsePocketPrompts, promptSeed, taskItems } from '../../src/reno/tasks.ts';
-import type { ScenePrompt } from '../../src/reno/verdict.ts';
 import { at } from '../../src/tensor/types.ts';
 
 const prompt = (id: number, category: string): PocketPrompt => ({
@@ -14,121 +12,6 @@ const prompt = (id: number, category: string): PocketPrompt => ({
   relation: null,
 });
 const prompts = [prompt(0, 'counting'), prompt(1, 'counting'), prompt(2, 'colors')];
-
-/** A generator whose pictures carry what made them: [prompt, seed, method]. */
-class Fake {
-  readonly asked: GenerateOptions[] = [];
-  readonly #mark: number;
-
-  constructor(mark: number) {
-    this.#mark = mark;
-  }
-
-  async generate(options: GenerateOptions): Promise<Generated> {
-    this.asked.push(options);
-    const record = (iteration: number, total: number) => ({
-      iteration,
-      losses: {},
-      total,
-      regulariser: 0,
-      norm: 1,
-      seconds: iteration,
-    });
-    const trajectory = {
-      records: [record(0, 5), record(1, 3), record(2, 4)],
-      best: 1,
-      initImage: Float32Array.of(0),
-      bestImage: Float32Array.of(this.#mark),
-      bestLatents: Float32Array.of(0),
-      frames: [],
-      moves: [],
-      pushes: [],
-      stopped: null,
-      stoppedBy: null,
-      seconds: 9,
-    };
-    return { trajectory, history: undefined as never };
-  }
-}
-
-/** Right where the picture's mark says so: ReNO always, best-of-N for even prompts, the base model never. */
-const judge = {
-  judge: async (pixels: Float32Array, asked: ScenePrompt) => {
-    const even = prompts.some((p, i) => p === asked && i % 2 === 0);
-    const right = pixels[0] === 2 || (pixels[0] === 1 && even);
-    return { right, reason: right ? 'right' : 'cat: expected 1, found 0' };
-  },
-};
-
-async function run(done: readonly EvaluationRow[] = []): Promise<{ rows: EvaluationRow[]; reno: Fake; select: Fake }> {
-  const parts = { reno: new Fake(2), select: new Fake(1), judge };
-  const rows: EvaluationRow[] = [];
-  await evaluate(parts, prompts, [0, 1], {
-    isDone: (id, seed, method) => done.some((r) => r.id === id && r.seed === seed && r.method === method),
-    onRow: (row) => rows.push(row),
-  });
-  return { rows, reno: parts.reno, select: parts.select };
-}
-
-describe('evaluate', () => {
-  it('judges the first picture as the base model, and the best of both searches from the same noise', async () => {
-    const { rows, reno, select } = await run();
-    expect(rows).toHaveLength(3 * 2 * 3);
-    expect(reno.asked.map((o) => o.seed)).toEqual(select.asked.map((o) => o.seed));
-    expect(new Set(reno.asked.map((o) => o.seed)).size).toBe(6);
-    expect(
-      rows.slice(0, 3).map(({ method, right, loss, iteration, seconds }) => [method, right, loss, iteration, seconds]),
-    ).toEqual([
-      ['base', false, 5, 0, 0],
-      ['reno', true, 3, 1, 9],
-      ['best-of-n', true, 3, 1, 9],
-    ]);
-  });
-
-  it('goes on where it was interrupted', async () => {
-    const { rows } = await run();
-    const kept = rows.slice(0, 7);
-    const second = await run(kept);
-    expect([...kept, ...second.rows]).toEqual(rows);
-    expect(second.reno.asked).toHaveLength(4);
-    expect(second.select.asked).toHaveLength(4);
-  });
-
-  it('counts by category and overall', async () => {
-    const { rows } = await run();
-    const results = summarize(rows);
-    expect(results).toEqual([
-      { category: 'counting', prompts: 4, right: { base: 0, 'best-of-n': 0.5, reno: 1 } },
-      { category: 'colors', prompts: 2, right: { base: 0, 'best-of-n': 1, reno: 1 } },
-      { category: 'overall', prompts: 6, right: { base: 0, 'best-of-n': 4 / 6, reno: 1 } },
-    ]);
-    expect(renderTable(results, 50).split('\n')).toEqual([
-      '| category | prompts | base | best-of-50 | ReNO-50 |',
-      '|----------|--------:|-----:|-----------:|--------:|',
-      '| counting |       4 | 0.0% |      50.0% |  100.0% |',
-      '| colors   |       2 | 0.0% |     100.0% |  100.0% |',
-      '| overall  |       6 | 0.0% |      66.7% |  100.0% |',
-    ]);
-  });
-});
-
-describe('rows.jsonl', () => {
-  const header = { format: 1, weights: 'abc', settings: { lr: 5 } } as const;
-  const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
-
-  it('is read back, without a last line that was cut off', async () => {
-    const { rows } = await run();
-    const text = [header, ...rows.slice(0, 2)].map(line).join('');
-    expect(parseRows(text, header)).toEqual(rows.slice(0, 2));
-    expect(parseRows(text + line(rows[2]).slice(0, 20), header)).toEqual(rows.slice(0, 2));
-    expect(parseRows('', header)).toEqual([]);
-  });
-
-  it('is refused when it belongs to something else or is broken', () => {
-    expect(() => parseRows(line({ ...header, weights: 'def' }), header)).toThrow('rows of other weights or settings');
-    expect(() => parseRows(`${line(header)}{"id":\n`, header)).toThrow('line 2 of rows.jsonl is not JSON');
-  });
-});
 
 describe('prompt lists', () => {
   it('reads the pocket prompts and says which entry is wrong', () => {
