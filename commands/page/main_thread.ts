@@ -10,7 +10,8 @@ export interface Task {
   readonly parts: readonly string[];
 }
 
-const CATEGORIES = ['toplevel', 'devtools.timeline', 'disabled-by-default-devtools.timeline', 'v8'];
+/** Those that tell tasks and their parts: `toplevel` and `v8` make a trace four times as long, and a long one cannot be read. */
+const CATEGORIES = ['devtools.timeline', 'disabled-by-default-devtools.timeline'];
 /** Parts of a task that are told. */
 const PARTS = 6;
 
@@ -42,22 +43,26 @@ export async function tracedTasks(browser: Browser, page: Page, work: () => Prom
   await work();
   const trace = await browser.stopTracing();
   const { traceEvents } = JSON.parse(trace.toString('utf8')) as { traceEvents: TraceEvent[] };
-  return tasksOf(traceEvents);
+  return tasksOf(traceEvents, page.url());
 }
 
-/** The tasks of the renderer's main thread that computed most: others belong to empty tabs and service workers. */
-export function tasksOf(events: readonly TraceEvent[]): Task[] {
+/**
+ * Returns the tasks of the main thread that names most files beside the page's address: others belong to empty tabs, to service workers
+ * and to the browser's own pages, which compute as much.
+ */
+export function tasksOf(events: readonly TraceEvent[], address: string): Task[] {
+  const host = new URL(address).origin;
   const threads = events.filter(({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain');
   const lists = threads.map(({ pid, tid }) => {
     const own = events.filter((event) => event.pid === pid && event.tid === tid && event.ph === 'X');
     const tasks = outermost(own.filter(({ name }) => /RunTask$/.test(name)));
-    return { own, tasks, cpu: tasks.reduce((sum, { tdur = 0 }) => sum + tdur, 0) };
+    return { own, tasks, named: own.filter(({ args }) => args?.data?.url?.startsWith(host)).length };
   });
-  const [busiest] = lists.toSorted((a, b) => b.cpu - a.cpu);
-  if (!busiest) {
+  const [page] = lists.toSorted((a, b) => b.named - a.named);
+  if (!page?.named) {
     throw new Error('the trace has no main thread of a page');
   }
-  const { own, tasks } = busiest;
+  const { own, tasks } = page;
   return tasks
     .toSorted((a, b) => (b.tdur ?? 0) - (a.tdur ?? 0))
     .map(

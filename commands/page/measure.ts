@@ -7,7 +7,7 @@ import { MEASURED, StudioPage } from './studio_page.ts';
 /** A visit of the page. */
 export interface Visit {
   readonly visit: 'first' | 'second';
-  /** Requests that left the browser, and the bytes of their answers (bodies and headers). */
+  /** Requests that left the browser, and the bytes of their answers (bodies and headers): its cache answers the others. */
   readonly requests: number;
   readonly bytes: number;
   /** Requests that were answered with an error. */
@@ -61,14 +61,16 @@ async function measureVisit(
     if (response.fromServiceWorker()) {
       return;
     }
-    requests += 1;
-    missing += response.status() >= 400 ? 1 : 0;
     sizes.push(
       response
         .request()
         .sizes()
         .then((size) => {
-          bytes += size.responseBodySize + size.responseHeadersSize;
+          if (size.responseBodySize > 0 || response.status() !== 200) {
+            requests += 1;
+            missing += response.status() >= 400 ? 1 : 0;
+            bytes += size.responseBodySize + size.responseHeadersSize;
+          }
         })
         .catch(() => {}),
     );

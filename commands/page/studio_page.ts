@@ -17,6 +17,9 @@ export const MEASURED: Omit<AskedRun, 'iterations'> = { prompt: 'a photo of a bl
 /** The longest that a load or a run may take, in milliseconds: SwiftShader on a busy machine takes seconds an iteration. */
 export const PATIENCE_MS = 540_000;
 
+/** Often enough for times in tenths of seconds, and seldom enough to add no work worth measuring to the page. */
+const EACH_MS = 100;
+
 export class StudioPage {
   readonly page: Page;
 
@@ -42,7 +45,7 @@ export class StudioPage {
     await this.page.evaluate(() => document.getElementById('init-loss')?.replaceChildren());
     const begun = performance.now();
     await this.page.click(button);
-    await this.page.waitForFunction(() => document.getElementById('init-loss')?.textContent?.includes('loss'));
+    await this.#until(() => document.getElementById('init-loss')?.textContent?.includes('loss') === true);
     const shown = performance.now();
     await this.#ready();
     return { firstPicture: (shown - begun) / 1000, whole: (performance.now() - begun) / 1000 };
@@ -65,8 +68,13 @@ export class StudioPage {
     return { ...pixels, data: Uint8Array.from(pixels.data) };
   }
 
+  /** Asks the page from time to time. */
+  async #until(isSo: () => boolean): Promise<void> {
+    await this.page.waitForFunction(isSo, null, { polling: EACH_MS });
+  }
+
   async #ready(): Promise<void> {
-    await this.page.waitForFunction(() => ['ready', 'unusable'].includes(document.documentElement.dataset.state ?? ''));
+    await this.#until(() => ['ready', 'unusable'].includes(document.documentElement.dataset.state ?? ''));
     const notice = await this.page.textContent('#notice');
     if ((await this.page.evaluate(() => document.documentElement.dataset.state)) === 'unusable') {
       throw new Error(`the page is unusable: ${notice}`);

@@ -1,18 +1,13 @@
 /** The methods by which a run looks for a noise: their own defaults, and their sizes. */
 import type { RunConfig } from './history.ts';
 import { type MultiStart, multiStartFor, searchLength } from './multi_start_size.ts';
-import type { Mode, RenoSettings } from './settings.ts';
+import type { RenoSettings } from './settings.ts';
 
 /** The parts of a preconditioned run that can be projected: the gradient, the noise after each step, or both. */
 export const PROJECTIONS = ['gradient', 'latents', 'both'] as const;
 
 /** What a regulariser can hold: the norm of the noise (ReNO), or its moments and power spectrum (src/reno/noise/gaussianity.ts). */
 export const REGULARISERS = ['norm', 'spectrum'] as const;
-
-/** Whether a mode follows the gradient of the rewards. */
-export function ascends(mode: Mode): boolean {
-  return mode === 'reno' || mode === 'multi-start' || mode === 'preconditioned';
-}
 
 /** Adam's step, clip and no regulariser: a projected gradient has a fixed norm, so the numbers of SGD do not fit it. */
 const PRECONDITIONED = { optim: 'adam', lr: 0.1, gradClip: 0.03, regWeight: 0 } as const;

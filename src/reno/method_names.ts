@@ -18,3 +18,8 @@ export const METHOD_NAMES = Object.keys(METHODS) as MethodName[];
 
 /** Returns the method that runs in a mode; undefined where nothing is searched. */
 export const methodOf = (mode: unknown): MethodName | undefined => METHOD_NAMES.find((name) => METHODS[name] === mode);
+
+/** Whether a mode follows the gradient of the rewards. */
+export function ascends(mode: Mode): boolean {
+  return mode === 'reno' || mode === 'multi-start' || mode === 'preconditioned';
+}

@@ -6,7 +6,7 @@ import { chainTable } from './chain_table.ts';
 import { type Chart, lineChart, short } from './chart.ts';
 import type { History, IterationRecord, RewardInfo, RunConfig } from './history.ts';
 import { escapeHtml } from './html.ts';
-import { ascends } from './method.ts';
+import { ascends } from './method_names.ts';
 import { REPORT_SCRIPT, REPORT_STYLE } from './report_style.ts';
 import { watchedSection } from './watched_rewards.ts';
 

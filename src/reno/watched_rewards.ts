@@ -3,7 +3,7 @@ import { at } from '../tensor/types.ts';
 import { short } from './chart.ts';
 import type { History, IterationRecord, RewardInfo } from './history.ts';
 import { escapeHtml } from './html.ts';
-import { ascends } from './method.ts';
+import { ascends } from './method_names.ts';
 
 type WatchedRun = Pick<History, 'iterations' | 'config'>;
 

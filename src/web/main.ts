@@ -44,7 +44,7 @@ restored
   .then(
     (recorded) => {
       mountPrompt(studio, recorded);
-      void import('./lab/lab.ts').then(({ mountLab }) => mountLab(studio, controller, sights));
+      void import('./later.ts').then(({ mountLab }) => mountLab(studio, controller, sights));
     },
     (error: unknown) => console.info(`The recorded run is not shown: ${sentenceOf(error)}`),
   );

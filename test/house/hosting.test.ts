@@ -36,6 +36,24 @@ describe('the page as files', () => {
     expect(plain.filter((path) => !path.endsWith('.html')).sort()).toEqual(['_headers', 'sw.js']);
   });
 
+  it('are kept by the service worker from the start where the first page needs them, and no others', () => {
+    const lists = [...text('sw.js').matchAll(/\["assets[^\]]*\]/g)].map(([list]) => JSON.parse(list) as string[]);
+    const [first = []] = lists.sort((a, b) => a.length - b.length);
+    const kept = first.map((path) => path.replace(/^assets\/(.+)-\w+(\.\w+)$/, '$1$2'));
+    expect(kept).toEqual(
+      expect.arrayContaining(['main.js', 'later.js', 'worker.js', 'style.css', 'run.json', 'run.png']),
+    );
+    expect(kept.filter((name) => name.startsWith('chunk'))).toHaveLength(1);
+    expect(kept.length).toBeLessThan(14);
+    expect(first.filter((path) => !files.has(path) || /bin$|html$/.test(path))).toEqual([]);
+    // Everything that is written is asked for by something.
+    const names = named(/^assets\//).map((path) => path.replace('assets/', ''));
+    const all = named(/\.(js|html|json)$/)
+      .map((path) => (path === 'sw.js' ? '' : text(path)))
+      .join();
+    expect(names.filter((name) => !all.includes(name))).toEqual([]);
+  });
+
   it('hold the weights in two packs, in which every file of weights/pocket is found', () => {
     expect(named(/\.bin$/)).toHaveLength(2);
     const [list = ''] = named(/models-.*\.json$/);

@@ -1,8 +1,8 @@
 /** The tools work from wherever they are started. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
@@ -50,4 +50,22 @@ it("a command reads a relative path from the caller's folder", { timeout: 60_000
   expect(evaluated(script, root, { npm_lifecycle_event: 'reno', INIT_CWD: work })).toContain(
     'reno: list.txt: line 1 of the list is not GenEval metadata',
   );
+});
+
+it('SIGTERM ends the command that a tool runs, too', { timeout: 60_000 }, async () => {
+  const waits =
+    "console.log('pid', process.pid); process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1000);";
+  writeFileSync(join(work, 'waits.ts'), waits);
+  const file = JSON.stringify(relative(root, join(work, 'waits.ts')));
+  const script = `const tools = await import(${library('exec.mjs')}); process.exit(await tools.runTypeScript(${file}, []));`;
+  const tool = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const said = await new Promise<string>((resolve) => tool.stdout.once('data', (text) => resolve(String(text))));
+  const pid = Number(/pid (\d+)/.exec(said)?.[1]);
+  const ended = new Promise<number | null>((resolve) => tool.once('close', resolve));
+  tool.kill('SIGTERM');
+  expect(await ended).toBe(7);
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 });

@@ -11,11 +11,15 @@ export const bin = (name) => join(root, 'node_modules', '.bin', process.platform
 
 /**
  * Runs a command to its end.
- * @param {{ show?: boolean, stdin?: boolean, env?: NodeJS.ProcessEnv, cwd?: string, limitMs?: number }} options show: pass output through instead of
- * collecting it; stdin: let the child read the terminal; limitMs: kill it after that long.
+ * @param {{ show?: boolean, stdin?: boolean, env?: NodeJS.ProcessEnv, cwd?: string, limitMs?: number, endsToo?: boolean }} options show: pass output through instead of
+ * collecting it; stdin: let the child read the terminal; limitMs: kill it after that long; endsToo: a SIGTERM to this process ends it too.
  * @returns {Promise<{ code: number, signal: string | null, output: string, timedOut: boolean }>} code is 127 when it could not be started.
  */
-export function exec(command, args, { show = false, stdin = false, env = process.env, cwd = root, limitMs = 0 } = {}) {
+export function exec(
+  command,
+  args,
+  { show = false, stdin = false, env = process.env, cwd = root, limitMs = 0, endsToo = false } = {},
+) {
   return new Promise((resolve) => {
     const out = show ? 'inherit' : 'pipe';
     const child = spawn(command, args, { cwd, env, stdio: [stdin ? 'inherit' : 'ignore', out, out] });
@@ -32,8 +36,13 @@ export function exec(command, args, { show = false, stdin = false, env = process
         timedOut = true;
         child.kill('SIGKILL');
       }, limitMs);
+    const pass = () => child.kill('SIGTERM');
+    if (endsToo) {
+      process.on('SIGTERM', pass);
+    }
     const end = (code, signal) => {
       clearTimeout(timer);
+      process.off('SIGTERM', pass);
       resolve({ code, signal, output, timedOut });
     };
     child.on('error', (error) => {
@@ -43,6 +52,9 @@ export function exec(command, args, { show = false, stdin = false, env = process
     child.on('close', (code, signal) => end(code ?? 1, signal));
   });
 }
+
+/** The exit code of a process that SIGTERM has ended, as shells count. */
+const TERMINATED = 143;
 
 /** The folder that relative paths of the command line mean: the caller's, also where npm has changed to the repository. */
 export function callersFolder() {
@@ -55,11 +67,16 @@ export function callersFolder() {
  * exit code.
  */
 export async function runTypeScript(file, args) {
-  const { code } = await exec(process.execPath, ['--import', import.meta.resolve('tsx'), join(root, file), ...args], {
-    show: true,
-    stdin: true,
-    cwd: callersFolder(),
-    env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },
-  });
-  return code;
+  const { code, signal } = await exec(
+    process.execPath,
+    ['--import', import.meta.resolve('tsx'), join(root, file), ...args],
+    {
+      show: true,
+      stdin: true,
+      endsToo: true,
+      cwd: callersFolder(),
+      env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') },
+    },
+  );
+  return signal === 'SIGTERM' ? TERMINATED : code;
 }

@@ -124,7 +124,7 @@ const WHOLE = ['engine/worker.ts', 'profile/main.ts'];
 /**
  * Bundles a script or a style sheet. Each alone: code that several share would otherwise be split into many small files, each of
  * which is a request. Only what a script imports later has files of its own, and not even that in those that are whole.
- * @returns the output's path
+ * @returns the output's path, and those of all outputs
  */
 async function bundle(files, source, { minify }) {
   const { outputFiles, metafile } = await esbuild.build({
@@ -139,10 +139,30 @@ async function bundle(files, source, { minify }) {
     sourcemap: minify ? false : 'inline',
     plugins: [texts],
   });
+  const [main] =
+    Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === `src/web/${source}`) ?? [];
+  // What only code imports that was shaken out is written too, and nothing asks for it.
+  const all = reachable(metafile.outputs, main);
   for (const { path, contents } of outputFiles) {
-    files.set(path.slice(root.length).replaceAll('\\', '/').replace(/^\//, ''), contents);
+    const output = path.slice(root.length).replaceAll('\\', '/').replace(/^\//, '');
+    if (all.includes(output)) {
+      files.set(output, contents);
+    }
   }
-  return Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === `src/web/${source}`)?.[0];
+  return { main, all };
+}
+
+/** Returns an output of the bundler, those that it imports, and so on. */
+function reachable(outputs, main) {
+  const found = new Set([main]);
+  for (const path of found) {
+    for (const { path: to, external } of outputs[path]?.imports ?? []) {
+      if (!external) {
+        found.add(to);
+      }
+    }
+  }
+  return [...found];
 }
 
 /**
@@ -162,7 +182,8 @@ export async function buildPage({ minify }) {
   const sources = [...new Set(linked)].filter((path) => existsSync(join(SOURCE, path)) && !pages.includes(path));
   const isCode = (path) => /\.(ts|css)$/.test(path);
   const bundled = sources.filter(isCode).map(async (path) => [path, await bundle(files, path, { minify })]);
-  const outputs = new Map(await Promise.all(bundled));
+  const bundles = new Map(await Promise.all(bundled));
+  const outputs = new Map([...bundles].map(([path, { main }]) => [path, main]));
   for (const path of sources.filter((path) => !isCode(path))) {
     outputs.set(path, addAsset(files, posix.basename(path), readFileSync(join(SOURCE, path))));
   }
@@ -177,7 +198,9 @@ export async function buildPage({ minify }) {
     files.set(page, Buffer.from(text.replace(LINK, (_, name, to) => `${name}="${address(to)}"`)));
   }
   files.set('_headers', Buffer.from(headersFile(html)));
-  files.set('sw.js', await serviceWorker(files, { minify }));
+  const first = [...html.get('index.html').matchAll(LINK)].map(([, , to]) => posix.normalize(to));
+  const firstFiles = first.flatMap((path) => bundles.get(path)?.all ?? outputs.get(path) ?? []);
+  files.set('sw.js', await serviceWorker(files, firstFiles, { minify }));
   return files;
 }
 
@@ -200,8 +223,8 @@ export async function buildBarePage(source) {
   ]);
 }
 
-/** The service worker knows all files of its build: those that it keeps from the start, and those that it may keep. */
-async function serviceWorker(files, { minify }) {
+/** The service worker knows all files of its build. @param firstFiles those that the first page needs, which it keeps from the start */
+async function serviceWorker(files, firstFiles, { minify }) {
   const known = [...files.keys()].filter((path) => path !== '_headers');
   const version = hashOf(Buffer.from([...files].map(([path, bytes]) => `${path} ${hashOf(bytes)}`).join('\n')));
   const { outputFiles } = await esbuild.build({
@@ -213,6 +236,7 @@ async function serviceWorker(files, { minify }) {
     define: {
       PAGE_VERSION: JSON.stringify(version),
       PAGE_FILES: JSON.stringify(known),
+      FIRST_FILES: JSON.stringify(firstFiles),
     },
   });
   return outputFiles[0].contents;

@@ -6,6 +6,8 @@ import { framePng } from '../share/draw_frame.ts';
 import { shownFrame } from '../state/shown_frame.ts';
 import type { Outcome, ShownRun, Studio } from '../state/studio_state.ts';
 import { errorSentence } from '../words.ts';
+import { makeGif } from './gif.ts';
+import { latentsFile } from './latents_file.ts';
 import { makeWebm, webmType } from './webm.ts';
 
 /** Small pictures are saved enlarged to about this many pixels a side. */
@@ -47,7 +49,6 @@ export function mountExports(studio: Studio): void {
     return new File([blob], named(run, ` iteration ${frame.iteration}.png`), { type: 'image/png' });
   });
   bind('save-gif', async (run) => {
-    const { makeGif } = await import('./gif.ts');
     const pictures = run.frames.map(({ pixels }) => pixels);
     const bytes = await makeGif(pictures, run.size, { scale: scaleOf(run.size), ...GIF });
     return new File([bytes], named(run, '.gif'), { type: 'image/gif' });
@@ -68,7 +69,6 @@ export function mountExports(studio: Studio): void {
     if (!bestLatents) {
       throw new Error('the recording holds no noise: run the prompt here to save it');
     }
-    const { latentsFile } = await import('./latents_file.ts');
     return new File([latentsFile(history, bestLatents)], named(run, ' latents.safetensors'));
   });
 }

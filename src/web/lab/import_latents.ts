@@ -4,6 +4,7 @@ import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';
 import { errorSentence } from '../words.ts';
+import { readLatents } from './latents_file.ts';
 
 export function mountImport(studio: Studio, controller: RunController): void {
   const input = element('load-latents', HTMLInputElement);
@@ -23,7 +24,6 @@ export function mountImport(studio: Studio, controller: RunController): void {
       return;
     }
     try {
-      const { readLatents } = await import('./latents_file.ts');
       const bytes = new Uint8Array(await file.arrayBuffer());
       const latents = await readLatents(file.name, bytes, engine.charted.noise.shape);
       said.textContent = `The run starts from the best noise of ${file.name}.`;

@@ -1,4 +1,4 @@
-/** The panel in which another model is chosen, planned, downloaded and deleted. Loaded when it is first opened. */
+/** The panel in which another model is chosen, planned, downloaded and deleted. It is filled when it is first opened. */
 import { deleteStored, storedModels } from '../../platform/browser/file_store.ts';
 import { button, element, linked } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';

@@ -1,12 +1,14 @@
 /**
- * The service worker: the page's files come from the browser's cache, and the HTML from the network where there is one. The page
- * itself keeps the packs of weights (src/platform/browser/packed_files.ts).
+ * The service worker: the files of the pages come from the browser's cache, and the HTML from the network where there is one. Those of
+ * the first page are kept from the start, those of the others when they are first asked for. The page itself keeps the packs of
+ * weights (src/platform/browser/packed_files.ts).
  */
 import { MODEL_CACHE } from '../../platform/browser/packed_files.ts';
 
-/** Replaced by the build: a hash over all files, and their paths. */
+/** Replaced by the build: a hash over all files, their paths, and the paths of those that the first page needs. */
 declare const PAGE_VERSION: string;
 declare const PAGE_FILES: readonly string[];
+declare const FIRST_FILES: readonly string[];
 
 /** The parts of a service worker's events that are used here: TypeScript's DOM types lack them. */
 interface WaitingEvent extends Event {
@@ -26,9 +28,10 @@ interface WorkerScope {
 const scope = globalThis as unknown as WorkerScope;
 const CACHE = `reno-page-${PAGE_VERSION}`;
 const base = new URL('./', scope.location.href).href;
-const addresses = new Set(PAGE_FILES.map((path) => new URL(path, base).href));
-/** Packs are large, and the page keeps those that it uses. */
-const atStart = [base, ...[...addresses].filter((address) => !address.endsWith('.bin'))];
+const addressOf = (path: string): string => new URL(path, base).href;
+const addresses = new Set(PAGE_FILES.map(addressOf));
+/** Most of these are in the browser's own cache by now, so they are not fetched again. */
+const atStart = [base, ...FIRST_FILES.map(addressOf)];
 
 // A newer build waits until every tab of the older one is closed, because those still load the older one's files.
 scope.addEventListener('install', (event) => {
@@ -45,11 +48,23 @@ scope.addEventListener('fetch', (event) => {
     return;
   }
   if (request.mode === 'navigate') {
-    event.respondWith(fetch(request).catch(() => kept(new URL(request.url).origin + new URL(request.url).pathname)));
+    const { origin, pathname } = new URL(request.url);
+    event.respondWith(fetchAndKeep(request, origin + pathname).catch(() => kept(origin + pathname)));
   } else if (addresses.has(request.url)) {
-    event.respondWith(caches.match(request.url).then((answer) => answer ?? fetch(request)));
+    event.respondWith(caches.match(request.url).then((answer) => answer ?? fetchAndKeep(request, request.url)));
   }
 });
+
+/** Fetches, and keeps what this build knows under its address. Packs are large, and the page keeps those that it uses. */
+async function fetchAndKeep(request: Request, address: string): Promise<Response> {
+  const answer = await fetch(request);
+  if (answer.ok && addresses.has(address) && !address.endsWith('.bin')) {
+    const cache = await caches.open(CACHE);
+    // A browser without room keeps nothing, and the page works as before.
+    await cache.put(address, answer.clone()).catch(() => {});
+  }
+  return answer;
+}
 
 async function kept(address: string): Promise<Response> {
   const answer = (await caches.match(address)) ?? (await caches.match(base));

@@ -11,7 +11,7 @@ export function mountModels(studio: Studio, controller: RunController): () => Pr
   let panel: Promise<ModelPanel> | null = null;
   const open = (): Promise<ModelPanel> => {
     details.open = true;
-    panel ??= import('../models/model_panel.ts').then(async ({ ModelPanel }) => {
+    panel ??= import('../later.ts').then(async ({ ModelPanel }) => {
       const made = new ModelPanel(studio, controller);
       await made.fill();
       return made;

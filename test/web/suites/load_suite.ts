@@ -37,7 +37,7 @@ export function loadSuite(studio: () => Studio): void {
       expect(answers.filter(({ status }) => status >= 400)).toEqual([]);
       const pocket = answers.filter(({ url }) => /\.(bin|safetensors)/.test(url));
       expect(pocket.map(({ url }) => url.replace(/.*assets\/(\w+)-.*/, '$1'))).toEqual(['pocket']);
-      expect(answers.length).toBeLessThan(32);
+      expect(answers.length).toBeLessThan(18);
 
       await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
       await server.close();
