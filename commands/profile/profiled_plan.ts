@@ -2,7 +2,7 @@
 import { planningFromEnvironment } from '../../src/cli/debug_variable.ts';
 import type { PlannedModel } from '../../src/cli/plan/planned_model.ts';
 import { runLoop } from '../../src/reno/loop.ts';
-import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
+import { searchOf } from '../../src/reno/search.ts';
 import { assertStores } from '../../src/reno/session.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
 import { traceRun } from '../../src/reno/trace.ts';
@@ -33,8 +33,8 @@ export async function profiledPlan(device: Device, model: PlannedModel, settings
     await seedWeights(device, plan, run.weights);
     await plan.run('load');
     await readPrompt(plan, run, PROMPT);
-    const noise = drawNoise(run.step.latents.shape, 0);
-    await runLoop(plan, run.step, { iterations: 1, noise: () => noise });
+    const { noise } = await searchOf({ plan, step: run.step, settings }, { prompt: PROMPT, seed: 0 });
+    await runLoop(plan, run.step, { iterations: 1, noise });
     await plan.finished();
   } catch (error) {
     plan.destroy();

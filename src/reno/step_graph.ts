@@ -105,6 +105,7 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
       weighedBy(rewards, levers),
       levers?.regulariser ?? regulariserFactors(sizeOf(latents.shape), config.regWeight),
     );
+    // The lever has half of the weight.
     const other = config.regularise?.(latents, levers ? affine(levers.regulariser.half, 2) : config.regWeight);
     const scalars = new Map<string, Tensor>(rewards.map(({ name }, i) => [name, at(objective.losses, i)]));
     scalars.set(TOTAL, objective.rewardLoss);

@@ -4,11 +4,13 @@ import { affine, mean, mul, reshape, sigmoid, square, sub } from '../../src/kern
 import { optimisedNoise } from '../../src/reno/image_select.ts';
 import type { Levers } from '../../src/reno/levers.ts';
 import { type LoopOptions, runLoop, type Trajectory } from '../../src/reno/loop.ts';
+import { gaussianity, reordered } from '../../src/reno/noise/gaussianity.ts';
 import type { LoopState } from '../../src/reno/run_state.ts';
 import { buildStep, type StepConfig, type StepGraph } from '../../src/reno/step_graph.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { at } from '../../src/tensor/types.ts';
 import { InterpretedPlan } from './interpreted.ts';
+import { NOISE_SHAPE, noiseAt, seededStep } from './search_network.ts';
 
 const SHAPE = [1, 3, 2, 2];
 /** Every number is one of f32: the interpreter keeps constants in f64, where a GPU has them in f32 as it has inputs. */
@@ -103,6 +105,22 @@ describe('levers', () => {
     expect(records.slice(0, 6)).toEqual(bySgd.records.slice(0, 6));
     expect(records[6]).not.toEqual(bySgd.records[6]);
     expect(records[6]).not.toEqual(byAdam.records[6]);
+  });
+
+  it('weigh the regulariser by moments and power spectrum as well', async () => {
+    const numbers = { gradClip: 0.125, regWeight: 0.25 };
+    const levers: Levers = { rewards: { flat: 2, cosine: 5 }, lr: 1, optim: 'sgd', ...numbers };
+    const made = async (config: Partial<StepConfig>, options: Partial<LoopOptions> = {}) => {
+      const optimizer = { name: 'sgd', lr: 1 } as const;
+      const step = seededStep({ kind: 'optimise', optimizer, ...numbers, regularise: gaussianity, ...config });
+      const plan = new InterpretedPlan(step);
+      const one = { iterations: 3, noise: (i: number) => (i === 0 ? noiseAt(0) : null) };
+      return runLoop(plan, step, { ...reordered(one, plan, NOISE_SHAPE, 1), now: () => 0, ...options });
+    };
+    const plain = await made({});
+    const levered = await made({ levers: true, regWeight: 9 }, { levers: () => levers });
+    expect(levered.records).toEqual(plain.records);
+    expect(levered.records).not.toEqual((await made({ regWeight: 0 })).records);
   });
 
   it('are part of the state: a run goes on to the same bytes', async () => {
