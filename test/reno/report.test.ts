@@ -55,6 +55,13 @@ describe('report', () => {
     expect(unbalanced(html)).toEqual([]);
   });
 
+  it('says by what the noise is held, where it is not the norm', () => {
+    const { config, ...rest } = history(3);
+    const other = renderReport({ ...rest, config: { ...config, reg: 'spectrum' } }, { init: uri, best: uri, frames });
+    expect(other).toContain('<tr><th>Regulariser weight</th><td>0.01, by moments and power spectrum</td></tr>');
+    expect(html).toContain('<tr><th>Regulariser weight</th><td>0.01</td></tr>');
+  });
+
   it('shows every ascent of a search from many noises, and which one is best', () => {
     const run = history(8);
     const origins = [{ draw: 0 }, { draw: 1 }, { draw: 2 }, { draw: 1, chain: 0 }, { draw: 1, chain: 0 }];
