@@ -3,7 +3,7 @@ import { deleteStored, storedModels } from '../../platform/browser/file_store.ts
 import { button, element, linked } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';
-import { errorSentence, sentence } from '../words.ts';
+import { counted, errorSentence, sentence } from '../words.ts';
 import { type ChosenFolder, folderOfInput } from './dropped_folder.ts';
 import type { ModelChoices, ModelPlan, ModelSource, PublishedList } from './model_source.ts';
 
@@ -199,7 +199,7 @@ function described(plan: ModelPlan, { budget, eightBits }: ModelChoices): HTMLEl
       `An iteration takes ${(plan.flops / 1e12).toPrecision(3)} TFLOP in ${plan.dispatches} dispatches${plan.broughtIn > 0 ? `, and brings in ${inGB(plan.broughtIn)} of weights again` : ''}.`,
     ),
     ...(plan.files.length > 0
-      ? [line(`To download: ${inGB(missing(plan))} in ${plan.files.length} files; they are kept in this browser.`)]
+      ? [line(`To download: ${inGB(missing(plan))} in ${counted(plan.files.length, 'file')}, kept in this browser.`)]
       : []),
     line(
       plan.problem === null ? `A browser does not tell how much memory the GPU has. ${advice}` : sentence(plan.problem),

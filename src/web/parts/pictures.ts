@@ -20,9 +20,10 @@ export function mountPictures(studio: Studio): void {
       section.style.setProperty('--aspect', `${size.width} / ${size.height}`);
     }
   });
-  // On a phone the pictures lie below the form: they must be seen when a run starts.
+  // The form may be on the screen alone: the pictures must be seen when a run starts.
   studio.watch(['phase'], ({ phase }) => {
-    if (phase === 'running' && section.getBoundingClientRect().bottom > innerHeight) {
+    const { top, bottom } = section.getBoundingClientRect();
+    if (phase === 'running' && (top < 0 || bottom > innerHeight)) {
       const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
       section.scrollIntoView({ block: 'start', behavior: calm ? 'auto' : 'smooth' });
     }
