@@ -8,7 +8,7 @@ import { at } from '../tensor/types.ts';
 import type { IterationRecord, Origin } from './history.ts';
 import type { LeverWriter } from './lever_writer.ts';
 import type { LeverMove, Levers } from './levers.ts';
-import { queueStep, quiet, readStates, setStates, writeNoise } from './loop_states.ts';
+import { CountedReads, queueStep, quiet, readStates, setStates, writeNoise } from './loop_states.ts';
 import type { LoopState, StateTensor } from './run_state.ts';
 import { SavingTimes } from './saving_times.ts';
 import { GRAD_NORM, NOISE_NORM, REGULARISER, type StepGraph, TOTAL } from './step_graph.ts';
@@ -127,6 +127,15 @@ interface Queued {
  * @throws Error when there is no usable iteration at all, naming the reward that failed
  */
 export async function runLoop(runner: StepRunner, step: StepGraph, options: LoopOptions): Promise<Trajectory> {
+  const reads = new CountedReads(runner);
+  try {
+    return await iterate(reads, step, options);
+  } finally {
+    await reads.ended(); // After a failure the others are under way, and hold memory of the device.
+  }
+}
+
+async function iterate(runner: StepRunner, step: StepGraph, options: LoopOptions): Promise<Trajectory> {
   const now = options.now ?? (() => performance.now());
   const { resume, onState } = options;
   const start = now() - (resume?.seconds ?? 0) * 1000;

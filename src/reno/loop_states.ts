@@ -1,5 +1,6 @@
 /** The step and the state tensors of a loop, as its runner sees them. */
-import type { Shape } from '../tensor/types.ts';
+import type { StageResults } from '../tensor/plan/stage_part.ts';
+import type { Shape, Stage } from '../tensor/types.ts';
 import { sizeOf } from '../tensor/types.ts';
 import type { StepRunner } from './loop.ts';
 import { OPTIMIZER_STATE } from './optimizer.ts';
@@ -61,6 +62,37 @@ function filled(shape: Shape, value: number): Float32Array {
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
+}
+
+/** A runner whose reads can be waited for together, so that none outlives the run that asked for it. */
+export class CountedReads implements StepRunner {
+  readonly #runner: StepRunner;
+  readonly #unread = new Set<Promise<unknown>>();
+
+  constructor(runner: StepRunner) {
+    this.#runner = runner;
+  }
+
+  write(name: string, data: ArrayLike<number>): void {
+    this.#runner.write(name, data);
+  }
+
+  run(stage: Stage, results?: StageResults): Promise<void> | void {
+    return this.#runner.run(stage, results);
+  }
+
+  read(name: string): Promise<Float32Array<ArrayBuffer>> {
+    const read = this.#runner.read(name);
+    this.#unread.add(read);
+    const ended = (): boolean => this.#unread.delete(read);
+    read.then(ended, ended);
+    return read;
+  }
+
+  /** Resolves when every read has arrived or failed. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#unread);
+  }
 }
 
 /** Queues the copies of every state: what they are after the iteration that was queued last. */

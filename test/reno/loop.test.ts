@@ -174,6 +174,22 @@ describe('a loss that breaks', () => {
     const step = toyStep({}, (image) => log(affine(sum(image), 0, -1)));
     await expect(run(step, 5)).rejects.toThrow('the loss of CLIP became NaN at iteration 0; check the weights');
   });
+
+  it('ends when every other read has ended, which hold memory of the device', async () => {
+    class Failing extends InterpretedPlan {
+      override async read(name: string): Promise<Float32Array<ArrayBuffer>> {
+        if (name === 'scalars') {
+          throw new Error('the GPU device was lost');
+        }
+        return super.read(name);
+      }
+    }
+    const step = toyStep();
+    const plan = new Failing(step);
+    await expect(run(step, 5, 0, plan)).rejects.toThrow('the GPU device was lost');
+    expect(plan.mostUnread).toBeGreaterThan(0);
+    expect(plan.unread).toBe(0);
+  });
 });
 
 describe('buildStep', () => {
