@@ -1,7 +1,6 @@
 /** The reference's options (arguments.py), with its names: `--n-iters` or `--n_iters`. The table of settings declares them. */
 import type { ArgsDef } from 'citty';
 import { multiStartOf, withMethod } from '../reno/method.ts';
-import { assertMethod } from '../reno/method_fits.ts';
 import { METHOD_NAMES, METHODS, methodOf } from '../reno/method_names.ts';
 import {
   type Mode,
@@ -12,6 +11,7 @@ import {
   type Setting,
   withSettings,
 } from '../reno/settings.ts';
+import { assertMethodFits } from '../reno/settings_fit.ts';
 import { type Args, isSet, textFlag, valueFlag } from './args.ts';
 import type { ChosenModel } from './chosen_model.ts';
 import type { PlannedModel } from './plan/planned_model.ts';
@@ -89,7 +89,7 @@ const isGiven = (args: Args, flag: string): boolean => isSet(args, flag) || text
 /** @throws UsageError, one sentence, where the settings do not fit their method */
 function assertFits(settings: RenoSettings): void {
   try {
-    assertMethod(settings, multiStartOf(settings));
+    assertMethodFits(settings, multiStartOf(settings));
   } catch (error) {
     throw new UsageError(sentenceOf(error));
   }

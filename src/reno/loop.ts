@@ -8,7 +8,7 @@ import { at } from '../tensor/types.ts';
 import type { IterationRecord, Origin } from './history.ts';
 import type { LeverWriter } from './lever_writer.ts';
 import type { LeverMove, Levers } from './levers.ts';
-import { CountedReads, queueStep, quiet, readStates, setStates, writeNoise } from './loop_states.ts';
+import { queueStep, quiet, readStates, setStates, withEnd, writeNoise } from './loop_states.ts';
 import type { LoopState, StateTensor } from './run_state.ts';
 import { SavingTimes } from './saving_times.ts';
 import { GRAD_NORM, NOISE_NORM, REGULARISER, type StepGraph, TOTAL } from './step_graph.ts';
@@ -127,11 +127,11 @@ interface Queued {
  * @throws Error when there is no usable iteration at all, naming the reward that failed
  */
 export async function runLoop(runner: StepRunner, step: StepGraph, options: LoopOptions): Promise<Trajectory> {
-  const reads = new CountedReads(runner);
+  const [ending, ended] = withEnd(runner);
   try {
-    return await iterate(reads, step, options);
+    return await iterate(ending, step, options);
   } finally {
-    await reads.ended(); // After a failure the others are under way, and hold memory of the device.
+    await ended(); // After a failure the others are under way, and hold memory of the device.
   }
 }
 
@@ -200,6 +200,7 @@ async function iterate(runner: StepRunner, step: StepGraph, options: LoopOptions
     const record = { ...toRecord(names, values, iteration, (now() - start) / 1000), ...origin };
     const bad = names.findIndex((_, i) => !Number.isFinite(at(values, i)));
     if (bad >= 0) {
+      const { describeBadScalar } = await import('./bad_scalar.ts'); // Few runs need it, so bundles load it then.
       failure = describeBadScalar(at(names, bad), at(values, bad), iteration);
     }
     if (!Number.isFinite(record.total)) {
@@ -325,17 +326,4 @@ function toRecord(names: readonly string[], values: Float32Array, iteration: num
   const gradNorm = take(GRAD_NORM);
   const losses = Object.fromEntries(byName);
   return { iteration, losses, total, regulariser, norm, ...(gradNorm === undefined ? {} : { gradNorm }), seconds };
-}
-
-function describeBadScalar(name: string, value: number, iteration: number): string {
-  const what =
-    name === GRAD_NORM
-      ? 'the gradient of the noise'
-      : name === NOISE_NORM || name === REGULARISER
-        ? 'the norm of the noise'
-        : name === TOTAL
-          ? 'the total loss'
-          : `the loss of ${name}`;
-  const advice = iteration === 0 ? 'check the weights' : 'try a smaller --lr or --grad-clip';
-  return `${what} became ${value} at iteration ${iteration}; ${advice}`;
 }

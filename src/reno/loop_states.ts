@@ -1,6 +1,5 @@
 /** The step and the state tensors of a loop, as its runner sees them. */
-import type { StageResults } from '../tensor/plan/stage_part.ts';
-import type { Shape, Stage } from '../tensor/types.ts';
+import type { Shape } from '../tensor/types.ts';
 import { sizeOf } from '../tensor/types.ts';
 import type { StepRunner } from './loop.ts';
 import { OPTIMIZER_STATE } from './optimizer.ts';
@@ -64,35 +63,22 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** A runner whose reads can be waited for together, so that none outlives the run that asked for it. */
-export class CountedReads implements StepRunner {
-  readonly #runner: StepRunner;
-  readonly #unread = new Set<Promise<unknown>>();
-
-  constructor(runner: StepRunner) {
-    this.#runner = runner;
-  }
-
-  write(name: string, data: ArrayLike<number>): void {
-    this.#runner.write(name, data);
-  }
-
-  run(stage: Stage, results?: StageResults): Promise<void> | void {
-    return this.#runner.run(stage, results);
-  }
-
-  read(name: string): Promise<Float32Array<ArrayBuffer>> {
-    const read = this.#runner.read(name);
-    this.#unread.add(read);
-    const ended = (): boolean => this.#unread.delete(read);
-    read.then(ended, ended);
-    return read;
-  }
-
-  /** Resolves when every read has arrived or failed. */
-  async ended(): Promise<void> {
-    await Promise.allSettled(this.#unread);
-  }
+/** Returns the runner, and a function that waits until all that was read with it has arrived or failed. */
+export function withEnd(runner: StepRunner): readonly [StepRunner, ended: () => Promise<unknown>] {
+  const ends: Promise<void>[] = [];
+  const ignore = (): void => {};
+  return [
+    {
+      write: (name, data) => runner.write(name, data),
+      run: (stage, results) => runner.run(stage, results),
+      read: (name) => {
+        const read = runner.read(name);
+        ends.push(read.then(ignore, ignore));
+        return read;
+      },
+    },
+    () => Promise.all(ends),
+  ];
 }
 
 /** Queues the copies of every state: what they are after the iteration that was queued last. */

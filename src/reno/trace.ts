@@ -49,13 +49,11 @@ export async function traceGenerator(
 
 /** Traces a whole run. @param levers whether the run has levers @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
 export async function traceRun(files: ModelFiles, settings: RenoSettings, levers = false): Promise<TracedRun> {
-  const { assertMethod } = await import('./method_fits.ts'); // Pages need it only now, so bundles load it then.
-  assertMethod(settings, multiStartOf(settings));
+  const { assertMethodFits, assertStorageFits } = await import('./settings_fit.ts'); // Pages need it only now, so bundles load it then.
+  assertMethodFits(settings, multiStartOf(settings));
+  assertStorageFits(settings);
   const graph = new Graph();
   const { dtype, f32Modules } = settings;
-  if (f32Modules && dtype === 'f32') {
-    throw new Error(`all activations are stored as f32 already: leave --f32-modules out, or take --dtype f16`);
-  }
   graph.raised = f32Modules ? new RaisedModules(f32Modules) : null;
   const { pipeline, latents, image } = await traceGenerator(files, settings, graph);
   const watched = new Set(settings.watch);

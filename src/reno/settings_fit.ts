@@ -1,9 +1,9 @@
-/** Refuses settings that do not fit their method. Bundles load it when a run is traced, so it imports types alone. */
+/** Refuses settings that do not fit each other. Bundles load it when a run is traced, so it imports types alone. */
 import type { MultiStart } from './multi_start_size.ts';
 import type { RenoSettings } from './settings.ts';
 
 /** Checks that the settings fit the method. @param search the size of a search from many noises @throws RangeError, one sentence */
-export function assertMethod(settings: RenoSettings, { candidates, chains }: MultiStart): void {
+export function assertMethodFits(settings: RenoSettings, { candidates, chains }: MultiStart): void {
   const { mode, optim, reg, samples, watch = [], selectBy, rewards } = settings;
   const isWatched = (name: string): boolean => watch.some((watched) => watched === name);
   const optimised = Object.entries(rewards).flatMap(([name, weight]) => (weight && !isWatched(name) ? [name] : []));
@@ -32,5 +32,12 @@ export function assertMethod(settings: RenoSettings, { candidates, chains }: Mul
     throw new RangeError(
       `--method ${mode} has no --optim lbfgs, whose line search needs the gradient as it is and one long run: take sgd or adam`,
     );
+  }
+}
+
+/** Checks that there is f16 storage for modules to be raised from. @throws Error, one sentence */
+export function assertStorageFits({ dtype, f32Modules }: Pick<RenoSettings, 'dtype' | 'f32Modules'>): void {
+  if (f32Modules && dtype === 'f32') {
+    throw new Error('all activations are stored as f32 already: leave --f32-modules out, or take --dtype f16');
   }
 }
