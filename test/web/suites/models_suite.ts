@@ -167,7 +167,7 @@ export function modelsSuite(studio: () => Studio): void {
       await tab.page.fill('#model-repo', 'tiny/sd');
       await tab.page.check('#model-rewards input[value="clip"]');
       await tab.page.click('#model-form button[type="submit"]');
-      expect(await planned()).toContain('To download: 3.1 MB in 1 files');
+      expect(await planned()).toContain('To download: 3.1 MB in 1 file,');
       await tab.page.click('#model-load');
       await tab.page.waitForFunction(() => document.documentElement.dataset.state === 'unusable', null, {
         timeout: BROWSER_PATIENCE,
