@@ -58,7 +58,7 @@ export function mountAscents(studio: Studio, sights: Sights): void {
       requestAnimationFrame(draw); // At most once for each picture of the screen.
     }
   };
-  studio.watch(['run'], later);
+  studio.watch(['run', 'engine'], later);
   sights.watch(later);
 }
 

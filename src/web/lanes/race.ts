@@ -69,7 +69,7 @@ export function mountRace(studio: Studio, sights: Sights): void {
       requestAnimationFrame(draw);
     }
   };
-  studio.watch(['run', 'lane'], later);
+  studio.watch(['run', 'lane', 'engine'], later);
   sights.watch(later);
 }
 

@@ -48,7 +48,8 @@ export function mountVerdicts(studio: Studio, sights: Sights): void {
     }
   };
   sights.watch(show);
-  studio.watch(['run', 'shown'], show);
+  // A run that was kept is shown before there is an engine that could look at it.
+  studio.watch(['run', 'shown', 'engine'], show);
 }
 
 function shownFrames(state: StudioState): Partial<Record<PictureName, ShownFrame | undefined>> {

@@ -67,5 +67,14 @@ export function keepSuite(studio: () => Studio): void {
       expect(await tab.page.textContent('#status')).toContain('5 iterations');
       expect(await tab.picture('best')).toBe(best);
     });
+
+    it('is judged again where it is shown as it ended', async () => {
+      await tab.page.reload();
+      await tab.waitFor('ready');
+      expect(await tab.picture('best')).toBe(best);
+      await expect
+        .poll(() => tab.page.textContent('#best-verdict'), { timeout: BROWSER_PATIENCE })
+        .toMatch(/^asked: two red cars; found: .*[✓✗]$/);
+    });
   });
 }
