@@ -25,7 +25,8 @@ export function mountPictures(studio: Studio): void {
     const { top, bottom } = section.getBoundingClientRect();
     if (phase === 'running' && (top < 0 || bottom > innerHeight)) {
       const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-      section.scrollIntoView({ block: 'start', behavior: calm ? 'auto' : 'smooth' });
+      // Just so far: Pause stands beside Run.
+      section.scrollIntoView({ block: 'nearest', behavior: calm ? 'auto' : 'smooth' });
     }
   });
 }
