@@ -33,7 +33,7 @@ export async function profiledPlan(device: Device, model: PlannedModel, settings
     await seedWeights(device, plan, run.weights);
     await plan.run('load');
     await readPrompt(plan, run, PROMPT);
-    const { noise } = await searchOf({ plan, step: run.step, settings }, { prompt: PROMPT, seed: 0 });
+    const { noise } = await searchOf({ runner: plan, step: run.step, settings }, { prompt: PROMPT, seed: 0 });
     await runLoop(plan, run.step, { iterations: 1, noise });
     await plan.finished();
   } catch (error) {

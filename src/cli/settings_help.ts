@@ -17,6 +17,8 @@ export const SETTINGS_HELP: Readonly<Record<SettingFlag, string>> = {
   budget:
     'GPU memory that the run may take, such as 8GiB; activations are computed again and weights brought in as needed',
   'weight-bits': 'Keep large weights on the GPU as int8, rounded: half the memory of f16, and a little slower',
+  batch:
+    'Pictures that are made at once, each of a prompt of its own, or auto: as many as memory holds (docs/scale.md)',
   candidates: 'With --method multi-start: noises that are judged (40 for 50 iterations)',
   chains: 'With --method multi-start: the best noises, which are ascended (6 for 50 iterations)',
   'chain-steps': 'With --method multi-start: iterations of each ascent (5 for 50 iterations)',

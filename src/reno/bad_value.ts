@@ -2,7 +2,7 @@
 import type { NotFinite } from '../tensor/plan/not_finite.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import { at } from '../tensor/types.ts';
-import type { Search } from './loop.ts';
+import type { Search, StepRunner } from './loop.ts';
 import { queueStep, readStates, setStates, writeNoise } from './loop_states.ts';
 import { type StepGraph, TOTAL } from './step_graph.ts';
 
@@ -18,7 +18,7 @@ export interface BadValue extends NotFinite {
  * @returns null where all losses are finite, or every result of the bad iteration is @throws GpuError
  */
 export async function findBadValue(
-  plan: Plan,
+  plan: StepRunner & Pick<Plan, 'firstNotFinite'>,
   step: StepGraph,
   { noise, iterations, isJudged, beginsAnew }: Search,
 ): Promise<BadValue | null> {

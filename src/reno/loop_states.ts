@@ -1,6 +1,7 @@
-/** The step and the state tensors of a loop, as its runner sees them. */
+/** The step and the state tensors of a loop, as its runner sees them: those of one picture. */
 import type { Shape } from '../tensor/types.ts';
 import { sizeOf } from '../tensor/types.ts';
+import { shapeOfOne } from './each_picture.ts';
 import type { StepRunner } from './loop.ts';
 import { OPTIMIZER_STATE } from './optimizer.ts';
 import type { LoopState, StateTensor } from './run_state.ts';
@@ -11,15 +12,15 @@ export function setStates(runner: StepRunner, step: StepGraph, resume: LoopState
   for (const { state, initial } of step.updates) {
     const name = state.node.name ?? '';
     const known = resume?.tensors[name];
-    if (resume && known?.data.length !== sizeOf(state.shape)) {
+    if (resume && known?.data.length !== sizeOf(shapeOfOne(state))) {
       throw new Error(
-        `the state of the run has no ${name} of shape [${state.shape.join(', ')}]: it belongs to another run`,
+        `the state of the run has no ${name} of shape [${shapeOfOne(state).join(', ')}]: it belongs to another run`,
       );
     }
     if (known) {
       runner.write(name, known.data);
     } else if (initial !== null) {
-      runner.write(name, filled(state.shape, initial));
+      runner.write(name, filled(shapeOfOne(state), initial));
     }
   }
 }
@@ -37,7 +38,7 @@ function resetOptimizer(runner: StepRunner, step: StepGraph): void {
   for (const { state, initial } of step.updates) {
     const name = state.node.name ?? '';
     if (name.startsWith(OPTIMIZER_STATE) && initial !== null) {
-      runner.write(name, filled(state.shape, initial));
+      runner.write(name, filled(shapeOfOne(state), initial));
     }
   }
 }
@@ -85,7 +86,7 @@ export function withEnd(runner: StepRunner): readonly [StepRunner, ended: () => 
 export function readStates(runner: StepRunner, step: StepGraph): Promise<Record<string, StateTensor>> {
   const reads = step.updates.map(async ({ state }): Promise<[string, StateTensor]> => {
     const name = state.node.name ?? '';
-    return [name, { shape: state.shape, data: await runner.read(name) }];
+    return [name, { shape: shapeOfOne(state), data: await runner.read(name) }];
   });
   return quiet(Promise.all(reads).then((entries) => Object.fromEntries(entries)));
 }

@@ -62,6 +62,9 @@ export function iterationsOfRun({ search, nIters }: Pick<RunConfig, 'search' | '
   return search ? searchLength(search) : nIters;
 }
 
+/** Returns the number of pictures that a run makes at once; one where it is still to be chosen. */
+export const batchOf = ({ batch }: Pick<RenoSettings, 'batch'>): number => (typeof batch === 'number' ? batch : 1);
+
 /** Returns the number of draws of the seed that a run uses. */
 export function drawsOf(settings: SizeSettings): number {
   switch (settings.mode) {

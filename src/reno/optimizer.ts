@@ -2,6 +2,7 @@
 import { add, affine, div, mul, type Operand, select, sqrt, square, sub } from '../kernels/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Shape } from '../tensor/types.ts';
+import { numberShape } from './each_picture.ts';
 import { scaled } from './scaled.ts';
 
 /** `lbfgs` runs on the host (lbfgs_noise.ts), the others are traced. */
@@ -70,12 +71,12 @@ function sgd(z: Tensor, g: Tensor, { lr, momentum = 0.9, nesterov = true }: Omit
 }
 
 /**
- * torch.optim.Adam with betas (0.9, 0.999). The bias correction 1 − βᵗ is kept as the
+ * torch.optim.Adam with betas (0.9, 0.999). Each picture of a batch counts its own steps. The bias correction 1 − βᵗ is kept as the
  * same running average as the moments, of ones: 1 − βᵗ by subtraction would lose most of its f32 digits at t = 1.
  */
 function adam(z: Tensor, g: Tensor, { lr, eps = 1e-2 }: Omit<OptimizerConfig, 'name'>): Change {
   const average = (name: string, beta: number, x: Tensor | null): StateUpdate => {
-    const state = stateOf(z, name, x ? z.shape : []);
+    const state = stateOf(z, name, x ? z.shape : numberShape(z));
     const decayed = affine(state, beta, x ? 0 : 1 - beta);
     return { state, value: x ? add(decayed, affine(x, 1 - beta)) : decayed, initial: 0 };
   };

@@ -5,7 +5,7 @@ import type { Plan } from '../tensor/plan/plan.ts';
 import { isWithin } from '../tensor/raised_modules.ts';
 import type { Schedule } from '../tensor/schedule/schedule.ts';
 import { findBadValue } from './bad_value.ts';
-import type { Search } from './loop.ts';
+import type { Search, StepRunner } from './loop.ts';
 import type { StepGraph } from './step_graph.ts';
 
 /** The place where a value passed f16's largest number. */
@@ -21,7 +21,11 @@ export interface Overflow {
  * @returns null where no loss is bad, or the first bad value is not stored as f16: f32 activations would not mend it
  * @throws GpuError
  */
-export async function findOverflow(plan: Plan, step: StepGraph, options: Search): Promise<Overflow | null> {
+export async function findOverflow(
+  plan: StepRunner & Pick<Plan, 'firstNotFinite' | 'schedule'>,
+  step: StepGraph,
+  options: Search,
+): Promise<Overflow | null> {
   const found = await findBadValue(plan, step, options);
   return found && overflowAt(plan.schedule, found);
 }

@@ -1,7 +1,7 @@
 /** The search of a run: the noise of each iteration by the mode of the settings. */
-import type { Plan } from '../tensor/plan/plan.ts';
+import { shapeOfOne } from './each_picture.ts';
 import { freshNoise, optimisedNoise } from './image_select.ts';
-import type { LoopOptions, Search } from './loop.ts';
+import type { LoopOptions, Search, StepRunner } from './loop.ts';
 import { iterationsOf, multiStartOf } from './method.ts';
 import { drawNoise, noiseDraws } from './noise/draw_noise.ts';
 import type { GenerateOptions } from './session.ts';
@@ -10,7 +10,7 @@ import type { StepGraph } from './step_graph.ts';
 
 /** The networks that a search runs on. */
 interface Searched {
-  readonly plan: Plan;
+  readonly runner: StepRunner;
   readonly step: StepGraph;
   readonly settings: RenoSettings;
 }
@@ -25,16 +25,16 @@ export async function searchOf(
     return search;
   }
   const { reordered } = await import('./noise/gaussianity.ts'); // Few runs need it, so bundles load it then.
-  return reordered(search, searched.plan, searched.step.latents.shape, options.seed);
+  return reordered(search, searched.runner, searched.step.latents.shape, options.seed);
 }
 
 /** Returns the search by the mode of the settings. */
 async function searchBy(
-  { plan, step, settings }: Searched,
+  { runner, step, settings }: Searched,
   { seed, draw = 0, resume, latents, push }: GenerateOptions,
 ): Promise<Search & Pick<LoopOptions, 'keepsGradients'>> {
   const { mode, optim, noise, lr, regWeight, samples, radius } = settings;
-  const { shape } = step.latents;
+  const shape = shapeOfOne(step.latents);
   const iterations = iterationsOf(settings);
   if ((mode === 'multi-start' || mode === 'zeroth-order') && (latents || push)) {
     throw new Error(`--method ${mode} begins with draws of the seed: give no noise, or take --method reno`);
@@ -50,7 +50,7 @@ async function searchBy(
   if (mode === 'reno' && optim === 'lbfgs') {
     const start = drawNoise(shape, seed, draw, noise);
     const { lbfgsNoise } = await import('./lbfgs_noise.ts'); // As above.
-    const search = lbfgsNoise(plan, step, { start, lr, regWeight, ...(resume ? { past: resume } : {}) });
+    const search = lbfgsNoise(runner, step, { start, lr, regWeight, ...(resume ? { past: resume } : {}) });
     return { iterations, noise: search, keepsGradients: true };
   }
   const source = mode === 'imageselect' ? freshNoise : optimisedNoise;
@@ -58,7 +58,7 @@ async function searchBy(
   if (!latents && !push) {
     return { iterations, noise: drawn };
   }
-  const now = (): Promise<Float32Array> => plan.read(step.latents.node.name ?? '');
+  const now = (): Promise<Float32Array> => runner.read(step.latents.node.name ?? '');
   const given: Search['noise'] = async (i, past) =>
     i === 0 ? (latents ?? drawn(0, past)) : (push?.(i, now) ?? drawn(i, past));
   return { iterations, noise: given };

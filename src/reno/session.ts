@@ -1,7 +1,7 @@
 /** A loaded ReNO: networks, rewards and loop are compiled once, and then run for one prompt and seed after another. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { ComputeDType } from '../models/layers/half_precision.ts';
-import type { OnCut, PromptCut } from '../models/tokenizers/tokenizers.ts';
+import type { OnCut, PromptCut, PromptValues } from '../models/tokenizers/tokenizers.ts';
 import { compileWithWeights } from '../models/weights/compile_with_weights.ts';
 import { kernelRecord } from '../tensor/choose.ts';
 import type { Device } from '../tensor/device.ts';
@@ -11,10 +11,12 @@ import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import { differentSizes } from '../tensor/size_words.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { BadValue } from './bad_value.ts';
+import { shapeOfOne } from './each_picture.ts';
 import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
+import type { AllRows, Lane, Lanes } from './lanes.ts';
 import { haveMoved, type Levers } from './levers.ts';
-import { type LoopOptions, runLoop, type Search, type Trajectory } from './loop.ts';
-import { multiStartOf } from './method.ts';
+import { type LoopOptions, runLoop, type Search, type StepRunner, type Trajectory } from './loop.ts';
+import { batchOf, multiStartOf } from './method.ts';
 import { NOISE_GENERATORS } from './noise/draw_noise.ts';
 import type { Overflow } from './overflow.ts';
 import type { ImageSize } from './picture.ts';
@@ -73,13 +75,16 @@ export interface Generated {
 }
 
 /** A function that repeats a run. */
-type Repeat<T> = (plan: Plan, step: StepGraph, search: Search) => Promise<T>;
+type Repeat<T> = (plan: Plan | AllRows, step: StepGraph, search: Search) => Promise<T>;
 
 /** Planning options other than the defaults: forced kernel variants, no fusion, weights kept for inspection. */
 export type Planning = Omit<PlanSpec, 'outputs' | 'updates'> & {
   /** Whether weights of rewards, learning rate, clip, regulariser and optimiser may change while a run is on. */
   readonly levers?: boolean;
 };
+
+/** The row of a plan that makes one picture at a time. */
+const FIRST_ROW = { row: 0 };
 
 /** A generator and its rewards, compiled and loaded, which can run for any number of prompts and seeds. `openReno` makes one. */
 export class Reno implements Disposable {
@@ -101,9 +106,10 @@ export class Reno implements Disposable {
   readonly #device: Device;
   /** The parts that have inputs from the prompt. */
   readonly #prompted: readonly Pick<Reward, 'promptValues'>[];
-  #prompt: string | null = null;
-  /** The cuts of that prompt. */
-  #cuts: readonly PromptCut[] = [];
+  /** The prompt of each row, and its cuts. */
+  readonly #prompts = new Map<number, { readonly prompt: string; readonly cuts: readonly PromptCut[] }>();
+  /** Null where one picture is made at a time. */
+  readonly #lanes: Lanes | null;
   /** Resolves when the runs that were asked for have ended. */
   #runs: Promise<void> = Promise.resolve();
 
@@ -112,19 +118,21 @@ export class Reno implements Disposable {
     settings: RenoSettings;
     device: Device;
     plan: Plan;
+    lanes: Lanes | null;
     run: TracedRun;
     loadSeconds: number;
   }) {
     const { step, rewards, pipeline, networks } = parts.run;
     this.settings = parts.settings;
     this.rewards = rewards;
-    this.latentShape = step.latents.shape;
+    this.latentShape = shapeOfOne(step.latents);
     this.imageSize = { height: step.image.dim(1), width: step.image.dim(2) };
     this.loadSeconds = parts.loadSeconds;
     this.#model = parts.model;
     this.#device = parts.device;
     this.plan = parts.plan;
     this.step = step;
+    this.#lanes = parts.lanes;
     this.#prompted = [pipeline, ...networks];
   }
 
@@ -145,17 +153,34 @@ export class Reno implements Disposable {
     assertHolds(settings.size, device.limits.maxBufferSize);
     const run = await traceRun(files, settings, levers);
     const plan = await compileWithWeights(device, { ...run.spec, ...planning }, run.weights);
+    const batch = batchOf(settings);
+    const lanes = batch > 1 ? new (await import('./lanes.ts')).Lanes(plan, batch) : null; // As few need it, bundles load it then.
     const loadSeconds = (performance.now() - start) / 1000;
-    return new Reno({ model, settings, device, plan, run, loadSeconds });
+    return new Reno({ model, settings, device, plan, lanes, run, loadSeconds });
   }
 
   /**
-   * Runs the settings' mode for one prompt and seed. Nothing is compiled; the same arguments give the same bytes. A run that is
-   * asked for during another one waits until that has ended.
+   * Runs the settings' mode for one prompt and seed. Nothing is compiled; the same arguments give the same bytes. With a batch of B,
+   * as many runs go on together, and what one gives does not depend on the others. A run that is asked for beyond that waits until
+   * one has ended.
    * @throws Error when no iteration gave a finite loss, the GPU failed, or `resume` belongs to another run
    */
   generate(options: GenerateOptions): Promise<Generated> {
-    return this.#alone(() => this.#generate(options));
+    return this.#lanes
+      ? this.#inLane(this.#lanes, options)
+      : this.#alone(() => this.#generate(options, this.plan, (onCut) => this.setPrompt(options.prompt, onCut)));
+  }
+
+  async #inLane(lanes: Lanes, options: GenerateOptions): Promise<Generated> {
+    const lane = await lanes.take();
+    try {
+      return await this.#generate(options, lane, async (onCut) => {
+        this.#writePrompt(options.prompt, (values) => lanes.writePrompt(values, lane), onCut, lane);
+        return 0; // The prompt stage runs before the next step, for all new prompts at once.
+      });
+    } finally {
+      lanes.release(lane);
+    }
   }
 
   /**
@@ -180,8 +205,13 @@ export class Reno implements Disposable {
   /** Repeats a run from its first noise by `repeat`. */
   #repeated<T>({ resume: _, ...options }: GenerateOptions, repeat: Repeat<T>): Promise<T> {
     return this.#alone(async () => {
-      await this.setPrompt(options.prompt);
-      return repeat(this.plan, this.step, await this.#search(options));
+      const batch = batchOf(this.settings);
+      const plan = batch > 1 ? new (await import('./lanes.ts')).AllRows(this.plan, batch) : this.plan;
+      this.#prompts.clear();
+      this.#writePrompt(options.prompt, (values) => writeAll(plan, values));
+      await plan.run('prompt');
+      this.#prompts.clear();
+      return repeat(plan, this.step, await this.#search(options, plan));
     });
   }
 
@@ -195,27 +225,33 @@ export class Reno implements Disposable {
     return done;
   }
 
-  async #generate(options: GenerateOptions): Promise<Generated> {
+  /** @param setPrompt gives the prompt to `runner`, and says for how many seconds its stage ran */
+  async #generate(
+    options: GenerateOptions,
+    runner: Plan | Lane,
+    setPrompt: (onCut?: OnCut) => Promise<number>,
+  ): Promise<Generated> {
     const { resume, onState, ...rest } = options;
     const config = this.#config(options);
     if (resume) {
       assertSameRun(resume.config, config);
     }
-    const promptSeconds = await this.setPrompt(options.prompt, options.onCut);
-    const search = await this.#search(options);
+    const promptSeconds = await setPrompt(options.onCut);
+    const search = await this.#search(options, runner);
     const unmoved = this.levers;
-    const trajectory = await runLoop(this.plan, this.step, {
+    const trajectory = await runLoop(runner, this.step, {
       ...rest,
       ...search,
       levers: options.levers ?? (() => unmoved),
       ...(resume ? { resume } : {}),
       ...(onState ? { onState: (state) => onState({ config, ...state }) } : {}),
     });
-    return { trajectory, history: this.#history(config, trajectory, promptSeconds) };
+    const cuts = this.#prompts.get('row' in runner ? runner.row : 0)?.cuts ?? [];
+    return { trajectory, history: this.#history(config, trajectory, promptSeconds, cuts) };
   }
 
-  #search(options: GenerateOptions): ReturnType<typeof searchOf> {
-    return searchOf({ plan: this.plan, step: this.step, settings: this.#settingsOf(options) }, options);
+  #search(options: GenerateOptions, runner: StepRunner): ReturnType<typeof searchOf> {
+    return searchOf({ runner, step: this.step, settings: this.#settingsOf(options) }, options);
   }
 
   /** The settings with the number of iterations of one run. */
@@ -242,24 +278,39 @@ export class Reno implements Disposable {
    * @param onCut is told of each text encoder that reads the beginning of the prompt only @returns the seconds that it took
    */
   async setPrompt(prompt: string, onCut?: OnCut): Promise<number> {
-    if (prompt === this.#prompt) {
+    const start = performance.now();
+    const isNew = this.#writePrompt(prompt, (values) => writeAll(this.plan, values), onCut);
+    if (!isNew) {
       return 0;
     }
-    const start = performance.now();
-    const cuts: PromptCut[] = [];
-    for (const part of this.#prompted) {
-      for (const [name, values] of part.promptValues(prompt, (cut) => cuts.push(cut))) {
-        this.plan.write(name, values);
-      }
+    try {
+      await this.plan.run('prompt');
+      await this.plan.finished();
+    } catch (error) {
+      this.#prompts.clear();
+      throw error;
     }
-    this.#cuts = cuts;
+    return (performance.now() - start) / 1000;
+  }
+
+  /** Writes a prompt, unless the row has it already. @returns whether it was written */
+  #writePrompt(
+    prompt: string,
+    write: (values: PromptValues) => void,
+    onCut?: OnCut,
+    { row }: Pick<Lane, 'row'> = FIRST_ROW,
+  ): boolean {
+    if (this.#prompts.get(row)?.prompt === prompt) {
+      return false;
+    }
+    const cuts: PromptCut[] = [];
+    const values = this.#prompted.flatMap((part) => [...part.promptValues(prompt, (cut) => cuts.push(cut))]);
+    write(new Map(values));
+    this.#prompts.set(row, { prompt, cuts });
     for (const cut of cuts) {
       onCut?.(cut);
     }
-    await this.plan.run('prompt');
-    await this.plan.finished();
-    this.#prompt = prompt;
-    return (performance.now() - start) / 1000;
+    return true;
   }
 
   #config(options: GenerateOptions): RunConfig {
@@ -285,12 +336,12 @@ export class Reno implements Disposable {
     };
   }
 
-  #history(config: RunConfig, trajectory: Trajectory, promptSeconds: number): History {
+  #history(config: RunConfig, trajectory: Trajectory, promptSeconds: number, cuts: readonly PromptCut[]): History {
     return {
       format: 1,
       tool: 'reno-webgpu',
       config,
-      ...(this.#cuts.length > 0 ? { cuts: this.#cuts } : {}),
+      ...(cuts.length > 0 ? { cuts } : {}),
       ...(haveMoved(trajectory.moves, this.levers) ? { levers: trajectory.moves } : {}),
       ...(trajectory.pushes.length > 0 ? { pushes: trajectory.pushes } : {}),
       adapter: adapterRecord(this.#device),
@@ -301,6 +352,12 @@ export class Reno implements Disposable {
       stopped: trajectory.stopped,
       seconds: { load: this.loadSeconds, prompt: promptSeconds, iterations: trajectory.seconds },
     };
+  }
+}
+
+function writeAll(runner: StepRunner, values: PromptValues): void {
+  for (const [name, data] of values) {
+    runner.write(name, data);
   }
 }
 

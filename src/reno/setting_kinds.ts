@@ -143,3 +143,12 @@ export const eightBitsKind: Kind<8> = {
   },
   options: ['8'],
 };
+
+const batchCount = countKind(1, 64);
+
+/** A number of pictures that are made at once, or `auto`: chosen by what the memory holds. */
+export const batchKind: Kind<number | 'auto'> = {
+  read: (config, key) => (config.value(key) === 'auto' ? 'auto' : batchCount.read(config, key)),
+  parse: (text) => (text === 'auto' ? 'auto' : batchCount.parse(text)),
+  hint: 'n',
+};

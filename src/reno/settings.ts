@@ -10,6 +10,7 @@ import { OPTIMIZERS } from './optimizer.ts';
 import { rewardNameKind, rewardNamesKind } from './reward_kinds.ts';
 import { hasReward, REWARDS, type RewardWeights } from './rewards/index.ts';
 import {
+  batchKind,
   booleanKind,
   bytesKind,
   choiceKind,
@@ -126,6 +127,11 @@ export const SETTINGS = {
   /** 8: large weights are kept on the GPU as int8; absent: weights are kept as they are stored. */
   weightBits: optional(eightBitsKind, undefined, {
     flag: 'weight-bits',
+    recorded: true,
+  }),
+  /** Pictures that are made at once, each of a prompt of its own; absent: one. */
+  batch: optional(batchKind, undefined, {
+    flag: 'batch',
     recorded: true,
   }),
   /** Noises that a search from many judges; absent: as many as `nIters` iterations allow. */

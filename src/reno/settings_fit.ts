@@ -41,3 +41,18 @@ export function assertStorageFits({ dtype, f32Modules }: Pick<RenoSettings, 'dty
     throw new Error('all activations are stored as f32 already: leave --f32-modules out, or take --dtype f16');
   }
 }
+
+/** Checks that networks can be opened for this number of pictures. @param levers whether the run has levers @throws RangeError, one sentence */
+export function assertBatchFits({ batch = 1, reg }: RenoSettings, levers: boolean): void {
+  if (batch === 'auto') {
+    throw new RangeError(
+      '"batch": "auto" must be a number before networks are opened: reno bench and reno plan choose it',
+    );
+  }
+  if (batch > 1 && reg === 'spectrum') {
+    throw new RangeError('--reg spectrum looks at one noise at a time: leave --batch out, or take --reg norm');
+  }
+  if (batch > 1 && levers) {
+    throw new RangeError('levers move one run: open networks with levers for one picture at a time');
+  }
+}

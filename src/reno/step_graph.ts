@@ -1,12 +1,14 @@
 /**
  * One iteration of ReNO as one graph: losses, gradient to the noise, clip, optimiser and best-of-trajectory, around a
- * generator and rewards that the caller has traced. The host reads back only a few scalars.
+ * generator and rewards that the caller has traced. The host reads back only a few scalars. With a batch, everything is there for each
+ * picture by itself.
  */
-import { affine, concat, less, type Operand, reshape, select, sqrt, square, sum } from '../kernels/index.ts';
+import { affine, less, type Operand, select, sqrt } from '../kernels/index.ts';
 import type { StageResults } from '../tensor/plan/stage_part.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at, sizeOf } from '../tensor/types.ts';
 import { gradients } from '../tensor/vjp.ts';
+import { mapPictures, numberShape, numberTable, squaredNorms } from './each_picture.ts';
 import { clipGradNorm } from './grad_clip.ts';
 import { type LeverInputs, leverInputs } from './levers.ts';
 import type { Regularised } from './noise/gaussianity.ts';
@@ -42,7 +44,7 @@ export interface StepConfig {
   readonly judges?: boolean;
 }
 
-/** The caller's part of the graph: the noise, its image ([1,H,W,3] in [0,1]), and the rewards of that image. */
+/** The caller's part of the graph: the noise of B pictures, the pictures ([B,H,W,3] in [0,1]), and their rewards. */
 interface StepParts {
   readonly latents: Tensor;
   readonly image: Tensor;
@@ -53,7 +55,7 @@ export interface StepGraph {
   /** The plan's outputs; `noise_gradient` (before clipping) is one of them when optimising. */
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly updates: readonly StateUpdate[];
-  /** The name of each element of the output `scalars`. */
+  /** The name of each element of the output `scalars`: [n], or [B,n] with a batch. */
   readonly scalars: readonly string[];
   readonly latents: Tensor;
   readonly image: Tensor;
@@ -103,7 +105,7 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     const objective = buildObjective(
       latents,
       weighedBy(rewards, levers),
-      levers?.regulariser ?? regulariserFactors(sizeOf(latents.shape), config.regWeight),
+      levers?.regulariser ?? regulariserFactors(sizeOf(latents.shape) / latents.dim(0), config.regWeight),
     );
     // The lever has half of the weight.
     const other = config.regularise?.(latents, levers ? affine(levers.regulariser.half, 2) : config.regWeight);
@@ -115,7 +117,7 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     const outputs: Record<string, Tensor> = { image };
 
     // The comparison with the best comes before the optimiser changes the noise, so that image and noise belong together.
-    const bestLoss = graph.input(BEST_LOSS, [], 'step');
+    const bestLoss = graph.input(BEST_LOSS, numberShape(latents), 'step');
     const selectBy = config.selectBy ?? TOTAL;
     const chosenBy = scalars.get(selectBy);
     if (!chosenBy) {
@@ -129,27 +131,32 @@ export function buildStep(parts: StepParts, config: StepConfig): StepGraph {
     updates.push({ state: bestLoss, value: select(better, chosenBy, bestLoss), initial: NO_LOSS_YET });
     keep('best_image', image);
     keep('best_latents', latents);
-    const judged = config.judges ? judgedStep(scalars, updates) : null;
+    const judged = config.judges ? judgedStep(scalars, updates, latents) : null;
 
     if (config.kind === 'optimise') {
       const [ofLoss] = gradients(other ? objective.rewardLoss : objective.total, [latents]);
       const gradient = other?.added(ofLoss) ?? ofLoss;
       const { project } = config;
-      const clipped = clipGradNorm(project?.gradient?.(gradient) ?? gradient, levers?.gradClip ?? config.gradClip);
+      const direction = project?.gradient ? mapPictures(gradient, project.gradient) : gradient;
+      const clipped = clipGradNorm(direction, levers?.gradClip ?? config.gradClip);
       // A projected gradient always has the same norm.
-      scalars.set(GRAD_NORM, project?.gradient ? sqrt(sum(square(gradient))) : clipped.norm);
+      scalars.set(GRAD_NORM, project?.gradient ? sqrt(squaredNorms(gradient)) : clipped.norm);
       if (optimizer.name !== 'lbfgs') {
         const step = levers
           ? eitherStep(latents, clipped.grad, levers.adam, { ...optimizer, lr: levers.lr })
           : optimizerStep(latents, clipped.grad, optimizer);
         updates.push(
-          { state: latents, value: project?.latents?.(step.next) ?? step.next, initial: null },
+          {
+            state: latents,
+            value: project?.latents ? mapPictures(step.next, project.latents) : step.next,
+            initial: null,
+          },
           ...step.updates,
         );
       }
       outputs.noise_gradient = gradient;
     }
-    outputs.scalars = inOne(scalars);
+    outputs.scalars = inOne(scalars, latents);
     if (judged) {
       // It comes last, so that each reward's forward pass is still followed by its backward pass.
       outputs[judged.output] = judged.tensor;
@@ -165,20 +172,18 @@ function weighedBy(rewards: readonly RewardTerm[], levers: LeverInputs | null): 
 }
 
 /** The scalars as one output, so that one copy reads them all. */
-function inOne(scalars: ReadonlyMap<string, Tensor>): Tensor {
-  return concat(
-    [...scalars.values()].map((t) => reshape(t, [1])),
-    0,
-  );
+function inOne(scalars: ReadonlyMap<string, Tensor>, like: Tensor): Tensor {
+  return numberTable([...scalars.values()], like);
 }
 
 /** A judged step with the scalars and states that there are so far, and its output's value. */
 function judgedStep(
   scalars: ReadonlyMap<string, Tensor>,
   updates: readonly StateUpdate[],
+  latents: Tensor,
 ): JudgedStep & { readonly tensor: Tensor } {
   const output = 'judged_scalars';
   const states = updates.map(({ state }) => state.node.name ?? '');
   const results = { outputs: ['image', output], states };
-  return { output, scalars: [...scalars.keys()], results, tensor: inOne(scalars) };
+  return { output, scalars: [...scalars.keys()], results, tensor: inOne(scalars, latents) };
 }

@@ -9,7 +9,7 @@ import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
 import type { RewardInfo } from './history.ts';
-import { multiStartOf } from './method.ts';
+import { batchOf, multiStartOf } from './method.ts';
 import { ascends } from './method_names.ts';
 import { openRewards, REWARD_NAMES, type Reward } from './rewards/index.ts';
 import type { RenoSettings } from './settings.ts';
@@ -27,7 +27,7 @@ export interface TracedRun {
 
 interface TracedGenerator {
   readonly pipeline: TextToImagePipeline;
-  /** The noise, as PyTorch draws it. */
+  /** The noise of each picture, as PyTorch draws it. */
   readonly latents: Tensor;
   /** [N,H,W,3] */
   readonly image: Tensor;
@@ -40,25 +40,28 @@ export async function traceGenerator(
   graph = new Graph(),
 ): Promise<TracedGenerator> {
   const { dtype, timestep } = settings;
-  const options = { dtype, ...(timestep === undefined ? {} : { timestep }) };
+  const batch = batchOf(settings);
+  const options = { dtype, batch, ...(timestep === undefined ? {} : { timestep }) };
   const pipeline = await openPipeline(graph, subfolder(files, 'generator'), options);
-  const latents = graph.input('latents', pipeline.latentShape(...(settings.size ?? [])), 'step');
+  const [, ...grid] = pipeline.latentShape(...(settings.size ?? []));
+  const latents = graph.input('latents', [batch, ...grid], 'step');
   const image = graph.scope('generator', () => pipeline.generate(latents));
   return { pipeline, latents, image };
 }
 
 /** Traces a whole run. @param levers whether the run has levers @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
 export async function traceRun(files: ModelFiles, settings: RenoSettings, levers = false): Promise<TracedRun> {
-  const { assertMethodFits, assertStorageFits } = await import('./settings_fit.ts'); // Pages need it only now, so bundles load it then.
-  assertMethodFits(settings, multiStartOf(settings));
-  assertStorageFits(settings);
+  const fit = await import('./settings_fit.ts'); // Pages need it only now, so bundles load it then.
+  fit.assertMethodFits(settings, multiStartOf(settings));
+  fit.assertStorageFits(settings);
+  fit.assertBatchFits(settings, levers);
   const graph = new Graph();
   const { dtype, f32Modules } = settings;
   graph.raised = f32Modules ? new RaisedModules(f32Modules) : null;
   const { pipeline, latents, image } = await traceGenerator(files, settings, graph);
   const watched = new Set(settings.watch);
   const wanted = REWARD_NAMES.filter((name) => (settings.rewards[name] ?? 0) !== 0 || watched.has(name));
-  const networks = await openRewards(graph, wanted, (name) => subfolder(files, name), dtype);
+  const networks = await openRewards(graph, wanted, (name) => subfolder(files, name), dtype, batchOf(settings));
   const rewards: RewardInfo[] = networks.map(({ name, offset }, i) => {
     return watched.has(at(wanted, i))
       ? { name, weight: 0, offset, watched: true }

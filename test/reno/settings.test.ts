@@ -22,6 +22,7 @@ const OTHERS: Readonly<Record<SettingName, readonly [json: unknown, flag: string
   f32Modules: [['a.b', 'c'], 'c, a.b'],
   budget: [8 * 2 ** 30, '8GiB'],
   weightBits: [8, '8'],
+  batch: [4, '4'],
   candidates: [7, '7'],
   chains: [3, '3'],
   chainSteps: [4, '4'],
@@ -131,7 +132,7 @@ describe('a setting', () => {
     const flags = { ...search, 'weight-bits': '8', 'f32-modules': 'a.b', budget: '1GiB', 'n-iters': '3' };
     const model = { name: 'model', folder: '/model', files: folder({ timestep: 400 }) };
     // These have no value here.
-    const ofMethod = NAMES.filter((name) => !['reg', 'project', 'watch', 'selectBy'].includes(name));
+    const ofMethod = NAMES.filter((name) => !['reg', 'project', 'watch', 'selectBy', 'batch'].includes(name));
     expect(Object.keys(await settingsFrom(flags, model))).toEqual(['mode', ...ofMethod, 'rewards']);
   });
 

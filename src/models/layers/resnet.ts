@@ -1,5 +1,5 @@
 /** The convolutional blocks that diffusers' UNets and autoencoders share. Source: diffusers/models/resnet.py: ResnetBlock2D. */
-import { add, reshape, silu, slice, upsampleConv2d, upsampleNearest } from '../../kernels/index.ts';
+import { add, cast, reshape, silu, slice, upsampleConv2d, upsampleNearest } from '../../kernels/index.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { WeightStore } from '../weights/weight_store.ts';
 import { Conv2d, GroupNorm, Linear } from './basic.ts';
@@ -35,24 +35,30 @@ export class ResnetBlock2D {
       in_channels === out_channels ? null : new Conv2d(w.sub('conv_shortcut'), in_channels, out_channels, 1);
   }
 
-  /** [N,H,W,I] → [N,H,W,O]. `temb` [1,T] is one timestep for the whole batch. */
+  /** [N,H,W,I] → [N,H,W,O]. `temb` is [1,T] for the whole batch, or has a row for each picture. */
   forward(x: Tensor, temb: Tensor | null): Tensor {
     return this.#w.scope(() => {
       // 1. Norm, SiLU, convolution, time embedding. 2. Norm, SiLU.
-      const hidden = this.norm2.forward(this.conv1.forward(this.norm1.forward(x, true), {}, this.#bias(temb)), true);
+      const hidden = this.norm2.forward(this.#timed(this.norm1.forward(x, true), temb), true);
       // 3. Convolution and residual.
       return this.conv2.forward(hidden, { residual: this.conv_shortcut ? this.conv_shortcut.forward(x) : x });
     });
   }
 
-  /** Returns conv1's bias plus the time embedding, which is the same for every pixel: a step pays nothing for it. */
-  #bias(temb: Tensor | null): Tensor | null {
+  /** Returns conv1's result plus the time embedding. As a part of the bias it costs a step nothing; a batch of embeddings is added. */
+  #timed(x: Tensor, temb: Tensor | null): Tensor {
     const { bias } = this.conv1;
     if (!this.time_emb_proj || !temb || !bias) {
-      return bias;
+      return this.conv1.forward(x);
     }
     const projected = this.time_emb_proj.forward(silu(temb));
-    return add(reshape(projected, [projected.dim(-1)]), bias);
+    const [rows, channels] = [projected.dim(0), projected.dim(-1)];
+    if (rows === 1) {
+      return this.conv1.forward(x, {}, add(reshape(projected, [channels]), bias));
+    }
+    const each = reshape(projected, [rows, 1, 1, channels]);
+    const hidden = this.conv1.forward(x);
+    return add(hidden, hidden.dtype === 'f16' ? cast(each, 'f16') : each);
   }
 }
 

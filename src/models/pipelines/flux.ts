@@ -49,6 +49,11 @@ export class FluxPipeline extends DiffusionPipeline implements StepwisePipeline 
    * @throws Error, one sentence with file and key or tensor, for what is missing, malformed or not supported yet
    */
   static async open(folder: PipelineFolder): Promise<FluxPipeline> {
+    if (folder.batch > 1) {
+      throw new Error(
+        'FLUX.1-schnell makes one picture at a time here: its norms have one modulation for a whole batch',
+      );
+    }
     // 1. Read the configs, build the text encoders, and check that the components fit together.
     const transformer = await folder.component('transformer', ['FluxTransformer2DModel']);
     const config = readFluxTransformer2DConfig(transformer.config);

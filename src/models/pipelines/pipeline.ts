@@ -14,6 +14,8 @@ export interface PipelineOptions {
   readonly scheduler?: SchedulerClass;
   /** Storage type of the denoiser's and the decoder's activations. Text encoders stay f32: they run once per prompt. Default f32. */
   readonly dtype?: ComputeDType;
+  /** Pictures that are made at once, each of a prompt of its own. Default 1. */
+  readonly batch?: number;
 }
 
 /** A text-to-image generator of one step. */
@@ -26,7 +28,7 @@ export interface TextToImagePipeline {
    */
   latentShape(height?: number, width?: number): Shape;
   /**
-   * Returns the values that must be written into the plan before its `prompt` stage runs.
+   * Returns the values of one prompt, which must be written into the plan before its `prompt` stage runs; with a batch, those of a row.
    * @param onCut is told of each text encoder that reads the beginning of the prompt only
    */
   promptValues(prompt: string, onCut?: OnCut): PromptValues;

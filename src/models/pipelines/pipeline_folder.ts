@@ -52,6 +52,8 @@ export class PipelineFolder {
   readonly index: Config;
   readonly graph: Graph;
   readonly dtype: ComputeDType;
+  /** The number of prompts, and of pictures. */
+  readonly batch: number;
   readonly #files: ModelFiles;
   readonly #options: PipelineOptions;
 
@@ -59,6 +61,7 @@ export class PipelineFolder {
     this.graph = graph;
     this.index = index;
     this.dtype = options.dtype ?? 'f32';
+    this.batch = options.batch ?? 1;
     this.#files = files;
     this.#options = options;
   }

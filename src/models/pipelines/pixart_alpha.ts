@@ -40,14 +40,14 @@ export class PixArtAlphaPipeline extends DiffusionPipeline {
   readonly #ids: Tensor;
   readonly #mask: Tensor;
 
-  private constructor({ graph }: PipelineFolder, components: Components) {
+  private constructor({ graph, batch }: PipelineFolder, components: Components) {
     super(components);
     this.tokenizer = components.tokenizer;
     this.text_encoder = components.text_encoder;
     this.transformer = components.transformer;
     this.tokenizer.assertFits(this.text_encoder.config.vocab_size, 'vocab_size of text_encoder');
-    this.#ids = graph.input(PROMPT_IDS, [1, TOKENS], 'prompt', 'i32');
-    this.#mask = graph.input(PROMPT_MASK, [1, TOKENS], 'prompt');
+    this.#ids = graph.input(PROMPT_IDS, [batch, TOKENS], 'prompt', 'i32');
+    this.#mask = graph.input(PROMPT_MASK, [batch, TOKENS], 'prompt');
   }
 
   /**
@@ -102,7 +102,7 @@ export class PixArtAlphaPipeline extends DiffusionPipeline {
     ]);
   }
 
-  /** Returns the text features for the transformer's cross-attention, [1,T,d_model]. */
+  /** Returns the text features for the transformer's cross-attention, [B,T,d_model]. */
   encodePrompt(): Tensor {
     return this.text_encoder.forward(this.#ids, this.#mask);
   }

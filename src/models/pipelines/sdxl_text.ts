@@ -3,7 +3,6 @@
  * diffusers/pipelines/stable_diffusion_xl/pipeline_stable_diffusion_xl.py: StableDiffusionXLPipeline.
  */
 import { concat } from '../../kernels/index.ts';
-import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { at, sizeOf } from '../../tensor/types.ts';
@@ -18,9 +17,9 @@ const PROMPT_2_IDS = 'generator.prompt_2_ids';
 const PROMPT_2_EOS = 'generator.prompt_2_eos';
 
 interface EncodedPrompt {
-  /** [1,T,E]: the outputs of both encoders' last layers but one, side by side, without a final layer norm. */
+  /** [B,T,E]: the outputs of both encoders' last layers but one, side by side, without a final layer norm. */
   readonly promptEmbeds: Tensor;
-  /** [1,projection_dim]: the second encoder's pooled and projected text. */
+  /** [B,projection_dim]: the second encoder's pooled and projected text. */
   readonly textEmbeds: Tensor;
 }
 
@@ -35,7 +34,7 @@ export class SDXLTextEncoders {
   readonly #eos2: Tensor;
 
   constructor(
-    graph: Graph,
+    { graph, batch }: Pick<PipelineFolder, 'graph' | 'batch'>,
     tokenizers: readonly [TextTokenizer, TextTokenizer],
     encoders: readonly [CLIPTextModel, CLIPTextModelWithProjection],
     weights: readonly WeightStore[],
@@ -48,9 +47,9 @@ export class SDXLTextEncoders {
     const tokens = Math.min(...positions, ...tokenizers.flatMap(({ maxLength }) => maxLength ?? []));
     this.tokenizer.assertFits(this.text_encoder.config.vocab_size, 'vocab_size of text_encoder');
     this.tokenizer_2.assertFits(this.text_encoder_2.config.vocab_size, 'vocab_size of text_encoder_2');
-    this.#ids = graph.input(PROMPT_IDS, [1, tokens], 'prompt', 'i32');
-    this.#ids2 = graph.input(PROMPT_2_IDS, [1, tokens], 'prompt', 'i32');
-    this.#eos2 = graph.input(PROMPT_2_EOS, [1, tokens], 'prompt');
+    this.#ids = graph.input(PROMPT_IDS, [batch, tokens], 'prompt', 'i32');
+    this.#ids2 = graph.input(PROMPT_2_IDS, [batch, tokens], 'prompt', 'i32');
+    this.#eos2 = graph.input(PROMPT_2_EOS, [batch, tokens], 'prompt');
   }
 
   promptValues(prompt: string, onCut?: OnCut): PromptValues {
@@ -109,7 +108,7 @@ export async function openSDXLTextEncoders(folder: PipelineFolder): Promise<SDXL
   const tokenizer = await folder.tokenizer('tokenizer');
   const tokenizer2 = await folder.tokenizer('tokenizer_2');
   return new SDXLTextEncoders(
-    folder.graph,
+    folder,
     [tokenizer, tokenizer2],
     [new CLIPTextModel(weights, config), new CLIPTextModelWithProjection(weights2, config2)],
     [weights, weights2],

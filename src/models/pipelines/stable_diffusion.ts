@@ -34,8 +34,8 @@ export class StableDiffusionPipeline extends UNetPipeline {
     this.tokenizer = tokenizer;
     this.text_encoder = text_encoder;
     tokenizer.assertFits(text_encoder.config.vocab_size, 'vocab_size of text_encoder');
-    this.#ids = folder.graph.input(PROMPT_IDS, [1, tokens], 'prompt', 'i32');
-    this.#mask = masked ? folder.graph.input(PROMPT_MASK, [1, tokens], 'prompt') : null;
+    this.#ids = folder.graph.input(PROMPT_IDS, [folder.batch, tokens], 'prompt', 'i32');
+    this.#mask = masked ? folder.graph.input(PROMPT_MASK, [folder.batch, tokens], 'prompt') : null;
   }
 
   /**
@@ -77,7 +77,7 @@ export class StableDiffusionPipeline extends UNetPipeline {
     ]);
   }
 
-  /** Returns the text features for the UNet's cross-attention, [1,T,E]: the last hidden state after the final layer norm. */
+  /** Returns the text features for the UNet's cross-attention, [B,T,E]: the last hidden state after the final layer norm. */
   encodePrompt(condition: Condition = 'prompt'): Tensor {
     const { ids, mask } = condition === 'prompt' ? { ids: this.#ids, mask: this.#mask } : this.#empty();
     return this.text_encoder.forward(ids, mask ?? undefined).lastHiddenState;
@@ -90,7 +90,8 @@ export class StableDiffusionPipeline extends UNetPipeline {
 
   /** The empty prompt is a constant, so everything that depends on it alone runs once, at load. */
   #empty(): { readonly ids: Tensor; readonly mask: Tensor | null } {
-    const { graph, shape } = this.#ids;
+    const { graph } = this.#ids;
+    const shape = [1, this.#ids.dim(1)];
     const { ids, mask } = this.tokenizer.encode('', this.#ids.dim(1));
     return { ids: graph.constant(ids, shape, 'i32'), mask: this.#mask && graph.constant(mask, shape) };
   }

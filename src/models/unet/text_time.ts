@@ -9,7 +9,7 @@ import { sinusoids, type TimestepsConfig } from '../layers/embeddings.ts';
 
 /** `added_cond_kwargs` of diffusers. */
 export interface AddedCond {
-  /** Pooled and projected text, [1, width]. */
+  /** Pooled and projected text, [B, width]: one row for the whole batch, or a row for each picture. */
   readonly text_embeds: Tensor;
   /** Original height and width, top and left of the crop, target height and width, in pixels. */
   readonly time_ids: readonly number[];
@@ -38,18 +38,20 @@ export function readTextTimeConfig(config: Config): TextTimeConfig | null {
 }
 
 /**
- * Returns the input of `add_embedding`, [1, projection_class_embeddings_input_dim]: `text_embeds`, then the sinusoids of
+ * Returns the input of `add_embedding`, [B, projection_class_embeddings_input_dim]: `text_embeds`, then the sinusoids of
  * each of `time_ids`. @throws Error when the sum of their widths is not the weights' width
  */
 export function textTime({ text_embeds, time_ids }: AddedCond, config: TextTimeConfig & TimestepsConfig): Tensor {
   const { addition_time_embed_dim: each, projection_class_embeddings_input_dim: width } = config;
   const sizes = time_ids.length * each;
-  if (text_embeds.dim(0) !== 1 || text_embeds.dim(1) + sizes !== width) {
+  if (text_embeds.dim(1) + sizes !== width) {
     throw new Error(
-      `text_embeds [${text_embeds.shape.join(', ')}] with ${time_ids.length} time_ids of ${each} sinusoids must be one row of ` +
+      `text_embeds [${text_embeds.shape.join(', ')}] with ${time_ids.length} time_ids of ${each} sinusoids must be rows of ` +
         `projection_class_embeddings_input_dim, ${width}, together; do text_encoder_2 and unet belong together?`,
     );
   }
+  const rows = text_embeds.dim(0);
   const values = time_ids.flatMap((id) => sinusoids(id, each, config));
-  return concat([text_embeds, text_embeds.graph.constant(values, [1, sizes])], 1);
+  const repeated = Array.from({ length: rows }, () => values).flat();
+  return concat([text_embeds, text_embeds.graph.constant(repeated, [rows, sizes])], 1);
 }

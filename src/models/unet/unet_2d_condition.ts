@@ -220,7 +220,7 @@ export class UNet2DConditionModel {
    * @param sample [N,H,W,in_channels], already scaled by the scheduler's `inputScale`
    * @param timestep in training steps (0 … 999), one for the whole batch; as a tensor, its `sinusoids` [1,C]
    * @param encoderHiddenStates text features [N,S,cross_attention_dim]
-   * @param addedCond SDXL's pooled text and sizes, one for the whole batch
+   * @param addedCond SDXL's pooled text and sizes, one for the whole batch or a row for each picture
    * @returns the prediction [N,H,W,out_channels]: noise, velocity or the clean sample, as the scheduler's `prediction_type` says
    * @throws Error when `addedCond` is missing where the config wants it, or given where it does not
    */
@@ -251,7 +251,7 @@ export class UNet2DConditionModel {
     });
   }
 
-  /** Returns the time embedding [1,T]. Where the timestep is a number, it is a constant of the graph and no step computes it. */
+  /** Returns the time embedding, [1,T] or a row for each picture. Where the timestep is a number, it is a constant of the graph and no step computes it. */
   #temb(graph: Graph, timestep: number | Tensor, addedCond: AddedCond | undefined): Tensor {
     const { addition_embed } = this.config;
     if (!addition_embed !== !addedCond) {

@@ -20,7 +20,7 @@ export interface CosineMember {
   readonly key: string;
   readonly model: CLIPModel;
   readonly weights: readonly [WeightStore];
-  /** Features of the prompt, of length 1: [1,P]. */
+  /** Features of the prompt, of length 1: [1,P], or [N,P] where each picture has a prompt of its own. */
   textFeatures(): Tensor;
   /** Makes this member read its cosines from `cosines`, at position `index`. */
   share(cosines: ClipCosines, index: number): void;
@@ -46,7 +46,7 @@ export class ClipCosines {
         : new CLIPVisionModelWithProjection(new StackedWeights(stores), vision_config, projection_dim);
   }
 
-  /** image [N,H,W,3] in [0,1] → cosine of each picture and the prompt by member `index`, [N]. */
+  /** image [N,H,W,3] in [0,1] → cosine of each picture and its prompt by member `index`, [N]. */
   of(image: Tensor, index: number): Tensor {
     const name = keyOf(image);
     const all = this.#made.get(name) ?? this.#all(image);

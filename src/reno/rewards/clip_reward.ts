@@ -43,7 +43,7 @@ export function clipReward<const Name extends string>(kind: ClipRewardKind<Name>
     label,
     defaultWeight,
     signs: [OPEN_CLIP_CONFIG, ...kind.published],
-    open: (graph, files, dtype) => ClipReward.open(graph, kind, files, dtype),
+    open: (graph, files, dtype, batch) => ClipReward.open(graph, kind, files, dtype, batch),
   };
 }
 
@@ -67,6 +67,7 @@ export class ClipReward implements Reward, CosineMember {
     weights: WeightStore,
     tokenizer: TextTokenizer,
     dtype: ComputeDType = 'f32',
+    batch = 1,
   ) {
     const length = Math.min(model.config.text_config.max_position_embeddings, tokenizer.maxLength ?? Infinity);
     tokenizer.assertFits(model.config.text_config.vocab_size, `vocab_size of ${kind.name}`);
@@ -77,8 +78,8 @@ export class ClipReward implements Reward, CosineMember {
     this.model = model;
     this.#kind = kind;
     this.#tokenizer = tokenizer;
-    this.#ids = graph.input(`${kind.key}.prompt_ids`, [1, length], 'prompt', 'i32');
-    this.#eosMask = graph.input(`${kind.key}.eos_mask`, [1, length], 'prompt');
+    this.#ids = graph.input(`${kind.key}.prompt_ids`, [batch, length], 'prompt', 'i32');
+    this.#eosMask = graph.input(`${kind.key}.eos_mask`, [batch, length], 'prompt');
     this.#cosines = new ClipCosines([this], dtype);
   }
 
@@ -88,6 +89,7 @@ export class ClipReward implements Reward, CosineMember {
     kind: ClipRewardKind,
     files: ModelFiles,
     dtype: ComputeDType = 'f32',
+    batch = 1,
   ): Promise<ClipReward> {
     const config = await configOf(kind, files);
     const weights = await openWeights(graph, files, 'model', {
@@ -100,7 +102,7 @@ export class ClipReward implements Reward, CosineMember {
     const model = new CLIPModel(weights, config);
     weights.assertAllUsed();
     const { openTokenizer } = await import('../../models/tokenizers/tokenizers.ts'); // A module of its own in bundles.
-    return new ClipReward(graph, kind, model, weights, await openTokenizer(files, kind.tokenizer), dtype);
+    return new ClipReward(graph, kind, model, weights, await openTokenizer(files, kind.tokenizer), dtype, batch);
   }
 
   score(image: Tensor): Tensor {

@@ -31,7 +31,7 @@ export const IMAGE_REWARD: RewardDefinition<'image_reward'> = {
   label: 'ImageReward',
   defaultWeight: 1,
   signs: [PUBLISHED_CONFIG],
-  open: (graph, files, dtype) => ImageRewardReward.open(graph, files, dtype),
+  open: (graph, files, dtype, batch) => ImageRewardReward.open(graph, files, dtype, batch),
 };
 
 class ImageRewardReward implements Reward {
@@ -50,6 +50,7 @@ class ImageRewardReward implements Reward {
     weights: WeightStore,
     tokenizer: TextTokenizer,
     dtype: ComputeDType = 'f32',
+    batch = 1,
   ) {
     const positions = model.config.med_config.max_position_embeddings;
     const length = Math.min(MAX_LENGTH, positions, tokenizer.maxLength ?? MAX_LENGTH);
@@ -58,15 +59,20 @@ class ImageRewardReward implements Reward {
     this.weights = [weights];
     this.#tokenizer = tokenizer;
     this.#dtype = dtype;
-    this.#ids = graph.input(IDS, [1, length], 'prompt', 'i32');
-    this.#mask = graph.input(MASK, [1, length], 'prompt');
+    this.#ids = graph.input(IDS, [batch, length], 'prompt', 'i32');
+    this.#mask = graph.input(MASK, [batch, length], 'prompt');
   }
 
   /**
    * files: ImageReward.pt with med_config.json, as published, or model.safetensors with config.json ({vision, med_config, mean,
    * std}); and a BERT tokenizer. @throws Error naming the broken file.
    */
-  static async open(graph: Graph, files: ModelFiles, dtype: ComputeDType = 'f32'): Promise<ImageRewardReward> {
+  static async open(
+    graph: Graph,
+    files: ModelFiles,
+    dtype: ComputeDType = 'f32',
+    batch = 1,
+  ): Promise<ImageRewardReward> {
     const published = !(await files.has('config.json')) && (await files.has(PUBLISHED_CONFIG));
     const file = await readConfig(files, published ? PUBLISHED_CONFIG : 'config.json');
     const own = published ? null : imageRewardConfig(file);
@@ -80,7 +86,7 @@ class ImageRewardReward implements Reward {
     const model = new ImageReward(weights, config);
     weights.assertAllUsed();
     const { openTokenizer } = await import('../../models/tokenizers/tokenizers.ts'); // A module of its own in bundles.
-    return new ImageRewardReward(graph, model, weights, await openTokenizer(files), dtype);
+    return new ImageRewardReward(graph, model, weights, await openTokenizer(files), dtype, batch);
   }
 
   score(image: Tensor): Tensor {

@@ -44,14 +44,15 @@ export async function hasReward(model: ModelFiles, name: RewardName): Promise<bo
   return false;
 }
 
-/** Opens one reward. @throws Error, one sentence: an unknown name, or as `RewardDefinition.open` */
+/** Opens one reward. @param batch the number of prompts, one for each picture @throws Error, one sentence: an unknown name, or as `RewardDefinition.open` */
 export async function openReward(
   graph: Graph,
   name: string,
   files: ModelFiles,
   dtype: ComputeDType = 'f32',
+  batch = 1,
 ): Promise<Reward> {
-  return rewardNamed(name).open(graph, files, dtype);
+  return rewardNamed(name).open(graph, files, dtype, batch);
 }
 
 /**
@@ -63,10 +64,11 @@ export async function openRewards(
   names: readonly RewardName[],
   folder: (name: RewardName) => ModelFiles,
   dtype: ComputeDType = 'f32',
+  batch = 1,
 ): Promise<Reward[]> {
   const rewards: Reward[] = [];
   for (const name of names) {
-    rewards.push(await openReward(graph, name, folder(name), dtype));
+    rewards.push(await openReward(graph, name, folder(name), dtype, batch));
   }
   shareCosines(
     rewards.filter((reward) => reward instanceof ClipReward),

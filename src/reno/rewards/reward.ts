@@ -19,9 +19,10 @@ export interface RewardDefinition<Name extends string = string> {
   /**
    * Reads the headers in a reward's folder and declares its weights and prompt inputs in `graph`.
    * @param dtype storage of the image encoder's activations
+   * @param batch the number of prompts, one for each picture; default 1
    * @throws Error, one sentence: the file that is missing, broken or does not fit
    */
-  open(graph: Graph, files: ModelFiles, dtype: ComputeDType): Promise<Reward>;
+  open(graph: Graph, files: ModelFiles, dtype: ComputeDType, batch?: number): Promise<Reward>;
 }
 
 /** A reward network in a graph. */
@@ -36,6 +37,6 @@ export interface Reward {
   readonly offset: number;
   /** image [N,H,W,3] in [0,1] → loss [N], smaller is better. */
   loss(image: Tensor): Tensor;
-  /** Values to write into the plan before its `prompt` stage runs, by input name. @param onCut is told where only the beginning of the prompt is read */
+  /** Values of one prompt to write into the plan before its `prompt` stage runs, by input name; with a batch, those of a row. @param onCut is told where only the beginning of the prompt is read */
   promptValues(prompt: string, onCut?: OnCut): PromptValues;
 }
