@@ -6,6 +6,7 @@ import { EXIT } from '../../src/cli/exit_codes.ts';
 import { Interruption } from '../../src/cli/interruption.ts';
 import { adapterChoice, printJson } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
+import { batchOf } from '../../src/reno/method.ts';
 import { duration } from '../../src/reno/report.ts';
 import { gpuNames } from './adapters.ts';
 import { type Assembled, assemble } from './assemble.ts';
@@ -122,9 +123,19 @@ async function runJobs(run: BenchRun): Promise<void> {
     return throughQueue(run, url);
   }
   const adapters = textFlag(run.args, 'adapter') ? [] : await gpuNames();
-  const count = Math.min(run.workers ?? Math.max(1, adapters.length), run.jobs.length);
+  const batch = batchOf(run.task.settings);
+  if (batch > 1 && (run.workers ?? adapters.length) > 1) {
+    if (run.workers !== undefined) {
+      throw new UsageError(BATCH_AND_WORKERS);
+    }
+    console.error(`reno: ${BATCH_AND_WORKERS}`);
+  }
+  const count = batch > 1 ? 1 : Math.min(run.workers ?? Math.max(1, adapters.length), run.jobs.length);
   return count > 1 ? inProcesses(run, adapters, count) : here(run);
 }
+
+const BATCH_AND_WORKERS =
+  'with --batch one process works on one GPU: start a share of the list on each other GPU (--shard), or workers of a queue, and leave --workers out';
 
 type Progress = (job: Job, end: JobEnd) => void;
 
@@ -142,12 +153,28 @@ function progressOf(count: number): Progress {
 
 async function here({ task, args, store, jobs, signal, progress }: BenchRun): Promise<void> {
   using runner = openRunner(task.model, () => openAdapter(adapterChoice(args)), signal);
-  for (const job of jobs) {
-    const { end } = await finishJob(runner, store, job, { signal });
-    if (end === 'interrupted') {
-      return;
+  const left = [...jobs];
+  const finishJobs = async (): Promise<void> => {
+    for (let job = left.shift(); job; job = left.shift()) {
+      const { end } = await finishJob(runner, store, job, { signal });
+      if (end === 'interrupted') {
+        return;
+      }
+      progress(job, end);
     }
-    progress(job, end);
+  };
+  const ends = await Promise.allSettled(
+    Array.from({ length: batchOf(task.settings) }, () =>
+      finishJobs().catch((error: unknown) => {
+        left.length = 0; // Where one cannot go on, none begins another job; those that run are waited for.
+        throw error;
+      }),
+    ),
+  );
+  for (const end of ends) {
+    if (end.status === 'rejected') {
+      throw end.reason;
+    }
   }
 }
 

@@ -57,6 +57,8 @@ export interface JobQueue {
 
 /** A worker that takes the jobs of a queue. */
 export interface QueueWorker {
+  /** The number of jobs that it does at once. */
+  concurrency: number;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'drained', listener: () => void): unknown;
   close(): Promise<void>;

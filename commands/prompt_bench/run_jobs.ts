@@ -4,14 +4,18 @@ import { sentenceOf } from '../../src/cli/usage_error.ts';
 import { encodePng, toPicture } from '../../src/platform/node/png.ts';
 import type { AdapterRecord, IterationRecord, RewardInfo } from '../../src/reno/history.ts';
 import type { Judge } from '../../src/reno/judge.ts';
-import type { Frame } from '../../src/reno/loop.ts';
+import { type Frame, NotFiniteError } from '../../src/reno/loop.ts';
+import { batchOf } from '../../src/reno/method.ts';
+import type { Generated, GenerateOptions } from '../../src/reno/session.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
 import type { SteadyReno } from '../../src/reno/steady_reno.ts';
 import type { Verdict } from '../../src/reno/verdict.ts';
+import type { Device } from '../../src/tensor/device.ts';
 import { GpuError } from '../../src/tensor/gpu_error.ts';
 import { at } from '../../src/tensor/types.ts';
 import type { Job } from './job.ts';
 import { failureOf, type JobStore, type ResultFiles } from './job_store.ts';
+import { Turns } from './turns.ts';
 
 /** A picture of a result. */
 export interface PictureResult {
@@ -98,12 +102,19 @@ export class JobRunner implements Disposable {
   readonly #hooks: JobHooks;
   /** Networks that are open, with their settings as JSON. */
   #opened: { readonly name: string; readonly arm: OpenedArm } | null = null;
+  /** Resolves when the networks that were to be opened are. */
+  #opening: Promise<unknown> = Promise.resolve();
+  /** Jobs whose networks make several pictures at once run together. */
+  readonly #turns = new Turns();
+  /** Resolves when the pictures that were to be judged have been: the evaluator looks at one at a time. */
+  #judged: Promise<unknown> = Promise.resolve();
 
   constructor(hooks: JobHooks) {
     this.#hooks = hooks;
   }
 
   /**
+   * Several jobs may be asked for at once: those of one setting with a batch run together, others one after another.
    * @param onIteration is told of each picture's losses
    * @throws Error, one sentence, when the job gives no picture; GpuError when the GPU failed again and again
    */
@@ -132,18 +143,16 @@ export class JobRunner implements Disposable {
     ]);
   }
 
-  async #made(
-    { settings, prompt, noise, judged }: Job,
-    onIteration?: OnIteration,
-  ): Promise<{ arm: OpenedArm; made: Made }> {
-    const arm = await this.#arm(settings);
-    const { trajectory, history } = await arm.steady.generate({
-      prompt,
-      ...noise,
+  async #made(job: Job, onIteration?: OnIteration): Promise<{ arm: OpenedArm; made: Made }> {
+    const { settings, judged } = job;
+    const { arm, generated } = await this.#generated(settings, {
+      prompt: job.prompt,
+      ...job.noise,
       signal: this.#hooks.signal,
       ...(onIteration ? { onIteration } : {}),
       ...(judged ? { wantsFrame: () => true } : {}),
     });
+    const { trajectory, history } = generated;
     const { records, best, stopped, seconds, initImage, bestImage } = trajectory;
     return {
       arm,
@@ -161,10 +170,66 @@ export class JobRunner implements Disposable {
     };
   }
 
+  /** Runs beside others where the networks have a batch; what fails there is tried again alone, where failures of a GPU are mended. */
+  async #generated(
+    settings: RenoSettings,
+    options: GenerateOptions,
+  ): Promise<{ arm: OpenedArm; generated: Generated }> {
+    for (;;) {
+      const tried = batchOf(settings) > 1 ? await this.#together(settings, options) : null;
+      if (tried && 'generated' in tried) {
+        return tried;
+      }
+      const end = await this.#turns.take(null);
+      try {
+        const arm = await this.#arm(settings);
+        if (tried?.failedOn && tried.failedOn !== arm.steady.device) {
+          continue; // Another job has opened another device since.
+        }
+        const generated = await arm.steady.generate(options);
+        if (storageOf(arm.steady.reno.settings) !== storageOf(settings)) {
+          this[Symbol.dispose](); // The next job begins with the storage that it asks for.
+        }
+        return { arm, generated };
+      } finally {
+        end();
+      }
+    }
+  }
+
+  /** @returns what was made, or the device that failed; null where f16 may have overflowed */
+  async #together(
+    settings: RenoSettings,
+    options: GenerateOptions,
+  ): Promise<{ arm: OpenedArm; generated: Generated } | { failedOn: Device } | null> {
+    const end = await this.#turns.take(JSON.stringify(settings));
+    let device: Device | null = null;
+    try {
+      const arm = await this.#arm(settings);
+      device = arm.steady.device;
+      const generated = await arm.steady.reno.generate(options);
+      const mayBeWidened = settings.dtype === 'f16' && generated.trajectory.stoppedBy === 'not-finite';
+      return mayBeWidened ? null : { arm, generated };
+    } catch (error) {
+      if (device && error instanceof GpuError) {
+        return { failedOn: device };
+      }
+      if (settings.dtype === 'f16' && error instanceof NotFiniteError) {
+        return null;
+      }
+      throw error;
+    } finally {
+      end();
+    }
+  }
+
   async #result(job: Job, made: Made, judge: OpenedArm['judge']): Promise<JobResult> {
     const { scene } = job;
-    const verdict = async (pixels: Float32Array): Promise<Verdict | null> =>
-      judge && scene ? judge.judge(pixels, scene) : null;
+    const verdict = (pixels: Float32Array): Promise<Verdict | null> => {
+      const judged = this.#judged.then(() => (judge && scene ? judge.judge(pixels, scene) : null));
+      this.#judged = judged.catch(() => {});
+      return judged;
+    };
     const result = (record: IterationRecord, found: Verdict | null): PictureResult => ({
       iteration: record.iteration,
       total: record.total,
@@ -193,11 +258,15 @@ export class JobRunner implements Disposable {
   /** Opens networks for these settings, and closes others. */
   async #arm(settings: RenoSettings): Promise<OpenedArm> {
     const name = JSON.stringify(settings);
-    if (this.#opened?.name !== name) {
-      this[Symbol.dispose]();
-      this.#opened = { name, arm: await this.#hooks.open(settings) };
-    }
-    return this.#opened.arm;
+    const opening = this.#opening.then(async () => {
+      if (this.#opened?.name !== name) {
+        this[Symbol.dispose]();
+        this.#opened = { name, arm: await this.#hooks.open(settings) };
+      }
+      return this.#opened.arm;
+    });
+    this.#opening = opening.catch(() => {});
+    return opening;
   }
 
   [Symbol.dispose](): void {
@@ -232,6 +301,9 @@ async function curveOf(
   }
   return points;
 }
+
+/** The storage of activations, as a text that can be compared. */
+const storageOf = ({ dtype, f32Modules }: RenoSettings): string => JSON.stringify([dtype, f32Modules]);
 
 /** The draws that a search from many noises ascended, from the best candidate on. */
 function ascendedDraws(records: readonly IterationRecord[]): number[] {

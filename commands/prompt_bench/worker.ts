@@ -7,6 +7,7 @@ import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/chosen_
 import { EXIT } from '../../src/cli/exit_codes.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
+import { batchOf } from '../../src/reno/method.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { identified } from './identity.ts';
 import type { Job } from './job.ts';
@@ -64,6 +65,7 @@ export async function work({
     async (taken) => {
       try {
         const job = JSON.parse(taken.data.job) as Job;
+        worker.concurrency = Math.max(worker.concurrency, batchOf(job.settings)); // Those of one setting run together.
         const progress = new QueueProgress(taken, job);
         progress.say(`taken by ${name}`);
         await assertSameModel(model, job, known);
