@@ -1,13 +1,16 @@
 /** A task of `reno bench`: the list, the seeds and the runs that the command line asks for, and the jobs that follow from them. */
+
+import { openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
+import { batchPlans, batchRoom, chosenBatch } from '../../src/cli/plan/batch_choice.ts';
 import { keyOf } from '../../src/cli/run_store/names.ts';
 import { optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
-import { adapterFlags, jsonFlag } from '../../src/cli/shared.ts';
+import { adapterChoice, adapterFlags, jsonFlag } from '../../src/cli/shared.ts';
 import { readTextFile } from '../../src/cli/text_file.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
-import type { RenoSettings } from '../../src/reno/settings.ts';
+import { type RenoSettings, withSettings } from '../../src/reno/settings.ts';
 import { firstOfCategories } from '../common/first_of_categories.ts';
 import { parseSeeds } from '../common/seed_list.ts';
 import { type ListName, type PromptEntry, readList } from './benchmark_lists.ts';
@@ -64,7 +67,7 @@ export interface BenchTask {
 /** Reads the command line and the list. @throws UsageError or Error, one sentence */
 export async function benchTask(list: ListName, args: Args, positionals: readonly string[]): Promise<BenchTask> {
   const model = chosenModel(args);
-  const settings = await settingsFrom(args, model);
+  const settings = await withBatch(await settingsFrom(args, model), model, args);
   const entries = firstOfCategories(await readEntries(list, positionals[0], model), countFlag(args, 'limit', 1));
   assertLayoutFits(list, entries);
   const seeds = parseSeeds(textFlag(args, 'seeds') ?? '0');
@@ -83,6 +86,18 @@ export async function benchTask(list: ListName, args: Args, positionals: readonl
     jobs,
     modelHash: keyOf(Object.fromEntries(arms.map(({ name, identity }) => [name, identity.modelHash]))),
   };
+}
+
+/** The settings with a number of pictures at once; one is the same as none. @throws UsageError where it cannot be chosen */
+async function withBatch(settings: RenoSettings, model: ChosenModel, args: Args): Promise<RenoSettings> {
+  if (settings.batch !== 'auto') {
+    return settings.batch === 1 ? withSettings(settings, { batch: undefined }) : settings;
+  }
+  using device = await openAdapter(adapterChoice(args));
+  const room = batchRoom(settings, device.info.description);
+  const batch = chosenBatch(await batchPlans(model, settings, room, device));
+  console.error(`--batch auto: ${batch} at once`);
+  return withSettings(settings, { batch: batch === 1 ? undefined : batch });
 }
 
 async function readEntries(list: ListName, path: string | undefined, model: ChosenModel): Promise<PromptEntry[]> {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
 import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
 import { chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
-import { optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
+import { assertOnePicture, optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
 import { adapterChoice, adapterFlags, toolVersion } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { subfolder } from '../../src/models/checkpoint/files.ts';
@@ -68,6 +68,7 @@ async function record(args: Args): Promise<number> {
     );
   }
   const settings = await settingsFrom(args, model);
+  assertOnePicture(settings);
   using device = await openAdapter(adapterChoice(args));
   console.error(`adapter: ${adapterName(device)}`);
   using reno = await Reno.open(device, model.name, model.files, settings);

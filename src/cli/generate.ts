@@ -16,7 +16,7 @@ import { generateList } from './list_run.ts';
 import { fingerprint, recorded } from './model_fingerprint.ts';
 import { OutFolder } from './out_folder.ts';
 import { RunStore } from './run_store/run_store.ts';
-import { settingsFlags, settingsFrom } from './settings_flags.ts';
+import { assertOnePicture, settingsFlags, settingsFrom } from './settings_flags.ts';
 import { adapterChoice, adapterFlags, jsonFlag, printJson } from './shared.ts';
 import { generateOne } from './single_run.ts';
 import { readTextFile } from './text_file.ts';
@@ -82,6 +82,7 @@ async function generate(args: Args): Promise<number> {
   const transfer = chosenTransfer(args, task);
   const model = chosenModel(args);
   const settings = await settingsFrom(args, model);
+  assertOnePicture(settings);
   const items = task === 'single' || list === undefined ? [] : listItems(task, list, seed);
   if (transfer) {
     await assertTransferFits(transfer, model, settings);

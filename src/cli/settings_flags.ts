@@ -95,6 +95,15 @@ function assertFits(settings: RenoSettings): void {
   }
 }
 
+/** Checks that one picture is made at a time. @throws UsageError, one sentence, where several are asked for */
+export function assertOnePicture({ batch = 1 }: RenoSettings): void {
+  if (batch !== 1) {
+    throw new UsageError(
+      '--batch makes pictures of several prompts at once, which "reno bench" does: leave it out here',
+    );
+  }
+}
+
 function flagValue<T>(args: Args, { flag, zero, kind }: Setting<T, null | undefined>): T | undefined {
   const text = zero && isSet(args, zero) ? '0' : undefined;
   return flag === undefined ? undefined : text === undefined ? valueFlag(args, flag, kind) : kind.parse(text);

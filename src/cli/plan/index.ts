@@ -1,4 +1,6 @@
 /** `reno plan`: says what a run needs and how fast a GPU could be, without a GPU, weights, network or tokenizers. */
+
+import { withSettings } from '../../reno/settings.ts';
 import type { Device } from '../../tensor/device.ts';
 import { openAdapter } from '../adapter.ts';
 import { type Args, type Command, textFlag } from '../args.ts';
@@ -6,6 +8,7 @@ import { planningFromEnvironment } from '../debug_variable.ts';
 import { plannedFlags, plannedSettings } from '../settings_flags.ts';
 import { adapterChoice, adapterFlags, finish } from '../shared.ts';
 import { UsageError } from '../usage_error.ts';
+import { batchPlans, batchRoom, chosenBatch } from './batch_choice.ts';
 import { GPUS, type Gpu, gpusNamed } from './gpus.ts';
 import { type PlanReport, planReport } from './plan_report.ts';
 import { PLANNED_MODELS, plannedModel } from './planned_model.ts';
@@ -46,13 +49,19 @@ export const planCommand: Command = {
 async function plan(args: Args): Promise<number> {
   const gpus = chosenGpus(args);
   const model = plannedModel(textFlag(args, 'model') ?? 'pocket');
-  const settings = await plannedSettings(args, model);
+  const asked = await plannedSettings(args, model);
   const choice = adapterChoice(args);
   using device = 'adapter' in choice || 'backend' in choice ? await openAdapter(choice) : null;
   const planning = planningFromEnvironment();
   const target = device ?? (gpus.some(({ tensor }) => tensor !== null) ? MATRIX_GPU : null);
+  const named = isNamed(args) ? gpus[0] : undefined;
+  const batches =
+    asked.batch === 'auto'
+      ? await batchPlans(model, asked, batchRoom(asked, named ?? device?.info.description ?? null), target)
+      : [];
+  const settings = batches.length > 0 ? withSettings(asked, { batch: chosenBatch(batches) }) : asked;
   const run = await planSettings(model, settings, { planning, ...(target ? { device: target } : {}) });
-  const planned = planReport(run, gpus, isNamed(args) ? gpus : []);
+  const planned = { ...planReport(run, gpus, isNamed(args) ? gpus : []), batches };
   console.log(describePlanned(planned));
   const problem = problemOf(planned, device);
   const summary = problem === null ? summaryOf(planned) : `${summaryOf(planned)}; ${problem}`;

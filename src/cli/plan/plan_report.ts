@@ -7,6 +7,7 @@ import type { Schedule } from '../../tensor/schedule/schedule.ts';
 import { memorySummary, type Work, workOf } from '../../tensor/schedule/summary.ts';
 import type { Stage } from '../../tensor/types.ts';
 import { at, byteSize, STAGES, sizeOf } from '../../tensor/types.ts';
+import type { BatchPlan } from './batch_choice.ts';
 import { GPUS, type Gpu } from './gpus.ts';
 import type { PlannedRun } from './planned_run.ts';
 import { type KernelTime, kernelTimes, type Roofline, roofline } from './roofline.ts';
@@ -46,6 +47,10 @@ interface PhaseMemory {
 export interface PlanReport {
   readonly model: string;
   readonly size: readonly [height: number, width: number];
+  /** Pictures that are made at once. */
+  readonly batch: number;
+  /** Numbers of pictures at once that were tried, where the batch was chosen. */
+  readonly batches?: readonly BatchPlan[];
   readonly dtype: string;
   /** The modules that store activations as f32 beside f16. */
   readonly f32Modules: readonly string[];
@@ -116,6 +121,7 @@ export function planReport(
   return {
     model: planned.model,
     size: [image.dim(1), image.dim(2)],
+    batch: image.dim(0),
     dtype: settings.dtype,
     f32Modules: settings.f32Modules ?? [],
     mode: settings.mode,

@@ -21,10 +21,13 @@ const flopsOf = (flops: number): string => amount(flops, 'FLOP');
 
 const WHEN: Readonly<Record<Stage, string>> = { load: 'once', prompt: 'once a prompt', step: 'each iteration' };
 
-export function summaryOf({ model, size: [height, width], dtype, memory, stages }: PlanReport): string {
+export function summaryOf({ model, batch, size: [height, width], dtype, memory, stages }: PlanReport): string {
   const { flops, dispatches } = stages.step;
-  return `${model} ${width}×${height} ${dtype}: peak ${bytesOf(memory.peak)}, iteration ${flopsOf(flops)} in ${dispatches} dispatches`;
+  return `${model} ${several(batch)}${width}×${height} ${dtype}: peak ${bytesOf(memory.peak)}, iteration ${flopsOf(flops)} in ${dispatches} dispatches`;
 }
+
+/** The beginning of a size where several pictures are made at once. */
+const several = (batch: number): string => (batch === 1 ? '' : `${batch} × `);
 
 export function describePlanned(plan: PlanReport): string {
   const rewards = Object.entries(plan.rewards).map(([name, weight]) => `${name} ${weight}`);
@@ -32,13 +35,14 @@ export function describePlanned(plan: PlanReport): string {
   const raised = plan.f32Modules.length === 0 ? '' : ` (f32 in ${plan.f32Modules.join(', ')})`;
   const bits = plan.weightBits === null ? '' : ` with weights of ${plan.weightBits} bits`;
   return [
-    `${plan.model}, ${width}×${height}, ${plan.dtype}${raised}${bits}, ${plan.mode}, rewards ${rewards.join(', ')}; planned for ${plan.adapter}`,
+    `${plan.model}, ${several(plan.batch)}${width}×${height}, ${plan.dtype}${raised}${bits}, ${plan.mode}, rewards ${rewards.join(', ')}; planned for ${plan.adapter}`,
     ...parameters(plan),
     ...work(plan),
     ...memory(plan),
     ...split(plan),
     ...rooflines(plan),
     ...kernels(plan),
+    ...batches(plan),
     '',
   ].join('\n');
 }
@@ -143,6 +147,23 @@ function rooflines({ rooflines: all, stages: { step }, matrixShare }: PlanReport
     `  ${percent(matrixShare)} of the arithmetic is in kernels for matrix units, the rest always runs on f32 ALUs.`,
     `  ${step.dispatches} dispatches at the published 24 to 36 µs: ${low} to ${high}, in part beside the above.`,
   ];
+}
+
+/** What each number of pictures at once takes, where one was to be chosen. */
+function batches({ batches: tried = [], batch }: PlanReport): string[] {
+  if (tried.length === 0) {
+    return [];
+  }
+  const rows = tried.map((one) => [
+    String(one.batch),
+    bytesOf(one.peak),
+    one.fits ? 'fits' : 'too large',
+    String(one.dispatches),
+    (one.dispatches / one.batch).toFixed(0),
+    seconds(one.seconds),
+  ]);
+  const head = ['', 'memory', '', 'dispatches', 'for a picture', 'least time for a picture, with dispatches'];
+  return [...table('Pictures at once, in an iteration', [head, ...rows]), `  --batch auto is ${batch} here.`];
 }
 
 /** Kernels that take less than this part of the time are one row. */
