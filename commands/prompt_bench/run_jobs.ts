@@ -187,7 +187,7 @@ export class JobRunner implements Disposable {
           continue; // Another job has opened another device since.
         }
         const generated = await arm.steady.generate(options);
-        if (storageOf(arm.steady.reno.settings) !== storageOf(settings)) {
+        if (batchOf(settings) > 1 && storageOf(arm.steady.reno.settings) !== storageOf(settings)) {
           this[Symbol.dispose](); // The next job begins with the storage that it asks for.
         }
         return { arm, generated };

@@ -6,7 +6,7 @@ import { noiseRegulariser, regulariserFactors } from '../../src/reno/objective.t
 import { type OptimizerConfig, optimizerStep } from '../../src/reno/optimizer.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
-import { at } from '../../src/tensor/types.ts';
+import { at, sizeOf } from '../../src/tensor/types.ts';
 import { gradients } from '../../src/tensor/vjp.ts';
 
 const cases: { name: string; config: OptimizerConfig; clip: number | null; torch: number[][] }[] = [
@@ -70,14 +70,14 @@ const cases: { name: string; config: OptimizerConfig; clip: number | null; torch
 describe.each(cases)('$name', ({ config, clip, torch }) => {
   it('takes the steps that torch takes', () => {
     const graph = new Graph();
-    const z = graph.input('z', [3], 'step');
+    const z = graph.input('z', [1, 3], 'step');
     const offset = sub(z, graph.constant([0.5, -1, 2], [3]));
     const loss = affine(sum(mul(square(offset), graph.constant([1, 0.25, 3], [3]))), 0.5);
     const gradient = gradients(loss, [z])[0];
     const step = optimizerStep(z, clip === null ? gradient : clipGradNorm(gradient, clip).grad, config);
     const feeds = new Map<string, ArrayLike<number>>([['z', [0.2, 0.4, -0.6]]]);
     for (const { state, initial } of step.updates) {
-      feeds.set(state.node.name ?? '', new Float64Array(state.shape[0] ?? 1).fill(initial ?? Number.NaN));
+      feeds.set(state.node.name ?? '', new Float64Array(sizeOf(state.shape)).fill(initial ?? Number.NaN));
     }
     for (const expected of torch) {
       const [next, ...states] = interpret([step.next, ...step.updates.map((u) => u.value)], feeds);
@@ -95,7 +95,7 @@ describe.each(cases)('$name', ({ config, clip, torch }) => {
 describe('clipGradNorm', () => {
   const clipped = (values: number[], maxNorm: number): { grad: Float64Array; norm: number } => {
     const graph = new Graph();
-    const { grad, norm } = clipGradNorm(graph.input('g', [values.length], 'step'), maxNorm);
+    const { grad, norm } = clipGradNorm(graph.input('g', [1, values.length], 'step'), maxNorm);
     const [scaled, before] = interpret([grad, norm], new Map([['g', values]]));
     return { grad: scaled ?? new Float64Array(), norm: before?.[0] ?? Number.NaN };
   };
@@ -111,6 +111,16 @@ describe('clipGradNorm', () => {
     expect([...clipped([0.03, -0.04], 0.1).grad]).toEqual([0.03, -0.04]);
     expect([...clipped([0, 0], 0.1).grad]).toEqual([0, 0]);
   });
+});
+
+it('clipGradNorm clips the gradient of each picture of a batch by itself', () => {
+  const { grad, norm } = clipGradNorm(new Graph().input('g', [2, 2, 1, 1], 'step'), 0.1);
+  const [scaled, before] = interpret([grad, norm], new Map([['g', [3, -4, 0.03, -0.04]]]));
+  expect(norm.shape).toEqual([2, 1, 1, 1]);
+  expect(before?.[0]).toBeCloseTo(5, 12);
+  expect(before?.[1]).toBeCloseTo(0.05, 12);
+  expect(Math.hypot(...(scaled ?? []).slice(0, 2))).toBeCloseTo(0.1 * (5 / (5 + 1e-6)), 12);
+  expect([...(scaled ?? [])].slice(2)).toEqual([0.03, -0.04]);
 });
 
 describe('noiseRegulariser', () => {

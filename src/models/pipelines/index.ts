@@ -2,7 +2,6 @@
 import type { Graph } from '../../tensor/graph.ts';
 import type { ModelFiles } from '../checkpoint/files.ts';
 import { readConfig } from '../checkpoint/read_config.ts';
-import { FluxPipeline } from './flux.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 import { PipelineFolder } from './pipeline_folder.ts';
 import { PixArtAlphaPipeline } from './pixart_alpha.ts';
@@ -12,10 +11,10 @@ import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 export { isStepwise, type PipelineOptions, type StepwisePipeline, type TextToImagePipeline } from './pipeline.ts';
 
 const PIPELINES = {
-  FluxPipeline,
-  PixArtAlphaPipeline,
-  StableDiffusionPipeline,
-  StableDiffusionXLPipeline,
+  FluxPipeline: async () => (await import('./flux.ts')).FluxPipeline, // Few programs need it, so bundles load it then.
+  PixArtAlphaPipeline: async () => PixArtAlphaPipeline,
+  StableDiffusionPipeline: async () => StableDiffusionPipeline,
+  StableDiffusionXLPipeline: async () => StableDiffusionXLPipeline,
 } as const;
 const NAMES = Object.keys(PIPELINES) as (keyof typeof PIPELINES)[];
 
@@ -29,7 +28,7 @@ export async function openPipeline(
   options: PipelineOptions = {},
 ): Promise<TextToImagePipeline> {
   const index = await readConfig(files, 'model_index.json');
-  const pipeline = PIPELINES[index.oneOf('_class_name', NAMES)];
+  const pipeline = await PIPELINES[index.oneOf('_class_name', NAMES)]();
   const folder = new PipelineFolder(graph, files, index, options);
   const opened = await pipeline.open(folder);
   folder.assertIndexKnown();
