@@ -11,9 +11,9 @@ import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import { differentSizes } from '../tensor/size_words.ts';
 import type { Shape } from '../tensor/types.ts';
 import type { BadValue } from './bad_value.ts';
+import type { AllRows, Lane, Lanes } from './batch_lanes.ts';
 import { shapeOfOne } from './each_picture.ts';
 import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
-import type { AllRows, Lane, Lanes } from './lanes.ts';
 import { haveMoved, type Levers } from './levers.ts';
 import { type LoopOptions, runLoop, type Search, type StepRunner, type Trajectory } from './loop.ts';
 import { batchOf, multiStartOf } from './method.ts';
@@ -154,7 +154,7 @@ export class Reno implements Disposable {
     const run = await traceRun(files, settings, levers);
     const plan = await compileWithWeights(device, { ...run.spec, ...planning }, run.weights);
     const batch = batchOf(settings);
-    const lanes = batch > 1 ? new (await import('./lanes.ts')).Lanes(plan, batch) : null; // As few need it, bundles load it then.
+    const lanes = batch > 1 ? new (await import('./batch_lanes.ts')).Lanes(plan, batch) : null; // As few need it, bundles load it then.
     const loadSeconds = (performance.now() - start) / 1000;
     return new Reno({ model, settings, device, plan, lanes, run, loadSeconds });
   }
@@ -206,7 +206,7 @@ export class Reno implements Disposable {
   #repeated<T>({ resume: _, ...options }: GenerateOptions, repeat: Repeat<T>): Promise<T> {
     return this.#alone(async () => {
       const batch = batchOf(this.settings);
-      const plan = batch > 1 ? new (await import('./lanes.ts')).AllRows(this.plan, batch) : this.plan;
+      const plan = batch > 1 ? new (await import('./batch_lanes.ts')).AllRows(this.plan, batch) : this.plan;
       this.#prompts.clear();
       this.#writePrompt(options.prompt, (values) => writeAll(plan, values));
       await plan.run('prompt');

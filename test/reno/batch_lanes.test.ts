@@ -1,8 +1,8 @@
 /** Several runs on one plan with a batch: each gives what it gives alone, whatever its neighbours are. */
 import { describe, expect, it } from 'vitest';
 import { affine, log, mean, mul, reshape, sigmoid, square, sub } from '../../src/kernels/index.ts';
+import { AllRows, type BatchedPlan, Lanes } from '../../src/reno/batch_lanes.ts';
 import { freshNoise, optimisedNoise } from '../../src/reno/image_select.ts';
-import { AllRows, type BatchedPlan, Lanes } from '../../src/reno/lanes.ts';
 import { lbfgsNoise } from '../../src/reno/lbfgs_noise.ts';
 import { runLoop, type Search, type StepRunner, type Trajectory } from '../../src/reno/loop.ts';
 import { multiStart } from '../../src/reno/multi_start.ts';
