@@ -30,6 +30,8 @@ table { border-collapse: collapse; background: var(--card); border: 1px solid va
 th, td { padding: 6px 12px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 small { color: var(--soft); }
+/* An interval stands under its estimate, so that more columns are seen without scrolling. */
+.wide td small { display: block; white-space: nowrap; }
 .controls { display: flex; flex-wrap: wrap; gap: 12px; align-items: end; margin: 12px 0; position: sticky; top: 0; background: var(--page); padding: 8px 0; }
 label { display: grid; gap: 4px; font-size: 13px; color: var(--soft); }
 select { font: inherit; padding: 6px 8px; border: 1px solid var(--line); border-radius: 8px; background: var(--card); color: var(--ink); }
