@@ -54,7 +54,7 @@ it("a command reads a relative path from the caller's folder", { timeout: 60_000
 
 it('SIGTERM ends the command that a tool runs, too', { timeout: 60_000 }, async () => {
   const waits =
-    "console.log('pid', process.pid); process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1000);";
+    "process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1000); console.log('pid', process.pid);";
   writeFileSync(join(work, 'waits.ts'), waits);
   const file = JSON.stringify(relative(root, join(work, 'waits.ts')));
   const script = `const tools = await import(${library('exec.mjs')}); process.exit(await tools.runTypeScript(${file}, []));`;
