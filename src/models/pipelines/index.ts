@@ -2,6 +2,7 @@
 import type { Graph } from '../../tensor/graph.ts';
 import type { ModelFiles } from '../checkpoint/files.ts';
 import { readConfig } from '../checkpoint/read_config.ts';
+import { FluxPipeline } from './flux.ts';
 import type { PipelineOptions, TextToImagePipeline } from './pipeline.ts';
 import { PipelineFolder } from './pipeline_folder.ts';
 import { PixArtAlphaPipeline } from './pixart_alpha.ts';
@@ -11,10 +12,10 @@ import { StableDiffusionXLPipeline } from './stable_diffusion_xl.ts';
 export { isStepwise, type PipelineOptions, type StepwisePipeline, type TextToImagePipeline } from './pipeline.ts';
 
 const PIPELINES = {
-  FluxPipeline: async () => (await import('./flux.ts')).FluxPipeline, // Few programs need it, so bundles load it then.
-  PixArtAlphaPipeline: async () => PixArtAlphaPipeline,
-  StableDiffusionPipeline: async () => StableDiffusionPipeline,
-  StableDiffusionXLPipeline: async () => StableDiffusionXLPipeline,
+  FluxPipeline,
+  PixArtAlphaPipeline,
+  StableDiffusionPipeline,
+  StableDiffusionXLPipeline,
 } as const;
 const NAMES = Object.keys(PIPELINES) as (keyof typeof PIPELINES)[];
 
@@ -28,7 +29,7 @@ export async function openPipeline(
   options: PipelineOptions = {},
 ): Promise<TextToImagePipeline> {
   const index = await readConfig(files, 'model_index.json');
-  const pipeline = await PIPELINES[index.oneOf('_class_name', NAMES)]();
+  const pipeline = PIPELINES[index.oneOf('_class_name', NAMES)];
   const folder = new PipelineFolder(graph, files, index, options);
   const opened = await pipeline.open(folder);
   folder.assertIndexKnown();

@@ -39,9 +39,14 @@ export function readTextTimeConfig(config: Config): TextTimeConfig | null {
 
 /**
  * Returns the input of `add_embedding`, [B, projection_class_embeddings_input_dim]: `text_embeds`, then the sinusoids of
- * each of `time_ids`. @throws Error when the sum of their widths is not the weights' width
+ * each of `time_ids`. @param batch number of pictures
+ * @throws Error when the sum of their widths is not the weights' width, or there is neither one row nor one for each picture
  */
-export function textTime({ text_embeds, time_ids }: AddedCond, config: TextTimeConfig & TimestepsConfig): Tensor {
+export function textTime(
+  { text_embeds, time_ids }: AddedCond,
+  config: TextTimeConfig & TimestepsConfig,
+  batch: number,
+): Tensor {
   const { addition_time_embed_dim: each, projection_class_embeddings_input_dim: width } = config;
   const sizes = time_ids.length * each;
   if (text_embeds.dim(1) + sizes !== width) {
@@ -51,6 +56,11 @@ export function textTime({ text_embeds, time_ids }: AddedCond, config: TextTimeC
     );
   }
   const rows = text_embeds.dim(0);
+  if (rows !== 1 && rows !== batch) {
+    throw new Error(
+      `text_embeds [${text_embeds.shape.join(', ')}] must have one row, or as many as there are pictures: ${batch}`,
+    );
+  }
   const values = time_ids.flatMap((id) => sinusoids(id, each, config));
   const repeated = Array.from({ length: rows }, () => values).flat();
   return concat([text_embeds, text_embeds.graph.constant(repeated, [rows, sizes])], 1);

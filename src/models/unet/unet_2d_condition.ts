@@ -3,7 +3,6 @@
  * Source: diffusers/models/unets/unet_2d_condition.py: UNet2DConditionModel.
  */
 import { add } from '../../kernels/index.ts';
-import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { at } from '../../tensor/types.ts';
 import { type Config, EPS_RANGE, inertKeys, MOST_LAYERS } from '../checkpoint/config.ts';
@@ -227,7 +226,7 @@ export class UNet2DConditionModel {
   forward(sample: Tensor, timestep: number | Tensor, encoderHiddenStates: Tensor, addedCond?: AddedCond): Tensor {
     return this.#w.scope(() => {
       // 1. Embed the timestep, and SDXL's added conditions with it.
-      const temb = this.#temb(sample.graph, timestep, addedCond);
+      const temb = this.#temb(sample, timestep, addedCond);
       // 2. First convolution.
       let hidden = this.conv_in.forward(sample);
       // 3. Down: every residual block and every downsampler leaves a skip connection.
@@ -252,7 +251,7 @@ export class UNet2DConditionModel {
   }
 
   /** Returns the time embedding, [1,T] or a row for each picture. Where the timestep is a number, it is a constant of the graph and no step computes it. */
-  #temb(graph: Graph, timestep: number | Tensor, addedCond: AddedCond | undefined): Tensor {
+  #temb({ graph, shape }: Tensor, timestep: number | Tensor, addedCond: AddedCond | undefined): Tensor {
     const { addition_embed } = this.config;
     if (!addition_embed !== !addedCond) {
       throw new Error(
@@ -266,7 +265,7 @@ export class UNet2DConditionModel {
       known ? timesteps(graph, timestep, at(this.config.block_out_channels, 0), this.config) : timestep,
     );
     return addition_embed && addedCond && this.add_embedding
-      ? add(temb, this.add_embedding.forward(textTime(addedCond, { ...this.config, ...addition_embed })))
+      ? add(temb, this.add_embedding.forward(textTime(addedCond, { ...this.config, ...addition_embed }, at(shape, 0))))
       : temb;
   }
 }

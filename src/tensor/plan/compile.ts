@@ -4,8 +4,8 @@ import { withNeed } from '../gpu_error.ts';
 import { matrixKernels } from '../kernel_check.ts';
 import { Uniforms } from '../schedule/buffers.ts';
 import type { PlanSpec } from '../schedule/plan_spec.ts';
-import { createSchedule } from '../schedule/planner.ts';
 import type { Schedule } from '../schedule/schedule.ts';
+import { fastestSchedule } from '../schedule/scheduler.ts';
 import type { Stage, TensorType } from '../types.ts';
 import { at, STAGES } from '../types.ts';
 import { USAGE } from './buffer_usage.ts';
@@ -31,9 +31,11 @@ export async function compile(device: Device, spec: PlanSpec): Promise<Plan> {
 /** Schedules `spec` for `device`. Kernels that need a check there have passed it; those that fail are left out. @throws Error as `compile` */
 export async function scheduleFor(device: Device, spec: PlanSpec): Promise<Schedule> {
   const tuning = spec.tuning ?? device.tuning;
+  // Bundles load the planner of budgets when there is one.
+  const plan = spec.budget === undefined ? fastestSchedule : (await import('../schedule/planner.ts')).createSchedule;
   for (;;) {
     const { caps } = device;
-    const schedule = createSchedule({ ...spec, ...(tuning ? { tuning } : {}) }, caps);
+    const schedule = plan({ ...spec, ...(tuning ? { tuning } : {}) }, caps);
     if (!spec.unchecked) {
       await device.kernelCheck?.ensure(matrixKernels(schedule));
     }

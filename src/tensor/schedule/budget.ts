@@ -2,33 +2,13 @@
 import { differentSizes, sizeWords } from '../size_words.ts';
 import { at, byteSize } from '../types.ts';
 import { Uniforms } from './buffers.ts';
-import type { InputBuffer } from './input_buffers.ts';
-import type { Reads } from './liveness.ts';
-import type { Recomputation } from './recomputation.ts';
+import { Recomputation } from './recomputation.ts';
 import type { Schedule } from './schedule.ts';
+import type { Scheduler } from './scheduler.ts';
 
 /** Returns the bytes of all buffers of a schedule: the most that its plan holds at any time. */
 export function peakBytes(schedule: Schedule): number {
   return schedule.buffers.reduce((n, b) => n + b.bytes, Uniforms.of(schedule).bytes);
-}
-
-/**
- * Returns weights in the order in which to evict them from memory: the last read come first, so the rewards' before the
- * decoder's and the denoiser's. All weights cost the same: each upload costs their bytes.
- */
-export function evictionOrder(weights: readonly InputBuffer[], reads: Reads): InputBuffer[] {
-  const firstRead = ({ key }: InputBuffer): number => reads.get(key)?.[0] ?? 0;
-  return [...weights].sort((a, b) => firstRead(b) - firstRead(a));
-}
-
-/** Makes schedules of one graph that need more or less memory. */
-export interface Scheduler {
-  /** Weights that the step stage reads and that may be streamed, in the order of eviction. */
-  readonly stepWeights: readonly InputBuffer[];
-  /** Weights that no step reads and that may be streamed. */
-  readonly promptWeights: readonly InputBuffer[];
-  readonly recomputation: () => Recomputation;
-  readonly schedule: (streamed: readonly InputBuffer[], recomputation?: Recomputation) => Schedule;
 }
 
 /** Maximum re-planning rounds: the estimate of a recomputation is compared with its schedule so many times. */
@@ -44,7 +24,7 @@ export function scheduleWithin(budget: number, scheduler: Scheduler): Schedule {
   const { stepWeights, promptWeights } = scheduler;
   let schedule = scheduler.schedule(promptWeights);
   let excess = peakBytes(schedule) - budget;
-  const recomputation = scheduler.recomputation();
+  const recomputation = new Recomputation(...scheduler.recomputed);
   for (let round = 0, improves = true; round < MAX_ROUNDS && improves && excess > 0; round++) {
     // Half of the excess at a time: an eviction is final, and less is often enough once the peak is lower.
     improves = recomputation.lowerPeak(Math.max(excess / 2, budget * LEAST_SHARE));

@@ -43,7 +43,7 @@ describe('text_time', () => {
     const text_embeds = graph.input('text_embeds', [1, 10], 'prompt');
     expect(() => unet.forward(x, 999, c)).toThrow('addition_embed_type "text_time", as SDXL: it needs text_embeds');
     expect(() => unet.forward(x, 999, c, { text_embeds, time_ids: [64, 64, 0, 0, 64] })).toThrow(
-      'text_embeds [1, 10] with 5 time_ids of 6 sinusoids must be one row of projection_class_embeddings_input_dim, 46,',
+      'text_embeds [1, 10] with 5 time_ids of 6 sinusoids must be rows of projection_class_embeddings_input_dim, 46, together',
     );
     const two = graph.input('two', [2, 10], 'prompt');
     expect(() => unet.forward(x, 999, c, { text_embeds: two, time_ids })).toThrow('text_embeds [2, 10]');
