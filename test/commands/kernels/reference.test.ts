@@ -38,6 +38,15 @@ describe('the reference of kernels', () => {
     expect(ops.flatMap(lacking)).toEqual([]);
   });
 
+  it('has a figure of every kernel, or says that this adapter or this compiler does not take it', () => {
+    const names = ops.flatMap(({ kernels }) => kernels.map(({ name }) => name));
+    expect(names.length).toBeGreaterThan(150);
+    const lacks = (section: 'measured' | 'compiled'): string[] =>
+      names.filter((name) => figures[section].rows[name] === undefined);
+    expect(lacks('measured'), `${COMMAND} --measure`).toEqual([]);
+    expect(lacks('compiled'), `${COMMAND} --gpu navi31`).toEqual([]);
+  });
+
   it('would tell what is missing', () => {
     const bare = describedOps(new KernelDocumentation([], ''));
     const found = bare.flatMap(lacking);
