@@ -8,7 +8,7 @@ import { type Frame, NotFiniteError } from '../../src/reno/loop.ts';
 import { batchOf } from '../../src/reno/method.ts';
 import type { Generated, GenerateOptions } from '../../src/reno/session.ts';
 import type { RenoSettings } from '../../src/reno/settings.ts';
-import type { SteadyReno } from '../../src/reno/steady_reno.ts';
+import { type SteadyReno, storageOf } from '../../src/reno/steady_reno.ts';
 import type { Verdict } from '../../src/reno/verdict.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { GpuError } from '../../src/tensor/gpu_error.ts';
@@ -301,9 +301,6 @@ async function curveOf(
   }
   return points;
 }
-
-/** The storage of activations, as a text that can be compared. */
-const storageOf = ({ dtype, f32Modules }: RenoSettings): string => JSON.stringify([dtype, f32Modules]);
 
 /** The draws that a search from many noises ascended, from the best candidate on. */
 function ascendedDraws(records: readonly IterationRecord[]): number[] {

@@ -239,7 +239,7 @@ export class SteadyReno implements Disposable {
 }
 
 /** The storage of activations, as a text that can be compared. */
-const storageOf = ({ dtype, f32Modules }: Pick<RenoSettings, 'dtype' | 'f32Modules'>): string =>
+export const storageOf = ({ dtype, f32Modules }: Pick<RenoSettings, 'dtype' | 'f32Modules'>): string =>
   JSON.stringify([dtype, f32Modules]);
 
 /**
