@@ -16,7 +16,7 @@ export function createSchedule(spec: PlanSpec, caps: DeviceCaps, onPass?: OnPass
   if (budget === undefined || peakBytes(fastest) <= budget) {
     return fastest;
   }
-  const within = scheduleWithin(budget, schedulerOf({ ...spec, keepLayouts: false }, caps, onPass ?? (() => {})));
+  const within = scheduleWithin(budget, schedulerOf({ ...spec, keepLayouts: false }, caps, onPass));
   assertFits(budget, within);
   return within;
 }

@@ -27,13 +27,13 @@ export interface Scheduler {
 }
 
 /** Returns the schedule that runs fastest, whatever memory it takes. */
-export function fastestSchedule(spec: PlanSpec, caps: DeviceCaps, onPass: OnPass = () => {}): Schedule {
+export function fastestSchedule(spec: PlanSpec, caps: DeviceCaps, onPass?: OnPass): Schedule {
   const scheduler = schedulerOf(spec, caps, onPass);
   return scheduler.schedule(spec.streamPrompt ? scheduler.promptWeights : []);
 }
 
 /** Returns the scheduler of a graph. @param onPass is told of each pass */
-export function schedulerOf(spec: PlanSpec, caps: DeviceCaps, onPass: OnPass): Scheduler {
+export function schedulerOf(spec: PlanSpec, caps: DeviceCaps, onPass: OnPass = () => {}): Scheduler {
   const updates = spec.updates ?? [];
   const roots = [...Object.values(spec.outputs), ...updates.flatMap((u) => [u.state, u.value])];
   const traced = tracedOrder(roots, spec, onPass);
