@@ -1,8 +1,9 @@
 /** Draws the loss of every picture of a search from many noises: a dot for each noise, a line for each ascent. */
-import { short, ticks } from '../../reno/chart.ts';
+
+import { lossAxes } from '../loss_axes.ts';
 import { lengthOf } from '../run/run_length.ts';
 import type { ShownRun } from '../state/studio_state.ts';
-import { svgLabel, svgShape } from '../svg.ts';
+import { svgShape } from '../svg.ts';
 import type { Ascent } from './ascents_of.ts';
 
 const PLOT = { left: 52, right: 710, top: 10, bottom: 150 };
@@ -14,19 +15,11 @@ export function drawAscents(drawing: SVGSVGElement, run: ShownRun, ascents: read
     drawing.replaceChildren();
     return;
   }
-  const [low, high] = [Math.min(...totals), Math.max(...totals)];
-  const margin = (high - low || Math.abs(high) || 1) * 0.08;
-  const last = Math.max(1, lengthOf(run.settings) - 1);
-  const x = (iteration: number): number => PLOT.left + ((PLOT.right - PLOT.left) * iteration) / last;
-  const y = (loss: number): number =>
-    PLOT.bottom - ((PLOT.bottom - PLOT.top) * (loss - low + margin)) / (high - low + 2 * margin);
-  const grid = ticks(low - margin, high + margin).flatMap((loss) => [
-    svgShape('line', { class: 'grid', x1: PLOT.left, x2: PLOT.right, y1: y(loss), y2: y(loss) }),
-    svgLabel(short(loss), { x: PLOT.left - 8, y: y(loss) + 3.5, 'text-anchor': 'end' }),
-  ]);
-  const numbers = ticks(0, last, 7)
-    .filter(Number.isInteger)
-    .map((i) => svgLabel(String(i), { x: x(i), y: PLOT.bottom + 18, 'text-anchor': 'middle' }));
+  const { x, y, shapes } = lossAxes(PLOT, totals, {
+    last: Math.max(1, lengthOf(run.settings) - 1),
+    room: 0.08,
+    count: 7,
+  });
   const chosen = new Set(ascents.map(({ draw }) => draw));
   const noises = run.frames
     .filter(({ record }) => record.chain === undefined)
@@ -45,5 +38,5 @@ export function drawAscents(drawing: SVGSVGElement, run: ShownRun, ascents: read
     }),
     svgShape('circle', { class: 'dot', cx: x(best.iteration), cy: y(best.record.total), r: 4 }),
   ]);
-  drawing.replaceChildren(...grid, ...numbers, ...noises, ...lines);
+  drawing.replaceChildren(...shapes, ...noises, ...lines);
 }

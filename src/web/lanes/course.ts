@@ -1,7 +1,7 @@
 /** Draws the lowest loss so far of two lanes over the work that each has done. */
-import { short, ticks } from '../../reno/chart.ts';
 import { at } from '../../tensor/types.ts';
-import { svgLabel, svgShape } from '../svg.ts';
+import { lossAxes } from '../loss_axes.ts';
+import { svgShape } from '../svg.ts';
 
 const PLOT = { left: 52, right: 350, top: 10, bottom: 168 };
 
@@ -37,18 +37,7 @@ export function drawCourse(drawing: SVGSVGElement, { total, reno, workOf, other 
     drawing.replaceChildren();
     return;
   }
-  const [low, high] = [Math.min(...losses), Math.max(...losses)];
-  const margin = (high - low || Math.abs(high) || 1) * 0.06;
-  const x = (work: number): number => PLOT.left + ((PLOT.right - PLOT.left) * work) / total;
-  const y = (loss: number): number =>
-    PLOT.bottom - ((PLOT.bottom - PLOT.top) * (loss - low + margin)) / (high - low + 2 * margin);
-  const grid = ticks(low - margin, high + margin).flatMap((loss) => [
-    svgShape('line', { class: 'grid', x1: PLOT.left, x2: PLOT.right, y1: y(loss), y2: y(loss) }),
-    svgLabel(short(loss), { x: PLOT.left - 8, y: y(loss) + 3.5, 'text-anchor': 'end' }),
-  ]);
-  const works = ticks(0, total, 5)
-    .filter(Number.isInteger)
-    .map((work) => svgLabel(String(work), { x: x(work), y: PLOT.bottom + 18, 'text-anchor': 'middle' }));
+  const { x, y, shapes } = lossAxes(PLOT, losses, { last: total, room: 0.06, count: 5 });
   const curves = (['other', 'reno'] as const).flatMap((name) => {
     const points = lines[name];
     const last = points.at(-1);
@@ -64,7 +53,7 @@ export function drawCourse(drawing: SVGSVGElement, { total, reno, workOf, other 
         ]
       : [];
   });
-  drawing.replaceChildren(...grid, ...works, ...curves);
+  drawing.replaceChildren(...shapes, ...curves);
 }
 
 /** A best value holds until the next one is found. */
