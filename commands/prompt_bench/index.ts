@@ -63,7 +63,7 @@ interface BenchRun {
   readonly progress: Progress;
 }
 
-/** What a command says about whole results, after they are written. */
+/** The conclusion of a command from whole results, after they are written. */
 export interface Concluded {
   /** Whether the command has shown what it is asked for. */
   readonly ok: boolean;

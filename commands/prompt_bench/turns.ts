@@ -1,4 +1,4 @@
-/** Who may work now: several jobs of one kind together, or one job alone. Turns come in the order in which they are asked for. */
+/** Gives turns: several jobs of one kind work together, or one job works alone, in the order in which they ask. */
 interface Asked {
   /** The kind of work; null: alone. */
   readonly kind: string | null;

@@ -6,7 +6,7 @@ import type { RenoSettings } from './settings.ts';
 /** The parts of a preconditioned run that can be projected: the gradient, the noise after each step, or both. */
 export const PROJECTIONS = ['gradient', 'latents', 'both'] as const;
 
-/** What a regulariser can hold: the norm of the noise (ReNO), or its moments and power spectrum (src/reno/noise/gaussianity.ts). */
+/** The properties of the noise that a regulariser can hold: its norm (ReNO), or its moments and power spectrum (src/reno/noise/gaussianity.ts). */
 export const REGULARISERS = ['norm', 'spectrum'] as const;
 
 /** Adam's step, clip and no regulariser: a projected gradient has a fixed norm, so the numbers of SGD do not fit it. */

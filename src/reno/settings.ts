@@ -96,7 +96,7 @@ export const SETTINGS = {
     zero: 'disable-reg',
     recorded: true,
   }),
-  /** What the regulariser holds: the norm, or moments and power spectrum; absent: the norm. */
+  /** The properties of the noise that the regulariser holds: its norm, or its moments and power spectrum; absent: the norm. */
   reg: optional(choiceKind(REGULARISERS), undefined, {
     flag: 'reg',
     recorded: true,

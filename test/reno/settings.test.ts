@@ -38,7 +38,7 @@ const NAMES = Object.keys(SETTINGS) as SettingName[];
 
 const folder = (reno: unknown) =>
   memoryFiles('model', { 'reno.json': JSON.stringify(reno), 'hps/config.json': '{}', 'pick_score/config.json': '{}' });
-/** What a flag changes beside its own setting: another regulariser has a weight of its own. */
+/** The settings that a flag changes beside its own: another regulariser has a weight of its own. */
 const brought = (name: SettingName) => (name === 'reg' ? { regWeight: 1 } : {});
 const flagOf = (name: SettingName): string | undefined => SETTINGS[name].flag;
 

@@ -149,7 +149,7 @@ function rooflines({ rooflines: all, stages: { step }, matrixShare }: PlanReport
   ];
 }
 
-/** What each number of pictures at once takes, where one was to be chosen. */
+/** The needs of each number of pictures at once, where one was to be chosen. */
 function batches({ batches: tried = [], batch }: PlanReport): string[] {
   if (tried.length === 0) {
     return [];

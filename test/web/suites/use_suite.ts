@@ -38,7 +38,7 @@ export function useSuite(studio: () => Studio): void {
     });
 
     it('shows the pictures of a run on a phone, and writes the settings into the address', async () => {
-      // What there is to see stands above the form there, and has left the screen.
+      // The pictures stand above the form there, and have left the screen.
       await tab.page.fill('#seed', '3');
       await tab.page.evaluate(() => document.getElementById('run')?.scrollIntoView({ block: 'start' }));
       await tab.page.click('#run');
