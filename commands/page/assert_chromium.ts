@@ -1,5 +1,5 @@
 /** The check that there is a browser, before anything is built for it. */
-import { EXIT } from '../../src/cli/exit_codes.ts';
+import { onSignal } from '../../src/cli/interruption.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 
 /**
@@ -11,11 +11,5 @@ export async function assertChromium(): Promise<void> {
   if (!CHROMIUM) {
     throw new UsageError('no Chromium is in /usr/bin; install it, or name one with the variable CHROMIUM');
   }
-  for (const [signal, code] of [
-    ['SIGHUP', EXIT.hangup] as const,
-    ['SIGINT', EXIT.interrupted] as const,
-    ['SIGTERM', EXIT.terminated] as const,
-  ]) {
-    process.once(signal, () => process.exit(code)); // Playwright kills its browser when the process exits.
-  }
+  onSignal((code) => process.exit(code)); // Playwright kills its browser when the process exits.
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { EXIT } from '../../src/cli/exit_codes.ts';
+import { onSignal } from '../../src/cli/interruption.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import { bucketPart } from './bucket_part.ts';
@@ -38,9 +39,7 @@ async function scale(args: Args): Promise<number> {
   const only = textFlag(args, 'only');
   const count = countFlag(args, 'jobs', 8) ?? 200;
   const folder = mkdtempSync(join(tmpdir(), 'reno-scale-'));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => process.exit(EXIT.terminated)); // What ends with the process is then ended too.
-  }
+  onSignal(() => process.exit(EXIT.terminated)); // What ends with the process is then ended too.
   const rows: ScaleRow[] = [];
   const add = (row: ScaleRow): void => {
     rows.push(row);

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
 import { EXIT } from '../../src/cli/exit_codes.ts';
+import { onSignal } from '../../src/cli/interruption.ts';
 import { OutFolder } from '../../src/cli/out_folder.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag, toolVersion } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
@@ -46,16 +47,10 @@ async function selftest(args: Args): Promise<number> {
   const wantedNames = wanted.map(({ name }) => name);
   const stop = new AbortController();
   let code: number | undefined;
-  for (const [signal, exit] of [
-    ['SIGHUP', EXIT.hangup] as const,
-    ['SIGINT', EXIT.interrupted] as const,
-    ['SIGTERM', EXIT.terminated] as const,
-  ]) {
-    process.once(signal, () => {
-      code = exit;
-      stop.abort();
-    });
-  }
+  onSignal((exit) => {
+    code = exit;
+    stop.abort();
+  });
   const minutes = wanted.reduce((n, { limit }) => n + (quick ? limit.quick : limit.full), 0) / 60;
   console.error(`${wanted.length} parts, at most ${minutes.toFixed(0)} minutes; the result so far is always in ${out}`);
   let shown = 0;

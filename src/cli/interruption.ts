@@ -3,6 +3,13 @@ import { EXIT } from './exit_codes.ts';
 
 const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hangup } as const;
 
+/** Calls `stop` once for each signal that ends a command. @param stop is given the exit code that says so */
+export function onSignal(stop: (code: number) => void): void {
+  for (const [name, code] of Object.entries(SIGNALS)) {
+    process.once(name, () => stop(code));
+  }
+}
+
 export class Interruption implements Disposable {
   readonly #abort = new AbortController();
   readonly #listeners: (() => void)[] = [];
