@@ -79,8 +79,6 @@ interface Made {
   readonly records: readonly IterationRecord[];
   readonly best: IterationRecord;
   readonly rewards: readonly RewardInfo[];
-  readonly stopped: string | null;
-  readonly seconds: number;
   readonly initImage: Float32Array;
   readonly bestImage: Float32Array;
   /** The draws that a search ascended. */
@@ -122,86 +120,28 @@ export class JobRunner implements Disposable {
     if (job.problem !== undefined) {
       throw new Error(job.problem);
     }
-    const { arm, made } = await this.#made(job, onIteration);
-    if (made.stopped) {
-      throw new Error(made.stopped);
-    }
-    const { height, width } = arm.steady.reno.imageSize;
-    const picture = (pixels: Float32Array): Uint8Array => encodePng(toPicture(pixels, height, width));
-    const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
-    const record: JobRecord = {
-      seconds: made.seconds,
-      host: this.#hooks.host,
-      finished: this.#hooks.now().toISOString(),
-      adapter: arm.adapter,
-    };
-    return new Map([
-      ['result.json', json(await this.#result(job, made, arm.judge))],
-      ['record.json', json(record)],
-      ['init.png', picture(made.initImage)],
-      ['best.png', picture(made.bestImage)],
-    ]);
-  }
-
-  async #made(job: Job, onIteration?: OnIteration): Promise<{ arm: OpenedArm; made: Made }> {
-    const { settings, judged } = job;
-    const { arm, generated } = await this.#generated(settings, {
+    const options: GenerateOptions = {
       prompt: job.prompt,
       ...job.noise,
       signal: this.#hooks.signal,
       ...(onIteration ? { onIteration } : {}),
-      ...(judged ? { wantsFrame: () => true } : {}),
-    });
-    const { trajectory, history } = generated;
-    const { records, best, stopped, seconds, initImage, bestImage } = trajectory;
-    return {
-      arm,
-      made: {
-        records,
-        best: at(records, best),
-        rewards: history.config.rewards,
-        stopped,
-        seconds,
-        initImage,
-        bestImage,
-        frames: trajectory.frames,
-        ...(settings.mode === 'multi-start' ? { draws: ascendedDraws(records) } : {}),
-      },
+      ...(job.judged ? { wantsFrame: () => true } : {}),
     };
-  }
-
-  /** Runs beside others where the networks have a batch; what fails there is tried again alone, where failures of a GPU are mended. */
-  async #generated(
-    settings: RenoSettings,
-    options: GenerateOptions,
-  ): Promise<{ arm: OpenedArm; generated: Generated }> {
     for (;;) {
-      const tried = batchOf(settings) > 1 ? await this.#together(settings, options) : null;
-      if (tried && 'generated' in tried) {
-        return tried;
-      }
-      const end = await this.#turns.take(null);
-      try {
-        const arm = await this.#arm(settings);
-        if (tried?.failedOn && tried.failedOn !== arm.steady.device) {
-          continue; // Another job has opened another device since.
-        }
-        const generated = await arm.steady.generate(options);
-        if (batchOf(settings) > 1 && storageOf(arm.steady.reno.settings) !== storageOf(settings)) {
-          this[Symbol.dispose](); // The next job begins with the storage that it asks for.
-        }
-        return { arm, generated };
-      } finally {
-        end();
+      const tried = batchOf(job.settings) > 1 ? await this.#together(job, options) : null;
+      const files = tried?.files ?? (await this.#alone(job, options, tried?.failedOn));
+      if (files) {
+        return files;
       }
     }
   }
 
-  /** @returns what was made, or the device that failed; null where f16 may have overflowed */
-  async #together(
-    settings: RenoSettings,
-    options: GenerateOptions,
-  ): Promise<{ arm: OpenedArm; generated: Generated } | { failedOn: Device } | null> {
+  /**
+   * Runs beside others of these settings. What fails here is tried again alone, where failures of a GPU are mended.
+   * @returns the files, or the device that failed; null where f16 may have overflowed
+   */
+  async #together(job: Job, options: GenerateOptions): Promise<{ files?: ResultFiles; failedOn?: Device } | null> {
+    const { settings } = job;
     const end = await this.#turns.take(JSON.stringify(settings));
     let device: Device | null = null;
     try {
@@ -209,7 +149,7 @@ export class JobRunner implements Disposable {
       device = arm.steady.device;
       const generated = await arm.steady.reno.generate(options);
       const mayBeWidened = settings.dtype === 'f16' && generated.trajectory.stoppedBy === 'not-finite';
-      return mayBeWidened ? null : { arm, generated };
+      return mayBeWidened ? null : { files: await this.#files(job, arm, generated) };
     } catch (error) {
       if (device && error instanceof GpuError) {
         return { failedOn: device };
@@ -221,6 +161,57 @@ export class JobRunner implements Disposable {
     } finally {
       end();
     }
+  }
+
+  /** @returns null where another job has opened another device since this one failed beside others */
+  async #alone(job: Job, options: GenerateOptions, failedOn?: Device): Promise<ResultFiles | null> {
+    const { settings } = job;
+    const end = await this.#turns.take(null);
+    try {
+      const arm = await this.#arm(settings);
+      if (failedOn && failedOn !== arm.steady.device) {
+        return null;
+      }
+      const files = await this.#files(job, arm, await arm.steady.generate(options));
+      if (batchOf(settings) > 1 && storageOf(arm.steady.reno.settings) !== storageOf(settings)) {
+        this[Symbol.dispose](); // The next job begins with the storage that it asks for.
+      }
+      return files;
+    } finally {
+      end();
+    }
+  }
+
+  /** Judges a run's pictures and writes its files. The networks must stay open until it has: its job's turn lasts so long. */
+  async #files(job: Job, arm: OpenedArm, { trajectory, history }: Generated): Promise<ResultFiles> {
+    const { records, stopped, seconds, initImage, bestImage, frames } = trajectory;
+    if (stopped) {
+      throw new Error(stopped);
+    }
+    const made: Made = {
+      records,
+      best: at(records, trajectory.best),
+      rewards: history.config.rewards,
+      initImage,
+      bestImage,
+      frames,
+      ...(job.settings.mode === 'multi-start' ? { draws: ascendedDraws(records) } : {}),
+    };
+    const { height, width } = arm.steady.reno.imageSize;
+    const picture = (pixels: Float32Array): Uint8Array => encodePng(toPicture(pixels, height, width));
+    const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
+    const record: JobRecord = {
+      seconds,
+      host: this.#hooks.host,
+      finished: this.#hooks.now().toISOString(),
+      adapter: arm.adapter,
+    };
+    return new Map([
+      ['result.json', json(await this.#result(job, made, arm.judge))],
+      ['record.json', json(record)],
+      ['init.png', picture(initImage)],
+      ['best.png', picture(bestImage)],
+    ]);
   }
 
   async #result(job: Job, made: Made, judge: OpenedArm['judge']): Promise<JobResult> {

@@ -76,11 +76,15 @@ const jobOf = (prompt: string, settings: RenoSettings): Job =>
 
 describe('jobs with a batch', () => {
   const batch = withSettings(REFERENCE_SETTINGS, { batch: 2, dtype: 'f16' });
-  const runnerOf = (together: Parameters<typeof fakeArm>[1], said: string[]): JobRunner =>
+  const runnerOf = (
+    together: Parameters<typeof fakeArm>[1],
+    said: string[],
+    judge: OpenedArm['judge'] = null,
+  ): JobRunner =>
     new JobRunner({
       open: async (settings) => {
         said.push(`open ${settings.nIters}`);
-        return fakeArm(settings, together, said);
+        return { ...fakeArm(settings, together, said), judge };
       },
       host: 'here',
       now: () => new Date(0),
@@ -103,6 +107,22 @@ describe('jobs with a batch', () => {
       'c begins',
       'c ends',
     ]);
+  });
+
+  it('keep their networks open until their pictures are judged and written', async () => {
+    const said: string[] = [];
+    const judge = async (): Promise<object> => {
+      await soon();
+      said.push('judged');
+      return { right: true, reason: null };
+    };
+    using runner = runnerOf(async () => {}, said, { judge } as unknown as OpenedArm['judge']);
+    const scene = {} as Job['scene'];
+    const other = withSettings(batch, { nIters: 7 });
+    const jobs = [jobOf('a', batch), jobOf('b', batch), jobOf('c', other)].map((job) => ({ ...job, scene }) as Job);
+    await Promise.all(jobs.map((job) => runner.run(job)));
+    expect(said.indexOf('closed')).toBe(said.indexOf('open 7') - 1);
+    expect(said.slice(0, said.indexOf('closed')).filter((word) => word === 'judged')).toHaveLength(4);
   });
 
   it('after a lost device one is run alone, which opens another, and the others run together on that', async () => {
