@@ -49,13 +49,11 @@ export function readList(name: ListName, file: string, text: string): PromptEntr
 }
 
 function pocketEntries(file: string, text: string): PromptEntry[] {
-  return parsePocketPrompts(file, text).map((entry) => ({
-    index: entry.id,
-    prompt: entry.prompt,
-    category: entry.category,
-    source: JSON.stringify(entry),
-    scene: { objects: entry.objects, relation: entry.relation },
-  }));
+  return parsePocketPrompts(file, text).map((entry) => {
+    const { id, prompt, category, objects, relation, relations } = entry;
+    const scene = { objects, relation, ...(relations ? { relations } : {}) };
+    return { index: id, prompt, category, source: JSON.stringify(entry), scene };
+  });
 }
 
 function lineEntries(name: Exclude<ListName, 'pocket'>, lines: readonly string[]): PromptEntry[] {

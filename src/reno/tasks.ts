@@ -7,7 +7,7 @@ import { RELATIONS, type ScenePrompt } from './verdict.ts';
 
 export interface PocketPrompt extends ScenePrompt {
   readonly id: number;
-  /** One of GenEval's six: single_object, two_object, counting, colors, position, color_attr. */
+  /** One of GenEval's six (single_object, two_object, counting, colors, position, color_attr), or a harder one. */
   readonly category: string;
   readonly prompt: string;
 }
@@ -39,7 +39,7 @@ function isPocketPrompt(value: unknown): value is PocketPrompt {
   if (!isRecord(value) || !Array.isArray(value.objects)) {
     return false;
   }
-  const { id, category, prompt, objects, relation } = value;
+  const { id, category, prompt, objects, relation, relations } = value;
   const objectsFit = objects.every(
     (o: unknown) =>
       isRecord(o) &&
@@ -47,13 +47,16 @@ function isPocketPrompt(value: unknown): value is PocketPrompt {
       (o.color === null || typeof o.color === 'string') &&
       Number.isSafeInteger(o.count),
   );
-  const relationFits =
-    relation === null ||
-    (isRecord(relation) &&
-      RELATIONS.some((r) => r === relation.rel) &&
-      [relation.a, relation.b].every((i) => typeof i === 'number' && i in objects));
+  const relationFits = (r: unknown): boolean =>
+    isRecord(r) &&
+    RELATIONS.some((name) => name === r.rel) &&
+    [r.a, r.b].every((i) => typeof i === 'number' && i in objects);
+  const relationsFit =
+    relations === undefined
+      ? relation === null || relationFits(relation)
+      : relation === null && Array.isArray(relations) && relations.every(relationFits);
   return (
-    Number.isSafeInteger(id) && typeof category === 'string' && typeof prompt === 'string' && objectsFit && relationFits
+    Number.isSafeInteger(id) && typeof category === 'string' && typeof prompt === 'string' && objectsFit && relationsFit
   );
 }
 

@@ -8,12 +8,25 @@ import { at } from '../tensor/types.ts';
 export const RELATIONS = ['left of', 'right of', 'above', 'below'] as const;
 type Relation = (typeof RELATIONS)[number];
 
-/** The objects and the relation that a prompt asks for, as in weights/pocket/heldout_prompts.json. */
+/** Object `a` is `rel` object `b`; both are positions in a scene's `objects`. */
+export interface SceneRelation {
+  readonly a: number;
+  readonly rel: Relation;
+  readonly b: number;
+}
+
+/** The objects and the relations that a prompt asks for, as in weights/pocket/heldout_prompts.json. */
 export interface ScenePrompt {
   readonly objects: readonly { readonly name: string; readonly color: string | null; readonly count: number }[];
-  /** Object `a` is `rel` object `b`; both are positions in `objects`. */
-  readonly relation: { readonly a: number; readonly rel: Relation; readonly b: number } | null;
+  /** The relation, where there is one. */
+  readonly relation: SceneRelation | null;
+  /** The relations, where there are several: `relation` is null then. */
+  readonly relations?: readonly SceneRelation[];
 }
+
+/** The relations of a scene, however many there are. */
+export const relationsOf = ({ relation, relations }: ScenePrompt): readonly SceneRelation[] =>
+  relations ?? (relation ? [relation] : []);
 
 export interface Detection {
   readonly object: string;
@@ -129,7 +142,7 @@ export interface Verdict {
   readonly reason: string;
 }
 
-/** A picture is right iff it has exactly the requested objects, in their numbers, colours and relation. */
+/** A picture is right iff it has exactly the requested objects, in their numbers, colours and relations. */
 export function judge(detections: readonly Detection[], prompt: ScenePrompt, config: VerdictConfig): Verdict {
   const reason =
     wrongCount(detections, prompt) ?? wrongColour(detections, prompt) ?? wrongRelation(detections, prompt, config);
@@ -166,16 +179,17 @@ function wrongRelation(
   prompt: ScenePrompt,
   config: VerdictConfig,
 ): string | undefined {
-  if (!prompt.relation) {
-    return undefined;
-  }
-  const { a, rel, b } = prompt.relation;
   const named = (i: number): Detection | undefined => detections.find((d) => d.object === at(prompt.objects, i).name);
-  const [first, second] = [named(a), named(b)];
-  if (!first || !second) {
-    return 'an object of the relation is missing';
+  for (const { a, rel, b } of relationsOf(prompt)) {
+    const [first, second] = [named(a), named(b)];
+    if (!first || !second) {
+      return 'an object of the relation is missing';
+    }
+    if (!relationHolds(first, rel, second, config)) {
+      return `${first.object} is not ${rel} ${second.object}`;
+    }
   }
-  return relationHolds(first, rel, second, config) ? undefined : `${first.object} is not ${rel} ${second.object}`;
+  return undefined;
 }
 
 /** GenEval's rule for a relation: for diagonal neighbours, two relations such as `left of` and `above` can hold. */

@@ -19,6 +19,12 @@ describe('prompt lists', () => {
     const relation = { a: 0, rel: 'beside', b: 0 };
     const wrong = [prompts[0], { ...prompts[1], relation }];
     expect(() => parsePocketPrompts('f.json', JSON.stringify(wrong))).toThrow('f.json: entry 1 must have id, category');
+    const chain = { ...prompts[2], objects: ['cat', 'car', 'key'].map((name) => ({ name, color: null, count: 1 })) };
+    const relations = [0, 1].map((a) => ({ a, rel: 'above', b: a + 1 }));
+    expect(parsePocketPrompts('f.json', JSON.stringify([{ ...chain, relations }]))[0]?.relations).toEqual(relations);
+    for (const bad of [{ relations: [{ a: 0, rel: 'above', b: 3 }] }, { relations, relation: relations[0] }]) {
+      expect(() => parsePocketPrompts('f.json', JSON.stringify([{ ...chain, ...bad }]))).toThrow('f.json: entry 0');
+    }
     expect(() => parsePocketPrompts('f.json', '[]')).toThrow('f.json: must be a list of prompts');
     expect(() => parsePocketPrompts('f.json', '[{')).toThrow('f.json: is not valid JSON');
   });

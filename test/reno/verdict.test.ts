@@ -60,6 +60,22 @@ describe('verdict', () => {
     expect(judge([thing('cat', 'red', 12, 12), thing('car', 'red', 20, 52)], prompt, config).right).toBe(false);
   });
 
+  it('wants every relation of a chain to hold', () => {
+    const prompt: ScenePrompt = {
+      objects: [want('cat'), want('car'), want('key')],
+      relation: null,
+      relations: [
+        { a: 0, rel: 'left of', b: 1 },
+        { a: 1, rel: 'above', b: 2 },
+      ],
+    };
+    const [cat, car] = [thing('cat', 'red', 12, 12), thing('car', 'red', 44, 12)];
+    expect(judge([cat, car, thing('key', 'red', 44, 44)], prompt, config).right).toBe(true);
+    expect(judge([cat, thing('car', 'red', 44, 44), thing('key', 'red', 44, 12)], prompt, config).reason).toBe(
+      'car is not above key',
+    );
+  });
+
   it('says which entry of a config is wrong', () => {
     const broken = new Config('c.json', { ...fixture.config, objects: ['cat'] });
     expect(() => verdictConfig(broken)).toThrow('c.json (output) (channels): class must be a range of 1 channels');

@@ -1,5 +1,5 @@
 /** Prompts whose first picture was measured to be wrong, and whose best picture was right: examples that show what ReNO does. */
-import type { ScenePrompt } from '../verdict.ts';
+import { relationsOf, type ScenePrompt } from '../verdict.ts';
 
 /** A prompt and the seed with which it was measured. */
 export interface Example {
@@ -52,10 +52,10 @@ export function measuredExamples(pictures: readonly JudgedPicture[]): Example[] 
   return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list[i] ?? [])).flat();
 }
 
-/** How much a picture can get wrong: its objects, and their colours, numbers and relation. */
-export function facts({ objects, relation }: ScenePrompt): number {
-  return objects.reduce(
+/** How much a picture can get wrong: its objects, and their colours, numbers and relations. */
+export function facts(scene: ScenePrompt): number {
+  return scene.objects.reduce(
     (n, { color, count }) => n + 1 + Number(color !== null) + Number(count > 1),
-    Number(relation !== null),
+    relationsOf(scene).length,
   );
 }

@@ -1,9 +1,10 @@
 /**
- * The small language of the pocket models' captions, after python/pocket/scenes.py: "a photo of" and one or two things, each with a
- * number or an article, perhaps a colour, and an object; between two things stands `and` or a relation.
+ * The small language of the pocket models' captions, after python/pocket/scenes.py and python/pocket96/world.py: "a photo of" and one
+ * or more things, each with a number or an article, perhaps a colour, and an object. Between two things stands `and` or a relation. In a
+ * chain such as `a cat left of a duck above a tree` each relation is between the things beside it: the duck is above the tree.
  */
 import { at } from '../../tensor/types.ts';
-import { RELATIONS, type ScenePrompt } from '../verdict.ts';
+import { RELATIONS, relationsOf, type ScenePrompt, type SceneRelation } from '../verdict.ts';
 
 /** The words for things. The evaluator's config.json lists them. */
 export interface SceneWords {
@@ -41,12 +42,14 @@ export function thingPhrase({ name, color, count }: Thing): string {
   return count === 1 ? withArticle(phrase) : `${NUMBER_WORDS[count] ?? count} ${phrase}`;
 }
 
-/** The things and their relation, such as `a cat left of a tree`. */
-export function scenePhrase({ objects, relation }: ScenePrompt): string {
-  if (relation) {
-    return `${thingPhrase(at(objects, relation.a))} ${relation.rel} ${thingPhrase(at(objects, relation.b))}`;
-  }
-  return objects.map(thingPhrase).join(' and ');
+/** The things and their relations, such as `a cat left of a tree`. */
+export function scenePhrase(scene: ScenePrompt): string {
+  const relations = relationsOf(scene);
+  const [first] = relations;
+  const phrase = (i: number): string => thingPhrase(at(scene.objects, i));
+  return first === undefined
+    ? scene.objects.map(thingPhrase).join(' and ')
+    : [phrase(first.a), ...relations.map(({ rel, b }) => `${rel} ${phrase(b)}`)].join(' ');
 }
 
 /** The caption of a scene, in the wording that the pocket models were trained on. */
@@ -60,17 +63,23 @@ export function parseScene(prompt: string, words: SceneWords): ScenePrompt | nul
     .replace(/\s+/g, ' ')
     .replace(/\s?\.$/, '')
     .replace(new RegExp(`^${OPENING} `), '');
-  for (const rel of RELATIONS) {
-    const [left, right, ...more] = text.split(` ${rel} `);
-    if (left !== undefined && right !== undefined) {
-      const [a, b] = [parseThing(left, words), parseThing(right, words)];
-      const isClear = a && b && more.length === 0 && a.name !== b.name;
-      return isClear ? { objects: [a, b], relation: { a: 0, rel, b: 1 } } : null;
-    }
+  const related = text.split(BETWEEN);
+  const objects = (related.length > 1 ? related : text.split(' and ')).map((part) => parseThing(part, words));
+  if (!objects.every((thing) => thing !== null)) {
+    return null;
   }
-  const objects = text.split(' and ').map((part) => parseThing(part, words));
-  return objects.every((thing) => thing !== null) ? { objects, relation: null } : null;
+  const relations = [...text.matchAll(BETWEEN)].map(([between], i): SceneRelation => {
+    const rel = RELATIONS.find((relation) => between === ` ${relation} `) as SceneRelation['rel'];
+    return { a: i, rel, b: i + 1 };
+  });
+  const [relation = null, ...more] = relations;
+  if (relation && new Set(objects.map(({ name }) => name)).size < objects.length) {
+    return null; // Which of two cats a relation is about, nobody can say.
+  }
+  return more.length > 0 ? { objects, relation: null, relations } : { objects, relation };
 }
+
+const BETWEEN = new RegExp(` (?:${RELATIONS.join('|')}) `, 'g');
 
 function parseThing(text: string, { objects, colours }: SceneWords): Thing | null {
   const parts = text.split(' ');

@@ -1,6 +1,12 @@
 /** A verdict in words: the scene that was asked for, and the one that the evaluator found. */
-import { at } from '../../tensor/types.ts';
-import { type Detection, relationsBetween, type ScenePrompt, type Verdict, type VerdictConfig } from '../verdict.ts';
+import {
+  type Detection,
+  relationsBetween,
+  relationsOf,
+  type ScenePrompt,
+  type Verdict,
+  type VerdictConfig,
+} from '../verdict.ts';
 import { NUMBER_WORDS, scenePhrase, thingPhrase } from './grammar.ts';
 
 /** The evaluator's judgement of one picture. */
@@ -70,24 +76,30 @@ function countedThings(scene: ScenePrompt | null, detections: readonly Detection
   return [...counts.values()].sort((a, b) => place(a.name) - place(b.name));
 }
 
-/** The relation between exactly the two objects of a scene; null where others were found, or where there is no relation. */
+/** The relations between exactly the objects of a scene; null where others were found, or where there is no relation. */
 function relationPhrase(
   scene: ScenePrompt | null,
   detections: readonly Detection[],
   things: number,
   config: VerdictConfig,
 ): string | null {
-  const { relation } = scene ?? {};
-  if (!scene || !relation || things !== 2 || detections.length !== 2) {
+  const relations = scene ? relationsOf(scene) : [];
+  const n = scene?.objects.length;
+  if (!scene || relations.length === 0 || things !== n || detections.length !== n) {
     return null;
   }
-  const { a, rel, b } = relation;
-  const [first, second] = [a, b].map((i) => detections.find(({ object }) => object === at(scene.objects, i).name));
-  if (!first || !second) {
-    return null;
+  const found = scene.objects.map(({ name }) => detections.find(({ object }) => object === name));
+  const parts: string[] = [];
+  for (const { a, rel, b } of relations) {
+    const [first, second] = [found[a], found[b]];
+    if (!first || !second) {
+      return null;
+    }
+    const held = relationsBetween(first, second, config);
+    const shown = held.includes(rel) ? rel : (held[0] ?? 'at the place of');
+    parts.push(...(parts.length === 0 ? [phrase(first)] : []), shown, phrase(second));
   }
-  const held = relationsBetween(first, second, config);
-  const shown = held.includes(rel) ? rel : (held[0] ?? 'at the place of');
-  const phrase = (name: string): string => thingPhrase({ name, color: null, count: 1 });
-  return `${phrase(first.object)} ${shown} ${phrase(second.object)}`;
+  return parts.join(' ');
 }
+
+const phrase = ({ object }: Detection): string => thingPhrase({ name: object, color: null, count: 1 });

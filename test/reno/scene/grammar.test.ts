@@ -31,11 +31,36 @@ describe('the grammar of scenes', () => {
       objects: fc.tuple(thing, thing).filter(([a, b]) => a.name !== b.name),
       relation: fc.constantFrom(null, ...RELATIONS).map((rel) => rel && { a: 0, rel, b: 1 }),
     });
+    const rel = fc.constantFrom(...RELATIONS);
+    const chains = fc.record({
+      objects: fc.tuple(thing, thing, thing).filter((objects) => new Set(objects.map(({ name }) => name)).size === 3),
+      relation: fc.constant(null),
+      relations: fc.tuple(rel, rel).map(([first, second]) => [
+        { a: 0, rel: first, b: 1 },
+        { a: 1, rel: second, b: 2 },
+      ]),
+    });
     fc.assert(
-      fc.property(scenes, (scene) => {
+      fc.property(fc.oneof(scenes, chains), (scene) => {
         expect(parseScene(sceneCaption(scene), words)).toEqual(scene);
       }),
     );
+  });
+
+  it('reads three objects with colours, numbers with colours, and a chain of relations', () => {
+    const thing = (name: string, color: string | null = null, count = 1) => ({ name, color, count });
+    expect(parseScene('a photo of a red cat and a blue duck and two green keys', words)).toEqual({
+      objects: [thing('cat', 'red'), thing('duck', 'blue'), thing('key', 'green', 2)],
+      relation: null,
+    });
+    expect(parseScene('a photo of a cat left of a duck above a tree', words)).toEqual({
+      objects: [thing('cat'), thing('duck'), thing('tree')],
+      relation: null,
+      relations: [
+        { a: 0, rel: 'left of', b: 1 },
+        { a: 1, rel: 'above', b: 2 },
+      ],
+    });
   });
 
   it('forgives case, spaces, a full stop and a missing opening', () => {
@@ -54,7 +79,9 @@ describe('the grammar of scenes', () => {
       'a cats',
       'a cat left of a cat',
       'a car and',
-      'a cat left of a car above a key',
+      'a cat left of a car above a cat',
+      'a cat and a car left of a key',
+      'a cat left of',
     ]) {
       expect(parseScene(prompt, words), prompt).toBeNull();
     }

@@ -42,6 +42,14 @@ describe('a verdict in words', () => {
     expect(line('a cat above a tree', ...left, thing('cat'))).toContain('found: two cats and a tree ✗');
   });
 
+  it('names the relations of a chain', () => {
+    const [cat, duck, tree] = [thing('cat', 'red', 12, 12), thing('duck', 'red', 44, 12), thing('tree', 'red', 44, 44)];
+    const [asked, found] = ['a cat left of a duck above a tree', 'a cat left of a duck below a tree'];
+    expect(line(asked, cat, duck, tree)).toBe(`asked: ${asked}; found: ${asked} ✓`);
+    expect(line(asked, cat, { ...duck, y: 44 }, { ...tree, y: 12 })).toBe(`asked: ${asked}; found: ${found} ✗`);
+    expect(line(asked, cat, duck)).toBe(`asked: ${asked}; found: a cat and a duck ✗`);
+  });
+
   it('passes no judgement on a prompt that it cannot read', () => {
     expect(line('an astronaut', thing('star', 'purple'))).toBe('found: a purple star');
   });
