@@ -123,19 +123,9 @@ async function runJobs(run: BenchRun): Promise<void> {
     return throughQueue(run, url);
   }
   const adapters = textFlag(run.args, 'adapter') ? [] : await gpuNames();
-  const batch = batchOf(run.task.settings);
-  if (batch > 1 && (run.workers ?? adapters.length) > 1) {
-    if (run.workers !== undefined) {
-      throw new UsageError(BATCH_AND_WORKERS);
-    }
-    console.error(`reno: ${BATCH_AND_WORKERS}`);
-  }
-  const count = batch > 1 ? 1 : Math.min(run.workers ?? Math.max(1, adapters.length), run.jobs.length);
+  const count = Math.min(run.workers ?? Math.max(1, adapters.length), run.jobs.length);
   return count > 1 ? inProcesses(run, adapters, count) : here(run);
 }
-
-const BATCH_AND_WORKERS =
-  'with --batch one process works on one GPU: start a share of the list on each other GPU (--shard), or workers of a queue, and leave --workers out';
 
 type Progress = (job: Job, end: JobEnd) => void;
 
@@ -179,14 +169,16 @@ async function here({ task, args, store, jobs, signal, progress }: BenchRun): Pr
 }
 
 async function inProcesses(
-  { store, jobs, signal, progress }: BenchRun,
+  { task, store, jobs, signal, progress }: BenchRun,
   adapters: readonly string[],
   count: number,
 ): Promise<void> {
+  const atOnce = batchOf(task.settings);
   await runInProcesses({
     jobs,
     count,
-    start: startedAgain(process.argv.slice(2), adapters),
+    atOnce,
+    start: startedAgain(process.argv.slice(2), atOnce, adapters),
     onEnd: progress,
     onPoison: (job, reason) => store.fail(failureOf(job, reason)),
     say: (sentence) => console.error(`reno: ${sentence}`),

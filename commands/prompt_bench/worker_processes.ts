@@ -1,6 +1,6 @@
 /**
- * Runs jobs in several processes of this machine. Each process asks for its next job, so that a slow one holds nobody up; when one
- * dies, another is started, and its job goes to the next that asks.
+ * Runs jobs in several processes of this machine. Each process gets another job when it has ended one, so that a slow one holds nobody
+ * up; when one dies, another is started, and its jobs go to others.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { adapterFlag } from './adapters.ts';
@@ -16,8 +16,8 @@ export type FromWorker =
   | { readonly type: 'end'; readonly key: string; readonly end: JobEnd }
   | { readonly type: 'stop'; readonly reason: string };
 
-/** From the parent: the key of the next job; null: there is none left. */
-export interface ToWorker {
+/** From the parent: the key of another job; null: there is none left. */
+interface ToWorker {
   readonly key: string | null;
 }
 
@@ -27,6 +27,8 @@ const MOST_DEATHS = 3;
 export interface ProcessHooks {
   readonly jobs: readonly Job[];
   readonly count: number;
+  /** The number of jobs that a process runs at once. */
+  readonly atOnce: number;
   /** Starts process `i`. */
   readonly start: (i: number) => Pick<ChildProcess, 'on' | 'send' | 'kill' | 'pid'>;
   readonly onEnd: (job: Job, end: JobEnd) => void;
@@ -39,48 +41,75 @@ export interface ProcessHooks {
 /** @throws Error when the processes end again and again without having finished a job */
 export async function runInProcesses(hooks: ProcessHooks): Promise<void> {
   const queue = [...hooks.jobs];
+  const most = Math.min(hooks.atOnce, Math.ceil(queue.length / hooks.count));
+  /** How many processes ended while they ran this job and no other; 0: only beside others, so that one of them may be the fault. */
   const deaths = new Map<string, number>();
   let fruitless = 0;
   let stopped: string | null = null;
 
+  /** The next job of a process that runs these. A job whose process ended is run alone. */
+  const nextBeside = (running: ReadonlyMap<string, Job>): Job | undefined => {
+    if (stopped !== null || hooks.signal.aborted || [...running.keys()].some((key) => deaths.has(key))) {
+      return undefined;
+    }
+    const i = queue.findIndex(({ key }) => running.size === 0 || !deaths.has(key));
+    return i < 0 ? undefined : queue.splice(i, 1)[0];
+  };
+
   const serve = (i: number): Promise<void> =>
     new Promise((resolve) => {
       const child = hooks.start(i);
-      let job: Job | undefined;
+      const running = new Map<string, Job>();
+      let hasEnded = false;
       const kill = (): void => {
         child.kill('SIGTERM');
       };
       hooks.signal.addEventListener('abort', kill);
       child.on('message', (message: FromWorker) => {
+        if (hasEnded) {
+          return; // A message can come after the exit: its job is found done when another process gets it.
+        }
         if (message.type === 'stop') {
           stopped = message.reason;
           return;
         }
+        const job = message.type === 'end' ? running.get(message.key) : undefined;
         if (message.type === 'end' && job) {
           fruitless = 0;
+          running.delete(job.key);
           hooks.onEnd(job, message.end);
-          job = undefined;
         }
-        job = stopped === null && !hooks.signal.aborted ? queue.shift() : undefined;
-        child.send({ key: job?.key ?? null } satisfies ToWorker);
+        while (running.size < most) {
+          const next = nextBeside(running);
+          if (!next) {
+            break;
+          }
+          running.set(next.key, next);
+          child.send({ key: next.key } satisfies ToWorker);
+        }
+        if (running.size === 0) {
+          child.send({ key: null } satisfies ToWorker);
+        }
       });
       child.on('error', (error: Error) => {
         stopped ??= error.message;
         resolve();
       });
       child.on('exit', (code, signal) => {
+        hasEnded = true;
         hooks.signal.removeEventListener('abort', kill);
-        void ended(i, job, code === null ? `by ${signal}` : `with code ${code}`).then(resolve);
+        void ended(i, [...running.values()], code === null ? `by ${signal}` : `with code ${code}`).then(resolve);
       });
     });
 
-  const ended = async (i: number, job: Job | undefined, how: string): Promise<void> => {
-    if (hooks.signal.aborted || stopped !== null || (!job && (queue.length === 0 || how === 'with code 0'))) {
+  const ended = async (i: number, jobs: readonly Job[], how: string): Promise<void> => {
+    const isOver = jobs.length === 0 && (queue.length === 0 || how === 'with code 0');
+    if (hooks.signal.aborted || stopped !== null || isOver) {
       return;
     }
     fruitless += 1;
-    if (job) {
-      const count = (deaths.get(job.key) ?? 0) + 1;
+    for (const job of jobs) {
+      const count = (deaths.get(job.key) ?? 0) + (jobs.length === 1 ? 1 : 0);
       deaths.set(job.key, count);
       if (count >= MOST_DEATHS) {
         await hooks.onPoison(job, `the process that ran it ended ${how}, ${count} times`);
@@ -103,11 +132,19 @@ export async function runInProcesses(hooks: ProcessHooks): Promise<void> {
   }
 }
 
-/** Starts this command again, as a process that gets its jobs from here. */
-export function startedAgain(tokens: readonly string[], adapters: readonly string[]): ProcessHooks['start'] {
+/**
+ * Starts this command again, as a process that gets its jobs from here.
+ * @param batch the number of pictures at once, as it was chosen here: `--batch auto` might choose another on another GPU
+ */
+export function startedAgain(
+  tokens: readonly string[],
+  batch: number,
+  adapters: readonly string[],
+): ProcessHooks['start'] {
+  const chosen = batch > 1 ? withFlag(tokens, '--batch', String(batch)) : tokens;
   return (i) => {
     const script = process.argv[1] ?? '';
-    const child = fork(script, [...tokens, ...adapterFlag(adapters, i)], {
+    const child = fork(script, [...chosen, ...adapterFlag(adapters, i)], {
       env: { ...process.env, [WORKER_VARIABLE]: '1' },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
@@ -116,30 +153,40 @@ export function startedAgain(tokens: readonly string[], adapters: readonly strin
   };
 }
 
-/** The worker's side: runs jobs for the parent until there is none left, or the parent has gone. */
+/** The words of a command line with this value of a flag, in place of the one that it has. */
+export function withFlag(tokens: readonly string[], flag: string, value: string): string[] {
+  const others = tokens.filter((token, i) => token !== flag && tokens[i - 1] !== flag && !token.startsWith(`${flag}=`));
+  return [...others, flag, value];
+}
+
+/** The worker's side: runs jobs for the parent until there is none left, or the parent has gone. @throws what a job throws */
 export async function serveParent(jobs: readonly Job[], run: (job: Job) => Promise<JobEnd>): Promise<void> {
   const byKey = new Map(jobs.map((job) => [job.key, job]));
   const tell = (message: FromWorker): void => {
-    process.send?.(message);
-  };
-  let answer: (order: ToWorker | null) => void = () => {};
-  process.on('message', (order: ToWorker) => answer(order));
-  process.on('disconnect', () => answer(null));
-  const asked = (message: FromWorker): Promise<ToWorker | null> =>
-    new Promise((resolve) => {
-      answer = resolve;
-      tell(message);
-    });
-  let order = await asked({ type: 'ready' });
-  while (order !== null && order.key !== null) {
-    const job = byKey.get(order.key);
-    if (!job) {
-      tell({
-        type: 'stop',
-        reason: 'the model or the list was changed while the processes started: run the command again',
-      });
-      return;
+    if (process.connected) {
+      process.send?.(message);
     }
-    order = await asked({ type: 'end', key: job.key, end: await run(job) });
-  }
+  };
+  const running = new Set<Promise<void>>();
+  await new Promise<void>((resolve, reject) => {
+    process.on('disconnect', resolve);
+    process.on('message', ({ key }: ToWorker) => {
+      if (key === null) {
+        resolve();
+        return;
+      }
+      const job = byKey.get(key);
+      if (!job) {
+        const reason = 'the model or the list was changed while the processes started: run the command again';
+        tell({ type: 'stop', reason });
+        resolve();
+        return;
+      }
+      const ended = run(job).then((end) => tell({ type: 'end', key, end }));
+      running.add(ended);
+      ended.catch(reject).finally(() => running.delete(ended));
+    });
+    tell({ type: 'ready' });
+  });
+  await Promise.all(running);
 }

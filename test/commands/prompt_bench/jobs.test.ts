@@ -10,7 +10,7 @@ import { categoryResults, type Picture, renderMarkdown } from '../../../commands
 import { differences } from '../../../commands/prompt_bench/results_difference.ts';
 import { finishJob } from '../../../commands/prompt_bench/run_jobs.ts';
 import { estimate } from '../../../commands/prompt_bench/statistics.ts';
-import { type ProcessHooks, runInProcesses } from '../../../commands/prompt_bench/worker_processes.ts';
+import { type ProcessHooks, runInProcesses, withFlag } from '../../../commands/prompt_bench/worker_processes.ts';
 import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings.ts';
 
 const settings = withSettings(REFERENCE_SETTINGS, { rewards: { clip: 1 } });
@@ -102,13 +102,15 @@ describe('jobs', () => {
   });
 });
 
-/** A process that runs what it is given, and dies at the jobs that `dies` names. */
+/** A process that runs what it is given, and dies at the jobs that `dies` names. `most` becomes the largest number that one ran at once. */
 function fakeProcesses(
   store: FolderStore,
   dies: (job: string) => boolean,
   jobs: readonly Job[],
+  seen: { most: number },
 ): ProcessHooks['start'] {
   return () => {
+    let running = 0;
     const listeners = new Map<string, (...args: never[]) => void>();
     const tell = (name: string, ...args: unknown[]): void => {
       setTimeout(() => listeners.get(name)?.(...(args as never[])), 0);
@@ -127,9 +129,12 @@ function fakeProcesses(
         } else if (dies(job.key)) {
           tell('exit', null, 'SIGKILL');
         } else {
-          void store
-            .put(job.key, files(job.key))
-            .then(() => tell('message', { type: 'end', key: job.key, end: 'done' }));
+          running += 1;
+          seen.most = Math.max(seen.most, running);
+          void store.put(job.key, files(job.key)).then(() => {
+            running -= 1;
+            tell('message', { type: 'end', key: job.key, end: 'done' });
+          });
         }
         return true;
       },
@@ -140,7 +145,8 @@ function fakeProcesses(
 }
 
 describe('processes', () => {
-  const run = async (dies: (key: string) => boolean) => {
+  const run = async (dies: (key: string) => boolean, atOnce = 1) => {
+    const seen = { most: 0 };
     const jobs = jobsWith({}, identity, [0, 1, 2]);
     const store = new FolderStore(folder);
     const ends: string[] = [];
@@ -149,7 +155,8 @@ describe('processes', () => {
     await runInProcesses({
       jobs,
       count: 2,
-      start: fakeProcesses(store, dies, jobs),
+      atOnce,
+      start: fakeProcesses(store, dies, jobs, seen),
       onEnd: (job, end) => ends.push(`${job.key} ${end}`),
       onPoison: async (job, reason) => {
         poison.push(`${job.key} ${reason}`);
@@ -157,7 +164,7 @@ describe('processes', () => {
       say: (sentence) => said.push(sentence),
       signal: never,
     });
-    return { jobs, store, ends, poison, said };
+    return { jobs, store, ends, poison, said, most: seen.most };
   };
 
   it('run every job once', async () => {
@@ -181,6 +188,27 @@ describe('processes', () => {
     expect(poison).toEqual([`${bad?.key} the process that ran it ended by SIGKILL, 3 times`]);
     expect(ends).toHaveLength(jobs.length);
     expect(ends.filter((end) => end.endsWith('done'))).toHaveLength(jobs.length - 1);
+  });
+
+  it('run several jobs at once, and no more than their share of a short list', async () => {
+    const { jobs, ends, most } = await run(() => false, 4);
+    expect(ends.sort()).toEqual(jobs.map(({ key }) => `${key} done`).sort());
+    expect(most).toBe(4);
+    expect((await run(() => false, 100)).most).toBe(Math.ceil(jobs.length / 2));
+  });
+
+  it('get the batch that was chosen, in place of the one that was asked for', () => {
+    const rest = ['bench', 'pocket', '--limit', '2'];
+    for (const asked of [[], ['--batch', 'auto'], ['--batch=auto']]) {
+      expect(withFlag([...rest, ...asked], '--batch', '8')).toEqual([...rest, '--batch', '8']);
+    }
+  });
+
+  it('run alone what ran when one of them died: only the job at fault is given up', async () => {
+    const bad = jobsWith()[1];
+    const { jobs, ends, poison } = await run((key) => key === bad?.key, 4);
+    expect(poison).toEqual([`${bad?.key} the process that ran it ended by SIGKILL, 3 times`]);
+    expect(ends.sort()).toEqual(jobs.map(({ key }) => `${key} ${key === bad?.key ? 'failed' : 'done'}`).sort());
   });
 });
 
