@@ -6,7 +6,7 @@ import { command as graph } from './graph/index.ts';
 import { command as kernels } from './kernels/index.ts';
 import { command as profile } from './profile/index.ts';
 import { command as bench } from './prompt_bench/index.ts';
-import { command as worker } from './prompt_bench/worker.ts';
+import { command as worker } from './prompt_bench/machines/worker.ts';
 import { command as selftest } from './selftest/index.ts';
 
 const { generate, ...others } = COMMANDS;

@@ -1,7 +1,7 @@
 /** The hacking curve: how often the picture of an iteration is right, while the rewards' loss falls. As a table and as an SVG. */
 import { alignedTable } from '../../src/reno/markdown_table.ts';
-import { type CurveRow, number, percent } from '../prompt_bench/results.ts';
-import { type Estimate, estimate } from '../prompt_bench/statistics.ts';
+import { type CurveRow, number, percent } from '../prompt_bench/results/results.ts';
+import { type Estimate, estimate } from '../prompt_bench/results/statistics.ts';
 
 /** The means of an iteration over prompts, with the seeds of a prompt together. */
 export interface CurveMeans {

@@ -1,6 +1,6 @@
 /** The claims about the pocket models that `npm run evaluate` decides, from paired differences over prompts. */
-import { type PairedDifference, pairedDifference } from '../prompt_bench/paired.ts';
-import type { BenchResults, PictureRow } from '../prompt_bench/results.ts';
+import { type PairedDifference, pairedDifference } from '../prompt_bench/results/paired.ts';
+import type { BenchResults, PictureRow } from '../prompt_bench/results/results.ts';
 import { points } from '../results/claims.ts';
 
 /** A claim and what was measured. */

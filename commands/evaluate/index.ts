@@ -8,7 +8,7 @@ import { alignedTable } from '../../src/reno/markdown_table.ts';
 import { benchFlags } from '../prompt_bench/bench_task.ts';
 import { bench, type Concluded, type Conclusion } from '../prompt_bench/index.ts';
 import { METHOD_KINDS } from '../prompt_bench/methods.ts';
-import { outFlag } from '../prompt_bench/results_place.ts';
+import { outFlag } from '../prompt_bench/stores/results_place.ts';
 import { curveTable } from './curve.ts';
 import { evaluationClaims } from './evaluation_claims.ts';
 import { writeGrid } from './picture_grid.ts';

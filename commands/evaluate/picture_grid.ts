@@ -2,7 +2,7 @@
 import { makeStrip, stack } from '../../src/cli/strip.ts';
 import { decodePng, encodePng, type PngPicture } from '../../src/platform/node/png.ts';
 import type { BenchTask } from '../prompt_bench/bench_task.ts';
-import type { ResultsPlace } from '../prompt_bench/results_place.ts';
+import type { ResultsPlace } from '../prompt_bench/stores/results_place.ts';
 
 const PAIRS = 3;
 

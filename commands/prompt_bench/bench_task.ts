@@ -13,13 +13,13 @@ import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { type RenoSettings, withSettings } from '../../src/reno/settings.ts';
 import { firstOfCategories } from '../common/first_of_categories.ts';
 import { parseSeeds } from '../common/seed_list.ts';
-import { type ListName, type PromptEntry, readList } from './benchmark_lists.ts';
-import { identified } from './identity.ts';
-import { type Job, jobsOf } from './job.ts';
-import { assertLayoutFits } from './layouts.ts';
+import { identified } from './jobs/identity.ts';
+import { type Job, jobsOf } from './jobs/job.ts';
+import { type ListName, type PromptEntry, readList } from './lists/benchmark_lists.ts';
+import { assertLayoutFits } from './lists/layouts.ts';
+import { queueFlag } from './machines/queue.ts';
 import { type Comparison, compared, METHOD_KINDS, parseMethods, parseSweeps } from './methods.ts';
-import { queueFlag } from './queue.ts';
-import { outFlag } from './results_place.ts';
+import { outFlag } from './stores/results_place.ts';
 
 export const benchFlags: NonNullable<Command['args']> = {
   ...outFlag,

@@ -4,10 +4,10 @@ import { textFlag } from '../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { concurrently } from '../common/concurrently.ts';
-import type { JobStore } from './job_store.ts';
-import { ledgerLine, ledgerOf } from './ledger.ts';
-import { openPlace, openToRead, outFlag } from './results_place.ts';
+import { ledgerLine, ledgerOf } from './jobs/ledger.ts';
 import { rememberedTasks, writeTask } from './status.ts';
+import type { JobStore } from './stores/job_store.ts';
+import { openPlace, openToRead, outFlag } from './stores/results_place.ts';
 
 const FILES = ['result.json', 'record.json', 'init.png', 'best.png'];
 

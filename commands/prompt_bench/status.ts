@@ -4,8 +4,8 @@ import { keyOf } from '../../src/cli/run_store/names.ts';
 import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import type { BenchTask } from './bench_task.ts';
-import { type Ledger, type LedgerJob, ledgerLine, ledgerOf } from './ledger.ts';
-import { openToRead, type ResultsPlace, type ResultsReader } from './results_place.ts';
+import { type Ledger, type LedgerJob, ledgerLine, ledgerOf } from './jobs/ledger.ts';
+import { openToRead, type ResultsPlace, type ResultsReader } from './stores/results_place.ts';
 
 const TASKS = 'tasks';
 

@@ -19,8 +19,8 @@ import { type RecordedRun, tilePictures } from '../../src/reno/scene/recorded_ru
 import { type Generated, Reno } from '../../src/reno/session.ts';
 import { type PocketPrompt, parsePocketPrompts, promptSeed } from '../../src/reno/tasks.ts';
 import { type Detection, judge, type ScenePrompt } from '../../src/reno/verdict.ts';
-import type { BenchResults } from '../prompt_bench/results.ts';
-import { readResults } from '../prompt_bench/results_difference.ts';
+import type { BenchResults } from '../prompt_bench/results/results.ts';
+import { readResults } from '../prompt_bench/results/results_difference.ts';
 import { smallPng } from './small_png.ts';
 
 const COLUMNS = 10;

@@ -1,7 +1,7 @@
 /** The paper's claims about methods, beside the measurements made here. */
-import { pairedDifference } from '../prompt_bench/paired.ts';
-import { type BenchResults, type PictureRow, percent } from '../prompt_bench/results.ts';
-import type { Estimate } from '../prompt_bench/statistics.ts';
+import { pairedDifference } from '../prompt_bench/results/paired.ts';
+import { type BenchResults, type PictureRow, percent } from '../prompt_bench/results/results.ts';
+import type { Estimate } from '../prompt_bench/results/statistics.ts';
 
 export interface Claim {
   /** The paper's sentence with its figures (GenEval overall, T2I-CompBench colour, SD-Turbo). */

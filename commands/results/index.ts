@@ -7,7 +7,7 @@ import { reasonOf, UsageError } from '../../src/cli/usage_error.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { revision } from '../common/revision.ts';
 import { curveMeans, curveSvg } from '../evaluate/curve.ts';
-import { readResults } from '../prompt_bench/results_difference.ts';
+import { readResults } from '../prompt_bench/results/results_difference.ts';
 import { claims } from './claims.ts';
 import { CURVE_FILE, resultsPage } from './page.ts';
 

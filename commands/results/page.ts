@@ -3,8 +3,14 @@ import { alignedTable } from '../../src/reno/markdown_table.ts';
 import { at } from '../../src/tensor/types.ts';
 import type { Revision } from '../common/revision.ts';
 import { curveTable } from '../evaluate/curve.ts';
-import { pairedDifference } from '../prompt_bench/paired.ts';
-import { type BenchResults, type MethodResult, number, type PictureRow, percent } from '../prompt_bench/results.ts';
+import { pairedDifference } from '../prompt_bench/results/paired.ts';
+import {
+  type BenchResults,
+  type MethodResult,
+  number,
+  type PictureRow,
+  percent,
+} from '../prompt_bench/results/results.ts';
 import { claims, points } from './claims.ts';
 
 /** @param revision when and on which sources the page is written */

@@ -1,6 +1,6 @@
 /** The part `bucket`: two shards write to one bucket, one is killed and run again; then status, report and merge read it. */
 import { join } from 'node:path';
-import { openPlace } from '../prompt_bench/results_place.ts';
+import { openPlace } from '../prompt_bench/stores/results_place.ts';
 import { differenceOf, jobHashes, started } from './job_set.ts';
 import { startS3Server } from './s3_server.ts';
 import { type ScaleOptions, until } from './shards_part.ts';

@@ -4,8 +4,8 @@ import { leave } from '../../src/platform/node/leave.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { FaultyDevice } from '../faults/device/faulty_device.ts';
-import { FolderStore } from '../prompt_bench/job_store.ts';
-import { work } from '../prompt_bench/worker.ts';
+import { work } from '../prompt_bench/machines/worker.ts';
+import { FolderStore } from '../prompt_bench/stores/job_store.ts';
 
 /** The device is lost at this submission: after the networks are open, in one of the first jobs. */
 const LOST_AT = 60;

@@ -1,7 +1,7 @@
 /** The parts `queue` and `postgres`: three workers; one is killed, one loses its device, the server restarts, one job always fails. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { FolderStore } from '../prompt_bench/job_store.ts';
+import { FolderStore } from '../prompt_bench/stores/job_store.ts';
 import { differenceOf, jobHashes, started } from './job_set.ts';
 import { PostgresServer } from './postgres_server.ts';
 import { RedisServer } from './redis_server.ts';

@@ -1,6 +1,6 @@
 /** The part `shards`: three shards, one killed in the middle and run again; their folders merged. */
 import { join } from 'node:path';
-import { FolderStore } from '../prompt_bench/job_store.ts';
+import { FolderStore } from '../prompt_bench/stores/job_store.ts';
 import { differenceOf, jobHashes, started } from './job_set.ts';
 
 export interface ScaleRow {

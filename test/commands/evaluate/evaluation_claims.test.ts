@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { curveMeans, curveSvg, curveTable } from '../../../commands/evaluate/curve.ts';
 import { evaluationClaims } from '../../../commands/evaluate/evaluation_claims.ts';
-import type { BenchResults, CurveRow, PictureRow } from '../../../commands/prompt_bench/results.ts';
+import type { BenchResults, CurveRow, PictureRow } from '../../../commands/prompt_bench/results/results.ts';
 
 const [PROMPTS, SEEDS] = [120, 4];
 const pairs = Array.from({ length: PROMPTS * SEEDS }, (_, i) => ({

@@ -2,10 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { areaResize } from '../../../commands/prompt_bench/area_resize.ts';
-import { COCO_NAMES, type CocoBox, cocoBoxes } from '../../../commands/prompt_bench/coco_boxes.ts';
-import { detectorInput, openCocoDetector } from '../../../commands/prompt_bench/coco_detector.ts';
-import { objectScore } from '../../../commands/prompt_bench/object_score.ts';
+import { areaResize } from '../../../commands/prompt_bench/detector/area_resize.ts';
+import { COCO_NAMES, type CocoBox, cocoBoxes } from '../../../commands/prompt_bench/detector/coco_boxes.ts';
+import { detectorInput, openCocoDetector } from '../../../commands/prompt_bench/detector/coco_detector.ts';
+import { objectScore } from '../../../commands/prompt_bench/detector/object_score.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { inProcess } from '../../cli/in_process.ts';
 

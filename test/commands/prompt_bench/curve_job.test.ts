@@ -1,7 +1,7 @@
 /** A job that judges pictures on its way, on a run and an evaluator that are made up. */
 import { expect, it } from 'vitest';
-import { jobsOf } from '../../../commands/prompt_bench/job.ts';
-import { type JobResult, JobRunner, type OpenedArm } from '../../../commands/prompt_bench/run_jobs.ts';
+import { jobsOf } from '../../../commands/prompt_bench/jobs/job.ts';
+import { type JobResult, JobRunner, type OpenedArm } from '../../../commands/prompt_bench/jobs/run_jobs.ts';
 import type { GenerateOptions } from '../../../src/reno/session.ts';
 import { REFERENCE_SETTINGS } from '../../../src/reno/settings.ts';
 

@@ -2,15 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Job, jobsOf } from '../../../commands/prompt_bench/job.ts';
-import { FolderStore } from '../../../commands/prompt_bench/job_store.ts';
-import { ledgerLine, ledgerOf } from '../../../commands/prompt_bench/ledger.ts';
-import { benchPage } from '../../../commands/prompt_bench/report_page.ts';
-import { categoryResults, type Picture, renderMarkdown } from '../../../commands/prompt_bench/results.ts';
-import { differences } from '../../../commands/prompt_bench/results_difference.ts';
-import { finishJob } from '../../../commands/prompt_bench/run_jobs.ts';
-import { estimate } from '../../../commands/prompt_bench/statistics.ts';
-import { type ProcessHooks, runInProcesses, withFlag } from '../../../commands/prompt_bench/worker_processes.ts';
+import { type Job, jobsOf } from '../../../commands/prompt_bench/jobs/job.ts';
+import { ledgerLine, ledgerOf } from '../../../commands/prompt_bench/jobs/ledger.ts';
+import { finishJob } from '../../../commands/prompt_bench/jobs/run_jobs.ts';
+import {
+  type ProcessHooks,
+  runInProcesses,
+  withFlag,
+} from '../../../commands/prompt_bench/machines/worker_processes.ts';
+import { benchPage } from '../../../commands/prompt_bench/results/report_page.ts';
+import { categoryResults, type Picture, renderMarkdown } from '../../../commands/prompt_bench/results/results.ts';
+import { differences } from '../../../commands/prompt_bench/results/results_difference.ts';
+import { estimate } from '../../../commands/prompt_bench/results/statistics.ts';
+import { FolderStore } from '../../../commands/prompt_bench/stores/job_store.ts';
 import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings.ts';
 
 const settings = withSettings(REFERENCE_SETTINGS, { rewards: { clip: 1 } });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseSeeds } from '../../../commands/common/seed_list.ts';
-import { type PromptEntry, readList } from '../../../commands/prompt_bench/benchmark_lists.ts';
-import { assertLayoutFits, layout } from '../../../commands/prompt_bench/layouts.ts';
+import { type PromptEntry, readList } from '../../../commands/prompt_bench/lists/benchmark_lists.ts';
+import { assertLayoutFits, layout } from '../../../commands/prompt_bench/lists/layouts.ts';
+import { inShard, shardOf } from '../../../commands/prompt_bench/machines/shard.ts';
 import { compared, parseMethods, parseSweeps } from '../../../commands/prompt_bench/methods.ts';
-import type { Picture } from '../../../commands/prompt_bench/results.ts';
-import { inShard, shardOf } from '../../../commands/prompt_bench/shard.ts';
+import type { Picture } from '../../../commands/prompt_bench/results/results.ts';
 import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings.ts';
 
 const settings = withSettings(REFERENCE_SETTINGS, { nIters: 50, rewards: { hps: 5, clip: 0.2, image_reward: 1 } });

@@ -1,7 +1,7 @@
 /** The manifests of examples/ give command lines that the parser takes, and places for results that can be opened. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { openBucket } from '../../../commands/prompt_bench/s3_bucket.ts';
+import { openBucket } from '../../../commands/prompt_bench/stores/s3_bucket.ts';
 import { reno } from '../../../commands/reno_command.ts';
 import { type Args, parseCommandLine } from '../../../src/cli/args.ts';
 import { EXIT } from '../../../src/cli/exit_codes.ts';

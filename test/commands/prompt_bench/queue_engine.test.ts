@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Job } from '../../../commands/prompt_bench/job.ts';
-import { FolderStore } from '../../../commands/prompt_bench/job_store.ts';
-import { awaitJobs, enqueue } from '../../../commands/prompt_bench/queue.ts';
-import { type JobQueue, openQueueEngine } from '../../../commands/prompt_bench/queue_engine.ts';
-import { QueueProgress } from '../../../commands/prompt_bench/queue_progress.ts';
+import type { Job } from '../../../commands/prompt_bench/jobs/job.ts';
+import { awaitJobs, enqueue } from '../../../commands/prompt_bench/machines/queue.ts';
+import { type JobQueue, openQueueEngine } from '../../../commands/prompt_bench/machines/queue_engine.ts';
+import { QueueProgress } from '../../../commands/prompt_bench/machines/queue_progress.ts';
+import { FolderStore } from '../../../commands/prompt_bench/stores/job_store.ts';
 import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings.ts';
 
 describe('a queue', () => {

@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FolderStore, failureOf, type JobStore } from '../../../commands/prompt_bench/job_store.ts';
-import { openPlace, openToRead } from '../../../commands/prompt_bench/results_place.ts';
-import { BucketStore, type ObjectStore } from '../../../commands/prompt_bench/s3_store.ts';
 import { rememberedTasks, writeTask } from '../../../commands/prompt_bench/status.ts';
+import { FolderStore, failureOf, type JobStore } from '../../../commands/prompt_bench/stores/job_store.ts';
+import { openPlace, openToRead } from '../../../commands/prompt_bench/stores/results_place.ts';
+import { BucketStore, type ObjectStore } from '../../../commands/prompt_bench/stores/s3_store.ts';
 import { inProcess } from '../../cli/in_process.ts';
 
 const key = 'ab'.repeat(32);

@@ -1,8 +1,8 @@
 /** Jobs of one kind work together, others wait, and a job that fails beside others is tried again alone. */
 import { describe, expect, it } from 'vitest';
-import type { Job } from '../../../commands/prompt_bench/job.ts';
-import { JobRunner, type OpenedArm } from '../../../commands/prompt_bench/run_jobs.ts';
-import { Turns } from '../../../commands/prompt_bench/turns.ts';
+import type { Job } from '../../../commands/prompt_bench/jobs/job.ts';
+import { JobRunner, type OpenedArm } from '../../../commands/prompt_bench/jobs/run_jobs.ts';
+import { Turns } from '../../../commands/prompt_bench/jobs/turns.ts';
 import { NotFiniteError } from '../../../src/reno/loop.ts';
 import { REFERENCE_SETTINGS, type RenoSettings, withSettings } from '../../../src/reno/settings.ts';
 import { GpuError } from '../../../src/tensor/gpu_error.ts';

@@ -1,6 +1,6 @@
 /** The page of results says what the pictures say, and where the paper says something else. */
 import { describe, expect, it } from 'vitest';
-import { type BenchResults, categoryResults, type Picture } from '../../../commands/prompt_bench/results.ts';
+import { type BenchResults, categoryResults, type Picture } from '../../../commands/prompt_bench/results/results.ts';
 import { claims } from '../../../commands/results/claims.ts';
 import { resultsPage } from '../../../commands/results/page.ts';
 

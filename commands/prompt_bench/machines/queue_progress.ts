@@ -1,8 +1,8 @@
 /** The progress of a job as the queue's dashboards show it: percent, a few lines of log, and the result in short. */
-import type { IterationRecord } from '../../src/reno/history.ts';
-import { iterationsOf } from '../../src/reno/method.ts';
-import { at } from '../../src/tensor/types.ts';
-import type { Job } from './job.ts';
+import type { IterationRecord } from '../../../src/reno/history.ts';
+import { iterationsOf } from '../../../src/reno/method.ts';
+import { at } from '../../../src/tensor/types.ts';
+import type { Job } from '../jobs/job.ts';
 import type { TakenJob } from './queue_engine.ts';
 
 /** The time from one message about progress to the next, in milliseconds: a queue serves many workers. */

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { reasonOf, sentenceOf } from '../../src/cli/usage_error.ts';
-import { decodePng } from '../../src/platform/node/png.ts';
+import { reasonOf, sentenceOf } from '../../../src/cli/usage_error.ts';
+import { decodePng } from '../../../src/platform/node/png.ts';
 import { areaResize } from './area_resize.ts';
 import { type CocoBox, cocoBoxes } from './coco_boxes.ts';
 

@@ -3,10 +3,10 @@
  * Karine-Huang/T2I-CompBench, BLIPvqa_eval/BLIP_vqa.py; facebookresearch/GenEval2, README ("image_filepath_data").
  */
 
-import { UsageError } from '../../src/cli/usage_error.ts';
-import { fileName } from '../../src/reno/file_name.ts';
+import { UsageError } from '../../../src/cli/usage_error.ts';
+import { fileName } from '../../../src/reno/file_name.ts';
+import type { Picture } from '../results/results.ts';
 import type { ListName, PromptEntry } from './benchmark_lists.ts';
-import type { Picture } from './results.ts';
 
 /** A file of a layout: a picture of a job, or a text. */
 export type LayoutFile = { readonly path: string } & ({ readonly picture: Picture } | { readonly text: string });

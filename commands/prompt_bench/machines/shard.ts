@@ -1,5 +1,5 @@
 /** The share of the jobs that one of several independent processes runs. */
-import { UsageError } from '../../src/cli/usage_error.ts';
+import { UsageError } from '../../../src/cli/usage_error.ts';
 
 export interface Shard {
   /** From 0. */

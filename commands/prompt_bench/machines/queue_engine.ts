@@ -3,7 +3,7 @@
  * or pg, are optional; nobody who does without a queue needs them.
  */
 import type { PgPool } from 'bullmq';
-import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
+import { sentenceOf, UsageError } from '../../../src/cli/usage_error.ts';
 
 type BullMq = typeof import('bullmq');
 

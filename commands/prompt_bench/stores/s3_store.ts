@@ -4,8 +4,8 @@
  * result appears as one. The object is written on condition that there is none (If-None-Match), so that who comes second leaves the
  * first result. A store that does not know the condition takes the last one: a whole result too, with the same bytes on equal adapters.
  */
-import { randomName } from '../../src/cli/run_store/names.ts';
-import { concurrently } from '../common/concurrently.ts';
+import { randomName } from '../../../src/cli/run_store/names.ts';
+import { concurrently } from '../../common/concurrently.ts';
 import type { Failure, JobStore, ResultFiles } from './job_store.ts';
 
 /** Objects below a prefix of a bucket. */

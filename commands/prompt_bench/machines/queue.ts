@@ -2,9 +2,9 @@
  * Jobs through a queue on an engine that exists: BullMQ (https://docs.bullmq.io), on Redis or Postgres (queue_engine.ts). A job's id is
  * its key, so that it stands in the queue once.
  */
-import { sentenceOf } from '../../src/cli/usage_error.ts';
-import type { Job } from './job.ts';
-import { failureOf, type JobStore } from './job_store.ts';
+import { sentenceOf } from '../../../src/cli/usage_error.ts';
+import type { Job } from '../jobs/job.ts';
+import { failureOf, type JobStore } from '../stores/job_store.ts';
 import type { JobQueue } from './queue_engine.ts';
 
 /** A killed worker's job is given to another this many times, then it ends in the failed set. */

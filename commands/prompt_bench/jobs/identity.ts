@@ -1,10 +1,10 @@
 /** The identity of a kind of run: this version, and a hash of the model's files that it reads. */
-import type { ChosenModel } from '../../src/cli/chosen_model.ts';
-import { fingerprint, recorded } from '../../src/cli/model_fingerprint.ts';
-import { toolVersion } from '../../src/cli/shared.ts';
-import { traceRun } from '../../src/reno/trace.ts';
+import type { ChosenModel } from '../../../src/cli/chosen_model.ts';
+import { fingerprint, recorded } from '../../../src/cli/model_fingerprint.ts';
+import { toolVersion } from '../../../src/cli/shared.ts';
+import { traceRun } from '../../../src/reno/trace.ts';
+import type { Arm } from '../methods.ts';
 import type { JobIdentity } from './job.ts';
-import type { Arm } from './methods.ts';
 
 /** The files of the independent evaluator, on which verdicts depend. */
 const EVALUATOR = ['evaluator/config.json', 'evaluator/model.safetensors'];

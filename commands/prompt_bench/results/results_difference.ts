@@ -1,12 +1,12 @@
 /** `reno bench compare A B`: what differs between two results, prompt by prompt, with intervals of the difference. */
 import { readFileSync, statSync } from 'node:fs';
-import type { Command } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
-import { reasonOf, UsageError } from '../../src/cli/usage_error.ts';
-import { alignedTable } from '../../src/reno/markdown_table.ts';
+import type { Command } from '../../../src/cli/args.ts';
+import { finish, jsonFlag } from '../../../src/cli/shared.ts';
+import { reasonOf, UsageError } from '../../../src/cli/usage_error.ts';
+import { alignedTable } from '../../../src/reno/markdown_table.ts';
+import { openToRead } from '../stores/results_place.ts';
 import { type PairedDifference, pairedDifference } from './paired.ts';
 import { type BenchResults, number, type PictureRow, percent } from './results.ts';
-import { openToRead } from './results_place.ts';
 
 /** A method that both have, B minus A. */
 export interface Difference extends PairedDifference {

@@ -4,7 +4,7 @@
  * of a pod or of a machine, AWS_REGION, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
-import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
+import { sentenceOf, UsageError } from '../../../src/cli/usage_error.ts';
 import type { ObjectStore } from './s3_store.ts';
 
 type Package = typeof import('@aws-sdk/client-s3');

@@ -1,10 +1,10 @@
 /** The unit of work: one run of one prompt. Its key says everything that decides its bytes. */
-import { keyOf } from '../../src/cli/run_store/names.ts';
-import type { RenoSettings } from '../../src/reno/settings.ts';
-import { promptNoise } from '../../src/reno/tasks.ts';
-import type { ScenePrompt } from '../../src/reno/verdict.ts';
-import type { PromptEntry } from './benchmark_lists.ts';
-import type { Arm } from './methods.ts';
+import { keyOf } from '../../../src/cli/run_store/names.ts';
+import type { RenoSettings } from '../../../src/reno/settings.ts';
+import { promptNoise } from '../../../src/reno/tasks.ts';
+import type { ScenePrompt } from '../../../src/reno/verdict.ts';
+import type { PromptEntry } from '../lists/benchmark_lists.ts';
+import type { Arm } from '../methods.ts';
 
 /** The parts of a key that all jobs of one kind of run share. */
 export interface JobIdentity {

@@ -1,5 +1,5 @@
 /** Spreads processes over the GPUs of a machine. */
-import { listAdapters } from '../../src/platform/node/open_device.ts';
+import { listAdapters } from '../../../src/platform/node/open_device.ts';
 
 /**
  * The names of the adapters that processes take in turn: all GPUs with hardware behind them, otherwise one software driver.

@@ -1,23 +1,23 @@
 /** `reno worker`: takes jobs of `reno bench --queue` until it is told to leave. Workers come and go as they like. */
 import { hostname } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { openAdapter } from '../../src/cli/adapter.ts';
-import { type Command, isSet, textFlag } from '../../src/cli/args.ts';
-import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
-import { EXIT } from '../../src/cli/exit_codes.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
-import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
-import { batchOf } from '../../src/reno/method.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { identified } from './identity.ts';
-import type { Job } from './job.ts';
-import type { JobStore } from './job_store.ts';
-import { openRunner } from './open_runner.ts';
+import { openAdapter } from '../../../src/cli/adapter.ts';
+import { type Command, isSet, textFlag } from '../../../src/cli/args.ts';
+import { type ChosenModel, chosenModel, modelFlags } from '../../../src/cli/chosen_model.ts';
+import { EXIT } from '../../../src/cli/exit_codes.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/shared.ts';
+import { sentenceOf, UsageError } from '../../../src/cli/usage_error.ts';
+import { batchOf } from '../../../src/reno/method.ts';
+import type { Device } from '../../../src/tensor/device.ts';
+import { identified } from '../jobs/identity.ts';
+import type { Job } from '../jobs/job.ts';
+import { openRunner } from '../jobs/open_runner.ts';
+import { finishJob } from '../jobs/run_jobs.ts';
+import type { JobStore } from '../stores/job_store.ts';
+import { openPlace, outFlag } from '../stores/results_place.ts';
 import { LOCK_MS, MOST_STALLS, queueFlag, queueName } from './queue.ts';
 import { openQueueEngine } from './queue_engine.ts';
 import { QueueProgress } from './queue_progress.ts';
-import { openPlace, outFlag } from './results_place.ts';
-import { finishJob } from './run_jobs.ts';
 
 export interface WorkerOptions {
   readonly url: string;

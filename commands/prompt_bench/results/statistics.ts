@@ -1,5 +1,5 @@
 /** Means with bootstrap intervals (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3: percentiles). */
-import { uniform } from '../../src/kernels/check/case_values.ts';
+import { uniform } from '../../../src/kernels/check/case_values.ts';
 
 export interface Estimate {
   readonly mean: number;

@@ -1,20 +1,20 @@
 /** Runs jobs one after another, each to files of a result. The networks stay open while the settings stay. */
 
-import { sentenceOf } from '../../src/cli/usage_error.ts';
-import { encodePng, toPicture } from '../../src/platform/node/png.ts';
-import type { AdapterRecord, IterationRecord, RewardInfo } from '../../src/reno/history.ts';
-import type { Judge } from '../../src/reno/judge.ts';
-import { type Frame, NotFiniteError } from '../../src/reno/loop.ts';
-import { batchOf } from '../../src/reno/method.ts';
-import type { Generated, GenerateOptions } from '../../src/reno/session.ts';
-import type { RenoSettings } from '../../src/reno/settings.ts';
-import { type SteadyReno, storageOf } from '../../src/reno/steady_reno.ts';
-import type { Verdict } from '../../src/reno/verdict.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { GpuError } from '../../src/tensor/gpu_error.ts';
-import { at } from '../../src/tensor/types.ts';
+import { sentenceOf } from '../../../src/cli/usage_error.ts';
+import { encodePng, toPicture } from '../../../src/platform/node/png.ts';
+import type { AdapterRecord, IterationRecord, RewardInfo } from '../../../src/reno/history.ts';
+import type { Judge } from '../../../src/reno/judge.ts';
+import { type Frame, NotFiniteError } from '../../../src/reno/loop.ts';
+import { batchOf } from '../../../src/reno/method.ts';
+import type { Generated, GenerateOptions } from '../../../src/reno/session.ts';
+import type { RenoSettings } from '../../../src/reno/settings.ts';
+import { type SteadyReno, storageOf } from '../../../src/reno/steady_reno.ts';
+import type { Verdict } from '../../../src/reno/verdict.ts';
+import type { Device } from '../../../src/tensor/device.ts';
+import { GpuError } from '../../../src/tensor/gpu_error.ts';
+import { at } from '../../../src/tensor/types.ts';
+import { failureOf, type JobStore, type ResultFiles } from '../stores/job_store.ts';
 import type { Job } from './job.ts';
-import { failureOf, type JobStore, type ResultFiles } from './job_store.ts';
 import { Turns } from './turns.ts';
 
 /** A picture of a result. */

@@ -1,5 +1,5 @@
 /** The boxes that FastestDet (github.com/dog-qiuqiu/FastestDet) finds, by its own rules (utils/tool.py, handle_preds). */
-import { at } from '../../src/tensor/types.ts';
+import { at } from '../../../src/tensor/types.ts';
 
 /** The 80 classes of COCO in order, by the names of GenEval's object_names.txt. */
 export const COCO_NAMES: readonly string[] = (

@@ -1,11 +1,11 @@
 /** The results of a comparison: what each method reaches, by category, with intervals. */
-import { alignedTable } from '../../src/reno/markdown_table.ts';
-import { at } from '../../src/tensor/types.ts';
-import type { PromptEntry } from './benchmark_lists.ts';
-import type { Failure } from './job_store.ts';
-import type { Method } from './methods.ts';
-import type { ObjectScore } from './object_score.ts';
-import type { CurvePoint, JobResult, PictureResult } from './run_jobs.ts';
+import { alignedTable } from '../../../src/reno/markdown_table.ts';
+import { at } from '../../../src/tensor/types.ts';
+import type { ObjectScore } from '../detector/object_score.ts';
+import type { CurvePoint, JobResult, PictureResult } from '../jobs/run_jobs.ts';
+import type { PromptEntry } from '../lists/benchmark_lists.ts';
+import type { Method } from '../methods.ts';
+import type { Failure } from '../stores/job_store.ts';
 import { type Estimate, estimate } from './statistics.ts';
 
 /** A picture of a method. */

@@ -1,6 +1,6 @@
 /** OpenCV's resize with INTER_AREA on 8-bit pictures (imgproc/src/resize.cpp), which detectors of its world expect. */
-import type { PngPicture } from '../../src/platform/node/png.ts';
-import { at } from '../../src/tensor/types.ts';
+import type { PngPicture } from '../../../src/platform/node/png.ts';
+import { at } from '../../../src/tensor/types.ts';
 
 /** The sources of one row or column, with their weights, which add up to 1. */
 type Taps = readonly (readonly [source: number, weight: number])[];

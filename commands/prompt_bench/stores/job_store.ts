@@ -3,9 +3,9 @@
  * job: a key that is there is done. Who writes a key second finds it there and leaves it.
  */
 import { join } from 'node:path';
-import { createFile, ensureFolder, nodeFileSystem, removeFile } from '../../src/cli/run_store/file_system.ts';
-import { randomName, readJson, replaceJson } from '../../src/cli/run_store/names.ts';
-import { reasonOf, systemCode } from '../../src/cli/usage_error.ts';
+import { createFile, ensureFolder, nodeFileSystem, removeFile } from '../../../src/cli/run_store/file_system.ts';
+import { randomName, readJson, replaceJson } from '../../../src/cli/run_store/names.ts';
+import { reasonOf, systemCode } from '../../../src/cli/usage_error.ts';
 
 /** A job that gave no result. */
 export interface Failure {

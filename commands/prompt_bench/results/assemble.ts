@@ -1,16 +1,16 @@
 /** Makes results.json, results.md, report.html and the evaluators' folders from the jobs that are done. */
-import { toolVersion } from '../../src/cli/shared.ts';
-import { concurrently } from '../common/concurrently.ts';
-import type { BenchTask } from './bench_task.ts';
-import type { CocoDetector } from './coco_detector.ts';
-import type { JobStore } from './job_store.ts';
-import { layout } from './layouts.ts';
-import type { Ledger } from './ledger.ts';
-import { objectScore } from './object_score.ts';
+import { toolVersion } from '../../../src/cli/shared.ts';
+import { concurrently } from '../../common/concurrently.ts';
+import type { BenchTask } from '../bench_task.ts';
+import type { CocoDetector } from '../detector/coco_detector.ts';
+import { objectScore } from '../detector/object_score.ts';
+import type { Ledger } from '../jobs/ledger.ts';
+import type { JobRecord, JobResult } from '../jobs/run_jobs.ts';
+import { layout } from '../lists/layouts.ts';
+import type { JobStore } from '../stores/job_store.ts';
+import type { ResultsPlace } from '../stores/results_place.ts';
 import { benchPage, type Card } from './report_page.ts';
 import { type BenchResults, categoryResults, type Picture, picturesOf, renderMarkdown } from './results.ts';
-import type { ResultsPlace } from './results_place.ts';
-import type { JobRecord, JobResult } from './run_jobs.ts';
 
 interface Read {
   readonly arm: string;

@@ -3,9 +3,9 @@
  * up; when one dies, another is started, and its jobs go to others.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import type { Job } from '../jobs/job.ts';
+import type { JobEnd } from '../jobs/run_jobs.ts';
 import { adapterFlag } from './adapters.ts';
-import type { Job } from './job.ts';
-import type { JobEnd } from './run_jobs.ts';
 
 /** Set in a process that gets its jobs from its parent. */
 export const WORKER_VARIABLE = 'RENO_BENCH_WORKER';
