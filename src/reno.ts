@@ -2,6 +2,17 @@
  * ReNO: a generator, rewards, and the optimisation of the noise. It is the same in Node and in browsers.
  * @module reno-webgpu/reno
  */
+
+export type { LeverMove, Levers } from './reno/loop/levers.ts';
+export type { Frame, Trajectory } from './reno/loop/loop.ts';
+export {
+  decodeRunState,
+  encodeRunState,
+  type LoopState,
+  type RunState,
+  type StateTensor,
+} from './reno/loop/run_state.ts';
+export { openRenoFrom, type RenoOptions } from './reno/open_reno.ts';
 export type {
   AdapterRecord,
   History,
@@ -11,18 +22,14 @@ export type {
   RewardInfo,
   RunConfig,
   TransferRecord,
-} from './reno/history.ts';
-export type { LeverMove, Levers } from './reno/levers.ts';
-export type { Frame, Trajectory } from './reno/loop.ts';
-export type { MultiStart } from './reno/multi_start_size.ts';
-export { openRenoFrom, type RenoOptions } from './reno/open_reno.ts';
-export type { ImageSize, Picture } from './reno/picture.ts';
-export { type ReportImages, renderReport } from './reno/report.ts';
+} from './reno/report/history.ts';
+export type { ImageSize, Picture } from './reno/report/picture.ts';
+export { type ReportImages, renderReport } from './reno/report/report.ts';
 export { REWARD_NAMES, type RewardName, type RewardWeights } from './reno/rewards/index.ts';
-export { decodeRunState, encodeRunState, type LoopState, type RunState, type StateTensor } from './reno/run_state.ts';
-export { Scorer, type ScorerOptions } from './reno/scorer.ts';
+export { Scorer, type ScorerOptions } from './reno/rewards/scorer.ts';
+export type { MultiStart } from './reno/search/multi_start_size.ts';
 export { type Generated, type GenerateOptions, type Planning, Reno } from './reno/session.ts';
-export { type Mode, REFERENCE_SETTINGS, type RenoSettings, readSettings } from './reno/settings.ts';
+export { type Mode, REFERENCE_SETTINGS, type RenoSettings, readSettings } from './reno/settings/settings.ts';
 export {
   type ChangedSettings,
   openSteadyReno,

@@ -4,7 +4,7 @@ import { openAdapter } from '../../src/cli/adapter.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { Reno } from '../../src/reno/session.ts';
-import { readSettings } from '../../src/reno/settings.ts';
+import { readSettings } from '../../src/reno/settings/settings.ts';
 import { traceRun } from '../../src/reno/trace.ts';
 import { median } from '../../src/tensor/median.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';

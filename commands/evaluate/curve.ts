@@ -1,5 +1,5 @@
 /** The hacking curve: how often the picture of an iteration is right, while the rewards' loss falls. As a table and as an SVG. */
-import { alignedTable } from '../../src/reno/markdown_table.ts';
+import { alignedTable } from '../../src/reno/report/markdown_table.ts';
 import { type CurveRow, number, percent } from '../prompt_bench/results/results.ts';
 import { type Estimate, estimate } from '../prompt_bench/results/statistics.ts';
 

@@ -4,7 +4,7 @@
  */
 import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
-import { alignedTable } from '../../src/reno/markdown_table.ts';
+import { alignedTable } from '../../src/reno/report/markdown_table.ts';
 import { benchFlags } from '../prompt_bench/bench_task.ts';
 import { bench, type Concluded, type Conclusion } from '../prompt_bench/index.ts';
 import { METHOD_KINDS } from '../prompt_bench/methods.ts';

@@ -20,7 +20,7 @@ import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { encodePng, toPicture } from '../../src/platform/node/png.ts';
 import { REWARDS, rewardNamed } from '../../src/reno/rewards/index.ts';
 import { Reno } from '../../src/reno/session.ts';
-import { REFERENCE_SETTINGS, type RenoSettings } from '../../src/reno/settings.ts';
+import { REFERENCE_SETTINGS, type RenoSettings } from '../../src/reno/settings/settings.ts';
 import { compare, type Iteration, type Reference, type Row, readReference } from './against_pytorch.ts';
 import { fingerprint } from './fingerprint.ts';
 import { Folder, PARTS, partOf } from './seeded_folder.ts';

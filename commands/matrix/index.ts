@@ -14,7 +14,7 @@ import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { Reno } from '../../src/reno/session.ts';
-import { readSettings } from '../../src/reno/settings.ts';
+import { readSettings } from '../../src/reno/settings/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { MATRIX_VARIANTS } from '../../src/tensor/kernel_check.ts';
 import { nmse } from '../../src/tensor/nmse.ts';

@@ -2,7 +2,7 @@
 import { deflateSync } from 'node:zlib';
 import gifenc from 'gifenc';
 import type { PngPicture } from '../../src/platform/node/png.ts';
-import { PNG_SIGNATURE, pngChunk } from '../../src/reno/png_chunk.ts';
+import { PNG_SIGNATURE, pngChunk } from '../../src/reno/report/png_chunk.ts';
 
 const COLOURS = 256;
 

@@ -6,9 +6,9 @@ import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/sha
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { type PngPicture, toPicture } from '../../src/platform/node/png.ts';
-import type { History, IterationRecord } from '../../src/reno/history.ts';
+import type { History, IterationRecord } from '../../src/reno/report/history.ts';
 import { Reno } from '../../src/reno/session.ts';
-import { readSettings, withSettings } from '../../src/reno/settings.ts';
+import { readSettings, withSettings } from '../../src/reno/settings/settings.ts';
 import { at } from '../../src/tensor/types.ts';
 import { psnr } from '../common/distances.ts';
 import { figure, table } from '../common/table.ts';

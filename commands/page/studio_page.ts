@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import type { PngPicture } from '../../src/platform/node/png.ts';
-import type { History } from '../../src/reno/history.ts';
+import type { History } from '../../src/reno/report/history.ts';
 
 /** A run that the page is asked for. */
 export interface AskedRun {

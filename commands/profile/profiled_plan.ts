@@ -1,10 +1,10 @@
 /** Plans a model on an adapter and makes it ready to be profiled. Weights are made on the GPU: the time of a kernel does not depend on them. */
 import { planningFromEnvironment } from '../../src/cli/debug_variable.ts';
 import type { PlannedModel } from '../../src/cli/plan/planned_model.ts';
-import { runLoop } from '../../src/reno/loop.ts';
-import { searchOf } from '../../src/reno/search.ts';
+import { runLoop } from '../../src/reno/loop/loop.ts';
+import { searchOf } from '../../src/reno/search/search.ts';
 import { assertStores } from '../../src/reno/session.ts';
-import type { RenoSettings } from '../../src/reno/settings.ts';
+import type { RenoSettings } from '../../src/reno/settings/settings.ts';
 import { traceRun } from '../../src/reno/trace.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';

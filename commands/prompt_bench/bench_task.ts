@@ -10,7 +10,7 @@ import { adapterChoice, adapterFlags, jsonFlag } from '../../src/cli/shared.ts';
 import { readTextFile } from '../../src/cli/text_file.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
-import { type RenoSettings, withSettings } from '../../src/reno/settings.ts';
+import { type RenoSettings, withSettings } from '../../src/reno/settings/settings.ts';
 import { firstOfCategories } from '../common/first_of_categories.ts';
 import { parseSeeds } from '../common/seed_list.ts';
 import { identified } from './jobs/identity.ts';

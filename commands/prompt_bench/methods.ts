@@ -3,10 +3,10 @@
  * ReNO runs, so one run serves both.
  */
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
-import { multiStartOf, withMethod } from '../../src/reno/method.ts';
-import { forwardPasses, searchCost } from '../../src/reno/multi_start_size.ts';
 import { REWARD_NAMES, type RewardName } from '../../src/reno/rewards/index.ts';
-import { REWARD_WEIGHT, type RenoSettings, withSettings } from '../../src/reno/settings.ts';
+import { multiStartOf, withMethod } from '../../src/reno/search/method.ts';
+import { forwardPasses, searchCost } from '../../src/reno/search/multi_start_size.ts';
+import { REWARD_WEIGHT, type RenoSettings, withSettings } from '../../src/reno/settings/settings.ts';
 
 export const METHOD_KINDS = [
   'base',

@@ -12,13 +12,13 @@ import { adapterChoice, adapterFlags, toolVersion } from '../../src/cli/shared.t
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { subfolder } from '../../src/models/checkpoint/files.ts';
 import { toPicture } from '../../src/platform/node/png.ts';
-import { Judge } from '../../src/reno/judge.ts';
 import { type Example, facts, type JudgedPicture, measuredExamples } from '../../src/reno/scene/examples.ts';
 import { parseScene } from '../../src/reno/scene/grammar.ts';
+import { Judge } from '../../src/reno/scene/judge.ts';
 import { type RecordedRun, tilePictures } from '../../src/reno/scene/recorded_run.ts';
+import { type Detection, judge, type ScenePrompt } from '../../src/reno/scene/verdict.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';
-import { type PocketPrompt, parsePocketPrompts, promptSeed } from '../../src/reno/tasks.ts';
-import { type Detection, judge, type ScenePrompt } from '../../src/reno/verdict.ts';
+import { type PocketPrompt, parsePocketPrompts, promptSeed } from '../../src/reno/tasks/tasks.ts';
 import type { BenchResults } from '../prompt_bench/results/results.ts';
 import { readResults } from '../prompt_bench/results/results_difference.ts';
 import { smallPng } from './small_png.ts';

@@ -1,7 +1,7 @@
 /** PNG with a filter for each row, a third smaller than without for pictures like these (PNG specification, second edition, section 9). */
 import { deflateSync } from 'node:zlib';
 import type { PngPicture } from '../../src/platform/node/png.ts';
-import { PNG_SIGNATURE, pngChunk } from '../../src/reno/png_chunk.ts';
+import { PNG_SIGNATURE, pngChunk } from '../../src/reno/report/png_chunk.ts';
 import { at } from '../../src/tensor/types.ts';
 
 const CHANNELS = 3;

@@ -1,5 +1,5 @@
 /** docs/results.md: what the methods reach on the pocket models, from results of `reno bench pocket`. */
-import { alignedTable } from '../../src/reno/markdown_table.ts';
+import { alignedTable } from '../../src/reno/report/markdown_table.ts';
 import { at } from '../../src/tensor/types.ts';
 import type { Revision } from '../common/revision.ts';
 import { curveTable } from '../evaluate/curve.ts';

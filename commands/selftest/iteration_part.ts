@@ -4,9 +4,9 @@
  */
 import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
 import { plannedModel } from '../../src/cli/plan/planned_model.ts';
-import { runLoop } from '../../src/reno/loop.ts';
+import { runLoop } from '../../src/reno/loop/loop.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
-import { readSettings, withSettings } from '../../src/reno/settings.ts';
+import { readSettings, withSettings } from '../../src/reno/settings/settings.ts';
 import { type TracedRun, traceRun } from '../../src/reno/trace.ts';
 import { kernelTimes } from '../../src/tensor/debug.ts';
 import type { Device } from '../../src/tensor/device.ts';

@@ -1,6 +1,6 @@
 /** The result of `reno selftest` as one HTML file that needs no other. */
-import { dataUri, escapeHtml } from '../../src/reno/html.ts';
-import { REPORT_STYLE } from '../../src/reno/report_style.ts';
+import { dataUri, escapeHtml } from '../../src/reno/report/html.ts';
+import { REPORT_STYLE } from '../../src/reno/report/report_style.ts';
 import type { PartResult } from './part.ts';
 import type { SelftestResult } from './result_files.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { plannedModel } from '../../src/cli/plan/planned_model.ts';
 import { tuningFiles, tuningFolder, tuningStore } from '../../src/platform/node/tuning_file.ts';
-import { readSettings, withSettings } from '../../src/reno/settings.ts';
+import { readSettings, withSettings } from '../../src/reno/settings/settings.ts';
 import { traceRun } from '../../src/reno/trace.ts';
 import { sitesOf, tuneSites, untuned } from '../../src/tensor/autotune.ts';
 import type { TunedSite } from '../../src/tensor/choose.ts';

@@ -1,6 +1,6 @@
 /** Parses the command line and checks all of it before anything runs: citty describes the commands, and an unknown flag is an error. */
 import { type ArgsDef, type CommandDef, parseArgs } from 'citty';
-import { countKind, type Kind, numberKind } from '../reno/setting_kinds.ts';
+import { countKind, type Kind, numberKind } from '../reno/settings/setting_kinds.ts';
 import { UsageError } from './usage_error.ts';
 
 export type Args = Readonly<Record<string, string | boolean | undefined>>;

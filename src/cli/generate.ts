@@ -1,9 +1,9 @@
 /** `reno generate`: makes pictures, numbers and a report from one prompt, or from a benchmark's list of prompts. */
 
 import { Reno } from '../reno/session.ts';
-import { type RenoSettings, withSettings } from '../reno/settings.ts';
+import { type RenoSettings, withSettings } from '../reno/settings/settings.ts';
 import { openSteadyReno } from '../reno/steady_reno.ts';
-import { TASKS, type TaskItem, type TaskName, taskItems } from '../reno/tasks.ts';
+import { TASKS, type TaskItem, type TaskName, taskItems } from '../reno/tasks/tasks.ts';
 import { GpuError } from '../tensor/gpu_error.ts';
 import { adapterName, openAdapter } from './adapter.ts';
 import { type Args, type Command, countFlag, isSet, textFlag } from './args.ts';

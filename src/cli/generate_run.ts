@@ -1,12 +1,12 @@
 /** One run and the runs of a list share this: the networks, the folder, and how to keep what was made. */
 import type { PromptCut } from '../models/tokenizers/tokenizers.ts';
-import type { History } from '../reno/history.ts';
-import { NotFiniteError } from '../reno/loop.ts';
-import { iterationsOfRun } from '../reno/method.ts';
-import { describeCut } from '../reno/report.ts';
-import type { RunState } from '../reno/run_state.ts';
+import { NotFiniteError } from '../reno/loop/loop.ts';
+import type { RunState } from '../reno/loop/run_state.ts';
+import type { History } from '../reno/report/history.ts';
+import { describeCut } from '../reno/report/report.ts';
+import { iterationsOfRun } from '../reno/search/method.ts';
 import type { Generated, GenerateOptions } from '../reno/session.ts';
-import type { RenoSettings } from '../reno/settings.ts';
+import type { RenoSettings } from '../reno/settings/settings.ts';
 import type { SteadyReno } from '../reno/steady_reno.ts';
 import { at } from '../tensor/types.ts';
 import { debugLevel, printBadValue } from './debug_variable.ts';

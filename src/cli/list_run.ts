@@ -1,7 +1,7 @@
 /** A benchmark's list of prompts: a picture for each, at the path where the benchmark's own tools look for it. */
 import { join } from 'node:path';
 import { encodePng, toPicture } from '../platform/node/png.ts';
-import { promptNoise, type TaskItem } from '../reno/tasks.ts';
+import { promptNoise, type TaskItem } from '../reno/tasks/tasks.ts';
 import { debugLevel, printDebug } from './debug_variable.ts';
 import { EXIT } from './exit_codes.ts';
 import { type GenerateRun, keptRun, resultRow, runKey } from './generate_run.ts';

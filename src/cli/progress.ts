@@ -1,6 +1,6 @@
 /** The progress of a run: one redrawn line on a terminal, a plain line every ten iterations elsewhere. */
-import type { IterationRecord, RewardInfo } from '../reno/history.ts';
-import { duration } from '../reno/report.ts';
+import type { IterationRecord, RewardInfo } from '../reno/report/history.ts';
+import { duration } from '../reno/report/report.ts';
 
 /** The output of progress. It is stderr, so that stdout has results only. */
 export interface Terminal {

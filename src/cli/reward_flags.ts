@@ -1,7 +1,7 @@
 /** The flags that choose rewards and their weights. */
 import type { ArgsDef } from 'citty';
 import { hasReward, REWARD_NAMES, REWARDS, type RewardName, type RewardWeights } from '../reno/rewards/index.ts';
-import { REWARD_WEIGHT } from '../reno/settings.ts';
+import { REWARD_WEIGHT } from '../reno/settings/settings.ts';
 import { type Args, isSet, textFlag, valueFlag } from './args.ts';
 import type { ChosenModel } from './chosen_model.ts';
 import { UsageError } from './usage_error.ts';

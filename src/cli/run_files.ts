@@ -2,11 +2,11 @@
 
 import { writeSafetensors } from '../models/checkpoint/safetensors/write_safetensors.ts';
 import { encodePng, type PngPicture, toPicture } from '../platform/node/png.ts';
-import type { History } from '../reno/history.ts';
-import { dataUri } from '../reno/html.ts';
-import type { Trajectory } from '../reno/loop.ts';
+import type { Trajectory } from '../reno/loop/loop.ts';
 import { drawNoise } from '../reno/noise/draw_noise.ts';
-import { renderReport } from '../reno/report.ts';
+import type { History } from '../reno/report/history.ts';
+import { dataUri } from '../reno/report/html.ts';
+import { renderReport } from '../reno/report/report.ts';
 import type { Transferred } from '../reno/transfer.ts';
 import { at } from '../tensor/types.ts';
 import { makeStrip, stripIterations } from './strip.ts';

@@ -1,7 +1,7 @@
 /** The reference's options (arguments.py), with its names: `--n-iters` or `--n_iters`. The table of settings declares them. */
 import type { ArgsDef } from 'citty';
-import { multiStartOf, withMethod } from '../reno/method.ts';
-import { METHOD_NAMES, METHODS, methodOf } from '../reno/method_names.ts';
+import { multiStartOf, withMethod } from '../reno/search/method.ts';
+import { METHOD_NAMES, METHODS, methodOf } from '../reno/search/method_names.ts';
 import {
   type Mode,
   mapSettings,
@@ -10,8 +10,8 @@ import {
   SETTINGS,
   type Setting,
   withSettings,
-} from '../reno/settings.ts';
-import { assertMethodFits } from '../reno/settings_fit.ts';
+} from '../reno/settings/settings.ts';
+import { assertMethodFits } from '../reno/settings/settings_fit.ts';
 import { type Args, isSet, textFlag, valueFlag } from './args.ts';
 import type { ChosenModel } from './chosen_model.ts';
 import type { PlannedModel } from './plan/planned_model.ts';

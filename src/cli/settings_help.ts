@@ -1,5 +1,5 @@
 /** The descriptions of the flags of settings. They are words of the command line alone, so pages do not load them. */
-import type { SettingFlag } from '../reno/settings.ts';
+import type { SettingFlag } from '../reno/settings/settings.ts';
 
 export const SETTINGS_HELP: Readonly<Record<SettingFlag, string>> = {
   'n-iters': 'Iterations, or noises to choose from',

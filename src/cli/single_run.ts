@@ -1,9 +1,9 @@
 /** One prompt: pictures, numbers and a report. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { iterationsOf } from '../reno/method.ts';
+import { describeDivergence, divergences } from '../reno/report/watched_rewards.ts';
+import { iterationsOf } from '../reno/search/method.ts';
 import type { Transferred } from '../reno/transfer.ts';
-import { describeDivergence, divergences } from '../reno/watched_rewards.ts';
 import { debugLevel, printDebug } from './debug_variable.ts';
 import { EXIT } from './exit_codes.ts';
 import { type GenerateRun, keptRun, resultRow, runKey, writtenHistory } from './generate_run.ts';

@@ -1,5 +1,5 @@
 /** The attempts after memory runs out on a GPU: plans that need less and less, and at last the first plan once more. */
-import type { SettingChanges } from './settings.ts';
+import type { SettingChanges } from './settings/settings.ts';
 
 interface Rung {
   /** Share of the bytes that were needed. */

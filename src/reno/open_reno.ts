@@ -1,9 +1,9 @@
 /** Opens a model folder with its own settings, some of them changed. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import type { Device } from '../tensor/device.ts';
-import { withMethod } from './method.ts';
+import { withMethod } from './search/method.ts';
 import { type Planning, Reno } from './session.ts';
-import { type RenoSettings, readSettings, withSettings } from './settings.ts';
+import { type RenoSettings, readSettings, withSettings } from './settings/settings.ts';
 
 /** Settings that differ from the model folder's own, and how to plan. */
 export interface RenoOptions extends Partial<RenoSettings> {

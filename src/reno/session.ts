@@ -10,21 +10,21 @@ import type { Plan } from '../tensor/plan/plan.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import { differentSizes } from '../tensor/size_words.ts';
 import type { Shape } from '../tensor/types.ts';
-import type { BadValue } from './bad_value.ts';
-import type { AllRows, Lane, Lanes } from './batch_lanes.ts';
-import { shapeOfOne } from './each_picture.ts';
-import type { AdapterRecord, History, RewardInfo, RunConfig } from './history.ts';
-import { haveMoved, type Levers } from './levers.ts';
-import { type LoopOptions, runLoop, type Search, type StepRunner, type Trajectory } from './loop.ts';
-import { batchOf, multiStartOf } from './method.ts';
+import type { BadValue } from './loop/bad_value.ts';
+import type { AllRows, Lane, Lanes } from './loop/batch_lanes.ts';
+import { shapeOfOne } from './loop/each_picture.ts';
+import { haveMoved, type Levers } from './loop/levers.ts';
+import { type LoopOptions, runLoop, type Search, type StepRunner, type Trajectory } from './loop/loop.ts';
+import type { Overflow } from './loop/overflow.ts';
+import { assertSameRun, type RunState } from './loop/run_state.ts';
+import type { StepGraph } from './loop/step_graph.ts';
 import { NOISE_GENERATORS } from './noise/draw_noise.ts';
-import type { Overflow } from './overflow.ts';
-import type { ImageSize } from './picture.ts';
+import type { AdapterRecord, History, RewardInfo, RunConfig } from './report/history.ts';
+import type { ImageSize } from './report/picture.ts';
 import type { Reward } from './rewards/index.ts';
-import { assertSameRun, type RunState } from './run_state.ts';
-import { searchOf } from './search.ts';
-import { type RenoSettings, recordedSettings } from './settings.ts';
-import type { StepGraph } from './step_graph.ts';
+import { batchOf, multiStartOf } from './search/method.ts';
+import { searchOf } from './search/search.ts';
+import { type RenoSettings, recordedSettings } from './settings/settings.ts';
 import { type TracedRun, traceRun } from './trace.ts';
 
 /** One run: its prompt and seed, and what to do while it runs. */
@@ -154,7 +154,7 @@ export class Reno implements Disposable {
     const run = await traceRun(files, settings, levers);
     const plan = await compileWithWeights(device, { ...run.spec, ...planning }, run.weights);
     const batch = batchOf(settings);
-    const lanes = batch > 1 ? new (await import('./batch_lanes.ts')).Lanes(plan, batch) : null; // As few need it, bundles load it then.
+    const lanes = batch > 1 ? new (await import('./loop/batch_lanes.ts')).Lanes(plan, batch) : null; // As few need it, bundles load it then.
     const loadSeconds = (performance.now() - start) / 1000;
     return new Reno({ model, settings, device, plan, lanes, run, loadSeconds });
   }
@@ -188,7 +188,7 @@ export class Reno implements Disposable {
    * @internal
    */
   async findOverflow(options: GenerateOptions): Promise<Overflow | null> {
-    const { findOverflow } = await import('./overflow.ts'); // Few runs need it, so bundles load it then.
+    const { findOverflow } = await import('./loop/overflow.ts'); // Few runs need it, so bundles load it then.
     return this.#repeated(options, findOverflow);
   }
 
@@ -198,7 +198,7 @@ export class Reno implements Disposable {
    * @internal
    */
   async findBadValue(options: GenerateOptions): Promise<BadValue | null> {
-    const { findBadValue } = await import('./bad_value.ts'); // As above.
+    const { findBadValue } = await import('./loop/bad_value.ts'); // As above.
     return this.#repeated(options, findBadValue);
   }
 
@@ -206,7 +206,7 @@ export class Reno implements Disposable {
   #repeated<T>({ resume: _, ...options }: GenerateOptions, repeat: Repeat<T>): Promise<T> {
     return this.#alone(async () => {
       const batch = batchOf(this.settings);
-      const plan = batch > 1 ? new (await import('./batch_lanes.ts')).AllRows(this.plan, batch) : this.plan;
+      const plan = batch > 1 ? new (await import('./loop/batch_lanes.ts')).AllRows(this.plan, batch) : this.plan;
       this.#prompts.clear();
       this.#writePrompt(options.prompt, (values) => writeAll(plan, values));
       await plan.run('prompt');

@@ -5,12 +5,12 @@
 import type { Device } from '../tensor/device.ts';
 import { GpuError } from '../tensor/gpu_error.ts';
 import { BudgetError } from '../tensor/schedule/budget.ts';
-import { NotFiniteError } from './loop.ts';
+import { NotFiniteError } from './loop/loop.ts';
+import { withModule } from './loop/overflow.ts';
+import type { RunState } from './loop/run_state.ts';
 import { MemoryLadder } from './memory_ladder.ts';
-import { withModule } from './overflow.ts';
-import type { RunState } from './run_state.ts';
 import type { Generated, GenerateOptions, Reno } from './session.ts';
-import type { RenoSettings } from './settings.ts';
+import type { RenoSettings } from './settings/settings.ts';
 
 /** A device, and the networks that were opened on it. */
 interface OpenedReno {

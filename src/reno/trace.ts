@@ -8,12 +8,12 @@ import { RaisedModules } from '../tensor/raised_modules.ts';
 import type { PlanSpec } from '../tensor/schedule/plan_spec.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { at } from '../tensor/types.ts';
-import type { RewardInfo } from './history.ts';
-import { batchOf, multiStartOf } from './method.ts';
-import { ascends } from './method_names.ts';
+import { buildStep, type StepConfig, type StepGraph } from './loop/step_graph.ts';
+import type { RewardInfo } from './report/history.ts';
 import { openRewards, REWARD_NAMES, type Reward } from './rewards/index.ts';
-import type { RenoSettings } from './settings.ts';
-import { buildStep, type StepConfig, type StepGraph } from './step_graph.ts';
+import { batchOf, multiStartOf } from './search/method.ts';
+import { ascends } from './search/method_names.ts';
+import type { RenoSettings } from './settings/settings.ts';
 
 export interface TracedRun {
   readonly pipeline: TextToImagePipeline;
@@ -51,7 +51,7 @@ export async function traceGenerator(
 
 /** Traces a whole run. @param levers whether the run has levers @throws Error, one sentence: a file that is missing, broken or does not fit, or a size that is not possible */
 export async function traceRun(files: ModelFiles, settings: RenoSettings, levers = false): Promise<TracedRun> {
-  const fit = await import('./settings_fit.ts'); // Pages need it only now, so bundles load it then.
+  const fit = await import('./settings/settings_fit.ts'); // Pages need it only now, so bundles load it then.
   fit.assertMethodFits(settings, multiStartOf(settings));
   fit.assertStorageFits(settings);
   fit.assertBatchFits(settings, levers);

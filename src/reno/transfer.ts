@@ -7,11 +7,11 @@ import { MultiStepSampler, type SamplerOptions, traceSampler } from '../models/p
 import type { Device } from '../tensor/device.ts';
 import type { Shape } from '../tensor/types.ts';
 import { sameShape } from '../tensor/types.ts';
-import type { History, TransferRecord } from './history.ts';
-import { drawsOf } from './method.ts';
 import { drawNoise, noiseDraws } from './noise/draw_noise.ts';
-import type { ImageSize } from './picture.ts';
-import type { RenoSettings } from './settings.ts';
+import type { History, TransferRecord } from './report/history.ts';
+import type { ImageSize } from './report/picture.ts';
+import { drawsOf } from './search/method.ts';
+import type { RenoSettings } from './settings/settings.ts';
 import { traceGenerator } from './trace.ts';
 
 export type TransferOptions = Pick<SamplerOptions, 'steps' | 'guidance' | 'dtype'>;

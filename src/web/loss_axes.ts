@@ -1,5 +1,5 @@
 /** The scales of a drawing of losses, and their lines and numbers. */
-import { short, ticks } from '../reno/chart.ts';
+import { short, ticks } from '../reno/report/chart.ts';
 import { svgLabel, svgShape } from './svg.ts';
 
 /** The part of a drawing that has the lines, in the drawing's units. */

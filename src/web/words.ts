@@ -1,6 +1,6 @@
 /** Puts numbers, errors and adapters into words. */
 import { sentenceOf } from '../platform/sentence_of.ts';
-import type { AdapterRecord } from '../reno/history.ts';
+import type { AdapterRecord } from '../reno/report/history.ts';
 
 /** `1 iteration`, `2 iterations` */
 export function counted(count: number, what: string): string {

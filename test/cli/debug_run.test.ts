@@ -1,7 +1,7 @@
 /** DEBUG=reno:5 on the command line: a run whose losses became not finite is searched. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type GenerateRun, keptRun } from '../../src/cli/generate_run.ts';
-import { NotFiniteError } from '../../src/reno/loop.ts';
+import { NotFiniteError } from '../../src/reno/loop/loop.ts';
 import { printed } from './in_process.ts';
 
 const before = process.env.DEBUG;

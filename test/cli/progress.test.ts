@@ -1,7 +1,7 @@
 /** The line of progress: what it estimates. */
 import { expect, it } from 'vitest';
 import { Progress, type Terminal } from '../../src/cli/progress.ts';
-import type { IterationRecord } from '../../src/reno/history.ts';
+import type { IterationRecord } from '../../src/reno/report/history.ts';
 
 const made = (iteration: number, origin: Partial<IterationRecord>): IterationRecord => {
   return { iteration, losses: {}, total: 1, regulariser: 0, norm: 1, seconds: iteration, ...origin };

@@ -11,7 +11,7 @@ import { readConfig } from '../../src/models/checkpoint/read_config.ts';
 import { oneStepOf } from '../../src/models/schedulers/index.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { REWARD_NAMES } from '../../src/reno/rewards/index.ts';
-import { readSettings } from '../../src/reno/settings.ts';
+import { readSettings } from '../../src/reno/settings/settings.ts';
 import { putInCache } from '../support/hub_folder.ts';
 import { inProcess } from './in_process.ts';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { History } from '../../src/reno/history.ts';
+import type { History } from '../../src/reno/report/history.ts';
 import { REWARD_NAMES } from '../../src/reno/rewards/index.ts';
 import { inProcess } from './in_process.ts';
 

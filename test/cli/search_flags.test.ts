@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { memoryFiles } from '../../commands/parity/fixtures.ts';
 import { settingsFrom } from '../../src/cli/settings_flags.ts';
 import { USELESS_FLAGS } from '../../src/cli/useless_flags.ts';
-import { METHOD_NAMES } from '../../src/reno/method_names.ts';
-import { SETTINGS, type SettingName } from '../../src/reno/settings.ts';
+import { METHOD_NAMES } from '../../src/reno/search/method_names.ts';
+import { SETTINGS, type SettingName } from '../../src/reno/settings/settings.ts';
 
 /** A value that each flag of the table can have. */
 const VALUES: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FIXTURES } from '../../commands/parity/golden.ts';
-import type { History } from '../../src/reno/history.ts';
+import type { History } from '../../src/reno/report/history.ts';
 import { inProcess } from './in_process.ts';
 
 const pocket = resolve(import.meta.dirname, '../../weights/pocket');

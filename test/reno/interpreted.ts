@@ -1,6 +1,6 @@
 /** A plan that runs on the CPU interpreter: what the loop needs, in f64 but rounded to f32 where a buffer would be. */
-import type { StepRunner } from '../../src/reno/loop.ts';
-import type { StepGraph } from '../../src/reno/step_graph.ts';
+import type { StepRunner } from '../../src/reno/loop/loop.ts';
+import type { StepGraph } from '../../src/reno/loop/step_graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import type { StageResults } from '../../src/tensor/plan/stage_part.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';

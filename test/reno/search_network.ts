@@ -15,8 +15,8 @@ import {
   tanh,
 } from '../../src/kernels/index.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
-import type { RewardTerm } from '../../src/reno/objective.ts';
-import { buildStep, type StepConfig, type StepGraph } from '../../src/reno/step_graph.ts';
+import type { RewardTerm } from '../../src/reno/loop/objective.ts';
+import { buildStep, type StepConfig, type StepGraph } from '../../src/reno/loop/step_graph.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 

@@ -9,11 +9,11 @@ import { RunStore } from '../../src/cli/run_store/run_store.ts';
 import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import { fileSource, nodeFiles } from '../../src/platform/node/node_files.ts';
-import type { History } from '../../src/reno/history.ts';
+import { decodeRunState, encodeRunState } from '../../src/reno/loop/run_state.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
-import { decodeRunState, encodeRunState } from '../../src/reno/run_state.ts';
+import type { History } from '../../src/reno/report/history.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';
-import { type RenoSettings, readSettings } from '../../src/reno/settings.ts';
+import { type RenoSettings, readSettings } from '../../src/reno/settings/settings.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { testDevice } from '../support/test_device.ts';
 

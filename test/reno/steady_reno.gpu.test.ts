@@ -10,7 +10,7 @@ import {
 } from '../../commands/faults/device/device_trial.ts';
 import { failing, phaseFaults } from '../../commands/faults/device/planned_faults.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
-import { readSettings, withSettings } from '../../src/reno/settings.ts';
+import { readSettings, withSettings } from '../../src/reno/settings/settings.ts';
 import { openSteadyReno } from '../../src/reno/steady_reno.ts';
 import { GpuError } from '../../src/tensor/gpu_error.ts';
 import { testDevice } from '../support/test_device.ts';

@@ -1,9 +1,9 @@
 /** A front end watches a run while it goes on, and pauses it. */
 import { expect, it, vi } from 'vitest';
 import { mean, reshape, sigmoid, square } from '../../src/kernels/index.ts';
-import { optimisedNoise } from '../../src/reno/image_select.ts';
-import { runLoop } from '../../src/reno/loop.ts';
-import { buildStep, type StepGraph } from '../../src/reno/step_graph.ts';
+import { runLoop } from '../../src/reno/loop/loop.ts';
+import { buildStep, type StepGraph } from '../../src/reno/loop/step_graph.ts';
+import { optimisedNoise } from '../../src/reno/search/image_select.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { at } from '../../src/tensor/types.ts';
 import { Pause } from '../../src/web/engine/pause.ts';

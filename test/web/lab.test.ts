@@ -1,7 +1,7 @@
 /** The laboratory's arithmetic and files, without a browser. */
 import { describe, expect, it } from 'vitest';
-import type { History } from '../../src/reno/history.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
+import type { History } from '../../src/reno/report/history.ts';
 import { makeGif } from '../../src/web/lab/gif.ts';
 import { gridOf, heatMap, indexOf } from '../../src/web/lab/heat_map.ts';
 import { latentsFile, readLatents } from '../../src/web/lab/latents_file.ts';

@@ -1,10 +1,10 @@
 /** The methods of the page: how long their runs are, what they cost, how they are linked to, and the ascents of many noises. */
 import { encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import type { History } from '../../src/reno/history.ts';
-import { iterationsOf } from '../../src/reno/method.ts';
-import { METHOD_NAMES, METHODS } from '../../src/reno/method_names.ts';
-import { forwardPasses, multiStartFor, searchCost } from '../../src/reno/multi_start_size.ts';
+import type { History } from '../../src/reno/report/history.ts';
+import { iterationsOf } from '../../src/reno/search/method.ts';
+import { METHOD_NAMES, METHODS } from '../../src/reno/search/method_names.ts';
+import { forwardPasses, multiStartFor, searchCost } from '../../src/reno/search/multi_start_size.ts';
 import { ascentsOf } from '../../src/web/ascents/ascents_of.ts';
 import { lengthOf, lengthWords, placeOf, workBefore, workOf } from '../../src/web/run/run_length.ts';
 import { settingsOf, withSettingsIn } from '../../src/web/share/address.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { decode, encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import type { History } from '../../src/reno/history.ts';
+import type { History } from '../../src/reno/report/history.ts';
 import { textOf, withText } from '../../src/web/share/png_text.ts';
 import { recipeOf, withRecipe } from '../../src/web/share/recipe.ts';
 

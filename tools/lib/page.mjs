@@ -45,7 +45,7 @@ function addAsset(files, name, bytes) {
 
 /** Texts of TypeScript modules that a page imports as files: by the name in the import, the module, its export and the kind of file. */
 const TEXTS = {
-  'report-style': { file: 'src/reno/report_style.ts', name: 'REPORT_STYLE', loader: 'css' },
+  'report-style': { file: 'src/reno/report/report_style.ts', name: 'REPORT_STYLE', loader: 'css' },
   'profile-style': { file: 'src/reno/profile_page/profile_style.ts', name: 'PROFILE_STYLE', loader: 'css' },
   'profile-script': {
     file: 'src/reno/profile_page/profile_style.ts',

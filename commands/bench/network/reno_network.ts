@@ -13,7 +13,7 @@ import {
 import type { WeightStore } from '../../../src/models/weights/weight_store.ts';
 import { openWeights } from '../../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
-import { preprocess } from '../../../src/reno/preprocess.ts';
+import { preprocess } from '../../../src/reno/rewards/preprocess.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';

@@ -7,7 +7,7 @@ import { readConfig } from '../../../src/models/checkpoint/read_config.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { openTokenizer, type TokenizerKind } from '../../../src/models/tokenizers/tokenizers.ts';
 import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';
-import { taskItems } from '../../../src/reno/tasks.ts';
+import { taskItems } from '../../../src/reno/tasks/tasks.ts';
 import { memoryFiles } from '../../parity/fixtures.ts';
 
 /** A reader at work on an input of its own making. */

@@ -10,7 +10,7 @@ import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { oneStepOf } from '../../../src/models/schedulers/index.ts';
 import { openTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
 import { fileSource } from '../../../src/platform/node/node_files.ts';
-import { readSettings } from '../../../src/reno/settings.ts';
+import { readSettings } from '../../../src/reno/settings/settings.ts';
 import { memoryFiles } from '../../parity/fixtures.ts';
 import { equal, refusal, type SharedCase } from './shared_case.ts';
 

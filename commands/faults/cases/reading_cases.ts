@@ -11,7 +11,7 @@ import { stepsOf } from '../../../src/models/schedulers/index.ts';
 import { openTokenizer } from '../../../src/models/tokenizers/tokenizers.ts';
 import { fileSource, nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../../src/platform/node/package_root.ts';
-import { type TaskName, taskItems } from '../../../src/reno/tasks.ts';
+import { type TaskName, taskItems } from '../../../src/reno/tasks/tasks.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { memoryFiles } from '../../parity/fixtures.ts';
 import { CASES_FOLDER, equal, type SharedCase } from './shared_case.ts';

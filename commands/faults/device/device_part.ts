@@ -1,7 +1,7 @@
 /** The part `device`: the device is lost or refuses a command at every phase of a run, or never has enough memory. */
 import { openDevice } from '../../../src/platform/node/open_device.ts';
 import { pocketModels } from '../../../src/platform/node/open_models.ts';
-import { readSettings, withSettings } from '../../../src/reno/settings.ts';
+import { readSettings, withSettings } from '../../../src/reno/settings/settings.ts';
 import type { FaultOptions, FaultPart, FaultRow } from '../fault_part.ts';
 import { type Trial, type TrialSetting, trial, tried } from './device_trial.ts';
 import { type PlannedFault, SharedDriver } from './faulty_device.ts';

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { sentenceOf } from '../../../src/cli/usage_error.ts';
 import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
 import { type Generated, Reno } from '../../../src/reno/session.ts';
-import { type RenoSettings, withSettings } from '../../../src/reno/settings.ts';
+import { type RenoSettings, withSettings } from '../../../src/reno/settings/settings.ts';
 import { openSteadyReno } from '../../../src/reno/steady_reno.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { GpuError } from '../../../src/tensor/gpu_error.ts';

@@ -8,7 +8,7 @@ import {
 } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
-import { REFERENCE_SETTINGS, type RenoSettings } from '../../../src/reno/settings.ts';
+import { REFERENCE_SETTINGS, type RenoSettings } from '../../../src/reno/settings/settings.ts';
 import { FIXTURES } from '../../parity/golden.ts';
 
 const FOLDERS: Readonly<Record<string, string>> = { 'generator/': 'pipeline/', 'clip/': 'rewards/clip/' };

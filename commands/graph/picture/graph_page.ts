@@ -1,6 +1,6 @@
 /** graph.html: one file that shows the passes in any browser, without network. */
-import { escapeHtml } from '../../../src/reno/html.ts';
-import { REPORT_STYLE } from '../../../src/reno/report_style.ts';
+import { escapeHtml } from '../../../src/reno/report/html.ts';
+import { REPORT_STYLE } from '../../../src/reno/report/report_style.ts';
 import { PASSES, type Pass } from '../passes.ts';
 import { moduleWords, placesOf, readersOf } from './followed_value.ts';
 import { type GraphData, graphViewer, type ViewerParts } from './graph_viewer.ts';

@@ -1,5 +1,5 @@
 /** The figures of a ladder as Markdown. */
-import { alignedTable } from '../../../src/reno/markdown_table.ts';
+import { alignedTable } from '../../../src/reno/report/markdown_table.ts';
 import { figure } from '../../common/table.ts';
 import { type CompiledKernelFigures, nameOf, type Stamp, type Taken, type TimedKernel } from './course_figures.ts';
 import { FAMILY, type Rung } from './ladders.ts';

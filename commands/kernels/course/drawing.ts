@@ -1,5 +1,5 @@
 /** Draws SVG of boxes, cells, arrows and words, in colours that suit light and dark pages. */
-import { escapeHtml } from '../../../src/reno/html.ts';
+import { escapeHtml } from '../../../src/reno/report/html.ts';
 
 /** Fill of a box: `plain` is paper, `a` to `d` are colours that differ in hue and in lightness, `off` is hatched grey. */
 export type Fill = 'plain' | 'a' | 'b' | 'c' | 'd' | 'off';

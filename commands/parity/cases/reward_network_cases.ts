@@ -4,7 +4,7 @@ import { ImageReward, imageRewardConfig } from '../../../src/models/blip/blip.ts
 import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { CLIPModel, clipConfig } from '../../../src/models/clip/clip.ts';
 import { eosMaskOf } from '../../../src/models/clip/clip_text.ts';
-import { preprocess } from '../../../src/reno/preprocess.ts';
+import { preprocess } from '../../../src/reno/rewards/preprocess.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { fixtureConfig } from '../fixtures.ts';
 import { golden, type ParityCase } from '../golden.ts';

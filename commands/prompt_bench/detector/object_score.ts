@@ -1,5 +1,5 @@
 /** GenEval's objects and their numbers in the boxes of a detector, by the rules of its evaluate_images.py; no colours, no positions. */
-import { promptMetadata } from '../../../src/reno/prompt_list.ts';
+import { promptMetadata } from '../../../src/reno/tasks/prompt_list.ts';
 import type { CocoBox } from './coco_boxes.ts';
 
 /** A detector's judgement of a picture's objects. */

@@ -1,8 +1,8 @@
 /** The unit of work: one run of one prompt. Its key says everything that decides its bytes. */
 import { keyOf } from '../../../src/cli/run_store/names.ts';
-import type { RenoSettings } from '../../../src/reno/settings.ts';
-import { promptNoise } from '../../../src/reno/tasks.ts';
-import type { ScenePrompt } from '../../../src/reno/verdict.ts';
+import type { ScenePrompt } from '../../../src/reno/scene/verdict.ts';
+import type { RenoSettings } from '../../../src/reno/settings/settings.ts';
+import { promptNoise } from '../../../src/reno/tasks/tasks.ts';
 import type { PromptEntry } from '../lists/benchmark_lists.ts';
 import type { Arm } from '../methods.ts';
 

@@ -1,5 +1,5 @@
 /** How far a task is: jobs done, failed and left, and the time that the rest will take. */
-import { duration } from '../../../src/reno/report.ts';
+import { duration } from '../../../src/reno/report/report.ts';
 import type { Failure, JobStore } from '../stores/job_store.ts';
 import type { JobRecord } from './run_jobs.ts';
 

@@ -2,14 +2,14 @@
 
 import { sentenceOf } from '../../../src/cli/usage_error.ts';
 import { encodePng, toPicture } from '../../../src/platform/node/png.ts';
-import type { AdapterRecord, IterationRecord, RewardInfo } from '../../../src/reno/history.ts';
-import type { Judge } from '../../../src/reno/judge.ts';
-import { type Frame, NotFiniteError } from '../../../src/reno/loop.ts';
-import { batchOf } from '../../../src/reno/method.ts';
+import { type Frame, NotFiniteError } from '../../../src/reno/loop/loop.ts';
+import type { AdapterRecord, IterationRecord, RewardInfo } from '../../../src/reno/report/history.ts';
+import type { Judge } from '../../../src/reno/scene/judge.ts';
+import type { Verdict } from '../../../src/reno/scene/verdict.ts';
+import { batchOf } from '../../../src/reno/search/method.ts';
 import type { Generated, GenerateOptions } from '../../../src/reno/session.ts';
-import type { RenoSettings } from '../../../src/reno/settings.ts';
+import type { RenoSettings } from '../../../src/reno/settings/settings.ts';
 import { type SteadyReno, storageOf } from '../../../src/reno/steady_reno.ts';
-import type { Verdict } from '../../../src/reno/verdict.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { GpuError } from '../../../src/tensor/gpu_error.ts';
 import { at } from '../../../src/tensor/types.ts';

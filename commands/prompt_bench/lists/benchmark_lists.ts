@@ -1,8 +1,8 @@
 /** The lists of prompts that `reno bench` runs, in the formats of their authors. */
 import { sentenceOf } from '../../../src/cli/usage_error.ts';
-import { assertCanRun, listLines, partiRows, promptMetadata } from '../../../src/reno/prompt_list.ts';
-import { parsePocketPrompts } from '../../../src/reno/tasks.ts';
-import type { ScenePrompt } from '../../../src/reno/verdict.ts';
+import type { ScenePrompt } from '../../../src/reno/scene/verdict.ts';
+import { assertCanRun, listLines, partiRows, promptMetadata } from '../../../src/reno/tasks/prompt_list.ts';
+import { parsePocketPrompts } from '../../../src/reno/tasks/tasks.ts';
 
 export const LISTS = [
   'geneval',

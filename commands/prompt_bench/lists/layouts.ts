@@ -4,7 +4,7 @@
  */
 
 import { UsageError } from '../../../src/cli/usage_error.ts';
-import { fileName } from '../../../src/reno/file_name.ts';
+import { fileName } from '../../../src/reno/tasks/file_name.ts';
 import type { Picture } from '../results/results.ts';
 import type { ListName, PromptEntry } from './benchmark_lists.ts';
 

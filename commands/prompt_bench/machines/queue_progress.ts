@@ -1,6 +1,6 @@
 /** The progress of a job as the queue's dashboards show it: percent, a few lines of log, and the result in short. */
-import type { IterationRecord } from '../../../src/reno/history.ts';
-import { iterationsOf } from '../../../src/reno/method.ts';
+import type { IterationRecord } from '../../../src/reno/report/history.ts';
+import { iterationsOf } from '../../../src/reno/search/method.ts';
 import { at } from '../../../src/tensor/types.ts';
 import type { Job } from '../jobs/job.ts';
 import type { TakenJob } from './queue_engine.ts';

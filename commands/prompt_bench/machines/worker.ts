@@ -7,7 +7,7 @@ import { type ChosenModel, chosenModel, modelFlags } from '../../../src/cli/chos
 import { EXIT } from '../../../src/cli/exit_codes.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/shared.ts';
 import { sentenceOf, UsageError } from '../../../src/cli/usage_error.ts';
-import { batchOf } from '../../../src/reno/method.ts';
+import { batchOf } from '../../../src/reno/search/method.ts';
 import type { Device } from '../../../src/tensor/device.ts';
 import { identified } from '../jobs/identity.ts';
 import type { Job } from '../jobs/job.ts';

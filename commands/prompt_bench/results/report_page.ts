@@ -1,6 +1,6 @@
 /** report.html of a comparison: tables, and a gallery of before and after that can be sorted and filtered. */
-import { escapeHtml } from '../../../src/reno/html.ts';
-import { REPORT_STYLE } from '../../../src/reno/report_style.ts';
+import { escapeHtml } from '../../../src/reno/report/html.ts';
+import { REPORT_STYLE } from '../../../src/reno/report/report_style.ts';
 import { at } from '../../../src/tensor/types.ts';
 import type { Failure } from '../stores/job_store.ts';
 import {

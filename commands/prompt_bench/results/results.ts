@@ -1,5 +1,5 @@
 /** The results of a comparison: what each method reaches, by category, with intervals. */
-import { alignedTable } from '../../../src/reno/markdown_table.ts';
+import { alignedTable } from '../../../src/reno/report/markdown_table.ts';
 import { at } from '../../../src/tensor/types.ts';
 import type { ObjectScore } from '../detector/object_score.ts';
 import type { CurvePoint, JobResult, PictureResult } from '../jobs/run_jobs.ts';

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import type { Command } from '../../../src/cli/args.ts';
 import { finish, jsonFlag } from '../../../src/cli/shared.ts';
 import { reasonOf, UsageError } from '../../../src/cli/usage_error.ts';
-import { alignedTable } from '../../../src/reno/markdown_table.ts';
+import { alignedTable } from '../../../src/reno/report/markdown_table.ts';
 import { openToRead } from '../stores/results_place.ts';
 import { type PairedDifference, pairedDifference } from './paired.ts';
 import { type BenchResults, number, type PictureRow, percent } from './results.ts';

@@ -1,6 +1,6 @@
 /** `reno plan`: says what a run needs and how fast a GPU could be, without a GPU, weights, network or tokenizers. */
 
-import { withSettings } from '../../reno/settings.ts';
+import { withSettings } from '../../reno/settings/settings.ts';
 import type { Device } from '../../tensor/device.ts';
 import { openAdapter } from '../adapter.ts';
 import { type Args, type Command, textFlag } from '../args.ts';

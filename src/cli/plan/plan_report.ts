@@ -1,6 +1,6 @@
 /** A planned run in numbers, which `reno plan --json` prints. */
 
-import { iterationsOf, multiStartOf } from '../../reno/method.ts';
+import { iterationsOf, multiStartOf } from '../../reno/search/method.ts';
 import { showPath } from '../../tensor/graph.ts';
 import { partOf } from '../../tensor/plan/stage_part.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';

@@ -1,6 +1,6 @@
 /** Plans a run without GPU, weights or network, for `reno plan`: nothing is allocated. */
 import { assertStores, type Planning } from '../../reno/session.ts';
-import { type RenoSettings, readSettings, withSettings } from '../../reno/settings.ts';
+import { type RenoSettings, readSettings, withSettings } from '../../reno/settings/settings.ts';
 import { type TracedRun, traceRun } from '../../reno/trace.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { DeviceCaps } from '../../tensor/device_caps.ts';

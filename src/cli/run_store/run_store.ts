@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { reasonOf, systemCode } from '../../platform/node/errors.ts';
 import { sentenceOf } from '../../platform/sentence_of.ts';
-import type { RunState } from '../../reno/run_state.ts';
+import type { RunState } from '../../reno/loop/run_state.ts';
 import { FileLock, here, type LockRefusals, type LockSite } from '../file_lock.ts';
 import { ensureFolder, type FileSystem, nodeFileSystem, removeFile } from './file_system.ts';
 import { STAGE, STORE, TEMPORARY } from './names.ts';

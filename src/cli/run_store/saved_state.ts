@@ -1,8 +1,8 @@
 /** The states of unfinished runs in an output folder: one index for each run, which names its files by their hashes. */
 import { join } from 'node:path';
-import type { Frame } from '../../reno/loop.ts';
-import { iterationsOfRun } from '../../reno/method.ts';
-import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
+import type { Frame } from '../../reno/loop/loop.ts';
+import { decodeRunState, encodeRunState, type RunState } from '../../reno/loop/run_state.ts';
+import { iterationsOfRun } from '../../reno/search/method.ts';
 import { createFile, type FileSystem, removeFile } from './file_system.ts';
 import { isRecord, randomName, readJson, replaceJson, STORE, sha256 } from './names.ts';
 

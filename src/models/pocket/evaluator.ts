@@ -1,5 +1,5 @@
 /**
- * The independent judge of the pocket scenes: a plain CNN whose config.json lists its layers as data. src/reno/verdict.ts
+ * The independent judge of the pocket scenes: a plain CNN whose config.json lists its layers as data. src/reno/scene/verdict.ts
  * says what the channels of its grid mean. Source: python/pocket/evaluator.py: Evaluator.
  */
 import { affine, conv2d, groupNorm, relu, silu } from '../../kernels/index.ts';

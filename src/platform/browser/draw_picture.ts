@@ -1,5 +1,5 @@
 /** Pictures on a canvas. */
-import type { Picture } from '../../reno/picture.ts';
+import type { Picture } from '../../reno/report/picture.ts';
 import { at } from '../../tensor/types.ts';
 
 /** Draws a picture on a canvas, which takes the picture's size. */

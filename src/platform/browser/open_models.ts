@@ -1,7 +1,7 @@
 /** Model folders behind a URL, opened from a browser. */
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { openRenoFrom, type RenoOptions } from '../../reno/open_reno.ts';
-import { Scorer, type ScorerOptions } from '../../reno/scorer.ts';
+import { Scorer, type ScorerOptions } from '../../reno/rewards/scorer.ts';
 import type { Reno } from '../../reno/session.ts';
 import type { Device } from '../../tensor/device.ts';
 import { httpFiles } from '../http_files.ts';

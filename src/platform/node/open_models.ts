@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { openRenoFrom, type RenoOptions } from '../../reno/open_reno.ts';
-import { Scorer, type ScorerOptions } from '../../reno/scorer.ts';
+import { Scorer, type ScorerOptions } from '../../reno/rewards/scorer.ts';
 import type { Reno } from '../../reno/session.ts';
 import type { Device } from '../../tensor/device.ts';
 import { httpFiles } from '../http_files.ts';

@@ -1,7 +1,7 @@
 /** Pictures between the engine ([H,W,3] in [0,1]) and PNG files. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { decode, encode } from 'fast-png';
-import type { Picture } from '../../reno/picture.ts';
+import type { Picture } from '../../reno/report/picture.ts';
 import { at } from '../../tensor/types.ts';
 
 /** A picture of 8 bits a channel, as it is stored. */

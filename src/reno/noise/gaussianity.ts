@@ -24,8 +24,8 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Shape } from '../../tensor/types.ts';
 import { sizeOf } from '../../tensor/types.ts';
 import { gradients } from '../../tensor/vjp.ts';
-import type { Search, StepRunner } from '../loop.ts';
-import { scaled } from '../scaled.ts';
+import type { Search, StepRunner } from '../loop/loop.ts';
+import { scaled } from '../loop/scaled.ts';
 import { permutation } from './permutation.ts';
 import { compactSpectrum } from './spectrum.ts';
 

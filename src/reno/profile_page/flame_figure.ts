@@ -2,7 +2,7 @@
 import { median } from '../../tensor/median.ts';
 import { moduleParts } from '../../tensor/profile/dispatch_times.ts';
 import type { Direction, Profile } from '../../tensor/profile/profile.ts';
-import { escapeHtml } from '../html.ts';
+import { escapeHtml } from '../report/html.ts';
 import { dispatchCount, microseconds, percent, zoomable } from './profile_figures.ts';
 
 interface Module {

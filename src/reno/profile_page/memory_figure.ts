@@ -4,7 +4,7 @@ import { directionPrefix } from '../../tensor/profile/group_rows.ts';
 import { liveBytes } from '../../tensor/profile/live_bytes.ts';
 import type { LiveValue, Profile } from '../../tensor/profile/profile.ts';
 import { at } from '../../tensor/types.ts';
-import { escapeHtml } from '../html.ts';
+import { escapeHtml } from '../report/html.ts';
 import { bytesText, microseconds, place, timeAxis, zoomable } from './profile_figures.ts';
 
 /** Values that are shown one by one. */

@@ -3,8 +3,8 @@ import { median } from '../../tensor/median.ts';
 import type { Interval } from '../../tensor/profile/dispatch_times.ts';
 import { directionPrefix, leastTimes } from '../../tensor/profile/group_rows.ts';
 import type { DispatchRecord, Peaks } from '../../tensor/profile/profile.ts';
-import { ticks } from '../chart.ts';
-import { escapeHtml } from '../html.ts';
+import { ticks } from '../report/chart.ts';
+import { escapeHtml } from '../report/html.ts';
 
 const three = (value: number): string => String(Number(value.toPrecision(3)));
 

@@ -1,8 +1,8 @@
 /** The tables of a profile: by module, op, kernel and dispatch, of which one is shown. */
 import { GROUPINGS, type Grouping, type ProfileRow, profileRows } from '../../tensor/profile/group_rows.ts';
 import type { Profile } from '../../tensor/profile/profile.ts';
-import { short } from '../chart.ts';
-import { escapeHtml } from '../html.ts';
+import { short } from '../report/chart.ts';
+import { escapeHtml } from '../report/html.ts';
 import { percent } from './profile_figures.ts';
 
 /** Parts of a module path that a row stands for. */

@@ -1,7 +1,7 @@
 /** Kernels by FLOP for each byte and FLOP/s, on logarithmic axes, under the adapter's measured peaks (Williams et al., 2009, "Roofline"). */
 import { type ProfileRow, profileRows } from '../../tensor/profile/group_rows.ts';
 import type { Profile } from '../../tensor/profile/profile.ts';
-import { escapeHtml } from '../html.ts';
+import { escapeHtml } from '../report/html.ts';
 import { dispatchCount, microseconds, percent, rateOf } from './profile_figures.ts';
 
 const WIDTH = 1000;

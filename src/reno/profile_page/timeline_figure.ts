@@ -3,7 +3,7 @@ import type { Interval } from '../../tensor/profile/dispatch_times.ts';
 import { directionPrefix, modulePrefix } from '../../tensor/profile/group_rows.ts';
 import type { Profile } from '../../tensor/profile/profile.ts';
 import { append, at } from '../../tensor/types.ts';
-import { escapeHtml } from '../html.ts';
+import { escapeHtml } from '../report/html.ts';
 import { microseconds, place, timeAxis, zoomable } from './profile_figures.ts';
 
 export function timelineFigure({ dispatches }: Profile, times: readonly Interval[]): string {

@@ -12,7 +12,7 @@ import { StackedWeights } from '../../models/weights/weights.ts';
 import { keyOf } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import { append, at, byteSize } from '../../tensor/types.ts';
-import { preprocess } from '../preprocess.ts';
+import { preprocess } from './preprocess.ts';
 
 /** A CLIP and its prompt. */
 export interface CosineMember {

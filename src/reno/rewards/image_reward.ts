@@ -14,7 +14,7 @@ import type { WeightStore } from '../../models/weights/weight_store.ts';
 import { openWeights } from '../../models/weights/weight_store.ts';
 import type { Graph } from '../../tensor/graph.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import { preprocess } from '../preprocess.ts';
+import { preprocess } from './preprocess.ts';
 import type { Reward, RewardDefinition } from './reward.ts';
 
 /** Tokens of a prompt, special ones included: ImageReward's own max_length. */

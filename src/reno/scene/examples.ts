@@ -1,5 +1,5 @@
 /** Prompts whose first picture was measured to be wrong, and whose best picture was right: examples that show what ReNO does. */
-import { relationsOf, type ScenePrompt } from '../verdict.ts';
+import { relationsOf, type ScenePrompt } from './verdict.ts';
 
 /** A prompt and the seed with which it was measured. */
 export interface Example {

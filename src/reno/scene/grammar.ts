@@ -4,7 +4,7 @@
  * chain such as `a cat left of a duck above a tree` each relation is between the things beside it: the duck is above the tree.
  */
 import { at } from '../../tensor/types.ts';
-import { RELATIONS, relationsOf, type ScenePrompt, type SceneRelation } from '../verdict.ts';
+import { RELATIONS, relationsOf, type ScenePrompt, type SceneRelation } from './verdict.ts';
 
 /** The words for things. The evaluator's config.json lists them. */
 export interface SceneWords {

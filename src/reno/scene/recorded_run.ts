@@ -1,8 +1,8 @@
 /** A run that was recorded to be shown where nothing computes: its history, every picture, and the evaluator's judgement of each. */
 import { at } from '../../tensor/types.ts';
-import type { History } from '../history.ts';
-import type { Detection, ScenePrompt, VerdictConfig } from '../verdict.ts';
+import type { History } from '../report/history.ts';
 import type { Example } from './examples.ts';
+import type { Detection, ScenePrompt, VerdictConfig } from './verdict.ts';
 
 /** The JSON part of a recording. The pictures are one PNG beside it: rows of `columns` pictures in the order of the iterations. */
 export interface RecordedRun {

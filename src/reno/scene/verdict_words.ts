@@ -1,4 +1,6 @@
 /** A verdict in words: the scene that was asked for, and the one that the evaluator found. */
+
+import { NUMBER_WORDS, scenePhrase, thingPhrase } from './grammar.ts';
 import {
   type Detection,
   relationsBetween,
@@ -6,8 +8,7 @@ import {
   type ScenePrompt,
   type Verdict,
   type VerdictConfig,
-} from '../verdict.ts';
-import { NUMBER_WORDS, scenePhrase, thingPhrase } from './grammar.ts';
+} from './verdict.ts';
 
 /** The evaluator's judgement of one picture. */
 export interface Judged {

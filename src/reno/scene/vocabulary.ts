@@ -1,6 +1,7 @@
 /** The words that the pocket models learnt, and those of a prompt that they never saw. */
-import { RELATIONS } from '../verdict.ts';
+
 import { FRAME_WORDS, NUMBER_WORDS, plural, type SceneWords } from './grammar.ts';
+import { RELATIONS } from './verdict.ts';
 
 /** A word of a prompt: it stands from `start` to `end` (exclusive) in the text. */
 export interface PromptWord {

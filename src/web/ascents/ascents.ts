@@ -1,6 +1,6 @@
 /** A search from many noises, live: every noise that is judged, and the ascents from the best of them with pictures and verdicts. */
-import { short } from '../../reno/chart.ts';
-import { multiStartFor } from '../../reno/multi_start_size.ts';
+import { short } from '../../reno/report/chart.ts';
+import { multiStartFor } from '../../reno/search/multi_start_size.ts';
 import { button, element } from '../elements.ts';
 import { drawFrame } from '../share/draw_frame.ts';
 import type { ShownRun, Studio } from '../state/studio_state.ts';

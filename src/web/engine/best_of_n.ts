@@ -2,7 +2,7 @@
  * Best-of-N beside a run of another method. It has a device of its own, so that each search outlives a failure by itself; the pace holds both
  * at the same work.
  */
-import type { IterationRecord } from '../../reno/history.ts';
+import type { IterationRecord } from '../../reno/report/history.ts';
 import type { SteadyReno } from '../../reno/steady_reno.ts';
 import { workOf } from '../run/run_length.ts';
 import type { RunSettings } from '../state/studio_state.ts';

@@ -1,9 +1,9 @@
 /** The model of the engine: its files, its networks on a device that works, and the evaluator of its pictures. */
 import { subfolder } from '../../models/checkpoint/files.ts';
 import { adoptTuning } from '../../platform/browser/tuning_db.ts';
-import type { MethodName } from '../../reno/method_names.ts';
+import type { MethodName } from '../../reno/search/method_names.ts';
 import { adapterRecord, Reno } from '../../reno/session.ts';
-import { withSettings } from '../../reno/settings.ts';
+import { withSettings } from '../../reno/settings/settings.ts';
 import { openSteadyReno, type SteadyReno } from '../../reno/steady_reno.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';

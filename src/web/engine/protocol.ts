@@ -1,8 +1,8 @@
 /** The messages between the page and the worker in which the engine runs. */
 import type { NeededFile } from '../../platform/browser/hub_files.ts';
-import type { Levers } from '../../reno/levers.ts';
-import type { MethodName } from '../../reno/method_names.ts';
-import type { Detection, VerdictConfig } from '../../reno/verdict.ts';
+import type { Levers } from '../../reno/loop/levers.ts';
+import type { Detection, VerdictConfig } from '../../reno/scene/verdict.ts';
+import type { MethodName } from '../../reno/search/method_names.ts';
 import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
 import type { EngineFacts, Outcome, RunSettings, ShownFrame } from '../state/studio_state.ts';
 

@@ -1,7 +1,7 @@
 /** `?tune=1`: the page times the variants of its model's kernels once, and remembers the winners. */
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { tuningDatabase } from '../../platform/browser/tuning_db.ts';
-import type { RenoSettings } from '../../reno/settings.ts';
+import type { RenoSettings } from '../../reno/settings/settings.ts';
 import { traceRun } from '../../reno/trace.ts';
 import { sitesOf, tuneSites, untuned } from '../../tensor/autotune.ts';
 import type { Device } from '../../tensor/device.ts';

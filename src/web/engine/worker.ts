@@ -3,8 +3,8 @@
  * brings the port over which the others come.
  */
 import { sentenceOf } from '../../platform/sentence_of.ts';
-import type { Levers } from '../../reno/levers.ts';
-import { decodeRunState, encodeRunState, type RunState } from '../../reno/run_state.ts';
+import type { Levers } from '../../reno/loop/levers.ts';
+import { decodeRunState, encodeRunState, type RunState } from '../../reno/loop/run_state.ts';
 import { at } from '../../tensor/types.ts';
 import { workBefore } from '../run/run_length.ts';
 import { RunKeeper, readKeptRun } from '../session/kept_run.ts';

@@ -1,6 +1,7 @@
 /** Saves pictures, the run as a GIF or a film, its numbers and its noise as files. */
-import { fileName } from '../../reno/file_name.ts';
-import type { ImageSize } from '../../reno/picture.ts';
+
+import type { ImageSize } from '../../reno/report/picture.ts';
+import { fileName } from '../../reno/tasks/file_name.ts';
 import { element } from '../elements.ts';
 import { framePng } from '../share/draw_frame.ts';
 import { shownFrame } from '../state/shown_frame.ts';

@@ -1,7 +1,7 @@
 /** The gallery of finished runs: what was made here stays in this browser until it is deleted. */
 import { sentenceOf } from '../../platform/sentence_of.ts';
-import { short } from '../../reno/chart.ts';
-import { METHOD_TEXTS } from '../../reno/explanations.ts';
+import { short } from '../../reno/report/chart.ts';
+import { METHOD_TEXTS } from '../../reno/settings/explanations.ts';
 import { button, element } from '../elements.ts';
 import { framePng } from '../share/draw_frame.ts';
 import { type ShownFrame, type ShownRun, type Studio, withMethodOf } from '../state/studio_state.ts';

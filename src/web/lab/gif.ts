@@ -1,6 +1,6 @@
 /** A run as a GIF that plays for ever. */
 import gifenc from 'gifenc';
-import type { ImageSize } from '../../reno/picture.ts';
+import type { ImageSize } from '../../reno/report/picture.ts';
 import { enlarged } from './pixels.ts';
 
 const COLOURS = 256;

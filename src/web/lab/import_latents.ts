@@ -1,5 +1,5 @@
 /** Goes on from noise that was saved: here, or by `reno generate`. */
-import { METHOD_TEXTS } from '../../reno/explanations.ts';
+import { METHOD_TEXTS } from '../../reno/settings/explanations.ts';
 import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';

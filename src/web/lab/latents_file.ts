@@ -3,8 +3,8 @@ import { bytesSource } from '../../models/checkpoint/byte_source.ts';
 import { openSafetensors } from '../../models/checkpoint/safetensors/open_safetensors.ts';
 import { writeSafetensors } from '../../models/checkpoint/safetensors/write_safetensors.ts';
 import { readFloats } from '../../models/checkpoint/tensor_file.ts';
-import type { History } from '../../reno/history.ts';
 import { drawNoise } from '../../reno/noise/draw_noise.ts';
+import type { History } from '../../reno/report/history.ts';
 
 /** Returns the file of a run: its first noise and its best. */
 export function latentsFile(

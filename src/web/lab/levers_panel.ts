@@ -1,6 +1,7 @@
 /** Levers that act on a running loop, each with a text on what it does. */
-import { explanationOf } from '../../reno/explanations.ts';
-import type { Levers } from '../../reno/levers.ts';
+
+import type { Levers } from '../../reno/loop/levers.ts';
+import { explanationOf } from '../../reno/settings/explanations.ts';
 import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import type { Studio } from '../state/studio_state.ts';

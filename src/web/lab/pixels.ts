@@ -1,5 +1,5 @@
 /** Arithmetic on pictures of RGBA with 8 bits a channel. */
-import type { ImageSize } from '../../reno/picture.ts';
+import type { ImageSize } from '../../reno/report/picture.ts';
 import { at } from '../../tensor/types.ts';
 
 /** Repeats each pixel `scale` × `scale` times. @param channels bytes for each pixel */

@@ -1,5 +1,5 @@
 /** Records a run as a WebM film, with the browser's own encoder. The browser records as fast as the film plays. */
-import type { ImageSize } from '../../reno/picture.ts';
+import type { ImageSize } from '../../reno/report/picture.ts';
 import { drawFrame } from '../share/draw_frame.ts';
 import type { ShownFrame } from '../state/studio_state.ts';
 

@@ -1,6 +1,6 @@
 /** The run beside best-of-N: both lanes' pictures, losses and verdicts while they run, and who is ahead. */
-import { short } from '../../reno/chart.ts';
-import { METHOD_TEXTS } from '../../reno/explanations.ts';
+import { short } from '../../reno/report/chart.ts';
+import { METHOD_TEXTS } from '../../reno/settings/explanations.ts';
 import { element } from '../elements.ts';
 import { lengthOf, workOf } from '../run/run_length.ts';
 import { drawFrame } from '../share/draw_frame.ts';

@@ -1,5 +1,5 @@
 /** The same prompt from several seeds: a row of their best pictures and verdicts; a click shows a run whole. */
-import { short } from '../../reno/chart.ts';
+import { short } from '../../reno/report/chart.ts';
 import { button, element } from '../elements.ts';
 import { lengthOf } from '../run/run_length.ts';
 import { drawFrame } from '../share/draw_frame.ts';

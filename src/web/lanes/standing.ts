@@ -1,6 +1,6 @@
 /** Which of two lanes is ahead, in words: by the rewards, and by the evaluator. */
-import { short } from '../../reno/chart.ts';
-import type { IterationRecord, RewardInfo } from '../../reno/history.ts';
+import { short } from '../../reno/report/chart.ts';
+import type { IterationRecord, RewardInfo } from '../../reno/report/history.ts';
 
 /** The best picture of a lane so far. */
 export interface Standing {

@@ -1,8 +1,9 @@
 /** Plans a run of a model on an adapter: what it needs, before anything is allocated. */
-import { withMethod } from '../../reno/method.ts';
-import { METHODS, type MethodName } from '../../reno/method_names.ts';
+
 import { hasReward, REWARD_NAMES } from '../../reno/rewards/index.ts';
-import { type RenoSettings, readSettings, withSettings } from '../../reno/settings.ts';
+import { withMethod } from '../../reno/search/method.ts';
+import { METHODS, type MethodName } from '../../reno/search/method_names.ts';
+import { type RenoSettings, readSettings, withSettings } from '../../reno/settings/settings.ts';
 import { traceRun } from '../../reno/trace.ts';
 import type { Device } from '../../tensor/device.ts';
 import { scheduleFor } from '../../tensor/plan/compile.ts';

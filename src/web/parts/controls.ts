@@ -1,6 +1,7 @@
 /** The form: prompt, seed, iterations, method, and the buttons that start, pause and stop a run. */
-import { METHOD_TEXTS } from '../../reno/explanations.ts';
-import { METHOD_NAMES } from '../../reno/method_names.ts';
+
+import { METHOD_NAMES } from '../../reno/search/method_names.ts';
+import { METHOD_TEXTS } from '../../reno/settings/explanations.ts';
 import { element } from '../elements.ts';
 import type { RunController } from '../run/run_controller.ts';
 import { lengthWords } from '../run/run_length.ts';

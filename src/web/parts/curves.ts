@@ -1,6 +1,6 @@
 /** The curves of the run that is shown. */
-import { lineChart } from '../../reno/chart.ts';
-import { charts } from '../../reno/report.ts';
+import { lineChart } from '../../reno/report/chart.ts';
+import { charts } from '../../reno/report/report.ts';
 import { element } from '../elements.ts';
 import type { ShownRun, Studio } from '../state/studio_state.ts';
 

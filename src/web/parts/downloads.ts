@@ -1,6 +1,7 @@
 /** Offers the results of a finished run: its picture, also enlarged, a share card, a link, and its report. */
-import { fileName } from '../../reno/file_name.ts';
-import { renderReport } from '../../reno/report.ts';
+
+import { renderReport } from '../../reno/report/report.ts';
+import { fileName } from '../../reno/tasks/file_name.ts';
 import { button, element } from '../elements.ts';
 import { withSettingsIn } from '../share/address.ts';
 import { drawFrame, framePng } from '../share/draw_frame.ts';

@@ -1,6 +1,6 @@
 /** The pictures of the run that is shown: the first, the best so far, and the newest (or the one that is looked at). */
-import { short } from '../../reno/chart.ts';
-import type { ImageSize } from '../../reno/picture.ts';
+import { short } from '../../reno/report/chart.ts';
+import type { ImageSize } from '../../reno/report/picture.ts';
 import { element } from '../elements.ts';
 import { drawFrame } from '../share/draw_frame.ts';
 import { shownFrame } from '../state/shown_frame.ts';

@@ -1,6 +1,6 @@
 /** The prompt builder: a caption of the pocket models from a few lists, in step with the free text. */
 import { NUMBER_WORDS, parseScene, type SceneWords, sceneCaption } from '../../reno/scene/grammar.ts';
-import { RELATIONS, type ScenePrompt } from '../../reno/verdict.ts';
+import { RELATIONS, type ScenePrompt } from '../../reno/scene/verdict.ts';
 import { element } from '../elements.ts';
 import type { Studio } from '../state/studio_state.ts';
 

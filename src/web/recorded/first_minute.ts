@@ -1,7 +1,7 @@
 /** The first minute: a recorded run plays at once, and the form holds the same prompt and seed, to be run here. */
 
-import { METHOD_TEXTS } from '../../reno/explanations.ts';
 import type { RecordedRun } from '../../reno/scene/recorded_run.ts';
+import { METHOD_TEXTS } from '../../reno/settings/explanations.ts';
 import { element, linked } from '../elements.ts';
 import type { Studio } from '../state/studio_state.ts';
 import type { Sights } from '../verdict/sights.ts';

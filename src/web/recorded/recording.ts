@@ -1,6 +1,7 @@
 /** Fetches the recorded run: its numbers, and its pictures as the page shows them. */
-import { methodOf } from '../../reno/method_names.ts';
+
 import { parseRecordedRun, pictureAt, type RecordedRun } from '../../reno/scene/recorded_run.ts';
+import { methodOf } from '../../reno/search/method_names.ts';
 import { type ShownFrame, type ShownRun, withMethodOf } from '../state/studio_state.ts';
 
 /** Reads the numbers alone. @throws Error, one sentence */

@@ -1,5 +1,5 @@
 /** The engine's worker and the model in it: the page's own one, or another. */
-import type { Levers } from '../../reno/levers.ts';
+import type { Levers } from '../../reno/loop/levers.ts';
 import { EngineClient, type EngineEvent } from '../engine/client.ts';
 import type { LookedAt, Push, Sight, ToEngine } from '../engine/protocol.ts';
 import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';

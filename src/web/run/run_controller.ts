@@ -1,5 +1,5 @@
 /** Starts, pauses, stops and resumes runs, and puts what the engine tells into the page's state. */
-import { METHOD_TEXTS } from '../../reno/explanations.ts';
+import { METHOD_TEXTS } from '../../reno/settings/explanations.ts';
 import type { EngineEvent } from '../engine/client.ts';
 import { LIMITS } from '../share/address.ts';
 import type { Outcome, RunSettings, ShownRun, Studio } from '../state/studio_state.ts';

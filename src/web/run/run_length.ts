@@ -1,6 +1,6 @@
 /** The number of pictures that a run makes, and what they cost. */
-import type { IterationRecord } from '../../reno/history.ts';
-import { multiStartFor, searchLength } from '../../reno/multi_start_size.ts';
+import type { IterationRecord } from '../../reno/report/history.ts';
+import { multiStartFor, searchLength } from '../../reno/search/multi_start_size.ts';
 import type { RunSettings } from '../state/studio_state.ts';
 import { counted } from '../words.ts';
 

@@ -1,6 +1,6 @@
 /** Puts what the engine tells into the page's state. */
 import type { NeededFile } from '../../platform/browser/hub_files.ts';
-import { duration } from '../../reno/report.ts';
+import { duration } from '../../reno/report/report.ts';
 import type { EngineFacts, Outcome, ShownFrame, Studio } from '../state/studio_state.ts';
 import { counted } from '../words.ts';
 import { placeOf } from './run_length.ts';

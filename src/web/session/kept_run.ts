@@ -4,7 +4,7 @@
  */
 import { settled, withDatabase } from '../../platform/browser/indexed_db.ts';
 import { sentenceOf } from '../../platform/sentence_of.ts';
-import type { AdapterRecord, IterationRecord } from '../../reno/history.ts';
+import type { AdapterRecord, IterationRecord } from '../../reno/report/history.ts';
 import { at } from '../../tensor/types.ts';
 import {
   type EngineFacts,

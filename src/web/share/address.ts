@@ -1,5 +1,5 @@
 /** Settings in the page's address, so that a run can be linked to: `?prompt=…&seed=…&iterations=…`, and `&method=…` for others than ReNO. */
-import { METHOD_NAMES } from '../../reno/method_names.ts';
+import { METHOD_NAMES } from '../../reno/search/method_names.ts';
 import type { RunSettings } from '../state/studio_state.ts';
 
 /** The largest seed and number of iterations that the form takes. */

@@ -1,5 +1,5 @@
 /** Draws frames on canvases, and makes PNG files of them. */
-import type { ImageSize } from '../../reno/picture.ts';
+import type { ImageSize } from '../../reno/report/picture.ts';
 import type { ShownFrame } from '../state/studio_state.ts';
 
 type Drawn = Pick<ShownFrame, 'pixels'>;

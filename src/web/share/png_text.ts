@@ -1,6 +1,6 @@
 /** Text in PNG files: a chunk iTXt (PNG specification, third edition, 11.3.3.4) carries a picture's settings. */
 import { crc32 } from '../../models/checkpoint/pickle/zip.ts';
-import { CHUNK_FRAME, PNG_SIGNATURE, pngChunk } from '../../reno/png_chunk.ts';
+import { CHUNK_FRAME, PNG_SIGNATURE, pngChunk } from '../../reno/report/png_chunk.ts';
 
 interface Chunk {
   readonly type: string;

@@ -1,6 +1,6 @@
 /** The settings that a saved picture carries: enough to make it again, and to say where its bytes may differ. */
-import type { History } from '../../reno/history.ts';
-import { methodOf } from '../../reno/method_names.ts';
+import type { History } from '../../reno/report/history.ts';
+import { methodOf } from '../../reno/search/method_names.ts';
 import type { RunSettings } from '../state/studio_state.ts';
 import { adapterName } from '../words.ts';
 import { LIMITS } from './address.ts';

@@ -1,9 +1,10 @@
 /** The state of the page. */
-import type { AdapterRecord, History, IterationRecord } from '../../reno/history.ts';
-import type { Levers } from '../../reno/levers.ts';
-import type { MethodName } from '../../reno/method_names.ts';
-import type { ImageSize } from '../../reno/picture.ts';
-import type { ChartedRun } from '../../reno/report.ts';
+
+import type { Levers } from '../../reno/loop/levers.ts';
+import type { AdapterRecord, History, IterationRecord } from '../../reno/report/history.ts';
+import type { ImageSize } from '../../reno/report/picture.ts';
+import type { ChartedRun } from '../../reno/report/report.ts';
+import type { MethodName } from '../../reno/search/method_names.ts';
 import { Store } from './store.ts';
 
 /** The choices of a visitor for a run. */

@@ -1,6 +1,6 @@
 /** Asks the evaluator about pictures, once for each and one after the other, and keeps its answers. */
 
-import type { ImageSize } from '../../reno/picture.ts';
+import type { ImageSize } from '../../reno/report/picture.ts';
 import type { LookedAt, Sight } from '../engine/protocol.ts';
 import type { ShownFrame } from '../state/studio_state.ts';
 

@@ -1,7 +1,7 @@
 /** The verdict on a picture as a line of the page: what was asked for, what was found, and whether they agree. */
 import { parseScene } from '../../reno/scene/grammar.ts';
+import { judge } from '../../reno/scene/verdict.ts';
 import { type VerdictWords, verdictLine, verdictWords } from '../../reno/scene/verdict_words.ts';
-import { judge } from '../../reno/verdict.ts';
 import type { Sight } from '../engine/protocol.ts';
 
 /** Returns what was asked and found in words, and whether they agree. */

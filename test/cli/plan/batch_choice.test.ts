@@ -5,7 +5,7 @@ import { GPUS } from '../../../src/cli/plan/gpus.ts';
 import { planReport } from '../../../src/cli/plan/plan_report.ts';
 import { plannedModel } from '../../../src/cli/plan/planned_model.ts';
 import { planSettings } from '../../../src/cli/plan/planned_run.ts';
-import { readSettings, withSettings } from '../../../src/reno/settings.ts';
+import { readSettings, withSettings } from '../../../src/reno/settings/settings.ts';
 
 const plan = (batch: number, peak: number, seconds: number | null, fits = true): BatchPlan => ({
   batch,

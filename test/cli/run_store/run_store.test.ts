@@ -6,8 +6,8 @@ import { MemoryFileSystem } from '../../../commands/faults/crashes/memory_file_s
 import type { LockSite } from '../../../src/cli/file_lock.ts';
 import { keyOf } from '../../../src/cli/run_store/names.ts';
 import { RunStore } from '../../../src/cli/run_store/run_store.ts';
-import type { RunConfig } from '../../../src/reno/history.ts';
-import type { RunState } from '../../../src/reno/run_state.ts';
+import type { RunState } from '../../../src/reno/loop/run_state.ts';
+import type { RunConfig } from '../../../src/reno/report/history.ts';
 
 let out = '';
 beforeEach(() => {

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { jobsOf } from '../../../commands/prompt_bench/jobs/job.ts';
 import { type JobResult, JobRunner, type OpenedArm } from '../../../commands/prompt_bench/jobs/run_jobs.ts';
 import type { GenerateOptions } from '../../../src/reno/session.ts';
-import { REFERENCE_SETTINGS } from '../../../src/reno/settings.ts';
+import { REFERENCE_SETTINGS } from '../../../src/reno/settings/settings.ts';
 
 /** Losses of six iterations; each picture is its number. */
 const TOTALS = [9, 7, 8, 6, 6.5, 7];

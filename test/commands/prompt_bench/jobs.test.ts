@@ -15,7 +15,7 @@ import { categoryResults, type Picture, renderMarkdown } from '../../../commands
 import { differences } from '../../../commands/prompt_bench/results/results_difference.ts';
 import { estimate } from '../../../commands/prompt_bench/results/statistics.ts';
 import { FolderStore } from '../../../commands/prompt_bench/stores/job_store.ts';
-import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings.ts';
+import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings/settings.ts';
 
 const settings = withSettings(REFERENCE_SETTINGS, { rewards: { clip: 1 } });
 const identity = { tool: 'reno-webgpu 0', model: 'pocket', modelHash: 'a' };

@@ -5,7 +5,7 @@ import { assertLayoutFits, layout } from '../../../commands/prompt_bench/lists/l
 import { inShard, shardOf } from '../../../commands/prompt_bench/machines/shard.ts';
 import { compared, parseMethods, parseSweeps } from '../../../commands/prompt_bench/methods.ts';
 import type { Picture } from '../../../commands/prompt_bench/results/results.ts';
-import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings.ts';
+import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings/settings.ts';
 
 const settings = withSettings(REFERENCE_SETTINGS, { nIters: 50, rewards: { hps: 5, clip: 0.2, image_reward: 1 } });
 

@@ -8,7 +8,7 @@ import { awaitJobs, enqueue } from '../../../commands/prompt_bench/machines/queu
 import { type JobQueue, openQueueEngine } from '../../../commands/prompt_bench/machines/queue_engine.ts';
 import { QueueProgress } from '../../../commands/prompt_bench/machines/queue_progress.ts';
 import { FolderStore } from '../../../commands/prompt_bench/stores/job_store.ts';
-import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings.ts';
+import { REFERENCE_SETTINGS, withSettings } from '../../../src/reno/settings/settings.ts';
 
 describe('a queue', () => {
   it('is on Redis or Postgres', async () => {

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Job } from '../../../commands/prompt_bench/jobs/job.ts';
 import { JobRunner, type OpenedArm } from '../../../commands/prompt_bench/jobs/run_jobs.ts';
 import { Turns } from '../../../commands/prompt_bench/jobs/turns.ts';
-import { NotFiniteError } from '../../../src/reno/loop.ts';
-import { REFERENCE_SETTINGS, type RenoSettings, withSettings } from '../../../src/reno/settings.ts';
+import { NotFiniteError } from '../../../src/reno/loop/loop.ts';
+import { REFERENCE_SETTINGS, type RenoSettings, withSettings } from '../../../src/reno/settings/settings.ts';
 import { GpuError } from '../../../src/tensor/gpu_error.ts';
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));

@@ -1,7 +1,7 @@
 /** The pictures of an evaluation from which the page's examples are chosen. */
 import { expect, it } from 'vitest';
 import { judgedPictures } from '../../../commands/record/index.ts';
-import { type PocketPrompt, promptSeed } from '../../../src/reno/tasks.ts';
+import { type PocketPrompt, promptSeed } from '../../../src/reno/tasks/tasks.ts';
 
 const prompt: PocketPrompt = { id: 7, category: 'colors', prompt: 'a photo of a red cat', objects: [], relation: null };
 

@@ -17,7 +17,7 @@ import { t5Config } from '../../../src/models/t5/t5.ts';
 import { readUNet2DConditionConfig } from '../../../src/models/unet/unet_2d_condition.ts';
 import { readAutoencoderKLConfig } from '../../../src/models/vae/autoencoder_kl.ts';
 import { readAutoencoderTinyConfig } from '../../../src/models/vae/autoencoder_tiny.ts';
-import { readSettings } from '../../../src/reno/settings.ts';
+import { readSettings } from '../../../src/reno/settings/settings.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 

@@ -10,7 +10,7 @@ import { Mt19937 } from '../../../src/reno/noise/mt19937.ts';
 import { normals, philox4x32 } from '../../../src/reno/noise/philox.ts';
 import { TorchCpuGenerator } from '../../../src/reno/noise/torch_cpu.ts';
 import { A100_THREADS, torchCudaNormals } from '../../../src/reno/noise/torch_cuda.ts';
-import { promptNoise } from '../../../src/reno/tasks.ts';
+import { promptNoise } from '../../../src/reno/tasks/tasks.ts';
 import { f32ToF16Bits } from '../../../src/tensor/half.ts';
 import { at } from '../../../src/tensor/types.ts';
 

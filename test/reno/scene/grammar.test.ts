@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseScene, sceneCaption } from '../../../src/reno/scene/grammar.ts';
+import { RELATIONS } from '../../../src/reno/scene/verdict.ts';
 import { knownSentence, learntWords, unknownSentence, unknownWords } from '../../../src/reno/scene/vocabulary.ts';
-import { parsePocketPrompts } from '../../../src/reno/tasks.ts';
-import { RELATIONS } from '../../../src/reno/verdict.ts';
+import { parsePocketPrompts } from '../../../src/reno/tasks/tasks.ts';
 
 const read = (path: string): string =>
   readFileSync(new URL(`../../../weights/pocket/${path}`, import.meta.url), 'utf8');

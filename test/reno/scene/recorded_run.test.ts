@@ -6,7 +6,7 @@ import { decodePng, encodePng } from '../../../src/platform/node/png.ts';
 import { facts, type JudgedPicture, measuredExamples } from '../../../src/reno/scene/examples.ts';
 import { parseScene, sceneCaption } from '../../../src/reno/scene/grammar.ts';
 import { parseRecordedRun, pictureAt, tilePictures } from '../../../src/reno/scene/recorded_run.ts';
-import { judge } from '../../../src/reno/verdict.ts';
+import { judge } from '../../../src/reno/scene/verdict.ts';
 
 const row = (id: number, category: string, picture: JudgedPicture['picture'], right: boolean): JudgedPicture => ({
   ...{ prompt: `prompt ${id}`, seed: id, category, picture, right, fault: right ? '' : 'a fault', loss: 1 },

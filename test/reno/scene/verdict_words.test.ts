@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Config } from '../../../src/models/checkpoint/config.ts';
 import { parseScene } from '../../../src/reno/scene/grammar.ts';
+import { type Detection, judge, verdictConfig } from '../../../src/reno/scene/verdict.ts';
 import { verdictLine, verdictWords } from '../../../src/reno/scene/verdict_words.ts';
-import { type Detection, judge, verdictConfig } from '../../../src/reno/verdict.ts';
 
 const path = new URL('../../../weights/pocket/evaluator/config.json', import.meta.url);
 const config = verdictConfig(new Config('config.json', JSON.parse(readFileSync(path, 'utf8'))));

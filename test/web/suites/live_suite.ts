@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Download } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { History } from '../../../src/reno/history.ts';
+import type { History } from '../../../src/reno/report/history.ts';
 import { BROWSER_PATIENCE } from '../../support/chromium.ts';
 import { findings } from '../axe.ts';
 import { type Studio, type Tab, withoutWebGpu } from '../studio.ts';
