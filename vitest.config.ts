@@ -14,7 +14,7 @@ const LONGEST = [
   'web/page',
   'kernels/ops',
   'package/package',
-  'cli/kept_runs',
+  'cli/generate/kept_runs',
   'rewrite/store_fusion',
   'commands/parity_cases',
   'kernels/packed_f16',

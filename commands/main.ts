@@ -1,6 +1,7 @@
 /** Runs a command of this repository, as the npm scripts do:   node tools/run.mjs commands/main.ts bench --only plan */
-import type { Command } from '../src/cli/args.ts';
+
 import { runCli } from '../src/cli/cli.ts';
+import type { Command } from '../src/cli/flags/args.ts';
 import { leave, watchOutput } from '../src/platform/node/leave.ts';
 import { command as bench } from './bench/index.ts';
 import { command as evaluate } from './evaluate/index.ts';

@@ -1,6 +1,7 @@
 /** The command `reno`: the commands of src/cli, and those of this folder that users of the repository want. */
-import type { Command } from '../src/cli/args.ts';
+
 import { COMMANDS } from '../src/cli/cli.ts';
+import type { Command } from '../src/cli/flags/args.ts';
 import { command as evaluate } from './evaluate/index.ts';
 import { command as graph } from './graph/index.ts';
 import { command as kernels } from './kernels/index.ts';

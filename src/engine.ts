@@ -10,11 +10,11 @@ export type { Conv2dOptions } from './kernels/conv2d/conv2d.ts';
 export type { Padding } from './kernels/conv2d/shapes.ts';
 export * from './kernels/index.ts';
 export type { MatmulOptions } from './kernels/matmul/matmul.ts';
-export { type AdapterSummary, Device, type DeviceOptions, requestDevice } from './tensor/device.ts';
-export type { DeviceCaps, SubgroupMatrix } from './tensor/device_caps.ts';
-export { DeviceMemory } from './tensor/device_memory.ts';
+export { type AdapterSummary, Device, type DeviceOptions, requestDevice } from './tensor/device/device.ts';
+export type { DeviceCaps, SubgroupMatrix } from './tensor/device/device_caps.ts';
+export { DeviceMemory } from './tensor/device/device_memory.ts';
+export { GpuError, type GpuFailure } from './tensor/device/gpu_error.ts';
 export type { Binding, BufferRef, Dispatch, MatrixWork, Param } from './tensor/dispatch.ts';
-export { GpuError, type GpuFailure } from './tensor/gpu_error.ts';
 export { Graph, type Node } from './tensor/graph.ts';
 export { type Feeds, interpret } from './tensor/interpreter.ts';
 export {

@@ -36,4 +36,4 @@ export {
   type SteadyOptions,
   SteadyReno,
 } from './reno/steady_reno.ts';
-export type { KernelRecord } from './tensor/choose.ts';
+export type { KernelRecord } from './tensor/tuning/choose.ts';

@@ -5,11 +5,11 @@
  */
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { GPU_CAPS, type PlanOptions, planRun } from '../../src/cli/plan/planned_run.ts';
-import { Device } from '../../src/tensor/device.ts';
-import { median } from '../../src/tensor/median.ts';
+import { Device } from '../../src/tensor/device/device.ts';
 import { compileSchedule } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
 import type { Schedule, Step } from '../../src/tensor/schedule/schedule.ts';
+import { median } from '../../src/tensor/tuning/median.ts';
 
 export interface HostCost {
   readonly model: string;

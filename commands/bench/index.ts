@@ -2,8 +2,8 @@
  * `npm run bench`: measures this project beside other engines, and compares each figure with what is asked of it.
  * Exits with 0 only where all of them hold.
  */
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import type { ResultRow, Section } from './section.ts';
 import { growth, growthTable } from './sections/growth.ts';

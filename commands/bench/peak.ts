@@ -1,5 +1,5 @@
 /** The adapter's own limit: GFLOP/s of kernels that do nothing but fused multiply-adds on f32 in registers. */
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { at } from '../../src/tensor/types.ts';
 
 const STEPS = 512;

@@ -6,8 +6,8 @@ import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings/settings.ts';
 import { traceRun } from '../../src/reno/trace.ts';
-import { median } from '../../src/tensor/median.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
+import { median } from '../../src/tensor/tuning/median.ts';
 import type { CompileOnce } from './sections/host.ts';
 import { Cannot, serve } from './serve_engine.ts';
 

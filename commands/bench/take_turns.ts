@@ -1,6 +1,6 @@
 /** Engines that take turns at one row: values are compared first, then times are taken. */
 
-import { median } from '../../src/tensor/median.ts';
+import { median } from '../../src/tensor/tuning/median.ts';
 import { type Command, EngineProcess, Refusal } from './engine_process.ts';
 import type { Row } from './row.ts';
 import type { Request, Time } from './serve_engine.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AdapterChoice, openDevice } from '../../src/platform/node/open_device.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { assemble } from '../../src/tensor/kernel.ts';
 import type { Step } from '../../src/tensor/schedule/schedule.ts';
 import { LayerLog, type PipelineLine } from './driver_statistics.ts';

@@ -1,5 +1,5 @@
 /** Compiles the pipelines of a plan one after another, and reads what the driver says of each. */
-import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../src/tensor/device/device_caps.ts';
 import type { Dispatch, MatrixWork } from '../../src/tensor/dispatch.ts';
 import { type Node, siteOf } from '../../src/tensor/graph.ts';
 import { assemble } from '../../src/tensor/kernel.ts';

@@ -1,6 +1,6 @@
 /** Distances between computed and expected values. */
 
-export { nmse } from '../../src/tensor/nmse.ts';
+export { nmse } from '../../src/tensor/tuning/nmse.ts';
 
 export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let ab = 0;

@@ -2,7 +2,7 @@
  * `reno evaluate pocket`: every method on the held-out prompts of the pocket models, and whether the claims about them hold. The runs are
  * those of `reno bench pocket`: jobs with keys, which a killed command finds again, and which parts share.
  */
-import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
+import { type Args, type Command, textFlag } from '../../src/cli/flags/args.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { alignedTable } from '../../src/reno/report/markdown_table.ts';
 import { benchFlags } from '../prompt_bench/bench_task.ts';

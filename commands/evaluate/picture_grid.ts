@@ -1,5 +1,5 @@
 /** grid.png: pictures before and after ReNO, for each category the first of the list. */
-import { makeStrip, stack } from '../../src/cli/strip.ts';
+import { makeStrip, stack } from '../../src/cli/generate/strip.ts';
 import { decodePng, encodePng, type PngPicture } from '../../src/platform/node/png.ts';
 import type { BenchTask } from '../prompt_bench/bench_task.ts';
 import type { ResultsPlace } from '../prompt_bench/stores/results_place.ts';

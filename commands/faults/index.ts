@@ -1,6 +1,6 @@
 /** `npm run test:faults`: injects faults into files, processes and devices, and counts after which of them a promise did not hold. */
-import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import type { FaultRow } from './fault_part.ts';
 import { PARTS } from './fault_parts.ts';

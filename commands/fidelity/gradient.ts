@@ -1,6 +1,6 @@
 /** A traced network run on a device: its output, and the gradient at its input of a fixed cotangent. */
 import { mul, sum } from '../../src/kernels/index.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
 import { sizeOf } from '../../src/tensor/types.ts';

@@ -16,12 +16,12 @@
  * f16 activations; the rows of sums in f16 show what the number of products in a sum costs.
  */
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, textFlag } from '../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { median, sum } from '../../src/tensor/median.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
+import { median, sum } from '../../src/tensor/tuning/median.ts';
 import { at } from '../../src/tensor/types.ts';
 import { figure, table } from '../common/table.ts';
 import { gradientOf } from './gradient.ts';

@@ -10,7 +10,7 @@ import { runLoop, type StepRunner } from '../../src/reno/loop/loop.ts';
 import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { type Planning, Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings/settings.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { decodeF16, encodeF16 } from '../../src/tensor/half.ts';
 import { at } from '../../src/tensor/types.ts';
 

@@ -6,12 +6,12 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
+import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, jsonFlag, printJson } from '../../src/cli/flags/shared.ts';
 import { planReport } from '../../src/cli/plan/plan_report.ts';
 import { plannedModel } from '../../src/cli/plan/planned_model.ts';
 import { planSettings } from '../../src/cli/plan/planned_run.ts';
 import { findPublished, PUBLISHED_NAMES } from '../../src/cli/plan/published_layout.ts';
-import { adapterChoice, adapterFlags, jsonFlag, printJson } from '../../src/cli/shared.ts';
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
 import { COMPUTE_DTYPES, type ComputeDType } from '../../src/models/layers/half_precision.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';

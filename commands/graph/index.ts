@@ -1,12 +1,12 @@
 /** `reno graph`: the graph of a model's run before and after each pass of planning, as text and as a picture; it follows one tensor. */
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
 import { planningFromEnvironment } from '../../src/cli/debug_variable.ts';
-import { OutFolder } from '../../src/cli/out_folder.ts';
+import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/flags/args.ts';
+import { plannedFlags, plannedSettings } from '../../src/cli/flags/settings_flags.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/flags/shared.ts';
+import { OutFolder } from '../../src/cli/generate/out_folder.ts';
 import { PLANNED_MODELS, plannedModel } from '../../src/cli/plan/planned_model.ts';
 import { GPU_CAPS, MATRIX_GPU } from '../../src/cli/plan/planned_run.ts';
-import { plannedFlags, plannedSettings } from '../../src/cli/settings_flags.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { assertStores } from '../../src/reno/session.ts';
 import { traceRun } from '../../src/reno/trace.ts';

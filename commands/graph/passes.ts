@@ -1,6 +1,6 @@
 /** The graph of a run after each pass of planning, and what each pass did to the nodes before it. */
 
-import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../src/tensor/device/device_caps.ts';
 import { keyOf, type Node, outputKey } from '../../src/tensor/graph.ts';
 import type { PlanSpec } from '../../src/tensor/schedule/plan_spec.ts';
 import { createSchedule } from '../../src/tensor/schedule/planner.ts';

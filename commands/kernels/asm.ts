@@ -2,8 +2,8 @@
  * `reno kernels asm`: what a GPU's compiler makes of one kernel, without that GPU: registers, spills, workgroup memory, waves,
  * instructions by kind, and the instructions themselves with the WGSL before them.
  */
-import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, isSet, textFlag } from '../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { type ChosenKernel, describeCase } from '../../src/kernels/check/chosen_kernel.ts';
 import { compilerErrors, showCompilerError } from '../../src/kernels/check/edited_kernel.ts';
 import { plannedSteps } from '../../src/kernels/check/measured_kernel.ts';

@@ -1,6 +1,6 @@
 /** The kernel that the command line names: an op, a variant, and the shapes and attributes of one use of it. */
 import type { ArgsDef } from 'citty';
-import { type Args, countFlag, textFlag } from '../../src/cli/args.ts';
+import { type Args, countFlag, textFlag } from '../../src/cli/flags/args.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import {
   type ChosenKernel,
@@ -9,7 +9,7 @@ import {
   parseShapes,
 } from '../../src/kernels/check/chosen_kernel.ts';
 import '../../src/kernels/index.ts';
-import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../src/tensor/device/device_caps.ts';
 import { suggestion } from '../../src/tensor/nearest_names.ts';
 import { type Attrs, allOps, type Op } from '../../src/tensor/op.ts';
 import type { DType } from '../../src/tensor/types.ts';

@@ -1,8 +1,8 @@
 /** `reno kernels edit`: writes a variant's WGSL into a file and, each time the file is saved, says whether it is right and how fast. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
-import { adapterChoice } from '../../src/cli/shared.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { adapterChoice } from '../../src/cli/flags/shared.ts';
 import { describeCase } from '../../src/kernels/check/chosen_kernel.ts';
 import { measureEdited, showCompilerError, wgslOfDispatch } from '../../src/kernels/check/edited_kernel.ts';
 import { expectedOutputs, measureKernel } from '../../src/kernels/check/measured_kernel.ts';

@@ -1,5 +1,5 @@
 /** `reno kernels`: lists, shows, runs and replaces the kernels of this project. */
-import type { Command } from '../../src/cli/args.ts';
+import type { Command } from '../../src/cli/flags/args.ts';
 import { tuneCommand } from '../../src/cli/tune.ts';
 import { asmCommand } from './asm.ts';
 import { courseCommand } from './course/course.ts';

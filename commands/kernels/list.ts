@@ -1,6 +1,6 @@
 /** `reno kernels list`: every op with its variants, the number of its test cases and what it computes. */
-import { type Args, type Command, isSet } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, isSet } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import '../../src/kernels/index.ts';
 import { allOps } from '../../src/tensor/op.ts';
 import { firstSentence, kernelDocumentation } from './documentation.ts';

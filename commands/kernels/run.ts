@@ -1,8 +1,8 @@
 /** `reno kernels run`: runs a kernel against its reference and times it; `--edit` puts a reader's WGSL in its place. */
 import type { ArgsDef } from 'citty';
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { describeCase, parseWorkgroups } from '../../src/kernels/check/chosen_kernel.ts';
 import { type Edit, measureEdited, showCompilerError, wgslOfDispatch } from '../../src/kernels/check/edited_kernel.ts';
 import { expectedOutputs, type MeasuredKernel, measureKernel } from '../../src/kernels/check/measured_kernel.ts';

@@ -1,7 +1,7 @@
 /** `reno kernels show`: an op's documentation, variants, cost and cases, and the final WGSL of one variant. */
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, isSet } from '../../src/cli/args.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, isSet } from '../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { type ChosenKernel, describeCase } from '../../src/kernels/check/chosen_kernel.ts';
 import { plannedSteps } from '../../src/kernels/check/measured_kernel.ts';
 import { assemble } from '../../src/tensor/kernel.ts';

@@ -2,11 +2,11 @@
  * `reno kernels stats`: what a GPU's compiler makes of all kernels of a model, by share of the arithmetic: registers, spills, workgroup
  * memory, waves per SIMD, instructions by kind, latency. The GPU need not be here.
  */
-import { type Args, type Command, isSet, numberFlag, textFlag } from '../../src/cli/args.ts';
+import { type Args, type Command, isSet, numberFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { plannedFlags, plannedSettings } from '../../src/cli/flags/settings_flags.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { PLANNED_MODELS, plannedModel } from '../../src/cli/plan/planned_model.ts';
 import { planSettings } from '../../src/cli/plan/planned_run.ts';
-import { plannedFlags, plannedSettings } from '../../src/cli/settings_flags.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { writeCodegenPage } from '../codegen/codegen_page.ts';
 import { describeTotals, familyTable, kernelTable, rowsOf, totalsOf } from '../codegen/codegen_rows.ts';

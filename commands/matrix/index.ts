@@ -4,8 +4,8 @@
  * pocket loop beside the same loop without matrix units.
  */
 import { join } from 'node:path';
-import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, isSet, textFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import '../../src/kernels/index.ts';
 import { valueTests } from '../../src/kernels/check/check_op.ts';
@@ -15,10 +15,10 @@ import { openDevice } from '../../src/platform/node/open_device.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings/settings.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { MATRIX_VARIANTS } from '../../src/tensor/kernel_check.ts';
-import { nmse } from '../../src/tensor/nmse.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { allOps, type Op, variantNamed } from '../../src/tensor/op.ts';
+import { MATRIX_VARIANTS } from '../../src/tensor/tuning/kernel_check.ts';
+import { nmse } from '../../src/tensor/tuning/nmse.ts';
 import { at } from '../../src/tensor/types.ts';
 import { CASES, caseAt } from '../parity/cases/index.ts';
 import { computed, distance, holds } from '../parity/golden.ts';

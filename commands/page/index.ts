@@ -2,8 +2,8 @@
  * `npm run page`: measures the browser page in Chromium, on a first and a second visit. `--url` measures a page that is served
  * already, such as one of an older commit. `ops`, `parity` and `memory` check what the page computes, and `screenshots` takes its pictures.
  */
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { table } from '../common/table.ts';
 import { assertChromium } from './assert_chromium.ts';
 import type { Visit } from './measure.ts';

@@ -1,6 +1,6 @@
 /** `npm run page -- memory`: runs one after another in one tab; memory must not grow. */
-import { type Args, type Command, countFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, countFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { at } from '../../src/tensor/types.ts';
 import { table } from '../common/table.ts';
 import { assertChromium } from './assert_chromium.ts';

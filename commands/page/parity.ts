@@ -1,8 +1,8 @@
 /** `npm run page -- parity`: the same run in the page and in Node, on the adapter of each. */
 import { join } from 'node:path';
 import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { type PngPicture, toPicture } from '../../src/platform/node/png.ts';

@@ -1,7 +1,7 @@
 /** `npm run page -- screenshots`: the pictures of the page in docs/images, each on a desktop, in dark colours and on a phone. */
 import { join } from 'node:path';
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { assertChromium } from './assert_chromium.ts';
 

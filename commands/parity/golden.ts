@@ -6,7 +6,7 @@ import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
 import type { WeightOptions } from '../../src/models/weights/weight_inputs.ts';
 import { WeightStore } from '../../src/models/weights/weight_store.ts';
 import { fileSource } from '../../src/platform/node/node_files.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';

@@ -3,10 +3,10 @@
  * where the adapter has shader-f16. Exits with 0 only when every bound holds.
  */
 import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, textFlag } from '../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { sentenceOf, UsageError } from '../../src/cli/usage_error.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { CASES, caseAt } from './cases/index.ts';
 import { BOUNDS, computed, type Distance, distance, holds, type Precision } from './golden.ts';
 

@@ -1,6 +1,6 @@
 /** `reno profile diff`: compares two profiles, and says which changes are more than noise. */
-import { type Args, type Command, countFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Args, type Command, countFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { compareProfiles, FEWEST_RUNS } from '../../src/tensor/profile/compare_profiles.ts';
 import type { Grouping } from '../../src/tensor/profile/group_rows.ts';

@@ -1,10 +1,10 @@
 /** `reno profile`: times each dispatch of an iteration on the GPU, beside iterations that are not profiled. */
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
-import { OutFolder } from '../../src/cli/out_folder.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { plannedFlags, plannedSettings } from '../../src/cli/flags/settings_flags.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag, toolVersion } from '../../src/cli/flags/shared.ts';
+import { OutFolder } from '../../src/cli/generate/out_folder.ts';
 import { PLANNED_MODELS, plannedModel } from '../../src/cli/plan/planned_model.ts';
-import { plannedFlags, plannedSettings } from '../../src/cli/settings_flags.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag, toolVersion } from '../../src/cli/shared.ts';
 import { measurePeaks } from '../../src/kernels/measured_peaks.ts';
 import { collectProfile } from '../../src/tensor/profile/collect_profile.ts';
 import { coverage, profileRows } from '../../src/tensor/profile/group_rows.ts';

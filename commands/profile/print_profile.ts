@@ -1,8 +1,9 @@
 /** A profile and a comparison as tables. */
-import { median } from '../../src/tensor/median.ts';
+
 import type { ChangeRow, Comparison, GroupTime } from '../../src/tensor/profile/compare_profiles.ts';
 import { coverage, type ProfileRow } from '../../src/tensor/profile/group_rows.ts';
 import type { Profile } from '../../src/tensor/profile/profile.ts';
+import { median } from '../../src/tensor/tuning/median.ts';
 import { figure, table } from '../common/table.ts';
 
 /** The sum of the timed dispatches may differ from the GPU's busy time by this share of it. */

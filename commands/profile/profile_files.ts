@@ -1,7 +1,7 @@
 /** The files of a profile. */
 import { join } from 'node:path';
+import type { OutFolder } from '../../src/cli/generate/out_folder.ts';
 import { isFolder } from '../../src/cli/is_folder.ts';
-import type { OutFolder } from '../../src/cli/out_folder.ts';
 import { readTextFile } from '../../src/cli/text_file.ts';
 import { profilePage } from '../../src/reno/profile_page/profile_page.ts';
 import type { Profile } from '../../src/tensor/profile/profile.ts';

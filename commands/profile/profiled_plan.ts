@@ -6,7 +6,7 @@ import { searchOf } from '../../src/reno/search/search.ts';
 import { assertStores } from '../../src/reno/session.ts';
 import type { RenoSettings } from '../../src/reno/settings/settings.ts';
 import { traceRun } from '../../src/reno/trace.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
 import { readPrompt, seedWeights } from '../selftest/seeded_on_gpu.ts';

@@ -1,6 +1,6 @@
 /** The flags that choose the rows of a table. */
 import type { ArgsDef } from 'citty';
-import { type Args, textFlag } from '../../src/cli/args.ts';
+import { type Args, textFlag } from '../../src/cli/flags/args.ts';
 import { GROUPINGS, type Grouping } from '../../src/tensor/profile/group_rows.ts';
 
 export const DEFAULT_TOP = 30;

@@ -1,14 +1,14 @@
 /** A task of `reno bench`: the list, the seeds and the runs that the command line asks for, and the jobs that follow from them. */
 
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
-import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { optimisingFlags, settingsFrom } from '../../src/cli/flags/settings_flags.ts';
+import { adapterChoice, adapterFlags, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { batchPlans, batchRoom, chosenBatch } from '../../src/cli/plan/batch_choice.ts';
 import { keyOf } from '../../src/cli/run_store/names.ts';
-import { optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
-import { adapterChoice, adapterFlags, jsonFlag } from '../../src/cli/shared.ts';
 import { readTextFile } from '../../src/cli/text_file.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
+import { type ChosenModel, chosenModel, modelFlags } from '../../src/cli/weights/chosen_model.ts';
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { type RenoSettings, withSettings } from '../../src/reno/settings/settings.ts';
 import { firstOfCategories } from '../common/first_of_categories.ts';

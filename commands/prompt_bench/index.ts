@@ -1,10 +1,10 @@
 /** `reno bench`: benchmarks of prompts, method beside method, on one machine or many. */
 
 import { openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/args.ts';
 import { EXIT } from '../../src/cli/exit_codes.ts';
+import { type Args, type Command, countFlag, isSet, textFlag } from '../../src/cli/flags/args.ts';
+import { adapterChoice, printJson } from '../../src/cli/flags/shared.ts';
 import { Interruption } from '../../src/cli/interruption.ts';
-import { adapterChoice, printJson } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { duration } from '../../src/reno/report/report.ts';
 import { batchOf } from '../../src/reno/search/method.ts';

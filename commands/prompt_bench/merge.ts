@@ -1,7 +1,7 @@
 /** `reno bench merge A B … --out C`: the results of shards that had folders of their own, in one folder; says what is missing. */
-import type { Command } from '../../src/cli/args.ts';
-import { textFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import type { Command } from '../../src/cli/flags/args.ts';
+import { textFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { concurrently } from '../common/concurrently.ts';
 import { ledgerLine, ledgerOf } from './jobs/ledger.ts';

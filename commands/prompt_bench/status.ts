@@ -1,7 +1,7 @@
 /** `reno bench status FOLDER`: what is done, failed and left, from any machine that sees the results. */
-import type { Command } from '../../src/cli/args.ts';
+import type { Command } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { keyOf } from '../../src/cli/run_store/names.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import type { BenchTask } from './bench_task.ts';
 import { type Ledger, type LedgerJob, ledgerLine, ledgerOf } from './jobs/ledger.ts';

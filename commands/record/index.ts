@@ -5,11 +5,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { adapterName, openAdapter } from '../../src/cli/adapter.ts';
-import { type Args, type Command, textFlag } from '../../src/cli/args.ts';
-import { chosenModel, modelFlags } from '../../src/cli/chosen_model.ts';
-import { assertOnePicture, optimisingFlags, settingsFrom } from '../../src/cli/settings_flags.ts';
-import { adapterChoice, adapterFlags, toolVersion } from '../../src/cli/shared.ts';
+import { type Args, type Command, textFlag } from '../../src/cli/flags/args.ts';
+import { assertOnePicture, optimisingFlags, settingsFrom } from '../../src/cli/flags/settings_flags.ts';
+import { adapterChoice, adapterFlags, toolVersion } from '../../src/cli/flags/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
+import { chosenModel, modelFlags } from '../../src/cli/weights/chosen_model.ts';
 import { subfolder } from '../../src/models/checkpoint/files.ts';
 import { toPicture } from '../../src/platform/node/png.ts';
 import { type Example, facts, type JudgedPicture, measuredExamples } from '../../src/reno/scene/examples.ts';

@@ -1,8 +1,8 @@
 /** `npm run results -- FOLDER`: writes docs/results.md and its chart from the results of `npm run evaluate` or `reno bench pocket`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Command, textFlag } from '../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
+import { type Command, textFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { reasonOf, UsageError } from '../../src/cli/usage_error.ts';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 import { revision } from '../common/revision.ts';

@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Args, type Command, countFlag, textFlag } from '../../src/cli/args.ts';
 import { EXIT } from '../../src/cli/exit_codes.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { onSignal } from '../../src/cli/interruption.ts';
-import { finish, jsonFlag } from '../../src/cli/shared.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import { bucketPart } from './bucket_part.ts';
 import { jobHashes, SHORT, started, writeList } from './job_set.ts';

@@ -1,8 +1,8 @@
 /** `reno worker` whose first device is lost in the middle of a job: node losing_worker.ts URL FOLDER. Only tests start it. */
-import { chosenModel } from '../../src/cli/chosen_model.ts';
+import { chosenModel } from '../../src/cli/weights/chosen_model.ts';
 import { leave } from '../../src/platform/node/leave.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { FaultyDevice } from '../faults/device/faulty_device.ts';
 import { work } from '../prompt_bench/machines/worker.ts';
 import { FolderStore } from '../prompt_bench/stores/job_store.ts';

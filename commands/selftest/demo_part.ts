@@ -10,7 +10,7 @@ import { encodePng, toPicture } from '../../src/platform/node/png.ts';
 import { runLoop } from '../../src/reno/loop/loop.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings/settings.ts';
-import { median } from '../../src/tensor/median.ts';
+import { median } from '../../src/tensor/tuning/median.ts';
 import { at, sizeOf } from '../../src/tensor/types.ts';
 import { iterationTimes } from './iteration_part.ts';
 import type { Part, PartRow } from './part.ts';

@@ -3,11 +3,11 @@
  * leaves one JSON file and one HTML page, which are written again as each part ends.
  */
 import { join } from 'node:path';
-import { type Args, type Command, isSet, textFlag } from '../../src/cli/args.ts';
 import { EXIT } from '../../src/cli/exit_codes.ts';
+import { type Args, type Command, isSet, textFlag } from '../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag, toolVersion } from '../../src/cli/flags/shared.ts';
+import { OutFolder } from '../../src/cli/generate/out_folder.ts';
 import { onSignal } from '../../src/cli/interruption.ts';
-import { OutFolder } from '../../src/cli/out_folder.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag, toolVersion } from '../../src/cli/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import type { Part, PartResult } from './part.ts';
 import { PARTS } from './parts.ts';

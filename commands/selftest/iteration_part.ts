@@ -9,11 +9,11 @@ import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import { readSettings, withSettings } from '../../src/reno/settings/settings.ts';
 import { type TracedRun, traceRun } from '../../src/reno/trace.ts';
 import { kernelTimes } from '../../src/tensor/debug.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { MATRIX_VARIANT } from '../../src/tensor/kernel_check.ts';
-import { median } from '../../src/tensor/median.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
+import { MATRIX_VARIANT } from '../../src/tensor/tuning/kernel_check.ts';
+import { median } from '../../src/tensor/tuning/median.ts';
 import type { Part, PartContext, PartRow } from './part.ts';
 import { readPrompt, seedWeights } from './seeded_on_gpu.ts';
 

@@ -3,9 +3,9 @@ import { openAdapter } from '../../src/cli/adapter.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import '../../src/kernels/index.ts';
 import { deviceTests, inTurns } from '../../src/kernels/check/device_tests.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { MATRIX_VARIANT } from '../../src/tensor/kernel_check.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { allOps, type Op } from '../../src/tensor/op.ts';
+import { MATRIX_VARIANT } from '../../src/tensor/tuning/kernel_check.ts';
 import type { Part } from './part.ts';
 
 /** Comparisons that `--quick` makes at most, spread over all ops. */

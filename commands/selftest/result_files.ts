@@ -1,7 +1,7 @@
 /** selftest.json and selftest.html: written again whenever a part has ended, so that a cut loses nothing. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { OutFolder } from '../../src/cli/out_folder.ts';
+import type { OutFolder } from '../../src/cli/generate/out_folder.ts';
 import type { PartResult } from './part.ts';
 import { selftestPage } from './selftest_page.ts';
 

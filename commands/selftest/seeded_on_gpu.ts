@@ -4,7 +4,7 @@
  */
 import type { WeightStore } from '../../src/models/weights/weight_store.ts';
 import type { TracedRun } from '../../src/reno/trace.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { USAGE } from '../../src/tensor/plan/buffer_usage.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
 import type { Pieces } from '../../src/tensor/plan/stream.ts';

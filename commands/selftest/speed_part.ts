@@ -2,12 +2,12 @@
 import { openAdapter } from '../../src/cli/adapter.ts';
 import { sentenceOf } from '../../src/cli/usage_error.ts';
 import { arithmeticPeaks, copyBandwidth } from '../../src/kernels/measured_peaks.ts';
-import { stepTime } from '../../src/tensor/autotune.ts';
-import type { Device } from '../../src/tensor/device.ts';
-import { MATRIX_VARIANT } from '../../src/tensor/kernel_check.ts';
-import { median } from '../../src/tensor/median.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../src/tensor/plan/plan.ts';
+import { stepTime } from '../../src/tensor/tuning/autotune.ts';
+import { MATRIX_VARIANT } from '../../src/tensor/tuning/kernel_check.ts';
+import { median } from '../../src/tensor/tuning/median.ts';
 import { sizeOf } from '../../src/tensor/types.ts';
 import { flopsOf, graphOf, KERNEL_SHAPES, type KernelRow, nameOf, QUICK_SHAPES } from './kernel_rows.ts';
 import type { Part, PartRow } from './part.ts';

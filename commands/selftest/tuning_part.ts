@@ -5,10 +5,10 @@ import { plannedModel } from '../../src/cli/plan/planned_model.ts';
 import { tuningFiles, tuningFolder, tuningStore } from '../../src/platform/node/tuning_file.ts';
 import { readSettings, withSettings } from '../../src/reno/settings/settings.ts';
 import { traceRun } from '../../src/reno/trace.ts';
-import { sitesOf, tuneSites, untuned } from '../../src/tensor/autotune.ts';
-import type { TunedSite } from '../../src/tensor/choose.ts';
 import { scheduleFor } from '../../src/tensor/plan/compile.ts';
-import { tunedAdapter } from '../../src/tensor/tuning_table.ts';
+import { sitesOf, tuneSites, untuned } from '../../src/tensor/tuning/autotune.ts';
+import type { TunedSite } from '../../src/tensor/tuning/choose.ts';
+import { tunedAdapter } from '../../src/tensor/tuning/tuning_table.ts';
 import type { Part } from './part.ts';
 
 /** Sites that `--quick` times, those with the most work. */

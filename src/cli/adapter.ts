@@ -1,6 +1,6 @@
 /** The adapter that a command runs on. */
 import { type AdapterChoice, openDevice } from '../platform/node/open_device.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device } from '../tensor/device/device.ts';
 import { UsageError } from './usage_error.ts';
 
 /** Opens the chosen adapter, or the best there is. @throws Error, one sentence, when there is none or none of that name. */

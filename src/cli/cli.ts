@@ -1,13 +1,13 @@
 /** Runs a command line: finds the command, runs it, and turns a failure into one sentence and an exit code. */
 import { renderUsage } from 'citty';
-import { asCitty, type Command, parseCommandLine, plain } from './args.ts';
 import { devicesCommand, doctorCommand } from './doctor/index.ts';
 import { EXIT } from './exit_codes.ts';
-import { generateCommand } from './generate.ts';
+import { asCitty, type Command, parseCommandLine, plain } from './flags/args.ts';
+import { toolVersion } from './flags/shared.ts';
+import { generateCommand } from './generate/generate.ts';
 import { planCommand } from './plan/index.ts';
-import { toolVersion } from './shared.ts';
 import { tuneCommand } from './tune.ts';
-import { weightsCommand } from './weights_command.ts';
+import { weightsCommand } from './weights/weights_command.ts';
 import { guardConsole, printJsonLine, printUsage, problemOf } from './words.ts';
 
 /** The commands of `reno`, apart from those in the folder commands/. */

@@ -1,7 +1,7 @@
 /** The debug ladder on the command line: `DEBUG=reno:N`, and `KERNEL=conv2d:naive,matmul:gpu_tile` to force kernel variants. */
 import type { GenerateOptions, Planning, Reno } from '../reno/session.ts';
 import { describeKernels, describePlan, describeSchedule, firstDivergence, kernelTimes } from '../tensor/debug.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device } from '../tensor/device/device.ts';
 import { describeNotFinite } from '../tensor/plan/not_finite.ts';
 import { showType } from '../tensor/types.ts';
 import { forcedVariants } from './kernel_variable.ts';

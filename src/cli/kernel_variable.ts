@@ -1,6 +1,7 @@
 /** `KERNEL=conv2d:naive,matmul:gpu_tile`: variants that are forced wherever they are supported. */
-import { wrongVariant } from '../tensor/choose.ts';
+
 import { allOps } from '../tensor/op.ts';
+import { wrongVariant } from '../tensor/tuning/choose.ts';
 import { UsageError } from './usage_error.ts';
 
 /** @throws UsageError, one sentence: no such op or variant, an op named twice, or text that is not of this form */

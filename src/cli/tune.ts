@@ -2,19 +2,19 @@
 
 import { type TuningFiles, tuningStore } from '../platform/node/tuning_file.ts';
 import { traceRun } from '../reno/trace.ts';
-import { sitesOf, type TuneProgress, tuneSites, untuned } from '../tensor/autotune.ts';
-import type { Choice, TunedSite, Tuning } from '../tensor/choose.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device } from '../tensor/device/device.ts';
 import { allOps } from '../tensor/op.ts';
 import { scheduleFor } from '../tensor/plan/compile.ts';
 import type { Schedule } from '../tensor/schedule/schedule.ts';
-import { showTuning, type TuningTable, tunedAdapter } from '../tensor/tuning_table.ts';
+import { sitesOf, type TuneProgress, tuneSites, untuned } from '../tensor/tuning/autotune.ts';
+import type { Choice, TunedSite, Tuning } from '../tensor/tuning/choose.ts';
+import { showTuning, type TuningTable, tunedAdapter } from '../tensor/tuning/tuning_table.ts';
 import { adapterName, openAdapter } from './adapter.ts';
-import { type Args, type Command, isSet, textFlag } from './args.ts';
+import { type Args, type Command, isSet, textFlag } from './flags/args.ts';
+import { settingsFlags, settingsFrom } from './flags/settings_flags.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from './flags/shared.ts';
 import { forcedVariants } from './kernel_variable.ts';
 import { PLANNED_MODELS, plannedModel } from './plan/planned_model.ts';
-import { settingsFlags, settingsFrom } from './settings_flags.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from './shared.ts';
 import { UsageError } from './usage_error.ts';
 
 export const tuneCommand: Command = {

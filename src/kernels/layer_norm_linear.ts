@@ -3,11 +3,12 @@
  * subgroup_matrix, gpu_tile: one dispatch, by matmul's tiles for GPUs, whose workgroups find mean and scale of their rows themselves.
  * separate: the two ops, one after the other.
  */
-import { supportedVariants } from '../tensor/choose.ts';
-import type { DeviceCaps } from '../tensor/device_caps.ts';
+
+import type { DeviceCaps } from '../tensor/device/device_caps.ts';
 import type { Binding, BufferRef, Dispatch } from '../tensor/dispatch.ts';
 import type { Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';
+import { supportedVariants } from '../tensor/tuning/choose.ts';
 import type { TensorType } from '../tensor/types.ts';
 import { at, byteSize, sizeOf } from '../tensor/types.ts';
 import { read, write } from './common/bindings.ts';

@@ -10,7 +10,7 @@
  *   N mean(g n) = Σₖ dyₖ Σⱼ Wₖⱼ gammaⱼ nⱼ = Σₖ dyₖ (yₖ - cₖ)
  * So the product has both when its last step is done, and stores dx itself.
  */
-import type { DeviceCaps } from '../tensor/device_caps.ts';
+import type { DeviceCaps } from '../tensor/device/device_caps.ts';
 import type { Dispatch } from '../tensor/dispatch.ts';
 import type { NormGradientFusion, OpSite } from '../tensor/op.ts';
 import { defineOp } from '../tensor/op.ts';

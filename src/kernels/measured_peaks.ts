@@ -1,7 +1,7 @@
 /** The adapter's own limits, measured: multiply-adds in f32 and in packed f16, matrix units, and copies. */
 
-import type { Device } from '../tensor/device.ts';
-import type { DeviceCaps } from '../tensor/device_caps.ts';
+import type { Device } from '../tensor/device/device.ts';
+import type { DeviceCaps } from '../tensor/device/device_caps.ts';
 import { USAGE } from '../tensor/plan/buffer_usage.ts';
 import { type Encoded, submit } from '../tensor/plan/encode.ts';
 import { timed } from '../tensor/plan/timestamps.ts';

@@ -1,6 +1,6 @@
 /** Opens a model folder with its own settings, some of them changed. */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device } from '../tensor/device/device.ts';
 import { withMethod } from './search/method.ts';
 import { type Planning, Reno } from './session.ts';
 import { type RenoSettings, readSettings, withSettings } from './settings/settings.ts';

@@ -2,8 +2,8 @@
  * A ReNO that outlives its device. When the GPU fails, another device is opened and the run goes on from its last state, to the
  * same bytes; when memory runs out, the networks are opened again in less; when f16 overflows, the module where it does is stored as f32.
  */
-import type { Device } from '../tensor/device.ts';
-import { GpuError } from '../tensor/gpu_error.ts';
+import type { Device } from '../tensor/device/device.ts';
+import { GpuError } from '../tensor/device/gpu_error.ts';
 import { BudgetError } from '../tensor/schedule/budget.ts';
 import { NotFiniteError } from './loop/loop.ts';
 import { withModule } from './loop/overflow.ts';

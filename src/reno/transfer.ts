@@ -4,7 +4,7 @@
  */
 import type { ModelFiles } from '../models/checkpoint/files.ts';
 import { MultiStepSampler, type SamplerOptions, traceSampler } from '../models/pipelines/multi_step.ts';
-import type { Device } from '../tensor/device.ts';
+import type { Device } from '../tensor/device/device.ts';
 import type { Shape } from '../tensor/types.ts';
 import { sameShape } from '../tensor/types.ts';
 import { drawNoise, noiseDraws } from './noise/draw_noise.ts';

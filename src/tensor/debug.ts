@@ -3,18 +3,18 @@
  * node compared with the interpreter.
  */
 
-import type { Device } from './device.ts';
-import type { DeviceCaps } from './device_caps.ts';
+import type { Device } from './device/device.ts';
+import type { DeviceCaps } from './device/device_caps.ts';
 import { outputKey, showPath, siteOf } from './graph.ts';
 import type { Feeds } from './interpreter.ts';
 import { needed, nodeValues } from './interpreter.ts';
 import { assemble } from './kernel.ts';
-import { nmse } from './nmse.ts';
 import { compile } from './plan/compile.ts';
 import type { Plan } from './plan/plan.ts';
 import type { PlanSpec } from './schedule/plan_spec.ts';
 import type { Schedule, Step } from './schedule/schedule.ts';
 import { Tensor } from './tensor.ts';
+import { nmse } from './tuning/nmse.ts';
 import type { Stage } from './types.ts';
 import { at, STAGES, showType } from './types.ts';
 

@@ -1,5 +1,5 @@
 /** WGSL of a dispatch: a typed header (constants, uniform, bindings with load and store functions) in front of the op's static text. */
-import { AdapterLacksError, type DeviceCaps } from './device_caps.ts';
+import { AdapterLacksError, type DeviceCaps } from './device/device_caps.ts';
 import type { Binding, Dispatch, Param } from './dispatch.ts';
 import type { TensorType } from './types.ts';
 import { at } from './types.ts';

@@ -2,7 +2,7 @@
  * The contract of an operation: one file or folder in src/kernels defines forward WGSL, shapes, VJP, CPU
  * reference, cost and test cases together, and everything else (tracing, autodiff, planning, tests) works from this.
  */
-import type { DeviceCaps } from './device_caps.ts';
+import type { DeviceCaps } from './device/device_caps.ts';
 import type { Dispatch } from './dispatch.ts';
 import { applyOp } from './graph.ts';
 import type { OpCase } from './op_case.ts';

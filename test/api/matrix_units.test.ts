@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import '../../src/kernels/index.ts';
 import { openDevice } from '../../src/platform/node/open_device.ts';
 import { adoptTuning, tuningFiles } from '../../src/platform/node/tuning_file.ts';
-import type { DeviceOptions } from '../../src/tensor/device.ts';
-import { type Device, requestDevice } from '../../src/tensor/device.ts';
+import type { DeviceOptions } from '../../src/tensor/device/device.ts';
+import { type Device, requestDevice } from '../../src/tensor/device/device.ts';
 
 const FEATURE = 'chromium-experimental-subgroup-matrix';
 const LIMITS = {

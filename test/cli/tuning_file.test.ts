@@ -15,7 +15,7 @@ import {
   tunedAdapter,
   tuningOf,
   withChecks,
-} from '../../src/tensor/tuning_table.ts';
+} from '../../src/tensor/tuning/tuning_table.ts';
 
 const adapter = { vendor: 'acme', architecture: 'quick', description: 'Acme Quick, driver 7', caps: 'f16=true' };
 const tableOf = (variant: string, description = adapter.description): TuningTable => ({

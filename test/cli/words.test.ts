@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Command } from '../../src/cli/args.ts';
 import { runCli } from '../../src/cli/cli.ts';
 import { EXIT } from '../../src/cli/exit_codes.ts';
+import type { Command } from '../../src/cli/flags/args.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { inProcess, printed } from './in_process.ts';
 

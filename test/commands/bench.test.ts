@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { onnxModel } from '../../commands/bench/peers/onnx.ts';
 import { seeded } from '../../commands/bench/row.ts';
 import { figure, table } from '../../commands/common/table.ts';
-import { median } from '../../src/tensor/median.ts';
+import { median } from '../../src/tensor/tuning/median.ts';
 
 it('seeds inputs as commands/bench/peers/torch_cpu.py does', () => {
   // From numpy.

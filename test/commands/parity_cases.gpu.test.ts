@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CASES, caseAt } from '../../commands/parity/cases/index.ts';
 import { computed, distance, holds } from '../../commands/parity/golden.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { expectClose } from '../support/expect_close.ts';
 import { testDevice } from '../support/test_device.ts';
 

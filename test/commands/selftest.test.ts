@@ -11,7 +11,7 @@ import { RESULT_FILE, ResultFiles, resultOf, type SelftestResult } from '../../c
 import { runParts } from '../../commands/selftest/run_parts.ts';
 import { selftestPage } from '../../commands/selftest/selftest_page.ts';
 import { parsed, torchTimes } from '../../commands/selftest/torch_times.ts';
-import { OutFolder } from '../../src/cli/out_folder.ts';
+import { OutFolder } from '../../src/cli/generate/out_folder.ts';
 import { inTurns } from '../../src/kernels/check/device_tests.ts';
 
 const about = { tool: 'reno-webgpu 0', started: '2026-01-01T00:00:00Z', quick: true };

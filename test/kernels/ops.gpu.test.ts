@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { valueTests } from '../../src/kernels/check/check_op.ts';
 import '../../src/kernels/index.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { allOps } from '../../src/tensor/op.ts';
 import { testDevice } from '../support/test_device.ts';
 

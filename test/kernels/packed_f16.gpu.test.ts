@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
 import { nmse } from '../../commands/common/distances.ts';
 import { runVariant, supported, trace } from '../../src/kernels/check/run_case.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { allOps } from '../../src/tensor/op.ts';
 import { testDevice } from '../support/test_device.ts';

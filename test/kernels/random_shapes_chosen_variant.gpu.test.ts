@@ -5,7 +5,7 @@ import '../../src/kernels/index.ts';
 import { nmse } from '../../commands/common/distances.ts';
 import { fill } from '../../src/kernels/check/case_values.ts';
 import * as ops from '../../src/kernels/index.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
 import { nmse } from '../../commands/common/distances.ts';
 import { runCase, runGradient, supported } from '../../src/kernels/check/run_case.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { opNamed } from '../../src/tensor/op.ts';
 import { RANDOM_CASES, showCase } from '../support/random_cases.ts';
 import { testDevice } from '../support/test_device.ts';

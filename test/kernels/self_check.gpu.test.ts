@@ -3,11 +3,11 @@ import { setMaxListeners } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CheckMemory, selfCheck } from '../../src/kernels/check/self_check.ts';
 import { matmul } from '../../src/kernels/index.ts';
-import { Device } from '../../src/tensor/device.ts';
+import { Device } from '../../src/tensor/device/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
-import { type Checked, MATRIX_VARIANT } from '../../src/tensor/kernel_check.ts';
 import { defineOp, type Op, type OpDefinition, type Variant } from '../../src/tensor/op.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
+import { type Checked, MATRIX_VARIANT } from '../../src/tensor/tuning/kernel_check.ts';
 import { testDevice } from '../support/test_device.ts';
 
 /** Named like a kernel for matrix units, and taken for one by the line that it never reaches. */

@@ -5,11 +5,11 @@
 import { describe, expect, it } from 'vitest';
 import '../../src/kernels/index.ts';
 import { siteOfCase } from '../../src/kernels/check/run_case.ts';
-import { supportedVariants } from '../../src/tensor/choose.ts';
-import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../src/tensor/device/device_caps.ts';
 import type { Op } from '../../src/tensor/op.ts';
 import { allOps } from '../../src/tensor/op.ts';
 import type { OpCase } from '../../src/tensor/op_case.ts';
+import { supportedVariants } from '../../src/tensor/tuning/choose.ts';
 
 const GUARANTEED = 8;
 const shared = { maxWorkgroupStorage: 16384, maxInvocations: 256, maxStorageBuffers: GUARANTEED };

@@ -13,7 +13,7 @@ import { fileSource, nodeFiles } from '../../src/platform/node/node_files.ts';
 import { runLoop, type StepRunner, type Trajectory } from '../../src/reno/loop/loop.ts';
 import { Reno } from '../../src/reno/session.ts';
 import { readSettings } from '../../src/reno/settings/settings.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { at } from '../../src/tensor/types.ts';
 import { testDevice } from '../support/test_device.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cosine } from '../../commands/common/distances.ts';
-import { runFiles } from '../../src/cli/run_files.ts';
+import { runFiles } from '../../src/cli/generate/run_files.ts';
 import { RunStore } from '../../src/cli/run_store/run_store.ts';
 import { openSafetensors } from '../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { readFloats } from '../../src/models/checkpoint/tensor_file.ts';
@@ -14,7 +14,7 @@ import { drawNoise } from '../../src/reno/noise/draw_noise.ts';
 import type { History } from '../../src/reno/report/history.ts';
 import { type Generated, Reno } from '../../src/reno/session.ts';
 import { type RenoSettings, readSettings } from '../../src/reno/settings/settings.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { testDevice } from '../support/test_device.ts';
 
 const folder = resolve(import.meta.dirname, '../../weights/pocket');

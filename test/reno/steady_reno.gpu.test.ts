@@ -12,7 +12,7 @@ import { failing, phaseFaults } from '../../commands/faults/device/planned_fault
 import { nodeFiles } from '../../src/platform/node/node_files.ts';
 import { readSettings, withSettings } from '../../src/reno/settings/settings.ts';
 import { openSteadyReno } from '../../src/reno/steady_reno.ts';
-import { GpuError } from '../../src/tensor/gpu_error.ts';
+import { GpuError } from '../../src/tensor/device/gpu_error.ts';
 import { testDevice } from '../support/test_device.ts';
 
 const files = nodeFiles(resolve(import.meta.dirname, '../../weights/pocket'));

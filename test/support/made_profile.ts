@@ -1,6 +1,7 @@
 /** A profile without a GPU: two modules, forward and backward, with a norm of two dispatches. */
-import { sum } from '../../src/tensor/median.ts';
+
 import type { DispatchRecord, Profile } from '../../src/tensor/profile/profile.ts';
+import { sum } from '../../src/tensor/tuning/median.ts';
 import { at } from '../../src/tensor/types.ts';
 
 type Made = Pick<DispatchRecord, 'path' | 'direction' | 'kernel' | 'flops' | 'bytes'> & { readonly us: number };

@@ -1,6 +1,6 @@
 /** A device without a GPU whose clock the test drives. */
-import type { Device } from '../../src/tensor/device.ts';
-import { DeviceMemory } from '../../src/tensor/device_memory.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
+import { DeviceMemory } from '../../src/tensor/device/device_memory.ts';
 import type { Encoded } from '../../src/tensor/plan/encode.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** All stages of a compiled graph once: what comes out, by name. */
 import type { WeightStore } from '../../src/models/weights/weight_store.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 

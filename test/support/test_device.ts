@@ -2,8 +2,8 @@
 
 import { create, globals } from 'webgpu';
 import { restWhilePolling } from '../../src/platform/node/rest.ts';
-import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
-import { requestDevice } from '../../src/tensor/device.ts';
+import type { Device, DeviceOptions } from '../../src/tensor/device/device.ts';
+import { requestDevice } from '../../src/tensor/device/device.ts';
 
 Object.assign(globalThis, globals);
 

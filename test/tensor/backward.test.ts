@@ -1,7 +1,7 @@
 /** Nodes of a backward pass say so, and keep the path of the module that they differentiate. */
 import { expect, test } from 'vitest';
 import { mean, relu, square } from '../../src/kernels/index.ts';
-import type { DeviceCaps } from '../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../src/tensor/device/device_caps.ts';
 import { Graph, showPath } from '../../src/tensor/graph.ts';
 import { createSchedule } from '../../src/tensor/schedule/planner.ts';
 import { workOf } from '../../src/tensor/schedule/summary.ts';

@@ -10,7 +10,7 @@ import {
   firstDivergence,
   kernelTimes,
 } from '../../src/tensor/debug.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { defineOp } from '../../src/tensor/op.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';

@@ -21,7 +21,7 @@ import {
   sub,
   sum,
 } from '../../src/kernels/index.ts';
-import type { Device } from '../../src/tensor/device.ts';
+import type { Device } from '../../src/tensor/device/device.ts';
 import { Graph } from '../../src/tensor/graph.ts';
 import { interpret } from '../../src/tensor/interpreter.ts';
 import { compile } from '../../src/tensor/plan/compile.ts';

@@ -1,7 +1,7 @@
 /** This project's engine: each row is a graph of its public ops, planned and replayed as a model is. */
 import { openAdapter } from '../../../src/cli/adapter.ts';
 import { attention, conv2d, groupNorm, matmul, mul, sum } from '../../../src/kernels/index.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';

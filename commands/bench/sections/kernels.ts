@@ -1,6 +1,6 @@
 /** Single kernels beside TensorFlow.js, jax-js, onnxruntime and PyTorch, and the adapter's own peak. */
 
-import { median } from '../../../src/tensor/median.ts';
+import { median } from '../../../src/tensor/tuning/median.ts';
 import { figure, table } from '../../common/table.ts';
 import { close, ORT, OURS, openEngines, TORCH } from '../open_engines.ts';
 import type { Row } from '../row.ts';

@@ -5,8 +5,8 @@ import type { ModelFiles } from '../../../src/models/checkpoint/files.ts';
 import { type Generated, Reno } from '../../../src/reno/session.ts';
 import { type RenoSettings, withSettings } from '../../../src/reno/settings/settings.ts';
 import { openSteadyReno } from '../../../src/reno/steady_reno.ts';
-import type { Device } from '../../../src/tensor/device.ts';
-import { GpuError } from '../../../src/tensor/gpu_error.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
+import { GpuError } from '../../../src/tensor/device/gpu_error.ts';
 import { CALLS, type Call, FaultyDevice, type PlannedFault, type SharedDriver } from './faulty_device.ts';
 
 export interface TrialSetting {

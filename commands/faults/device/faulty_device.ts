@@ -1,5 +1,5 @@
 /** A device that fails at a chosen call, and counts what is made and given back on it. */
-import { Device } from '../../../src/tensor/device.ts';
+import { Device } from '../../../src/tensor/device/device.ts';
 
 /** The calls at which a device can fail. */
 export const CALLS = [

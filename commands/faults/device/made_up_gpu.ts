@@ -2,7 +2,7 @@
  * A WebGPU device that computes nothing: kernels leave their results at zero. Buffers, copies, error scopes and failures behave as
  * WebGPU says, so that faults of thousands of calls can be tried where no adapter is.
  */
-import { Device } from '../../../src/tensor/device.ts';
+import { Device } from '../../../src/tensor/device/device.ts';
 
 type Filter = 'out-of-memory' | 'validation' | 'internal';
 

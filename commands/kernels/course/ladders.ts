@@ -2,7 +2,7 @@
 import '../../../src/kernels/index.ts';
 import { GPU_CAPS, MATRIX_GPU } from '../../../src/cli/plan/planned_run.ts';
 import { type ChosenKernel, chooseKernel, parseShapes } from '../../../src/kernels/check/chosen_kernel.ts';
-import type { DeviceCaps } from '../../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../../src/tensor/device/device_caps.ts';
 import { type Attrs, opNamed } from '../../../src/tensor/op.ts';
 
 /** Shapes, such as `640x640,640x640`, and attributes of one use of an op, as the flags of `reno kernels` take them. */

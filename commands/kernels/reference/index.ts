@@ -5,12 +5,12 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { adapterName, openAdapter } from '../../../src/cli/adapter.ts';
-import { type Args, type Command, isSet, textFlag } from '../../../src/cli/args.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/shared.ts';
+import { type Args, type Command, isSet, textFlag } from '../../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/flags/shared.ts';
 import { UsageError } from '../../../src/cli/usage_error.ts';
 import { type ChosenKernel, describeCase } from '../../../src/kernels/check/chosen_kernel.ts';
 import { type Expected, expectedOutputs, measureKernel } from '../../../src/kernels/check/measured_kernel.ts';
-import type { DeviceCaps } from '../../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../../src/tensor/device/device_caps.ts';
 import { withCompiler } from '../../codegen/gpu_compiler.ts';
 import { gpuFlag, THIS_GPU } from '../../codegen/layer.ts';
 import { revision } from '../../common/revision.ts';

@@ -5,7 +5,7 @@ import {
   KernelWishError,
   parseShapes,
 } from '../../../src/kernels/check/chosen_kernel.ts';
-import type { DeviceCaps } from '../../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../../src/tensor/device/device_caps.ts';
 import type { Attrs, Op } from '../../../src/tensor/op.ts';
 
 interface Typical {

@@ -3,7 +3,7 @@ import '../../../src/kernels/index.ts';
 import type { OpTest } from '../../../src/kernels/check/check_op.ts';
 import { deviceTests } from '../../../src/kernels/check/device_tests.ts';
 import { openDevice } from '../../../src/platform/browser/open_device.ts';
-import type { AdapterSummary, Device } from '../../../src/tensor/device.ts';
+import type { AdapterSummary, Device } from '../../../src/tensor/device/device.ts';
 import { allOps, type Op } from '../../../src/tensor/op.ts';
 import type { BrowserAdapter, RegistryRow } from './registry_row.ts';
 

@@ -1,6 +1,6 @@
 /** `npm run page -- ops`: every op × variant × case and every gradient's kernels in Chromium, beside the f64 reference. */
-import { type Args, type Command, countFlag, textFlag } from '../../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../../src/cli/shared.ts';
+import { type Args, type Command, countFlag, textFlag } from '../../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../../src/cli/flags/shared.ts';
 import { assertChromium } from '../assert_chromium.ts';
 import type { BrowserAdapter, RegistryRow } from './registry_row.ts';
 

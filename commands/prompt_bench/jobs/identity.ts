@@ -1,7 +1,8 @@
 /** The identity of a kind of run: this version, and a hash of the model's files that it reads. */
-import type { ChosenModel } from '../../../src/cli/chosen_model.ts';
-import { fingerprint, recorded } from '../../../src/cli/model_fingerprint.ts';
-import { toolVersion } from '../../../src/cli/shared.ts';
+
+import { toolVersion } from '../../../src/cli/flags/shared.ts';
+import type { ChosenModel } from '../../../src/cli/weights/chosen_model.ts';
+import { fingerprint, recorded } from '../../../src/cli/weights/model_fingerprint.ts';
 import { traceRun } from '../../../src/reno/trace.ts';
 import type { Arm } from '../methods.ts';
 import type { JobIdentity } from './job.ts';

@@ -1,13 +1,13 @@
 /** Opens networks for the settings of a job, and the independent evaluator where the model's folder has one. */
 import { hostname } from 'node:os';
 import { adapterName } from '../../../src/cli/adapter.ts';
-import type { ChosenModel } from '../../../src/cli/chosen_model.ts';
+import type { ChosenModel } from '../../../src/cli/weights/chosen_model.ts';
 import { subfolder } from '../../../src/models/checkpoint/files.ts';
 import { Judge } from '../../../src/reno/scene/judge.ts';
 import { adapterRecord, Reno } from '../../../src/reno/session.ts';
 import { type RenoSettings, withSettings } from '../../../src/reno/settings/settings.ts';
 import { openSteadyReno } from '../../../src/reno/steady_reno.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { JobRunner, type OpenedArm } from './run_jobs.ts';
 
 export function openRunner(model: ChosenModel, openDevice: () => Promise<Device>, signal: AbortSignal): JobRunner {

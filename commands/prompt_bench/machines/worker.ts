@@ -2,13 +2,13 @@
 import { hostname } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openAdapter } from '../../../src/cli/adapter.ts';
-import { type Command, isSet, textFlag } from '../../../src/cli/args.ts';
-import { type ChosenModel, chosenModel, modelFlags } from '../../../src/cli/chosen_model.ts';
 import { EXIT } from '../../../src/cli/exit_codes.ts';
-import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/shared.ts';
+import { type Command, isSet, textFlag } from '../../../src/cli/flags/args.ts';
+import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/flags/shared.ts';
 import { sentenceOf, UsageError } from '../../../src/cli/usage_error.ts';
+import { type ChosenModel, chosenModel, modelFlags } from '../../../src/cli/weights/chosen_model.ts';
 import { batchOf } from '../../../src/reno/search/method.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { identified } from '../jobs/identity.ts';
 import type { Job } from '../jobs/job.ts';
 import { openRunner } from '../jobs/open_runner.ts';

@@ -1,5 +1,5 @@
 /** Makes results.json, results.md, report.html and the evaluators' folders from the jobs that are done. */
-import { toolVersion } from '../../../src/cli/shared.ts';
+import { toolVersion } from '../../../src/cli/flags/shared.ts';
 import { concurrently } from '../../common/concurrently.ts';
 import type { BenchTask } from '../bench_task.ts';
 import type { CocoDetector } from '../detector/coco_detector.ts';

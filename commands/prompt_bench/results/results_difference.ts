@@ -1,7 +1,7 @@
 /** `reno bench compare A B`: what differs between two results, prompt by prompt, with intervals of the difference. */
 import { readFileSync, statSync } from 'node:fs';
-import type { Command } from '../../../src/cli/args.ts';
-import { finish, jsonFlag } from '../../../src/cli/shared.ts';
+import type { Command } from '../../../src/cli/flags/args.ts';
+import { finish, jsonFlag } from '../../../src/cli/flags/shared.ts';
 import { reasonOf, UsageError } from '../../../src/cli/usage_error.ts';
 import { alignedTable } from '../../../src/reno/report/markdown_table.ts';
 import { openToRead } from '../stores/results_place.ts';

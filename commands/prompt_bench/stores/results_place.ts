@@ -1,6 +1,6 @@
 /** The place of a benchmark's results: a folder, which several machines may share, or a prefix in a bucket of an S3-compatible store. */
 import { join } from 'node:path';
-import { OutFolder } from '../../../src/cli/out_folder.ts';
+import { OutFolder } from '../../../src/cli/generate/out_folder.ts';
 import { nodeFileSystem } from '../../../src/cli/run_store/file_system.ts';
 import { randomName } from '../../../src/cli/run_store/names.ts';
 import { FolderStore, type JobStore } from './job_store.ts';

@@ -1,10 +1,10 @@
 /** `reno doctor`: says whether this machine can run ReNO, on which adapter, and what to install where it cannot. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type AdapterName, listAdapters, NO_ADAPTER_HELP } from '../../platform/node/open_device.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { openAdapter, wantsSubgroupMatrix } from '../adapter.ts';
-import { type Args, type Command, isSet } from '../args.ts';
-import { adapterChoice, adapterFlags, printJson } from '../shared.ts';
+import { type Args, type Command, isSet } from '../flags/args.ts';
+import { adapterChoice, adapterFlags, printJson } from '../flags/shared.ts';
 import { sentenceOf } from '../usage_error.ts';
 import { checkCodegen } from './codegen.ts';
 import { checkMemory, checkPicked, checkRenderNodes } from './gpu.ts';

@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Environment } from '../hub_cache.ts';
+import type { Environment } from '../weights/hub_cache.ts';
 
 export interface Machine {
   readonly platform: string;

@@ -1,6 +1,6 @@
 /** Says which matrix units an adapter shows, and which kernels compute rightly on them. */
 import { matrixShape } from '../../kernels/common/matrix_tile.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import type { Finding } from './machine.ts';
 
 const what = 'matrix units';

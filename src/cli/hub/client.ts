@@ -1,6 +1,7 @@
 /** A client of the Hugging Face hub: a repository's commit, its files with sizes and hashes, and their bytes. */
-import type { HubRepo } from '../hub_cache.ts';
+
 import { sentenceOf } from '../usage_error.ts';
+import type { HubRepo } from '../weights/hub_cache.ts';
 import type { HubEnvironment } from './environment.ts';
 import { HubRefusal, isPassing, refusal } from './refusal.ts';
 

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { FileLock } from '../file_lock.ts';
 import { nodeFileSystem } from '../run_store/file_system.ts';
 import { systemCode } from '../usage_error.ts';
-import { hashOf } from '../verify_file.ts';
+import { hashOf } from '../weights/verify_file.ts';
 import { cacheError } from './cache_folder.ts';
 import { causeOf, type HubClient, PassingError, pageInstead, type RemoteFile, type RemoteRepo } from './client.ts';
 

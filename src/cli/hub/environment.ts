@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type Environment, hubCacheFolder } from '../hub_cache.ts';
+import { type Environment, hubCacheFolder } from '../weights/hub_cache.ts';
 
 export interface HubEnvironment {
   /** The hub's address, without a slash at its end. */

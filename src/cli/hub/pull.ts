@@ -2,10 +2,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { isIndex, shardPaths } from '../cached_checkpoints.ts';
-import { repoFolder } from '../hub_cache.ts';
-import { describedFile, type ManifestEntry } from '../manifest.ts';
 import { sentenceOf } from '../usage_error.ts';
+import { isIndex, shardPaths } from '../weights/cached_checkpoints.ts';
+import { repoFolder } from '../weights/hub_cache.ts';
+import { describedFile, type ManifestEntry } from '../weights/manifest.ts';
 import type { HubClient, RemoteFile, RemoteRepo } from './client.ts';
 import { type DownloadOptions, download, incompletePath } from './download.ts';
 import { existingParent } from './environment.ts';

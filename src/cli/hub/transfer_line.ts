@@ -1,6 +1,6 @@
 /** The progress of a download: bytes, rate and time left; one redrawn line on a terminal, a line every 15 seconds elsewhere. */
 import { duration } from '../../reno/report/report.ts';
-import type { Terminal } from '../progress.ts';
+import type { Terminal } from '../generate/progress.ts';
 
 /** Milliseconds between two drawings. */
 const REDRAW = 200;

@@ -1,6 +1,6 @@
 /** Chooses how many pictures are made at once: plans say what each number takes, before anything is allocated. */
 import { type RenoSettings, withSettings } from '../../reno/settings/settings.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { UsageError } from '../usage_error.ts';
 import { GPUS, type Gpu } from './gpus.ts';
 import { planReport } from './plan_report.ts';

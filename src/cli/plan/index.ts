@@ -1,12 +1,12 @@
 /** `reno plan`: says what a run needs and how fast a GPU could be, without a GPU, weights, network or tokenizers. */
 
 import { withSettings } from '../../reno/settings/settings.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { openAdapter } from '../adapter.ts';
-import { type Args, type Command, textFlag } from '../args.ts';
 import { planningFromEnvironment } from '../debug_variable.ts';
-import { plannedFlags, plannedSettings } from '../settings_flags.ts';
-import { adapterChoice, adapterFlags, finish } from '../shared.ts';
+import { type Args, type Command, textFlag } from '../flags/args.ts';
+import { plannedFlags, plannedSettings } from '../flags/settings_flags.ts';
+import { adapterChoice, adapterFlags, finish } from '../flags/shared.ts';
 import { UsageError } from '../usage_error.ts';
 import { batchPlans, batchRoom, chosenBatch } from './batch_choice.ts';
 import { GPUS, type Gpu, gpusNamed } from './gpus.ts';

@@ -5,9 +5,9 @@ import { type ModelFiles, type Mount, mounted } from '../../models/checkpoint/fi
 import { nodeFiles } from '../../platform/node/node_files.ts';
 import { PACKAGE_ROOT } from '../../platform/node/package_root.ts';
 import { REWARD_NAMES } from '../../reno/rewards/index.ts';
-import { weightsFolder } from '../chosen_model.ts';
 import { isFolder } from '../is_folder.ts';
 import { UsageError } from '../usage_error.ts';
+import { weightsFolder } from '../weights/chosen_model.ts';
 import { headerOnlyFiles, withoutTokenizers } from './header_only_files.ts';
 import { findPublished, joined, PUBLISHED_NAMES, type PublishedLayout, publishedLayout } from './published_layout.ts';
 

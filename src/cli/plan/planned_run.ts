@@ -2,8 +2,8 @@
 import { assertStores, type Planning } from '../../reno/session.ts';
 import { type RenoSettings, readSettings, withSettings } from '../../reno/settings/settings.ts';
 import { type TracedRun, traceRun } from '../../reno/trace.ts';
-import type { Device } from '../../tensor/device.ts';
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { Device } from '../../tensor/device/device.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import { createSchedule } from '../../tensor/schedule/planner.ts';
 import type { Schedule } from '../../tensor/schedule/schedule.ts';
 import { adapterName } from '../adapter.ts';

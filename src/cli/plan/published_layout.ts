@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { PACKAGE_ROOT } from '../../platform/node/package_root.ts';
-import { readManifest } from '../manifest.ts';
+import { readManifest } from '../weights/manifest.ts';
 
 export interface PublishedWeights {
   /** The file; for `shards` the name of their index without `.index.json`. */

@@ -12,7 +12,7 @@
  * arrays that such loops index in memory: with them in registers LLVM would compile for minutes.
  */
 
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Variant } from '../../tensor/op.ts';
 import { hasSubgroupTile, TILE_LANES } from '../common/subgroup_tile.ts';
 import type { Blocking } from './dispatches.ts';

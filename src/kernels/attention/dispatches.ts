@@ -1,5 +1,5 @@
 /** The dispatches of the attention kernels, from the kernels' code and from how a variant divides the rows. */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Dispatch, MatrixWork } from '../../tensor/dispatch.ts';
 import type { OpSite } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';

@@ -7,7 +7,7 @@
  * multiply-adds for 8 loads of a vec4 in both kinds of product.
  * HEAD is D / 4 and loads are vec4s; SLICES = ⌈D / 32⌉. Arithmetic is f32 whatever the storage.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Variant } from '../../tensor/op.ts';
 import type { Blocking } from './dispatches.ts';
 import { forwardDispatch } from './dispatches.ts';

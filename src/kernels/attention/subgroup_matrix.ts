@@ -7,7 +7,7 @@
  * has OWN columns of one row. For the same reason the sums are not rescaled whenever a row's maximum grows: its exponents keep
  * their reference until they would exceed 2^SLACK, which f16 holds easily, and only then the sums pass through workgroup memory.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { MatrixWork } from '../../tensor/dispatch.ts';
 import type { Variant } from '../../tensor/op.ts';
 import { matrixShape, subgroupSize, subgroupSizeAttribute } from '../common/matrix_tile.ts';

@@ -7,7 +7,7 @@
  * of queries, where only dq = ds k is left, each makes every other matrix of dq. The other side's rows are staged in pairs: q and
  * dy, or k and v.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Variant } from '../../tensor/op.ts';
 import type { BackwardCode, Blocking } from './dispatches.ts';
 import { backwardDispatches } from './dispatches.ts';

@@ -7,7 +7,7 @@
  * dv = pᵀ dy, ds = p (dy vᵀ - delta), dq = scale ds k, dk = scale dsᵀ q. Sums over all queries grow from one part of the rows to
  * the next.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { Variant } from '../../tensor/op.ts';
 import type { TensorType } from '../../tensor/types.ts';

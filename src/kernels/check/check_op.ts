@@ -2,11 +2,11 @@
  * The tests of an op, which follow from its definition: each variant against the reference, and the VJP against finite
  * differences. The house's own ops are tested by the same functions.
  */
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { interpret } from '../../tensor/interpreter.ts';
-import { nmse } from '../../tensor/nmse.ts';
 import type { Attrs, Op } from '../../tensor/op.ts';
 import type { OpCase } from '../../tensor/op_case.ts';
+import { nmse } from '../../tensor/tuning/nmse.ts';
 import { at } from '../../tensor/types.ts';
 import { checkedInputs, gradientPair, runVariant, supported } from './run_case.ts';
 

@@ -1,8 +1,9 @@
 /** Chooses one kernel to look at: an op, a variant, and the shapes and attributes of one use of it. */
-import { supportedVariants } from '../../tensor/choose.ts';
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import { type Attrs, type Op, type OpSite, type Variant, variantNamed } from '../../tensor/op.ts';
 import type { CaseInput, OpCase } from '../../tensor/op_case.ts';
+import { supportedVariants } from '../../tensor/tuning/choose.ts';
 import { at, type DType, type Shape, showType } from '../../tensor/types.ts';
 import { dtypeOf, siteOfCase } from './run_case.ts';
 

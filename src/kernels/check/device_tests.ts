@@ -1,9 +1,9 @@
 /** The comparisons of an op that a device makes: its variants' values and its gradient's kernels, each beside the f64 reference. */
-import type { Device } from '../../tensor/device.ts';
-import { AdapterLacksError } from '../../tensor/device_caps.ts';
-import { nmse } from '../../tensor/nmse.ts';
+import type { Device } from '../../tensor/device/device.ts';
+import { AdapterLacksError } from '../../tensor/device/device_caps.ts';
 import type { Op } from '../../tensor/op.ts';
 import type { OpCase } from '../../tensor/op_case.ts';
+import { nmse } from '../../tensor/tuning/nmse.ts';
 import { at } from '../../tensor/types.ts';
 import { type OpTest, valueBound, valueTests } from './check_op.ts';
 import { checkedInputs, runGradient } from './run_case.ts';

@@ -1,5 +1,5 @@
 /** Runs a reader's WGSL in the place of one dispatch of a kernel. */
-import { Device } from '../../tensor/device.ts';
+import { Device } from '../../tensor/device/device.ts';
 import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';

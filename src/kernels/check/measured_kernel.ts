@@ -1,17 +1,18 @@
 /** Runs one kernel: its error against the reference, and its time. */
-import { stepTime } from '../../tensor/autotune.ts';
-import type { Device } from '../../tensor/device.ts';
+
+import type { Device } from '../../tensor/device/device.ts';
 import { Graph } from '../../tensor/graph.ts';
 import { interpret } from '../../tensor/interpreter.ts';
 import { assemble } from '../../tensor/kernel.ts';
-import { median } from '../../tensor/median.ts';
-import { nmse } from '../../tensor/nmse.ts';
 import type { Op } from '../../tensor/op.ts';
 import type { OpCase } from '../../tensor/op_case.ts';
 import { compile } from '../../tensor/plan/compile.ts';
 import type { Plan } from '../../tensor/plan/plan.ts';
 import { createSchedule } from '../../tensor/schedule/planner.ts';
 import type { Step } from '../../tensor/schedule/schedule.ts';
+import { stepTime } from '../../tensor/tuning/autotune.ts';
+import { median } from '../../tensor/tuning/median.ts';
+import { nmse } from '../../tensor/tuning/nmse.ts';
 import { at, type Shape } from '../../tensor/types.ts';
 import { valueBound } from './check_op.ts';
 import type { ChosenKernel } from './chosen_kernel.ts';

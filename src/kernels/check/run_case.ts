@@ -1,5 +1,5 @@
 /** Runs one case of one op: on the GPU by a named variant, on the interpreter, and its gradient both ways. */
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { Graph, siteOf } from '../../tensor/graph.ts';
 import { interpret } from '../../tensor/interpreter.ts';
 import type { Op, OpSite } from '../../tensor/op.ts';

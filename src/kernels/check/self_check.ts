@@ -1,18 +1,19 @@
 /** The check of kernels for matrix units on an adapter: each op's own cases against its reference, once, and remembered. */
-import { fnv1a } from '../../tensor/choose.ts';
-import type { Device } from '../../tensor/device.ts';
+
+import type { Device } from '../../tensor/device/device.ts';
 import type { BufferRef } from '../../tensor/dispatch.ts';
 import { assemble } from '../../tensor/kernel.ts';
+import { allOps, type Op, type OpSite, variantNamed } from '../../tensor/op.ts';
+import type { OpCase } from '../../tensor/op_case.ts';
+import { fnv1a } from '../../tensor/tuning/choose.ts';
 import {
   type Checked,
   checkedName,
   type KernelCheck,
   MATRIX_VARIANT,
   MATRIX_VARIANTS,
-} from '../../tensor/kernel_check.ts';
-import { nmse } from '../../tensor/nmse.ts';
-import { allOps, type Op, type OpSite, variantNamed } from '../../tensor/op.ts';
-import type { OpCase } from '../../tensor/op_case.ts';
+} from '../../tensor/tuning/kernel_check.ts';
+import { nmse } from '../../tensor/tuning/nmse.ts';
 import { at, type TensorType } from '../../tensor/types.ts';
 import { valueBound } from './check_op.ts';
 import { runCase, siteOfCase, supported } from './run_case.ts';

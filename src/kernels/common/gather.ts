@@ -3,7 +3,7 @@
  * naive: an invocation moves one element. vec4: it moves a vec4, where the innermost dimension is contiguous in x and counts in
  * fours. vec4_store: it gathers four elements for one vec4 store, the only way to store f16 without shader-f16.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';

@@ -6,7 +6,7 @@
  * The WGSL is that of https://dawn.googlesource.com/dawn (docs/tint/extensions, subgroup matrix) since August 2026, behind the
  * feature chromium-experimental-subgroup-matrix.
  */
-import type { DeviceCaps, SubgroupMatrix } from '../../tensor/device_caps.ts';
+import type { DeviceCaps, SubgroupMatrix } from '../../tensor/device/device_caps.ts';
 import type { MatrixWork } from '../../tensor/dispatch.ts';
 
 /** Steps of k in workgroup memory at a time. */

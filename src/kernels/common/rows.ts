@@ -3,7 +3,7 @@
  * naive: an invocation computes a row. workgroup_per_row: a workgroup does, for GPUs. cpu_rows: an invocation does, in vec4s where
  * the width is a multiple of 4, for CPU drivers.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Binding, Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { at, sizeOf } from '../../tensor/types.ts';

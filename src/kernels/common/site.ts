@@ -1,5 +1,5 @@
 /** Small functions that many ops share: result types, checks of shapes and axes, cost. */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Cost, OpSite } from '../../tensor/op.ts';
 import type { DType, Shape, TensorType } from '../../tensor/types.ts';
 import { at, byteSize, sameShape, sizeOf } from '../../tensor/types.ts';

@@ -10,7 +10,7 @@
  *
  * Hooks are those of matrix_tile.ts.
  */
-import type { DeviceCaps, SubgroupMatrix } from '../../tensor/device_caps.ts';
+import type { DeviceCaps, SubgroupMatrix } from '../../tensor/device/device_caps.ts';
 import { type MatrixTile, matrixShape, subgroupSizeAttribute, type TileSize, tileOf } from './matrix_tile.ts';
 
 /** Products of f16 matrices for one of f32. */

@@ -2,7 +2,7 @@
  * Makes variants that read a weight (input 1) in one layout only run also at sites that have it transposed, with its last two axes
  * exchanged: a first dispatch transposes it into scratch. On CPU drivers that costs little beside the product.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Binding, Dispatch } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import type { TensorType } from '../../tensor/types.ts';

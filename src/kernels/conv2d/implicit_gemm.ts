@@ -9,7 +9,7 @@
  * q * reach + (class + sign * (k - padding)) / classes, and nothing where that does not divide.
  * Forward: classes 1, reach = stride, sign 1. Input gradient: classes = stride, reach 1, sign -1.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Dispatch, MatrixWork } from '../../tensor/dispatch.ts';
 import type { Attrs, OpSite, Variant } from '../../tensor/op.ts';
 import { read, write } from '../common/bindings.ts';

@@ -3,7 +3,7 @@
  * result. K_STEP input channels of one tap are multiplied at a time. subgroup_matrix_split: the same for f32 operands, by tiles of
  * common/split_tile.ts.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import { type MatrixTile, matrixShape, matrixTile, matrixTileCode, tileWork } from '../common/matrix_tile.ts';
 import { SPLIT_PRODUCTS, splitTile, splitTileCode } from '../common/split_tile.ts';
 import { type ConvolutionVariants, TAPS, tileVariants } from './implicit_gemm.ts';

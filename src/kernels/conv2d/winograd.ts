@@ -4,7 +4,7 @@
  * and transformed back to 4x4 pixels. That is a quarter of the multiplications, all in f32, at the price of scratch memory.
  * winograd_cpu.ts and winograd_gpu.ts each bring their own matrix product; everything else is here.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Dispatch, Param } from '../../tensor/dispatch.ts';
 import type { TensorType } from '../../tensor/types.ts';
 import { byteSize } from '../../tensor/types.ts';

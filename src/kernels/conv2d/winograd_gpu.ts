@@ -2,7 +2,7 @@
  * Winograd's convolution on GPUs: the product at the points is matmul's gpu_tile, with the 36 points as its batch. As many
  * tiles are transformed at a time as stay in the cache from one dispatch to the next.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { BufferRef, Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite } from '../../tensor/op.ts';
 import { variantNamed } from '../../tensor/op.ts';

@@ -4,7 +4,7 @@
  * offset once a chunk. Three passes: sums of each column over its chunk; the statistics of each group; the result. Groups
  * may begin inside a column, because each of its four channels has its own group.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Binding, BufferRef, Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';

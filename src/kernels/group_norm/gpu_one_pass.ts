@@ -4,7 +4,7 @@
  * read once for each pass over it, mostly from the cache; in return there is one dispatch, which on GPUs costs more than
  * the arithmetic of a group this small.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Binding, Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';

@@ -3,7 +3,7 @@
  * pass: each workgroup combines the partial sums of all groups of its image once more, in workgroup memory, and then
  * writes some rows of pixels. Reading the few partial sums again is cheaper than a dispatch in between.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Binding, Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../../tensor/op.ts';
 import { at } from '../../tensor/types.ts';

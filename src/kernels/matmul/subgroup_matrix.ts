@@ -2,7 +2,7 @@
  * subgroup_matrix: matrix units (tensor cores), f16 operands and f32 sums. A workgroup computes a tile of common/matrix_tile.ts
  * whose rows are rows of a and whose columns are columns of b. subgroup_matrix_split: the same for f32 operands.
  */
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import type { Dispatch } from '../../tensor/dispatch.ts';
 import type { OpSite, Variant } from '../../tensor/op.ts';
 import type { DType } from '../../tensor/types.ts';

@@ -3,7 +3,7 @@
  * step is replayed for all timesteps. The decoder is a plan of its own and runs once.
  */
 import { add, affine, mul, sub } from '../../kernels/index.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { Graph } from '../../tensor/graph.ts';
 import { compile } from '../../tensor/plan/compile.ts';
 import type { Plan } from '../../tensor/plan/plan.ts';

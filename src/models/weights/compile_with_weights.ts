@@ -1,6 +1,6 @@
 /** Compiles a graph together with the checkpoints that it reads. */
-import type { Device } from '../../tensor/device.ts';
-import { withNeed } from '../../tensor/gpu_error.ts';
+import type { Device } from '../../tensor/device/device.ts';
+import { withNeed } from '../../tensor/device/gpu_error.ts';
 import { compile } from '../../tensor/plan/compile.ts';
 import type { Plan } from '../../tensor/plan/plan.ts';
 import type { PlanSpec } from '../../tensor/schedule/plan_spec.ts';

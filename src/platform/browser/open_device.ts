@@ -1,5 +1,5 @@
 /** WebGPU as a browser has it: `navigator.gpu`. */
-import { type Device, type DeviceOptions, requestDevice } from '../../tensor/device.ts';
+import { type Device, type DeviceOptions, requestDevice } from '../../tensor/device/device.ts';
 import { adoptTuning } from './tuning_db.ts';
 
 /** How to open a device in a browser. */

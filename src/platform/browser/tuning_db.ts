@@ -1,5 +1,5 @@
 /** Keeps measured times in the browser: IndexedDB holds a table for each adapter. A table that cannot be read counts as missing. */
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import {
   checkTuning,
   sameAdapter,
@@ -9,7 +9,7 @@ import {
   tunedAdapter,
   tuningOf,
   withChecks,
-} from '../../tensor/tuning_table.ts';
+} from '../../tensor/tuning/tuning_table.ts';
 import { sentenceOf } from '../sentence_of.ts';
 import { settled, withDatabase } from './indexed_db.ts';
 

@@ -1,5 +1,5 @@
 /** WebGPU in Node: Dawn through the npm package `webgpu`. */
-import { type Device, type DeviceOptions, requestDevice, SUBGROUP_MATRIX } from '../../tensor/device.ts';
+import { type Device, type DeviceOptions, requestDevice, SUBGROUP_MATRIX } from '../../tensor/device/device.ts';
 import { sentenceOf } from '../sentence_of.ts';
 import { quietly } from './quietly.ts';
 import { restWhilePolling } from './rest.ts';

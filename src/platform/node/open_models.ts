@@ -6,7 +6,7 @@ import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { openRenoFrom, type RenoOptions } from '../../reno/open_reno.ts';
 import { Scorer, type ScorerOptions } from '../../reno/rewards/scorer.ts';
 import type { Reno } from '../../reno/session.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { httpFiles } from '../http_files.ts';
 import { nodeFiles } from './node_files.ts';
 import { PACKAGE_ROOT } from './package_root.ts';

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { selfCheck } from '../../kernels/check/self_check.ts';
-import { fnv1a } from '../../tensor/choose.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
+import { fnv1a } from '../../tensor/tuning/choose.ts';
 import {
   parseTuning,
   sameAdapter,
@@ -15,7 +15,7 @@ import {
   tunedAdapter,
   tuningOf,
   withChecks,
-} from '../../tensor/tuning_table.ts';
+} from '../../tensor/tuning/tuning_table.ts';
 import { sentenceOf } from '../sentence_of.ts';
 import { systemCode } from './errors.ts';
 

@@ -1,7 +1,8 @@
 /** The tree of modules: each as wide as the time of its dispatches, its parts below it. */
-import { median } from '../../tensor/median.ts';
+
 import { moduleParts } from '../../tensor/profile/dispatch_times.ts';
 import type { Direction, Profile } from '../../tensor/profile/profile.ts';
+import { median } from '../../tensor/tuning/median.ts';
 import { escapeHtml } from '../report/html.ts';
 import { dispatchCount, microseconds, percent, zoomable } from './profile_figures.ts';
 

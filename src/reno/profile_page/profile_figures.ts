@@ -1,8 +1,9 @@
 /** Numbers of a profile as text, and the parts that its figures share. */
-import { median } from '../../tensor/median.ts';
+
 import type { Interval } from '../../tensor/profile/dispatch_times.ts';
 import { directionPrefix, leastTimes } from '../../tensor/profile/group_rows.ts';
 import type { DispatchRecord, Peaks } from '../../tensor/profile/profile.ts';
+import { median } from '../../tensor/tuning/median.ts';
 import { ticks } from '../report/chart.ts';
 import { escapeHtml } from '../report/html.ts';
 

@@ -1,8 +1,9 @@
 /** A profile as one HTML file that opens from a disk and fetches nothing: tables, time line, flame view, roofline and memory. */
-import { median, sum } from '../../tensor/median.ts';
+
 import { dispatchTimes } from '../../tensor/profile/dispatch_times.ts';
 import { coverage } from '../../tensor/profile/group_rows.ts';
 import { COARSE_TICK, type Direction, type Profile } from '../../tensor/profile/profile.ts';
+import { median, sum } from '../../tensor/tuning/median.ts';
 import { escapeHtml } from '../report/html.ts';
 import { REPORT_STYLE } from '../report/report_style.ts';
 import { flameFigure } from './flame_figure.ts';

@@ -1,6 +1,6 @@
 /** The contents of history.json: enough to draw a run's report, to repeat the run, and to compare it with another. */
 import type { PromptCut } from '../../models/tokenizers/tokenizers.ts';
-import type { KernelRecord } from '../../tensor/choose.ts';
+import type { KernelRecord } from '../../tensor/tuning/choose.ts';
 import type { LeverMove } from '../loop/levers.ts';
 import type { NoiseSource } from '../noise/draw_noise.ts';
 import type { MultiStart } from '../search/multi_start_size.ts';

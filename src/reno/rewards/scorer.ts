@@ -2,7 +2,7 @@
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import type { ComputeDType } from '../../models/layers/half_precision.ts';
 import { compileWithWeights } from '../../models/weights/compile_with_weights.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { Graph } from '../../tensor/graph.ts';
 import type { Plan } from '../../tensor/plan/plan.ts';
 import { at } from '../../tensor/types.ts';

@@ -5,7 +5,7 @@ import { readConfig } from '../../models/checkpoint/read_config.ts';
 import { Evaluator } from '../../models/pocket/evaluator.ts';
 import { compileWithWeights } from '../../models/weights/compile_with_weights.ts';
 import { openWeights } from '../../models/weights/weight_store.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { Graph } from '../../tensor/graph.ts';
 import type { Plan } from '../../tensor/plan/plan.ts';
 import type { ImageSize } from '../report/picture.ts';

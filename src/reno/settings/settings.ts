@@ -31,7 +31,7 @@ export type Mode = 'reno' | 'imageselect' | 'no-optim' | 'multi-start' | 'precon
 
 /** The places besides reno.json in which a setting appears. */
 interface Appearance {
-  /** The name of its flag on the command line (src/cli/settings_help.ts describes it). */
+  /** The name of its flag on the command line (src/cli/flags/settings_help.ts describes it). */
   readonly flag?: string;
   /** A second flag, without a value, that sets the setting to 0. */
   readonly zero?: string;

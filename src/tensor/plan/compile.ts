@@ -1,11 +1,11 @@
 /** From a graph to a plan that can be replayed: buffers, pipelines and bind groups are made here, and only here. */
-import type { Device } from '../device.ts';
-import { withNeed } from '../gpu_error.ts';
-import { matrixKernels } from '../kernel_check.ts';
+import type { Device } from '../device/device.ts';
+import { withNeed } from '../device/gpu_error.ts';
 import { Uniforms } from '../schedule/buffers.ts';
 import type { PlanSpec } from '../schedule/plan_spec.ts';
 import type { Schedule } from '../schedule/schedule.ts';
 import { fastestSchedule } from '../schedule/scheduler.ts';
+import { matrixKernels } from '../tuning/kernel_check.ts';
 import type { Stage, TensorType } from '../types.ts';
 import { at, STAGES } from '../types.ts';
 import { USAGE } from './buffer_usage.ts';

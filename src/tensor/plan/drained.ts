@@ -1,5 +1,5 @@
 /** Waits for the GPU. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import { USAGE } from './buffer_usage.ts';
 
 /** Bytes of the smallest copy. */

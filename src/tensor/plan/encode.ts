@@ -1,5 +1,5 @@
 /** Encodes scheduled dispatches for WebGPU and submits them. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import { assemble } from '../kernel.ts';
 import type { Uniforms } from '../schedule/buffers.ts';
 import type { Step } from '../schedule/schedule.ts';

@@ -1,5 +1,5 @@
 /** A graph computed once, in one call. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import type { Tensor } from '../tensor.ts';
 import { compile } from './compile.ts';
 

@@ -1,5 +1,5 @@
 /** Checks whether an adapter can hold and bind the buffers of a schedule. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import { showPath } from '../graph.ts';
 import type { Schedule } from '../schedule/schedule.ts';
 import { differentSizes } from '../size_words.ts';

@@ -1,5 +1,5 @@
 /** Finds values that are no finite numbers in the buffers of a plan. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import { type Node, showPath } from '../graph.ts';
 import type { Step } from '../schedule/schedule.ts';
 import { at, byteSize, type TensorType } from '../types.ts';

@@ -1,5 +1,5 @@
 /** Measures the time that a timed compute pass adds to the dispatches in it. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import { at } from '../types.ts';
 import { USAGE } from './buffer_usage.ts';
 import type { Encoded } from './encode.ts';

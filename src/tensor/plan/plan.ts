@@ -1,5 +1,5 @@
 /** A plan is compiled once and replayed many times. `compile` makes one. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import { suggestion } from '../nearest_names.ts';
 import type { InputSpec, Schedule, Step, Upload } from '../schedule/schedule.ts';
 import { type PlanSummary, summarize } from '../schedule/summary.ts';

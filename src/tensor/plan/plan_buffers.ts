@@ -1,7 +1,7 @@
 /** The GPU buffers of a plan, by their index in the schedule. All exist from the start; the load stage frees some. */
-import type { Device } from '../device.ts';
-import type { DeviceMemory } from '../device_memory.ts';
-import { GpuError, withNeed } from '../gpu_error.ts';
+import type { Device } from '../device/device.ts';
+import type { DeviceMemory } from '../device/device_memory.ts';
+import { GpuError, withNeed } from '../device/gpu_error.ts';
 import type { BufferSpec, Schedule } from '../schedule/schedule.ts';
 import { USAGE } from './buffer_usage.ts';
 import { mib } from './limits.ts';

@@ -1,5 +1,5 @@
 /** Reads values back from the GPU. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import type { InputSpec } from '../schedule/schedule.ts';
 import { at, byteSize, sizeOf } from '../types.ts';
 import { USAGE } from './buffer_usage.ts';

@@ -1,6 +1,6 @@
 /** Streams weights to the GPU: reads one piece ahead, and limits the bytes that the queue holds. */
 
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import type { TensorType } from '../types.ts';
 import { byteSize, showType } from '../types.ts';
 import { drained } from './drained.ts';

@@ -1,5 +1,5 @@
 /** Measures compute passes with GPU timestamps. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import { at } from '../types.ts';
 import { USAGE } from './buffer_usage.ts';
 import { DISPATCHES_PER_SUBMIT, type Encoded, encodePass } from './encode.ts';

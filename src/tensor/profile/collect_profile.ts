@@ -1,13 +1,13 @@
 /** Profiles a step of a plan: each dispatch in several runs, beside runs in which nothing is profiled. */
-import type { Device } from '../device.ts';
+import type { Device } from '../device/device.ts';
 import { siteOf } from '../graph.ts';
 import { usesMatrixUnits } from '../kernel.ts';
-import { median, sum } from '../median.ts';
 import type { Cost } from '../op.ts';
 import { type PassCostProbe, passCostProbe } from '../plan/pass_cost.ts';
 import type { Plan, TimedStep } from '../plan/plan.ts';
 import type { Schedule, Step } from '../schedule/schedule.ts';
 import { chosenVariant } from '../schedule/summary.ts';
+import { median, sum } from '../tuning/median.ts';
 import { at, byteSize, showType } from '../types.ts';
 import { memoryRecord } from './live_values.ts';
 import {

@@ -1,5 +1,5 @@
 /** The difference of two profiles, and which part of it is more than noise. */
-import { median } from '../median.ts';
+import { median } from '../tuning/median.ts';
 import { type Group, type Grouping, groupsOf } from './group_rows.ts';
 import type { Profile } from './profile.ts';
 

@@ -1,5 +1,5 @@
 /** The rows of a profile's tables: time, rates and share of the roofline, by module, op, kernel or dispatch. */
-import { median, sum } from '../median.ts';
+import { median, sum } from '../tuning/median.ts';
 import { append, at } from '../types.ts';
 import { COARSE_TICK, type Direction, type DispatchRecord, type Peaks, type Profile } from './profile.ts';
 

@@ -1,5 +1,5 @@
 /** The record of a profile: plain data, which is kept as JSON, compared with others, and drawn. */
-import type { AdapterSummary } from '../device.ts';
+import type { AdapterSummary } from '../device/device.ts';
 import type { SharedValue } from '../schedule/schedule.ts';
 import type { DType } from '../types.ts';
 

@@ -3,7 +3,7 @@
  * and then the gradient of the norm. One op computes both (`Op.fusesNormGradient` says how): the sums over a row that the norm's
  * gradient needs also follow from the layer's result and from terms of the weights, which the load stage makes.
  */
-import type { DeviceCaps } from '../device_caps.ts';
+import type { DeviceCaps } from '../device/device_caps.ts';
 import { Graph, keyOf, type Node, outputKey, readersOf, replaceInputs } from '../graph.ts';
 import { allOps, type NormedLayer, type NormGradientFusion, type Op } from '../op.ts';
 import { Tensor } from '../tensor.ts';

@@ -1,6 +1,6 @@
 /** Pair fusion: an op and the op that reads its result first are replaced by one op, where one is made for that pair. */
 
-import type { DeviceCaps } from '../device_caps.ts';
+import type { DeviceCaps } from '../device/device_caps.ts';
 import { keyOf, type Node, outputKey, readersOf, replaceInputs, siteOf } from '../graph.ts';
 import type { Op } from '../op.ts';
 import { allOps } from '../op.ts';

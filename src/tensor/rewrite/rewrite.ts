@@ -1,5 +1,5 @@
 /** Rewrites the nodes of a graph into fewer kernels: first gradients of norms, then pairs, then elementwise chains, then stores. */
-import type { DeviceCaps } from '../device_caps.ts';
+import type { DeviceCaps } from '../device/device_caps.ts';
 import { keyOf, type Node } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
 import { fuseElementwise } from './elementwise_fusion.ts';

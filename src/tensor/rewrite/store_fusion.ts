@@ -4,7 +4,7 @@
  * once, through that function, and not to read it (`Op.storesOnce`).
  */
 
-import type { DeviceCaps } from '../device_caps.ts';
+import type { DeviceCaps } from '../device/device_caps.ts';
 import type { Binding, Dispatch } from '../dispatch.ts';
 import { keyOf, type Node, outputKey, readersOf, replaceInputs, siteOf } from '../graph.ts';
 import type { Op, OpSite, Variant } from '../op.ts';

@@ -1,5 +1,5 @@
 /** Assembles a schedule from nodes in their order: dispatches, memory for each value, and uploads of streamed weights. */
-import type { DeviceCaps } from '../device_caps.ts';
+import type { DeviceCaps } from '../device/device_caps.ts';
 import { keyOf, type Node } from '../graph.ts';
 import type { Stage } from '../types.ts';
 import { at, byteSize } from '../types.ts';

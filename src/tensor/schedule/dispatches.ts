@@ -1,11 +1,12 @@
 /** The dispatches of each node in its chosen variant, the values that they bind, and the dispatch that dequantizes a weight. */
-import { type Choice, chooseVariant } from '../choose.ts';
-import type { DeviceCaps } from '../device_caps.ts';
+
+import type { DeviceCaps } from '../device/device_caps.ts';
 import type { Binding, Dispatch } from '../dispatch.ts';
 import { type Node, outputKey, siteOf } from '../graph.ts';
 import { gridOf } from '../grid.ts';
 import { variantNamed } from '../op.ts';
 import { generatedOp } from '../rewrite/generated_op.ts';
+import { type Choice, chooseVariant } from '../tuning/choose.ts';
 import type { TensorType } from '../types.ts';
 import { at, byteSize, sizeOf } from '../types.ts';
 import type { DedicatedBuffers, SharedLookup } from './buffers.ts';

@@ -1,7 +1,7 @@
 /** The request for a plan: what to compute, and within which limits. */
 
-import type { Tuning } from '../choose.ts';
 import type { Tensor } from '../tensor.ts';
+import type { Tuning } from '../tuning/choose.ts';
 
 /** The new value of a state, which the plan copies into it at the end of each step. */
 export interface Update {

@@ -1,5 +1,5 @@
 /** Plans a graph within a budget of memory. Where there is none, `fastestSchedule` does the same with less code. */
-import type { DeviceCaps } from '../device_caps.ts';
+import type { DeviceCaps } from '../device/device_caps.ts';
 import { assertFits, peakBytes, scheduleWithin } from './budget.ts';
 import type { PlanSpec } from './plan_spec.ts';
 import type { Schedule } from './schedule.ts';

@@ -1,7 +1,8 @@
 /** The types of a schedule: which dispatches run, in which order, on which buffers. No memory is allocated yet. */
-import type { Choice } from '../choose.ts';
+
 import type { Dispatch } from '../dispatch.ts';
 import type { Node } from '../graph.ts';
+import type { Choice } from '../tuning/choose.ts';
 import type { Stage, TensorType } from '../types.ts';
 
 /** All that a plan executes, for each stage. Indices of buffers are indices of `buffers`. */

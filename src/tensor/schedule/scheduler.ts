@@ -1,5 +1,5 @@
 /** Plans a graph as it runs fastest: which nodes run, in which order, in which memory. */
-import type { DeviceCaps } from '../device_caps.ts';
+import type { DeviceCaps } from '../device/device_caps.ts';
 import type { Node } from '../graph.ts';
 import { type RewritePass, rewrite } from '../rewrite/rewrite.ts';
 import type { Tensor } from '../tensor.ts';

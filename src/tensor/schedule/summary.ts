@@ -1,8 +1,9 @@
 /** The needs of a schedule: dispatches, arithmetic and memory. It is known before any memory is allocated. */
-import { siteKey, tunable } from '../choose.ts';
+
 import type { Dispatch } from '../dispatch.ts';
 import { type Node, siteOf } from '../graph.ts';
 import { usesMatrixUnits } from '../kernel.ts';
+import { siteKey, tunable } from '../tuning/choose.ts';
 import type { Stage } from '../types.ts';
 import { at, byteSize, STAGES } from '../types.ts';
 import { Uniforms } from './buffers.ts';

@@ -1,6 +1,6 @@
 /** Opens a device, also while the browser starts its GPU process again. */
 import { openDevice } from '../../platform/browser/open_device.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 
 /** Waits between attempts, in milliseconds: a browser has its GPU process again within a few seconds. */
 const WAITS = [250, 500, 1000, 2000, 4000];

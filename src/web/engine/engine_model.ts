@@ -5,7 +5,7 @@ import type { MethodName } from '../../reno/search/method_names.ts';
 import { adapterRecord, Reno } from '../../reno/session.ts';
 import { withSettings } from '../../reno/settings/settings.ts';
 import { openSteadyReno, type SteadyReno } from '../../reno/steady_reno.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import type { ModelChoices, ModelPlan, ModelSource } from '../models/model_source.ts';
 import { type OpenedSource, openSource } from '../models/open_source.ts';
 import { planModel, settingsFor } from '../models/plan_model.ts';

@@ -1,7 +1,7 @@
 /** The evaluator in the worker: it is opened for the first picture, and again where the device is another one. */
 import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { Judge } from '../../reno/scene/judge.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import type { LookedAt, Sight } from './protocol.ts';
 import { toFloats } from './rgba.ts';
 

@@ -3,10 +3,10 @@ import type { ModelFiles } from '../../models/checkpoint/files.ts';
 import { tuningDatabase } from '../../platform/browser/tuning_db.ts';
 import type { RenoSettings } from '../../reno/settings/settings.ts';
 import { traceRun } from '../../reno/trace.ts';
-import { sitesOf, tuneSites, untuned } from '../../tensor/autotune.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { scheduleFor } from '../../tensor/plan/compile.ts';
-import { tunedAdapter } from '../../tensor/tuning_table.ts';
+import { sitesOf, tuneSites, untuned } from '../../tensor/tuning/autotune.ts';
+import { tunedAdapter } from '../../tensor/tuning/tuning_table.ts';
 
 /** Times the variants. @param onProgress called with the number of sites that are done */
 export async function tuneHere(

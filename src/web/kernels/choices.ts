@@ -8,9 +8,9 @@ import {
 } from '../../kernels/check/chosen_kernel.ts';
 import { siteOfCase } from '../../kernels/check/run_case.ts';
 import '../../kernels/index.ts';
-import { supportedVariants } from '../../tensor/choose.ts';
-import type { DeviceCaps } from '../../tensor/device_caps.ts';
+import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import { allOps, type Op } from '../../tensor/op.ts';
+import { supportedVariants } from '../../tensor/tuning/choose.ts';
 import { fillSelect, page } from './page.ts';
 
 /** The names of the variants that take a case of the op on this adapter, in the op's order. */

@@ -8,7 +8,7 @@ import {
 import { measureEdited, wgslOfDispatch } from '../../kernels/check/edited_kernel.ts';
 import { type Expected, expectedOutputs, plannedSteps, type Timing } from '../../kernels/check/measured_kernel.ts';
 import { openDevice } from '../../platform/browser/open_device.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { at } from '../../tensor/types.ts';
 import { awaitDevice } from '../engine/await_device.ts';
 import { NO_ADAPTER, NO_WEBGPU } from '../unusable.ts';

@@ -5,7 +5,7 @@ import { withMethod } from '../../reno/search/method.ts';
 import { METHODS, type MethodName } from '../../reno/search/method_names.ts';
 import { type RenoSettings, readSettings, withSettings } from '../../reno/settings/settings.ts';
 import { traceRun } from '../../reno/trace.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { scheduleFor } from '../../tensor/plan/compile.ts';
 import { summarize } from '../../tensor/schedule/summary.ts';
 import type { ModelChoices, ModelPlan } from './model_source.ts';

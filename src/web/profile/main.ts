@@ -5,7 +5,7 @@ import { packedFiles } from '../../platform/browser/packed_files.ts';
 import { profilePage, profileSections } from '../../reno/profile_page/profile_page.ts';
 import { Reno } from '../../reno/session.ts';
 import { readSettings } from '../../reno/settings/settings.ts';
-import type { Device } from '../../tensor/device.ts';
+import type { Device } from '../../tensor/device/device.ts';
 import { collectProfile } from '../../tensor/profile/collect_profile.ts';
 import type { Profile } from '../../tensor/profile/profile.ts';
 import { profileCsv } from '../../tensor/profile/profile_csv.ts';

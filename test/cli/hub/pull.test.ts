@@ -22,8 +22,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import { cacheError } from '../../../src/cli/hub/cache_folder.ts';
 import { hubEnvironment } from '../../../src/cli/hub/environment.ts';
 import { size, TransferLine } from '../../../src/cli/hub/transfer_line.ts';
-import { readManifest } from '../../../src/cli/manifest.ts';
-import { type PullSettings, pull } from '../../../src/cli/weights_pull.ts';
+import { readManifest } from '../../../src/cli/weights/manifest.ts';
+import { type PullSettings, pull } from '../../../src/cli/weights/weights_pull.ts';
 import { writeSafetensors } from '../../../src/models/checkpoint/safetensors/write_safetensors.ts';
 import { torchArchive } from '../../support/pickles.ts';
 import { COMMIT, hashOf, refuse, StandInHub } from '../../support/stand_in_hub.ts';

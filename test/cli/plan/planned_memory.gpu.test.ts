@@ -7,7 +7,7 @@ import { mounted } from '../../../src/models/checkpoint/files.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { Reno } from '../../../src/reno/session.ts';
 import { REFERENCE_SETTINGS, type RenoSettings, readSettings } from '../../../src/reno/settings/settings.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 const pocket = nodeFiles(resolve(import.meta.dirname, '../../../weights/pocket'));

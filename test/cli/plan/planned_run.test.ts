@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readManifest } from '../../../src/cli/manifest.ts';
 import { gpusNamed } from '../../../src/cli/plan/gpus.ts';
 import { headerOnlyFiles } from '../../../src/cli/plan/header_only_files.ts';
 import { networkTable } from '../../../src/cli/plan/networks.ts';
@@ -12,6 +11,7 @@ import { PLANNED_MODELS, plannedModel } from '../../../src/cli/plan/planned_mode
 import { MATRIX_GPU, planRun } from '../../../src/cli/plan/planned_run.ts';
 import { joined, PUBLISHED_NAMES, publishedLayout } from '../../../src/cli/plan/published_layout.ts';
 import { type KernelTime, kernelTimes, roofline } from '../../../src/cli/plan/roofline.ts';
+import { readManifest } from '../../../src/cli/weights/manifest.ts';
 import { subfolder } from '../../../src/models/checkpoint/files.ts';
 import { openSafetensors } from '../../../src/models/checkpoint/safetensors/open_safetensors.ts';
 import { openPipeline, type PipelineOptions } from '../../../src/models/pipelines/index.ts';

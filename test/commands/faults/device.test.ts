@@ -11,7 +11,7 @@ import { CALLS } from '../../../commands/faults/device/faulty_device.ts';
 import { openMadeUpDevice } from '../../../commands/faults/device/made_up_gpu.ts';
 import { failing, phaseFaults, shortage } from '../../../commands/faults/device/planned_faults.ts';
 import { SMALLEST_SETTINGS, smallestModel } from '../../../commands/faults/device/smallest_model.ts';
-import { GpuError } from '../../../src/tensor/gpu_error.ts';
+import { GpuError } from '../../../src/tensor/device/gpu_error.ts';
 
 const setting: TrialSetting = {
   openDevice: openMadeUpDevice,

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openBucket } from '../../../commands/prompt_bench/stores/s3_bucket.ts';
 import { reno } from '../../../commands/reno_command.ts';
-import { type Args, parseCommandLine } from '../../../src/cli/args.ts';
 import { EXIT } from '../../../src/cli/exit_codes.ts';
+import { type Args, parseCommandLine } from '../../../src/cli/flags/args.ts';
 
 /** The arguments of a Slurm array's last line. */
 function slurmTask(text: string): Args {

@@ -5,7 +5,7 @@ import { JobRunner, type OpenedArm } from '../../../commands/prompt_bench/jobs/r
 import { Turns } from '../../../commands/prompt_bench/jobs/turns.ts';
 import { NotFiniteError } from '../../../src/reno/loop/loop.ts';
 import { REFERENCE_SETTINGS, type RenoSettings, withSettings } from '../../../src/reno/settings/settings.ts';
-import { GpuError } from '../../../src/tensor/gpu_error.ts';
+import { GpuError } from '../../../src/tensor/device/gpu_error.ts';
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../../src/kernels/index.ts';
 import { nmse } from '../../../commands/common/distances.ts';
 import { runCase, supported, trace } from '../../../src/kernels/check/run_case.ts';
-import { Device } from '../../../src/tensor/device.ts';
+import { Device } from '../../../src/tensor/device/device.ts';
 import { opNamed, variantNamed } from '../../../src/tensor/op.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { testDevice } from '../../support/test_device.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../../src/kernels/index.ts';
 import { nmse } from '../../../commands/common/distances.ts';
 import { runCase, supported } from '../../../src/kernels/check/run_case.ts';
-import { Device } from '../../../src/tensor/device.ts';
+import { Device } from '../../../src/tensor/device/device.ts';
 import { opNamed } from '../../../src/tensor/op.ts';
 import type { CaseInput, OpCase } from '../../../src/tensor/op_case.ts';
 import { testDevice } from '../../support/test_device.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MATRIX_GPU } from '../../../src/cli/plan/planned_run.ts';
 import { matrixTile } from '../../../src/kernels/common/matrix_tile.ts';
 import { splitTile, splitTileCode } from '../../../src/kernels/common/split_tile.ts';
-import type { DeviceCaps } from '../../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../../src/tensor/device/device_caps.ts';
 
 const SHAPES = [
   [8, 8, 8],

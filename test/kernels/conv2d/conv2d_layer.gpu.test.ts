@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nmse } from '../../../commands/common/distances.ts';
 import { fill } from '../../../src/kernels/check/case_values.ts';
 import { conv2d, mul, sum } from '../../../src/kernels/index.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { opNamed } from '../../../src/tensor/op.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import '../../../src/kernels/index.ts';
 import { nmse } from '../../../commands/common/distances.ts';
 import { runVariant, supported } from '../../../src/kernels/check/run_case.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { opNamed } from '../../../src/tensor/op.ts';
 import type { OpCase } from '../../../src/tensor/op_case.ts';
 import { testDevice } from '../../support/test_device.ts';

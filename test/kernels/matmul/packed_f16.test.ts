@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest';
 import { opNamed } from '../../../src/tensor/op.ts';
 import '../../../src/kernels/index.ts';
-import { chooseVariant } from '../../../src/tensor/choose.ts';
-import type { DeviceCaps } from '../../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../../src/tensor/device/device_caps.ts';
+import { chooseVariant } from '../../../src/tensor/tuning/choose.ts';
 import type { DType } from '../../../src/tensor/types.ts';
 
 const GPU: DeviceCaps = {

@@ -4,7 +4,7 @@ import { cosine, nmse } from '../../../commands/common/distances.ts';
 import { Fixture, fixtureConfig } from '../../../commands/parity/fixtures.ts';
 import { sum } from '../../../src/kernels/index.ts';
 import { ImageReward, imageRewardConfig } from '../../../src/models/blip/blip.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';

@@ -6,7 +6,7 @@ import { exp, l2Normalize, mul, sum } from '../../../src/kernels/index.ts';
 import { CLIPModel, clipConfig } from '../../../src/models/clip/clip.ts';
 import { CLIPTextModel, eosMaskOf } from '../../../src/models/clip/clip_text.ts';
 import { asF32 } from '../../../src/models/layers/tokens.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { at } from '../../../src/tensor/types.ts';

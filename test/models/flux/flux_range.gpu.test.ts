@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CASES } from '../../../commands/parity/cases/flux_cases.ts';
 import { computed, type Values } from '../../../commands/parity/golden.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 /** The block's branch becomes as large as the residual stream is; the cotangent small, so that gradients stay within f16. */

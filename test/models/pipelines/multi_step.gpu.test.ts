@@ -7,7 +7,7 @@ import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { MultiStepSampler, type SamplerOptions } from '../../../src/models/pipelines/multi_step.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { noiseDraws } from '../../../src/reno/noise/draw_noise.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 interface Case {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nmse } from '../../../commands/common/distances.ts';
 import { distance, holds, type Values } from '../../../commands/parity/golden.ts';
 import type { ComputeDType } from '../../../src/models/layers/half_precision.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { expectClose } from '../../support/expect_close.ts';
 import { ADAPTERS, runStages } from '../../support/run_stages.ts';
 import { testDevice } from '../../support/test_device.ts';

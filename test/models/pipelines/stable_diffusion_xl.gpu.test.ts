@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cosine, nmse } from '../../../commands/common/distances.ts';
 import { FIXTURES } from '../../../commands/parity/golden.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { runStages } from '../../support/run_stages.ts';
 import { testDevice } from '../../support/test_device.ts';
 import { tracedSDXL } from './traced_pipeline.ts';

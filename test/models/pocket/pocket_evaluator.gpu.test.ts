@@ -8,7 +8,7 @@ import { Evaluator } from '../../../src/models/pocket/evaluator.ts';
 import { openWeights } from '../../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { type Detection, detect, judge, type ScenePrompt, verdictConfig } from '../../../src/reno/scene/verdict.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { sizeOf } from '../../../src/tensor/types.ts';

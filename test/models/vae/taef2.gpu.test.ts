@@ -10,7 +10,7 @@ import { AutoencoderTiny, AutoencoderTinyEncoder } from '../../../src/models/vae
 import { TAESD_DECODER_ALIASES, TAESD_ENCODER_ALIASES, taesdConfig } from '../../../src/models/vae/taesd.ts';
 import { openWeights } from '../../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { testDevice } from '../../support/test_device.ts';

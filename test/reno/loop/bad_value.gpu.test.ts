@@ -8,7 +8,7 @@ import { NotFiniteError, runLoop } from '../../../src/reno/loop/loop.ts';
 import { buildStep } from '../../../src/reno/loop/step_graph.ts';
 import { Reno } from '../../../src/reno/session.ts';
 import { withSettings } from '../../../src/reno/settings/settings.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { describeNotFinite } from '../../../src/tensor/plan/not_finite.ts';

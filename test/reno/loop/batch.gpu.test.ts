@@ -7,7 +7,7 @@ import { readFloats } from '../../../src/models/checkpoint/tensor_file.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { type Generated, type GenerateOptions, Reno } from '../../../src/reno/session.ts';
 import { REFERENCE_SETTINGS, type RenoSettings } from '../../../src/reno/settings/settings.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { testDevice } from '../../support/test_device.ts';
 

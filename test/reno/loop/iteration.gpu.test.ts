@@ -11,7 +11,7 @@ import type { ComputeDType } from '../../../src/models/layers/half_precision.ts'
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { Reno } from '../../../src/reno/session.ts';
 import { REFERENCE_SETTINGS } from '../../../src/reno/settings/settings.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { testDevice } from '../../support/test_device.ts';
 

@@ -5,7 +5,7 @@ import { runLoop, type StepRunner, type Trajectory } from '../../../src/reno/loo
 import { buildStep, type StepGraph } from '../../../src/reno/loop/step_graph.ts';
 import type { OptimizerName } from '../../../src/reno/optimizers/optimizer.ts';
 import { optimisedNoise } from '../../../src/reno/search/image_select.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { at } from '../../../src/tensor/types.ts';

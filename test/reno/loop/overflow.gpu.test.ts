@@ -5,7 +5,7 @@ import { SMALLEST_SETTINGS, smallestModel } from '../../../commands/faults/devic
 import { Reno } from '../../../src/reno/session.ts';
 import { withSettings } from '../../../src/reno/settings/settings.ts';
 import { openSteadyReno } from '../../../src/reno/steady_reno.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { testDevice } from '../../support/test_device.ts';
 
 const VAE = 'generator/vae/diffusion_pytorch_model.safetensors decoder';

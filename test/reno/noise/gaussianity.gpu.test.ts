@@ -4,7 +4,7 @@ import { nmse } from '../../../commands/common/distances.ts';
 import { drawNoise } from '../../../src/reno/noise/draw_noise.ts';
 import { gaussianity, writeOrder } from '../../../src/reno/noise/gaussianity.ts';
 import { permutation } from '../../../src/reno/noise/permutation.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';

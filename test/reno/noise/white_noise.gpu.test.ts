@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nmse } from '../../../commands/common/distances.ts';
 import { drawNoise } from '../../../src/reno/noise/draw_noise.ts';
 import { whiteNoise } from '../../../src/reno/noise/white_noise.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cosine, nmse } from '../../../commands/common/distances.ts';
 import { Fixture, memoryFiles } from '../../../commands/parity/fixtures.ts';
 import { openReward } from '../../../src/reno/rewards/index.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';

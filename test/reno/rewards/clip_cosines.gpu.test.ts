@@ -14,7 +14,7 @@ import type { ComputeDType } from '../../../src/models/layers/half_precision.ts'
 import { openWeights } from '../../../src/models/weights/weight_store.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { openReward, openRewards, type Reward, type RewardName } from '../../../src/reno/rewards/index.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../../src/tensor/plan/plan.ts';

@@ -8,7 +8,7 @@ import { cosine, nmse } from '../../../commands/common/distances.ts';
 import { channelsLast, Fixture, fixtureJson } from '../../../commands/parity/fixtures.ts';
 import { nodeFiles } from '../../../src/platform/node/node_files.ts';
 import { openReward } from '../../../src/reno/rewards/index.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { at } from '../../../src/tensor/types.ts';

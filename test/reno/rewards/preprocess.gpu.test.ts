@@ -4,7 +4,7 @@ import { nmse } from '../../../commands/common/distances.ts';
 import { Fixture } from '../../../commands/parity/fixtures.ts';
 import { mul, sum } from '../../../src/kernels/index.ts';
 import { preprocess } from '../../../src/reno/rewards/preprocess.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import { at } from '../../../src/tensor/types.ts';

@@ -1,8 +1,8 @@
 /** The table of settings: each is read from reno.json and from its flag, and recorded where it says so. */
 import { describe, expect, it } from 'vitest';
 import { memoryFiles } from '../../../commands/parity/fixtures.ts';
-import type { Args } from '../../../src/cli/args.ts';
-import { plannedFlags, settingsFlags, settingsFrom } from '../../../src/cli/settings_flags.ts';
+import type { Args } from '../../../src/cli/flags/args.ts';
+import { plannedFlags, settingsFlags, settingsFrom } from '../../../src/cli/flags/settings_flags.ts';
 import { METHOD_NAMES, METHODS } from '../../../src/reno/search/method_names.ts';
 import {
   type Mode,

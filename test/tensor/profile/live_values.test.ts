@@ -1,11 +1,11 @@
 /** The memory of a planned step, value by value. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { GPU_CAPS, planRun } from '../../../src/cli/plan/planned_run.ts';
-import { sum } from '../../../src/tensor/median.ts';
 import { memoryRecord } from '../../../src/tensor/profile/live_values.ts';
 import type { MemoryRecord } from '../../../src/tensor/profile/profile.ts';
 import type { Schedule } from '../../../src/tensor/schedule/schedule.ts';
 import { memorySummary } from '../../../src/tensor/schedule/summary.ts';
+import { sum } from '../../../src/tensor/tuning/median.ts';
 import { at } from '../../../src/tensor/types.ts';
 
 let schedule: Schedule;

@@ -1,11 +1,11 @@
 /** Rows, comparisons and files of a profile that was made up. */
 import { describe, expect, it } from 'vitest';
-import { median, sum } from '../../../src/tensor/median.ts';
 import { compareProfiles } from '../../../src/tensor/profile/compare_profiles.ts';
 import { coverage, GROUPINGS, groupsOf, leastTimes, profileRows } from '../../../src/tensor/profile/group_rows.ts';
 import { liveBytes } from '../../../src/tensor/profile/live_bytes.ts';
 import { profileCsv } from '../../../src/tensor/profile/profile_csv.ts';
 import { readProfile } from '../../../src/tensor/profile/read_profile.ts';
+import { median, sum } from '../../../src/tensor/tuning/median.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { madeProfile } from '../../support/made_profile.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nmse } from '../../../commands/common/distances.ts';
 import { trace } from '../../../src/kernels/check/run_case.ts';
 import { affine } from '../../../src/kernels/index.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import { allOps } from '../../../src/tensor/op.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';

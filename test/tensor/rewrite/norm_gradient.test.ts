@@ -3,15 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { GPU_CAPS, MATRIX_GPU } from '../../../src/cli/plan/planned_run.ts';
 import { fill } from '../../../src/kernels/check/case_values.ts';
 import { add, cast, gelu, layerNorm, linear, mul, reshape, sum } from '../../../src/kernels/index.ts';
-import type { DeviceCaps } from '../../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../../src/tensor/device/device_caps.ts';
 import { Graph, keyOf, type Node, outputKey, siteOf } from '../../../src/tensor/graph.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
-import { nmse } from '../../../src/tensor/nmse.ts';
 import type { HostArray } from '../../../src/tensor/op.ts';
 import { rewrite } from '../../../src/tensor/rewrite/rewrite.ts';
 import { executionOrder } from '../../../src/tensor/schedule/liveness.ts';
 import { storeOnce } from '../../../src/tensor/schedule/weight_layout.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
+import { nmse } from '../../../src/tensor/tuning/nmse.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { gradients } from '../../../src/tensor/vjp.ts';
 

@@ -4,7 +4,7 @@ import { nmse } from '../../../commands/common/distances.ts';
 import { fill } from '../../../src/kernels/check/case_values.ts';
 import { supported, trace } from '../../../src/kernels/check/run_case.ts';
 import { add, mul, neg, square, sum } from '../../../src/kernels/index.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { interpret } from '../../../src/tensor/interpreter.ts';
 import type { Op } from '../../../src/tensor/op.ts';
 import { allOps } from '../../../src/tensor/op.ts';

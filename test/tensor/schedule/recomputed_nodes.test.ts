@@ -1,7 +1,7 @@
 /** Within a budget some nodes run twice: the copies say so, count to their module, and the schedule fits. */
 import { expect, test } from 'vitest';
 import { gelu, linear, mean, square } from '../../../src/kernels/index.ts';
-import type { DeviceCaps } from '../../../src/tensor/device_caps.ts';
+import type { DeviceCaps } from '../../../src/tensor/device/device_caps.ts';
 import { Graph, showPath } from '../../../src/tensor/graph.ts';
 import { createSchedule } from '../../../src/tensor/schedule/planner.ts';
 import type { Schedule } from '../../../src/tensor/schedule/schedule.ts';

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fill } from '../../../src/kernels/check/case_values.ts';
 import { add, concat, linear, mean, mul, silu } from '../../../src/kernels/index.ts';
-import type { Device } from '../../../src/tensor/device.ts';
+import type { Device } from '../../../src/tensor/device/device.ts';
 import { Graph } from '../../../src/tensor/graph.ts';
 import { compile } from '../../../src/tensor/plan/compile.ts';
 import type { Plan } from '../../../src/tensor/plan/plan.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { timedKernels } from '../../../../commands/kernels/course/course_figures.ts';
 import type { Ladder } from '../../../../commands/kernels/course/ladders.ts';
 import { openAdapter } from '../../../../src/cli/adapter.ts';
-import type { Device } from '../../../../src/tensor/device.ts';
+import type { Device } from '../../../../src/tensor/device/device.ts';
 
 let device: Device;
 beforeAll(async () => {
