@@ -108,12 +108,8 @@ function missingMethods(methods: readonly MethodResult[], n: number): string[] {
     ? []
     : [
         '',
-        `Not in these results: ${missing.map(([name]) => name).join(', ')}. The command goes on with them, and \`npm run results -- FOLDER\` writes this page again:`,
-        '',
-        '```sh',
-        'reno bench pocket --seeds 0-3 --limit 6 --out FOLDER \\',
-        '  --methods base,best-of-n,equal-compute,reno,multi-start,each-reward,leave-one-out',
-        '```',
+        `Not in these results: ${missing.map(([name]) => name).join(', ')}. The same command goes on with them when its`,
+        '`--methods` are `base,best-of-n,equal-compute,reno,multi-start,each-reward,leave-one-out`; then `npm run results -- FOLDER` writes this page again.',
         ...(missing.some(([name]) => name === `best-of-${n}`)
           ? [
               '',
