@@ -27,7 +27,13 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
     '',
     `\`npm run results\` wrote this page from results of \`reno bench pocket\`, on ${date} at commit ${commit} (${tool}): model ${model},`,
     `${prompts} held-out prompts, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}, ${n} iterations, ${jobs.done} of ${jobs.all} jobs${jobs.failed.length > 0 ? ` (${jobs.failed.length} failed)` : ''}, on ${adapters.join('; ')}.`,
-    ...(isWhole ? [] : ['', `**The runs are not complete**: the tables are of the ${jobs.done} jobs that are done.`]),
+    ...(isWhole
+      ? []
+      : [
+          '',
+          `**The runs are not complete**: the tables are of the ${jobs.done} jobs that are done, and methods differ in their number of pictures.`,
+          'Shares of two methods are of the same prompts only where their numbers of pictures agree; differences always are.',
+        ]),
     ...missingMethods(methods, n),
     ...(seeds < 4
       ? ['', 'Fewer than four seeds are done: intervals are over prompts, and say little about other seeds.']
