@@ -1,5 +1,4 @@
 /** Runs a command of this repository, as the npm scripts do:   node tools/run.mjs commands/main.ts bench --only plan */
-
 import { runCli } from '../src/cli/cli.ts';
 import type { Command } from '../src/cli/flags/args.ts';
 import { leave, watchOutput } from '../src/platform/node/leave.ts';

@@ -1,5 +1,4 @@
 /** The command `reno`: the commands of src/cli, and those of this folder that users of the repository want. */
-
 import { COMMANDS } from '../src/cli/cli.ts';
 import type { Command } from '../src/cli/flags/args.ts';
 import { command as evaluate } from './evaluate/index.ts';

@@ -2,7 +2,6 @@
  * ReNO: a generator, rewards, and the optimisation of the noise. It is the same in Node and in browsers.
  * @module reno-webgpu/reno
  */
-
 export type { LeverMove, Levers } from './reno/loop/levers.ts';
 export type { Frame, Trajectory } from './reno/loop/loop.ts';
 export {

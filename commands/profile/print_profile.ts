@@ -1,5 +1,4 @@
 /** A profile and a comparison as tables. */
-
 import type { ChangeRow, Comparison, GroupTime } from '../../src/tensor/profile/compare_profiles.ts';
 import { coverage, type ProfileRow } from '../../src/tensor/profile/group_rows.ts';
 import type { Profile } from '../../src/tensor/profile/profile.ts';

@@ -1,5 +1,4 @@
 /** `KERNEL=conv2d:naive,matmul:gpu_tile`: variants that are forced wherever they are supported. */
-
 import { allOps } from '../tensor/op.ts';
 import { wrongVariant } from '../tensor/tuning/choose.ts';
 import { UsageError } from './usage_error.ts';

@@ -3,7 +3,6 @@
  * subgroup_matrix, gpu_tile: one dispatch, by matmul's tiles for GPUs, whose workgroups find mean and scale of their rows themselves.
  * separate: the two ops, one after the other.
  */
-
 import type { DeviceCaps } from '../tensor/device/device_caps.ts';
 import type { Binding, BufferRef, Dispatch } from '../tensor/dispatch.ts';
 import type { Op, Attrs as OpAttrs, OpSite } from '../tensor/op.ts';

@@ -1,5 +1,4 @@
 /** A profile without a GPU: two modules, forward and backward, with a norm of two dispatches. */
-
 import type { DispatchRecord, Profile } from '../../src/tensor/profile/profile.ts';
 import { sum } from '../../src/tensor/tuning/median.ts';
 import { at } from '../../src/tensor/types.ts';

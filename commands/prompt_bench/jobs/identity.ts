@@ -1,5 +1,4 @@
 /** The identity of a kind of run: this version, and a hash of the model's files that it reads. */
-
 import { toolVersion } from '../../../src/cli/flags/shared.ts';
 import type { ChosenModel } from '../../../src/cli/weights/chosen_model.ts';
 import { fingerprint, recorded } from '../../../src/cli/weights/model_fingerprint.ts';

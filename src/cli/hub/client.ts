@@ -1,5 +1,4 @@
 /** A client of the Hugging Face hub: a repository's commit, its files with sizes and hashes, and their bytes. */
-
 import { sentenceOf } from '../usage_error.ts';
 import type { HubRepo } from '../weights/hub_cache.ts';
 import type { HubEnvironment } from './environment.ts';

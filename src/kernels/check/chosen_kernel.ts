@@ -1,5 +1,4 @@
 /** Chooses one kernel to look at: an op, a variant, and the shapes and attributes of one use of it. */
-
 import type { DeviceCaps } from '../../tensor/device/device_caps.ts';
 import { type Attrs, type Op, type OpSite, type Variant, variantNamed } from '../../tensor/op.ts';
 import type { CaseInput, OpCase } from '../../tensor/op_case.ts';

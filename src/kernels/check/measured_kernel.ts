@@ -1,5 +1,4 @@
 /** Runs one kernel: its error against the reference, and its time. */
-
 import type { Device } from '../../tensor/device/device.ts';
 import { Graph } from '../../tensor/graph.ts';
 import { interpret } from '../../tensor/interpreter.ts';

@@ -1,5 +1,4 @@
 /** The check of kernels for matrix units on an adapter: each op's own cases against its reference, once, and remembered. */
-
 import type { Device } from '../../tensor/device/device.ts';
 import type { BufferRef } from '../../tensor/dispatch.ts';
 import { assemble } from '../../tensor/kernel.ts';

@@ -1,5 +1,4 @@
 /** The tree of modules: each as wide as the time of its dispatches, its parts below it. */
-
 import { moduleParts } from '../../tensor/profile/dispatch_times.ts';
 import type { Direction, Profile } from '../../tensor/profile/profile.ts';
 import { median } from '../../tensor/tuning/median.ts';

@@ -1,5 +1,4 @@
 /** Numbers of a profile as text, and the parts that its figures share. */
-
 import type { Interval } from '../../tensor/profile/dispatch_times.ts';
 import { directionPrefix, leastTimes } from '../../tensor/profile/group_rows.ts';
 import type { DispatchRecord, Peaks } from '../../tensor/profile/profile.ts';

@@ -1,5 +1,4 @@
 /** A profile as one HTML file that opens from a disk and fetches nothing: tables, time line, flame view, roofline and memory. */
-
 import { dispatchTimes } from '../../tensor/profile/dispatch_times.ts';
 import { coverage } from '../../tensor/profile/group_rows.ts';
 import { COARSE_TICK, type Direction, type Profile } from '../../tensor/profile/profile.ts';

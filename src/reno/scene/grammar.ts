@@ -55,6 +55,9 @@ export function scenePhrase(scene: ScenePrompt): string {
 /** The caption of a scene, in the wording that the pocket models were trained on. */
 export const sceneCaption = (scene: ScenePrompt): string => `${OPENING} ${scenePhrase(scene)}`;
 
+/** Splits a caption into its things and, between them, their relations. */
+const BETWEEN = new RegExp(` (${RELATIONS.join('|')}) `);
+
 /** The meaning of a prompt, or null where it is no caption of this language. Case, a full stop and "a photo of" do not matter. */
 export function parseScene(prompt: string, words: SceneWords): ScenePrompt | null {
   const text = prompt
@@ -63,23 +66,19 @@ export function parseScene(prompt: string, words: SceneWords): ScenePrompt | nul
     .replace(/\s+/g, ' ')
     .replace(/\s?\.$/, '')
     .replace(new RegExp(`^${OPENING} `), '');
-  const related = text.split(BETWEEN);
-  const objects = (related.length > 1 ? related : text.split(' and ')).map((part) => parseThing(part, words));
+  const parts = text.split(BETWEEN);
+  const [things, between] = [0, 1].map((odd) => parts.filter((_, i) => i % 2 === odd)) as [string[], string[]];
+  const objects = (between.length > 0 ? things : text.split(' and ')).map((thing) => parseThing(thing, words));
   if (!objects.every((thing) => thing !== null)) {
     return null;
   }
-  const relations = [...text.matchAll(BETWEEN)].map(([between], i): SceneRelation => {
-    const rel = RELATIONS.find((relation) => between === ` ${relation} `) as SceneRelation['rel'];
-    return { a: i, rel, b: i + 1 };
-  });
+  const relations = between.map((rel, i) => ({ a: i, rel: rel as SceneRelation['rel'], b: i + 1 }));
   const [relation = null, ...more] = relations;
   if (relation && new Set(objects.map(({ name }) => name)).size < objects.length) {
     return null; // Which of two cats a relation is about, nobody can say.
   }
   return more.length > 0 ? { objects, relation: null, relations } : { objects, relation };
 }
-
-const BETWEEN = new RegExp(` (?:${RELATIONS.join('|')}) `, 'g');
 
 function parseThing(text: string, { objects, colours }: SceneWords): Thing | null {
   const parts = text.split(' ');

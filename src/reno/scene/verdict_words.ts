@@ -1,5 +1,4 @@
 /** A verdict in words: the scene that was asked for, and the one that the evaluator found. */
-
 import { NUMBER_WORDS, scenePhrase, thingPhrase } from './grammar.ts';
 import {
   type Detection,

@@ -1,5 +1,4 @@
 /** The words that the pocket models learnt, and those of a prompt that they never saw. */
-
 import { FRAME_WORDS, NUMBER_WORDS, plural, type SceneWords } from './grammar.ts';
 import { RELATIONS } from './verdict.ts';
 

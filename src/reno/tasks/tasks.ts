@@ -1,5 +1,4 @@
 /** Lists of prompts: the pocket models' own, and those of the reference's tasks in their authors' files. */
-
 import { RELATIONS, type ScenePrompt } from '../scene/verdict.ts';
 import { drawsOf, type SizeSettings } from '../search/method.ts';
 import type { RenoSettings } from '../settings/settings.ts';

@@ -1,5 +1,4 @@
 /** The dispatches of each node in its chosen variant, the values that they bind, and the dispatch that dequantizes a weight. */
-
 import type { DeviceCaps } from '../device/device_caps.ts';
 import type { Binding, Dispatch } from '../dispatch.ts';
 import { type Node, outputKey, siteOf } from '../graph.ts';

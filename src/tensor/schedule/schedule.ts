@@ -1,5 +1,4 @@
 /** The types of a schedule: which dispatches run, in which order, on which buffers. No memory is allocated yet. */
-
 import type { Dispatch } from '../dispatch.ts';
 import type { Node } from '../graph.ts';
 import type { Choice } from '../tuning/choose.ts';

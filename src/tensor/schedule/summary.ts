@@ -1,5 +1,4 @@
 /** The needs of a schedule: dispatches, arithmetic and memory. It is known before any memory is allocated. */
-
 import type { Dispatch } from '../dispatch.ts';
 import { type Node, siteOf } from '../graph.ts';
 import { usesMatrixUnits } from '../kernel.ts';

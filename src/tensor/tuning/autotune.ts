@@ -1,5 +1,4 @@
 /** Times the variants of an op at one site on the real device. */
-
 import type { Device } from '../device/device.ts';
 import type { DeviceCaps } from '../device/device_caps.ts';
 import type { Dispatch } from '../dispatch.ts';

@@ -1,5 +1,4 @@
 /** The table of measured variants for an adapter: its checks, its text, and the store that the front ends implement. */
-
 import type { AdapterSummary } from '../device/device.ts';
 import type { DeviceCaps } from '../device/device_caps.ts';
 import type { TunedSite, Tuning } from './choose.ts';

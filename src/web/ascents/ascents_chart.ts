@@ -1,5 +1,4 @@
 /** Draws the loss of every picture of a search from many noises: a dot for each noise, a line for each ascent. */
-
 import { lossAxes } from '../loss_axes.ts';
 import { lengthOf } from '../run/run_length.ts';
 import type { ShownRun } from '../state/studio_state.ts';

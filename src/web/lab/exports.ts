@@ -1,5 +1,4 @@
 /** Saves pictures, the run as a GIF or a film, its numbers and its noise as files. */
-
 import type { ImageSize } from '../../reno/report/picture.ts';
 import { fileName } from '../../reno/tasks/file_name.ts';
 import { element } from '../elements.ts';

@@ -1,5 +1,4 @@
 /** Levers that act on a running loop, each with a text on what it does. */
-
 import type { Levers } from '../../reno/loop/levers.ts';
 import { explanationOf } from '../../reno/settings/explanations.ts';
 import { element } from '../elements.ts';

@@ -1,5 +1,4 @@
 /** Plans a run of a model on an adapter: what it needs, before anything is allocated. */
-
 import { hasReward, REWARD_NAMES } from '../../reno/rewards/index.ts';
 import { withMethod } from '../../reno/search/method.ts';
 import { METHODS, type MethodName } from '../../reno/search/method_names.ts';

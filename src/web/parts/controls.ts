@@ -1,5 +1,4 @@
 /** The form: prompt, seed, iterations, method, and the buttons that start, pause and stop a run. */
-
 import { METHOD_NAMES } from '../../reno/search/method_names.ts';
 import { METHOD_TEXTS } from '../../reno/settings/explanations.ts';
 import { element } from '../elements.ts';

@@ -1,5 +1,4 @@
 /** Offers the results of a finished run: its picture, also enlarged, a share card, a link, and its report. */
-
 import { renderReport } from '../../reno/report/report.ts';
 import { fileName } from '../../reno/tasks/file_name.ts';
 import { button, element } from '../elements.ts';

@@ -1,5 +1,4 @@
 /** Fetches the recorded run: its numbers, and its pictures as the page shows them. */
-
 import { parseRecordedRun, pictureAt, type RecordedRun } from '../../reno/scene/recorded_run.ts';
 import { methodOf } from '../../reno/search/method_names.ts';
 import { type ShownFrame, type ShownRun, withMethodOf } from '../state/studio_state.ts';

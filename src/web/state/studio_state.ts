@@ -1,5 +1,4 @@
 /** The state of the page. */
-
 import type { Levers } from '../../reno/loop/levers.ts';
 import type { AdapterRecord, History, IterationRecord } from '../../reno/report/history.ts';
 import type { ImageSize } from '../../reno/report/picture.ts';
