@@ -2,8 +2,8 @@
 
 import { sentenceOf } from '../../../src/cli/usage_error.ts';
 import { encodePng, toPicture } from '../../../src/platform/node/png.ts';
-import { type Frame, NotFiniteError } from '../../../src/reno/loop/loop.ts';
-import type { AdapterRecord, IterationRecord, RewardInfo } from '../../../src/reno/report/history.ts';
+import { NotFiniteError } from '../../../src/reno/loop/loop.ts';
+import type { AdapterRecord, IterationRecord } from '../../../src/reno/report/history.ts';
 import type { Judge } from '../../../src/reno/scene/judge.ts';
 import type { Verdict } from '../../../src/reno/scene/verdict.ts';
 import { batchOf } from '../../../src/reno/search/method.ts';
@@ -71,20 +71,6 @@ export interface OpenedArm extends Disposable {
   readonly steady: SteadyReno;
   readonly judge: Pick<Judge, 'judge'> | null;
   readonly adapter: AdapterRecord;
-}
-
-/** A run or a search that has ended. */
-interface Made {
-  /** The losses of every picture, in order. */
-  readonly records: readonly IterationRecord[];
-  readonly best: IterationRecord;
-  readonly rewards: readonly RewardInfo[];
-  readonly initImage: Float32Array;
-  readonly bestImage: Float32Array;
-  /** The draws that a search ascended. */
-  readonly draws?: readonly number[];
-  /** The pictures by iteration, where the job judges some of them. */
-  readonly frames: readonly Frame[];
 }
 
 type OnIteration = (record: IterationRecord) => void;
@@ -183,20 +169,11 @@ export class JobRunner implements Disposable {
   }
 
   /** Judges a run's pictures and writes its files. The networks must stay open until it has: its job's turn lasts so long. */
-  async #files(job: Job, arm: OpenedArm, { trajectory, history }: Generated): Promise<ResultFiles> {
-    const { records, stopped, seconds, initImage, bestImage, frames } = trajectory;
+  async #files(job: Job, arm: OpenedArm, generated: Generated): Promise<ResultFiles> {
+    const { stopped, seconds, initImage, bestImage } = generated.trajectory;
     if (stopped) {
       throw new Error(stopped);
     }
-    const made: Made = {
-      records,
-      best: at(records, trajectory.best),
-      rewards: history.config.rewards,
-      initImage,
-      bestImage,
-      frames,
-      ...(job.settings.mode === 'multi-start' ? { draws: ascendedDraws(records) } : {}),
-    };
     const { height, width } = arm.steady.reno.imageSize;
     const picture = (pixels: Float32Array): Uint8Array => encodePng(toPicture(pixels, height, width));
     const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
@@ -207,15 +184,16 @@ export class JobRunner implements Disposable {
       adapter: arm.adapter,
     };
     return new Map([
-      ['result.json', json(await this.#result(job, made, arm.judge))],
+      ['result.json', json(await this.#result(job, generated, arm.judge))],
       ['record.json', json(record)],
       ['init.png', picture(initImage)],
       ['best.png', picture(bestImage)],
     ]);
   }
 
-  async #result(job: Job, made: Made, judge: OpenedArm['judge']): Promise<JobResult> {
-    const { scene } = job;
+  async #result(job: Job, { trajectory, history }: Generated, judge: OpenedArm['judge']): Promise<JobResult> {
+    const { key, prompt, index, listSeed, noise, scene, judged: iterations } = job;
+    const { records, best, initImage, bestImage } = trajectory;
     const verdict = (pixels: Float32Array): Promise<Verdict | null> => {
       const judged = this.#judged.then(() => (judge && scene ? judge.judge(pixels, scene) : null));
       this.#judged = judged.catch(() => {});
@@ -228,8 +206,6 @@ export class JobRunner implements Disposable {
       right: found?.right ?? null,
       reason: found?.reason ?? null,
     });
-    const { key, prompt, index, listSeed, noise } = job;
-    const { records, draws } = made;
     return {
       key,
       prompt,
@@ -237,12 +213,14 @@ export class JobRunner implements Disposable {
       listSeed,
       noise,
       iterations: records.length,
-      init: result(at(records, 0), await verdict(made.initImage)),
-      best: result(made.best, await verdict(made.bestImage)),
+      init: result(at(records, 0), await verdict(initImage)),
+      best: result(at(records, best), await verdict(bestImage)),
       totals: records.map(({ total }) => total),
-      offsets: Object.fromEntries(made.rewards.map(({ name, offset }) => [name, offset])),
-      ...(draws ? { chains: draws } : {}),
-      ...(job.judged ? { curve: await curveOf(job.judged, made, async (p) => (await verdict(p))?.right ?? null) } : {}),
+      offsets: Object.fromEntries(history.config.rewards.map(({ name, offset }) => [name, offset])),
+      ...(job.settings.mode === 'multi-start' ? { chains: ascendedDraws(records) } : {}),
+      ...(iterations
+        ? { curve: await curveOf(iterations, trajectory, async (p) => (await verdict(p))?.right ?? null) }
+        : {}),
     };
   }
 
@@ -269,7 +247,7 @@ export class JobRunner implements Disposable {
 /** Judges the pictures of these iterations, and the best ones until there. */
 async function curveOf(
   judged: readonly number[],
-  { records, frames }: Pick<Made, 'records' | 'frames'>,
+  { records, frames }: Pick<Generated['trajectory'], 'records' | 'frames'>,
   isRight: (pixels: Float32Array) => Promise<boolean | null>,
 ): Promise<CurvePoint[]> {
   const verdicts = new Map<number, boolean | null>();

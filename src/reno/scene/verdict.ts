@@ -1,6 +1,7 @@
 /**
  * Decides from the evaluator's grid whether a picture is right: a fixed rule, after GenEval's (Ghosh et al., 2310.11513) but stricter.
- * It is the same rule as python/pocket/evaluator.py; docs/pocket-rewards.md states it in words.
+ * It is the same rule as python/pocket/evaluator.py, and for several relations as python/pocket96/judge.py; docs/pocket-rewards.md states
+ * it in words.
  */
 import type { Config } from '../../models/checkpoint/config.ts';
 import { at } from '../../tensor/types.ts';
