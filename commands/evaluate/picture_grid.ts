@@ -2,21 +2,23 @@
 import { makeStrip, stack } from '../../src/cli/generate/strip.ts';
 import { decodePng, encodePng, type PngPicture } from '../../src/platform/node/png.ts';
 import type { BenchTask } from '../prompt_bench/bench_task.ts';
+import { shorterFile } from '../prompt_bench/jobs/job_result.ts';
 import type { ResultsPlace } from '../prompt_bench/stores/results_place.ts';
 
 const PAIRS = 3;
 
 /** Writes the grid where its runs are all there. They are chosen by their place in the list, not by how they came out. */
 export async function writeGrid({ jobs, entries, comparison, seeds }: BenchTask, place: ResultsPlace): Promise<void> {
-  const arm = comparison.methods.find(({ name }) => name.startsWith('reno-'))?.arm;
-  const first = jobs.filter((job) => job.arm === arm && job.listSeed === seeds[0]);
+  const method = comparison.methods.find(({ name }) => name.startsWith('reno-'));
+  const first = jobs.filter(({ arm, listSeed }) => arm === method?.arm && listSeed === seeds[0]);
+  const after = method?.length === undefined ? 'best.png' : shorterFile(method.length);
   const categories = [...new Set(first.map(({ index }) => entries.get(index)?.category))];
   const strips: PngPicture[] = [];
   for (const category of categories) {
     const shown = first.filter(({ index }) => entries.get(index)?.category === category).slice(0, PAIRS);
     const pictures: PngPicture[] = [];
     for (const { key } of shown) {
-      for (const name of ['init.png', 'best.png']) {
+      for (const name of ['init.png', after]) {
         const bytes = await place.store.read(key, name);
         if (!bytes) {
           return;

@@ -4,6 +4,7 @@ import { textFlag } from '../../src/cli/flags/args.ts';
 import { finish, jsonFlag } from '../../src/cli/flags/shared.ts';
 import { UsageError } from '../../src/cli/usage_error.ts';
 import { concurrently } from '../common/concurrently.ts';
+import { type JobResult, shorterFile } from './jobs/job_result.ts';
 import { ledgerLine, ledgerOf } from './jobs/ledger.ts';
 import { rememberedTasks, writeTask } from './status.ts';
 import type { JobStore } from './stores/job_store.ts';
@@ -57,13 +58,17 @@ export const command: Command = {
 
 async function copyJob(from: JobStore, to: JobStore, key: string): Promise<void> {
   const files = new Map<string, Uint8Array>();
-  for (const name of FILES) {
+  const names = [...FILES];
+  for (const name of names) {
     const bytes = await from.read(key, name);
-    if (bytes) {
-      files.set(name, bytes);
+    if (!bytes) {
+      return;
+    }
+    files.set(name, bytes);
+    if (name === 'result.json') {
+      const { shorter = [] } = JSON.parse(new TextDecoder().decode(bytes)) as JobResult;
+      names.push(...shorter.map(({ length }) => shorterFile(length)));
     }
   }
-  if (files.size === FILES.length) {
-    await to.put(key, files);
-  }
+  await to.put(key, files);
 }

@@ -7,6 +7,7 @@ import { REWARD_NAMES, type RewardName } from '../../src/reno/rewards/index.ts';
 import { multiStartOf, withMethod } from '../../src/reno/search/method.ts';
 import { forwardPasses, searchCost } from '../../src/reno/search/multi_start_size.ts';
 import { REWARD_WEIGHT, type RenoSettings, withSettings } from '../../src/reno/settings/settings.ts';
+import { withContainedRuns } from './contained_runs.ts';
 
 export const METHOD_KINDS = [
   'base',
@@ -28,6 +29,8 @@ export interface Arm {
   readonly settings: RenoSettings;
   /** Iterations whose pictures are judged too, beside the first and the best one. */
   readonly judged?: readonly number[];
+  /** Numbers of iterations after which the best picture until there is kept too: a run contains every shorter one. */
+  readonly lengths?: readonly number[];
 }
 
 /** The iterations whose pictures `curve` has judged: it shows whether longer runs end in better pictures, or only in lower losses. */
@@ -40,6 +43,8 @@ export interface Method {
   readonly arm: string;
   /** The run's first picture, or its best. */
   readonly picture: 'init' | 'best';
+  /** Iterations until the best picture, where the arm's run goes on after them. */
+  readonly length?: number;
   /** Work of a picture in forward passes; an iteration with its gradient counts two. */
   readonly cost: number;
 }
@@ -162,5 +167,5 @@ export function compared(settings: RenoSettings, kinds: readonly MethodKind[], s
       add(`reno ${reward}=${weight}`, { mode: 'reno', rewards }, forwardPasses(n));
     }
   }
-  return { arms, methods };
+  return withContainedRuns({ arms, methods });
 }

@@ -30,6 +30,8 @@ export interface Job {
   readonly scene?: ScenePrompt;
   /** Iterations whose pictures are judged too. */
   readonly judged?: readonly number[];
+  /** Numbers of iterations after which the best picture until there is kept too. */
+  readonly lengths?: readonly number[];
   /** The entry's problem, if it has one: the job then fails with this sentence. */
   readonly problem?: string;
 }
@@ -48,11 +50,17 @@ export function jobsOf(
   );
 }
 
-function jobOf(entry: PromptEntry, listSeed: number, { name, settings, judged }: Arm, identity: JobIdentity): Job {
+function jobOf(
+  entry: PromptEntry,
+  listSeed: number,
+  { name, settings, judged, lengths }: Arm,
+  identity: JobIdentity,
+): Job {
   const { prompt, index, problem, scene } = entry;
   const noise = promptNoise(settings, listSeed, index);
   const { budget: _, ...decisive } = settings; // The memory that it may take changes no bytes.
-  const key = keyOf({ ...identity, settings: decisive, prompt, ...noise, ...(judged ? { judged } : {}) });
+  const kept = { ...(judged ? { judged } : {}), ...(lengths ? { lengths } : {}) };
+  const key = keyOf({ ...identity, settings: decisive, prompt, ...noise, ...kept });
   return {
     key,
     identity,
@@ -63,7 +71,7 @@ function jobOf(entry: PromptEntry, listSeed: number, { name, settings, judged }:
     prompt,
     noise,
     ...(scene ? { scene } : {}),
-    ...(judged ? { judged } : {}),
+    ...kept,
     ...(problem ? { problem } : {}),
   };
 }

@@ -1,7 +1,7 @@
 /** How far a task is: jobs done, failed and left, and the time that the rest will take. */
 import { duration } from '../../../src/reno/report/report.ts';
 import type { Failure, JobStore } from '../stores/job_store.ts';
-import type { JobRecord } from './run_jobs.ts';
+import type { JobRecord } from './job_result.ts';
 
 /** A job as far as the ledger needs it. */
 export interface LedgerJob {

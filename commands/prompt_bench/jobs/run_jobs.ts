@@ -15,56 +15,9 @@ import { GpuError } from '../../../src/tensor/device/gpu_error.ts';
 import { at } from '../../../src/tensor/types.ts';
 import { failureOf, type JobStore, type ResultFiles } from '../stores/job_store.ts';
 import type { Job } from './job.ts';
+import { type JobRecord, type JobResult, type PictureResult, shorterFile } from './job_result.ts';
+import { curveOf, framesOf, shorterRuns } from './pictures_on_the_way.ts';
 import { Turns } from './turns.ts';
-
-/** A picture of a result. */
-export interface PictureResult {
-  readonly iteration: number;
-  /** Weighted sum of the rewards' losses. */
-  readonly total: number;
-  /** Loss of each reward before its weight. */
-  readonly losses: Readonly<Record<string, number>>;
-  /** The independent evaluator's verdict; null: no evaluator looked. */
-  readonly right: boolean | null;
-  readonly reason: string | null;
-}
-
-/** The contents of result.json: equal bytes wherever the job ran on such an adapter. */
-export interface JobResult {
-  readonly key: string;
-  readonly prompt: string;
-  readonly index: number;
-  readonly listSeed: number;
-  readonly noise: Job['noise'];
-  readonly iterations: number;
-  readonly init: PictureResult;
-  readonly best: PictureResult;
-  /** Total loss at each iteration. */
-  readonly totals: readonly number[];
-  /** score = offset − loss is a reward as its authors report it. */
-  readonly offsets: Readonly<Record<string, number>>;
-  /** The draws of the seed that a search ascended, from the best candidate on. */
-  readonly chains?: readonly number[];
-  /** The pictures of some iterations, where the job asks for them. */
-  readonly curve?: readonly CurvePoint[];
-}
-
-/** A picture on the way of a run, and the one with the lowest loss until there. */
-export interface CurvePoint {
-  readonly iteration: number;
-  readonly total: number;
-  /** The independent evaluator's verdict; null: no evaluator looked. */
-  readonly right: boolean | null;
-  readonly best: { readonly iteration: number; readonly total: number; readonly right: boolean | null };
-}
-
-/** The contents of record.json: what differs from one run to the next. */
-export interface JobRecord {
-  readonly seconds: number;
-  readonly host: string;
-  readonly finished: string;
-  readonly adapter: AdapterRecord;
-}
 
 /** Networks that are open for one setting. */
 export interface OpenedArm extends Disposable {
@@ -111,7 +64,7 @@ export class JobRunner implements Disposable {
       ...job.noise,
       signal: this.#hooks.signal,
       ...(onIteration ? { onIteration } : {}),
-      ...(job.judged ? { wantsFrame: () => true } : {}),
+      ...framesOf(job),
     };
     for (;;) {
       const tried = batchOf(job.settings) > 1 ? await this.#together(job, options) : null;
@@ -170,7 +123,7 @@ export class JobRunner implements Disposable {
 
   /** Judges a run's pictures and writes its files. The networks must stay open until it has: its job's turn lasts so long. */
   async #files(job: Job, arm: OpenedArm, generated: Generated): Promise<ResultFiles> {
-    const { stopped, seconds, initImage, bestImage } = generated.trajectory;
+    const { stopped, seconds, records, frames, initImage, bestImage } = generated.trajectory;
     if (stopped) {
       throw new Error(stopped);
     }
@@ -188,6 +141,9 @@ export class JobRunner implements Disposable {
       ['record.json', json(record)],
       ['init.png', picture(initImage)],
       ['best.png', picture(bestImage)],
+      ...shorterRuns(job, { records, frames }).map(
+        ({ length, pixels }) => [shorterFile(length), picture(pixels)] as const,
+      ),
     ]);
   }
 
@@ -215,6 +171,14 @@ export class JobRunner implements Disposable {
       iterations: records.length,
       init: result(at(records, 0), await verdict(initImage)),
       best: result(at(records, best), await verdict(bestImage)),
+      ...(job.lengths
+        ? {
+            shorter: await inOrder(shorterRuns(job, trajectory), async ({ length, record, pixels }) => ({
+              length,
+              best: result(record, await verdict(pixels)),
+            })),
+          }
+        : {}),
       totals: records.map(({ total }) => total),
       offsets: Object.fromEntries(history.config.rewards.map(({ name, offset }) => [name, offset])),
       ...(job.settings.mode === 'multi-start' ? { chains: ascendedDraws(records) } : {}),
@@ -244,31 +208,12 @@ export class JobRunner implements Disposable {
   }
 }
 
-/** Judges the pictures of these iterations, and the best ones until there. */
-async function curveOf(
-  judged: readonly number[],
-  { records, frames }: Pick<Generated['trajectory'], 'records' | 'frames'>,
-  isRight: (pixels: Float32Array) => Promise<boolean | null>,
-): Promise<CurvePoint[]> {
-  const verdicts = new Map<number, boolean | null>();
-  const right = async (iteration: number): Promise<boolean | null> => {
-    const known = verdicts.get(iteration);
-    const verdict = known === undefined ? await isRight(at(frames, iteration).pixels) : known;
-    verdicts.set(iteration, verdict);
-    return verdict;
-  };
-  const points: CurvePoint[] = [];
-  for (const iteration of judged) {
-    const { total } = at(records, iteration);
-    const best = records.slice(0, iteration + 1).reduce((a, b) => (b.total < a.total ? b : a));
-    points.push({
-      iteration,
-      total,
-      right: await right(iteration),
-      best: { iteration: best.iteration, total: best.total, right: await right(best.iteration) },
-    });
+async function inOrder<T, U>(items: readonly T[], each: (item: T) => Promise<U>): Promise<U[]> {
+  const made: U[] = [];
+  for (const item of items) {
+    made.push(await each(item));
   }
-  return points;
+  return made;
 }
 
 /** The draws that a search from many noises ascended, from the best candidate on. */

@@ -4,8 +4,8 @@ import { concurrently } from '../../common/concurrently.ts';
 import type { BenchTask } from '../bench_task.ts';
 import type { CocoDetector } from '../detector/coco_detector.ts';
 import { objectScore } from '../detector/object_score.ts';
+import type { JobRecord, JobResult } from '../jobs/job_result.ts';
 import type { Ledger } from '../jobs/ledger.ts';
-import type { JobRecord, JobResult } from '../jobs/run_jobs.ts';
 import { layout } from '../lists/layouts.ts';
 import type { JobStore } from '../stores/job_store.ts';
 import type { ResultsPlace } from '../stores/results_place.ts';
@@ -57,7 +57,7 @@ export async function assemble(
   const markdown = renderMarkdown(results);
   await place.write('results.json', `${JSON.stringify(results, null, 1)}\n`);
   await place.write('results.md', markdown);
-  await place.write('report.html', benchPage(results, await cards(read, pictures, paths, store)));
+  await place.write('report.html', benchPage(results, await cards(task, read, pictures, paths, store)));
   return { results, markdown, report: `${place.name}/report.html` };
 }
 
@@ -134,19 +134,21 @@ function resultsOf(
 
 /** A card for each picture that a run ended with. Its first picture lies in the job's own folder where no method shows it. */
 function cards(
+  { comparison }: BenchTask,
   read: readonly Read[],
   pictures: readonly Picture[],
   paths: ReadonlyMap<Picture, string>,
   store: JobStore,
 ): Promise<Card[]> {
+  const lengths = new Map(comparison.methods.map(({ name, length }) => [name, length]));
   const byKey = new Map(read.map(({ result }) => [result.key, result]));
   return concurrently(
-    pictures.filter(({ file }) => file === 'best.png'),
+    pictures.filter(({ file }) => file !== 'init.png'),
     async (picture) => ({
       picture,
       before: (await store.pathOf(picture.key, 'init.png')) ?? '',
       after: url(paths.get(picture) ?? ''),
-      totals: byKey.get(picture.key)?.totals ?? [],
+      totals: byKey.get(picture.key)?.totals.slice(0, lengths.get(picture.method)) ?? [],
     }),
   );
 }

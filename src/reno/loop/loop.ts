@@ -22,9 +22,9 @@ export interface StepRunner {
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** The picture of one iteration. */
+/** The picture of one iteration, or the best one until there. */
 export interface Frame {
-  /** The iteration that made it, counted from 0. */
+  /** The iteration after which it was read, counted from 0. */
   readonly iteration: number;
   /** [H,W,3] in [0,1]. */
   readonly pixels: Float32Array<ArrayBuffer>;
@@ -52,8 +52,8 @@ export interface Search {
 }
 
 export interface LoopOptions extends Search {
-  /** Whether to keep this iteration's image. The first and the best are always kept. */
-  readonly wantsFrame?: (iteration: number) => boolean;
+  /** Whether to keep this iteration's image, or the best one until there. The first and the best of all are always kept. */
+  readonly wantsFrame?: (iteration: number) => boolean | 'best';
   /** Whether this iteration's frame holds its noise and gradient; asked only of frames that are wanted. */
   readonly wantsNoise?: (iteration: number) => boolean;
   /**
@@ -246,14 +246,14 @@ async function iterate(runner: StepRunner, step: StepGraph, options: LoopOptions
     const watched = wanted && options.wantsNoise?.(i) ? quiet(runner.read(latents)) : undefined;
     const { names, scalars } = await queueStep(runner, step, options.isJudged?.(i));
     let frame: Promise<Frame> | undefined;
-    if (i === 0 || wanted) {
-      const image = quiet(runner.read('image'));
-      initImage ??= image;
-      if (wanted) {
-        const gradient = watched && quiet(runner.read('noise_gradient'));
-        frame = quiet(frameOf(i, image, watched, gradient));
-        frames.push(frame);
-      }
+    if (i === 0) {
+      initImage ??= quiet(runner.read('image'));
+    }
+    if (wanted) {
+      const image = quiet(runner.read(wanted === 'best' ? 'best_image' : 'image'));
+      const gradient = watched && quiet(runner.read('noise_gradient'));
+      frame = quiet(frameOf(i, image, watched, gradient));
+      frames.push(frame);
     }
     if (onState && options.keepsGradients) {
       gradients.push(quiet(runner.read('noise_gradient')));

@@ -1,7 +1,8 @@
 /** A job that judges pictures on its way, on a run and an evaluator that are made up. */
 import { expect, it } from 'vitest';
 import { jobsOf } from '../../../commands/prompt_bench/jobs/job.ts';
-import { type JobResult, JobRunner, type OpenedArm } from '../../../commands/prompt_bench/jobs/run_jobs.ts';
+import type { JobResult } from '../../../commands/prompt_bench/jobs/job_result.ts';
+import { JobRunner, type OpenedArm } from '../../../commands/prompt_bench/jobs/run_jobs.ts';
 import type { GenerateOptions } from '../../../src/reno/session.ts';
 import { REFERENCE_SETTINGS } from '../../../src/reno/settings/settings.ts';
 
@@ -29,15 +30,21 @@ function opened(asked: GenerateOptions[], looked: number[]): OpenedArm {
   return { steady, judge, adapter: {}, [Symbol.dispose]: () => {} } as unknown as OpenedArm;
 }
 
-async function resultOf(judged: readonly number[] | undefined, asked: GenerateOptions[], looked: number[]) {
+type Kept = { readonly judged?: readonly number[]; readonly lengths?: readonly number[] };
+
+async function filesOf(kept: Kept, asked: GenerateOptions[], looked: number[]) {
   const entry = { index: 0, prompt: 'a cat', category: null, source: '', scene: { objects: [], relation: null } };
   const identity = { tool: '', model: '', modelHash: '' };
-  const arm = { name: 'reno', settings: REFERENCE_SETTINGS, identity, ...(judged ? { judged } : {}) };
+  const arm = { name: 'reno', settings: REFERENCE_SETTINGS, identity, ...kept };
   const { signal } = new AbortController();
   using runner = new JobRunner({ open: async () => opened(asked, looked), host: '', now: () => new Date(0), signal });
   const [job] = jobsOf([entry], [0], [arm]);
   const files = job && (await runner.run(job));
-  return JSON.parse(new TextDecoder().decode(files?.get('result.json'))) as JobResult;
+  return { files, result: JSON.parse(new TextDecoder().decode(files?.get('result.json'))) as JobResult };
+}
+
+async function resultOf(judged: readonly number[] | undefined, asked: GenerateOptions[], looked: number[]) {
+  return (await filesOf(judged ? { judged } : {}, asked, looked)).result;
 }
 
 it('has the verdict of each picture, and of the one with the lowest loss until there, and judges none of them twice', async () => {
@@ -56,4 +63,18 @@ it('asks for no pictures on the way where none is judged', async () => {
   const asked: GenerateOptions[] = [];
   expect(await resultOf(undefined, asked, [])).not.toHaveProperty('curve');
   expect(asked[0]).not.toHaveProperty('wantsFrame');
+});
+
+it('keeps the best pictures of the shorter runs that it contains, with or without pictures on its way', async () => {
+  const asked: GenerateOptions[] = [];
+  const short = await filesOf({ lengths: [2, 3] }, asked, []);
+  expect([0, 1, 2, 3].map((i) => asked[0]?.wantsFrame?.(i))).toEqual([false, 'best', 'best', false]);
+  expect(short.result.shorter).toEqual([
+    { length: 2, best: { iteration: 1, total: 7, losses: {}, right: true, reason: 'a fault' } },
+    { length: 3, best: { iteration: 1, total: 7, losses: {}, right: false, reason: 'a fault' } },
+  ]);
+  expect([...(short.files?.keys() ?? [])].slice(4)).toEqual(['best-2.png', 'best-3.png']);
+  const curve = await filesOf({ lengths: [3], judged: [0, 5] }, asked, []);
+  expect(asked[1]?.wantsFrame?.(4)).toBe(true);
+  expect(curve.result.shorter).toMatchObject([{ length: 3, best: { iteration: 1, right: true } }]);
 });

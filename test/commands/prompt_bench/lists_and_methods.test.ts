@@ -55,16 +55,14 @@ describe('methods', () => {
       ['zeroth-order-99', 99],
       ['reno-101', 201],
     ]);
-    expect(arms[1]?.settings).toMatchObject({
+    expect(arms[0]?.settings).toMatchObject({
       mode: 'preconditioned',
       optim: 'adam',
       lr: 0.1,
       regWeight: 0,
       nIters: 50,
     });
-    expect(arms.map(({ judged }) => judged)).toEqual([undefined, undefined, undefined, [0, 5, 10, 20, 50, 100]]);
-    const twice = compared(withSettings(settings, { nIters: 101 }), parseMethods('reno,curve'), []);
-    expect(twice.arms).toHaveLength(2);
+    expect(arms.map(({ judged }) => judged)).toEqual([undefined, undefined, [0, 5, 10, 20, 50, 100]]);
   });
 
   it('takes the base pictures from the ReNO runs, and runs equal settings once', () => {
@@ -73,6 +71,28 @@ describe('methods', () => {
     expect(methods.map(({ arm }) => arm)).toEqual(['base', 'base', 'base', 'reno hps=0']);
     expect(arms[0]?.settings.mode).toBe('reno');
     expect(compared(settings, ['base'], []).arms[0]?.settings.mode).toBe('no-optim');
+  });
+
+  it('takes the pictures of a shorter run from a longer one that begins with it', () => {
+    const kinds = 'base,best-of-n,equal-compute,reno,multi-start,curve';
+    const { arms, methods } = compared(settings, parseMethods(kinds), []);
+    expect(arms.map(({ name, lengths }) => [name, lengths])).toEqual([
+      ['best-of-99', [50]],
+      ['multi-start 40-6-5', undefined],
+      ['reno-101', [50]],
+    ]);
+    expect(methods.map(({ name, arm, picture, length }) => [name, arm, picture, length])).toEqual([
+      ['base', 'reno-101', 'init', undefined],
+      ['best-of-50', 'best-of-99', 'best', 50],
+      ['best-of-99', 'best-of-99', 'best', undefined],
+      ['reno-50', 'reno-101', 'best', 50],
+      ['multi-start 40-6-5', 'multi-start 40-6-5', 'best', undefined],
+      ['reno-101', 'reno-101', 'best', undefined],
+    ]);
+    const twice = compared(withSettings(settings, { nIters: 101 }), parseMethods('reno,curve'), []);
+    expect(twice.arms.map(({ judged, lengths }) => [judged?.length, lengths])).toEqual([[6, undefined]]);
+    const rewards = compared(settings, parseMethods('curve'), parseSweeps('hps=0'));
+    expect(rewards.arms).toHaveLength(2);
   });
 
   it('leaves each reward out and alone', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { affine, log, mean, mul, reshape, sigmoid, square, sub, sum } from '../../../src/kernels/index.ts';
-import { runLoop, type Trajectory } from '../../../src/reno/loop/loop.ts';
+import { type LoopOptions, runLoop, type Trajectory } from '../../../src/reno/loop/loop.ts';
 import { buildStep, type StepConfig, type StepGraph } from '../../../src/reno/loop/step_graph.ts';
 import { drawNoise } from '../../../src/reno/noise/draw_noise.ts';
 import { lbfgsNoise } from '../../../src/reno/optimizers/lbfgs_noise.ts';
@@ -128,6 +128,17 @@ describe('ReNO on a toy', () => {
     expect(at(frames, 0).pixels).toEqual(initImage);
     expect(seen.map(([i]) => i)).toEqual([0, 1, 2, 3, 4, 5]);
     expect(at(seen, 0)[1]).toBe(true);
+  });
+
+  it('hands out the best picture until an iteration, which a run of that length ends with', async () => {
+    const step = toyStep({ kind: 'score' });
+    const runOf = (iterations: number, wantsFrame: LoopOptions['wantsFrame'] = () => false) =>
+      runLoop(new InterpretedPlan(step), step, { iterations, noise: freshNoise(SHAPE, 0), wantsFrame });
+    const { frames, best } = await runOf(12, (i) => (i === 3 || i === 7) && 'best');
+    const [four, eight] = [await runOf(4), await runOf(8)];
+    expect(frames.map(({ iteration }) => iteration)).toEqual([3, 7]);
+    expect(frames.map(({ pixels }) => pixels)).toEqual([four.bestImage, eight.bestImage]);
+    expect(new Set([best, four.best, eight.best]).size).toBeGreaterThan(1);
   });
 
   it('stops when it is interrupted and keeps what it has', async () => {
