@@ -9,8 +9,8 @@ say() { echo "$(date -u +%FT%TZ) $*" | tee -a "$log"; }
 run() { say "begins: $*"; $py "$@" >> "$log" 2>&1; say "done: $*"; }
 if [ "$part" = all ] || [ "$part" = pictures ]; then run vae.py; run generator.py generator; run generator.py sharpen; fi
 if [ "$part" = all ] || [ "$part" = rewards ]; then
-  run judge.py judge; run judge.py labeller; run rewards.py trunk
-  run rewards.py clip; run rewards.py hps; run rewards.py image_reward
+  run judge.py judge; run judge.py labeller
+  run rewards.py image_reward; run rewards.py clip; run rewards.py hps
 fi
 if [ "$part" = all ] || [ "$part" = loop ]; then
   run export.py

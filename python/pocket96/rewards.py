@@ -1,8 +1,10 @@
-"""Stages: the ViT that all rewards start from (dense labels), and the three rewards. As ../pocket/rewards_{trunk,clip,ir}.py, for this world.
+"""Stages: the three rewards. As ../pocket/rewards_{clip,ir}.py, for this world.
 
-    python rewards.py trunk|clip|hps|image_reward
+    python rewards.py clip|hps|image_reward
 
-trunk         per patch: which object, which colour, where within the object; on the class token: how many of each object and where a lone one is
+clip and image_reward start from the 64² world's weights (the same networks with the same number of patches, words and objects); all three keep its helper losses: per patch which object, which colour,
+where within the object, on the class token how many of each object and where a lone one is.
+
 clip          contrastive over the batch, with a slightly wrong picture and caption of every pair as extra negatives, and ranked within groups
 hps           from clip: ranking of pictures of one caption (HPSv2's loss over all pairs of different grade)
 image_reward  BLIP-like; ranking, image-text matching, and the truth of every word on its own token
@@ -18,14 +20,15 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import nn
 from transformers import CLIPConfig, CLIPModel
 
 import data
 import stage
 import world as W
-from blip import MED, ImageReward, VisionTransformer
-from rewards_clip import CAP, from_trunk
+from blip import MED, ImageReward
+from rewards_clip import CAP
 from rewards_ir import bradley_terry
 from rewards_pairs import Tokens
 
@@ -76,39 +79,13 @@ def dense_loss(out, scenes, weight):
     return ((a.mean(1) + 2 * b.mean(1) + 2 * c.mean(1) + 2 * d.mean(1) + 4 * e.sum(1) / on.sum(1).clamp(min=1)) * weight).mean()
 
 
-class Trunk(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.trunk, self.dense = VisionTransformer(VISION), Dense()
-
-    def forward(self, x):
-        return self.dense(self.trunk(x))
+def wider_patches(weights):
+    """The 64² world's weights for this world's patches: as many of them, PATCH px wide instead of 8. The kernel is resized so that a smooth picture gives the same response."""
+    return {k: F.interpolate(v.float(), (PATCH, PATCH), mode='bilinear') * (v.shape[-1] / PATCH) ** 2 if v.ndim == 4 else v.float() for k, v in weights.items()}
 
 
-def trunk():
-    c = stage.CONFIG['trunk']
-    seed = stage.CONFIG['seed'] + 41
-    torch.manual_seed(seed)
-    net, soften = Trunk(), data.Soften(seed)
-    opt, ema = stage.Opt(net, c['lr'], c['muon']), stage.Ema(net, .99)
-    s = stage.Stage('trunk', c['steps'], seed, dict(net=net, opt=opt, ema=ema, soften=soften))
-    for _ in s:
-        images, scenes, others, w = [], [], [], []
-        for _ in range(c['batch']):
-            spec, scene, theme = data.dense_scene(s.rng)
-            image, other, a = data.render(scene, theme), scene, 1.0
-            wrong = data.wrong_scene(s.rng, spec, scene) if s.rng.random() < .2 else None
-            if wrong:
-                other, a = wrong, float(s.rng.random())
-                image = (a * image + (1 - a) * data.render(wrong, theme)).round().astype(np.uint8)
-            images.append(image), scenes.append(scene), others.append(other), w.append(a)
-        x, _ = soften(stage.to_tensor(images), share=.6)
-        out, w = net(data.preprocess(x)), torch.tensor(w)
-        loss = dense_loss(out, scenes, w) + dense_loss(out, others, 1 - w)
-        opt.step(loss, s.factor())
-        ema.update(net)
-        s.log(loss=loss)
-    s.finish()
+def start_of(name):
+    return wider_patches(load_file(f'{stage.TOKENIZERS}/{name}/model.safetensors'))
 
 
 # ---------------------------------------------------------------- clip and hps
@@ -201,10 +178,7 @@ def train_clip(name):
     torch.manual_seed(seed)
     net, soften = Clip(tokens), data.Soften(seed)
     if name == 'clip':
-        start = torch.load(stage.ROOT + '/trunk/checkpoint.pt', weights_only=False)['ema']['model']
-        r = np.random.default_rng(seed)
-        from_trunk(net.model, start, data.preprocess(stage.to_tensor([data.render(*data.dense_scene(r)[1:]) for _ in range(24)])))
-        net.dense.load_state_dict({q[6:]: v for q, v in start.items() if q.startswith('dense.')})
+        net.model.load_state_dict(start_of('clip'))
     else:
         net.load_state_dict(torch.load(stage.ROOT + '/clip/checkpoint.pt', weights_only=False)['ema']['model'])
     opt, ema = stage.Opt(net, c['lr'], c['muon']), stage.Ema(net, .99)
@@ -272,9 +246,7 @@ def train_image_reward():
     tokens = Tokens(stage.TOKENIZERS + '/image_reward', 20)
     torch.manual_seed(seed)
     net, soften = Ranker(tokens), data.Soften(seed)
-    start = torch.load(stage.ROOT + '/trunk/checkpoint.pt', weights_only=False)['ema']['model']
-    net.model.blip.visual_encoder.load_state_dict({q[6:]: v for q, v in start.items() if q.startswith('trunk.')})
-    net.dense.load_state_dict({q[6:]: v for q, v in start.items() if q.startswith('dense.')})
+    net.model.load_state_dict(start_of('image_reward'))
     opt, ema = stage.Opt(net, c['lr'], c['muon']), stage.Ema(net, .99)
     s = stage.Stage('image_reward', c['steps'], seed, dict(net=net, opt=opt, ema=ema, soften=soften))
     s.snapshot = lambda: ship('image_reward', ema.model, tokens, s)
@@ -349,4 +321,4 @@ def ship(name, average, tokens, s, out=None, n=24):
 
 if __name__ == '__main__':
     name = sys.argv[1]
-    dict(trunk=trunk, image_reward=train_image_reward).get(name, lambda: train_clip(name))()
+    train_image_reward() if name == 'image_reward' else train_clip(name)
