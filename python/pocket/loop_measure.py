@@ -28,7 +28,7 @@ def right(judge, images, prompts):
 def along(model, judge, prompts, seed, hp):
     """Verdicts and reward losses of the best picture so far after each number of iterations in AT."""
     trace = []
-    noise = start_noise([p['id'] for p in prompts], seed)
+    noise = start_noise(model.noise_shape, [p['id'] for p in prompts], seed)
     c = model.condition([p['prompt'] for p in prompts])
     hp = {**hp, 'nIters': hp['nIters'] + 1}                       # the loop keeps no trace of its last iteration, which takes no step
     reno(model, noise, c, hp, trace)
@@ -49,7 +49,7 @@ def draws(model, judge, prompts, seed, hp, n):
     c = model.condition([p['prompt'] for p in prompts])
     best, picture, rows, single = torch.full((len(prompts),), float('inf')), None, {}, np.zeros(len(prompts))
     for k in range(1, n + 1):
-        image = model.generate(start_noise([p['id'] for p in prompts], seed, k - 1), c)
+        image = model.generate(start_noise(model.noise_shape, [p['id'] for p in prompts], seed, k - 1), c)
         single += right(judge, image, prompts)
         loss = sum(hp['rewards'][r] * v for r, v in model.losses(image, c).items() if hp['rewards'].get(r))
         better = loss < best

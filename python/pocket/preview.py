@@ -19,7 +19,7 @@ else:
     ps = [p for q in ps for p in q]
     prompts, ids = [p['prompt'] for p in ps], [p['id'] for p in ps]
 c = m.condition(prompts)
-z = start_noise(ids, 0)
+z = start_noise(m.noise_shape, ids, 0)
 with torch.no_grad():
     n = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     ts = torch.linspace(1, 0, n + 1)

@@ -22,8 +22,8 @@ REWARDS = ('hps', 'clip', 'image_reward')
 DEFAULT = dict(lr=1.0, optim='sgd', gradClip=.1, momentum=.9, adamEps=1e-8, regWeight=.01, nIters=50, rewards=dict(hps=5.0, clip=.01, image_reward=1.0))
 
 
-def preprocess(image):
-    x = F.interpolate(image, size=(56, 56), mode='bicubic', align_corners=False, antialias=True)
+def preprocess(image, side):
+    x = F.interpolate(image, size=(side, side), mode='bicubic', align_corners=False, antialias=True)
     return (x - MEAN) / STD
 
 
@@ -45,6 +45,9 @@ class Pocket:
         for m in [self.text, self.unet, self.vae, *self.clips.values(), *([self.ir] if 'image_reward' in rewards else [])]:
             m.requires_grad_(False)
         self.rewards = rewards
+        self.noise_shape = (self.unet.config.in_channels, self.unet.config.sample_size, self.unet.config.sample_size)
+        views = [m.config.vision_config.image_size for m in self.clips.values()] + ([self.ir.config['vision']['image_size']] if 'image_reward' in rewards else [])
+        self.side = views[0] if views else None                  # of the pictures that the rewards see; all see the same
 
     @torch.no_grad()
     def condition(self, prompts):
@@ -71,7 +74,7 @@ class Pocket:
 
     def losses(self, image, c):
         """Per sample: hps 1 - cos, clip 100 - e^s cos, image_reward 2 - score."""
-        x = preprocess(image)
+        x = preprocess(image, self.side)
         out = {}
         for n, m in self.clips.items():
             f = m.get_image_features(x)
@@ -147,9 +150,9 @@ def best_of(model, c, n, noise, hp):
     return best, best_loss
 
 
-def start_noise(ids, seed, k=0):
+def start_noise(shape, ids, seed, k=0):
     """Each (prompt, seed, candidate) has its own stream; candidate 0 is the ReNO start."""
-    return torch.stack([torch.randn(8, 8, 8, generator=torch.Generator().manual_seed(int(i) * 1000003 + seed * 1009 + k)) for i in ids])
+    return torch.stack([torch.randn(*shape, generator=torch.Generator().manual_seed(int(i) * 1000003 + seed * 1009 + k)) for i in ids])
 
 
 def judge(root, images, prompts):
@@ -197,10 +200,10 @@ def evaluate(a):
         sl = slice(s, s + a.batch)
         c = model.condition([p['prompt'] for p in prompts[sl]])
         if a.mode == 'reno':
-            im, l, hist, at = reno(model, start_noise(ids[sl], a.seed), c, hp)
+            im, l, hist, at = reno(model, start_noise(model.noise_shape, ids[sl], a.seed), c, hp)
             info.append((hist[0].mean().item(), l.mean().item(), at.float().mean().item()))
         else:
-            im, l = best_of(model, c, 1 if a.mode == 'base' else a.n, lambda k: start_noise(ids[sl], a.seed, k), hp)
+            im, l = best_of(model, c, 1 if a.mode == 'base' else a.n, lambda k: start_noise(model.noise_shape, ids[sl], a.seed, k), hp)
             info.append((0, 0 if l is None else l.mean().item(), 0))
         images.append(im)
     images = torch.cat(images)
@@ -226,13 +229,13 @@ def golden(a):
     hp['nIters'] = 11
     model = Pocket(a.weights)
     c = model.condition([a.prompt])
-    z0 = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(a.seed))
+    z0 = torch.randn(1, *model.noise_shape, generator=torch.Generator().manual_seed(a.seed))
     trace = []
     reno(model, z0, c, hp, trace)
     with torch.no_grad():
         v = model.velocity(z0, c)
         image = model.decode(z0 - v)
-        pre = preprocess(image)
+        pre = preprocess(image, model.side)
     out = dict(z0=z0, ids=c['ids'].int(), bert_ids=c['bert_ids'].int(), bert_mask=c['bert_mask'].int(), text_hidden=c['hidden'], unet_output=v, x0=z0 - v, image=image, preprocessed=pre,
                hps_text=c['hps'], clip_text=c['clip'], z=torch.cat([t['z'] for t in trace]), grad=torch.cat([t['grad'] for t in trace]),
                grad_norm=torch.cat([t['norm'] for t in trace]), total=torch.cat([t['total'] for t in trace]), reward_loss=torch.cat([t['reward'] for t in trace]),

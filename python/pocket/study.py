@@ -19,7 +19,7 @@ with torch.no_grad():
         ok = []
         for s in range(0, len(ids), 64):
             sl = slice(s, s + 64)
-            im = m.generate(start_noise(ids[sl], 0, k), take(c, sl))
+            im = m.generate(start_noise(m.noise_shape, ids[sl], 0, k), take(c, sl))
             ok += [verdict(decode(g, e.config), p, e.config)[0] for g, p in zip(e(im), prompts[sl])]
             for r, v in m.losses(im, take(c, sl)).items():
                 loss.setdefault(r, []).append(v)

@@ -27,7 +27,7 @@ import stage
 import world as W
 from evaluator import Evaluator
 from generator import SHAPE
-from reno_loop import DEFAULT, Pocket, reno
+from reno_loop import DEFAULT, Pocket, reno, start_noise
 from rewards_ir import bradley_terry
 from rewards_pairs import Tokens
 
@@ -35,18 +35,6 @@ C = stage.CONFIG['harden']
 AT = (0, 3, 8, 15, 25, 40, 59)
 CURVE = (1, 3, 5, 10, 20, 35, 50, 75, 100)
 REWARDS = ('image_reward', 'hps', 'clip')
-
-
-class World(Pocket):
-    """../pocket's networks and losses with this world's preprocess."""
-
-    def losses(self, image, c):
-        import reno_loop
-        keep, reno_loop.preprocess = reno_loop.preprocess, data.preprocess
-        try:
-            return super().losses(image, c)
-        finally:
-            reno_loop.preprocess = keep
 
 
 def weights_of(round_):
@@ -89,7 +77,7 @@ def harvest(round_):
         if os.path.exists(path):
             continue
         if model is None:
-            model, lab, hp = World(base), Evaluator.load(stage.ROOT + '/labeller/model'), {**settings(base), 'nIters': stage.few(C['iterations'])}
+            model, lab, hp = Pocket(base), Evaluator.load(stage.ROOT + '/labeller/model'), {**settings(base), 'nIters': stage.few(C['iterations'])}
         t, rng = time.time(), np.random.default_rng((stage.CONFIG['seed'], round_, n))
         specs = [W.draw(rng, W.CATEGORIES[min(8, int(np.searchsorted(data.SHARES, rng.random())))])[1] for _ in range(stage.few(C['captions']))]
         z, trace = torch.from_numpy(rng.standard_normal((len(specs), *SHAPE)).astype(np.float32)), []
@@ -174,10 +162,6 @@ def harden(round_, name):
     s.finish()
 
 
-def noise(ids, seed, k=0):
-    return torch.stack([torch.randn(*SHAPE, generator=torch.Generator().manual_seed(int(i) * 1000003 + seed * 1009 + k)) for i in ids])
-
-
 def measure(round_, seed, best=50, size=19):
     """One JSON a batch of prompts, skipped when it exists; then the table."""
     root, out = weights_of(round_), stage.folder(f'measure{round_}')
@@ -188,7 +172,7 @@ def measure(round_, seed, best=50, size=19):
         if os.path.exists(path):
             continue
         if model is None:
-            model, ev, hp = World(root), Evaluator.load(root + '/evaluator'), {**settings(root), 'nIters': stage.few(max(CURVE) + 1)}
+            model, ev, hp = Pocket(root), Evaluator.load(root + '/evaluator'), {**settings(root), 'nIters': stage.few(max(CURVE) + 1)}
             best = stage.few(best)
         some = prompts[s:s + size]
         ids, c = [p['id'] for p in some], model.condition([p['prompt'] for p in some])
@@ -198,7 +182,7 @@ def measure(round_, seed, best=50, size=19):
                 return [bool(judge.verdict(judge.decode(g, ev.config), p)[0]) for g, p in zip(ev(images), some)]
 
         part, trace = dict(ids=ids, category=[p['category'] for p in some], reno={}, best_of={}), []
-        reno(model, noise(ids, seed), c, hp, trace)
+        reno(model, start_noise(SHAPE, ids, seed), c, hp, trace)
         low, pic = torch.full((len(some),), float('inf')), None
         for k, t in enumerate(trace, 1):
             better = t['reward'] < low
@@ -208,7 +192,7 @@ def measure(round_, seed, best=50, size=19):
         low, pic, single = torch.full((len(some),), float('inf')), None, np.zeros(len(some))
         for k in range(1, best + 1):
             with torch.no_grad():
-                image = model.generate(noise(ids, seed, k - 1), c)
+                image = model.generate(start_noise(SHAPE, ids, seed, k - 1), c)
                 loss = sum(hp['rewards'][r] * v for r, v in model.losses(image, c).items() if hp['rewards'].get(r))
             single += right(image)
             better = loss < low

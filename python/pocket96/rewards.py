@@ -85,7 +85,7 @@ def wider_patches(weights):
 
 
 def start_of(name):
-    return wider_patches(load_file(f'{stage.TOKENIZERS}/{name}/model.safetensors'))
+    return wider_patches(load_file(f'{stage.START}/{name}/model.safetensors'))
 
 
 # ---------------------------------------------------------------- clip and hps

@@ -19,6 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = json.load(open(os.path.join(HERE, 'config.json')))
 ROOT = os.path.join(work_dir(), 'w96')
 TOKENIZERS = os.path.join(HERE, '..', '..', 'weights', 'pocket')    # the captions' words are those of the 64² world
+START = os.path.join(work_dir(), 'pocket64')                        # the 64² world's rewards, from which this world's begin (README.md)
 WEIGHTS = os.path.join(ROOT, 'weights')                             # layout of weights/pocket
 
 

@@ -47,11 +47,11 @@ it('the pocket evaluator equals PyTorch: logits, detections, verdicts', async ()
   expect(nmse(logits, channelsLast(await fixture.values('grid'), fixture.shape('grid')))).toBeLessThanOrEqual(1e-7);
   const rules = verdictConfig(config);
   const cells = sizeOf(grid.shape) / n;
-  cases.forEach(({ prompt, detections, right, reason, objects, relation }, i) => {
+  cases.forEach(({ prompt, detections, right, reason, ...scene }, i) => {
     const found = detect(logits.slice(i * cells, (i + 1) * cells), rules);
     const what = (d: Detection) => ({ object: d.object, colour: d.colour, x: d.x, y: d.y });
     expect(found.map(what), prompt).toEqual(detections.map(what));
-    expect(judge(found, { objects, relation }, rules), prompt).toEqual({ right, reason });
+    expect(judge(found, scene, rules), prompt).toEqual({ right, reason });
   });
   expect(new Set(cases.map((c) => c.right)).size).toBe(2);
 });
