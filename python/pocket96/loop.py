@@ -1,11 +1,13 @@
 """Stages: rewards hardened against the loop, in rounds, and the hacking curve on the held-out prompts.
 
-    python loop.py harvest ROUND | harden ROUND REWARD | measure ROUND SEED
+    python loop.py harvest ROUND SHARD | harden ROUND REWARD | measure ROUND SEED PART | table ROUND SEED
 
 harvest   ascents (the loop of ../pocket/reno_loop.py with reno.json) on training captions; pictures at chosen iterations, labelled by the labeller (judge.py), never by the judge. Round 1
           starts from the rewards as trained, round r from those of round r-1
 harden    one reward learns to order these pictures beside rendered groups (all pairs of different grade)
-measure   how many held-out prompts the judge calls right after 1 to 100 iterations, and with best-of-N (round 0: before any hardening)
+measure   how many held-out prompts (every third) the judge calls right after 1 to 100 iterations, and with best-of-N (round 0: before any hardening)
+table     the measured parts as one table
+Shards and parts are independent of each other: processes side by side may take them (pipeline.sh).
 
 The label of a picture is the scene that the labeller detects; its grade for the caption is the number of errors of that scene, where a named colour counts 1 - (the labeller's
 probability of that colour), and doubt: how far its least sure detection is from sure.
@@ -68,34 +70,31 @@ def label(grid, config, spec):
     return soft + .5 * min(1.0, doubt), hard, scene
 
 
-def harvest(round_):
-    """Shards of training captions; existing shards are skipped."""
+def harvest(round_, n):
+    """Shard n: ascents on its own training captions. Skipped when it exists."""
     out, base = stage.folder(f'harvest{round_}'), weights_of(round_ - 1)
-    model = None
-    for n in range(min(C['shards'], stage.few(99))):
-        path = f'{out}/{n:03d}.npz'
-        if os.path.exists(path):
-            continue
-        if model is None:
-            model, lab, hp = Pocket(base), Evaluator.load(stage.ROOT + '/labeller/model'), {**settings(base), 'nIters': stage.few(C['iterations'])}
-        t, rng = time.time(), np.random.default_rng((stage.CONFIG['seed'], round_, n))
-        specs = [W.draw(rng, W.CATEGORIES[min(8, int(np.searchsorted(data.SHARES, rng.random())))])[1] for _ in range(stage.few(C['captions']))]
-        z, trace = torch.from_numpy(rng.standard_normal((len(specs), *SHAPE)).astype(np.float32)), []
-        reno(model, z, model.condition([W.caption(s) for s in specs]), hp, trace)
-        rows = []
-        for k in (k for k in AT if k < len(trace)):
-            x = trace[k]['image']
-            with torch.no_grad():
-                grids = lab(x)
-            for i, spec in enumerate(specs):
-                grade, hard, scene = label(grids[i], lab.config, spec)
-                if W.allowed(scene):
-                    rows.append((i, (x[i] * 255).round().byte().permute(1, 2, 0).numpy(), W.caption(spec), grade, hard, k))
-        rows.sort(key=lambda r: (r[0], r[5]))
-        images, captions, grade, hard, at = ([r[k] for r in rows] for k in range(1, 6))
-        np.savez_compressed(path + '.tmp.npz', images=np.array(images, np.uint8), captions=np.array(captions, str), grade=np.array(grade), errors=np.array(hard), iteration=np.array(at))
-        os.replace(path + '.tmp.npz', path)
-        print(json.dumps(dict(round=round_, shard=n, seconds=round(time.time() - t), right={k: round(float(np.mean([h == 0 for h, a in zip(hard, at) if a == k])), 3) for k in sorted(set(at))})), flush=True)
+    path = f'{out}/{n:03d}.npz'
+    if os.path.exists(path):
+        return
+    model, lab, hp = Pocket(base), Evaluator.load(stage.ROOT + '/labeller/model'), {**settings(base), 'nIters': stage.few(C['iterations'])}
+    t, rng = time.time(), np.random.default_rng((stage.CONFIG['seed'], round_, n))
+    specs = [W.draw(rng, W.CATEGORIES[min(8, int(np.searchsorted(data.SHARES, rng.random())))])[1] for _ in range(stage.few(C['captions']))]
+    z, trace = torch.from_numpy(rng.standard_normal((len(specs), *SHAPE)).astype(np.float32)), []
+    reno(model, z, model.condition([W.caption(s) for s in specs]), hp, trace)
+    rows = []
+    for k in (k for k in AT if k < len(trace)):
+        x = trace[k]['image']
+        with torch.no_grad():
+            grids = lab(x)
+        for i, spec in enumerate(specs):
+            grade, hard, scene = label(grids[i], lab.config, spec)
+            if W.allowed(scene):
+                rows.append((i, (x[i] * 255).round().byte().permute(1, 2, 0).numpy(), W.caption(spec), grade, hard, k))
+    rows.sort(key=lambda r: (r[0], r[5]))
+    images, captions, grade, hard, at = ([r[k] for r in rows] for k in range(1, 6))
+    np.savez_compressed(path + '.tmp.npz', images=np.array(images, np.uint8), captions=np.array(captions, str), grade=np.array(grade), errors=np.array(hard), iteration=np.array(at))
+    os.replace(path + '.tmp.npz', path)
+    print(json.dumps(dict(round=round_, shard=n, seconds=round(time.time() - t), right={k: round(float(np.mean([h == 0 for h, a in zip(hard, at) if a == k])), 3) for k in sorted(set(at))})), flush=True)
 
 
 class Harvest:
@@ -162,46 +161,46 @@ def harden(round_, name):
     s.finish()
 
 
-def measure(round_, seed, best=50, size=19):
-    """One JSON a batch of prompts, skipped when it exists; then the table."""
+def measure(round_, seed, n, best=50):
+    """Part n of the held-out prompts, of every third one. Skipped when it exists."""
     root, out = weights_of(round_), stage.folder(f'measure{round_}')
-    prompts = json.load(open(root + '/heldout_prompts.json'))[:stage.few(999)]
-    model = None
-    for s in range(0, len(prompts), size):
-        path = f'{out}/seed{seed}_{s:04d}.json'
-        if os.path.exists(path):
-            continue
-        if model is None:
-            model, ev, hp = Pocket(root), Evaluator.load(root + '/evaluator'), {**settings(root), 'nIters': stage.few(max(CURVE) + 1)}
-            best = stage.few(best)
-        some = prompts[s:s + size]
-        ids, c = [p['id'] for p in some], model.condition([p['prompt'] for p in some])
+    some = json.load(open(root + '/heldout_prompts.json'))[::3][n::C['parts']][:stage.few(99)]
+    path = f'{out}/seed{seed}_{n:03d}.json'
+    if os.path.exists(path):
+        return
+    model, ev, hp = Pocket(root), Evaluator.load(root + '/evaluator'), {**settings(root), 'nIters': stage.few(max(CURVE) + 1)}
+    best = stage.few(best)
+    ids, c = [p['id'] for p in some], model.condition([p['prompt'] for p in some])
 
-        def right(images):
-            with torch.no_grad():
-                return [bool(judge.verdict(judge.decode(g, ev.config), p)[0]) for g, p in zip(ev(images), some)]
+    def right(images):
+        with torch.no_grad():
+            return [bool(judge.verdict(judge.decode(g, ev.config), p)[0]) for g, p in zip(ev(images), some)]
 
-        part, trace = dict(ids=ids, category=[p['category'] for p in some], reno={}, best_of={}), []
-        reno(model, start_noise(SHAPE, ids, seed), c, hp, trace)
-        low, pic = torch.full((len(some),), float('inf')), None
-        for k, t in enumerate(trace, 1):
-            better = t['reward'] < low
-            pic, low = t['image'] if pic is None else torch.where(better[:, None, None, None], t['image'], pic), torch.where(better, t['reward'], low)
-            if k in CURVE:
-                part['reno'][k] = right(pic)
-        low, pic, single = torch.full((len(some),), float('inf')), None, np.zeros(len(some))
-        for k in range(1, best + 1):
-            with torch.no_grad():
-                image = model.generate(start_noise(SHAPE, ids, seed, k - 1), c)
-                loss = sum(hp['rewards'][r] * v for r, v in model.losses(image, c).items() if hp['rewards'].get(r))
-            single += right(image)
-            better = loss < low
-            pic, low = image if pic is None else torch.where(better[:, None, None, None], image, pic), torch.where(better, loss, low)
-            if k in CURVE:
-                part['best_of'][k] = right(pic)
-        part['a_noise'] = (single / best).round(3).tolist()
-        json.dump(part, open(path + '.tmp', 'w'))
-        os.replace(path + '.tmp', path)
+    part, trace = dict(ids=ids, category=[p['category'] for p in some], reno={}, best_of={}), []
+    reno(model, start_noise(SHAPE, ids, seed), c, hp, trace)
+    low, pic = torch.full((len(some),), float('inf')), None
+    for k, t in enumerate(trace, 1):
+        better = t['reward'] < low
+        pic, low = t['image'] if pic is None else torch.where(better[:, None, None, None], t['image'], pic), torch.where(better, t['reward'], low)
+        if k in CURVE:
+            part['reno'][k] = right(pic)
+    low, pic, single = torch.full((len(some),), float('inf')), None, np.zeros(len(some))
+    for k in range(1, best + 1):
+        with torch.no_grad():
+            image = model.generate(start_noise(SHAPE, ids, seed, k - 1), c)
+            loss = sum(hp['rewards'][r] * v for r, v in model.losses(image, c).items() if hp['rewards'].get(r))
+        single += right(image)
+        better = loss < low
+        pic, low = image if pic is None else torch.where(better[:, None, None, None], image, pic), torch.where(better, loss, low)
+        if k in CURVE:
+            part['best_of'][k] = right(pic)
+    part['a_noise'] = (single / best).round(3).tolist()
+    json.dump(part, open(path + '.tmp', 'w'))
+    os.replace(path + '.tmp', path)
+
+
+def table(round_, seed):
+    out = stage.folder(f'measure{round_}')
     parts = [json.load(open(f)) for f in sorted(glob.glob(f'{out}/seed{seed}_*.json'))]
     pct = lambda v: round(100 * float(np.mean(v)), 1)
     cats = [c for p in parts for c in p['category']]
@@ -219,4 +218,4 @@ if __name__ == '__main__':
     if what == 'harden':
         harden(int(args[0]), args[1])
     else:
-        dict(harvest=harvest, measure=measure)[what](*map(int, args))
+        dict(harvest=harvest, measure=measure, table=table)[what](*map(int, args))
