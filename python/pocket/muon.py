@@ -11,9 +11,18 @@ def orthogonal(g):
     t = x.shape[0] > x.shape[1]
     x = x.T if t else x
     x = x / (x.norm() + 1e-7)
-    for _ in range(5):
+    if x.shape[1] < 3 * x.shape[0]:
+        for _ in range(5):
+            s = x @ x.T
+            x = 3.4445 * x + (-4.7750 * s + 2.0315 * s @ s) @ x
+    else:                                                # wide: the same five steps, on x xᵀ alone
         s = x @ x.T
-        x = 3.4445 * x + (-4.7750 * s + 2.0315 * s @ s) @ x
+        all_steps = torch.eye(len(s))
+        for _ in range(5):
+            step = 2.0315 * s @ s - 4.7750 * s
+            step.diagonal().add_(3.4445)
+            s, all_steps = step @ step @ s, step @ all_steps
+        x = all_steps @ x
     x = x.T if t else x
     return x.reshape(g.shape)
 
