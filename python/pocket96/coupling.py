@@ -3,8 +3,8 @@
 Fixed linear read-outs of z [12, 12, 12], all standard normal and independent enough, say what a caption leaves open:
 
   size        mean of channel k over the latent, for the k-th group, in steps of equal probability
-  where       3x3 window means of channel k: the cell of the object's centre, the best that is free and fits; objects of one group one after the other
-  offset      3x3 window means of channels 8 and 9 at that cell -> px -3..4 within the cell
+  where       3x3 window means of channel k: the best cell that is free and fits, and from it to the centre of mass of exp(SHARP mean) over its neighbours; objects of one group one after the other.
+              Where two neighbours are nearly as good, both lead to the same place between them, so that the place changes smoothly with z
   colour      channels 0..7, window centre against its ring, for the colour of the same number (only if the caption leaves it open)
   background  mean of channels 3..7 and 10 over the latent
 
@@ -25,11 +25,20 @@ _C = (np.arange(1, CELLS - 1) + .5) * 8                            # px of the c
 CX, CY = (a.ravel() for a in np.meshgrid(_C, _C))                  # [100], row-major
 COLOUR_OK = np.array([[(c, o) not in W.HELD_COLOR for c in range(W.NC)] for o in range(W.NO)])
 SIDE = 44
-_PHI = np.vectorize(lambda v: .5 * (1 + math.erf(v / math.sqrt(2))))
+SHARP = 3.0
 
 
 def _phi(v):
-    return float(_PHI(v))
+    return .5 * (1 + math.erf(v / math.sqrt(2)))
+
+
+def _centres(mean):
+    """Window means [10, 10] -> x, y [100] in px: the centre of mass around each cell."""
+    e = np.pad(np.exp(SHARP * (mean - mean.max())), 1)
+    near = np.lib.stride_tricks.sliding_window_view(e, (3, 3))                        # [10, 10, 3, 3]
+    whole = near.sum((2, 3))
+    x, y = (near[..., 2] - near[..., 0]).sum(2) / whole, (near[..., 2, :] - near[..., 0, :]).sum(2) / whole
+    return CX + 8 * x.ravel(), CY + 8 * y.ravel()
 
 
 def _sides(relations):
@@ -54,15 +63,15 @@ def couple(z, spec):
     theme = int(whole[[3, 4, 5, 6, 7, 10]].argmax())
     options = W.SIZES_OF[min(4, spec.total())]
     wish = [min(len(options) - 1, int(_phi(whole[k]) * len(options))) for k in range(len(spec.groups))]
-    dx, dy = (np.minimum(7, (_PHI(mean[v]) * 8).astype(int)) - 3 for v in (8, 9))
+    centres = [_centres(mean[k].reshape(CELLS - 2, -1)) for k in range(len(spec.groups))]
     for largest in range(len(options) - 1, -2, -1):                                   # smaller if there is no room
-        scene = _search(spec, [options[min(k, largest)] if largest >= 0 else 24 for k in wish], CX + dx, CY + dy, mean, colour)
+        scene = _search(spec, [options[min(k, largest)] if largest >= 0 else 24 for k in wish], centres, mean, colour)
         if scene:
             break
     return scene, theme
 
 
-def _search(spec, sizes, cx, cy, mean, colour, nodes=400):
+def _search(spec, sizes, centres, mean, colour, nodes=400):
     """Objects one after the other at their best admissible cells; back to the next best when a later one finds none."""
     order = [k for k, (_, _, n) in enumerate(spec.groups) for _ in range(n)]
     sides, related = _sides(spec.relations), {j: (i, r) for i, r, j in spec.relations}
@@ -71,7 +80,7 @@ def _search(spec, sizes, cx, cy, mean, colour, nodes=400):
     def cells(chosen):
         k = len(chosen)
         g = order[k]
-        s, h = sizes[g], sizes[g] / 2
+        (cx, cy), s, h = centres[g], sizes[g], sizes[g] / 2
         ok = (cx - h >= W.BORDER) & (cy - h >= W.BORDER) & (cx + h <= IMAGE - MARGIN) & (cy + h <= IMAGE - MARGIN)
         if g in sides:
             ok &= sides[g]
@@ -88,13 +97,14 @@ def _search(spec, sizes, cx, cy, mean, colour, nodes=400):
         if len(chosen) == len(order):
             return chosen
         o, c, _ = spec.groups[order[len(chosen)]]
-        s = sizes[order[len(chosen)]]
+        g = order[len(chosen)]
+        (cx, cy), s = centres[g], sizes[g]
         for p in cells(chosen):
             left[0] -= 1
             if left[0] < 0:
                 return None
             col = c if c >= 0 else int(np.where(COLOUR_OK[o], colour[:, p], -np.inf).argmax())
-            thing = (o, col, int(cx[p] - s / 2), int(cy[p] - s / 2), s)
+            thing = (o, col, round(cx[p] - s / 2), round(cy[p] - s / 2), s)
             if any(W.canonical(*pair) in W.HELD_RELATION for t in chosen if t[0] != o for r in W.between(t, thing) for pair in [(t[0], r, o)]):
                 continue
             found = go(chosen + [thing])

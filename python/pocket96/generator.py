@@ -1,6 +1,7 @@
 """Stages 2 and 3: the one-step generator (UNet and CLIP text encoder), and its sharpening.
 
-generator   flow matching from scratch with the coupling of coupling.py, target z - x0; the share of t = 1 (the step that ships) grows from a half to all.
+generator   flow matching from the 64² world's weights, with the coupling of coupling.py, target z - x0; the share of t = 1 (the step that ships) grows from .7 to all. From the last block's features a head
+            that is thrown away tells for each cell of the latent which object is there, in which colour, and where within it: L2 alone teaches slowly which of two places is meant.
 sharpen     UNet, text encoder and decoder together, from noise to picture: L1 and edges to the coupled scene, the patch discriminator and feature matching of vae.py.
             L2 in the latents leaves a blend where two scenes score alike, and the decoder never saw such latents; here the picture itself is asked to be crisp.
 """
@@ -9,6 +10,7 @@ import sys
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizerFast
 
 import art
@@ -47,7 +49,7 @@ def ids_of(tok, texts):
 
 
 class Feed:
-    """Coupled samples: token ids, noise, picture, bare background."""
+    """Coupled samples: token ids, noise, picture, bare background, scene."""
 
     def __init__(self, tok):
         self.tok = tok
@@ -55,20 +57,75 @@ class Feed:
         self.share = w / w.sum()
 
     def __call__(self, rng, n):
-        texts, zs, images, grounds, white = [], [], [], [], []
+        texts, zs, images, grounds, scenes = [], [], [], [], []
         while len(texts) < n:
             text, spec, _, _ = world.draw(rng, world.CATEGORIES[rng.choice(len(self.share), p=self.share)])
             z = rng.standard_normal(SHAPE).astype(np.float32)
             scene, theme = couple(z, spec)
             if scene is None or not world.allowed(scene):
                 continue
-            texts.append(text), zs.append(z), images.append(art.paint(scene, theme)), grounds.append(theme)
-        return ids_of(self.tok, texts), torch.from_numpy(np.stack(zs)), np.stack(images), np.array(grounds)
+            texts.append(text), zs.append(z), images.append(art.paint(scene, theme)), grounds.append(theme), scenes.append(scene)
+        return ids_of(self.tok, texts), torch.from_numpy(np.stack(zs)), np.stack(images), np.array(grounds), scenes
+
+
+class Layout(torch.nn.Module):
+    """The scene at every cell of the latent, from the UNet's last features: object or none, colour, place within the object."""
+
+    def __init__(self, unet):
+        super().__init__()
+        self.head, self.features = torch.nn.Conv2d(C['unet'][0], world.NO + 1 + world.NC + 2, 1), None
+        unet.conv_norm_out.register_forward_hook(self.keep)
+
+    def keep(self, module, args, out):
+        self.features = out
+
+    @staticmethod
+    def labels(scenes):
+        """-> object [n, cells, cells] (world.NO: none), colour (-1: none), place [n, 2, cells, cells] in -1..1"""
+        n, cells = len(scenes), SHAPE[1]
+        at = (np.arange(cells) + .5) * art.IMAGE / cells
+        obj, col, place = np.full((n, cells, cells), world.NO), np.full((n, cells, cells), -1), np.zeros((n, 2, cells, cells), np.float32)
+        for i, scene in enumerate(scenes):
+            for o, c, x, y, s in scene:
+                u, v = (at - x - s / 2) / (s / 2), (at - y - s / 2) / (s / 2)
+                a, b = np.where(abs(u) < 1)[0], np.where(abs(v) < 1)[0]
+                obj[i, b[:, None], a], col[i, b[:, None], a] = o, c
+                place[i, 0, b[:, None], a], place[i, 1, b[:, None], a] = u[a], v[b][:, None]
+        return torch.from_numpy(obj), torch.from_numpy(col), torch.from_numpy(place)
+
+    def loss(self, labels):
+        obj, col, place = labels
+        y = self.head(self.features)
+        where, colour, at = y.split((world.NO + 1, world.NC, 2), 1)
+        on = obj < world.NO
+        a = torch.nn.functional.cross_entropy(where, obj, reduction='none') * torch.where(on, 1.5, .5)
+        b = torch.nn.functional.cross_entropy(colour, col, ignore_index=-1)
+        return a.mean() + .5 * b + .5 * (((at - place) ** 2).sum(1) * on).mean()
 
 
 def make_net(tok):
     torch.manual_seed(stage.CONFIG['seed'] + 20)
     return torch.nn.ModuleDict(dict(unet=make_unet(), text=make_text(tok)))
+
+
+@torch.no_grad()
+def begin_with_pocket64(net):
+    """Takes over the 64² world's weights. Its coupling reads channels 0 to 7 as this one's does, so the UNet knows how a place is chosen; only the way to the new latents is learnt from nothing, and the
+    text encoder's further layer, which adds nothing at first."""
+    old = load_file(stage.START + '/generator/unet/diffusion_pytorch_model.safetensors')
+    first, known = net['unet'].conv_in.weight, old.pop('conv_in.weight').float()
+    first[:, known.shape[1]:] *= .1
+    first[:, :known.shape[1]] = known
+    left = net['unet'].load_state_dict({k: v.float() for k, v in old.items() if not k.startswith('conv_out')}, strict=False)
+    text = net['text'].text_model if hasattr(net['text'], 'text_model') else net['text']
+    for layer in text.encoder.layers[2:]:
+        for last in (layer.self_attn.out_proj, layer.mlp.fc2):
+            torch.nn.init.zeros_(last.weight), torch.nn.init.zeros_(last.bias)
+    words = load_file(stage.START + '/generator/text_encoder/model.safetensors')
+    lack = text.load_state_dict({k.removeprefix('text_model.'): v.float() for k, v in words.items()}, strict=False)
+    new = [k for k in left.missing_keys if not k.startswith('conv_')] + [k for k in lack.missing_keys if '.layers.2.' not in k and 'position_ids' not in k]
+    if new or left.unexpected_keys or lack.unexpected_keys:
+        raise SystemExit(f'{stage.START}/generator is not the 64² world of README.md: {[*new, *left.unexpected_keys, *lack.unexpected_keys][:4]} do not fit')
 
 
 @torch.no_grad()
@@ -89,35 +146,47 @@ def train():
     tok = tokenizer()
     auto = AutoencoderKL.from_pretrained(stage.ROOT + '/vae/model').eval().requires_grad_(False)
     scale, net, feed = auto.config.scaling_factor, make_net(tok), Feed(tok)
-    opt, ema = Muon(net, C['muon'], C['lr']), stage.Ema(net, .997)
+    begin_with_pocket64(net)
+    layout = Layout(net['unet'])
+    opt, ema = Muon(torch.nn.ModuleList([net, layout]), C['muon'], C['lr']), stage.Ema(net, .997)
+    ends = [*net['unet'].conv_out.parameters(), *layout.parameters()]                # what is new: learnt alone at first, so that it does not spoil the rest
+    opt_ends = torch.optim.Adam(ends, lr=.004)
     keep = Reservoir(C['reservoir'])
-    s = stage.Stage('generator', C['steps'], stage.CONFIG['seed'] + 21, dict(net=net, opt=opt, ema=ema), every=300)
+    s = stage.Stage('generator', C['steps'], stage.CONFIG['seed'] + 21, dict(net=net, layout=layout, opt=opt, opt_ends=opt_ends, ema=ema), every=300)
     s.snapshot = lambda: picture_sheet(s, ema.model, auto, scale)
     if s.begun:                                              # the reservoir is not kept: it is drawn again
         s.rng = np.random.default_rng((stage.CONFIG['seed'] + 21, s.begun))
 
     def fresh(n):
-        ids, z, images, _ = feed(s.rng, n)
+        ids, z, images, _, scenes = feed(s.rng, n)
         with torch.no_grad():
             x = auto.encode(stage.to_tensor(images) * 2 - 1).latent_dist.mean * scale
-        return ids, x, z
+        return ids, x, z, *Layout.labels(scenes)
 
-    for _ in s:
+    for step in s:
+        ends_alone = step < C['ends_alone']
+        net.requires_grad_(not ends_alone)
+        for p in ends:
+            p.requires_grad_(True)
         new = fresh(C['fresh'] if len(keep) else C['batch'])
-        ids, x0, z = keep.mix(s.rng, new, C['batch'])
+        ids, x0, z, *labels = keep.mix(s.rng, new, C['batch'])
         n = len(z)
-        share = min(1, .5 + .7 * s.fraction())
+        share = min(1, .7 + .6 * s.fraction())
         t = torch.where(torch.rand(n) < share, 1.0, .15 + .85 * torch.rand(n))
         tt = t[:, None, None, None]
         h = net['text'](ids).last_hidden_state
         v = net['unet']((1 - tt) * x0 + tt * z, t * 1000, h, return_dict=False)[0]
         per = (v - (z - x0)).pow(2).mean((1, 2, 3))
         opt.zero_grad()
-        per.mean().backward()
+        told = layout.loss(labels)
+        (per.mean() + C['layout'] * told).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1)
-        opt.step(s.factor())
+        if ends_alone:
+            opt_ends.step()
+        else:
+            opt.step(s.factor() * min(1, (step - C['ends_alone'] + 1) / 100))
         ema.update(net)
-        s.log(loss=per.mean(), one_step=per[t == 1].mean() if (t == 1).any() else float('nan'))
+        s.log(layout=told, loss=per.mean(), one_step=per[t == 1].mean() if (t == 1).any() else float('nan'))
     s.finish()
 
 
@@ -168,7 +237,7 @@ def sharpen():
     for _ in s:
         for g in opt.param_groups:
             g['lr'] = c['lr'] * s.factor(100)
-        ids, z, images, themes = feed(s.rng, c['batch'])
+        ids, z, images, themes, _ = feed(s.rng, c['batch'])
         x = stage.to_tensor(images) * 2 - 1
         ground = torch.from_numpy(art.GROUNDS[themes]).permute(0, 3, 1, 2) / 127.5 - 1
         h = net['text'](ids).last_hidden_state
