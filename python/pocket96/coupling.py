@@ -5,7 +5,7 @@ Fixed linear read-outs of z [12, 12, 12], all standard normal and independent en
   size        mean of channel k over the latent, for the k-th group, in steps of equal probability
   where       3x3 window means of channel k: the best cell that is free and fits, and from it to the centre of mass of exp(SHARP mean) over its neighbours; objects of one group one after the other.
               Where two neighbours are nearly as good, both lead to the same place between them, so that the place changes smoothly with z
-  colour      channels 0..7, window centre against its ring, for the colour of the same number (only if the caption leaves it open)
+  colour      window means of channels 4..11 around the object, weighed as its place is, for colours 0..7 (only if the caption leaves it open)
   background  mean of channels 3..7 and 10 over the latent
 
 z stays exactly N(0, I). Relations confine objects one after the other; scenes that the held-out rule forbids are passed over for the next best place.
@@ -18,9 +18,6 @@ import world as W
 from art import IMAGE, MARGIN
 
 CELLS = 12
-RING = np.full((3, 3), -1.0)
-RING[1, 1] = 8
-RING /= np.sqrt((RING ** 2).sum())
 _C = (np.arange(1, CELLS - 1) + .5) * 8                            # px of the centres of windows' middle cells
 CX, CY = (a.ravel() for a in np.meshgrid(_C, _C))                  # [100], row-major
 COLOUR_OK = np.array([[(c, o) not in W.HELD_COLOR for c in range(W.NC)] for o in range(W.NO)])
@@ -32,13 +29,14 @@ def _phi(v):
     return .5 * (1 + math.erf(v / math.sqrt(2)))
 
 
-def _centres(mean):
-    """Window means [10, 10] -> x, y [100] in px: the centre of mass around each cell."""
+def _around(mean, others):
+    """Window means [10, 10], those of other channels [8, 10, 10] -> around each cell: x, y [100] of the centre of mass in px, mean of each other channel [8, 100]."""
     e = np.pad(np.exp(SHARP * (mean - mean.max())), 1)
     near = np.lib.stride_tricks.sliding_window_view(e, (3, 3))                        # [10, 10, 3, 3]
     whole = near.sum((2, 3))
     x, y = (near[..., 2] - near[..., 0]).sum(2) / whole, (near[..., 2, :] - near[..., 0, :]).sum(2) / whole
-    return CX + 8 * x.ravel(), CY + 8 * y.ravel()
+    theirs = np.lib.stride_tricks.sliding_window_view(np.pad(others, ((0, 0), (1, 1), (1, 1))), (3, 3), (1, 2))
+    return CX + 8 * x.ravel(), CY + 8 * y.ravel(), (np.einsum('yxij,cyxij->cyx', near, theirs) / whole).reshape(len(others), -1)
 
 
 def _sides(relations):
@@ -58,20 +56,20 @@ def couple(z, spec):
     """-> scene [(object, colour, x, y, size)] or None (about one in a thousand has no admissible scene), theme."""
     w = np.lib.stride_tricks.sliding_window_view(z, (3, 3), (1, 2))                   # [12, 10, 10, 3, 3]
     mean = (w.sum((3, 4)) / 3).reshape(z.shape[0], -1)
-    colour = (w[:8] * RING).sum((3, 4)).reshape(8, -1)
     whole = z.mean((1, 2)) * CELLS
     theme = int(whole[[3, 4, 5, 6, 7, 10]].argmax())
     options = W.SIZES_OF[min(4, spec.total())]
     wish = [min(len(options) - 1, int(_phi(whole[k]) * len(options))) for k in range(len(spec.groups))]
-    centres = [_centres(mean[k].reshape(CELLS - 2, -1)) for k in range(len(spec.groups))]
+    field = mean.reshape(-1, CELLS - 2, CELLS - 2)
+    around = [_around(field[k], field[4:]) for k in range(len(spec.groups))]
     for largest in range(len(options) - 1, -2, -1):                                   # smaller if there is no room
-        scene = _search(spec, [options[min(k, largest)] if largest >= 0 else 24 for k in wish], centres, mean, colour)
+        scene = _search(spec, [options[min(k, largest)] if largest >= 0 else 24 for k in wish], around, mean)
         if scene:
             break
     return scene, theme
 
 
-def _search(spec, sizes, centres, mean, colour, nodes=400):
+def _search(spec, sizes, around, mean, nodes=400):
     """Objects one after the other at their best admissible cells; back to the next best when a later one finds none."""
     order = [k for k, (_, _, n) in enumerate(spec.groups) for _ in range(n)]
     sides, related = _sides(spec.relations), {j: (i, r) for i, r, j in spec.relations}
@@ -80,7 +78,7 @@ def _search(spec, sizes, centres, mean, colour, nodes=400):
     def cells(chosen):
         k = len(chosen)
         g = order[k]
-        (cx, cy), s, h = centres[g], sizes[g], sizes[g] / 2
+        (cx, cy, _), s, h = around[g], sizes[g], sizes[g] / 2
         ok = (cx - h >= W.BORDER) & (cy - h >= W.BORDER) & (cx + h <= IMAGE - MARGIN) & (cy + h <= IMAGE - MARGIN)
         if g in sides:
             ok &= sides[g]
@@ -98,7 +96,7 @@ def _search(spec, sizes, centres, mean, colour, nodes=400):
             return chosen
         o, c, _ = spec.groups[order[len(chosen)]]
         g = order[len(chosen)]
-        (cx, cy), s = centres[g], sizes[g]
+        (cx, cy, colour), s = around[g], sizes[g]
         for p in cells(chosen):
             left[0] -= 1
             if left[0] < 0:
