@@ -7,8 +7,13 @@ const MODES: readonly RenoSettings['mode'][] = ['reno', 'imageselect'];
 
 /** Leaves out the runs that a longer run with the same settings contains, and takes their pictures from that one. */
 export function withContainedRuns({ arms, methods }: Comparison): Comparison {
-  const within = new Map(arms.flatMap((arm) => containing(arm, arms).map((longer) => [arm, longer] as const)));
   const length = ({ settings }: Arm): number => settings.nIters;
+  const within = new Map(
+    arms.flatMap((arm) => {
+      const longest = longestLike(arm, arms);
+      return longest === arm || arm.judged ? [] : [[arm, longest] as const];
+    }),
+  );
   const named = methods.map((method) => {
     const arm = arms.find(({ name }) => name === method.arm);
     const longer = arm && within.get(arm);
@@ -29,17 +34,12 @@ export function withContainedRuns({ arms, methods }: Comparison): Comparison {
   };
 }
 
-/** The longest run that begins with this one; nothing where none does. */
-function containing(arm: Arm, arms: readonly Arm[]): Arm[] {
+/** The longest run whose beginning this one is: of two, the one that is judged on its way. */
+function longestLike(arm: Arm, arms: readonly Arm[]): Arm {
   const course = ({ settings: { nIters: _, ...rest } }: Arm): string => JSON.stringify(rest);
-  const begins = (other: Arm): boolean => {
-    const more = other.settings.nIters - arm.settings.nIters;
-    return more > 0 || (more === 0 && other.judged !== undefined);
-  };
-  return arm.judged || !MODES.includes(arm.settings.mode)
-    ? []
-    : arms
-        .filter((other) => other !== arm && course(other) === course(arm) && begins(other))
-        .sort((a, b) => b.settings.nIters - a.settings.nIters)
-        .slice(0, 1);
+  const more = (a: Arm, b: Arm): number =>
+    a.settings.nIters - b.settings.nIters || Number(a.judged !== undefined) - Number(b.judged !== undefined);
+  return MODES.includes(arm.settings.mode)
+    ? arms.filter((other) => course(other) === course(arm)).reduce((a, b) => (more(b, a) > 0 ? b : a))
+    : arm;
 }

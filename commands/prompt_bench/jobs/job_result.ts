@@ -1,5 +1,6 @@
 /** A job's result: the contents of its files. */
 import type { AdapterRecord } from '../../../src/reno/report/history.ts';
+import type { Method } from '../methods.ts';
 import type { Job } from './job.ts';
 
 /** A picture of a result. */
@@ -51,6 +52,17 @@ export interface JobRecord {
   readonly host: string;
   readonly finished: string;
   readonly adapter: AdapterRecord;
+}
+
+/** The file of a method's picture: the job's first one, its best one, or the best one of a shorter run that it contains. */
+export function pictureFile({
+  picture,
+  length,
+}: Pick<Method, 'picture' | 'length'>): 'init.png' | 'best.png' | ReturnType<typeof shorterFile> {
+  if (picture === 'init') {
+    return 'init.png';
+  }
+  return length === undefined ? 'best.png' : shorterFile(length);
 }
 
 /** The file of the best picture of a shorter run. @param length its number of iterations */

@@ -13,20 +13,33 @@ export function framesOf({ judged, lengths = [] }: Job): Pick<GenerateOptions, '
   return lengths.length > 0 ? { wantsFrame: (i) => lengths.includes(i + 1) && 'best' } : {};
 }
 
-/** The best pictures of the shorter runs that a job asks for, with their records. */
+/** The best picture of a shorter run that a job contains, with its record. */
+export interface ShorterRun {
+  /** Its number of iterations. */
+  readonly length: number;
+  readonly record: IterationRecord;
+  readonly pixels: Float32Array;
+}
+
+/** The shorter runs that a job asks for. */
 export function shorterRuns(
   { judged, lengths = [], settings: { selectBy } }: Job,
   { records, frames }: Pick<Generated['trajectory'], 'records' | 'frames'>,
-): { length: number; record: IterationRecord; pixels: Float32Array }[] {
+): ShorterRun[] {
   const loss = ({ total, losses }: IterationRecord): number => (selectBy ? (losses[selectBy] ?? total) : total);
   return lengths.map((length) => {
-    const record = records.slice(0, length).reduce((a, b) => (loss(b) < loss(a) ? b : a));
+    const record = lowest(records.slice(0, length), loss);
     const frame = frames.find(({ iteration }) => iteration === (judged ? record.iteration : length - 1));
     if (!frame) {
       throw new Error(`the picture after ${length} iterations was not kept`);
     }
     return { length, record, pixels: frame.pixels };
   });
+}
+
+/** The first record with the lowest loss. */
+function lowest(records: readonly IterationRecord[], loss: (record: IterationRecord) => number): IterationRecord {
+  return records.reduce((a, b) => (loss(b) < loss(a) ? b : a));
 }
 
 /** Judges the pictures of these iterations, and the best ones until there. */
@@ -45,7 +58,7 @@ export async function curveOf(
   const points: CurvePoint[] = [];
   for (const iteration of judged) {
     const { total } = at(records, iteration);
-    const best = records.slice(0, iteration + 1).reduce((a, b) => (b.total < a.total ? b : a));
+    const best = lowest(records.slice(0, iteration + 1), (record) => record.total);
     points.push({
       iteration,
       total,

@@ -16,7 +16,7 @@ import { at } from '../../../src/tensor/types.ts';
 import { failureOf, type JobStore, type ResultFiles } from '../stores/job_store.ts';
 import type { Job } from './job.ts';
 import { type JobRecord, type JobResult, type PictureResult, shorterFile } from './job_result.ts';
-import { curveOf, framesOf, shorterRuns } from './pictures_on_the_way.ts';
+import { curveOf, framesOf, type ShorterRun, shorterRuns } from './pictures_on_the_way.ts';
 import { Turns } from './turns.ts';
 
 /** Networks that are open for one setting. */
@@ -123,10 +123,11 @@ export class JobRunner implements Disposable {
 
   /** Judges a run's pictures and writes its files. The networks must stay open until it has: its job's turn lasts so long. */
   async #files(job: Job, arm: OpenedArm, generated: Generated): Promise<ResultFiles> {
-    const { stopped, seconds, records, frames, initImage, bestImage } = generated.trajectory;
+    const { stopped, seconds, initImage, bestImage } = generated.trajectory;
     if (stopped) {
       throw new Error(stopped);
     }
+    const shorter = shorterRuns(job, generated.trajectory);
     const { height, width } = arm.steady.reno.imageSize;
     const picture = (pixels: Float32Array): Uint8Array => encodePng(toPicture(pixels, height, width));
     const json = (value: unknown): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
@@ -137,17 +138,20 @@ export class JobRunner implements Disposable {
       adapter: arm.adapter,
     };
     return new Map([
-      ['result.json', json(await this.#result(job, generated, arm.judge))],
+      ['result.json', json(await this.#result(job, generated, shorter, arm.judge))],
       ['record.json', json(record)],
       ['init.png', picture(initImage)],
       ['best.png', picture(bestImage)],
-      ...shorterRuns(job, { records, frames }).map(
-        ({ length, pixels }) => [shorterFile(length), picture(pixels)] as const,
-      ),
+      ...shorter.map(({ length, pixels }) => [shorterFile(length), picture(pixels)] as const),
     ]);
   }
 
-  async #result(job: Job, { trajectory, history }: Generated, judge: OpenedArm['judge']): Promise<JobResult> {
+  async #result(
+    job: Job,
+    { trajectory, history }: Generated,
+    shorter: readonly ShorterRun[],
+    judge: OpenedArm['judge'],
+  ): Promise<JobResult> {
     const { key, prompt, index, listSeed, noise, scene, judged: iterations } = job;
     const { records, best, initImage, bestImage } = trajectory;
     const verdict = (pixels: Float32Array): Promise<Verdict | null> => {
@@ -171,12 +175,14 @@ export class JobRunner implements Disposable {
       iterations: records.length,
       init: result(at(records, 0), await verdict(initImage)),
       best: result(at(records, best), await verdict(bestImage)),
-      ...(job.lengths
+      ...(shorter.length > 0
         ? {
-            shorter: await inOrder(shorterRuns(job, trajectory), async ({ length, record, pixels }) => ({
-              length,
-              best: result(record, await verdict(pixels)),
-            })),
+            shorter: await Promise.all(
+              shorter.map(async ({ length, record, pixels }) => ({
+                length,
+                best: result(record, await verdict(pixels)),
+              })),
+            ),
           }
         : {}),
       totals: records.map(({ total }) => total),
@@ -206,14 +212,6 @@ export class JobRunner implements Disposable {
     this.#opened?.arm[Symbol.dispose]();
     this.#opened = null;
   }
-}
-
-async function inOrder<T, U>(items: readonly T[], each: (item: T) => Promise<U>): Promise<U[]> {
-  const made: U[] = [];
-  for (const item of items) {
-    made.push(await each(item));
-  }
-  return made;
 }
 
 /** The draws that a search from many noises ascended, from the best candidate on. */

@@ -57,7 +57,7 @@ export async function assemble(
   const markdown = renderMarkdown(results);
   await place.write('results.json', `${JSON.stringify(results, null, 1)}\n`);
   await place.write('results.md', markdown);
-  await place.write('report.html', benchPage(results, await cards(task, read, pictures, paths, store)));
+  await place.write('report.html', benchPage(results, await cards(pictures, paths, store)));
   return { results, markdown, report: `${place.name}/report.html` };
 }
 
@@ -133,22 +133,13 @@ function resultsOf(
 }
 
 /** A card for each picture that a run ended with. Its first picture lies in the job's own folder where no method shows it. */
-function cards(
-  { comparison }: BenchTask,
-  read: readonly Read[],
-  pictures: readonly Picture[],
-  paths: ReadonlyMap<Picture, string>,
-  store: JobStore,
-): Promise<Card[]> {
-  const lengths = new Map(comparison.methods.map(({ name, length }) => [name, length]));
-  const byKey = new Map(read.map(({ result }) => [result.key, result]));
+function cards(pictures: readonly Picture[], paths: ReadonlyMap<Picture, string>, store: JobStore): Promise<Card[]> {
   return concurrently(
     pictures.filter(({ file }) => file !== 'init.png'),
     async (picture) => ({
       picture,
       before: (await store.pathOf(picture.key, 'init.png')) ?? '',
       after: url(paths.get(picture) ?? ''),
-      totals: byKey.get(picture.key)?.totals.slice(0, lengths.get(picture.method)) ?? [],
     }),
   );
 }

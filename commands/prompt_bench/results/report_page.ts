@@ -20,8 +20,6 @@ export interface Card {
   readonly picture: Picture;
   readonly before: string;
   readonly after: string;
-  /** Total loss at each iteration. */
-  readonly totals: readonly number[];
 }
 
 const STYLE = `
@@ -142,7 +140,7 @@ function failedList(failed: readonly Failure[]): string {
   return failed.length === 0 ? '' : `<h2>Failed</h2><ul>${items.join('')}</ul>`;
 }
 
-function cardHtml({ picture, before, after, totals }: Card): string {
+function cardHtml({ picture, before, after }: Card): string {
   const { result, first, prompt, category, method, index, listSeed } = picture;
   const gain = first.total - result.total;
   const rank = Number(result.right ?? picture.objects?.right ?? false);
@@ -152,7 +150,7 @@ function cardHtml({ picture, before, after, totals }: Card): string {
       : `<p class="${result.right ? 'good' : 'bad'}">${result.right ? '✓ right' : `✗ ${escapeHtml(result.reason ?? '')}`}${first.right === null ? '' : ` <small>(first picture: ${first.right ? 'right' : 'wrong'})</small>`}</p>`;
   return `<li class="card" data-method="${escapeHtml(method)}" data-category="${escapeHtml(category ?? '')}" data-gain="${gain}" data-right="${rank}" data-index="${index}" data-seed="${listSeed}">
 <div class="two"><img loading="lazy" src="${escapeHtml(before)}" alt="first picture"><img loading="lazy" src="${escapeHtml(after)}" alt="best picture"></div>
-<p>${escapeHtml(prompt)}</p>${verdict}${objectLine(picture)}<p class="numbers">seed ${listSeed}, loss ${first.total.toFixed(3)} → ${result.total.toFixed(3)} at ${result.iteration}</p>${curve(totals)}</li>`;
+<p>${escapeHtml(prompt)}</p>${verdict}${objectLine(picture)}<p class="numbers">seed ${listSeed}, loss ${first.total.toFixed(3)} → ${result.total.toFixed(3)} at ${result.iteration}</p>${curve(picture.totals)}</li>`;
 }
 
 function objectLine({ objects }: Picture): string {

@@ -2,7 +2,7 @@
 import { alignedTable } from '../../../src/reno/report/markdown_table.ts';
 import { at } from '../../../src/tensor/types.ts';
 import type { ObjectScore } from '../detector/object_score.ts';
-import { type CurvePoint, type JobResult, type PictureResult, shorterFile } from '../jobs/job_result.ts';
+import { type CurvePoint, type JobResult, type PictureResult, pictureFile } from '../jobs/job_result.ts';
 import type { PromptEntry } from '../lists/benchmark_lists.ts';
 import type { Method } from '../methods.ts';
 import type { Failure } from '../stores/job_store.ts';
@@ -17,10 +17,12 @@ export interface Picture {
   readonly category: string | null;
   /** The job that made it, and the name of its file there. */
   readonly key: string;
-  readonly file: 'init.png' | 'best.png' | ReturnType<typeof shorterFile>;
+  readonly file: ReturnType<typeof pictureFile>;
   readonly result: PictureResult;
   /** The first picture of the same run, for the gain. */
   readonly first: PictureResult;
+  /** Total loss at each iteration until the picture was chosen. */
+  readonly totals: readonly number[];
   /** A detector's judgement of GenEval's objects; null where none looked. */
   readonly objects: ObjectScore | null;
 }
@@ -96,31 +98,25 @@ export function picturesOf(
 ): Picture[] {
   return results
     .filter(({ arm }) => arm === method.arm)
-    .map(({ result }) => ({ result, ...pictureOf(method, result) }))
-    .map(({ result, file, picture }) => ({
+    .map(({ result }) => ({
       method: method.name,
       index: result.index,
       listSeed: result.listSeed,
       prompt: result.prompt,
       category: entries.get(result.index)?.category ?? null,
       key: result.key,
-      file,
-      result: picture,
+      file: pictureFile(method),
+      result: numbersOf(method, result),
       first: result.init,
+      totals: result.totals.slice(0, method.length),
       objects: null,
     }));
 }
 
-/** A method's picture of a job: its file, and its numbers. @throws Error, one sentence, where a result is of another form */
-function pictureOf(
-  { picture, length }: Method,
-  result: JobResult,
-): { readonly file: Picture['file']; readonly picture: PictureResult } {
-  if (picture === 'init') {
-    return { file: 'init.png', picture: result.init };
-  }
-  if (length === undefined) {
-    return { file: 'best.png', picture: result.best };
+/** The numbers of a method's picture. @throws Error, one sentence, where a result is of another form */
+function numbersOf({ picture, length }: Method, result: JobResult): PictureResult {
+  if (picture === 'init' || length === undefined) {
+    return result[picture];
   }
   const shorter = result.shorter?.find((run) => run.length === length);
   if (!shorter) {
@@ -128,7 +124,7 @@ function pictureOf(
       `the result of job ${result.key} has no picture after ${length} iterations: remove its folder, and the same command makes it again`,
     );
   }
-  return { file: shorterFile(length), picture: shorter.best };
+  return shorter.best;
 }
 
 /** Results by category in order of appearance, then overall. @param offsets score = offset − loss, by reward */

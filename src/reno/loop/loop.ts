@@ -246,14 +246,15 @@ async function iterate(runner: StepRunner, step: StepGraph, options: LoopOptions
     const watched = wanted && options.wantsNoise?.(i) ? quiet(runner.read(latents)) : undefined;
     const { names, scalars } = await queueStep(runner, step, options.isJudged?.(i));
     let frame: Promise<Frame> | undefined;
-    if (i === 0) {
-      initImage ??= quiet(runner.read('image'));
-    }
-    if (wanted) {
-      const image = quiet(runner.read(wanted === 'best' ? 'best_image' : 'image'));
-      const gradient = watched && quiet(runner.read('noise_gradient'));
-      frame = quiet(frameOf(i, image, watched, gradient));
-      frames.push(frame);
+    if (i === 0 || wanted) {
+      // The first picture is the best one until there.
+      const image = quiet(runner.read(i > 0 && wanted === 'best' ? 'best_image' : 'image'));
+      initImage ??= image;
+      if (wanted) {
+        const gradient = watched && quiet(runner.read('noise_gradient'));
+        frame = quiet(frameOf(i, image, watched, gradient));
+        frames.push(frame);
+      }
     }
     if (onState && options.keepsGradients) {
       gradients.push(quiet(runner.read('noise_gradient')));

@@ -243,6 +243,7 @@ describe('results', () => {
       file: 'best.png',
       result: of(total),
       first: of(3),
+      totals: [],
       objects: null,
     };
   };
@@ -291,7 +292,6 @@ describe('results', () => {
         picture: { ...seen[1], objects: { right: false, reason: 'expected cup>=1, found 0' } } as Picture,
         before: '',
         after: '',
-        totals: [],
       },
     ]);
     for (const text of [renderMarkdown(results), page]) {

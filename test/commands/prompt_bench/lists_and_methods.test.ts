@@ -180,6 +180,7 @@ describe('the layouts of the official evaluators', () => {
         file: 'best.png',
         result,
         first: result,
+        totals: [],
         objects: null,
       };
     }),
