@@ -22,7 +22,6 @@ def _blob_stamps():
     if _blobs is None:
         from PIL import Image
         rng, out = np.random.default_rng(5), []
-        smooth = lambda n, size: np.asarray(Image.fromarray(rng.random((n, n)).astype(np.float32)).resize((size, size), Image.BICUBIC))
         for _ in range(BLOBS):
             a, b, k, m = rng.uniform(.6, 1.1), rng.uniform(.6, 1.1), int(rng.integers(3, 7)), int(rng.integers(3, 8))
             edge, shade, sizes = rng.random((k, k)).astype(np.float32), rng.random((m, m)).astype(np.float32), {}
@@ -151,6 +150,19 @@ def dense_scene(rng):
             break
         scene = scene + [(W.NO + int(rng.integers(BLOBS)), int(rng.integers(W.NC)), *b)]
     return spec, scene, theme
+
+
+def cell_labels(scenes, cells):
+    """Each scene on a grid of cells x cells -> [n, cells, cells] object (W.NO none, -1 a blob) and colour (-1 none, or one without a name), [n, cells, cells, 2] place within the object in -1..1."""
+    n, at = len(scenes), (np.arange(cells) + .5) * art.IMAGE / cells
+    obj, col, place = np.full((n, cells, cells), W.NO), np.full((n, cells, cells), -1), np.zeros((n, cells, cells, 2), np.float32)
+    for i, scene in enumerate(scenes):
+        for o, c, x, y, s in scene:
+            u, v = (at - x - s / 2) / (s / 2), (at - y - s / 2) / (s / 2)
+            a, b = np.where(abs(u) < 1)[0], np.where(abs(v) < 1)[0]
+            obj[i, b[:, None], a], col[i, b[:, None], a] = (o if o < W.NO else -1), (c if not isinstance(c, tuple) and c < W.NC else -1)
+            place[i, b[:, None], a, 0], place[i, b[:, None], a, 1] = u[a], v[b][:, None]
+    return torch.from_numpy(obj), torch.from_numpy(col), torch.from_numpy(place)
 
 
 def broken(rng, image, scene):

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizerFast
 
 import art
+import data
 import stage
 import vae
 import world
@@ -79,20 +80,6 @@ class Layout(torch.nn.Module):
     def keep(self, module, args, out):
         self.features = out
 
-    @staticmethod
-    def labels(scenes):
-        """-> object [n, cells, cells] (world.NO: none), colour (-1: none), place [n, 2, cells, cells] in -1..1"""
-        n, cells = len(scenes), SHAPE[1]
-        at = (np.arange(cells) + .5) * art.IMAGE / cells
-        obj, col, place = np.full((n, cells, cells), world.NO), np.full((n, cells, cells), -1), np.zeros((n, 2, cells, cells), np.float32)
-        for i, scene in enumerate(scenes):
-            for o, c, x, y, s in scene:
-                u, v = (at - x - s / 2) / (s / 2), (at - y - s / 2) / (s / 2)
-                a, b = np.where(abs(u) < 1)[0], np.where(abs(v) < 1)[0]
-                obj[i, b[:, None], a], col[i, b[:, None], a] = o, c
-                place[i, 0, b[:, None], a], place[i, 1, b[:, None], a] = u[a], v[b][:, None]
-        return torch.from_numpy(obj), torch.from_numpy(col), torch.from_numpy(place)
-
     def loss(self, labels):
         obj, col, place = labels
         y = self.head(self.features)
@@ -100,7 +87,7 @@ class Layout(torch.nn.Module):
         on = obj < world.NO
         a = torch.nn.functional.cross_entropy(where, obj, reduction='none') * torch.where(on, 1.5, .5)
         b = torch.nn.functional.cross_entropy(colour, col, ignore_index=-1)
-        return a.mean() + .5 * b + .5 * (((at - place) ** 2).sum(1) * on).mean()
+        return a.mean() + .5 * b + .5 * (((at.permute(0, 2, 3, 1) - place) ** 2).sum(-1) * on).mean()
 
 
 def make_net(tok):
@@ -117,12 +104,11 @@ def begin_with_pocket64(net):
     first[:, known.shape[1]:] *= .1
     first[:, :known.shape[1]] = known
     left = net['unet'].load_state_dict({k: v.float() for k, v in old.items() if not k.startswith('conv_out')}, strict=False)
-    text = net['text'].text_model if hasattr(net['text'], 'text_model') else net['text']
-    for layer in text.encoder.layers[2:]:
+    for layer in net['text'].encoder.layers[2:]:
         for last in (layer.self_attn.out_proj, layer.mlp.fc2):
             torch.nn.init.zeros_(last.weight), torch.nn.init.zeros_(last.bias)
     words = load_file(stage.START + '/generator/text_encoder/model.safetensors')
-    lack = text.load_state_dict({k.removeprefix('text_model.'): v.float() for k, v in words.items()}, strict=False)
+    lack = net['text'].load_state_dict({k.removeprefix('text_model.'): v.float() for k, v in words.items()}, strict=False)
     new = [k for k in left.missing_keys if not k.startswith('conv_')] + [k for k in lack.missing_keys if '.layers.2.' not in k and 'position_ids' not in k]
     if new or left.unexpected_keys or lack.unexpected_keys:
         raise SystemExit(f'{stage.START}/generator is not the 64² world of README.md: {[*new, *left.unexpected_keys, *lack.unexpected_keys][:4]} do not fit')
@@ -161,7 +147,7 @@ def train():
         ids, z, images, _, scenes = feed(s.rng, n)
         with torch.no_grad():
             x = auto.encode(stage.to_tensor(images) * 2 - 1).latent_dist.mean * scale
-        return ids, x, z, *Layout.labels(scenes)
+        return ids, x, z, *data.cell_labels(scenes, SHAPE[1])
 
     for step in s:
         ends_alone = step < C['ends_alone']

@@ -35,7 +35,6 @@ from rewards_pairs import Tokens
 SIDE, PATCH = stage.CONFIG['reward_image'], stage.CONFIG['reward_patch']
 GRID = SIDE // PATCH
 VISION = dict(image_size=SIDE, patch_size=PATCH, width=128, depth=4, heads=4, mlp=512, layer_norm_eps=1e-6)
-CENTRES = (np.arange(GRID) + .5) * 96 / GRID
 
 
 class Dense(nn.Module):
@@ -51,19 +50,15 @@ class Dense(nn.Module):
 
 def dense_labels(scenes):
     n = len(scenes)
-    cls, col, off = np.full((n, GRID, GRID), 16), np.full((n, GRID, GRID), -1), np.zeros((n, GRID, GRID, 2), np.float32)
+    cls, col, off = (v.flatten(1, 2) for v in data.cell_labels(scenes, GRID))
     count, place = np.zeros((n, 16), np.int64), np.full((n, 16, 2), np.nan, np.float32)
     for i, s in enumerate(scenes):
-        for o, c, x, y, size in s:
+        for o, _, x, y, size in s:
             if o < 16:
                 count[i, o] = min(4, count[i, o] + 1)
                 place[i, o] = ((x + size / 2) / 48 - 1, (y + size / 2) / 48 - 1)
-            u, v = (CENTRES - x - size / 2) / (size / 2), (CENTRES - y - size / 2) / (size / 2)
-            a, b = np.where(abs(u) < 1)[0], np.where(abs(v) < 1)[0]
-            cls[i, b[:, None], a], col[i, b[:, None], a] = (o if o < 16 else -1), (c if not isinstance(c, tuple) and c < 8 else -1)
-            off[i, b[:, None], a, 0], off[i, b[:, None], a, 1] = u[a], v[b][:, None]
     place[count != 1] = np.nan
-    return tuple(torch.from_numpy(a) for a in (cls.reshape(n, -1), col.reshape(n, -1), off.reshape(n, -1, 2), count, place))
+    return cls, col, off, torch.from_numpy(count), torch.from_numpy(place)
 
 
 def dense_loss(out, scenes, weight):
@@ -79,13 +74,10 @@ def dense_loss(out, scenes, weight):
     return ((a.mean(1) + 2 * b.mean(1) + 2 * c.mean(1) + 2 * d.mean(1) + 4 * e.sum(1) / on.sum(1).clamp(min=1)) * weight).mean()
 
 
-def wider_patches(weights):
-    """The 64² world's weights for this world's patches: as many of them, PATCH px wide instead of 8. The kernel is resized so that a smooth picture gives the same response."""
-    return {k: F.interpolate(v.float(), (PATCH, PATCH), mode='bilinear') * (v.shape[-1] / PATCH) ** 2 if v.ndim == 4 else v.float() for k, v in weights.items()}
-
-
 def start_of(name):
-    return wider_patches(load_file(f'{stage.START}/{name}/model.safetensors'))
+    """The 64² world's weights for this world's patches: as many of them, PATCH px wide instead of 8. The kernel is resized so that a smooth picture gives the same response."""
+    old = load_file(f'{stage.START}/{name}/model.safetensors')
+    return {k: F.interpolate(v.float(), (PATCH, PATCH), mode='bilinear') * (v.shape[-1] / PATCH) ** 2 if v.ndim == 4 else v.float() for k, v in old.items()}
 
 
 # ---------------------------------------------------------------- clip and hps
