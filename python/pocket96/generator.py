@@ -145,8 +145,8 @@ def train():
 
     def fresh(n):
         ids, z, images, _, scenes = feed(s.rng, n)
-        with torch.no_grad():
-            x = auto.encode(stage.to_tensor(images) * 2 - 1).latent_dist.mean * scale
+        with torch.no_grad(), stage.bfloat():
+            x = auto.encode(stage.to_tensor(images) * 2 - 1).latent_dist.mean.float() * scale
         return ids, x, z, *data.cell_labels(scenes, SHAPE[1])
 
     for step in s:
@@ -228,7 +228,9 @@ def sharpen():
         ground = torch.from_numpy(art.GROUNDS[themes]).permute(0, 3, 1, 2) / 127.5 - 1
         h = net['text'](ids).last_hidden_state
         latent = z - net['unet'](z, 1000, h, return_dict=False)[0]
-        y = net['decoder'](net['post'](latent / scale))
+        with stage.bfloat():
+            y = net['decoder'](net['post'](latent / scale))
+        y = y.float()
         base, d = vae.reconstruction(y, x, vae.weight_map(x, ground))
         loss = base + vae.adversarial(disc, x, y, base, net['decoder'].conv_out.weight) if s.fraction() > .1 else base
         opt.zero_grad()

@@ -145,7 +145,9 @@ def main(name):
     for _ in s:
         opt.param_groups[0]['lr'] = c['lr'] * s.factor()
         x, t = batch(s.rng, c['batch'], soften)
-        loss = loss_of(net(x), t)
+        with stage.bfloat():
+            grid = net(x)
+        loss = loss_of(grid.float(), t)
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)

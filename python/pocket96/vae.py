@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import nn
 
 import art
@@ -64,16 +65,19 @@ def batch(rng, n):
 
 
 def hinge(disc, real, fake):
-    return (F.relu(1 - disc(real)[0]) + F.relu(1 + disc(fake)[0])).mean()
+    with stage.bfloat():
+        a, b = disc(real)[0].float(), disc(fake)[0].float()
+    return (F.relu(1 - a) + F.relu(1 + b)).mean()
 
 
 def adversarial(disc, x, y, base, last):
     """Generator's term, balanced against the gradient of `base` at the weight `last`."""
-    logit, ours = disc(y)
-    with torch.no_grad():
-        theirs = disc(x)[1]
-    match = sum((a - b).abs().mean() for a, b in zip(ours, theirs))
-    g = -logit.mean()
+    with stage.bfloat():
+        logit, ours = disc(y)
+        with torch.no_grad():
+            theirs = disc(x)[1]
+    match = sum((a.float() - b.float()).abs().mean() for a, b in zip(ours, theirs))
+    g = -logit.float().mean()
     with torch.enable_grad():
         n1 = torch.autograd.grad(base, last, retain_graph=True)[0].norm()
         n2 = torch.autograd.grad(g, last, retain_graph=True)[0].norm()
@@ -94,7 +98,7 @@ def report(s, model):
 
 def main():
     torch.manual_seed(stage.CONFIG['seed'])
-    net, disc = make().to(memory_format=torch.channels_last), Discriminator().to(memory_format=torch.channels_last)
+    net, disc = make(), Discriminator()
     opt = torch.optim.AdamW(net.parameters(), lr=C['lr'], betas=(.9, .99), weight_decay=0)
     opt_d = torch.optim.AdamW(disc.parameters(), lr=4e-4, betas=(.5, .9), weight_decay=0)
     ema = stage.Ema(net, .998)
@@ -105,9 +109,11 @@ def main():
         for g in opt.param_groups:
             g['lr'] = C['lr'] * s.factor(100)
         x, ground = batch(s.rng, C['batch'])
-        x = x.contiguous(memory_format=torch.channels_last)
-        post = net.encode(x).latent_dist
-        y = net.decode(post.sample()).sample
+        with stage.bfloat():
+            moments = net.quant_conv(net.encoder(x))
+        post = DiagonalGaussianDistribution(moments.float())
+        with stage.bfloat():
+            y = net.decode(post.sample()).sample.float()
         base, d = reconstruction(y, x, weight_map(x, ground))
         kl = post.kl().mean() / post.mean[0].numel()
         loss = base + C['kl'] * kl
