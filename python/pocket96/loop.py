@@ -2,7 +2,7 @@
 
     python loop.py harvest ROUND SHARD | harden ROUND REWARD | measure ROUND SEED PART | table ROUND SEED
 
-harvest   ascents (the loop of ../pocket/reno_loop.py with reno.json) on training captions; pictures at chosen iterations, labelled by the labeller (judge.py), never by the judge. Round 1
+harvest   ascents (the loop of ../pocket/reno_loop.py with reno.json) on training captions; pictures at chosen iterations, and of fresh noise for more captions, labelled by the labeller (judge.py), never by the judge. Round 1
           starts from the rewards as trained, round r from those of round r-1
 harden    one reward learns to order these pictures beside rendered groups (all pairs of different grade)
 measure   how many held-out prompts (every third) the judge calls right after 1 to 100 iterations, and with best-of-N (round 0: before any hardening)
@@ -35,6 +35,7 @@ from rewards_pairs import Tokens
 
 C = stage.CONFIG['harden']
 AT = (0, 3, 8, 15, 25, 40, 59)
+DRAWN = -1                                   # iteration of a picture of fresh noise
 CURVE = (1, 3, 5, 10, 20, 35, 50, 75, 100)
 REWARDS = ('image_reward', 'hps', 'clip')
 
@@ -78,41 +79,51 @@ def harvest(round_, n):
         return
     model, lab, hp = Pocket(base), Evaluator.load(stage.ROOT + '/labeller/model'), {**settings(base), 'nIters': stage.few(C['iterations'])}
     t, rng = time.time(), np.random.default_rng((stage.CONFIG['seed'], round_, n))
-    specs = [W.draw(rng, W.CATEGORIES[min(8, int(np.searchsorted(data.SHARES, rng.random())))])[1] for _ in range(stage.few(C['captions']))]
-    z, trace = torch.from_numpy(rng.standard_normal((len(specs), *SHAPE)).astype(np.float32)), []
-    reno(model, z, model.condition([W.caption(s) for s in specs]), hp, trace)
+    some = lambda n: [W.draw(rng, W.CATEGORIES[min(8, int(np.searchsorted(data.SHARES, rng.random())))])[1] for _ in range(stage.few(n))]
+    noise = lambda n: torch.from_numpy(rng.standard_normal((n, *SHAPE)).astype(np.float32))
     rows = []
-    for k in (k for k in AT if k < len(trace)):
-        x = trace[k]['image']
-        with torch.no_grad():
-            grids = lab(x)
-        for i, spec in enumerate(specs):
-            grade, hard, scene = label(grids[i], lab.config, spec)
+
+    @torch.no_grad()
+    def keep(x, specs, k):
+        for i, (grid, spec) in enumerate(zip(lab(x), specs)):
+            grade, hard, scene = label(grid, lab.config, spec)
             if W.allowed(scene):
-                rows.append((i, (x[i] * 255).round().byte().permute(1, 2, 0).numpy(), W.caption(spec), grade, hard, k))
-    rows.sort(key=lambda r: (r[0], r[5]))
-    images, captions, grade, hard, at = ([r[k] for r in rows] for k in range(1, 6))
+                rows.append(((x[i] * 255).round().byte().permute(1, 2, 0).numpy(), W.caption(spec), grade, hard, k))
+
+    specs, trace = some(C['captions']), []
+    reno(model, noise(len(specs)), model.condition([W.caption(s) for s in specs]), hp, trace)
+    for k in (k for k in AT if k < len(trace)):
+        keep(trace[k]['image'], specs, k)
+    for spec in some(C['drawn']):
+        with torch.no_grad():
+            c = model.condition([W.caption(spec)] * C['noises'])
+            keep(model.generate(noise(C['noises']), c), [spec] * C['noises'], DRAWN)
+    images, captions, grade, hard, at = ([r[k] for r in rows] for k in range(5))
     np.savez_compressed(path + '.tmp.npz', images=np.array(images, np.uint8), captions=np.array(captions, str), grade=np.array(grade), errors=np.array(hard), iteration=np.array(at))
     os.replace(path + '.tmp.npz', path)
     print(json.dumps(dict(round=round_, shard=n, seconds=round(time.time() - t), right={k: round(float(np.mean([h == 0 for h, a in zip(hard, at) if a == k])), 3) for k in sorted(set(at))})), flush=True)
 
 
 class Harvest:
+    """Labelled pictures by caption: of ascents, and of fresh noise."""
+
     def __init__(self, rounds):
-        self.by = []
+        self.ascents, self.drawn = [], []
         for path in sorted(p for r in range(1, rounds + 1) for p in glob.glob(f'{stage.ROOT}/harvest{r}/[0-9][0-9][0-9].npz')):
             d = np.load(path)
-            images, captions, grade = d['images'], d['captions'], d['grade']
-            for c in dict.fromkeys(captions.tolist()):
-                k = np.flatnonzero(captions == c)
-                if len(k) >= 3:
-                    self.by.append((c, images[k], grade[k]))
-        if not self.by:
+            images, captions, grade, fresh = d['images'], d['captions'], d['grade'], d['iteration'] == DRAWN
+            for by, of in ((self.ascents, ~fresh), (self.drawn, fresh)):
+                for c in dict.fromkeys(captions[of].tolist()):
+                    k = np.flatnonzero(of & (captions == c))
+                    if len(k) >= 3:
+                        by.append((c, images[k], grade[k]))
+        if not self.ascents or not self.drawn:
             raise SystemExit(f'No caption of harvest1 to harvest{rounds} keeps three pictures: the labeller sees held-out combinations everywhere, is it trained?')
 
     def group(self, rng):
         """-> images [4], caption, grades; the first is a rendered true picture."""
-        caption, images, grade = self.by[rng.integers(len(self.by))]
+        by = self.ascents if rng.random() < .6 else self.drawn
+        caption, images, grade = by[rng.integers(len(by))]
         spec, _ = W.parse(caption)
         while True:
             scene = W.fill(rng, spec)

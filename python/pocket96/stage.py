@@ -176,4 +176,4 @@ def half(module):
     return round_half(copy.deepcopy(module)).eval()
 
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ.get('POCKET_THREADS', 1)))
