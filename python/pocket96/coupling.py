@@ -5,7 +5,7 @@ Fixed linear read-outs of z [12, 12, 12], all standard normal and independent en
   size        mean of channel k over the latent, for the k-th group, in steps of equal probability
   where       3x3 window means of channel k: the best cell that is free and fits, and from it to the centre of mass of exp(SHARP mean) over its neighbours; objects of one group one after the other.
               Where two neighbours are nearly as good, both lead to the same place between them, so that the place changes smoothly with z
-  colour      window means of channels 4..11 around the object, weighed as its place is, for colours 0..7 (only if the caption leaves it open)
+  colour      means of channels 4..11 over the latent, for colours 0..7: the largest for the first group that leaves it open, the next for the next
   background  mean of channels 3..7 and 10 over the latent
 
 z stays exactly N(0, I). Relations confine objects one after the other; scenes that the held-out rule forbids are passed over for the next best place.
@@ -29,14 +29,13 @@ def _phi(v):
     return .5 * (1 + math.erf(v / math.sqrt(2)))
 
 
-def _around(mean, others):
-    """Window means [10, 10], those of other channels [8, 10, 10] -> around each cell: x, y [100] of the centre of mass in px, mean of each other channel [8, 100]."""
+def _around(mean):
+    """Window means [10, 10] -> x, y [100] of the centre of mass around each cell, in px."""
     e = np.pad(np.exp(SHARP * (mean - mean.max())), 1)
     near = np.lib.stride_tricks.sliding_window_view(e, (3, 3))                        # [10, 10, 3, 3]
     whole = near.sum((2, 3))
     x, y = (near[..., 2] - near[..., 0]).sum(2) / whole, (near[..., 2, :] - near[..., 0, :]).sum(2) / whole
-    theirs = np.lib.stride_tricks.sliding_window_view(np.pad(others, ((0, 0), (1, 1), (1, 1))), (3, 3), (1, 2))
-    return CX + 8 * x.ravel(), CY + 8 * y.ravel(), (np.einsum('yxij,cyxij->cyx', near, theirs) / whole).reshape(len(others), -1)
+    return CX + 8 * x.ravel(), CY + 8 * y.ravel()
 
 
 def _sides(relations):
@@ -61,15 +60,18 @@ def couple(z, spec):
     options = W.SIZES_OF[min(4, spec.total())]
     wish = [min(len(options) - 1, int(_phi(whole[k]) * len(options))) for k in range(len(spec.groups))]
     field = mean.reshape(-1, CELLS - 2, CELLS - 2)
-    around = [_around(field[k], field[4:]) for k in range(len(spec.groups))]
+    around = [_around(field[k]) for k in range(len(spec.groups))]
+    palette, colours = np.argsort(-whole[4:12]), []
+    for o, c, _ in spec.groups:
+        colours.append(c if c >= 0 else next(int(q) for q in palette if COLOUR_OK[o][q] and q not in colours))
     for largest in range(len(options) - 1, -2, -1):                                   # smaller if there is no room
-        scene = _search(spec, [options[min(k, largest)] if largest >= 0 else 24 for k in wish], around, mean)
+        scene = _search(spec, [options[min(k, largest)] if largest >= 0 else 24 for k in wish], colours, around, mean)
         if scene:
             break
     return scene, theme
 
 
-def _search(spec, sizes, around, mean, nodes=400):
+def _search(spec, sizes, colours, around, mean, nodes=400):
     """Objects one after the other at their best admissible cells; back to the next best when a later one finds none."""
     order = [k for k, (_, _, n) in enumerate(spec.groups) for _ in range(n)]
     sides, related = _sides(spec.relations), {j: (i, r) for i, r, j in spec.relations}
@@ -78,7 +80,7 @@ def _search(spec, sizes, around, mean, nodes=400):
     def cells(chosen):
         k = len(chosen)
         g = order[k]
-        (cx, cy, _), s, h = around[g], sizes[g], sizes[g] / 2
+        (cx, cy), s, h = around[g], sizes[g], sizes[g] / 2
         ok = (cx - h >= W.BORDER) & (cy - h >= W.BORDER) & (cx + h <= IMAGE - MARGIN) & (cy + h <= IMAGE - MARGIN)
         if g in sides:
             ok &= sides[g]
@@ -94,15 +96,13 @@ def _search(spec, sizes, around, mean, nodes=400):
     def go(chosen):
         if len(chosen) == len(order):
             return chosen
-        o, c, _ = spec.groups[order[len(chosen)]]
         g = order[len(chosen)]
-        (cx, cy, colour), s = around[g], sizes[g]
+        (cx, cy), s, o = around[g], sizes[g], spec.groups[g][0]
         for p in cells(chosen):
             left[0] -= 1
             if left[0] < 0:
                 return None
-            col = c if c >= 0 else int(np.where(COLOUR_OK[o], colour[:, p], -np.inf).argmax())
-            thing = (o, col, round(cx[p] - s / 2), round(cy[p] - s / 2), s)
+            thing = (o, colours[g], round(cx[p] - s / 2), round(cy[p] - s / 2), s)
             if any(W.canonical(*pair) in W.HELD_RELATION for t in chosen if t[0] != o for r in W.between(t, thing) for pair in [(t[0], r, o)]):
                 continue
             found = go(chosen + [thing])

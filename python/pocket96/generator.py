@@ -1,9 +1,10 @@
 """Stages 2 and 3: the one-step generator (UNet and CLIP text encoder), and its sharpening.
 
-generator   flow matching from the 64² world's weights, with the coupling of coupling.py, target z - x0; the share of t = 1 (the step that ships) grows from .7 to all. From the last block's features a head
-            that is thrown away tells for each cell of the latent which object is there, in which colour, and where within it: L2 alone teaches slowly which of two places is meant.
-sharpen     UNet, text encoder and decoder together, from noise to picture: L1 and edges to the coupled scene, the patch discriminator and feature matching of vae.py.
-            L2 in the latents leaves a blend where two scenes score alike, and the decoder never saw such latents; here the picture itself is asked to be crisp.
+generator   flow matching from the 64² world's weights to the latents of semantic.py, with the coupling of coupling.py, target z - x0; the share of t = 1 (the step that ships) grows from .7 to all. From the last
+            block's features a head that is thrown away tells for each cell of the latent which object is there, in which colour, and where within it: L2 alone teaches slowly which of two places is
+            meant. Coupled scenes move to where this head means them (settle.py).
+sharpen     UNet, text encoder and decoder together, from noise to picture: L1 and edges to that scene, the patch discriminator and feature matching of vae.py.
+            L2 in the latents leaves a blend where two scenes score alike; here the picture itself is asked to be crisp.
 """
 import sys
 
@@ -15,11 +16,13 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizerFast
 
 import art
 import data
+import semantic
 import stage
 import vae
 import world
 from coupling import couple
 from muon import Muon
+from settle import settle
 
 C, SHAPE, LENGTH = stage.CONFIG['generator'], tuple(stage.CONFIG['latent']), 16
 WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=1, count_color=1)
@@ -50,7 +53,7 @@ def ids_of(tok, texts):
 
 
 class Feed:
-    """Coupled samples: token ids, noise, picture, bare background, scene."""
+    """Coupled samples: caption, its Spec, noise, scene, theme."""
 
     def __init__(self, tok):
         self.tok = tok
@@ -58,15 +61,15 @@ class Feed:
         self.share = w / w.sum()
 
     def __call__(self, rng, n):
-        texts, zs, images, grounds, scenes = [], [], [], [], []
+        texts, specs, zs, scenes, themes = [], [], [], [], []
         while len(texts) < n:
             text, spec, _, _ = world.draw(rng, world.CATEGORIES[rng.choice(len(self.share), p=self.share)])
             z = rng.standard_normal(SHAPE).astype(np.float32)
             scene, theme = couple(z, spec)
             if scene is None or not world.allowed(scene):
                 continue
-            texts.append(text), zs.append(z), images.append(art.paint(scene, theme)), grounds.append(theme), scenes.append(scene)
-        return ids_of(self.tok, texts), torch.from_numpy(np.stack(zs)), np.stack(images), np.array(grounds), scenes
+            texts.append(text), specs.append(spec), zs.append(z), scenes.append(scene), themes.append(theme)
+        return ids_of(self.tok, texts), torch.from_numpy(np.stack(zs)), specs, scenes, themes
 
 
 class Layout(torch.nn.Module):
@@ -80,9 +83,13 @@ class Layout(torch.nn.Module):
     def keep(self, module, args, out):
         self.features = out
 
+    def told(self):
+        """[n, objects + none + colours + place, 12, 12] of the latest pass of the UNet."""
+        return self.head(self.features)
+
     def loss(self, labels):
         obj, col, place = labels
-        y = self.head(self.features)
+        y = self.told()
         where, colour, at = y.split((world.NO + 1, world.NC, 2), 1)
         on = obj < world.NO
         a = torch.nn.functional.cross_entropy(where, obj, reduction='none') * torch.where(on, 1.5, .5)
@@ -115,7 +122,7 @@ def begin_with_pocket64(net):
 
 
 @torch.no_grad()
-def picture_sheet(s, net, auto, scale):
+def picture_sheet(s, net, auto):
     """One-step pictures of held-out prompts, 12 a category."""
     ps = world.heldout_prompts()
     texts = [p['prompt'] for c in world.CATEGORIES for p in [q for q in ps if q['category'] == c][:12]]
@@ -124,14 +131,13 @@ def picture_sheet(s, net, auto, scale):
     for k in range(0, len(texts), 12):
         h = net['text'](ids_of(tokenizer(), texts[k:k + 12])).last_hidden_state
         x = z[k:k + 12] - net['unet'](z[k:k + 12], 1000, h, return_dict=False)[0]
-        y.append(auto.decode(x / scale).sample / 2 + .5)
+        y.append(auto.decode(x).sample / 2 + .5)
     stage.sheet(torch.cat(y), 12, s.dir + '/sheet.png')
 
 
 def train():
     tok = tokenizer()
-    auto = AutoencoderKL.from_pretrained(stage.ROOT + '/vae/model').eval().requires_grad_(False)
-    scale, net, feed = auto.config.scaling_factor, make_net(tok), Feed(tok)
+    net, feed = make_net(tok), Feed(tok)
     begin_with_pocket64(net)
     layout = Layout(net['unet'])
     opt, ema = Muon(torch.nn.ModuleList([net, layout]), C['muon'], C['lr']), stage.Ema(net, .997)
@@ -139,15 +145,16 @@ def train():
     opt_ends = torch.optim.Adam(ends, lr=.004)
     keep = Reservoir(C['reservoir'])
     s = stage.Stage('generator', C['steps'], stage.CONFIG['seed'] + 21, dict(net=net, layout=layout, opt=opt, opt_ends=opt_ends, ema=ema), every=300)
-    s.snapshot = lambda: picture_sheet(s, ema.model, auto, scale)
+    if stage.done('vae'):
+        s.snapshot = lambda: picture_sheet(s, ema.model, AutoencoderKL.from_pretrained(stage.ROOT + '/vae/model').eval())
     if s.begun:                                              # the reservoir is not kept: it is drawn again
         s.rng = np.random.default_rng((stage.CONFIG['seed'] + 21, s.begun))
 
     def fresh(n):
-        ids, z, images, _, scenes = feed(s.rng, n)
-        with torch.no_grad(), stage.bfloat():
-            x = auto.encode(stage.to_tensor(images) * 2 - 1).latent_dist.mean.float() * scale
-        return ids, x, z, *data.cell_labels(scenes, SHAPE[1])
+        ids, z, specs, scenes, themes = feed(s.rng, n)
+        if s.step > C['settle_from']:
+            scenes = settled(net, layout, ids, z, specs, scenes)
+        return ids, semantic.latents(scenes, themes), z, *data.cell_labels(scenes, SHAPE[1])
 
     for step in s:
         ends_alone = step < C['ends_alone']
@@ -162,7 +169,8 @@ def train():
         tt = t[:, None, None, None]
         h = net['text'](ids).last_hidden_state
         v = net['unet']((1 - tt) * x0 + tt * z, t * 1000, h, return_dict=False)[0]
-        per = (v - (z - x0)).pow(2).mean((1, 2, 3))
+        weight = 1 + C['objects'] * (labels[0] < world.NO)[:, None]
+        per = (weight * (v - (z - x0)).pow(2)).sum((1, 2, 3)) / (weight.sum((1, 2, 3)) * len(v[0]))
         opt.zero_grad()
         told = layout.loss(labels)
         (per.mean() + C['layout'] * told).backward()
@@ -176,27 +184,35 @@ def train():
     s.finish()
 
 
+@torch.no_grad()
+def settled(net, layout, ids, z, specs, scenes):
+    """The coupled scenes, each moved to where the network means it (settle.py)."""
+    net['unet'](z, 1000, net['text'](ids).last_hidden_state)
+    return [settle(spec, scene, told) for spec, scene, told in zip(specs, scenes, layout.told().numpy())]
+
+
 class Reservoir:
-    """Earlier samples, encoded once and used again: half of each batch."""
+    """Earlier samples, used again: half of each batch."""
 
     def __init__(self, size):
-        self.size, self.data = size, None
+        self.size, self.data, self.filled = size, None, 0
 
     def __len__(self):
-        return 0 if self.data is None else len(self.data[0])
+        return self.filled
 
     def mix(self, rng, new, batch):
-        if not len(self):
-            self.data = list(new)
-            return new
-        k = torch.from_numpy(rng.integers(len(self), size=batch - len(new[0])))
-        out = [torch.cat([q, r[k]]) for q, r in zip(new, self.data)]
-        if len(self) < self.size:
-            self.data = [torch.cat([r, q]) for q, r in zip(new, self.data)]
-        else:
-            slot = torch.from_numpy(rng.integers(self.size, size=len(new[0])))
-            for q, r in zip(new, self.data):
-                r[slot] = q
+        n = len(new[0])
+        if self.data is None:
+            self.data = [torch.empty(self.size, *v.shape[1:], dtype=v.dtype) for v in new]
+        out = new
+        if self.filled:
+            k = torch.from_numpy(rng.integers(self.filled, size=batch - n))
+            out = [torch.cat([q, r[k]]) for q, r in zip(new, self.data)]
+        free = np.arange(self.filled, min(self.size, self.filled + n))
+        slot = torch.from_numpy(np.concatenate([free, rng.integers(self.size, size=n - len(free))]))
+        for q, r in zip(new, self.data):
+            r[slot] = q
+        self.filled += len(free)
         return out
 
 
@@ -204,35 +220,39 @@ def sharpen():
     c = stage.CONFIG['sharpen']
     tok = tokenizer()
     auto = AutoencoderKL.from_pretrained(stage.ROOT + '/vae/model')
-    scale = auto.config.scaling_factor
     net = make_net(tok)
     net['decoder'], net['post'] = auto.decoder, auto.post_quant_conv
-    disc = vae.Discriminator()
-    net.load_state_dict(torch.load(stage.ROOT + '/generator/checkpoint.pt', weights_only=False)['ema']['model'], strict=False)
+    disc, layout = vae.Discriminator(), Layout(net['unet'])
+    before = torch.load(stage.ROOT + '/generator/checkpoint.pt', weights_only=False)
+    net.load_state_dict(before['ema']['model'], strict=False)
+    layout.load_state_dict(before['layout'])
     disc.load_state_dict(torch.load(stage.ROOT + '/vae/checkpoint.pt', weights_only=False)['disc'])
-    opt = torch.optim.AdamW(net.parameters(), lr=c['lr'], betas=(.9, .98), weight_decay=0)
+    opt = torch.optim.AdamW([*net.parameters(), *layout.parameters()], lr=c['lr'], betas=(.9, .98), weight_decay=0)
     opt_d = torch.optim.AdamW(disc.parameters(), lr=3e-4, betas=(.5, .9), weight_decay=0)
     ema, feed = stage.Ema(net, .998), Feed(tok)
-    s = stage.Stage('sharpen', c['steps'], stage.CONFIG['seed'] + 31, dict(net=net, disc=disc, opt=opt, opt_d=opt_d, ema=ema), every=300)
+    s = stage.Stage('sharpen', c['steps'], stage.CONFIG['seed'] + 31, dict(net=net, layout=layout, disc=disc, opt=opt, opt_d=opt_d, ema=ema), every=300)
 
     def snapshot():
         use_decoder(auto, ema.model)
-        picture_sheet(s, ema.model, auto, scale)
+        picture_sheet(s, ema.model, auto)
 
     s.snapshot = snapshot
     for _ in s:
         for g in opt.param_groups:
             g['lr'] = c['lr'] * s.factor(100)
-        ids, z, images, themes, _ = feed(s.rng, c['batch'])
-        x = stage.to_tensor(images) * 2 - 1
-        ground = torch.from_numpy(art.GROUNDS[themes]).permute(0, 3, 1, 2) / 127.5 - 1
-        h = net['text'](ids).last_hidden_state
-        latent = z - net['unet'](z, 1000, h, return_dict=False)[0]
+        ids, z, specs, scenes, themes = feed(s.rng, c['batch'])
+        latent = z - net['unet'](z, 1000, net['text'](ids).last_hidden_state, return_dict=False)[0]
+        scenes = [settle(*v) for v in zip(specs, scenes, layout.told().detach().numpy())]
+        x = stage.to_tensor([art.paint(*v) for v in zip(scenes, themes)]) * 2 - 1
+        ground = torch.from_numpy(np.stack([art.GROUNDS[t] for t in themes])).permute(0, 3, 1, 2) / 127.5 - 1
         with stage.bfloat():
-            y = net['decoder'](net['post'](latent / scale))
+            y = net['decoder'](net['post'](latent))
         y = y.float()
         base, d = vae.reconstruction(y, x, vae.weight_map(x, ground))
-        loss = base + vae.adversarial(disc, x, y, base, net['decoder'].conv_out.weight) if s.fraction() > .1 else base
+        told, off = layout.loss(data.cell_labels(scenes, SHAPE[1])), (latent - semantic.latents(scenes, themes)).pow(2).mean()
+        loss = base + c['layout'] * told + c['latents'] * off
+        if s.fraction() > .1:
+            loss = loss + vae.adversarial(disc, x, y, base, net['decoder'].conv_out.weight)
         opt.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1)
@@ -242,7 +262,7 @@ def sharpen():
         opt_d.zero_grad()
         ld.backward()
         opt_d.step()
-        s.log(base=base, l1=d.abs().mean(), disc=ld)
+        s.log(base=base, l1=d.abs().mean(), disc=ld, layout=told, latents=off)
     s.finish()
 
 

@@ -1,20 +1,24 @@
-"""Stage 1: the AutoencoderKL, f = 8, 12 latent channels.
+"""Stage 1: the AutoencoderKL, f = 8, 12 latent channels, between pictures and the latents of semantic.py.
 
-L1 weighted towards objects and pale or thin parts, L1 of finite differences at two scales (edges), a light KL; in the last part a patch discriminator (hinge, weight balanced
+The decoder paints given latents. They get noise and up to LEAK of another scene, of which the picture shows nothing: one step of the generator is never quite sure, and a decoder that saw true latents alone answers
+with blur. The encoder learns to read them off the picture; nothing else here needs it, so it is trained every ENCODER-th step.
+
+The decoder's loss: L1 weighted towards objects and pale or thin parts, L1 of finite differences at two scales (edges), a light KL; in the last part a patch discriminator (hinge, weight balanced
 by gradient norms at the decoder's last layer as in VQGAN) with feature matching, so that edges are crisp where L1 alone leaves them soft.
 """
 import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import nn
 
 import art
+import semantic
 import stage
 import world
 
 C = stage.CONFIG['vae']
+LEAK, NOISE, ENCODER = .25, .4, 5
 CATEGORIES = ('single_object', 'colors', 'two_object', 'color_attr', 'three_colors', 'counting')   # what the picture shows matters, not its caption
 
 
@@ -55,13 +59,17 @@ def reconstruction(y, x, w):
 
 
 def batch(rng, n):
-    """-> pictures in [-1,1], their bare backgrounds."""
-    images, grounds = [], []
-    for _ in range(n):
-        _, _, scene, theme = world.draw(rng, CATEGORIES[rng.integers(len(CATEGORIES))])
-        images.append(art.paint(scene, theme))
-        grounds.append(art.GROUNDS[theme])
-    return stage.to_tensor(images) * 2 - 1, torch.from_numpy(np.stack(grounds)).permute(0, 3, 1, 2) / 127.5 - 1
+    """-> latents, pictures in [-1,1], their bare backgrounds."""
+    scenes, themes = zip(*(world.draw(rng, CATEGORIES[rng.integers(len(CATEGORIES))])[2:] for _ in range(n)))
+    images = [art.paint(*s) for s in zip(scenes, themes)]
+    grounds = np.stack([art.GROUNDS[t] for t in themes])
+    return semantic.latents(scenes, themes), stage.to_tensor(images) * 2 - 1, torch.from_numpy(grounds).permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def unsure(z):
+    """Latents as a generator tells them: some of another scene in them, and noise."""
+    leak, noise = (m * torch.rand(len(z), 1, 1, 1) for m in (LEAK, NOISE))
+    return (1 - leak) * z + leak * z.roll(1, 0) + noise * torch.randn_like(z)
 
 
 def hinge(disc, real, fake):
@@ -84,46 +92,57 @@ def adversarial(disc, x, y, base, last):
     return .4 * (n1 / (n2 + 1e-6)).clamp(0, 1).detach() * g + .3 * match
 
 
+def paint(net, z):
+    with stage.bfloat():
+        return net.decode(z).sample.float()
+
+
+def read(net, x):
+    with stage.bfloat():
+        return net.quant_conv(net.encoder(x)).float()
+
+
 @torch.no_grad()
 def report(s, model):
-    r = np.random.default_rng(99)
-    x, _ = batch(r, stage.few(16) * 3)
-    z = torch.cat([model.encode(b).latent_dist.mean for b in x.split(16)])
+    z, x, _ = batch(np.random.default_rng(99), stage.few(16) * 3)
     y = torch.cat([model.decode(b).sample for b in z.split(16)])
-    model.register_to_config(scaling_factor=float(1 / z.std()))
+    moved = torch.cat([model.encode(b).latent_dist.mean for b in x.split(16)])
     model.save_pretrained(s.dir + '/model')
-    s.say(psnr=round(-10 * np.log10(F.mse_loss(y.clamp(-1, 1) / 2, x / 2).item()), 2), latent_std=round(z.std().item(), 3))
-    stage.sheet(torch.stack([x[:24], y[:24]], 1).flatten(0, 1) / 2 + .5, 12, s.dir + '/sheet.png')
+    s.say(psnr=round(-10 * np.log10(F.mse_loss(y.clamp(-1, 1) / 2, x / 2).item()), 2), encoder=round(F.mse_loss(moved, z).item(), 4))
+    stage.sheet(torch.stack([x[:24], y[:24], paint(model, unsure(z[:24]))], 1).flatten(0, 1) / 2 + .5, 12, s.dir + '/sheet.png')
 
 
 def main():
     torch.manual_seed(stage.CONFIG['seed'])
     net, disc = make(), Discriminator()
-    opt = torch.optim.AdamW(net.parameters(), lr=C['lr'], betas=(.9, .99), weight_decay=0)
+    opt = torch.optim.AdamW([*net.decoder.parameters(), *net.post_quant_conv.parameters()], lr=C['lr'], betas=(.9, .99), weight_decay=0)
+    opt_e = torch.optim.AdamW([*net.encoder.parameters(), *net.quant_conv.parameters()], lr=C['lr'], betas=(.9, .99), weight_decay=0)
     opt_d = torch.optim.AdamW(disc.parameters(), lr=4e-4, betas=(.5, .9), weight_decay=0)
     ema = stage.Ema(net, .998)
-    s = stage.Stage('vae', C['steps'], stage.CONFIG['seed'] + 1, dict(net=net, disc=disc, opt=opt, opt_d=opt_d, ema=ema))
+    s = stage.Stage('vae', C['steps'], stage.CONFIG['seed'] + 1, dict(net=net, disc=disc, opt=opt, opt_e=opt_e, opt_d=opt_d, ema=ema))
     s.snapshot = lambda: report(s, ema.model)
     last = net.decoder.conv_out.weight
-    for _ in s:
-        for g in opt.param_groups:
-            g['lr'] = C['lr'] * s.factor(100)
-        x, ground = batch(s.rng, C['batch'])
-        with stage.bfloat():
-            moments = net.quant_conv(net.encoder(x))
-        post = DiagonalGaussianDistribution(moments.float())
-        with stage.bfloat():
-            y = net.decode(post.sample()).sample.float()
+    for step in s:
+        for o in (opt, opt_e):
+            o.param_groups[0]['lr'] = C['lr'] * s.factor(100)
+        z, x, ground = batch(s.rng, C['batch'])
+        y = paint(net, unsure(z))
         base, d = reconstruction(y, x, weight_map(x, ground))
-        kl = post.kl().mean() / post.mean[0].numel()
-        loss = base + C['kl'] * kl
-        sharp = s.fraction() > C['adversarial_from']
-        if sharp:
+        loss = base
+        if s.fraction() > C['adversarial_from']:
             loss = loss + adversarial(disc, x, y, base, last)
         opt.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1)
+        torch.nn.utils.clip_grad_norm_(net.decoder.parameters(), 1)
         opt.step()
+        if step % ENCODER == 0:
+            mean, logvar = read(net, x).chunk(2, 1)
+            told = F.mse_loss(mean, z) + 1e-3 * (logvar + 6).pow(2).mean()             # latents are exact: a small variance everywhere
+            opt_e.zero_grad()
+            told.backward()
+            torch.nn.utils.clip_grad_norm_(net.encoder.parameters(), 1)
+            opt_e.step()
+            s.log(encoder=told)
         ema.update(net)
         if s.fraction() > C['adversarial_from'] - .05:                # the discriminator learns a little before it is listened to
             ld = hinge(disc, x, y.detach())
@@ -131,7 +150,7 @@ def main():
             ld.backward()
             opt_d.step()
             s.log(disc=ld)
-        s.log(base=base, l1=d.abs().mean(), kl=kl)
+        s.log(base=base, l1=d.abs().mean())
     s.finish()
 
 

@@ -1,0 +1,74 @@
+"""Where a network already means to put an object: a coupled scene moved to what the network tells of it, within REACH px and one size.
+
+coupling.py decides a scene by exact places; a network that reads them a few px wrong is punished by L2 for every px and answers with blur. The scene that settle() returns has the caption's truth
+and nearly the coupled places, and is the one that the network's own layout (generator.Layout) holds most likely, so that what is left to learn is to draw it. As in implicit maximum likelihood
+estimation (Li and Malik 2018, arXiv 1809.09087) the target is the admissible one nearest to what is generated.
+"""
+import numpy as np
+
+import world as W
+from art import IMAGE, MARGIN
+
+REACH, STEP = 12, 3
+MOVES = np.arange(-REACH, REACH + 1, STEP)
+PULL = .05                                     # per cell, for a move of 6 px: what the coupled place is worth
+TRIES = 24
+_AT = (np.arange(12) + .5) * 8
+
+
+def _likely(logits):
+    """log softmax over the first axis."""
+    m = logits - logits.max(0)
+    return m - np.log(np.exp(m).sum(0))
+
+
+def _costs(own, place, s, cx, cy):
+    """Sum over the cells of a box of side s around each moved centre of own [12, 12] and the squared error of `place` [2, 12, 12] -> [moves y, moves x]."""
+    out, inside, where = [], [], []
+    for c in (cy, cx):
+        u = (_AT - (c + MOVES)[:, None]) / (s / 2)                       # [moves, 12]
+        inside.append((np.abs(u) < 1).astype(np.float32)), where.append(u)
+    (iy, ix), (v, u) = inside, where
+    out = iy @ (own + (place ** 2).sum(0)) @ ix.T
+    out -= 2 * (iy @ place[0] @ (ix * u).T + (iy * v) @ place[1] @ ix.T)
+    return out + iy.sum(1)[:, None] * (ix * u * u).sum(1) + (iy * v * v).sum(1)[:, None] * ix.sum(1)
+
+
+def settle(spec, scene, told):
+    """told [17 + 8 + 2, 12, 12]: the logits of object and colour and the place within the object, of each cell. -> the scene, moved; itself where nothing near it is better."""
+    told = told.astype(np.float32)
+    obj, col, place = _likely(told[:W.NO + 1]), _likely(told[W.NO + 1:W.NO + 1 + W.NC]), told[W.NO + 1 + W.NC:]
+    options = W.SIZES_OF[min(4, spec.total())]
+    pull = PULL * (MOVES[:, None] ** 2 + MOVES ** 2) / 36
+    scene = list(scene)
+    for k, (o, c, x, y, s) in enumerate(scene):
+        cx, cy = x + s / 2, y + s / 2
+        base = .5 * obj[W.NO] - 1.5 * obj[o]
+        rows = []
+        at = options.index(s) if s in options else None
+        for size in ([s] if at is None else options[max(0, at - 1):at + 2]):
+            cost = _costs(base - col[c], place, size, cx, cy) + (size / 8) ** 2 * pull
+            px, py = np.broadcast_to(np.round(cx + MOVES - size / 2), cost.shape), np.broadcast_to(np.round(cy + MOVES - size / 2)[:, None], cost.shape)
+            ok = (px >= W.BORDER) & (py >= W.BORDER) & (px + size <= IMAGE - MARGIN) & (py + size <= IMAGE - MARGIN)
+            for _, _, ox, oy, os in scene[:k] + scene[k + 1:]:
+                ok &= np.maximum(np.abs(px + size / 2 - ox - os / 2), np.abs(py + size / 2 - oy - os / 2)) >= (size + os) / 2 + W.GAP
+            rows += [(v, (o, c, int(a), int(b), size)) for v, a, b in zip(cost[ok], px[ok], py[ok])]
+        rows.sort(key=lambda r: r[0])
+        for _, thing in rows[:TRIES]:
+            if thing == scene[k]:
+                break
+            moved = scene[:k] + [thing] + scene[k + 1:]
+            if W.errors(spec, moved)[0] == 0 and W.allowed(moved) and _clear(spec, moved):
+                scene = moved
+                break
+    return scene
+
+
+def _clear(spec, scene):
+    """Relations hold as clearly as in every true picture."""
+    where = {o: W.centre((o, c, x, y, s)) for o, c, x, y, s in scene}
+    for i, r, j in spec.relations:
+        a, b = where[spec.groups[i][0]], where[spec.groups[j][0]]
+        if not W.clearly(r, a[0] - b[0], a[1] - b[1]):
+            return False
+    return True
