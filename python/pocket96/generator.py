@@ -22,7 +22,7 @@ import vae
 import world
 from coupling import couple
 from muon import Muon
-from settle import settle
+from settle import likeliest, near, settle
 
 C, SHAPE, LENGTH = stage.CONFIG['generator'], tuple(stage.CONFIG['latent']), 16
 WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=1, count_color=1)
@@ -153,7 +153,9 @@ def train():
     def fresh(n):
         ids, z, specs, scenes, themes = feed(s.rng, n)
         if s.step > C['settle_from']:
-            scenes = settled(net, layout, ids, z, specs, scenes)
+            with torch.no_grad():
+                x = z - net['unet'](z, 1000, net['text'](ids).last_hidden_state, return_dict=False)[0]
+                scenes, themes = settled(s.rng, x, layout.told().numpy(), z, specs, scenes, themes)
         return ids, semantic.latents(scenes, themes), z, *data.cell_labels(scenes, SHAPE[1])
 
     for step in s:
@@ -184,11 +186,15 @@ def train():
     s.finish()
 
 
-@torch.no_grad()
-def settled(net, layout, ids, z, specs, scenes):
-    """The coupled scenes, each moved to where the network means it (settle.py)."""
-    net['unet'](z, 1000, net['text'](ids).last_hidden_state)
-    return [settle(spec, scene, told) for spec, scene, told in zip(specs, scenes, layout.told().numpy())]
+def settled(rng, latent, told, z, specs, scenes, themes):
+    """Coupled scenes and themes -> those that the network means with latent [n, 12, 12, 12] and told (Layout.told), near them (settle.py)."""
+    out = [], []
+    for i, spec in enumerate(specs):
+        some, grounds = near(rng, z[i].numpy(), spec, scenes[i], themes[i])
+        bare = latent[i].numpy()[:, told[i, :world.NO + 1].argmax(0) == world.NO]
+        out[0].append(settle(spec, likeliest(some, told[i]), told[i]))
+        out[1].append(max(grounds, key=lambda t: (semantic.THEME_CODES[t] @ bare[:5]).sum()))
+    return out
 
 
 class Reservoir:
@@ -242,7 +248,7 @@ def sharpen():
             g['lr'] = c['lr'] * s.factor(100)
         ids, z, specs, scenes, themes = feed(s.rng, c['batch'])
         latent = z - net['unet'](z, 1000, net['text'](ids).last_hidden_state, return_dict=False)[0]
-        scenes = [settle(*v) for v in zip(specs, scenes, layout.told().detach().numpy())]
+        scenes, themes = settled(s.rng, latent.detach(), layout.told().detach().numpy(), z, specs, scenes, themes)
         x = stage.to_tensor([art.paint(*v) for v in zip(scenes, themes)]) * 2 - 1
         ground = torch.from_numpy(np.stack([art.GROUNDS[t] for t in themes])).permute(0, 3, 1, 2) / 127.5 - 1
         with stage.bfloat():

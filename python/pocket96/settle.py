@@ -1,18 +1,20 @@
-"""Where a network already means to put an object: a coupled scene moved to what the network tells of it, within REACH px and one size.
+"""The scene that a network means with a noise, near the coupled one.
 
-coupling.py decides a scene by exact places; a network that reads them a few px wrong is punished by L2 for every px and answers with blur. The scene that settle() returns has the caption's truth
-and nearly the coupled places, and is the one that the network's own layout (generator.Layout) holds most likely, so that what is left to learn is to draw it. As in implicit maximum likelihood
-estimation (Li and Malik 2018, arXiv 1809.09087) the target is the admissible one nearest to what is generated.
+coupling.py decides a scene by exact places and by comparisons that may be close; a network that reads them a little wrong is punished by L2 for every px and answers with blur. likeliest() chooses among
+the scenes of noises near z the one that the network's own layout (generator.Layout) holds most likely, settle() moves its objects within REACH px and one size. The caption's truth stays, and what is left to
+learn is to draw it. As in implicit maximum likelihood estimation (Li and Malik 2018, arXiv 1809.09087) the target is the admissible one nearest to what is generated.
 """
 import numpy as np
 
 import world as W
 from art import IMAGE, MARGIN
+from coupling import couple
 
 REACH, STEP = 12, 3
 MOVES = np.arange(-REACH, REACH + 1, STEP)
 PULL = .05                                     # per cell, for a move of 6 px: what the coupled place is worth
 TRIES = 24
+NEAR, SPREAD = 4, .35                          # noises around z, and the share of fresh noise in them
 _AT = (np.arange(12) + .5) * 8
 
 
@@ -34,10 +36,41 @@ def _costs(own, place, s, cx, cy):
     return out + iy.sum(1)[:, None] * (ix * u * u).sum(1) + (iy * v * v).sum(1)[:, None] * ix.sum(1)
 
 
-def settle(spec, scene, told):
-    """told [17 + 8 + 2, 12, 12]: the logits of object and colour and the place within the object, of each cell. -> the scene, moved; itself where nothing near it is better."""
+def near(rng, z, spec, scene, theme):
+    """-> scenes [scene, ...] and themes of z and of NEAR noises around it."""
+    scenes, themes = [scene], [theme]
+    for _ in range(NEAR):
+        other, background = couple(np.sqrt(1 - SPREAD ** 2) * z + SPREAD * rng.standard_normal(z.shape, dtype=np.float32), spec)
+        if other and W.allowed(other):
+            scenes.append(other), themes.append(background)
+    return scenes, themes
+
+
+def _parts(told):
+    """told [17 + 8 + 2, 12, 12]: logits of object and colour and the place within the object, of each cell -> log probabilities of both, place."""
     told = told.astype(np.float32)
-    obj, col, place = _likely(told[:W.NO + 1]), _likely(told[W.NO + 1:W.NO + 1 + W.NC]), told[W.NO + 1 + W.NC:]
+    return _likely(told[:W.NO + 1]), _likely(told[W.NO + 1:W.NO + 1 + W.NC]), told[W.NO + 1 + W.NC:]
+
+
+def likeliest(scenes, told):
+    """The one of several scenes that `told` (as in _parts) fits best."""
+    obj, col, place = _parts(told)
+
+    def cost(scene):
+        out = 0
+        for o, c, x, y, s in scene:
+            v, u = ((_AT - a - s / 2) / (s / 2) for a in (y, x))
+            i, j = np.flatnonzero(np.abs(v) < 1), np.flatnonzero(np.abs(u) < 1)
+            box = np.ix_(i, j)
+            out += (.5 * obj[W.NO][box] - 1.5 * obj[o][box] - col[c][box] + (place[0][box] - u[j]) ** 2 + (place[1][box] - v[i][:, None]) ** 2).sum()
+        return out
+
+    return min(scenes, key=cost)
+
+
+def settle(spec, scene, told):
+    """-> the scene, moved to where `told` (as in _parts) has it; itself where nothing near it is better."""
+    obj, col, place = _parts(told)
     options = W.SIZES_OF[min(4, spec.total())]
     pull = PULL * (MOVES[:, None] ** 2 + MOVES ** 2) / 36
     scene = list(scene)
