@@ -51,6 +51,11 @@ def _sides(relations):
     return {i: axis < SIDE}
 
 
+def palette(z):
+    """Named colours for what a caption leaves open, the likeliest first."""
+    return np.argsort(-z[4:12].mean((1, 2)))
+
+
 def couple(z, spec):
     """-> scene [(object, colour, x, y, size)] or None (about one in a thousand has no admissible scene), theme."""
     w = np.lib.stride_tricks.sliding_window_view(z, (3, 3), (1, 2))                   # [12, 10, 10, 3, 3]
@@ -61,9 +66,9 @@ def couple(z, spec):
     wish = [min(len(options) - 1, int(_phi(whole[k]) * len(options))) for k in range(len(spec.groups))]
     field = mean.reshape(-1, CELLS - 2, CELLS - 2)
     around = [_around(field[k]) for k in range(len(spec.groups))]
-    palette, colours = np.argsort(-whole[4:12]), []
+    order, colours = palette(z), []
     for o, c, _ in spec.groups:
-        colours.append(c if c >= 0 else next(int(q) for q in palette if COLOUR_OK[o][q] and q not in colours))
+        colours.append(c if c >= 0 else next(int(q) for q in order if COLOUR_OK[o][q] and q not in colours))
     for largest in range(len(options) - 1, -2, -1):                                   # smaller if there is no room
         scene = _search(spec, [options[min(k, largest)] if largest >= 0 else 24 for k in wish], colours, around, mean)
         if scene:

@@ -20,9 +20,9 @@ import semantic
 import stage
 import vae
 import world
-from coupling import couple
+from coupling import couple, palette
 from muon import Muon
-from settle import likeliest, near, settle
+from settle import likeliest, near, recolour, settle
 
 C, SHAPE, LENGTH = stage.CONFIG['generator'], tuple(stage.CONFIG['latent']), 16
 WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=1, count_color=1)
@@ -192,7 +192,7 @@ def settled(rng, latent, told, z, specs, scenes, themes):
     for i, spec in enumerate(specs):
         some, grounds = near(rng, z[i].numpy(), spec, scenes[i], themes[i])
         bare = latent[i].numpy()[:, told[i, :world.NO + 1].argmax(0) == world.NO]
-        out[0].append(settle(spec, likeliest(some, told[i]), told[i]))
+        out[0].append(settle(spec, recolour(spec, likeliest(some, told[i]), told[i], palette(z[i].numpy())), told[i]))
         out[1].append(max(grounds, key=lambda t: (semantic.THEME_CODES[t] @ bare[:5]).sum()))
     return out
 

@@ -1,20 +1,21 @@
 """The scene that a network means with a noise, near the coupled one.
 
 coupling.py decides a scene by exact places and by comparisons that may be close; a network that reads them a little wrong is punished by L2 for every px and answers with blur. likeliest() chooses among
-the scenes of noises near z the one that the network's own layout (generator.Layout) holds most likely, settle() moves its objects within REACH px and one size. The caption's truth stays, and what is left to
+the scenes of noises near z the one that the network's own layout (generator.Layout) holds most likely, recolour() among the first colours of z, settle() moves objects within REACH px and one size. The caption's truth stays, and what is left to
 learn is to draw it. As in implicit maximum likelihood estimation (Li and Malik 2018, arXiv 1809.09087) the target is the admissible one nearest to what is generated.
 """
 import numpy as np
 
 import world as W
 from art import IMAGE, MARGIN
-from coupling import couple
+from coupling import COLOUR_OK, couple
 
 REACH, STEP = 12, 3
 MOVES = np.arange(-REACH, REACH + 1, STEP)
 PULL = .05                                     # per cell, for a move of 6 px: what the coupled place is worth
 TRIES = 24
 NEAR, SPREAD = 4, .35                          # noises around z, and the share of fresh noise in them
+OPEN = 3                                       # of the eight colours, for what a caption leaves open
 _AT = (np.arange(12) + .5) * 8
 
 
@@ -66,6 +67,20 @@ def likeliest(scenes, told):
         return out
 
     return min(scenes, key=cost)
+
+
+def recolour(spec, scene, told, order):
+    """-> the scene, its open colours the likeliest of the first OPEN admissible ones of `order` (coupling.palette)."""
+    _, col, _ = _parts(told)
+    taken = []
+    for g, c, _ in spec.groups:
+        mine = [k for k, thing in enumerate(scene) if thing[0] == g]
+        if c < 0:
+            cells = [np.ix_(*(np.flatnonzero(np.abs(_AT - a - s / 2) < s / 2) for a in (y, x))) for _, _, x, y, s in (scene[k] for k in mine)]
+            c = max([int(q) for q in order if COLOUR_OK[g][q] and q not in taken][:OPEN], key=lambda q: sum(col[q][box].sum() for box in cells))
+            scene = [(o, c if k in mine else q, *box) for k, (o, q, *box) in enumerate(scene)]
+        taken.append(c)
+    return scene
 
 
 def settle(spec, scene, told):
