@@ -124,7 +124,7 @@ def wrong_caption(rng, spec, scene, tries=20):
         elif not rel:
             g[i][2] = int(rng.integers(1, 4))
         s = W.Spec(g, rel)
-        if s.total() > 4 or not W.sayable(s) or len(s.groups) == 3 and s.total() > 3:
+        if s.total() > 4 or not W.sayable(s) or len(s.groups) == 3 and s.total() > 3 or len(W.caption(s).split()) > W.WORDS:
             continue
         if errors(s, scene)[0] > 0:
             return W.caption(s), s
@@ -230,7 +230,11 @@ class Group:
         return e if w == 1 else w * e + (1 - w) * errors(spec, b)[0]
 
 
-SHARES = np.cumsum([.04, .09, .14, .08, .19, .13, .11, .12, .10])
+_SHARES = np.cumsum([.03, .07, .11, .06, .11, .10, .10, .10, .10, .06, .09, .07])    # of W.CATEGORIES
+
+
+def category(rng):
+    return W.CATEGORIES[min(len(_SHARES) - 1, int(np.searchsorted(_SHARES, rng.random())))]
 
 
 def hue_step(rng, scene, wrong):
@@ -247,7 +251,7 @@ def hue_step(rng, scene, wrong):
 def group(rng, k=4):
     """One right picture, one slightly wrong, pictures between the two (blends; hues between two colours), one more wrong; two captions."""
     while True:
-        text, spec, scene, theme = W.draw(rng, W.CATEGORIES[min(len(SHARES) - 1, int(np.searchsorted(SHARES, rng.random())))])
+        text, spec, scene, theme = W.draw(rng, category(rng))
         scene = retint(rng, scene, spec, .4)
         w1, c2 = wrong_scene(rng, spec, scene), wrong_caption(rng, spec, scene)
         if w1 and c2:

@@ -25,7 +25,7 @@ from muon import Muon
 from settle import likeliest, near, recolour, settle
 
 C, SHAPE, LENGTH = stage.CONFIG['generator'], tuple(stage.CONFIG['latent']), 16
-WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=1, count_color=1)
+WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=.75, row=.25, count_color=1)      # none of coloured relations: those must be found
 
 
 def make_unet():
@@ -57,13 +57,12 @@ class Feed:
 
     def __init__(self, tok):
         self.tok = tok
-        w = np.array([WEIGHTS[c] for c in world.CATEGORIES])
-        self.share = w / w.sum()
+        self.share = np.array(list(WEIGHTS.values())) / sum(WEIGHTS.values())
 
     def __call__(self, rng, n):
         texts, specs, zs, scenes, themes = [], [], [], [], []
         while len(texts) < n:
-            text, spec, _, _ = world.draw(rng, world.CATEGORIES[rng.choice(len(self.share), p=self.share)])
+            text, spec, _, _ = world.draw(rng, list(WEIGHTS)[rng.choice(len(self.share), p=self.share)])
             z = rng.standard_normal(SHAPE).astype(np.float32)
             scene, theme = couple(z, spec)
             if scene is None or not world.allowed(scene):

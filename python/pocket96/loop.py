@@ -79,7 +79,7 @@ def harvest(round_, n):
         return
     model, lab, hp = Pocket(base), Evaluator.load(stage.ROOT + '/labeller/model'), {**settings(base), 'nIters': stage.few(C['iterations'])}
     t, rng = time.time(), np.random.default_rng((stage.CONFIG['seed'], round_, n))
-    some = lambda n: [W.draw(rng, W.CATEGORIES[min(8, int(np.searchsorted(data.SHARES, rng.random())))])[1] for _ in range(stage.few(n))]
+    some = lambda n: [W.draw(rng, data.category(rng))[1] for _ in range(stage.few(n))]
     noise = lambda n: torch.from_numpy(rng.standard_normal((n, *SHAPE)).astype(np.float32))
     rows = []
 

@@ -3,8 +3,8 @@
 A scene is a list of objects (object, colour, x, y, size), x and y the px of the box's upper left corner, and a theme (background). One to four objects, any place, boxes
 at least GAP px apart; the fewer objects, the larger they may be. A caption is a Spec: groups (object, colour or -1, count) and relations (i, relation, j) between groups.
 
-Categories: GenEval's six, and three harder ones: three objects with colours, chains of two relations ("a cat left of a duck above a tree": the duck is above the tree),
-counts with colours ("two red apples and a blue duck").
+Categories: GenEval's six, and six harder ones: three objects with colours, chains of two relations ("a cat left of a duck above a tree": the duck is above the tree),
+counts with colours ("two red apples and a blue duck"), three in a row (the same relation twice), and coloured objects with one relation or two (two only up and down: texts have 16 tokens).
 
 Held-out combinations are those of the 64² world (../pocket/scenes.py, same seed): no training picture shows and no training caption names one. Relations follow GenEval's rule.
 """
@@ -20,7 +20,8 @@ from scenes import HELD_COLOR, HELD_COUNT, HELD_PAIR, HELD_RELATION, OPPOSITE, P
 OBJECTS, COLOURS = tuple(art.OBJECTS), tuple(art.COLORS)
 NO, NC, NT = len(OBJECTS), len(COLOURS), len(art.THEMES)
 NUMBERS = {2: 'two', 3: 'three', 4: 'four'}
-CATEGORIES = ('single_object', 'two_object', 'counting', 'colors', 'position', 'color_attr', 'three_colors', 'chain', 'count_color')
+CATEGORIES = ('single_object', 'two_object', 'counting', 'colors', 'position', 'color_attr', 'three_colors', 'chain', 'count_color', 'row', 'color_position', 'color_chain')
+WORDS = 14                                # of a caption at most: 16 tokens with first and last
 GAP = 3
 BORDER = 2
 SIZES_OF = {1: (36, 40, 48, 56), 2: (28, 32, 36, 40), 3: (28, 32), 4: (24, 28)}
@@ -62,7 +63,9 @@ def caption(spec):
 def category_of(spec):
     coloured, n = spec.groups[0][1] >= 0, len(spec.groups)
     if spec.relations:
-        return 'chain' if len(spec.relations) > 1 else 'position'
+        if len(spec.relations) == 1:
+            return ('position', 'color_position')[coloured]
+        return 'color_chain' if coloured else 'row' if spec.relations[0][1] == spec.relations[1][1] else 'chain'
     if any(m > 1 for *_, m in spec.groups):
         return 'count_color' if coloured else 'counting'
     return (('single_object', 'two_object', '')[n - 1], ('colors', 'color_attr', 'three_colors')[n - 1])[coloured]
@@ -223,10 +226,16 @@ def draw_spec(rng, category):
             return Spec([(o[0], c[0], int(rng.integers(2, 5)))])
         n, m = ((2, 1), (1, 2), (2, 2), (3, 1))[rng.integers(4)]
         return Spec([(o[0], c[0], n), (o[1], c[1], m)])
-    k = {'two_object': 2, 'position': 2, 'color_attr': 2}.get(category, 3)
-    groups = [(o[i], c[i] if category in ('color_attr', 'three_colors') else -1, 1) for i in range(k)]
-    rel = [(i, int(rng.integers(4)), i + 1) for i in range(k - 1)] if category in ('position', 'chain') else []
-    return Spec(groups, rel)
+    k = {'two_object': 2, 'position': 2, 'color_attr': 2, 'color_position': 2}.get(category, 3)
+    groups = [(o[i], c[i] if 'color' in category else -1, 1) for i in range(k)]
+    return Spec(groups, _draw_relations(rng, category))
+
+
+def _draw_relations(rng, category):
+    r, s = (int(v) for v in rng.permutation(4)[:2])
+    if category == 'color_chain':
+        return [(0, int(rng.integers(2, 4)), 1), (1, int(rng.integers(2, 4)), 2)]
+    return {'position': [(0, r, 1)], 'color_position': [(0, r, 1)], 'chain': [(0, r, 1), (1, s, 2)], 'row': [(0, r, 1), (1, r, 2)]}.get(category, [])
 
 
 def fill(rng, spec, free_colours=True):
@@ -293,7 +302,7 @@ def heldout_prompts(seed=11):
         add(Spec([groups[i] for i in rng.permutation(3)]))
     for i in sorted(rng.permutation(len(facts))[:24]):
         a, r, b = facts[i]
-        (p, _), second = others(1, [a, b], [])[0], int(rng.integers(4))
+        (p, _), second = others(1, [a, b], [])[0], [q for q in range(4) if q != (0, 2)[r]][rng.integers(3)]
         add(Spec([(a, -1, 1), (b, -1, 1), (p, -1, 1)], [(0, (0, 2)[r], 1), (1, second, 2)]))
     for k in sorted(rng.permutation(len(held))[:24]):
         c, o = held[k]
@@ -306,6 +315,15 @@ def heldout_prompts(seed=11):
             add(Spec([(o, c, n), (p, q, 1)]))
         else:
             add(Spec([(o, c, n)]))
+    for i in sorted(rng.permutation(len(facts))[:24]):
+        a, r, b = facts[i]
+        (p, _), side = others(1, [a, b], [])[0], (0, 2)[r]
+        add(Spec([(a, -1, 1), (b, -1, 1), (p, -1, 1)], [(0, side, 1), (1, side, 2)]))
+    for category, n in (('color_position', 1), ('color_chain', 2)):
+        for k in sorted(rng.permutation(len(held))[:24]):
+            c, o = held[k]
+            groups = [(o, c, 1), *((p, q, 1) for p, q in others(n, [o], [c]))]
+            add(Spec([groups[i] for i in rng.permutation(n + 1)], _draw_relations(rng, category)))
     return out
 
 
