@@ -1,6 +1,4 @@
 """The generator in the layout of weights/pocket (diffusers folder, f16), the held-out prompts and reno.json, into POCKET_WORK/w96/weights; and the size of everything there.
-
-The latest of sharpen and generator is taken.
 """
 import json
 import os
@@ -20,13 +18,7 @@ def main():
     tok, out = G.tokenizer(), stage.WEIGHTS + '/generator'
     os.makedirs(out, exist_ok=True)
     auto, net = AutoencoderKL.from_pretrained(stage.ROOT + '/vae/model'), G.make_net(tok)
-    sharp = stage.ROOT + '/sharpen/checkpoint.pt'
-    if os.path.exists(sharp):
-        net['decoder'], net['post'] = auto.decoder, auto.post_quant_conv
-        net.load_state_dict(torch.load(sharp, weights_only=False)['ema']['model'])
-        G.use_decoder(auto, net)
-    else:
-        net.load_state_dict(torch.load(stage.ROOT + '/generator/checkpoint.pt', weights_only=False)['ema']['model'])
+    net.load_state_dict(torch.load(stage.ROOT + '/generator/checkpoint.pt', weights_only=False)['ema']['model'])
     save_half(net['unet'], out + '/unet'), save_half(net['text'], out + '/text_encoder'), save_half(auto, out + '/vae')
     path = out + '/text_encoder/model.safetensors'             # transformers 5 drops the prefix that every published text encoder has
     save_file({'text_model.' + k.removeprefix('text_model.'): v for k, v in load_file(path).items()}, path, {'format': 'pt'})

@@ -1,24 +1,18 @@
-"""Stages 2 and 3: the one-step generator (UNet and CLIP text encoder), and its sharpening.
+"""Stage 2: the one-step generator, UNet and CLIP text encoder.
 
-generator   flow matching from the 64² world's weights to the latents of semantic.py, with the coupling of coupling.py, target z - x0; the share of t = 1 (the step that ships) grows from .7 to all. From the last
-            block's features a head that is thrown away tells for each cell of the latent which object is there, in which colour, and where within it: L2 alone teaches slowly which of two places is
-            meant. Coupled scenes move to where this head means them (settle.py).
-sharpen     UNet, text encoder and decoder together, from noise to picture: L1 and edges to that scene, the patch discriminator and feature matching of vae.py.
-            L2 in the latents leaves a blend where two scenes score alike; here the picture itself is asked to be crisp.
+Flow matching from the 64² world's weights to the latents of semantic.py, with the coupling of coupling.py, target z - x0; the share of t = 1 (the step that ships) grows from .7 to all. From the last block's
+features a head that is thrown away tells for each cell of the latent which object is there, in which colour, and where within it: L2 alone teaches slowly which of two places is meant. Coupled scenes move to
+where this head means them (settle.py).
 """
-import sys
-
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizerFast
 
-import art
 import data
 import semantic
 import stage
-import vae
 import world
 from coupling import couple, palette
 from muon import Muon
@@ -221,60 +215,5 @@ class Reservoir:
         return out
 
 
-def sharpen():
-    c = stage.CONFIG['sharpen']
-    tok = tokenizer()
-    auto = AutoencoderKL.from_pretrained(stage.ROOT + '/vae/model')
-    net = make_net(tok)
-    net['decoder'], net['post'] = auto.decoder, auto.post_quant_conv
-    disc, layout = vae.Discriminator(), Layout(net['unet'])
-    before = torch.load(stage.ROOT + '/generator/checkpoint.pt', weights_only=False)
-    net.load_state_dict(before['ema']['model'], strict=False)
-    layout.load_state_dict(before['layout'])
-    disc.load_state_dict(torch.load(stage.ROOT + '/vae/checkpoint.pt', weights_only=False)['disc'])
-    opt = torch.optim.AdamW([*net.parameters(), *layout.parameters()], lr=c['lr'], betas=(.9, .98), weight_decay=0)
-    opt_d = torch.optim.AdamW(disc.parameters(), lr=3e-4, betas=(.5, .9), weight_decay=0)
-    ema, feed = stage.Ema(net, .998), Feed(tok)
-    s = stage.Stage('sharpen', c['steps'], stage.CONFIG['seed'] + 31, dict(net=net, layout=layout, disc=disc, opt=opt, opt_d=opt_d, ema=ema), every=300)
-
-    def snapshot():
-        use_decoder(auto, ema.model)
-        picture_sheet(s, ema.model, auto)
-
-    s.snapshot = snapshot
-    for _ in s:
-        for g in opt.param_groups:
-            g['lr'] = c['lr'] * s.factor(100)
-        ids, z, specs, scenes, themes = feed(s.rng, c['batch'])
-        latent = z - net['unet'](z, 1000, net['text'](ids).last_hidden_state, return_dict=False)[0]
-        scenes, themes = settled(s.rng, latent.detach(), layout.told().detach().numpy(), z, specs, scenes, themes)
-        x = stage.to_tensor([art.paint(*v) for v in zip(scenes, themes)]) * 2 - 1
-        ground = torch.from_numpy(np.stack([art.GROUNDS[t] for t in themes])).permute(0, 3, 1, 2) / 127.5 - 1
-        with stage.bfloat():
-            y = net['decoder'](net['post'](latent))
-        y = y.float()
-        base, d = vae.reconstruction(y, x, vae.weight_map(x, ground))
-        told, off = layout.loss(data.cell_labels(scenes, SHAPE[1])), (latent - semantic.latents(scenes, themes)).pow(2).mean()
-        loss = base + c['layout'] * told + c['latents'] * off
-        if s.fraction() > .1:
-            loss = loss + vae.adversarial(disc, x, y, base, net['decoder'].conv_out.weight)
-        opt.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1)
-        opt.step()
-        ema.update(net)
-        ld = vae.hinge(disc, x, y.detach())
-        opt_d.zero_grad()
-        ld.backward()
-        opt_d.step()
-        s.log(base=base, l1=d.abs().mean(), disc=ld, layout=told, latents=off)
-    s.finish()
-
-
-def use_decoder(auto, net):
-    """Puts the sharpened decoder into the AutoencoderKL, for sheets and export."""
-    auto.decoder, auto.post_quant_conv = net['decoder'], net['post']
-
-
 if __name__ == '__main__':
-    dict(generator=train, sharpen=sharpen)[sys.argv[1]]()
+    train()

@@ -11,7 +11,7 @@ run() { say "begins: $*"; $py "$@" >> "$log" 2>&1; say "done: $*"; }
 each() { say "begins: $1 for each of ${*:2}"; printf '%s\n' "${@:2}" | xargs -P "${PROCESSES:-1}" -I{} sh -c "$py $1 >> $log 2>&1 || exit 255"; say "done: $1"; }      # {} in the command stands for one of the words
 harden_setting() { $py -c "import json; print(json.load(open('config.json'))['harden']['$1'])"; }
 measure() { each "loop.py measure $1 0 {}" $(seq 0 $(($(harden_setting parts) - 1))); run loop.py table "$1" 0; }
-if [ "$part" = all ] || [ "$part" = pictures ]; then run vae.py; run generator.py generator; run generator.py sharpen; fi
+if [ "$part" = all ] || [ "$part" = pictures ]; then run vae.py; run generator.py; fi
 if [ "$part" = all ] || [ "$part" = rewards ]; then
   run judge.py judge; run judge.py labeller
   run rewards.py image_reward; run rewards.py clip; run rewards.py hps
