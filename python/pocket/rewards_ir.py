@@ -46,7 +46,7 @@ def bradley_terry(score, grade, caption, picture):
     use = same & (d > 0.12)
     m = F.softplus(-(score[:, None] - score[None, :]))
     w = use * d.clamp(0, 1).sqrt()
-    return (m * w).sum() / w.sum(), ((score[:, None] > score[None, :]) & use).sum() / use.sum()
+    return (m * w).sum() / w.sum().clamp(min=1e-6), ((score[:, None] > score[None, :]) & use).sum() / use.sum().clamp(min=1)
 
 
 class Generated:

@@ -35,6 +35,7 @@ from rewards_pairs import Tokens
 
 C = stage.CONFIG['harden']
 AT = (0, 3, 8, 15, 25, 40, 59)
+UNEQUAL = .12                                # grades that differ by less are not ordered (rewards_ir.bradley_terry)
 DRAWN = -1                                   # iteration of a picture of fresh noise
 CURVE = (1, 3, 5, 10, 20, 35, 50, 75, 100)
 REWARDS = ('image_reward', 'hps', 'clip')
@@ -115,7 +116,7 @@ class Harvest:
             for by, of in ((self.ascents, ~fresh), (self.drawn, fresh)):
                 for c in dict.fromkeys(captions[of].tolist()):
                     k = np.flatnonzero(of & (captions == c))
-                    if len(k) >= 3:
+                    if len(k) >= 3 and grade[k].max() > UNEQUAL:                  # where all are right there is nothing to order
                         by.append((c, images[k], grade[k]))
         if not self.ascents or not self.drawn:
             raise SystemExit(f'No caption of harvest1 to harvest{rounds} keeps three pictures: the labeller sees held-out combinations everywhere, is it trained?')
