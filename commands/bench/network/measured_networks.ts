@@ -90,17 +90,25 @@ const POCKET_NETWORK: Network = {
   clip: join(POCKET, 'clip'),
 };
 
+/** Side and channels of the pocket models' latents. */
+const POCKET_LATENT = JSON.parse(readFileSync(join(POCKET, 'generator/unet/config.json'), 'utf8')) as {
+  readonly sample_size: number;
+  readonly in_channels: number;
+};
+
 /** The pocket models on `batch` latents of a side, each with a text of its own. */
 export function pocketRow(side: number, batch: number): Row {
-  const made = row(`pocket, ${side * 8}², batch ${batch}`, POCKET_NETWORK, side, 8, [16, 128], 128);
-  const latents = [batch, side, side, 8];
+  const channels = POCKET_LATENT.in_channels;
+  const made = row(`pocket, ${side * 8}², batch ${batch}`, POCKET_NETWORK, side, channels, [16, 128], 128);
+  const latents = [batch, side, side, channels];
   const inputs = { ...made.inputs, latents, context: [batch, 16, 128], text: [batch, 128] };
   return { ...made, inputs, outputs: { ...made.outputs, gradient: latents } };
 }
 
 export function iterationRows(): Row[] {
+  const { sample_size: side, in_channels: channels } = POCKET_LATENT;
   return [
-    row('pocket iteration, UNet+VAE+CLIP, 64²', POCKET_NETWORK, 8, 8, [16, 128], 128),
+    row(`pocket iteration, UNet+VAE+CLIP, ${side * 8}²`, POCKET_NETWORK, side, channels, [16, 128], 128),
     row('quarter-size iteration, UNet+VAE+CLIP, 128²', quarterSize(), 16, 4, [77, 256], 256),
   ];
 }

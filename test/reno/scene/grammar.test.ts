@@ -15,9 +15,9 @@ const prompts = parsePocketPrompts('heldout_prompts.json', read('heldout_prompts
 describe('the grammar of scenes', () => {
   it('reads and writes every held-out prompt', () => {
     expect(prompts.length).toBeGreaterThan(100);
-    for (const { prompt, objects, relation } of prompts) {
-      expect(parseScene(prompt, words)).toEqual({ objects, relation });
-      expect(sceneCaption({ objects, relation })).toBe(prompt);
+    for (const { id, category, prompt, ...scene } of prompts) {
+      expect(parseScene(prompt, words), `${id}, ${category}`).toEqual(scene);
+      expect(sceneCaption(scene)).toBe(prompt);
     }
   });
 
