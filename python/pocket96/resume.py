@@ -17,7 +17,7 @@ TRAINED = os.path.join(stage.HERE, 'trained')
 
 def main():
     for out in (stage.WEIGHTS, f'{stage.ROOT}/harden1/weights'):
-        shutil.copytree(TRAINED, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns('labeller', 'layout_head.safetensors', 'README.md'))
+        shutil.copytree(TRAINED, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns('labeller', 'layout_head.safetensors', 'image_reward_before'))
     shutil.copytree(TRAINED + '/labeller', stage.folder('labeller') + '/model', dirs_exist_ok=True)
     for name in ('image_reward', 'hps', 'clip'):
         net = (rewards.Ranker if name == 'image_reward' else rewards.Clip)(Tokens(f'{stage.TOKENIZERS}/{name}', 20 if name == 'image_reward' else 16))
