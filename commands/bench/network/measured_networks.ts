@@ -91,14 +91,12 @@ const POCKET_NETWORK: Network = {
 };
 
 /** Side and channels of the pocket models' latents. */
-const POCKET_LATENT = JSON.parse(readFileSync(join(POCKET, 'generator/unet/config.json'), 'utf8')) as {
-  readonly sample_size: number;
-  readonly in_channels: number;
-};
+const pocketLatent = (): { readonly sample_size: number; readonly in_channels: number } =>
+  JSON.parse(readFileSync(join(POCKET_NETWORK.unet, 'config.json'), 'utf8'));
 
 /** The pocket models on `batch` latents of a side, each with a text of its own. */
 export function pocketRow(side: number, batch: number): Row {
-  const channels = POCKET_LATENT.in_channels;
+  const { in_channels: channels } = pocketLatent();
   const made = row(`pocket, ${side * 8}², batch ${batch}`, POCKET_NETWORK, side, channels, [16, 128], 128);
   const latents = [batch, side, side, channels];
   const inputs = { ...made.inputs, latents, context: [batch, 16, 128], text: [batch, 128] };
@@ -106,7 +104,7 @@ export function pocketRow(side: number, batch: number): Row {
 }
 
 export function iterationRows(): Row[] {
-  const { sample_size: side, in_channels: channels } = POCKET_LATENT;
+  const { sample_size: side, in_channels: channels } = pocketLatent();
   return [
     row(`pocket iteration, UNet+VAE+CLIP, ${side * 8}²`, POCKET_NETWORK, side, channels, [16, 128], 128),
     row('quarter-size iteration, UNet+VAE+CLIP, 128²', quarterSize(), 16, 4, [77, 256], 256),
