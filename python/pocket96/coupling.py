@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 import world as W
-from art import IMAGE, MARGIN
+from art import IMAGE
 
 CELLS = 12
 _C = (np.arange(1, CELLS - 1) + .5) * 8                            # px of the centres of windows' middle cells
@@ -85,12 +85,10 @@ def _search(spec, sizes, colours, around, mean, nodes=400):
     def cells(chosen):
         k = len(chosen)
         g = order[k]
-        (cx, cy), s, h = around[g], sizes[g], sizes[g] / 2
-        ok = (cx - h >= W.BORDER) & (cy - h >= W.BORDER) & (cx + h <= IMAGE - MARGIN) & (cy + h <= IMAGE - MARGIN)
+        cx, cy = around[g]
+        ok = W.free(cx, cy, sizes[g], chosen)
         if g in sides:
             ok &= sides[g]
-        for t in chosen:
-            ok &= np.maximum(np.abs(cx - (t[2] + t[4] / 2)), np.abs(cy - (t[3] + t[4] / 2))) >= (s + t[4]) / 2 + W.GAP
         if g in related:
             i, r = related[g]
             a = chosen[order.index(i)]

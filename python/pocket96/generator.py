@@ -14,12 +14,12 @@ import data
 import semantic
 import stage
 import world
-from coupling import couple, palette
+from coupling import couple
 from muon import Muon
-from settle import likeliest, near, recolour, settle
+from settle import meant
 
 C, SHAPE, LENGTH = stage.CONFIG['generator'], tuple(stage.CONFIG['latent']), 16
-WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=.75, row=.25, count_color=1)      # none of coloured relations: those must be found
+WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=.75, row=.25, count_color=1)      # captions with colours and relations are left out: an ascent has to find their pictures
 
 
 def make_unet():
@@ -82,8 +82,7 @@ class Layout(torch.nn.Module):
 
     def loss(self, labels):
         obj, col, place = labels
-        y = self.told()
-        where, colour, at = y.split((world.NO + 1, world.NC, 2), 1)
+        where, colour, at = self.told().split((world.NO + 1, world.NC, 2), 1)
         on = obj < world.NO
         a = torch.nn.functional.cross_entropy(where, obj, reduction='none') * torch.where(on, 1.5, .5)
         b = torch.nn.functional.cross_entropy(colour, col, ignore_index=-1)
@@ -148,7 +147,7 @@ def train():
         if s.step > C['settle_from']:
             with torch.no_grad():
                 x = z - net['unet'](z, 1000, net['text'](ids).last_hidden_state, return_dict=False)[0]
-                scenes, themes = settled(s.rng, x, layout.told().numpy(), z, specs, scenes, themes)
+            scenes, themes = zip(*(meant(s.rng, *v) for v in zip(z.numpy(), specs, scenes, themes, x.numpy(), layout.told().detach().numpy())))
         return ids, semantic.latents(scenes, themes), z, *data.cell_labels(scenes, SHAPE[1])
 
     for step in s:
@@ -177,17 +176,6 @@ def train():
         ema.update(net)
         s.log(layout=told, loss=per.mean(), one_step=per[t == 1].mean() if (t == 1).any() else float('nan'))
     s.finish()
-
-
-def settled(rng, latent, told, z, specs, scenes, themes):
-    """Coupled scenes and themes -> those that the network means with latent [n, 12, 12, 12] and told (Layout.told), near them (settle.py)."""
-    out = [], []
-    for i, spec in enumerate(specs):
-        some, grounds = near(rng, z[i].numpy(), spec, scenes[i], themes[i])
-        bare = latent[i].numpy()[:, told[i, :world.NO + 1].argmax(0) == world.NO]
-        out[0].append(settle(spec, recolour(spec, likeliest(some, told[i]), told[i], palette(z[i].numpy())), told[i]))
-        out[1].append(max(grounds, key=lambda t: (semantic.THEME_CODES[t] @ bare[:5]).sum()))
-    return out
 
 
 class Reservoir:

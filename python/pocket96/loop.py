@@ -2,8 +2,8 @@
 
     python loop.py harvest ROUND SHARD | harden ROUND REWARD | measure ROUND SEED PART | table ROUND SEED
 
-harvest   ascents (the loop of ../pocket/reno_loop.py with reno.json) on training captions; pictures at chosen iterations, and of fresh noise for more captions, labelled by the labeller (judge.py), never by the judge. Round 1
-          starts from the rewards as trained, round r from those of round r-1
+harvest   ascents (the loop of ../pocket/reno_loop.py with reno.json) on training captions; pictures at chosen iterations, and of fresh noise for more captions, labelled by the labeller
+          (judge.py), never by the judge. Round 1 starts from the rewards as trained, round r from those of round r-1
 harden    one reward learns to order these pictures beside rendered groups (all pairs of different grade)
 measure   how many held-out prompts (every third) the judge calls right after 1 to 100 iterations, and with best-of-N (round 0: before any hardening)
 table     the measured parts as one table
@@ -31,7 +31,6 @@ from evaluator import Evaluator
 from generator import SHAPE
 from reno_loop import DEFAULT, Pocket, reno, start_noise
 from rewards_ir import bradley_terry
-from rewards_pairs import Tokens
 
 C = stage.CONFIG['harden']
 AT = (0, 3, 8, 15, 25, 40, 59)
@@ -119,7 +118,7 @@ class Harvest:
                     if len(k) >= 3 and grade[k].max() > UNEQUAL:                  # where all are right there is nothing to order
                         by.append((c, images[k], grade[k]))
         if not self.ascents or not self.drawn:
-            raise SystemExit(f'No caption of harvest1 to harvest{rounds} keeps three pictures: the labeller sees held-out combinations everywhere, is it trained?')
+            raise SystemExit(f'No caption of harvest1 to harvest{rounds} keeps three pictures, a wrong one among them: either the labeller sees held-out combinations everywhere (is it trained?), or there are too few ascents.')
 
     def group(self, rng):
         """-> images [4], caption, grades; the first is a rendered true picture."""
@@ -136,9 +135,8 @@ class Harvest:
 
 def harden(round_, name):
     seed, k = stage.CONFIG['seed'] + 100 * round_ + REWARDS.index(name), 4
-    tokens = Tokens(f'{stage.TOKENIZERS}/{name}', 20 if name == 'image_reward' else 16)
     torch.manual_seed(seed)
-    net, soften = (rewards.Ranker if name == 'image_reward' else rewards.Clip)(tokens), data.Soften(seed)
+    (net, tokens), soften = rewards.make(name), data.Soften(seed)
     before = f'{stage.ROOT}/{name}/checkpoint.pt' if round_ == 1 else f'{stage.ROOT}/harden{round_ - 1}/{name}/checkpoint.pt'
     net.load_state_dict(torch.load(before, weights_only=False)['ema']['model'])
     opt, ema, found = stage.Opt(net, C['lr'], C['muon']), stage.Ema(net, .98), Harvest(round_)
@@ -173,6 +171,16 @@ def harden(round_, name):
     s.finish()
 
 
+def best_until(trace, at):
+    """Numbers of iterations of a run's trace, and the pictures of the lowest loss until there."""
+    low, pic = trace[0]['reward'], trace[0]['image']
+    for k, t in enumerate(trace, 1):
+        better = t['reward'] < low
+        pic, low = torch.where(better[:, None, None, None], t['image'], pic), torch.where(better, t['reward'], low)
+        if k in at:
+            yield k, pic
+
+
 def measure(round_, seed, n, best=50):
     """Part n of the held-out prompts, of every third one. Skipped when it exists."""
     root, out = weights_of(round_), stage.folder(f'measure{round_}')
@@ -190,12 +198,7 @@ def measure(round_, seed, n, best=50):
 
     part, trace = dict(ids=ids, category=[p['category'] for p in some], reno={}, best_of={}), []
     reno(model, start_noise(SHAPE, ids, seed), c, hp, trace)
-    low, pic = torch.full((len(some),), float('inf')), None
-    for k, t in enumerate(trace, 1):
-        better = t['reward'] < low
-        pic, low = t['image'] if pic is None else torch.where(better[:, None, None, None], t['image'], pic), torch.where(better, t['reward'], low)
-        if k in CURVE:
-            part['reno'][k] = right(pic)
+    part['reno'] = {k: right(pic) for k, pic in best_until(trace, CURVE)}
     low, pic, single = torch.full((len(some),), float('inf')), None, np.zeros(len(some))
     for k in range(1, best + 1):
         with torch.no_grad():

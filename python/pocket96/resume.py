@@ -1,6 +1,6 @@
-"""Puts the networks of trained/ into POCKET_WORK/w96, where the stages look for them, so that hardening and measuring go on without training anew: python resume.py
+"""Puts the networks of trained/ into POCKET_WORK/w96, where loop.py and tune.py look for them, so that hardening and measuring go on without training anew: python resume.py
 
-The rewards of trained/ have been hardened once: they count as those of round 1. Optimisers, averages and the heads that are thrown away are not kept; loop.py needs none of them.
+The rewards of trained/ have been hardened once, so the next are `loop.py harvest 2 SHARD` and `loop.py harden 2 NAME`. Optimisers, averages and the heads that are thrown away are not kept; they are not needed there.
 """
 import os
 import shutil
@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 
 import rewards
 import stage
-from rewards_pairs import Tokens
 
 TRAINED = os.path.join(stage.HERE, 'trained')
 
@@ -20,15 +19,14 @@ def main():
         shutil.copytree(TRAINED, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns('labeller', 'layout_head.safetensors', 'image_reward_before'))
     shutil.copytree(TRAINED + '/labeller', stage.folder('labeller') + '/model', dirs_exist_ok=True)
     for name in ('image_reward', 'hps', 'clip'):
-        net = (rewards.Ranker if name == 'image_reward' else rewards.Clip)(Tokens(f'{stage.TOKENIZERS}/{name}', 20 if name == 'image_reward' else 16))
+        net, _ = rewards.make(name)
         known = {k: v.float() for k, v in load_file(f'{TRAINED}/{name}/model.safetensors').items()}
         left = net.model.load_state_dict(known, strict=False)
         lack = [k for k in left.missing_keys if 'position_ids' not in k]
         if lack or left.unexpected_keys:
             raise SystemExit(f'{TRAINED}/{name} does not fit: {[*lack, *left.unexpected_keys][:4]}')
-        for place in (name, f'harden1/{name}'):
-            torch.save(dict(ema=dict(model=net.state_dict())), stage.folder(place) + '/checkpoint.pt')
-            open(stage.folder(place) + '/DONE', 'w').close()
+        torch.save(dict(ema=dict(model=net.state_dict())), stage.folder(f'harden1/{name}') + '/checkpoint.pt')
+        open(stage.folder(f'harden1/{name}') + '/DONE', 'w').close()
 
 
 if __name__ == '__main__':

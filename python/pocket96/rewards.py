@@ -131,6 +131,12 @@ class Ranker(nn.Module):
         return s, d
 
 
+def make(name):
+    """-> a reward with its helper heads, untrained, and its tokenizer."""
+    tokens = Tokens(f'{stage.TOKENIZERS}/{name}', 20 if name == 'image_reward' else 16)
+    return (Ranker if name == 'image_reward' else Clip)(tokens), tokens
+
+
 def rows_of(groups, k, level):
     """Every caption of a group with every of its pictures: owner, caption number, grade, caption, (spec, scene) or None in a blend, +1 right, -1 wrong, 0 unclear."""
     owner, cap, grade, texts, truth, clean = [], [], [], [], [], []
@@ -166,9 +172,8 @@ def clip_loss(net, gs, k, x, level, tokens):
 
 def train_clip(name):
     c, k, seed = stage.CONFIG[name], 4, stage.CONFIG['seed'] + dict(clip=51, hps=61)[name]
-    tokens = Tokens(stage.TOKENIZERS + '/clip', 16)
     torch.manual_seed(seed)
-    net, soften = Clip(tokens), data.Soften(seed)
+    (net, tokens), soften = make(name), data.Soften(seed)
     if name == 'clip':
         net.model.load_state_dict(start_of('clip'))
     else:
@@ -235,9 +240,8 @@ def word_loss(word, labels, layer):
 
 def train_image_reward():
     c, k, seed = stage.CONFIG['image_reward'], 4, stage.CONFIG['seed'] + 71
-    tokens = Tokens(stage.TOKENIZERS + '/image_reward', 20)
     torch.manual_seed(seed)
-    net, soften = Ranker(tokens), data.Soften(seed)
+    (net, tokens), soften = make('image_reward'), data.Soften(seed)
     net.model.load_state_dict(start_of('image_reward'))
     opt, ema = stage.Opt(net, c['lr'], c['muon']), stage.Ema(net, .99)
     s = stage.Stage('image_reward', c['steps'], seed, dict(net=net, opt=opt, ema=ema, soften=soften))

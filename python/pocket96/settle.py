@@ -1,22 +1,33 @@
 """The scene that a network means with a noise, near the coupled one.
 
-coupling.py decides a scene by exact places and by comparisons that may be close; a network that reads them a little wrong is punished by L2 for every px and answers with blur. likeliest() chooses among
-the scenes of noises near z the one that the network's own layout (generator.Layout) holds most likely, recolour() among the first colours of z, settle() moves objects within REACH px and one size. The caption's truth stays, and what is left to
-learn is to draw it. As in implicit maximum likelihood estimation (Li and Malik 2018, arXiv 1809.09087) the target is the admissible one nearest to what is generated.
+coupling.py decides a scene by exact places and by comparisons that may be close; a network that reads them a little wrong is punished by L2 for every px and answers with blur. So meant() takes among the scenes
+of noises near z the one that the network's own layout (generator.Layout) holds most likely, gives its open colours the likeliest of the first colours of z, and moves its objects within REACH px and one size.
+The caption's truth stays, and what is left to learn is to draw it. As in implicit maximum likelihood estimation (Li and Malik 2018, arXiv 1809.09087) the target is the admissible one nearest to what is generated.
 """
 import numpy as np
 
 import world as W
-from art import IMAGE, MARGIN
-from coupling import COLOUR_OK, couple
+from coupling import CELLS, COLOUR_OK, couple, palette
+from semantic import CELL, THEME_CODES
 
 REACH, STEP = 12, 3
 MOVES = np.arange(-REACH, REACH + 1, STEP)
-PULL = .05                                     # per cell, for a move of 6 px: what the coupled place is worth
+PULL = .05                                     # how much the coupled place is worth per cell, for a move of 6 px
 TRIES = 24
 NEAR, SPREAD = 4, .35                          # noises around z, and the share of fresh noise in them
-OPEN = 3                                       # of the eight colours, for what a caption leaves open
-_AT = (np.arange(12) + .5) * 8
+OPEN = 3                                       # open colours are among so many of the eight, those that z prefers
+_AT = (np.arange(CELLS) + .5) * CELL
+
+
+def meant(rng, z, spec, scene, theme, latent, told):
+    """Coupled scene and theme of z -> those near them that the network means with latent [12, 12, 12] and told [17 + 8 + 2, 12, 12], the logits of object and colour and the place within the object of each cell."""
+    told = told.astype(np.float32)
+    obj, col, place = _likely(told[:W.NO + 1]), _likely(told[W.NO + 1:W.NO + 1 + W.NC]), told[W.NO + 1 + W.NC:]
+    scenes, themes = _near(rng, z, spec, scene, theme)
+    ground = latent[:5, obj.argmax(0) == W.NO]
+    scene = _likeliest(scenes, obj, col, place)
+    scene = _recolour(spec, scene, col, palette(z))
+    return _settle(spec, scene, obj, col, place), max(themes, key=lambda t: (THEME_CODES[t] @ ground).sum())
 
 
 def _likely(logits):
@@ -25,19 +36,7 @@ def _likely(logits):
     return m - np.log(np.exp(m).sum(0))
 
 
-def _costs(own, place, s, cx, cy):
-    """Sum over the cells of a box of side s around each moved centre of own [12, 12] and the squared error of `place` [2, 12, 12] -> [moves y, moves x]."""
-    out, inside, where = [], [], []
-    for c in (cy, cx):
-        u = (_AT - (c + MOVES)[:, None]) / (s / 2)                       # [moves, 12]
-        inside.append((np.abs(u) < 1).astype(np.float32)), where.append(u)
-    (iy, ix), (v, u) = inside, where
-    out = iy @ (own + (place ** 2).sum(0)) @ ix.T
-    out -= 2 * (iy @ place[0] @ (ix * u).T + (iy * v) @ place[1] @ ix.T)
-    return out + iy.sum(1)[:, None] * (ix * u * u).sum(1) + (iy * v * v).sum(1)[:, None] * ix.sum(1)
-
-
-def near(rng, z, spec, scene, theme):
+def _near(rng, z, spec, scene, theme):
     """-> scenes [scene, ...] and themes of z and of NEAR noises around it."""
     scenes, themes = [scene], [theme]
     for _ in range(NEAR):
@@ -47,59 +46,59 @@ def near(rng, z, spec, scene, theme):
     return scenes, themes
 
 
-def _parts(told):
-    """told [17 + 8 + 2, 12, 12]: logits of object and colour and the place within the object, of each cell -> log probabilities of both, place."""
-    told = told.astype(np.float32)
-    return _likely(told[:W.NO + 1]), _likely(told[W.NO + 1:W.NO + 1 + W.NC]), told[W.NO + 1 + W.NC:]
+def _box(x, y, s):
+    """-> the cells within a box, and for their rows and columns the place within it."""
+    v, u = ((_AT - a - s / 2) / (s / 2) for a in (y, x))
+    i, j = np.flatnonzero(np.abs(v) < 1), np.flatnonzero(np.abs(u) < 1)
+    return np.ix_(i, j), v[i][:, None], u[j]
 
 
-def likeliest(scenes, told):
-    """The one of several scenes that `told` (as in _parts) fits best."""
-    obj, col, place = _parts(told)
-
+def _likeliest(scenes, obj, col, place):
+    """The one of several scenes that the layout fits best."""
     def cost(scene):
         out = 0
         for o, c, x, y, s in scene:
-            v, u = ((_AT - a - s / 2) / (s / 2) for a in (y, x))
-            i, j = np.flatnonzero(np.abs(v) < 1), np.flatnonzero(np.abs(u) < 1)
-            box = np.ix_(i, j)
-            out += (.5 * obj[W.NO][box] - 1.5 * obj[o][box] - col[c][box] + (place[0][box] - u[j]) ** 2 + (place[1][box] - v[i][:, None]) ** 2).sum()
+            box, v, u = _box(x, y, s)
+            out += (.5 * obj[W.NO][box] - 1.5 * obj[o][box] - col[c][box] + (place[0][box] - u) ** 2 + (place[1][box] - v) ** 2).sum()
         return out
 
     return min(scenes, key=cost)
 
 
-def recolour(spec, scene, told, order):
-    """-> the scene, its open colours the likeliest of the first OPEN admissible ones of `order` (coupling.palette)."""
-    _, col, _ = _parts(told)
+def _recolour(spec, scene, col, order):
+    """-> the scene, its open colours the likeliest of the first OPEN admissible ones of `order`."""
     taken = []
     for g, c, _ in spec.groups:
-        mine = [k for k, thing in enumerate(scene) if thing[0] == g]
         if c < 0:
-            cells = [np.ix_(*(np.flatnonzero(np.abs(_AT - a - s / 2) < s / 2) for a in (y, x))) for _, _, x, y, s in (scene[k] for k in mine)]
+            cells = [_box(*thing[2:])[0] for thing in scene if thing[0] == g]
             c = max([int(q) for q in order if COLOUR_OK[g][q] and q not in taken][:OPEN], key=lambda q: sum(col[q][box].sum() for box in cells))
-            scene = [(o, c if k in mine else q, *box) for k, (o, q, *box) in enumerate(scene)]
+            scene = [(o, c if o == g else q, *box) for o, q, *box in scene]
         taken.append(c)
     return scene
 
 
-def settle(spec, scene, told):
-    """-> the scene, moved to where `told` (as in _parts) has it; itself where nothing near it is better."""
-    obj, col, place = _parts(told)
+def _costs(own, place, s, cx, cy):
+    """Sum over the cells of a box of side s around each moved centre of own [12, 12] and the squared error of `place` [2, 12, 12] -> [moves y, moves x]."""
+    v, u = ((_AT - (c + MOVES)[:, None]) / (s / 2) for c in (cy, cx))                  # [moves, 12]
+    iy, ix = ((np.abs(a) < 1).astype(np.float32) for a in (v, u))
+    out = iy @ (own + (place ** 2).sum(0)) @ ix.T
+    out -= 2 * (iy @ place[0] @ (ix * u).T + (iy * v) @ place[1] @ ix.T)
+    return out + iy.sum(1)[:, None] * (ix * u * u).sum(1) + (iy * v * v).sum(1)[:, None] * ix.sum(1)
+
+
+def _settle(spec, scene, obj, col, place):
+    """-> the scene, its objects moved to where the layout has them; itself where nothing near it is better."""
     options = W.SIZES_OF[min(4, spec.total())]
     pull = PULL * (MOVES[:, None] ** 2 + MOVES ** 2) / 36
     scene = list(scene)
     for k, (o, c, x, y, s) in enumerate(scene):
         cx, cy = x + s / 2, y + s / 2
-        base = .5 * obj[W.NO] - 1.5 * obj[o]
-        rows = []
+        base, rows = .5 * obj[W.NO] - 1.5 * obj[o], []
         at = options.index(s) if s in options else None
         for size in ([s] if at is None else options[max(0, at - 1):at + 2]):
             cost = _costs(base - col[c], place, size, cx, cy) + (size / 8) ** 2 * pull
-            px, py = np.broadcast_to(np.round(cx + MOVES - size / 2), cost.shape), np.broadcast_to(np.round(cy + MOVES - size / 2)[:, None], cost.shape)
-            ok = (px >= W.BORDER) & (py >= W.BORDER) & (px + size <= IMAGE - MARGIN) & (py + size <= IMAGE - MARGIN)
-            for _, _, ox, oy, os in scene[:k] + scene[k + 1:]:
-                ok &= np.maximum(np.abs(px + size / 2 - ox - os / 2), np.abs(py + size / 2 - oy - os / 2)) >= (size + os) / 2 + W.GAP
+            px, py = np.meshgrid(np.round(cx + MOVES - size / 2), np.round(cy + MOVES - size / 2))
+            ok = W.free(px + size / 2, py + size / 2, size, scene[:k] + scene[k + 1:])
             rows += [(v, (o, c, int(a), int(b), size)) for v, a, b in zip(cost[ok], px[ok], py[ok])]
         rows.sort(key=lambda r: r[0])
         for _, thing in rows[:TRIES]:

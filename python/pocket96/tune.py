@@ -10,14 +10,14 @@ import sys
 import numpy as np
 import torch
 
-
 import judge
 import stage
 import world as W
 from evaluator import Evaluator
-from loop import settings
+from loop import best_until, settings
 from reno_loop import Pocket, reno, start_noise, take
 
+AT = (20, 50, 100)
 BEST, CANDIDATES, CHAINS, STEPS, CHUNK = 99, 40, 6, 5, 36
 
 
@@ -55,14 +55,10 @@ def main(root, seed, captions, *changes):
         row = dict(change=json.loads(change), base=single[0], a_noise=single, any=single.any(0), best_50=best(50), best_99=best(99))
         for s in cut(len(ids)):
             trace = []
-            reno(model, noise(0)[s], take(cond, s), {**hp, 'nIters': 102}, trace)
-            low, pic = torch.full((s.stop - s.start,), float('inf')), None
-            for i, t in enumerate(trace, 1):
-                better = t['reward'] < low
-                pic, low = t['image'] if pic is None else torch.where(better[:, None, None, None], t['image'], pic), torch.where(better, t['reward'], low)
-                if i in (20, 50, 100):
-                    row.setdefault(f'reno_{i}', []).append(pic)
-        for i in (20, 50, 100):
+            reno(model, noise(0)[s], take(cond, s), {**hp, 'nIters': max(AT) + 1}, trace)
+            for i, pic in best_until(trace, AT):
+                row.setdefault(f'reno_{i}', []).append(pic)
+        for i in AT:
             row[f'reno_{i}'] = right(torch.cat(row[f'reno_{i}']))
         order = loss[:CANDIDATES].argsort(0)[:CHAINS]
         lows, pics = loss[order[0], torch.arange(len(ids))], torch.stack([images[j][i] for i, j in enumerate(order[0].tolist())]).float() / 255

@@ -21,7 +21,7 @@ OBJECTS, COLOURS = tuple(art.OBJECTS), tuple(art.COLORS)
 NO, NC, NT = len(OBJECTS), len(COLOURS), len(art.THEMES)
 NUMBERS = {2: 'two', 3: 'three', 4: 'four'}
 CATEGORIES = ('single_object', 'two_object', 'counting', 'colors', 'position', 'color_attr', 'three_colors', 'chain', 'count_color', 'row', 'color_position', 'color_chain')
-WORDS = 14                                # of a caption at most: 16 tokens with first and last
+WORDS = 14                                # in the longest caption: 16 tokens with first and last
 GAP = 3
 BORDER = 2
 SIZES_OF = {1: (36, 40, 48, 56), 2: (28, 32, 36, 40), 3: (28, 32), 4: (24, 28)}
@@ -204,6 +204,15 @@ def place(rng, n, relations=(), sizes=None, taken=(), tries=10_000):
             m = int(ok.argmax())
             return [(int(x), int(y), int(z)) for (x, y), z in zip(xy[m, len(taken):], s[m, len(taken):])]
     return None
+
+
+def free(cx, cy, s, others):
+    """Where an object of side s around the centres cx, cy (arrays) lies within the picture and clear of the other objects."""
+    h = s / 2
+    ok = (cx - h >= BORDER) & (cy - h >= BORDER) & (cx + h <= IMAGE - MARGIN) & (cy + h <= IMAGE - MARGIN)
+    for _, _, x, y, t in others:
+        ok &= np.maximum(np.abs(cx - (x + t / 2)), np.abs(cy - (y + t / 2))) >= (s + t) / 2 + GAP
+    return ok
 
 
 def clearly(rel, dx, dy):
