@@ -39,7 +39,7 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
       ? ['', 'Fewer than four seeds are done: intervals are over prompts, and say little about other seeds.']
       : []),
     '',
-    'The pocket models are toys that were trained for these tests ([pocket.md](pocket.md)): 64 × 64 pixels, a few objects and colours. Their',
+    'The pocket models are toys that were trained for these tests ([pocket.md](pocket.md)): 96 × 96 pixels, a few objects and colours. Their',
     'figures show how the methods compare here, not how good published models are. An independent evaluator, which no method sees,',
     'says which pictures are right. In brackets are 95 % bootstrap intervals over prompts; the seeds of one prompt are drawn together.',
     '',

@@ -136,7 +136,7 @@ if __name__ == '__main__':
     print(f'{n / (time.process_time() - t):.0f}/s of CPU with drawing, without a scene {lost}, wrong {bad}, sizes {sizes}')
     print((use / use.mean()).round(1))
     rows = []
-    for cat in W.CATEGORIES[:-2]:
+    for cat in W.CATEGORIES:
         row = []
         text, spec, _, _ = W.draw(rng, cat)
         print(text)

@@ -230,7 +230,7 @@ class Group:
         return e if w == 1 else w * e + (1 - w) * errors(spec, b)[0]
 
 
-_SHARES = np.cumsum([.03, .07, .11, .06, .11, .10, .10, .10, .10, .06, .09, .07])    # in the order of W.CATEGORIES
+_SHARES = np.cumsum([.02, .04, .08, .05, .10, .08, .09, .11, .08, .09, .14, .12])    # in the order of W.CATEGORIES
 
 
 def category(rng):

@@ -19,7 +19,7 @@ from muon import Muon
 from settle import meant
 
 C, SHAPE, LENGTH = stage.CONFIG['generator'], tuple(stage.CONFIG['latent']), 16
-WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=.75, row=.25, count_color=1)      # captions with colours and relations are left out: an ascent has to find their pictures
+WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=.75, row=.4, count_color=1, color_position=.5, color_chain=.5)      # few captions with colours and relations: an ascent has to find their pictures
 
 
 def make_unet():

@@ -1,6 +1,6 @@
-"""Puts the networks of trained/ into POCKET_WORK/w96, where loop.py and tune.py look for them, so that hardening and measuring go on without training anew: python resume.py
+"""Puts the product's networks into POCKET_WORK/w96, where loop.py and tune.py look for them, so that hardening and measuring go on without training anew: python resume.py
 
-The rewards of trained/ have been hardened once, so the next are `loop.py harvest 2 SHARD` and `loop.py harden 2 NAME`. Optimisers, averages and the heads that are thrown away are not kept; they are not needed there.
+The rewards of weights/pocket have been hardened once, so the next are `loop.py harvest 2 SHARD` and `loop.py harden 2 NAME`. Optimisers, averages and the heads that are thrown away are not kept; they are not needed there.
 """
 import os
 import shutil
@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 import rewards
 import stage
 
-TRAINED = os.path.join(stage.HERE, 'trained')
+TRAINED = os.path.join(stage.HERE, '..', '..', 'weights', 'pocket')
 
 
 def main():
     for out in (stage.WEIGHTS, f'{stage.ROOT}/harden1/weights'):
-        shutil.copytree(TRAINED, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns('labeller', 'layout_head.safetensors', 'image_reward_before'))
-    shutil.copytree(TRAINED + '/labeller', stage.folder('labeller') + '/model', dirs_exist_ok=True)
+        shutil.copytree(TRAINED, out, dirs_exist_ok=True)
+    shutil.copytree(stage.HERE + '/labeller', stage.folder('labeller') + '/model', dirs_exist_ok=True)
     for name in ('image_reward', 'hps', 'clip'):
         net, _ = rewards.make(name)
         known = {k: v.float() for k, v in load_file(f'{TRAINED}/{name}/model.safetensors').items()}

@@ -2,7 +2,7 @@
 
     python tune.py WEIGHTS SEED CAPTIONS '{"lr": 4}' '{"lr": 2, "rewards": {"hps": 2, "clip": 0.1, "image_reward": 1}}' ...
 
-Each further word changes settings of WEIGHTS/reno.json; a line of JSON for each: shares for one step, best of 50 and 99, ReNO until 20, 50 and 100 iterations, and multi-start 40-6-5.
+CAPTIONS may name its categories, such as 24:row,color_chain. Each further word changes settings of WEIGHTS/reno.json; a line of JSON for each: shares for one step, best of 50 and 99, ReNO until 20, 50 and 100 iterations, and multi-start 40-6-5.
 """
 import json
 import sys
@@ -27,7 +27,9 @@ def total(losses, hp):
 
 def main(root, seed, captions, *changes):
     rng = np.random.default_rng(int(seed))
-    specs = [W.draw(rng, W.CATEGORIES[i % len(W.CATEGORIES)])[1] for i in range(int(captions))]
+    number, _, some = captions.partition(':')
+    categories = some.split(',') if some else W.CATEGORIES
+    specs = [W.draw(rng, categories[i % len(categories)])[1] for i in range(int(number))]
     model, lab = Pocket(root), Evaluator.load(stage.ROOT + '/labeller/model')
     prompts, texts, ids = [judge.prompt_of(s) for s in specs], [W.caption(s) for s in specs], list(range(len(specs)))
     cond = model.condition(texts)

@@ -50,7 +50,7 @@ describe('refused in one sentence, before anything is made', () => {
     'other latents': [
       ['--transfer', `${FIXTURES}/pipeline`],
       1,
-      /the noise is \[1, 8, 8, 8\], but \S+ starts a picture of 64×64 from \[1, 4, 16, 16\]: noise can only/,
+      /the noise is \[1, 12, 12, 12\], but \S+ starts a picture of 96×96 from \[1, 4, 24, 24\]: noise can only/,
     ],
     'no such folder': [['--transfer', '/nowhere'], 1, /\/nowhere: there is no such folder; --transfer is read from it/],
     'not in the cache': [['--transfer', 'hf:nobody/nothing'], 1, /hf:nobody\/nothing is not in/],

@@ -40,7 +40,7 @@ describe('reno graph', { timeout: 120_000 }, () => {
   });
 
   it('counts what a budget makes it recompute', async () => {
-    const { stdout } = await inProcess(['graph', '--budget', '30MB', '--json']);
+    const { stdout } = await inProcess(['graph', '--budget', '36MB', '--json']);
     const { rows } = JSON.parse(stdout.split('\n').at(-1) ?? '') as { rows: PassRow[] };
     expect(rows.map(({ pass }) => pass)).toContain('layouts');
     expect(rows.at(-1)?.recomputed).toBeGreaterThan(0);

@@ -119,7 +119,7 @@ export function useSuite(studio: () => Studio): void {
           },
           at,
         );
-      expect([await size(0), await size(1), await size(2)]).toEqual(['64×64', '512×512', '1200×630']);
+      expect([await size(0), await size(1), await size(2)]).toEqual(['96×96', '480×480', '1200×630']);
       await tab.page.fill('#prompt', 'something else');
       await tab.page.fill('#seed', '9');
       const download = tab.page.waitForEvent('download');
