@@ -116,13 +116,6 @@ function missingMethods(methods: readonly MethodResult[], n: number): string[] {
         '',
         `Not in these results: ${missing.map(([name]) => name).join(', ')}. The same command goes on with them when its`,
         '`--methods` are `base,best-of-n,equal-compute,reno,multi-start,each-reward,leave-one-out`; then `npm run results -- FOLDER` writes this page again.',
-        ...(missing.some(([name]) => name === `best-of-${n}`)
-          ? [
-              '',
-              '[pocket.md](pocket.md#renos-place-beside-best-of-50) has a run of all 137 held-out prompts with one seed, in which best-of-50 was ahead of',
-              'ReNO. Whether ReNO is ahead of one step is one question; whether it is ahead of as many fresh noises is another.',
-            ]
-          : []),
       ];
 }
 

@@ -1,10 +1,10 @@
-/** The evaluator's verdict beside each picture: boxes around what it found, and the scene that was asked for and found, in words. */
+/** The evaluator's verdict beside each picture: dots at the centres of what it found, and the scene that was asked for and found, in words. */
 import type { VerdictWords } from '../../reno/scene/verdict_words.ts';
 import { element } from '../elements.ts';
 import type { Sight } from '../engine/protocol.ts';
 import { shownFrame } from '../state/shown_frame.ts';
 import type { ShownFrame, ShownRun, Studio, StudioState } from '../state/studio_state.ts';
-import { drawBoxes } from './boxes.ts';
+import { drawCentres } from './centres.ts';
 import type { Sights } from './sights.ts';
 import { judgement, spokenVerdict, writeVerdict } from './verdict_line.ts';
 
@@ -12,16 +12,16 @@ const PICTURES = ['init', 'best', 'now'] as const;
 type PictureName = (typeof PICTURES)[number];
 
 /** The pictures' side that the evaluator was trained on. */
-const SIDE = 64;
+const SIDE = 96;
 
 export function mountVerdicts(studio: Studio, sights: Sights): void {
   const section = element('pictures', HTMLElement);
   const note = element('evaluator', HTMLElement);
-  const boxes = element('boxes', HTMLInputElement);
+  const centres = element('centres', HTMLInputElement);
   const spoken = element('verdict-announcement', HTMLParagraphElement);
   let announced: ShownRun | null = null;
 
-  boxes.addEventListener('change', () => section.classList.toggle('plain', !boxes.checked));
+  centres.addEventListener('change', () => section.classList.toggle('plain', !centres.checked));
   const show = (): void => {
     const { run } = studio.state;
     const judged = run !== null && run.size.height === SIDE && run.size.width === SIDE;
@@ -35,7 +35,7 @@ export function mountVerdicts(studio: Studio, sights: Sights): void {
       const frame = frames[name];
       const sight = frame && sights.of(frame);
       if (!sight) {
-        // A newer picture waits for its verdict; the older one's words stay until then, its boxes do not.
+        // A newer picture waits for its verdict; the older one's words stay until then, its dots do not.
         write(name, null, run && frame ? undefined : null);
         continue;
       }
@@ -58,7 +58,7 @@ function shownFrames(state: StudioState): Partial<Record<PictureName, ShownFrame
 }
 
 function write(name: PictureName, sight: Sight | null, words: VerdictWords | null | undefined): void {
-  drawBoxes(element(`${name}-boxes`, SVGSVGElement), sight);
+  drawCentres(element(`${name}-centres`, SVGSVGElement), sight);
   if (words !== undefined) {
     writeVerdict(element(`${name}-verdict`, HTMLParagraphElement), words);
   }

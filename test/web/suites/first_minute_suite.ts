@@ -33,19 +33,19 @@ export function firstMinuteSuite(studio: () => Studio): void {
       expect(await tab.page.textContent('#init-verdict')).toMatch(/^asked: .*; found: .*✗$/);
       expect(await tab.page.textContent('#best-verdict')).toMatch(/^asked: .*; found: .*✓$/);
       expect(await tab.page.textContent('#verdict-announcement')).toMatch(/^The best picture: .*, right\.$/);
-      expect(await tab.page.locator('#best-boxes rect.box').count()).toBeGreaterThan(0);
+      expect(await tab.page.locator('#best-centres circle.centre').count()).toBeGreaterThan(0);
       expect(await tab.loss('best')).toBeLessThan(await tab.loss('init'));
       expect(await tab.picture('best')).not.toBe(await tab.picture('init'));
       expect(await tab.page.locator('#charts .chart').count()).toBeGreaterThanOrEqual(4);
       expect(tab.problems).toEqual([]);
     });
 
-    it('says that the evaluator is independent, and hides its boxes on request', async () => {
+    it('says that the evaluator is independent, and hides its dots on request', async () => {
       expect(await tab.page.textContent('#evaluator')).toContain('shares nothing with the generator or the rewards');
-      await tab.page.uncheck('#boxes');
-      expect(await tab.page.isVisible('#best-boxes')).toBe(false);
-      await tab.page.check('#boxes');
-      expect(await tab.page.isVisible('#best-boxes')).toBe(true);
+      await tab.page.uncheck('#centres');
+      expect(await tab.page.isVisible('#best-centres')).toBe(false);
+      await tab.page.check('#centres');
+      expect(await tab.page.isVisible('#best-centres')).toBe(true);
     });
 
     it('plays picture by picture where motion is welcome', async () => {
