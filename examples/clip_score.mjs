@@ -4,7 +4,7 @@
  */
 import { openDevice, openReward, pocketModels, readPng, subfolder } from 'reno-webgpu';
 
-const [prompt = 'a photo of a blue duck and a green car', ...given] = process.argv.slice(2);
+const [prompt = 'a photo of a red tree and a purple heart', ...given] = process.argv.slice(2);
 const pictures = given.length > 0 ? given : ['init.png', 'best.png']; // those that reno.mjs writes
 
 // The default is the small CLIP that comes with the package.

@@ -1,7 +1,7 @@
-/** ReNO: a better picture from a better noise.   node reno.mjs "a photo of a blue duck and a green car" */
+/** ReNO: a better picture from a better noise.   node reno.mjs "a photo of a red tree and a purple heart" */
 import { openDevice, openReno, writePng } from 'reno-webgpu';
 
-const prompt = process.argv[2] ?? 'a photo of a blue duck and a green car';
+const prompt = process.argv[2] ?? 'a photo of a red tree and a purple heart';
 
 // Without a model folder, the small models run that come with the package.
 const device = await openDevice();
@@ -10,7 +10,7 @@ const reno = await openReno(device, { nIters: 12 });
 // Each iteration makes a picture from the noise, scores it, and moves the noise along the gradient of the score.
 const { trajectory } = await reno.generate({
   prompt,
-  seed: 120,
+  seed: 114,
   onIteration: ({ iteration, total }, isBest) => console.log(iteration, total.toFixed(3), isBest ? 'best so far' : ''),
 });
 await writePng('init.png', { pixels: trajectory.initImage, ...reno.imageSize });

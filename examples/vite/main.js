@@ -7,8 +7,8 @@ async function run() {
   const device = await openDevice();
   const reno = await openReno(device, { weights: './pocket', nIters: 12 }); // vite.config.js says where this comes from
   await reno.generate({
-    prompt: 'a photo of a blue duck and a green car',
-    seed: 120,
+    prompt: 'a photo of a red tree and a purple heart',
+    seed: 114,
     wantsFrame: () => true, // every iteration's picture is shown, not only the best
     onFrame: ({ iteration, pixels }, { total }) => {
       drawPicture(canvas, { pixels, ...reno.imageSize });

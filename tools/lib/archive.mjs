@@ -71,7 +71,7 @@ It takes at most ten minutes, and leaves result/selftest.json and result/selftes
 written as it ends, so a cut loses nothing. With --quick it runs small variants. Then:
 
     ./reno doctor
-    ./reno generate --prompt "a photo of a blue duck and a green car"
+    ./reno generate --prompt "a photo of a red tree and a purple heart"
     ./reno --help
 
 If no GPU is found, ./reno doctor says what is missing: on NVIDIA usually the Vulkan part of the driver, which
