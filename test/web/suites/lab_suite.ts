@@ -75,7 +75,7 @@ export function labSuite(studio: () => Studio): void {
     it('saves the picture, the run as a GIF and as a film, and its numbers, and says why it has no noise', async () => {
       const png = await save('#save-png');
       expect(png.name).toMatch(/ iteration 40\.png$/);
-      expect(png.bytes.readUInt32BE(16)).toBe(256);
+      expect(png.bytes.readUInt32BE(16)).toBe(192);
       const gif = await save('#save-gif');
       expect(gif.bytes.toString('latin1', 0, 6)).toBe('GIF89a');
       const film = await save('#save-webm');
@@ -92,7 +92,7 @@ export function labSuite(studio: () => Studio): void {
         },
         [...film.bytes],
       );
-      expect(size).toBe('256×256');
+      expect(size).toBe('192×192');
       await player.close();
       const history = JSON.parse((await save('#save-history')).bytes.toString()) as { iterations: unknown[] };
       expect(history.iterations.length).toBeGreaterThan(10);

@@ -167,7 +167,7 @@ export function modelsSuite(studio: () => Studio): void {
       await tab.page.fill('#model-repo', 'tiny/sd');
       await tab.page.check('#model-rewards input[value="clip"]');
       await tab.page.click('#model-form button[type="submit"]');
-      expect(await planned()).toContain('To download: 3.1 MB in 1 file,');
+      expect(await planned()).toContain('To download: 3.2 MB in 1 file,');
       await tab.page.click('#model-load');
       await tab.page.waitForFunction(() => document.documentElement.dataset.state === 'unusable', null, {
         timeout: BROWSER_PATIENCE,
@@ -178,7 +178,7 @@ export function modelsSuite(studio: () => Studio): void {
       await tab.waitFor('ready');
       expect(asked).toEqual(['whole', 'bytes=1000000-']);
       await tab.run();
-      expect(await tab.page.textContent('#model-stored')).toContain(`${CLIP_REPO}: 3.1 MB`);
+      expect(await tab.page.textContent('#model-stored')).toContain(`${CLIP_REPO}: 3.2 MB`);
 
       await tab.page.click('#model-form button[type="submit"]');
       await tab.page.waitForSelector('#model-load:visible', { timeout: BROWSER_PATIENCE });

@@ -104,7 +104,7 @@ export function useSuite(studio: () => Studio): void {
       );
       expect(names.map((name) => name.replace(SHORT_RUN.prompt ?? '', '…'))).toEqual([
         '… seed 3.png',
-        '… seed 3 512x512.png',
+        '… seed 3 480x480.png',
         '… seed 3 card.png',
         '… seed 3 report.html',
       ]);
