@@ -125,7 +125,7 @@ describe('broken weights', () => {
       'a header that lies about a shape',
       unet,
       (b) => withHeader(b, (h) => entry(h).shape.push(2)),
-      /tensor conv_in\.weight is F16 \[\d+, 8, 3, 3, 2\], which is \d+ bytes, but its data_offsets span \d+/,
+      /tensor conv_in\.weight is F16 \[\d+, 12, 3, 3, 2\], which is \d+ bytes, but its data_offsets span \d+/,
     ],
     [
       'a header that lies about the place of a tensor',
@@ -148,7 +148,7 @@ describe('broken weights', () => {
       'a tensor of another shape',
       unet,
       (b) => withHeader(b, (h) => entry(h).shape.reverse()),
-      /tensor conv_in\.weight has shape \[3, 3, 8, \d+\] where \[\d+, 8, 3, 3\] is needed/,
+      /tensor conv_in\.weight has shape \[3, 3, 12, \d+\] where \[\d+, 12, 3, 3\] is needed/,
     ],
     ['a missing file', 'hps/model.safetensors', () => null, /hps: there is no model\.safetensors/],
     [

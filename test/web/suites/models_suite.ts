@@ -172,7 +172,7 @@ export function modelsSuite(studio: () => Studio): void {
       await tab.page.waitForFunction(() => document.documentElement.dataset.state === 'unusable', null, {
         timeout: BROWSER_PATIENCE,
       });
-      expect(await tab.page.textContent('#notice')).toContain('1000000 of 3090642 bytes came');
+      expect(await tab.page.textContent('#notice')).toContain('1000000 of 3152082 bytes came');
       breaks = false;
       await tab.page.click('#notice button');
       await tab.waitFor('ready');
