@@ -18,7 +18,7 @@ import type { Part, PartRow } from './part.ts';
 /** The demo of `npm run demo`. */
 const PROMPT = 'a photo of a red tree and a purple heart';
 const SEED = 114;
-/** Made by python/pocket/reno_loop.py; the npm package does not have it. */
+/** Made by python/pocket96/fixtures.py; the npm package does not have it. */
 const RECORDED = join(PACKAGE_ROOT, 'parity/pocket_loop');
 /** Relative difference of a loss to PyTorch's; steps amplify rounding, so it grows with the iterations. */
 const LOSS_BOUND = 1e-3;

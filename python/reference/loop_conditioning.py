@@ -4,7 +4,7 @@
 
 Where a picture is about to change (gradient norms far above the clip), ten iterations amplify rounding a hundredfold and
 more: for some seeds PyTorch's own f32 losses are further than 1e-4 from its f64 losses. Such a seed tests nothing but luck.
-Choose one for parity/pocket_loop (`reno_loop.py golden --seed`) whose largest relative difference here is below 1e-5.
+Choose one for parity/pocket_loop (LOOP_SEED of pocket96/fixtures.py) whose largest relative difference here is below 1e-5.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def run(weights, prompt, seed, hyperparameters, dtype):
         network.to(dtype)
     reno_loop.MEAN, reno_loop.STD = reno_loop.MEAN.to(dtype), reno_loop.STD.to(dtype)
     condition = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.condition([prompt]).items()}
-    noise = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(seed)).to(dtype)
+    noise = torch.randn(1, *model.noise_shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
     trace = []
     reno_loop.reno(model, noise, condition, hyperparameters, trace)
     return trace

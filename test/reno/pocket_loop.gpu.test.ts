@@ -1,5 +1,5 @@
 /**
- * The first ten iterations of ReNO on the pocket models against PyTorch's (python/pocket/reno_loop.py golden).
+ * The first ten iterations of ReNO on the pocket models against PyTorch's (python/pocket96/fixtures.py).
  * PyTorch draws the noise; everything after it is ours. The fixture's seed is one for which PyTorch's own f32 and f64 agree
  * (python/reference/loop_conditioning.py): where a picture is about to change, ten steps amplify any rounding past 1e-4.
  */

@@ -1,7 +1,7 @@
 /**
  * Many noises are judged, and the best few of them are ascended for a few iterations each. It spends what one long run costs on
- * several short ones: on the pocket models this is more often right (docs/scale.md), because a long ascent follows the rewards to
- * where they are wrong. One plan serves both: a candidate is judged by the forward part of a step.
+ * several short ones, since a long ascent may stand still, or follow the rewards to where they are wrong (docs/results.md). One plan
+ * serves both: a candidate is judged by the forward part of a step.
  */
 import { at } from '../../tensor/types.ts';
 import type { Search } from '../loop/loop.ts';
