@@ -99,6 +99,7 @@ export function useSuite(studio: () => Studio): void {
     });
 
     it('gives pictures that carry their settings, also enlarged, and a card; one that is dropped brings them back', async () => {
+      await tab.page.waitForSelector('#downloads:visible'); // They wait for the evaluator's words.
       const names = await tab.page.$$eval('#downloads a', (links) =>
         links.map((a) => (a as HTMLAnchorElement).download),
       );
