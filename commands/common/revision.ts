@@ -1,5 +1,7 @@
 /** Date and commit of a figure. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../src/platform/node/package_root.ts';
 
 /** When and on which sources something was measured. */
@@ -15,7 +17,8 @@ export function revision(): Revision {
     const { status, stdout } = spawnSync('git', args, { cwd: PACKAGE_ROOT, encoding: 'utf8' });
     return status === 0 ? stdout.trim() : '';
   };
-  const commit = git('rev-parse', '--short', 'HEAD');
+  // An installed package may lie in a repository of somebody else.
+  const commit = !existsSync(join(PACKAGE_ROOT, '.git')) ? '' : git('rev-parse', '--short', 'HEAD');
   const isChanged = git('status', '--porcelain', 'src', 'commands', 'tools') !== '';
   return { date: new Date().toISOString().slice(0, 10), commit: `${commit}${commit !== '' && isChanged ? '+' : ''}` };
 }

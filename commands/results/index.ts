@@ -34,7 +34,7 @@ export const command: Command = {
     const results = await readResults(folder);
     const to = textFlag(args, 'to') ?? join(PACKAGE_ROOT, 'docs/results.md');
     try {
-      writeFileSync(to, resultsPage(results, revision()));
+      writeFileSync(to, resultsPage(results, revision().date));
       const means = curveMeans(results.curves ?? []);
       if (means.length > 0) {
         const chart = join(dirname(to), CURVE_FILE);

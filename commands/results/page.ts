@@ -1,7 +1,6 @@
 /** docs/results.md: what the methods reach on the pocket models, from results of `reno bench pocket`. */
 import { alignedTable } from '../../src/reno/report/markdown_table.ts';
 import { at } from '../../src/tensor/types.ts';
-import type { Revision } from '../common/revision.ts';
 import { curveTable } from '../evaluate/curve.ts';
 import { pairedDifference } from '../prompt_bench/results/paired.ts';
 import {
@@ -13,9 +12,9 @@ import {
 } from '../prompt_bench/results/results.ts';
 import { claims, points } from './claims.ts';
 
-/** @param revision when and on which sources the page is written */
-export function resultsPage(results: BenchResults, { date, commit }: Revision): string {
-  const { pictures, jobs, adapters, model, tool, categories } = results;
+/** @param date of the page, such as 2026-11-29 */
+export function resultsPage(results: BenchResults, date: string): string {
+  const { pictures, jobs, adapters, model, tool, categories, commits = [] } = results;
   const methods = at(categories, categories.length - 1).methods;
   const count = (of: (row: PictureRow) => number): number => new Set(pictures.map(of)).size;
   const [prompts, seeds] = [count(({ index }) => index), count(({ seed }) => seed)];
@@ -25,7 +24,7 @@ export function resultsPage(results: BenchResults, { date, commit }: Revision): 
   return [
     '# What the methods reach',
     '',
-    `\`npm run results\` wrote this page from results of \`reno bench pocket\`, on ${date} at commit ${commit} (${tool}): model ${model},`,
+    `\`npm run results\` wrote this page on ${date} from results of \`reno bench pocket\` (${tool}, ${commits.length > 0 ? `commit ${commits.join(', ')}` : 'commit unknown'}): model ${model},`,
     `${prompts} held-out prompts, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}, ${n} iterations, ${jobs.done} of ${jobs.all} jobs${jobs.failed.length > 0 ? ` (${jobs.failed.length} failed)` : ''}, on ${adapters.join('; ')}.`,
     ...(isWhole
       ? []

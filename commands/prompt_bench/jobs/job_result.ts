@@ -51,6 +51,8 @@ export interface JobRecord {
   readonly seconds: number;
   readonly host: string;
   readonly finished: string;
+  /** Short hash of the sources' commit, with `+` where files had changed; empty outside a checkout, absent in records of older versions. */
+  readonly commit?: string;
   readonly adapter: AdapterRecord;
 }
 

@@ -8,6 +8,7 @@ import { adapterRecord, Reno } from '../../../src/reno/session.ts';
 import { type RenoSettings, withSettings } from '../../../src/reno/settings/settings.ts';
 import { openSteadyReno } from '../../../src/reno/steady_reno.ts';
 import type { Device } from '../../../src/tensor/device/device.ts';
+import { revision } from '../../common/revision.ts';
 import { JobRunner, type OpenedArm } from './run_jobs.ts';
 
 export function openRunner(model: ChosenModel, openDevice: () => Promise<Device>, signal: AbortSignal): JobRunner {
@@ -41,5 +42,5 @@ export function openRunner(model: ChosenModel, openDevice: () => Promise<Device>
       },
     };
   };
-  return new JobRunner({ open, host: hostname(), now: () => new Date(), signal });
+  return new JobRunner({ open, host: hostname(), now: () => new Date(), commit: revision().commit, signal });
 }

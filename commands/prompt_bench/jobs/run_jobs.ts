@@ -32,6 +32,8 @@ export interface JobHooks {
   readonly open: (settings: RenoSettings) => Promise<OpenedArm>;
   readonly host: string;
   readonly now: () => Date;
+  /** Commit of the sources, for the record; empty outside a checkout. */
+  readonly commit: string;
   readonly signal: AbortSignal;
 }
 
@@ -135,6 +137,7 @@ export class JobRunner implements Disposable {
       seconds,
       host: this.#hooks.host,
       finished: this.#hooks.now().toISOString(),
+      commit: this.#hooks.commit,
       adapter: arm.adapter,
     };
     return new Map([

@@ -116,6 +116,7 @@ function resultsOf(
     seeds: task.seeds,
     settings: task.settings,
     adapters: [...new Set(read.map(({ record }) => record.adapter.description || record.adapter.vendor))].sort(),
+    commits: [...new Set(read.flatMap(({ record: { commit } }) => (commit ? [commit] : [])))].sort(),
     ...(detector ? { detector: detector.name } : {}),
     jobs: { all: ledger.all, done: ledger.done, failed: ledger.failed },
     categories: categoryResults(task.comparison.methods, pictures, offsets),

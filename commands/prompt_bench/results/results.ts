@@ -62,6 +62,8 @@ export interface BenchResults {
   readonly seeds: readonly number[];
   readonly settings: unknown;
   readonly adapters: readonly string[];
+  /** Commits of the sources that the jobs ran on; empty where their records name none. */
+  readonly commits?: readonly string[];
   /** The detector that looked for GenEval's objects, by file name and hash; absent: none looked. */
   readonly detector?: string;
   readonly jobs: { readonly all: number; readonly done: number; readonly failed: readonly Failure[] };

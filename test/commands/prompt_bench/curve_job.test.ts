@@ -37,7 +37,13 @@ async function filesOf(kept: Kept, asked: GenerateOptions[], looked: number[]) {
   const identity = { tool: '', model: '', modelHash: '' };
   const arm = { name: 'reno', settings: REFERENCE_SETTINGS, identity, ...kept };
   const { signal } = new AbortController();
-  using runner = new JobRunner({ open: async () => opened(asked, looked), host: '', now: () => new Date(0), signal });
+  using runner = new JobRunner({
+    open: async () => opened(asked, looked),
+    host: '',
+    now: () => new Date(0),
+    commit: '',
+    signal,
+  });
   const [job] = jobsOf([entry], [0], [arm]);
   const files = job && (await runner.run(job));
   return { files, result: JSON.parse(new TextDecoder().decode(files?.get('result.json'))) as JobResult };

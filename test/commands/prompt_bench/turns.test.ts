@@ -88,6 +88,7 @@ describe('jobs with a batch', () => {
       },
       host: 'here',
       now: () => new Date(0),
+      commit: '',
       signal: new AbortController().signal,
     });
 

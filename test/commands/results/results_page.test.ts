@@ -50,7 +50,7 @@ function results(rights: Rights, jobs: BenchResults['jobs']): BenchResults {
 }
 
 const whole = { all: 40, done: 40, failed: [] };
-const revision = { date: '2026-11-29', commit: 'abc1234' };
+const date = '2026-11-29';
 
 describe('claims of the paper', () => {
   const verdicts = (rights: Rights) => claims(results(rights, whole)).map(({ verdict }) => verdict);
@@ -81,8 +81,8 @@ describe('claims of the paper', () => {
 describe('the page', () => {
   it('has methods with paired differences, comparisons, categories, rewards, and numbers of prompts and seeds', () => {
     const rights = { base: 2, 'best-of-50': 9, 'best-of-99': 9, 'reno-50': 7, 'multi-start 40-6-5': 10 };
-    const page = resultsPage(results(rights, whole), revision);
-    expect(page).toContain('on 2026-11-29 at commit abc1234');
+    const page = resultsPage({ ...results(rights, whole), commits: ['abc1234'] }, date);
+    expect(page).toContain('on 2026-11-29 from results of `reno bench pocket` (reno-webgpu 0, commit abc1234)');
     expect(page).toContain('10 held-out prompts, 2 seeds, 50 iterations, 40 of 40 jobs, on llvmpipe');
     expect(page).toContain('Fewer than four seeds are done');
     expect(page).not.toContain('not complete');
@@ -95,7 +95,7 @@ describe('the page', () => {
   });
 
   it('says that runs are not complete, and which comparisons are not there', () => {
-    const page = resultsPage(results({ base: 2, 'reno-50': 9 }, { all: 40, done: 3, failed: [] }), revision);
+    const page = resultsPage(results({ base: 2, 'reno-50': 9 }, { all: 40, done: 3, failed: [] }), date);
     expect(page).toContain('**The runs are not complete**: the tables are of the 3 jobs that are done');
     expect(page).toContain('these runs are not there');
     expect(page).toContain(
