@@ -17,9 +17,10 @@ import world
 from coupling import couple
 from muon import Muon
 from settle import meant
+from slips import slipped
 
 C, SHAPE, LENGTH = stage.CONFIG['generator'], tuple(stage.CONFIG['latent']), 16
-WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=.75, row=.4, count_color=1, color_position=.5, color_chain=.5)      # few captions with colours and relations: an ascent has to find their pictures
+WEIGHTS = dict(single_object=.5, two_object=1, counting=1.2, colors=1, position=1.2, color_attr=1.2, three_colors=1, chain=.75, row=.75, count_color=1, color_position=1, color_chain=1)
 
 
 def make_unet():
@@ -47,7 +48,7 @@ def ids_of(tok, texts):
 
 
 class Feed:
-    """Coupled samples: caption, its Spec, noise, scene, theme."""
+    """Coupled samples: caption, the Spec of the picture (slips.py), noise, scene, theme."""
 
     def __init__(self, tok):
         self.tok = tok
@@ -58,6 +59,7 @@ class Feed:
         while len(texts) < n:
             text, spec, _, _ = world.draw(rng, list(WEIGHTS)[rng.choice(len(self.share), p=self.share)])
             z = rng.standard_normal(SHAPE).astype(np.float32)
+            spec = slipped(rng, z, spec)
             scene, theme = couple(z, spec)
             if scene is None or not world.allowed(scene):
                 continue

@@ -1,7 +1,7 @@
 """Stage 1: the AutoencoderKL, f = 8, 12 latent channels, between pictures and the latents of semantic.py.
 
 The decoder paints given latents. They get noise and up to LEAK of another scene, of which the picture shows nothing: one step of the generator is never quite sure, and a decoder that saw true latents alone answers
-with blur. The encoder learns to read them off the picture; nothing else here needs it, so it is trained every ENCODER-th step.
+with blur. Between two colours it paints the hue between them, so that a gradient sees which way a colour turns. The encoder learns to read them off the picture; nothing else here needs it, so it is trained every ENCODER-th step.
 
 The decoder's loss: L1 weighted towards objects and pale or thin parts, L1 of finite differences at two scales (edges), a light KL; in the last part a patch discriminator (hinge, weight balanced
 by gradient norms at the decoder's last layer as in VQGAN) with feature matching, so that edges are crisp where L1 alone leaves them soft.
@@ -19,6 +19,7 @@ import world
 
 C = stage.CONFIG['vae']
 LEAK, NOISE, ENCODER = .25, .4, 5
+HUES = .5                                                                                          # share of pictures with colours between two
 CATEGORIES = ('single_object', 'colors', 'two_object', 'color_attr', 'three_colors', 'counting')   # what the picture shows matters, not its caption
 
 
@@ -58,12 +59,19 @@ def reconstruction(y, x, w):
     return (w * d.abs()).mean() + (w * d * d).mean() + .5 * edge, d
 
 
+def other_colours(rng, scene):
+    """-> the scene with some colours exchanged, and the share of the first scene's colours: all of them in half of the cases."""
+    return [(o, int(rng.integers(world.NC)) if rng.random() < .7 else c, *box) for o, c, *box in scene], float(rng.uniform(.2, 1)) if rng.random() < HUES else 1.0
+
+
 def batch(rng, n):
     """-> latents, pictures in [-1,1], their bare backgrounds."""
     scenes, themes = zip(*(world.draw(rng, CATEGORIES[rng.integers(len(CATEGORIES))])[2:] for _ in range(n)))
-    images = [art.paint(*s) for s in zip(scenes, themes)]
+    others, shares = zip(*(other_colours(rng, s) for s in scenes))
+    images = [art.paint([(o, (q, c, float(a)), *box) for (o, c, *box), (_, q, *_) in zip(s, t)], theme) for s, t, a, theme in zip(scenes, others, shares, themes)]
     grounds = np.stack([art.GROUNDS[t] for t in themes])
-    return semantic.latents(scenes, themes), stage.to_tensor(images) * 2 - 1, torch.from_numpy(grounds).permute(0, 3, 1, 2) / 127.5 - 1
+    a = torch.tensor(shares, dtype=torch.float32).view(-1, 1, 1, 1)
+    return a * semantic.latents(scenes, themes) + (1 - a) * semantic.latents(others, themes), stage.to_tensor(images) * 2 - 1, torch.from_numpy(grounds).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def unsure(z):

@@ -48,17 +48,17 @@ describe('the work of a run in pictures', () => {
     for (const iterations of [1, 5, 8, 50, 123]) {
       expect(workOf({ ...many, iterations })).toBe(searchCost(multiStartFor(iterations)));
     }
-    // 40 noises; the first ascent has 5 pictures, of which the last needs no gradient.
-    expect([39, 40, 41, 44, 45, 46].map((i) => workBefore(many, i))).toEqual([39, 40, 42, 48, 49, 51]);
-    expect([0, 1, 40, 41, 45].map((count) => workOf(many, count))).toEqual([0, 1, 40, 41, 49]);
+    // 40 noises; the first ascent has 10 pictures, of which the last needs no gradient.
+    expect([39, 40, 41, 49, 50, 51].map((i) => workBefore(many, i))).toEqual([39, 40, 42, 58, 59, 61]);
+    expect([0, 1, 40, 41, 50].map((count) => workOf(many, count))).toEqual([0, 1, 40, 41, 59]);
   });
 
   it('is said in words', () => {
-    expect(lengthWords({ ...SETTINGS, method: 'multi-start' })).toBe('40 noises, then 6 ascents of 5 iterations');
+    expect(lengthWords({ ...SETTINGS, method: 'multi-start' })).toBe('40 noises, then 3 ascents of 10 iterations');
     expect(lengthWords({ ...SETTINGS, iterations: 1 })).toBe('1 iteration');
     const many = { method: 'multi-start', iterations: 50 } as const;
     expect(placeOf(many, { iteration: 39 })).toBe('Noise 40 of 40');
-    expect(placeOf(many, { iteration: 47, chain: 1 })).toBe('Ascent 2 of 6, step 3 of 5');
+    expect(placeOf(many, { iteration: 52, chain: 1 })).toBe('Ascent 2 of 3, step 3 of 10');
     expect(placeOf({ method: 'zeroth-order', iterations: 9 }, { iteration: 0 })).toBe('Noise 1 of 9');
     expect(placeOf(SETTINGS, { iteration: 2 })).toBe('Iteration 3 of 50');
   });

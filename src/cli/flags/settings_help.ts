@@ -20,8 +20,8 @@ export const SETTINGS_HELP: Readonly<Record<SettingFlag, string>> = {
   batch:
     'Pictures that are made at once, each of a prompt of its own, or auto: as many as memory holds (docs/scale.md)',
   candidates: 'With --method multi-start: noises that are judged (40 for 50 iterations)',
-  chains: 'With --method multi-start: the best noises, which are ascended (6 for 50 iterations)',
-  'chain-steps': 'With --method multi-start: iterations of each ascent (5 for 50 iterations)',
+  chains: 'With --method multi-start: the best noises, which are ascended (3 for 50 iterations)',
+  'chain-steps': 'With --method multi-start: iterations of each ascent (10 for 50 iterations)',
   project: 'With --method preconditioned: what is made to look like white noise (default: gradient)',
   samples: 'With --method zeroth-order: noises that are judged before each move, an even number',
   radius: 'With --method zeroth-order: share of fresh noise in each of them, 0 to 1',

@@ -28,7 +28,7 @@ const curves = (rights: readonly (readonly [iteration: number, right: number, be
   }));
 
 type Counts = Readonly<Record<string, number>>;
-const GOOD: Counts = { base: 72, 'best-of-50': 100, 'best-of-99': 104, 'reno-50': 104, 'multi-start 40-6-5': 112 };
+const GOOD: Counts = { base: 72, 'best-of-50': 100, 'best-of-99': 104, 'reno-50': 104, 'multi-start 40-3-10': 112 };
 const LEVEL = curves([
   [20, 80, 90],
   [100, 85, 92],
@@ -84,7 +84,7 @@ describe('the claims', () => {
   it('want multi-start ahead beyond chance', () => {
     // 3.3 points are four prompts of 120, whose interval reaches about 0.
     const few = failing(
-      { ...GOOD, 'best-of-99': 2, 'multi-start 40-6-5': 4 },
+      { ...GOOD, 'best-of-99': 2, 'multi-start 40-3-10': 4 },
       { rows: (r) => r.filter(({ index }) => index < 30) },
     );
     expect(few).toContain('multi-start is right at least 3 points');

@@ -43,7 +43,7 @@ describe('methods', () => {
       ['best-of-50', 50],
       ['best-of-99', 99],
       ['reno-50', 99],
-      ['multi-start 40-6-5', 94],
+      ['multi-start 40-3-10', 97],
     ]);
   });
 
@@ -78,7 +78,7 @@ describe('methods', () => {
     const { arms, methods } = compared(settings, parseMethods(kinds), []);
     expect(arms.map(({ name, lengths }) => [name, lengths])).toEqual([
       ['best-of-99', [50]],
-      ['multi-start 40-6-5', undefined],
+      ['multi-start 40-3-10', undefined],
       ['reno-101', [50]],
     ]);
     expect(methods.map(({ name, arm, picture, length }) => [name, arm, picture, length])).toEqual([
@@ -86,7 +86,7 @@ describe('methods', () => {
       ['best-of-50', 'best-of-99', 'best', 50],
       ['best-of-99', 'best-of-99', 'best', undefined],
       ['reno-50', 'reno-101', 'best', 50],
-      ['multi-start 40-6-5', 'multi-start 40-6-5', 'best', undefined],
+      ['multi-start 40-3-10', 'multi-start 40-3-10', 'best', undefined],
       ['reno-101', 'reno-101', 'best', undefined],
     ]);
     const twice = compared(withSettings(settings, { nIters: 101 }), parseMethods('reno,curve'), []);

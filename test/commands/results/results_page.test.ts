@@ -80,7 +80,7 @@ describe('claims of the paper', () => {
 
 describe('the page', () => {
   it('has methods with paired differences, comparisons, categories, rewards, and numbers of prompts and seeds', () => {
-    const rights = { base: 2, 'best-of-50': 9, 'best-of-99': 9, 'reno-50': 7, 'multi-start 40-6-5': 10 };
+    const rights = { base: 2, 'best-of-50': 9, 'best-of-99': 9, 'reno-50': 7, 'multi-start 40-3-10': 10 };
     const page = resultsPage({ ...results(rights, whole), commits: ['abc1234'] }, date);
     expect(page).toContain('on 2026-11-29 from results of `reno bench pocket` (reno-webgpu 0, commit abc1234)');
     expect(page).toContain('10 held-out prompts, 2 seeds, 50 iterations, 40 of 40 jobs, on llvmpipe');
@@ -88,7 +88,7 @@ describe('the page', () => {
     expect(page).not.toContain('not complete');
     expect(page).toMatch(/\| reno-50 +\| +99 \| +20 \| +70\.0 % \([\d. to]+\) \| +\+50\.0 \([\d. to]+\) points/);
     expect(page).toMatch(/\| reno-50 against best-of-99 +\| +equal compute \| +20 \| +-20\.0 /);
-    expect(page).toMatch(/\| multi-start 40-6-5 against reno-50 +\| +equal compute \| +20 \| +\+30\.0 /);
+    expect(page).toMatch(/\| multi-start 40-3-10 against reno-50 +\| +equal compute \| +20 \| +\+30\.0 /);
     expect(page).toMatch(/\| two objects +\| +5 \|/);
     expect(page).toMatch(/\| base +\| +1\.000 /);
     expect(page).toContain('not decided: the interval holds 0');

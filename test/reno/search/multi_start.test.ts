@@ -110,8 +110,8 @@ describe('a search from many noises', () => {
   });
 
   it('costs at most what one run costs, for every number of iterations', () => {
-    expect(multiStartFor(50)).toEqual({ candidates: 40, chains: 6, steps: 5 });
-    expect(searchCost(multiStartFor(50))).toBe(94);
+    expect(multiStartFor(50)).toEqual({ candidates: 40, chains: 3, steps: 10 });
+    expect(searchCost(multiStartFor(50))).toBe(97);
     for (let iterations = 2; iterations <= 300; iterations++) {
       const chosen = multiStartFor(iterations);
       expect(searchCost(chosen)).toBeLessThanOrEqual(2 * iterations - 1);
@@ -123,7 +123,7 @@ describe('a search from many noises', () => {
   it('has the size that the settings say, and never ascends more than it judges by itself', () => {
     const settings = { ...REFERENCE_SETTINGS, mode: 'multi-start' } as const;
     expect(iterationsOf(settings)).toBe(70);
-    expect(multiStartOf({ ...settings, candidates: 3 })).toEqual({ candidates: 3, chains: 3, steps: 5 });
+    expect(multiStartOf({ ...settings, candidates: 3 })).toEqual({ candidates: 3, chains: 3, steps: 10 });
     expect(multiStartOf({ ...settings, chains: 50, chainSteps: 1 })).toEqual({ candidates: 50, chains: 50, steps: 1 });
   });
 });
