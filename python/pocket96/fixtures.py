@@ -19,7 +19,7 @@ import stage
 import world as W
 from evaluator import Evaluator, decode
 
-LOOP_PROMPT, LOOP_SEED = 'a photo of a red cat and a blue car', 52       # chosen by ../reference/loop_conditioning.py: f32 and f64 differ by 8e-6
+LOOP_PROMPT, LOOP_SEED = 'a photo of a red cat and a blue car', 43       # chosen by ../reference/loop_conditioning.py: f32 and f64 differ by 2.5e-6
 
 
 def rewards(weights, out):
