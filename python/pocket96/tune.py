@@ -2,7 +2,7 @@
 
     python tune.py WEIGHTS SEED CAPTIONS '{"lr": 4}' '{"lr": 2, "rewards": {"hps": 2, "clip": 0.1, "image_reward": 1}}' ...
 
-CAPTIONS may name its categories, such as 24:row,color_chain. Each further word changes settings of WEIGHTS/reno.json; a line of JSON for each: shares for one step, best of 50 and 99, ReNO until 20, 50 and 100 iterations, and multi-start 40-6-5.
+CAPTIONS may name its categories, such as 24:row,color_chain. Each further word changes settings of WEIGHTS/reno.json; a line of JSON for each: shares for one step, best of 50 and 99, ReNO until 20, 50 and 100 iterations, and multi-start 40-3-10.
 """
 import json
 import sys
@@ -18,7 +18,7 @@ from loop import best_until, settings
 from reno_loop import Pocket, reno, start_noise, take
 
 AT = (20, 50, 100)
-BEST, CANDIDATES, CHAINS, STEPS, CHUNK = 99, 40, 6, 5, 36
+BEST, CANDIDATES, CHAINS, STEPS, CHUNK = 99, 40, 3, 10, 36
 
 
 def total(losses, hp):
@@ -67,7 +67,7 @@ def main(root, seed, captions, *changes):
         for chain in range(CHAINS):
             z = torch.stack([noise(int(order[chain, i]))[i] for i in ids])
             for s in cut(len(ids)):
-                im, low, _, _ = reno(model, z[s], take(cond, s), {**hp, 'nIters': STEPS + 1})
+                im, low, _, _ = reno(model, z[s], take(cond, s), {**hp, 'nIters': STEPS})
                 better = low < lows[s]
                 pics[s] = torch.where(better[:, None, None, None], im, pics[s])
                 lows[s] = torch.where(better, low, lows[s])
