@@ -1,6 +1,6 @@
 /**
  * Many noises are judged, and the best few of them are ascended for a few iterations each. It spends what one long run costs on
- * several short ones, since a long ascent may stand still, or follow the rewards to where they are wrong (docs/results.md). One plan
+ * several short ones, since one noise may be a poor start, and a long ascent may follow the rewards to where they are wrong. One plan
  * serves both: a candidate is judged by the forward part of a step.
  */
 import { at } from '../../tensor/types.ts';

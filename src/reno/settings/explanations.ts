@@ -63,7 +63,7 @@ export const METHOD_TEXTS: Readonly<Record<MethodName, { readonly label: string;
   },
   'multi-start': {
     label: 'Multi-start',
-    text: 'Many noises are judged and the best few are improved for a few steps each: take it when a picture should be right rather than score highest.',
+    text: 'Many noises are judged and the best few are improved for a few steps each: take it when one noise may be a poor start, or when long ascents please the rewards and not the eye.',
   },
   preconditioned: {
     label: 'Preconditioned',
