@@ -18,7 +18,7 @@ export function revision(): Revision {
     return status === 0 ? stdout.trim() : '';
   };
   // An installed package may lie in a repository of somebody else.
-  const commit = !existsSync(join(PACKAGE_ROOT, '.git')) ? '' : git('rev-parse', '--short', 'HEAD');
+  const commit = existsSync(join(PACKAGE_ROOT, '.git')) ? git('rev-parse', '--short', 'HEAD') : '';
   const isChanged = git('status', '--porcelain', 'src', 'commands', 'tools') !== '';
   return { date: new Date().toISOString().slice(0, 10), commit: `${commit}${commit !== '' && isChanged ? '+' : ''}` };
 }

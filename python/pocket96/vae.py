@@ -60,18 +60,24 @@ def reconstruction(y, x, w):
 
 
 def other_colours(rng, scene):
-    """-> the scene with some colours exchanged, and the share of the first scene's colours: all of them in half of the cases."""
-    return [(o, int(rng.integers(world.NC)) if rng.random() < .7 else c, *box) for o, c, *box in scene], float(rng.uniform(.2, 1)) if rng.random() < HUES else 1.0
+    """-> the scene with some colours exchanged."""
+    return [(o, int(rng.integers(world.NC)) if rng.random() < .7 else c, *box) for o, c, *box in scene]
+
+
+def hues(scene, other, share):
+    """-> the scene with the hues between its colours (`share` of them) and the other's."""
+    return [(o, (q, c, share), *box) for (o, c, *box), (_, q, *_) in zip(scene, other)]
 
 
 def batch(rng, n):
     """-> latents, pictures in [-1,1], their bare backgrounds."""
     scenes, themes = zip(*(world.draw(rng, CATEGORIES[rng.integers(len(CATEGORIES))])[2:] for _ in range(n)))
-    others, shares = zip(*(other_colours(rng, s) for s in scenes))
-    images = [art.paint([(o, (q, c, float(a)), *box) for (o, c, *box), (_, q, *_) in zip(s, t)], theme) for s, t, a, theme in zip(scenes, others, shares, themes)]
+    others, shares = zip(*((other_colours(rng, s), rng.uniform(.2, 1) if rng.random() < HUES else 1.0) for s in scenes))
+    images = [art.paint(hues(*mix), theme) for *mix, theme in zip(scenes, others, shares, themes)]
     grounds = np.stack([art.GROUNDS[t] for t in themes])
     a = torch.tensor(shares, dtype=torch.float32).view(-1, 1, 1, 1)
-    return a * semantic.latents(scenes, themes) + (1 - a) * semantic.latents(others, themes), stage.to_tensor(images) * 2 - 1, torch.from_numpy(grounds).permute(0, 3, 1, 2) / 127.5 - 1
+    latents = a * semantic.latents(scenes, themes) + (1 - a) * semantic.latents(others, themes)
+    return latents, stage.to_tensor(images) * 2 - 1, torch.from_numpy(grounds).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def unsure(z):
