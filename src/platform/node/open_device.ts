@@ -43,8 +43,9 @@ const instances: GPU[] = [];
  * Dawn hides f16 arithmetic on NVIDIA's Vulkan driver unless it is asked not to; elsewhere this changes nothing. It rounds
  * timestamps to 65 µs against spying pages, which no page does here. It shows matrix units (tensor cores) only with two more
  * toggles.
+ * @internal
  */
-function toggles(subgroupMatrix: boolean): string[] {
+export function dawnToggles(subgroupMatrix: boolean): string[] {
   const shown = subgroupMatrix ? ['allow_unsafe_apis', 'use_vulkan_memory_model'] : [];
   return [
     `enable-dawn-features=${['vulkan_enable_f16_on_nvidia', ...shown].join(',')}`,
@@ -54,7 +55,7 @@ function toggles(subgroupMatrix: boolean): string[] {
 
 async function instance(options: readonly string[], subgroupMatrix = false): Promise<GPU> {
   const { create } = await dawn();
-  const gpu = create([...toggles(subgroupMatrix), ...options]);
+  const gpu = create([...dawnToggles(subgroupMatrix), ...options]);
   instances.push(gpu);
   restWhilePolling();
   return gpu;
