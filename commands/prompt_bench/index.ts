@@ -13,7 +13,7 @@ import { type CocoDetector, openCocoDetector } from './detector/coco_detector.ts
 import type { Job } from './jobs/job.ts';
 import { ledgerLine, ledgerOf } from './jobs/ledger.ts';
 import { openRunner } from './jobs/open_runner.ts';
-import { finishJob, type JobEnd } from './jobs/run_jobs.ts';
+import { finishJob, type JobEnd, jobsAtOnce } from './jobs/run_jobs.ts';
 import { LISTS, type ListName } from './lists/benchmark_lists.ts';
 import { gpuNames } from './machines/adapters.ts';
 import { awaitJobs, enqueue, queueName } from './machines/queue.ts';
@@ -154,7 +154,7 @@ async function here({ task, args, store, jobs, signal, progress }: BenchRun): Pr
     }
   };
   const ends = await Promise.allSettled(
-    Array.from({ length: batchOf(task.settings) }, () =>
+    Array.from({ length: jobsAtOnce(task.settings) }, () =>
       finishJobs().catch((error: unknown) => {
         left.length = 0; // Where one cannot go on, none begins another job; those that run are waited for.
         throw error;
@@ -173,12 +173,11 @@ async function inProcesses(
   adapters: readonly string[],
   count: number,
 ): Promise<void> {
-  const atOnce = batchOf(task.settings);
   await runInProcesses({
     jobs,
     count,
-    atOnce,
-    start: startedAgain(process.argv.slice(2), atOnce, adapters),
+    atOnce: jobsAtOnce(task.settings),
+    start: startedAgain(process.argv.slice(2), batchOf(task.settings), adapters),
     onEnd: progress,
     onPoison: (job, reason) => store.fail(failureOf(job, reason)),
     say: (sentence) => console.error(`reno: ${sentence}`),

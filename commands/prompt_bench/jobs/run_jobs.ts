@@ -37,6 +37,15 @@ export interface JobHooks {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Returns how many jobs a runner is to have at once. Where several pictures are made together, it is half as many more: they take the
+ * rows of the jobs whose pictures are being judged, which would be computed for nobody.
+ */
+export function jobsAtOnce(settings: Pick<RenoSettings, 'batch'>): number {
+  const batch = batchOf(settings);
+  return batch > 1 ? Math.ceil(1.5 * batch) : 1;
+}
+
 export class JobRunner implements Disposable {
   readonly #hooks: JobHooks;
   /** Networks that are open, with their settings as JSON. */

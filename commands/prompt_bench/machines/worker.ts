@@ -7,12 +7,11 @@ import { type Command, isSet, textFlag } from '../../../src/cli/flags/args.ts';
 import { adapterChoice, adapterFlags, finish, jsonFlag } from '../../../src/cli/flags/shared.ts';
 import { sentenceOf, UsageError } from '../../../src/cli/usage_error.ts';
 import { type ChosenModel, chosenModel, modelFlags } from '../../../src/cli/weights/chosen_model.ts';
-import { batchOf } from '../../../src/reno/search/method.ts';
 import type { Device } from '../../../src/tensor/device/device.ts';
 import { identified } from '../jobs/identity.ts';
 import type { Job } from '../jobs/job.ts';
 import { openRunner } from '../jobs/open_runner.ts';
-import { finishJob } from '../jobs/run_jobs.ts';
+import { finishJob, jobsAtOnce } from '../jobs/run_jobs.ts';
 import type { JobStore } from '../stores/job_store.ts';
 import { openPlace, outFlag } from '../stores/results_place.ts';
 import { LOCK_MS, MOST_STALLS, queueFlag, queueName } from './queue.ts';
@@ -65,7 +64,7 @@ export async function work({
     async (taken) => {
       try {
         const job = JSON.parse(taken.data.job) as Job;
-        worker.concurrency = Math.max(worker.concurrency, batchOf(job.settings)); // Those of one setting run together.
+        worker.concurrency = Math.max(worker.concurrency, jobsAtOnce(job.settings)); // Those of one setting run together.
         const progress = new QueueProgress(taken, job);
         progress.say(`taken by ${name}`);
         await assertSameModel(model, job, known);
