@@ -1,7 +1,7 @@
 /** Jobs of one kind work together, others wait, and a job that fails beside others is tried again alone. */
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../../commands/prompt_bench/jobs/job.ts';
-import { JobRunner, type OpenedArm } from '../../../commands/prompt_bench/jobs/run_jobs.ts';
+import { JobRunner, jobsAtOnce, type OpenedArm } from '../../../commands/prompt_bench/jobs/run_jobs.ts';
 import { Turns } from '../../../commands/prompt_bench/jobs/turns.ts';
 import { NotFiniteError } from '../../../src/reno/loop/loop.ts';
 import { REFERENCE_SETTINGS, type RenoSettings, withSettings } from '../../../src/reno/settings/settings.ts';
@@ -124,6 +124,38 @@ describe('jobs with a batch', () => {
     await Promise.all(jobs.map((job) => runner.run(job)));
     expect(said.indexOf('closed')).toBe(said.indexOf('open 7') - 1);
     expect(said.slice(0, said.indexOf('closed')).filter((word) => word === 'judged')).toHaveLength(4);
+  });
+
+  it('are more at once than rows, so that a row is taken while the last picture in it is judged', async () => {
+    const rows = 2;
+    const judged: string[] = [];
+    let begun = 0;
+    let tellThird = (): void => {};
+    const third = new Promise<void>((resolve) => {
+      tellThird = resolve;
+    });
+    const begin = async (): Promise<void> => {
+      begun += 1;
+      if (begun === rows + 1) {
+        tellThird();
+      }
+    };
+    // A picture is judged only once a third job has begun: with as many jobs as rows this would never end.
+    const judge = async (): Promise<object> => {
+      await third;
+      judged.push('judged');
+      return { right: true, reason: null };
+    };
+    using runner = runnerOf(begin, [], { judge } as unknown as OpenedArm['judge']);
+    const left = ['a', 'b', 'c', 'd'].map((name) => ({ ...jobOf(name, batch), scene: {} }) as Job);
+    const work = async (): Promise<void> => {
+      for (let job = left.shift(); job; job = left.shift()) {
+        await runner.run(job);
+      }
+    };
+    await Promise.all(Array.from({ length: jobsAtOnce(batch) }, work));
+    expect(judged).toHaveLength(8);
+    expect([1, 2, 3, 4, 8].map((size) => jobsAtOnce({ batch: size }))).toEqual([1, 3, 5, 6, 12]);
   });
 
   it('after a lost device one is run alone, which opens another, and the others run together on that', async () => {
